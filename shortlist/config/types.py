@@ -1,0 +1,435 @@
+"""What a config file may say, field by field.
+
+Every class refuses keys that it does not know. `docs/configuration.md` is
+generated from the docstrings and descriptions here.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Annotated, Literal, Union
+
+import pydantic
+
+from shortlist import keys
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Section(pydantic.BaseModel):
+    """Base of all sections: frozen, typed, no unknown keys."""
+
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class FeatureType(str, enum.Enum):
+    """How a column is read, transformed and embedded."""
+
+    CATEGORY = "category"
+    MULTI_CATEGORY = "multi_category"
+    NUMERIC = "numeric"
+    TEXT = "text"
+    TIMESTAMP = "timestamp"
+
+
+class Feature(Section):
+    """One feature column. `genres: category` is short for `genres: {type: category}`."""
+
+    type: FeatureType
+    """category, multi_category, numeric, text (split into lower-case words) or timestamp."""
+
+    delimiter: str | None = None
+    """Separator between the values of a multi_category column; `|` unless told."""
+
+    column: str | None = None
+    """Name of the column in the file, where it differs from the feature's name."""
+
+    max_vocabulary: int = pydantic.Field(20_000, ge=1)
+    """Most values that get an embedding of their own; rarer ones share one."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+    @pydantic.model_validator(mode="after")
+    def _delimiter_needs_multi(self) -> Feature:
+        if self.delimiter is not None and self.type is not FeatureType.MULTI_CATEGORY:
+            raise ValueError(f"delimiter needs type multi_category, got {self.type.value}")
+        if self.delimiter == "":
+            raise ValueError("delimiter must not be empty")
+        return self
+
+
+class Table(Section):
+    """One input table: where it is and which of its columns mean what."""
+
+    path: str
+    """A CSV (.csv, .csv.gz) or Parquet file; relative to SHORTLIST_DATA_DIR."""
+
+    format: Literal["csv", "parquet"] | None = None
+    """Told by the file name's ending unless given."""
+
+    features: dict[str, Feature] = {}
+    """Feature name to type."""
+
+    @pydantic.field_validator("features")
+    @classmethod
+    def _not_reserved(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        for name in features:
+            if name in keys.RESERVED:
+                raise ValueError(f"the feature name {name!r} is reserved; use `column:` to rename it")
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+                raise ValueError(
+                    f"the feature name {name!r} must be letters, digits and underscores; "
+                    "use `column:` for the file's own name"
+                )
+        return features
+
+
+class Interactions(Table):
+    """The interaction log: one row says that a query met a candidate at a time."""
+
+    query_id: str = "query_id"
+    """Column of the query's (the user's) id. Ids are strings: `007` stays `007`."""
+
+    candidate_id: str = "candidate_id"
+    """Column of the candidate's (the item's) id."""
+
+    timestamp: str | None = "timestamp"
+    """Column of the time, whole seconds since 1970 or an order number; `null` only with split random."""
+
+
+class Candidates(Table):
+    """The catalogue: everything that may be recommended, one row each."""
+
+    candidate_id: str = "candidate_id"
+    """Column of the candidate's id; each id once."""
+
+    title: str | None = None
+    """Name of the feature that people recognise a candidate by, shown by `recommend`."""
+
+    @pydantic.model_validator(mode="after")
+    def _title_is_a_feature(self) -> Candidates:
+        if self.title is not None and self.title not in self.features:
+            raise ValueError(f"title: {self.title!r} is not among the features {sorted(self.features)}")
+        return self
+
+
+class Queries(Table):
+    """Optional: what is known of a query (a user) besides its history."""
+
+    query_id: str = "query_id"
+    """Column of the query's id; each id once."""
+
+
+class LeaveLastOut(Section):
+    """Test is a query's last interaction, eval the one before, train the rest."""
+
+    kind: Literal["leave_last_out"] = "leave_last_out"
+
+
+class LeaveLastBasket(Section):
+    """Test is all rows at a query's last timestamp, eval the basket before where there are three."""
+
+    kind: Literal["leave_last_basket"] = "leave_last_basket"
+
+
+class Temporal(Section):
+    """Cuts in time, the same for every query: train < eval_from <= eval < test_from <= test."""
+
+    kind: Literal["temporal"] = "temporal"
+
+    eval_from: int
+    """First timestamp of the eval split."""
+
+    test_from: int
+    """First timestamp of the test split."""
+
+    @pydantic.model_validator(mode="after")
+    def _ordered(self) -> Temporal:
+        if self.eval_from >= self.test_from:
+            raise ValueError(f"eval_from={self.eval_from} must be before test_from={self.test_from}")
+        return self
+
+
+class Random(Section):
+    """Rows shuffled by SHA-256(seed, row position): last 20% test, the 8% before eval."""
+
+    kind: Literal["random"] = "random"
+
+    seed: int = 42
+    """Seed of the shuffle."""
+
+
+Split = Annotated[
+    Union[LeaveLastOut, LeaveLastBasket, Temporal, Random], pydantic.Field(discriminator="kind")
+]
+
+
+class WindowsSection(Section):
+    """How a query's interactions are cut into training windows."""
+
+    max_history: int = pydantic.Field(100, ge=1, le=10_000)
+    """Most recent interactions that the query side may look at."""
+
+    max_targets: int = pydantic.Field(100, ge=1, le=10_000)
+    """Most targets of one training window; longer queries get several windows."""
+
+
+class Data(Section):
+    """Where the data is and how it is split."""
+
+    interactions: Interactions
+    candidates: Candidates
+    queries: Queries | None = None
+
+    schemas: str
+    """Folder with interactions.pbtxt, candidates.pbtxt and, with queries, queries.pbtxt."""
+
+    split: Split = LeaveLastOut()
+    windows: WindowsSection = WindowsSection()
+
+    max_interactions_per_query: int = pydantic.Field(10_000, ge=3)
+    """Latest interactions kept a query; the drops are counted and reported."""
+
+    max_unknown_fraction: float = pydantic.Field(0.05, ge=0.0, le=1.0)
+    """Share of interactions that may name a candidate the catalogue lacks: dropped and counted; above it, refused."""
+
+    @pydantic.model_validator(mode="after")
+    def _time_where_order_matters(self) -> Data:
+        if self.interactions.timestamp is None and self.split.kind != "random":
+            raise ValueError(f"split {self.split.kind} needs interactions.timestamp; only split random does without")
+        return self
+
+
+class FeaturesTower(Section):
+    """The classic two-tower query side: an embedding of the query id, and the query's features."""
+
+    kind: Literal["features"] = "features"
+
+    use_query_id: bool = True
+    """Learn an embedding for each query id seen in train; unseen ids share one."""
+
+    hidden_units: tuple[int, ...] = ()
+    """Widths of hidden ReLU layers before the embedding; none is a linear tower."""
+
+    dropout: float = pydantic.Field(0.0, ge=0.0, lt=1.0)
+    """Dropout on the query's id and features while training."""
+
+
+class HistoryTower(Section):
+    """Causal self-attention over the history's candidate embeddings, plus the query's features."""
+
+    kind: Literal["history"] = "history"
+
+    blocks: int = pydantic.Field(2, ge=1, le=16)
+    """Transformer blocks."""
+
+    heads: int = pydantic.Field(1, ge=1)
+    """Attention heads; must divide model.embedding_dim."""
+
+    dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
+    """Dropout on embeddings, attention and feed-forward while training."""
+
+
+QueryTower = Annotated[Union[FeaturesTower, HistoryTower], pydantic.Field(discriminator="kind")]
+
+
+class CandidateTower(Section):
+    """The candidate side: an embedding of the candidate id, and the candidate's features."""
+
+    use_candidate_id: bool = True
+    """Learn an embedding for each candidate id seen in train; unseen ones rely on their features."""
+
+    hidden_units: tuple[int, ...] = ()
+    """Widths of hidden ReLU layers on top of the features."""
+
+    dropout: float = pydantic.Field(0.0, ge=0.0, lt=1.0)
+    """Dropout on the candidate's features while training."""
+
+
+class Model(Section):
+    """The two towers."""
+
+    query_tower: QueryTower = HistoryTower()
+    candidate_tower: CandidateTower = CandidateTower()
+
+    embedding_dim: int = pydantic.Field(64, ge=2, le=4096)
+    """Width of both towers' output."""
+
+    normalize: bool = False
+    """L2-normalise both towers' output: the score is a cosine."""
+
+    @pydantic.model_validator(mode="after")
+    def _heads_divide(self) -> Model:
+        tower = self.query_tower
+        if isinstance(tower, HistoryTower) and self.embedding_dim % tower.heads:
+            raise ValueError(f"query_tower.heads={tower.heads} does not divide embedding_dim={self.embedding_dim}")
+        return self
+
+
+class InBatchLoss(Section):
+    """`tfrs.tasks.Retrieval`: softmax over the batch's own targets, plus uniform negatives."""
+
+    kind: Literal["in_batch"] = "in_batch"
+
+    temperature: float = pydantic.Field(1.0, gt=0.0)
+    """Scores are divided by it."""
+
+    logq: bool = True
+    """Correct the scores for how often the sampler draws a candidate."""
+
+    remove_accidental_hits: bool = True
+    """Mask negatives that are the row's own target."""
+
+    num_hard_negatives: int | None = pydantic.Field(None, ge=1)
+    """Only the highest scoring negatives count; all of them unless given."""
+
+    uniform_negatives: int = pydantic.Field(0, ge=0)
+    """Candidates drawn uniformly from the catalogue for every batch."""
+
+    max_positions: int = pydantic.Field(1024, ge=2)
+    """Most sampled targets a step: the logits are at least max_positions squared."""
+
+
+class CorpusLoss(Section):
+    """Softmax over the whole catalogue; a query's other targets are masked exactly."""
+
+    kind: Literal["corpus"] = "corpus"
+
+    temperature: float = pydantic.Field(1.0, gt=0.0)
+    """Scores are divided by it."""
+
+    mask_other_targets: bool = True
+    """A query's own other targets in the window are no negatives."""
+
+
+Loss = Annotated[Union[InBatchLoss, CorpusLoss], pydantic.Field(discriminator="kind")]
+
+
+class Train(Section):
+    """How the towers are trained; early stopping watches eval."""
+
+    loss: Loss = CorpusLoss()
+
+    epochs: int = pydantic.Field(60, ge=1)
+    """Most passes over the train windows."""
+
+    batch_size: int = pydantic.Field(64, ge=1)
+    """Windows a batch."""
+
+    learning_rate: float = pydantic.Field(1e-3, gt=0.0)
+    """Peak learning rate (AdamW)."""
+
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """How the rate goes down over the epochs, after a warm-up."""
+
+    warmup_fraction: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
+    """Share of all steps in which the rate rises from zero."""
+
+    weight_decay: float = pydantic.Field(0.0, ge=0.0)
+    """Decoupled weight decay (AdamW)."""
+
+    eval_every_epochs: int = pydantic.Field(2, ge=1)
+    """How often eval is ranked while training."""
+
+    patience: int = pydantic.Field(5, ge=1)
+    """Evaluations without a better eval NDCG@10 after which training stops; the best weights are kept."""
+
+    seed: int = 1
+    """Seeds weights, shuffling, dropout and sampling."""
+
+
+class Evaluate(Section):
+    """What the model must beat before it may be pushed."""
+
+    ks: tuple[int, ...] = (1, 5, 10, 50, 100)
+    """The K of factorized_top_k/top_K_categorical_accuracy."""
+
+    gate_k: int = 10
+    """The gates compare top_K_categorical_accuracy at this K, seen items excluded."""
+
+    min_lift_over_popularity: float = pydantic.Field(1.1, ge=0.0)
+    """The gated accuracy must be at least this many times that of "most popular" on the same rows."""
+
+    max_drop_from_baseline: float = pydantic.Field(0.01, ge=0.0, le=1.0)
+    """How far the gated accuracy may fall below the latest blessed model's, absolute."""
+
+    @pydantic.model_validator(mode="after")
+    def _gate_among_ks(self) -> Evaluate:
+        if self.gate_k not in self.ks:
+            raise ValueError(f"gate_k={self.gate_k} is not among ks={list(self.ks)}")
+        if any(k < 1 for k in self.ks):
+            raise ValueError(f"ks must be 1 or more, got {list(self.ks)}")
+        return self
+
+
+class Index(Section):
+    """The nearest-neighbour index that is served."""
+
+    kind: Literal["auto", "scann", "brute_force"] = "auto"
+    """auto: ScaNN where its recall holds, exact search below 16 candidates."""
+
+    k: int = pydantic.Field(100, ge=1, le=10_000)
+    """Most candidates that one answer may have."""
+
+    min_recall: float = pydantic.Field(0.99, ge=0.0, le=1.0)
+    """Recall@k against exact search on test queries below which nothing is pushed."""
+
+    max_exclusions: int = pydantic.Field(1024, ge=0)
+    """Excluded ids a query that ScaNN over-fetches for; longer lists are searched exactly."""
+
+
+class Push(Section):
+    """Where and how pushed versions are kept."""
+
+    keep_versions: int = pydantic.Field(3, ge=1)
+    """Newest versions kept; older ones are deleted."""
+
+
+class Beam(Section):
+    """How Beam runs on one machine."""
+
+    running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
+    """DirectRunner's mode; in_memory is the fastest for small data."""
+
+    num_workers: int = pydantic.Field(1, ge=0)
+    """DirectRunner's workers; 0 is one a core."""
+
+
+class Config(Section):
+    """A pipeline: its data, its model, its gates, its index."""
+
+    name: str
+    """Name of the pipeline and of the served model: a-z, 0-9 and dashes."""
+
+    workspace: str
+    """Folder of all that the pipeline writes; relative to the working directory."""
+
+    data: Data
+    model: Model = Model()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    index: Index = Index()
+    push: Push = Push()
+    beam: Beam = Beam()
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} must be 1 to 63 of a-z, 0-9 and dashes, starting with a letter or digit")
+        return name
+
+    @pydantic.model_validator(mode="after")
+    def _no_contradictions(self) -> Config:
+        if self.data.split.kind == "random" and isinstance(self.model.query_tower, HistoryTower):
+            raise ValueError(
+                "split random claims no order, so a history tower has no history to read; "
+                "use query_tower.kind: features or another split"
+            )
+        return self

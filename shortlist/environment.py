@@ -1,0 +1,21 @@
+"""Environment variables that must be set before TensorFlow is first imported."""
+
+from __future__ import annotations
+
+import os
+
+_DEFAULTS = {
+    # tensorflow-recommenders needs Keras 2; TensorFlow 2.16 brings Keras 3 unless told.
+    "TF_USE_LEGACY_KERAS": "1",
+    # Errors only; a run logs thousands of lines otherwise.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Bitwise repeatable sums: oneDNN picks its algorithms by what the CPU offers.
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "GRPC_VERBOSITY": "ERROR",
+}
+
+
+def prepare() -> None:
+    """Sets what this process and its children need, leaving what the user set."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
