@@ -183,6 +183,9 @@ class WindowsSection(Section):
 class Data(Section):
     """Where the data is and how it is split."""
 
+    source: str | None = None
+    """Public data set that `run` fetches when it is missing, as `shortlist data fetch` names it."""
+
     interactions: Interactions
     candidates: Candidates
     queries: Queries | None = None

@@ -1,0 +1,183 @@
+"""Builds a run's summary from what its nodes left in ML Metadata."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+from components.evaluator import verdict
+from shortlist import fingerprints
+from shortlist.config import types
+from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.summary import (
+    Baselines,
+    Blessing,
+    DataSummary,
+    Fingerprints,
+    IndexSummary,
+    Metrics,
+    Protocol,
+    Pushed,
+    Seconds,
+    Status,
+    Summary,
+)
+from shortlist.workspace import Workspace
+
+_POPULARITY_PREFIX = "popularity/"
+
+
+def collect(
+    config: types.Config,
+    workspace: Workspace,
+    run_id: str,
+    data_sha256: dict[str, str],
+    seconds: dict[str, float],
+    total_seconds: float,
+    peak_rss_mb: float,
+) -> Summary:
+    """Returns the summary of a run, as far as it got.
+
+    Args:
+      config: The run's config.
+      workspace: Holds the ML Metadata store.
+      run_id: Names the run there.
+      data_sha256: Table name to content fingerprint.
+      seconds: Node id to wall-clock seconds.
+      total_seconds: Wall-clock seconds of the whole run.
+      peak_rss_mb: Peak resident memory.
+    """
+    nodes = _nodes(workspace, run_id)
+    windows = _output(nodes, "Windows", "examples")
+    blessing = _blessing(_output(nodes, "Evaluator", "blessing"))
+    evaluation = _output(nodes, "Evaluator", "evaluation")
+    metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
+    pushed = _pushed(_output(nodes, "Pusher", "pushed_model"))
+    status, reasons = _status(nodes, blessing, pushed)
+    return Summary(
+        run_id=run_id,
+        pipeline=config.name,
+        status=status,
+        reasons=reasons,
+        protocol=_protocol(config, windows),
+        data=_data(windows),
+        metrics=metrics,
+        baselines=baselines,
+        blessing=blessing,
+        index=_index(_output(nodes, "Indexer", "model")),
+        pushed=pushed,
+        training=_training(_output(nodes, "Trainer", "model")),
+        cached=[node for node, execution in nodes.items() if execution.state == "CACHED"],
+        seconds=Seconds(total=round(total_seconds, 3), components=seconds),
+        peak_rss_mb=peak_rss_mb,
+        fingerprints=Fingerprints(
+            data=data_sha256,
+            config=fingerprints.config_sha256(config),
+            code=fingerprints.code_sha256("pipeline.create_pipeline"),
+        ),
+    )
+
+
+def _nodes(workspace: Workspace, run_id: str) -> dict[str, Execution]:
+    if not workspace.metadata_path.exists():
+        return {}
+    executions = Store(workspace.metadata_path).run_executions(run_id)
+    return {execution.node: execution for execution in executions}
+
+
+def _output(nodes: dict[str, Execution], node: str, key: str) -> Artifact | None:
+    execution = nodes.get(node)
+    if execution is None or execution.state not in ("COMPLETE", "CACHED"):
+        return None
+    return execution.output(key)
+
+
+def _stats(windows: Artifact) -> dict:
+    return json.loads(str(windows.properties["stats"]))
+
+
+def _protocol(config: types.Config, windows: Artifact | None) -> Protocol | None:
+    if windows is None:
+        return None
+    stats = _stats(windows)
+    return Protocol(
+        split=config.data.split.kind,
+        corpus_size=stats["candidates"],
+        tied_targets=stats["tied_targets"],
+        repeat_targets=stats["repeat_targets"],
+        unseen_queries=stats["unseen_queries"],
+    )
+
+
+def _data(windows: Artifact | None) -> DataSummary | None:
+    if windows is None:
+        return None
+    stats = _stats(windows)
+    return DataSummary(
+        rows=stats["rows"],
+        queries=stats["queries"],
+        interactions=stats["interactions"],
+        candidates=stats["candidates"],
+        dropped=stats["dropped"],
+    )
+
+
+def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
+    read = verdict.read_evaluation(evaluation.uri)
+    overall: dict[str, float] = read["overall"]
+    own = {name: value for name, value in overall.items() if not name.startswith(_POPULARITY_PREFIX)}
+    popularity = {
+        name.removeprefix(_POPULARITY_PREFIX): value
+        for name, value in overall.items()
+        if name.startswith(_POPULARITY_PREFIX)
+    }
+    return Metrics(overall=own, slices=read["slices"]), Baselines(popularity=popularity, latest_blessed=read["baseline"])
+
+
+def _reasons(artifact: Artifact | None) -> list[str]:
+    return json.loads(str(artifact.properties.get("reasons", "[]"))) if artifact else []
+
+
+def _blessing(artifact: Artifact | None) -> Blessing | None:
+    if artifact is None:
+        return None
+    return Blessing(blessed=artifact.properties.get("blessed") == 1, reasons=_reasons(artifact))
+
+
+def _index(model: Artifact | None) -> IndexSummary | None:
+    if model is None or "index" not in model.properties:
+        return None
+    raw = json.loads(str(model.properties["index"]))
+    return IndexSummary(**{name: raw[name] for name in IndexSummary.model_fields})
+
+
+def _pushed(artifact: Artifact | None) -> Pushed | None:
+    if artifact is None or artifact.properties.get("pushed") != 1:
+        return None
+    return Pushed(
+        version=int(artifact.properties["pushed_version"]), path=str(artifact.properties["pushed_destination"])
+    )
+
+
+def _training(model: Artifact | None) -> dict[str, float]:
+    if model is None:
+        return {}
+    path = pathlib.Path(model.uri) / "Format-Serving" / "assets.extra" / "shortlist.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("train", {})
+
+
+def _status(
+    nodes: dict[str, Execution], blessing: Blessing | None, pushed: Pushed | None
+) -> tuple[Status, list[str]]:
+    """The first gate that said no, and why."""
+    if pushed is not None:
+        return Status.PUSHED, []
+    if blessing is not None and not blessing.blessed:
+        return Status.NOT_BLESSED, blessing.reasons
+    index_blessing = _output(nodes, "Indexer", "blessing")
+    if index_blessing is not None and index_blessing.properties.get("blessed") != 1:
+        return Status.INDEX_REJECTED, _reasons(index_blessing)
+    check = _output(nodes, "ServingCheck", "blessing")
+    if check is not None and check.properties.get("blessed") != 1:
+        return Status.CHECK_FAILED, _reasons(check)
+    return Status.FAILED, []

@@ -1,0 +1,214 @@
+"""The DAG, top to bottom: from files to a pushed model."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from tfx import v1 as tfx
+
+from components.baseline.component import Baseline, latest_other_blessed_model
+from components.data_gate.component import DataGate
+from components.evaluator.component import RankEvaluator
+from components.indexer.component import Indexer
+from components.pusher.component import TwinPusher
+from components.serving_check.component import ServingCheck
+from components.table_example_gen.component import table_example_gen
+from components.trainer.component import RetrievalTrainer
+from components.transform import preprocessing
+from components.windows.component import Windows
+from shortlist import fingerprints
+from shortlist.config import types
+from shortlist.workspace import Workspace
+
+_PREPROCESSING = preprocessing.__name__
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """What the pipeline reads, pinned by content so that the cache sees every change."""
+
+    data_root: pathlib.Path
+    """Where relative data paths start."""
+    content_sha256: dict[str, str]
+    """Table name to the fingerprint of its files."""
+    schema_files: dict[str, pathlib.Path]
+    """Table name to its schema, at a path that changes with the content."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _CheckedTable:
+    """One input table after ingestion, with what is known of it."""
+
+    nodes: list[tfx.dsl.components.base_component.BaseComponent | Any]
+    examples: tfx.types.BaseChannel
+    schema: tfx.types.BaseChannel
+    anomalies: tfx.types.BaseChannel
+
+
+def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace) -> tfx.dsl.Pipeline:
+    """Returns the pipeline of a config; nothing is read or run yet."""
+    # Each table alone: ingested, described, and compared with its schema.
+    interactions = _checked_table("interactions", config.data.interactions, sources)
+    candidates = _checked_table("candidates", config.data.candidates, sources)
+    queries = _checked_table("queries", config.data.queries, sources) if config.data.queries else None
+
+    # ExampleValidator only reports; this stops the run.
+    gate = DataGate(
+        interactions=interactions.anomalies,
+        candidates=candidates.anomalies,
+        queries=queries.anomalies if queries else None,
+        schemas=config.data.schemas,
+    )
+
+    # Joins and orders the tables and splits them without leakage.
+    windows = Windows(
+        interactions=interactions.examples,
+        candidates=candidates.examples,
+        queries=queries.examples if queries else None,
+        queries_schema=queries.schema if queries else None,
+        gate=gate.outputs["report"],
+        data=config.data,
+        interactions_sha256=sources.content_sha256["interactions"],
+    )
+
+    # Query vocabularies and candidate counts, from the train split alone.
+    transform = _transform(
+        "Transform",
+        windows.outputs["examples"],
+        windows.outputs["schema"],
+        "queries_preprocessing_fn",
+        config.data.queries,
+        analyze="train",
+    )
+
+    # Attribute vocabularies, from the catalogue: it holds no interactions.
+    candidate_transform = _transform(
+        "CandidateTransform",
+        candidates.examples,
+        candidates.schema,
+        "candidates_preprocessing_fn",
+        config.data.candidates,
+        analyze="all",
+    )
+
+    # The two towers.
+    trainer = RetrievalTrainer(
+        examples=windows.outputs["examples"],
+        schema=windows.outputs["schema"],
+        transform_graph=transform.outputs["transform_graph"],
+        candidates=candidates.examples,
+        candidate_transform_graph=candidate_transform.outputs["transform_graph"],
+        config=config,
+    )
+
+    # What the new model has to match: the latest blessed one, where the two can be compared.
+    blessed_model = latest_other_blessed_model(trainer.outputs["model"])
+    baseline = Baseline(model=trainer.outputs["model"], baseline=blessed_model.outputs["model"])
+
+    # FactorizedTopK on held-out targets; blesses only what beats popularity and the baseline.
+    evaluator = RankEvaluator(
+        examples=windows.outputs["examples"],
+        schema=windows.outputs["schema"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        evaluate=config.evaluate,
+    )
+
+    # The index that is served, its exact twin, and the recall of the one against the other.
+    indexer = Indexer(
+        model=trainer.outputs["model"],
+        blessing=evaluator.outputs["blessing"],
+        examples=windows.outputs["examples"],
+        index=config.index,
+    )
+
+    # Loads the export in a clean process and questions it.
+    serving_check = ServingCheck(
+        model=indexer.outputs["model"],
+        exact_model=indexer.outputs["exact_model"],
+        blessing=indexer.outputs["blessing"],
+        examples=windows.outputs["examples"],
+    )
+
+    # Both twins in one atomic step, under a version that was never used.
+    pusher = TwinPusher(
+        model=indexer.outputs["model"],
+        exact_model=indexer.outputs["exact_model"],
+        model_blessing=indexer.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        serving_dir=str(workspace.serving_dir),
+        keep_versions=config.push.keep_versions,
+    )
+
+    tables = [interactions, candidates, *([queries] if queries else [])]
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(workspace.pipeline_root),
+        components=[
+            *(node for table in tables for node in table.nodes),
+            gate,
+            windows,
+            transform,
+            candidate_transform,
+            trainer,
+            blessed_model,
+            baseline,
+            evaluator,
+            indexer,
+            serving_check,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(workspace.metadata_path)
+        ),
+        beam_pipeline_args=_beam_args(config.beam),
+    )
+
+
+def _checked_table(name: str, table: types.Table, sources: Sources) -> _CheckedTable:
+    prefix = name.capitalize()
+    gen = table_example_gen(name, table, sources.data_root, sources.content_sha256[name])
+    statistics = tfx.components.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
+    schema = tfx.components.ImportSchemaGen(schema_file=str(sources.schema_files[name])).with_id(f"{prefix}Schema")
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    ).with_id(f"{prefix}Validator")
+    return _CheckedTable(
+        nodes=[gen, statistics, schema, validator],
+        examples=gen.outputs["examples"],
+        schema=schema.outputs["schema"],
+        anomalies=validator.outputs["anomalies"],
+    )
+
+
+def _transform(
+    node_id: str,
+    examples: tfx.types.BaseChannel,
+    schema: tfx.types.BaseChannel,
+    function: str,
+    table: types.Table | None,
+    analyze: str,
+) -> tfx.components.Transform:
+    # Nothing is materialised: the trainer applies the graph itself, as the served model does.
+    return tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{_PREPROCESSING}.{function}",
+        splits_config=tfx.proto.SplitsConfig(analyze=[analyze], transform=[]),
+        materialize=False,
+        disable_analyzer_cache=True,
+        disable_statistics=True,
+        custom_config={
+            "features": {
+                name: feature.model_dump(mode="json") for name, feature in (table.features if table else {}).items()
+            },
+            "code_sha256": fingerprints.code_sha256(_PREPROCESSING),
+        },
+    ).with_id(node_id)
+
+
+def _beam_args(beam: types.Beam) -> list[str]:
+    return [f"--direct_running_mode={beam.running_mode}", f"--direct_num_workers={beam.num_workers}"]

@@ -1,0 +1,67 @@
+"""`shortlist lineage`: what made the pushed model?"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.tree import Tree
+
+from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from shortlist.lineage.trace import Trace
+
+
+def lineage(
+    config: ConfigOption = DEFAULT_CONFIG,
+    version: Annotated[int | None, typer.Option(help="A pushed version; the newest unless given.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what made a pushed model, from the push back to the data files.
+
+    Example: shortlist lineage --config configs/movielens_100k.yaml
+    """
+    from shortlist.config import load_config
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.trace import trace_pushed
+    from shortlist.workspace import Workspace
+
+    checked = load_config(config)
+    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    trace = trace_pushed(Store(workspace.metadata_path), version)
+    if as_json:
+        print(json.dumps(_as_dict(trace), indent=2))
+    else:
+        Console(highlight=False).print(_as_tree(checked.name, trace), soft_wrap=True)
+
+
+def _as_tree(name: str, trace: Trace) -> Tree:
+    tree = Tree(f"[bold]{name} version {trace.version}[/]  {trace.path}")
+    for step in trace.steps:
+        execution = step.execution
+        when = execution.started.strftime("%Y-%m-%d %H:%M:%S")
+        branch = tree.add(f"[bold]{execution.node:<24}[/] {when} UTC {execution.seconds:7.1f} s  run {execution.run_id}")
+        for fact in step.facts:
+            branch.add(fact)
+    return tree
+
+
+def _as_dict(trace: Trace) -> dict[str, object]:
+    return {
+        "version": trace.version,
+        "path": trace.path,
+        "steps": [
+            {
+                "node": step.execution.node,
+                "run_id": step.execution.run_id,
+                "started": step.execution.started.isoformat(),
+                "seconds": step.execution.seconds,
+                "facts": step.facts,
+            }
+            for step in trace.steps
+        ],
+    }

@@ -1,0 +1,15 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+DEFAULT_CONFIG = pathlib.Path("configs/movielens_100k.yaml")
+
+ConfigOption = Annotated[
+    pathlib.Path, typer.Option("--config", "-c", help="The pipeline's YAML file; presets are in configs/.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

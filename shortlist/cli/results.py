@@ -1,0 +1,116 @@
+"""Prints a run's summary: what was measured how, the verdict, and what to type next."""
+
+from __future__ import annotations
+
+import pathlib
+
+from rich.console import Console
+from rich.table import Table
+
+from shortlist.summary import Status, Summary
+
+_HEADLINES = {
+    Status.PUSHED: "[bold green]pushed[/]",
+    Status.NOT_BLESSED: "[bold yellow]not blessed, nothing pushed[/]",
+    Status.INDEX_REJECTED: "[bold yellow]index rejected, nothing pushed[/]",
+    Status.CHECK_FAILED: "[bold yellow]serving check failed, nothing pushed[/]",
+    Status.REFUSED: "[bold red]data refused[/]",
+    Status.FAILED: "[bold red]failed[/]",
+}
+_SPLITS = {
+    "leave_last_out": "each query's last interaction",
+    "leave_last_basket": "each query's last basket",
+    "temporal": "interactions after a cut in time",
+    "random": "a random fifth of the interactions",
+}
+
+
+def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
+    """Prints the whole story of a run in under 40 lines."""
+    console.print()
+    _print_data(summary, console)
+    _print_metrics(summary, console)
+    _print_verdict(summary, console)
+    _print_next(summary, summary_path, config_path, console)
+
+
+def _print_data(summary: Summary, console: Console) -> None:
+    data, protocol = summary.data, summary.protocol
+    if data is None or protocol is None:
+        return
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in data.dropped.items() if count) or "none"
+    console.print(
+        f"Data      {data.interactions:,} interactions of {max(data.queries.values()):,} queries with "
+        f"{data.candidates:,} candidates; dropped: {dropped}"
+    )
+    console.print(
+        f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
+        f"tested on {data.rows['test']:,} ({_SPLITS[protocol.split]})"
+    )
+    console.print(
+        f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol.tied_targets:.0%} of test targets "
+        f"share their time with another row (file order decides)",
+    )
+    if protocol.unseen_queries > 0:
+        console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
+
+
+def _print_metrics(summary: Summary, console: Console) -> None:
+    if summary.metrics is None or summary.baselines is None:
+        return
+    own, popularity, latest = summary.metrics.overall, summary.baselines.popularity, summary.baselines.latest_blessed
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(f"FactorizedTopK on {int(own['example_count']):,} test rows")
+    columns = [("model", own), ("most popular", popularity)] + ([("latest blessed", latest)] if latest else [])
+    for title, _ in columns:
+        table.add_column(title, justify="right")
+        table.add_column("with seen", justify="right", style="dim")
+    for name, label in _metric_rows(own):
+        cells = [_cell(values, suffixed) for _, values in columns for suffixed in (name, f"{name}_with_seen")]
+        table.add_row(label, *cells)
+    console.print()
+    console.print(table)
+    console.print("[dim]seen items excluded; `with seen` leaves a query's past among the candidates[/]")
+
+
+def _metric_rows(metrics: dict[str, float]) -> list[tuple[str, str]]:
+    prefix, suffix = "factorized_top_k/top_", "_categorical_accuracy"
+    ks = sorted(
+        int(name.removeprefix(prefix).removesuffix(suffix))
+        for name in metrics
+        if name.startswith(prefix) and name.endswith(suffix)
+    )
+    return [(f"{prefix}{k}{suffix}", f"top_{k}_categorical_accuracy") for k in ks] + [("ndcg_at_10", "ndcg_at_10")]
+
+
+def _cell(values: dict[str, float], name: str) -> str:
+    return f"{values[name]:.4f}" if name in values else "-"
+
+
+def _print_verdict(summary: Summary, console: Console) -> None:
+    console.print()
+    console.print(f"Result    {_HEADLINES[summary.status]}")
+    if summary.blessing:
+        word = "blessed" if summary.blessing.blessed else "not blessed"
+        for reason in summary.blessing.reasons:
+            console.print(f"          {word}: {reason}", soft_wrap=True)
+    if summary.status is not Status.NOT_BLESSED:
+        for reason in summary.reasons:
+            console.print(f"          {reason}", soft_wrap=True)
+    if summary.index:
+        index = summary.index
+        console.print(
+            f"Index     {index.kind}: recall@{index.k} {index.recall_at_k:.4f} against exact search on test queries, "
+            f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms a query"
+        )
+    if summary.pushed:
+        console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}", soft_wrap=True)
+    console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
+
+
+def _print_next(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
+    console.print(f"Summary   {summary_path}", soft_wrap=True)
+    if summary.pushed:
+        console.print()
+        console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID", soft_wrap=True)
+        console.print(f"          .venv/bin/shortlist lineage --config {config_path}", soft_wrap=True)

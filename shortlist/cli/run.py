@@ -1,0 +1,55 @@
+"""`shortlist run`: the pipeline, on this machine."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption
+from shortlist.errors import ExitCode
+
+
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a config value: train.seed=2.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+) -> None:
+    """Run the whole pipeline: ingest, check, train, evaluate, index, push.
+
+    Nodes whose input, config and code did not change come from the cache.
+    Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
+
+    Example: shortlist run --config configs/movielens_100k.yaml
+    """
+    from shortlist import datasets, preflight
+    from shortlist.cli import data, log, progress, results
+    from shortlist.config import load_config
+    from shortlist.config.overrides import parse_overrides
+    from shortlist.summary import Status
+    from shortlist.workspace import Workspace
+
+    console = Console(highlight=False)
+    checked = load_config(config, parse_overrides(set_ or []))
+    data_root = datasets.default_data_dir()
+    if checked.data.source:
+        data.fetch_with_progress(checked.data.source, console)
+    preflight.check(checked, data_root)
+
+    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
+    log_path = workspace.run_dir(run_id) / "run.log"
+    console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
+    with log.everything_else_to(log_path, verbose) as terminal:
+        with terminal.status("Loading TFX (about half a minute) ..."):
+            from pipeline.run import run_pipeline
+        with progress.ProgressListener(terminal) as listener:
+            summary = run_pipeline(checked, workspace, run_id, data_root.absolute(), listener)
+    results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
+    if summary.status is not Status.PUSHED:
+        raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

@@ -1,0 +1,82 @@
+"""Writes `docs/configuration.md` from the typed config: `python -m shortlist.config.reference`."""
+
+from __future__ import annotations
+
+import enum
+import pathlib
+import typing
+
+import pydantic
+
+from shortlist.config import types
+
+PATH = pathlib.Path("docs/configuration.md")
+
+_HEAD = """# Configuration reference
+
+Generated from `shortlist/config/types.py` by `make docs`; do not edit.
+
+One YAML file a pipeline. Unknown keys are refused, and everything is checked before anything starts.
+Any value can be overridden on the command line: `shortlist run --set train.seed=2`.
+"""
+
+
+def render() -> str:
+    """Returns the reference as Markdown, a table a section."""
+    parts = [_HEAD]
+    waiting: list[tuple[str, type[types.Section]]] = [("(top)", types.Config)]
+    done: set[type[types.Section]] = set()
+    while waiting:
+        key, section = waiting.pop(0)
+        if section in done:
+            continue
+        done.add(section)
+        parts.append(_section(key, section))
+        prefix = "" if key == "(top)" else f"{key}."
+        for name, field in section.model_fields.items():
+            for nested in _nested(field.annotation):
+                waiting.append((f"{prefix}{name}", nested))
+    return "\n".join(parts)
+
+
+def _section(key: str, section: type[types.Section]) -> str:
+    kind = section.model_fields.get("kind")
+    title = key if kind is None or kind.default is None or key == "index" else f"{key} with kind: {kind.default}"
+    lines = [f"## {title}", "", " ".join((section.__doc__ or "").split()), "", "| key | type | default | what |", "|---|---|---|---|"]
+    for name, field in section.model_fields.items():
+        what = (field.description or "").replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {what} |")
+    return "\n".join([*lines, ""])
+
+
+def _nested(annotation: object) -> list[type[types.Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, types.Section):
+        return [annotation]
+    return [nested for argument in typing.get_args(annotation) for nested in _nested(argument)]
+
+
+def _type_name(annotation: object) -> str:
+    sections = _nested(annotation)
+    if sections:
+        return "section" if len(sections) == 1 else "section, by `kind`"
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return " or ".join(f"`{value.value}`" for value in annotation)
+    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    if typing.get_args(annotation):
+        name = str(annotation).replace("typing.", "")
+    return name.replace("|", "or").replace("NoneType", "null").replace("None", "null")
+
+
+def _default(field: pydantic.fields.FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, types.Section):
+        kind = getattr(field.default, "kind", None)
+        return f"`kind: {kind}`" if kind and kind != "auto" else "its defaults"
+    return f"`{'null' if field.default is None else field.default}`"
+
+
+if __name__ == "__main__":
+    PATH.write_text(render(), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Asks ML Metadata what happened; needs neither TFX nor TensorFlow."""

@@ -1,0 +1,144 @@
+"""Walks from a pushed model back to the data that it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+from shortlist.errors import BadInputError
+from shortlist.lineage.store import Artifact, Execution, Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One node on the way, and what it says of itself."""
+
+    execution: Execution
+    facts: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """All that made one pushed model, from the push back to the files."""
+
+    version: int
+    path: str
+    steps: list[Step]
+
+
+def trace_pushed(store: Store, version: int | None = None) -> Trace:
+    """Returns what made a pushed version, the newest unless told.
+
+    Raises:
+      BadInputError: Nothing, or not this version, was pushed.
+    """
+    pushed = [artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get("pushed") == 1]
+    if not pushed:
+        raise BadInputError("nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason")
+    by_version = {int(artifact.properties["pushed_version"]): artifact for artifact in pushed}
+    chosen = max(by_version) if version is None else version
+    if chosen not in by_version:
+        raise BadInputError(f"version {chosen} was never pushed; there are {sorted(by_version)}")
+    artifact = by_version[chosen]
+    steps = [Step(execution, _facts(execution)) for execution in _upstream(store, artifact)]
+    return Trace(chosen, str(artifact.properties["pushed_destination"]), steps)
+
+
+def _upstream(store: Store, artifact: Artifact) -> list[Execution]:
+    """The executions that an artifact depends on, latest first."""
+    found: dict[int, Execution] = {}
+    waiting = [artifact.id]
+    seen = set(waiting)
+    while waiting:
+        execution = store.producer(waiting.pop())
+        if execution is None or execution.id in found:
+            continue
+        found[execution.id] = execution
+        for artifacts in execution.inputs.values():
+            fresh = [item.id for item in artifacts if item.id not in seen]
+            seen.update(fresh)
+            waiting += fresh
+    return [found[key] for key in sorted(found, reverse=True)]
+
+
+def _facts(execution: Execution) -> list[str]:
+    """What a reader wants to know of a node; unknown nodes have none."""
+    teller = _TELLERS.get(execution.node)
+    if teller is None and execution.node.endswith("Gen"):
+        teller = _ingestion
+    return teller(execution) if teller else []
+
+
+def _pusher(execution: Execution) -> list[str]:
+    pushed = execution.output("pushed_model")
+    return [f"version {pushed.properties['pushed_version']} to {pushed.properties['pushed_destination']}"] if pushed else []
+
+
+def _blessing(execution: Execution) -> list[str]:
+    verdict = execution.output("blessing")
+    if verdict is None:
+        return []
+    word = "blessed" if verdict.properties.get("blessed") == 1 else "not blessed"
+    reasons = json.loads(str(verdict.properties.get("reasons", "[]")))
+    return [f"{word}: {reason}" for reason in reasons] or [word]
+
+
+def _indexer(execution: Execution) -> list[str]:
+    model = execution.output("model")
+    if model is None or "index" not in model.properties:
+        return _blessing(execution)
+    index = json.loads(str(model.properties["index"]))
+    return [f"{index['kind']}, recall@{index['k']} {index['recall_at_k']:.4f}, p99 {index['p99_ms']:.2f} ms"]
+
+
+def _trainer(execution: Execution) -> list[str]:
+    custom = json.loads(str(execution.properties.get("custom_config", "{}"))) or {}
+    model, train = custom.get("model", {}), custom.get("train", {})
+    return [
+        f"{model.get('query_tower', {}).get('kind')} tower, {model.get('embedding_dim')} dimensions, "
+        f"loss {train.get('loss', {}).get('kind')}, seed {train.get('seed')}",
+        f"code {str(custom.get('code_sha256'))[:12]}",
+    ]
+
+
+def _baseline(execution: Execution) -> list[str]:
+    model = execution.output("model")
+    if model is not None and model.properties.get("skipped") == 1:
+        return [f"no comparison: {model.properties.get('reason')}"]
+    return ["compared with the latest blessed model"]
+
+
+def _windows(execution: Execution) -> list[str]:
+    examples = execution.output("examples")
+    if examples is None:
+        return []
+    stats = json.loads(str(examples.properties["stats"]))
+    rows = ", ".join(f"{split} {count:,}" for split, count in stats["rows"].items())
+    return [f"targets: {rows}; {stats['candidates']:,} candidates"]
+
+
+def _ingestion(execution: Execution) -> list[str]:
+    config = json.loads(str(execution.properties.get("custom_config", "{}")))
+    values = config.get("custom_config", {}).get("value", config)
+    pattern = json.loads(str(execution.properties.get("input_config", "{}"))).get("splits", [{}])[0].get("pattern")
+    digest = values.get("content_sha256", "")
+    return [f"{execution.properties.get('input_base')}/{pattern}", f"sha256 {digest[:16]}"]
+
+
+def _schema(execution: Execution) -> list[str]:
+    return [str(execution.properties.get("schema_file"))]
+
+
+_TELLERS: dict[str, Callable[[Execution], list[str]]] = {
+    "Pusher": _pusher,
+    "ServingCheck": _blessing,
+    "Indexer": _indexer,
+    "Evaluator": _blessing,
+    "Baseline": _baseline,
+    "Trainer": _trainer,
+    "Windows": _windows,
+    "InteractionsSchema": _schema,
+    "CandidatesSchema": _schema,
+    "QueriesSchema": _schema,
+}

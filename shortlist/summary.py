@@ -1,0 +1,154 @@
+"""`summary.json`: what a run did, as programs read it. Frozen: see `SCHEMA_VERSION`."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import pathlib
+
+import pydantic
+
+SCHEMA_VERSION = 1
+
+
+class Status(str, enum.Enum):
+    """How a run ended."""
+
+    PUSHED = "pushed"
+    NOT_BLESSED = "not_blessed"
+    INDEX_REJECTED = "index_rejected"
+    CHECK_FAILED = "check_failed"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Part(pydantic.BaseModel):
+    """Base of the summary's parts."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Protocol(Part):
+    """Without it no figure means anything."""
+
+    split: str
+    """Kind of the split."""
+    exclude_seen: bool = True
+    """Whether plain metric names exclude a query's seen items; `_with_seen` marks the others."""
+    corpus_size: int
+    """Candidates that every target is ranked against."""
+    tied_targets: float
+    """Share of test targets whose timestamp another interaction of the query has too."""
+    repeat_targets: float
+    """Share of test targets that the query had met before."""
+    unseen_queries: float
+    """Share of test rows whose query has no train row."""
+
+
+class DataSummary(Part):
+    """What went in."""
+
+    rows: dict[str, int]
+    """Targets a split."""
+    queries: dict[str, int]
+    """Distinct queries a split."""
+    interactions: int
+    candidates: int
+    dropped: dict[str, int]
+    """Interactions left out, by reason."""
+
+
+class Blessing(Part):
+    """The Evaluator's verdict."""
+
+    blessed: bool
+    reasons: list[str]
+
+
+class IndexSummary(Part):
+    """The index that is served."""
+
+    kind: str
+    k: int
+    recall_at_k: float
+    p50_ms: float
+    p99_ms: float
+
+
+class Pushed(Part):
+    """What is being served since."""
+
+    version: int
+    path: str
+
+
+class Seconds(Part):
+    """Wall-clock time."""
+
+    total: float
+    components: dict[str, float]
+
+
+class Fingerprints(Part):
+    """SHA-256 of what went in: equal fingerprints, equal results on one machine."""
+
+    data: dict[str, str]
+    config: str
+    code: str
+
+
+class Summary(Part):
+    """One run of one pipeline."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    pipeline: str
+    status: Status
+    reasons: list[str] = []
+    """Why nothing was pushed; empty when something was."""
+    protocol: Protocol | None = None
+    data: DataSummary | None = None
+    metrics: Metrics | None = None
+    baselines: Baselines | None = None
+    blessing: Blessing | None = None
+    index: IndexSummary | None = None
+    pushed: Pushed | None = None
+    training: dict[str, float] = {}
+    """Epochs run, best epoch, train seconds and eval metrics at the best epoch."""
+    cached: list[str] = []
+    """Nodes whose result was taken from the cache."""
+    seconds: Seconds
+    peak_rss_mb: float
+    fingerprints: Fingerprints
+
+
+class Metrics(Part):
+    """TFMA metric name to value; denominators are `example_count`."""
+
+    overall: dict[str, float]
+    slices: list[dict[str, object]] = []
+
+
+class Baselines(Part):
+    """What the model was compared with on the same rows."""
+
+    popularity: dict[str, float]
+    latest_blessed: dict[str, float] | None = None
+
+
+Summary.model_rebuild()
+
+
+def write_summary(summary: Summary, run_dir: pathlib.Path) -> pathlib.Path:
+    """Writes `<run_dir>/summary.json` in one step and returns its path."""
+    path = run_dir / "summary.json"
+    partial = run_dir / ".summary.json.part"
+    partial.write_text(json.dumps(summary.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def read_summary(path: pathlib.Path) -> Summary:
+    """Returns the summary of one run."""
+    return Summary.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,103 @@
+import math
+import tempfile
+
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform import beam as tft_beam
+
+from components.transform import outputs, preprocessing
+
+_FEATURES = {
+    "title": {"type": "text"},
+    "genres": {"type": "multi_category"},
+    "year": {"type": "numeric"},
+    "kind": {"type": "category", "max_vocabulary": 1},
+}
+_SPEC = {
+    "candidate_id": tf.io.VarLenFeature(tf.string),
+    "title": tf.io.VarLenFeature(tf.string),
+    "genres": tf.io.VarLenFeature(tf.string),
+    "year": tf.io.VarLenFeature(tf.float32),
+    "kind": tf.io.VarLenFeature(tf.string),
+}
+_ROWS = [
+    {"candidate_id": [b"a"], "title": [b"Toy Story"], "genres": [b"Comedy", b"Kids"], "year": [1990.0], "kind": [b"x"]},
+    {"candidate_id": [b"b"], "title": [b"  "], "genres": [], "year": [], "kind": [b"x"]},
+    {"candidate_id": [b"c"], "title": [], "genres": [b"Comedy"], "year": [2000.0], "kind": [b"y"]},
+]
+
+
+def _analyze(rows, spec, fn, features):
+    metadata = tft.DatasetMetadata.from_feature_spec(spec)
+    path = tempfile.mkdtemp()
+    with tft_beam.Context(temp_dir=tempfile.mkdtemp()):
+        transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: fn(inputs, {"features": features}))
+        _ = transform_fn | tft_beam.WriteTransformFn(path)
+    return tft.TFTransformOutput(path)
+
+
+@pytest.fixture(scope="module")
+def candidates():
+    return _analyze(_ROWS, _SPEC, preprocessing.candidates_preprocessing_fn, _FEATURES)
+
+
+def _apply(output, rows, spec, names):
+    examples = []
+    for row in rows:
+        feature = {}
+        for name in names:
+            value = row[name]
+            if spec[name].dtype == tf.string:
+                feature[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+            else:
+                feature[name] = tf.train.Feature(float_list=tf.train.FloatList(value=value))
+        examples.append(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    parsed = tf.io.parse_example(examples, {name: spec[name] for name in names})
+    return output.transform_features_layer()(parsed)
+
+
+def test_words_are_lower_case_and_blank_or_missing_text_has_none(candidates):
+    result = _apply(candidates, _ROWS, _SPEC, list(_SPEC))
+    ids = tf.sparse.to_dense(result["title"], default_value=-1).numpy().tolist()
+    assert sorted(ids[0]) == [0, 1]
+    assert set(ids[1]) == set(ids[2]) == {-1}
+    assert outputs.vocabulary_size(candidates, "title") == 2
+
+
+def test_numeric_is_a_z_score_and_missing_is_the_mean(candidates):
+    # mean 1995, deviation 5: 1990 -> -1, missing -> 0, 2000 -> +1.
+    result = _apply(candidates, _ROWS, _SPEC, list(_SPEC))
+    assert result["year"].numpy().ravel().tolist() == pytest.approx([-1.0, 0.0, 1.0])
+
+
+def test_a_value_outside_the_vocabulary_gets_the_size_as_id(candidates):
+    result = _apply(candidates, _ROWS, _SPEC, list(_SPEC))
+    # max_vocabulary 1 keeps the more frequent `x`.
+    assert tf.sparse.to_dense(result["kind"], -1).numpy().ravel().tolist() == [0, 0, 1]
+
+
+def test_the_layer_takes_a_subset_of_the_raw_features(candidates):
+    result = _apply(candidates, _ROWS, _SPEC, ["genres"])
+    assert tf.sparse.to_dense(result["genres"], -1).numpy().tolist() == [[0, 1], [-1, -1], [0, -1]]
+
+
+def test_counts_are_those_of_the_train_targets():
+    spec = {"query_id": tf.io.VarLenFeature(tf.string), "target_ids": tf.io.VarLenFeature(tf.string)}
+    rows = [
+        {"query_id": [b"u"], "target_ids": [b"a", b"b b", b"a"]},
+        {"query_id": [b"u"], "target_ids": [b"a"]},
+        {"query_id": [b"v"], "target_ids": ["ü".encode()]},
+    ]
+    output = _analyze(rows, spec, preprocessing.queries_preprocessing_fn, {})
+    assert outputs.candidate_counts(output) == {b"a": 3, b"b b": 1, "ü".encode(): 1}
+    assert outputs.vocabulary_size(output, "query_id") == 2
+
+
+def test_a_constant_numeric_column_gives_zero_not_nan():
+    spec = {"candidate_id": tf.io.VarLenFeature(tf.string), "year": tf.io.VarLenFeature(tf.float32)}
+    rows = [{"candidate_id": [b"a"], "year": [7.0]}, {"candidate_id": [b"b"], "year": [7.0]}]
+    output = _analyze(rows, spec, preprocessing.candidates_preprocessing_fn, {"year": {"type": "numeric"}})
+    values = _apply(output, rows, spec, list(spec))["year"].numpy().ravel().tolist()
+    assert values == [0.0, 0.0]
+    assert not any(math.isnan(value) for value in values)

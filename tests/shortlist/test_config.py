@@ -1,0 +1,112 @@
+import pathlib
+
+import pytest
+
+from shortlist.config import load_config, reference
+from shortlist.config.load import parse_config
+from shortlist.config.overrides import parse_overrides
+from shortlist.errors import ConfigError, ExitCode
+
+ROOT = pathlib.Path(__file__).parents[2]
+PRESETS = sorted((ROOT / "configs").glob("*.yaml"))
+MINIMAL = {
+    "name": "shop",
+    "workspace": "workspaces/shop",
+    "data": {
+        "schemas": "schemas/shop",
+        "interactions": {"path": "interactions.csv"},
+        "candidates": {"path": "candidates.csv", "features": {"title": "text"}, "title": "title"},
+    },
+}
+
+
+def _with(**changes):
+    return {**MINIMAL, **changes}
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_valid_and_headed_by_command_time_and_expectation(path):
+    config = load_config(path)
+    assert (ROOT / config.data.schemas / "interactions.pbtxt").exists()
+    head = path.read_text(encoding="utf-8").split("name:")[0]
+    for word in ("command", "run time", "expect"):
+        assert word in head
+
+
+def test_ten_lines_are_enough():
+    config = parse_config(MINIMAL, "x.yaml")
+    assert config.data.split.kind == "leave_last_out"
+    assert config.model.query_tower.kind == "history"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"modle": {}}, "x.yaml: unknown key 'modle'; did you mean 'model'?"),
+        ({"train": {"epoch": 3}}, "x.yaml: unknown key 'train.epoch'; did you mean 'epochs'?"),
+        ({"train": {"epochs": "many"}}, "x.yaml: train.epochs: input should be a valid integer"),
+        ({"name": "A Shop"}, "must be 1 to 63 of a-z, 0-9 and dashes"),
+        ({"data": None}, "x.yaml: data: "),
+        # Switches that a loss does not have are refused.
+        ({"train": {"loss": {"kind": "corpus", "logq": True}}}, "x.yaml: unknown key 'train.loss.logq'"),
+        ({"train": {"loss": {"kind": "in_batch", "mask_other_targets": True}}}, "'train.loss.mask_other_targets'"),
+        ({"model": {"embedding_dim": 64, "query_tower": {"kind": "history", "heads": 3}}}, "heads=3 does not divide"),
+        ({"evaluate": {"ks": [1, 5], "gate_k": 10}}, "gate_k=10 is not among ks=[1, 5]"),
+        ({"index": {"k": 0}}, "x.yaml: index.k: input should be greater than or equal to 1, got 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_sentence(changes, sentence):
+    with pytest.raises(ConfigError) as error:
+        parse_config(_with(**changes), "x.yaml")
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == ExitCode.BAD_INPUT
+
+
+def test_a_random_split_has_no_history_to_read():
+    data = {**MINIMAL["data"], "split": {"kind": "random"}}
+    with pytest.raises(ConfigError, match="split random claims no order"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+def test_only_a_random_split_does_without_time():
+    data = {**MINIMAL["data"], "interactions": {"path": "x.csv", "timestamp": None}}
+    with pytest.raises(ConfigError, match=r"split leave_last_out needs interactions\.timestamp"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+def test_a_feature_may_not_be_called_like_a_column_of_ours():
+    data = {**MINIMAL["data"], "queries": {"path": "q.csv", "features": {"history_ids": "category"}}}
+    with pytest.raises(ConfigError, match="'history_ids' is reserved"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["name: !!python/object/apply:os.system ['true']", "a: [1", "- 1", "", "\x00", "a: 2020-99-99"]
+)
+def test_what_is_no_plain_yaml_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"c\.yaml: "):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no such config file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_overrides_reach_into_sections():
+    overrides = parse_overrides(["train.seed=7", "model.query_tower.dropout=0.5"])
+    config = load_config(ROOT / "configs" / "smoke.yaml", overrides)
+    assert (config.train.seed, config.model.query_tower.dropout) == (7, 0.5)
+
+
+@pytest.mark.parametrize("assignment", ["train.seed", "=3", "train.seed=[1"])
+def test_a_broken_override_is_refused(assignment):
+    with pytest.raises(ConfigError, match="--set"):
+        parse_overrides([assignment])
+
+
+def test_the_reference_is_up_to_date():
+    assert (ROOT / reference.PATH).read_text(encoding="utf-8") == reference.render(), "run `make docs`"
