@@ -92,6 +92,7 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
         config.data.candidates,
         analyze="all",
     )
+    candidate_transform.add_upstream_node(gate)
 
     # The two towers.
     trainer = RetrievalTrainer(

@@ -57,6 +57,6 @@ class DataGate(base_component.BaseComponent):
                 queries=queries,
                 schemas=schemas,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
-                report=tfx.types.Channel(type=_Anomalies),
+                report=tfx.dsl.Channel(type=_Anomalies),
             )
         )

@@ -32,7 +32,8 @@ def recommend(
     """
     if (query is None) == (history is None):
         raise BadInputError("give either --query ID or --history ID,ID,...")
-    from shortlist import datasets, lookup, serving
+    from shortlist import datasets, lookup
+    from shortlist import recommend as serving
     from shortlist.cli import log
     from shortlist.config import load_config
     from shortlist.workspace import Workspace
@@ -42,20 +43,28 @@ def recommend(
     data_root = datasets.default_data_dir()
     titles = lookup.candidate_titles(checked.data, data_root)
     if query is not None:
-        known = lookup.query(checked.data, data_root, query)
+        known = lookup.find_query(checked.data, data_root, query)
     else:
         known = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
-    unknown = [item for item in known.history_ids if item not in titles]
+    unknown = [item for item, _ in known.history if item not in titles]
     if history is not None and unknown:
         raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked.data.candidates.path}")
 
     with log.everything_else_to(workspace.root / "recommend.log", verbose=False):
-        answers = serving.recommend(workspace.serving_dir, known, k=k, exclude_seen=not include_seen)
-    rows = [{**dataclasses.asdict(answer), "title": titles.get(answer.id)} for answer in answers]
+        answers = serving.recommend(
+            workspace.serving_dir,
+            query_id=known.query_id,
+            history=known.history,
+            k=k,
+            exclude_seen=not include_seen,
+            query_features=known.features,
+            candidates_titles=titles,
+        )
+    rows = [dataclasses.asdict(answer) for answer in answers]
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    _print_table(rows, known.history_ids, titles)
+    _print_table(rows, [item for item, _ in known.history], titles)
 
 
 def _print_table(rows: list[dict], history_ids: list[str], titles: dict[str, str | None]) -> None:

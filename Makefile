@@ -1,0 +1,80 @@
+# What people type and CI runs; `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CONFIG ?=
+PYTHON ?=
+UPGRADE ?=
+PYTEST_ARGS ?=
+export PYTHON
+
+UV := bash requirements/uv.sh
+# One line for each large download and each build, not the 250 lines of what is then installed.
+PROGRESS := 2>&1 | { grep --line-buffered --invert-match --extended-regexp '^ ([-+~]|Downloaded|    *Built) ' || true; }
+
+# Behind a company's proxy, uv, pip and Python must trust what the system trusts.
+CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
+ifneq ($(CERTIFICATES),)
+export SSL_CERT_FILE ?= $(CERTIFICATES)
+export PIP_CERT ?= $(CERTIFICATES)
+export REQUESTS_CA_BUNDLE ?= $(CERTIFICATES)
+endif
+export UV_SYSTEM_CERTS ?= 1
+
+# .venv is made anew where its Python has gone or the folder has moved since.
+IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
+BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
+
+.PHONY: help run test lint format venv lock clean broken
+
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
+	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
+
+test: lint ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/.dev ## Checks style, format and types
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/python -m mypy
+
+format: .venv/.dev ## Repairs what ruff can repair
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+venv: .venv/.dev ## Makes .venv with everything, development tools too
+
+lock: ## Brings the locks in line with requirements/*.in; UPGRADE=1 also takes newer versions
+	@bash requirements/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## Removes what make made (.venv, .tools, caches), never data or workspaces
+	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	@find shortlist components pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+FIRST_TIME := Installing the locked stack (about 1 GB to download and 3 GB on disk, once)
+LATER := Bringing .venv in line with the locks
+
+# Each lock is the whole environment, and dev.txt has all of runtime.txt at the same versions: a change of either is
+# followed exactly, and `run` after `test` has nothing to do.
+.venv/.runtime: requirements/runtime.txt requirements/build.txt setup.py $(BROKEN)
+	@[ -z "$(BROKEN)" ] || bash requirements/venv.sh
+	@echo "$(if $(BROKEN),$(FIRST_TIME),$(LATER)) ..."
+	@$(call install,runtime)
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	@echo "Installing the development tools ..."
+	@$(call install,dev)
+	@touch $@
+
+define install
+$(UV) pip sync --python .venv/bin/python --require-hashes --build-constraints requirements/build.txt \
+    requirements/$(1).txt $(PROGRESS) \
+    || { echo "The install failed, see above; where a package could not be built, it needs a C++ compiler (apt install g++)" >&2; exit 1; }
+$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+endef

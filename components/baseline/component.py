@@ -1,0 +1,67 @@
+"""The Baseline node, and the Resolver that finds the model for it."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.baseline import executor, strategy
+from shortlist import fingerprints
+
+
+class BaselineSpec(component_spec.ComponentSpec):
+    """What the node reads and writes."""
+
+    PARAMETERS = {"code_sha256": component_spec.ExecutionParameter(type=str)}
+    INPUTS = {
+        "candidate": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "baseline": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+    }
+    OUTPUTS = {"model": component_spec.ChannelParameter(type=standard_artifacts.Model)}
+
+
+class Baseline(base_component.BaseComponent):
+    """Gives the Evaluator the earlier model that the candidate is compared with.
+
+    The output `model` is a copy of the baseline, or an empty artifact with the custom properties
+    `skipped` = 1 and `reason`, so that the Evaluator's input always exists.
+    """
+
+    SPEC_CLASS = BaselineSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(self, model: types.BaseChannel, baseline: types.BaseChannel):
+        """Wires the node.
+
+        Args:
+          model: The candidate.
+          baseline: The latest other blessed model; may resolve to nothing.
+        """
+        super().__init__(
+            BaselineSpec(
+                candidate=model,
+                baseline=baseline,
+                model=types.Channel(type=standard_artifacts.Model),
+                code_sha256=fingerprints.code_sha256(executor.__name__),
+            )
+        )
+
+
+def latest_other_blessed_model(
+    model: types.BaseChannel, trainer_id: str = "Trainer", evaluator_id: str = "Evaluator"
+) -> tfx.dsl.Resolver:
+    """Returns the node whose output `model` is the latest blessed model other than the candidate `model`.
+
+    Args:
+      model: The candidate, the Trainer's output of this run.
+      trainer_id: The node that makes models.
+      evaluator_id: The node that blesses them.
+    """
+    return tfx.dsl.Resolver(
+        strategy_class=strategy.LatestOtherBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=standard_artifacts.Model, producer_component_id=trainer_id),
+        model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
+        candidate=model,
+    ).with_id("BlessedModel")

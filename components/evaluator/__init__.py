@@ -1,0 +1,1 @@
+"""Ranks held-out targets, reports FactorizedTopK and gates the model on it."""

@@ -1,0 +1,48 @@
+"""The Evaluator node: TFX's own, on the test split, with FactorizedTopK's metrics and gates."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
+
+from components.evaluator import eval_config, executor, tfma_metrics
+from shortlist import fingerprints, keys
+from shortlist.config import types as config_types
+
+
+class RankEvaluator(tfx.components.Evaluator):
+    """Ranks the test split's targets and blesses the model where it passes the gates.
+
+    The `blessing` has the custom properties `blessed` (0 or 1) and `reasons` (a JSON list of sentences).
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel,
+        schema: types.BaseChannel,
+        evaluate: config_types.Evaluate,
+    ):
+        """Wires the node.
+
+        Args:
+          examples: Windows, with a split `test`.
+          model: The candidate, with a signature `evaluation`.
+          baseline_model: The `Baseline` node's model; one marked as skipped is not compared with.
+          schema: The windows' schema.
+          evaluate: The metrics' K and the gates' bounds.
+        """
+        code_sha256 = fingerprints.code_sha256(executor.__name__, tfma_metrics.__name__)
+        super().__init__(
+            examples=examples,
+            model=model,
+            baseline_model=baseline_model,
+            schema=schema,
+            example_splits=[keys.SPLIT_TEST],
+            eval_config=eval_config.make_eval_config(evaluate, code_sha256),
+        )
+        self.with_id("Evaluator")

@@ -1,0 +1,86 @@
+"""What TFMA computes and what it gates, from the config's `evaluate` section."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from google.protobuf import wrappers_pb2
+
+from components.evaluator import names, tfma_metrics
+from shortlist import keys
+from shortlist.config import types
+
+# (family of metric names, with seen items or without) to the signature's output that it counts.
+_RANKS = {
+    (names.MODEL_FAMILY, False): keys.RANK,
+    (names.MODEL_FAMILY, True): keys.RANK_WITH_SEEN,
+    (names.POPULARITY_FAMILY, False): keys.POPULARITY_RANK,
+    (names.POPULARITY_FAMILY, True): keys.POPULARITY_RANK_WITH_SEEN,
+}
+
+# A drop of exactly `max_drop_from_baseline` passes, whatever the last bit of the subtraction.
+_SLACK = 1e-9
+
+
+def make_eval_config(evaluate: types.Evaluate, code_sha256: str) -> tfma.EvalConfig:
+    """Returns the Evaluator's config: the metrics at every K, and the two gates.
+
+    Both gates hold for the overall slice only, and a value at the bound passes: TFMA
+    compares with >= (`metrics_validator._check_threshold`). Without a baseline TFX
+    removes its model spec and the change threshold.
+
+    Args:
+      evaluate: The config's section.
+      code_sha256: Hash of the metrics' source; the Evaluator's cache key sees it here.
+    """
+    width = max(*evaluate.ks, names.NDCG_K)
+    metrics = [tfma.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": names.EXAMPLE_COUNT}))]
+    for (family, with_seen), ranks in _RANKS.items():
+        common = {"ranks": ranks, "width": width}
+        for k in dict.fromkeys(evaluate.ks):
+            metrics.append(_metric(tfma_metrics.TopKAccuracy, name=names.top_k(k, family, with_seen), k=k, **common))
+            if ranks == keys.RANK and k == evaluate.gate_k:
+                metrics[-1].per_slice_thresholds.append(_overall(_may_drop(evaluate.max_drop_from_baseline)))
+        metrics.append(_metric(tfma_metrics.Ndcg, name=names.ndcg(family, with_seen), k=names.NDCG_K, **common))
+    lift = {"name": names.LIFT, "k": evaluate.gate_k, "width": width, "code_sha256": code_sha256}
+    metrics.append(_metric(tfma_metrics.LiftOverPopularity, **lift))
+    metrics[-1].per_slice_thresholds.append(_overall(_at_least(evaluate.min_lift_over_popularity)))
+    return tfma.EvalConfig(
+        model_specs=[_model_spec(tfma.CANDIDATE_KEY), _model_spec(tfma.BASELINE_KEY, is_baseline=True)],
+        slicing_specs=[tfma.SlicingSpec()],
+        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        options=tfma.Options(include_default_metrics=wrappers_pb2.BoolValue(value=False)),
+    )
+
+
+def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
+    # Without a type TFMA tries to load the model with Keras to find out.
+    return tfma.ModelSpec(
+        name=name, signature_name=names.SIGNATURE, model_type=tfma.TF_GENERIC, is_baseline=is_baseline
+    )
+
+
+def _metric(metric_class: type, **config: Any) -> tfma.MetricConfig:
+    # The module is what a Beam worker imports to find the class.
+    return tfma.MetricConfig(
+        class_name=metric_class.__name__, module=metric_class.__module__, config=json.dumps(config, sort_keys=True)
+    )
+
+
+def _overall(threshold: tfma.MetricThreshold) -> tfma.PerSliceMetricThreshold:
+    # `MetricConfig.threshold` would gate every slice; `MetricsSpec.per_slice_thresholds` fails with "Metric not found".
+    return tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+
+
+def _at_least(bound: float) -> tfma.MetricThreshold:
+    value = wrappers_pb2.DoubleValue(value=bound)
+    return tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(lower_bound=value))
+
+
+def _may_drop(most: float) -> tfma.MetricThreshold:
+    change = tfma.GenericChangeThreshold(
+        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute=wrappers_pb2.DoubleValue(value=-most - _SLACK)
+    )
+    return tfma.MetricThreshold(change_threshold=change)

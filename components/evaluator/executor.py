@@ -1,0 +1,51 @@
+"""Runs TFX's Evaluator and writes down why the model was blessed or not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfx import types
+from tfx.components.evaluator import executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import path_utils
+
+from components.baseline.compatibility import REASON, SKIPPED
+from components.evaluator import verdict
+
+REASONS = "reasons"
+"""Custom property, str: JSON list of sentences on the blessing, why it was given or refused."""
+
+
+class Executor(executor.Executor):
+    """The standard executor, which takes whatever stands in for a baseline as one, without the empty ones."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Evaluates, blesses or not, and sets the blessing's `reasons`."""
+        inputs = dict(input_dict)
+        baselines = inputs.pop(standard_component_specs.BASELINE_MODEL_KEY, [])
+        real = [baseline for baseline in baselines if _is_real(baseline)]
+        if real:
+            inputs[standard_component_specs.BASELINE_MODEL_KEY] = real
+        super().Do(inputs, output_dict, exec_properties)
+
+        evaluation_uri = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
+        reasons = verdict.read_evaluation(evaluation_uri)["validation"]["reasons"]
+        reasons += [
+            f"not compared with an earlier model: {baseline.get_string_custom_property(REASON)}"
+            for baseline in baselines
+            if baseline not in real and baseline.has_custom_property(REASON)
+        ]
+        blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
+        blessing.set_string_custom_property(REASONS, json.dumps(reasons))
+
+
+def _is_real(baseline: types.Artifact) -> bool:
+    skipped = baseline.has_custom_property(SKIPPED) and baseline.get_int_custom_property(SKIPPED)
+    return not skipped and fileio.exists(path_utils.serving_model_path(baseline.uri))

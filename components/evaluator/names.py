@@ -1,0 +1,23 @@
+"""Names of the evaluation's metrics. Plain names exclude seen items; `_with_seen` marks the others."""
+
+from __future__ import annotations
+
+SIGNATURE = "evaluation"
+"""The trained model's signature that returns ranks."""
+
+MODEL_FAMILY = "factorized_top_k"
+POPULARITY_FAMILY = "popularity"
+LIFT = "lift_over_popularity"
+EXAMPLE_COUNT = "example_count"
+NDCG_K = 10
+
+
+def top_k(k: int, family: str = MODEL_FAMILY, with_seen: bool = False) -> str:
+    """Returns `factorized_top_k/top_10_categorical_accuracy` and the like."""
+    return f"{family}/top_{k}_categorical_accuracy" + ("_with_seen" if with_seen else "")
+
+
+def ndcg(family: str = MODEL_FAMILY, with_seen: bool = False) -> str:
+    """Returns `ndcg_at_10`, `popularity/ndcg_at_10` and the like."""
+    prefix = "" if family == MODEL_FAMILY else f"{family}/"
+    return f"{prefix}ndcg_at_{NDCG_K}" + ("_with_seen" if with_seen else "")

@@ -1,0 +1,62 @@
+"""Retrieval metrics from a histogram of ranks; each row has one relevant candidate, its target.
+
+A histogram counts ranks 1 to width one by one and all worse ones together:
+`counts[r - 1]` rows had rank r, `counts[width]` rows a rank beyond width. It is
+all that these metrics need, has one size whatever the corpus, and adds up over shards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def histogram(ranks: np.ndarray, width: int) -> np.ndarray:
+    """Returns int64 [width + 1] counts of `ranks`, integers from 1 on of any shape.
+
+    Raises:
+      ValueError: A rank is below 1, so it was not counted by `ranks.target_ranks`.
+    """
+    ranks = np.asarray(ranks, np.int64).reshape(-1)
+    if ranks.size and ranks.min() < 1:
+        raise ValueError(f"expected ranks from 1 on, got {ranks.min()}")
+    return np.bincount(np.minimum(ranks, width + 1) - 1, minlength=width + 1).astype(np.int64)
+
+
+def hits(counts: np.ndarray, k: int) -> int:
+    """Returns how many rows have their target among the first `k`.
+
+    Raises:
+      ValueError: The histogram is narrower than `k`.
+    """
+    if k >= len(counts):
+        raise ValueError(f"k={k} needs a histogram of width {k} or more, got {len(counts) - 1}")
+    return int(counts[:k].sum())
+
+
+def top_k_accuracy(counts: np.ndarray, k: int) -> float:
+    """Returns the share of rows with the target among the first `k`; NaN for no rows."""
+    return _ratio(hits(counts, k), int(counts.sum()))
+
+
+def ndcg(counts: np.ndarray, k: int) -> float:
+    """Returns the mean NDCG@k, 1 / log2(rank + 1) up to `k` and 0 beyond; NaN for no rows.
+
+    With one relevant candidate a row the ideal DCG is 1 (Järvelin and Kekäläinen, 2002).
+    """
+    hits(counts, k)
+    gains = 1.0 / np.log2(np.arange(k) + 2.0)
+    return _ratio(float(counts[:k] @ gains), int(counts.sum()))
+
+
+def lift(counts: np.ndarray, baseline_counts: np.ndarray, k: int) -> float:
+    """Returns how many times as many hits at `k` the ranks have as the baseline's on the same rows.
+
+    A baseline without a hit counts as one with a single hit, so that the lift stays a
+    finite number: a model with no hit has lift 0, one with 2 hits has lift 2.
+    The hits are divided, not the accuracies: 11 / 10 is the same float as 1.1, 0.11 / 0.1 is less.
+    """
+    return hits(counts, k) / max(hits(baseline_counts, k), 1)
+
+
+def _ratio(part: float, whole: int) -> float:
+    return part / whole if whole else float("nan")

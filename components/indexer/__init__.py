@@ -1,0 +1,1 @@
+"""Builds, tunes, measures and exports the served index."""

@@ -1,0 +1,205 @@
+"""From a trained model to the exported index and its exact twin, with what was measured of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components.indexer import export, queries, tuning
+from components.indexer.exact import ExactIndex
+from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
+from components.indexer.scann_index import MIN_CANDIDATES
+from shortlist import keys
+from shortlist.config import types
+from shortlist.recommend import load_served, signature_inputs
+
+# Up to here exact search answers in a few ms, so that kind auto need not reject what ScaNN cannot do well enough.
+MAX_AUTO_EXACT = 200_000
+_BATCH = 64
+_LATENCY_QUERIES = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was built; nothing may be served while there are reasons."""
+
+    reasons: list[str]
+    """Why the index is rejected."""
+    index: dict[str, Any] | None = None
+    """`kind`, `k`, `recall_at_k`, `p50_ms`, `p99_ms`, `reason`, `params`...; None where none could be built."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trained:
+    """The Trainer's model and what it says of queries."""
+
+    model: Any
+    directory: str
+    embeddings: np.ndarray
+    rows: dict[bytes, int]
+
+    @classmethod
+    def load(cls, directory: str) -> _Trained:
+        model = tf.saved_model.load(directory)
+        rows = {candidate: row for row, candidate in enumerate(model.candidate_ids.numpy())}
+        return cls(model, directory, model.candidate_embeddings.numpy(), rows)
+
+    def answers(self, windows: Sequence[bytes], k: int) -> ExactAnswers:
+        """Returns the exact answers to windows, their history and seen candidates excluded."""
+        signature = self.model.signatures["query_embedding"]
+        specs = signature.structured_input_signature[1]
+        parsed = [queries.parse_window(window) for window in windows]
+        batches = [parsed[start : start + _BATCH] for start in range(0, len(parsed), _BATCH)]
+        embeddings = [signature(**signature_inputs(specs, batch))[keys.EMBEDDING].numpy() for batch in batches]
+        excluded = [self.rows_of(queries.seen_ids(row)) for row in parsed]
+        return ExactAnswers.find(np.concatenate(embeddings), self.embeddings, excluded, k)
+
+    def rows_of(self, ids: Sequence[bytes]) -> np.ndarray:
+        """Returns the rows of the ids that the corpus has."""
+        return np.array([self.rows[item] for item in ids if item in self.rows], np.int32)
+
+
+def build(windows_dir: str, trained_dir: str, settings: types.Index, model_dir: str, exact_dir: str) -> Report:
+    """Builds, exports and measures an index and its exact twin.
+
+    Parameters are tuned on eval queries (train queries where there are none), and the recall that gates is that of the
+    exported signature on up to 2,000 test queries, with their history and all that they have seen excluded.
+
+    Args:
+      windows_dir: Folder of the windows' splits.
+      trained_dir: The Trainer's SavedModel.
+      settings: The config's index section.
+      model_dir: Where the served model goes.
+      exact_dir: Where the twin goes.
+    """
+    trained = _Trained.load(trained_dir)
+    test = queries.sample_windows(os.path.join(windows_dir, "Split-test"), MAX_QUERIES)
+    problem = _problem(trained, test, settings)
+    if problem:
+        return Report([problem])
+    answers = trained.answers(test, settings.k)
+    if not np.isfinite(answers.queries).all():
+        broken = int((~np.isfinite(answers.queries).all(axis=1)).sum())
+        return Report([f"{broken} of {len(test)} test queries have an embedding that is not finite"])
+
+    exact_index = ExactIndex(k=settings.k).index(trained.model.candidate_embeddings)
+    export.save(export.ServedModel(trained.model, exact_index, settings.k), trained_dir, exact_dir)
+    twin = _measured({"kind": "brute_force", "k": settings.k}, exact_dir, trained, test, answers)
+    index, doubt = _scann(trained, windows_dir, settings, test, answers, model_dir)
+    if index is None:
+        shutil.copytree(exact_dir, model_dir, dirs_exist_ok=True)
+        index = twin | {"reason": doubt}
+        export.write_index_file(model_dir, index)
+    return Report(_shortfalls(index, settings.min_recall), index)
+
+
+def _problem(trained: _Trained, test: Sequence[bytes], settings: types.Index) -> str | None:
+    size = len(trained.embeddings)
+    if not test:
+        return "the test split has no rows to measure recall on"
+    if not size:
+        return "the corpus has no candidates"
+    if settings.kind == "scann" and size < MIN_CANDIDATES:
+        return (
+            f"index.kind scann needs {MIN_CANDIDATES} candidates or more and the corpus has {size}; "
+            "use auto or brute_force"
+        )
+    broken = ~np.isfinite(trained.embeddings).all(axis=1)
+    if broken.any():
+        example = trained.model.candidate_ids.numpy()[int(broken.argmax())].decode(errors="replace")
+        return f"{int(broken.sum())} candidates have an embedding that is not finite, {example!r} among them"
+    return None
+
+
+def _scann(
+    trained: _Trained,
+    windows_dir: str,
+    settings: types.Index,
+    test: Sequence[bytes],
+    answers: ExactAnswers,
+    model_dir: str,
+) -> tuple[dict[str, Any] | None, str]:
+    """Exports a ScaNN index, or says why exact search it is."""
+    size = len(trained.embeddings)
+    if settings.kind == "brute_force":
+        return None, "asked for by index.kind"
+    if size < MIN_CANDIDATES:
+        return None, f"the corpus has {size} candidates and ScaNN needs {MIN_CANDIDATES}"
+    tune_on = _tuning_windows(windows_dir) or list(test)
+    tuned = tuning.tune(
+        trained.model.candidate_embeddings,
+        trained.answers(tune_on, settings.k),
+        settings.k,
+        settings.max_exclusions,
+        settings.min_recall,
+    )
+    may_fall_back = settings.kind == "auto" and size <= MAX_AUTO_EXACT
+    if tuned.recall < settings.min_recall and may_fall_back:
+        return None, f"ScaNN's recall@{settings.k} on eval queries is {tuned.recall:.4f} at best"
+    export.save(export.ServedModel(trained.model, tuned.index, settings.k), trained.directory, model_dir)
+    said = {"kind": "scann", "k": settings.k, "params": dataclasses.asdict(tuned.index.params)}
+    index = _measured(said | {"eval_recall_at_k": tuned.recall}, model_dir, trained, test, answers)
+    if index["recall_at_k"] < settings.min_recall and may_fall_back:
+        shutil.rmtree(model_dir)
+        return None, f"ScaNN's recall@{settings.k} on test queries is {index['recall_at_k']:.4f}"
+    return index, ""
+
+
+def _tuning_windows(windows_dir: str) -> list[bytes]:
+    for split in (keys.SPLIT_EVAL, keys.SPLIT_TRAIN):
+        windows = queries.sample_windows(os.path.join(windows_dir, f"Split-{split}"), tuning.MAX_QUERIES)
+        if windows:
+            return windows
+    return []
+
+
+def _measured(
+    said: dict[str, Any], directory: str, trained: _Trained, test: Sequence[bytes], answers: ExactAnswers
+) -> dict[str, Any]:
+    """Returns what is said of an exported model with its recall and latency, and writes it into the model."""
+    # The file says how the model is to be loaded, so it stands there before it is complete.
+    export.write_index_file(directory, said)
+    model = load_served(directory)
+    parsed = [queries.parse_window(window) for window in test]
+    p50_ms, p99_ms = _latency(model.signatures["serving_default"], parsed)
+    index = said | {
+        "recall_at_k": float(answers.recall(_served(model.signatures["recommend"], trained, parsed)).mean()),
+        "p50_ms": round(p50_ms, 3),
+        "p99_ms": round(p99_ms, 3),
+        "corpus_size": len(trained.embeddings),
+        "test_queries": len(test),
+        "reason": "",
+    }
+    export.write_index_file(directory, index)
+    return index
+
+
+def _served(signature: Any, trained: _Trained, parsed: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Returns the rows that the exported signature answers with, -1 past an answer's end."""
+    specs = signature.structured_input_signature[1]
+    rows = [row | {keys.EXCLUDE: queries.seen_ids(row)} for row in parsed]
+    answers = [
+        signature(**signature_inputs(specs, rows[start : start + _BATCH]))[keys.IDS].numpy()
+        for start in range(0, len(rows), _BATCH)
+    ]
+    return np.array([[trained.rows.get(item, -1) for item in line] for line in np.concatenate(answers)])
+
+
+def _latency(signature: Any, parsed: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    specs = signature.structured_input_signature[1]
+    return latency_ms(signature, [signature_inputs(specs, [row]) for row in parsed[:_LATENCY_QUERIES]])
+
+
+def _shortfalls(index: dict[str, Any], min_recall: float) -> list[str]:
+    if index["recall_at_k"] >= min_recall:
+        return []
+    return [
+        f"recall@{index['k']} of the {index['kind']} index on {index['test_queries']} test queries is "
+        f"{index['recall_at_k']:.4f}, below index.min_recall={min_recall}"
+    ]

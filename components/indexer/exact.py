@@ -1,0 +1,48 @@
+"""Exact search on TFRS' BruteForce layer."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow_recommenders.layers import factorized_top_k
+
+from components.indexer import retrieval
+
+
+class ExactIndex(factorized_top_k.BruteForce):
+    """`BruteForce` whose answers also hold at the edges.
+
+    Where TFRS' own layer falls short: it copies the embeddings (the model has them already), raises when k exceeds the
+    corpus, and answers with excluded candidates when the exclusions use up the results.
+    """
+
+    def index(self, candidates: tf.Variable, identifiers: tf.Tensor | None = None) -> ExactIndex:
+        """Searches `candidates`, [corpus_size, embedding_dim], in place: the variable is shared, not copied.
+
+        Raises:
+          ValueError: `identifiers` are given; an answer names rows of `candidates`.
+        """
+        if identifiers is not None:
+            raise ValueError("ExactIndex answers with rows of the corpus; look identifiers up in the answer")
+        self._candidates = candidates
+        return self
+
+    def call(self, queries: tf.Tensor, k: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores [batch, k] and rows [batch, k]; -1 where the corpus has fewer than k."""
+        return self.query_with_exclusions(queries, tf.zeros([tf.shape(queries)[0], 0], tf.int32), k)
+
+    def query_with_exclusions(
+        self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the best k that are not excluded.
+
+        Args:
+          queries: [batch, embedding_dim] query embeddings.
+          exclusions: [batch, num_excluded] int32 rows, -1 is none.
+          k: Width of the answer; the constructor's unless given.
+
+        Returns:
+          scores [batch, k] and rows [batch, k] int32, best first, ties in the order of the corpus, padded with the
+          lowest finite float and -1.
+        """
+        scores = self._compute_score(queries, self._candidates)
+        return retrieval.top_of_corpus(scores, exclusions, self._k if k is None else k)

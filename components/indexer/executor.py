@@ -1,0 +1,49 @@
+"""Reads the blessing and the URIs, has the index built, records the verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.indexer import build, verdict
+from shortlist.config import types as config_types
+
+INDEX = "index"
+"""Custom property of the served model, str: JSON of what was built and measured."""
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes the served model and its twin, and blesses them or not; never raises over a model that fails a gate."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Builds the index, unless the model was not blessed."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        trained = artifact_utils.get_single_instance(input_dict["trained_model"])
+        upstream = artifact_utils.get_single_instance(input_dict["model_blessing"])
+        model = artifact_utils.get_single_instance(output_dict["model"])
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        objections = verdict.objections(upstream, trained)
+        if objections:
+            verdict.give(blessing, model, verdict.NOT_BLESSED, objections)
+            return
+
+        report = build.build(
+            windows_dir=artifact_utils.get_single_uri(input_dict["examples"]),
+            trained_dir=path_utils.serving_model_path(trained.uri),
+            settings=config_types.Index.model_validate_json(exec_properties["config"]),
+            model_dir=path_utils.serving_model_dir(model.uri),
+            exact_dir=path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict["exact_model"])),
+        )
+        if report.index is not None:
+            model.set_string_custom_property(INDEX, json.dumps(report.index, sort_keys=True))
+        verdict.give(blessing, model, verdict.INDEX_REJECTED if report.reasons else verdict.OK, report.reasons)

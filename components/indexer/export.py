@@ -1,0 +1,211 @@
+"""The served model: its signatures, and how it is written.
+
+The index model and its twin differ in the index alone; the twin needs no op that TensorFlow does not bring.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from components.indexer import retrieval
+from components.indexer.exact import ExactIndex
+from components.indexer.scann_index import ScannIndex
+from shortlist import keys
+from shortlist.recommend import INDEX_FILE
+
+TRAINED_FILE = "assets.extra/shortlist.json"
+_Tensors = dict[str, tf.Tensor]
+_Specs = Mapping[str, tf.TensorSpec]
+
+
+class ServedModel(tf.Module):
+    """A trained model and an index over its candidates."""
+
+    def __init__(self, trained: tf.Module, index: ExactIndex | ScannIndex, k: int) -> None:
+        """Keeps both.
+
+        Args:
+          trained: The Trainer's SavedModel, loaded.
+          index: Over `trained.candidate_embeddings`.
+          k: Width of an answer.
+        """
+        super().__init__()
+        self.trained = trained
+        self.searcher_state = index.searcher_state if isinstance(index, ScannIndex) else None
+        self._k = k
+        # In a namespace, so that tf.saved_model.save does not find a Keras model and warn that it was never built.
+        self._hidden = types.SimpleNamespace(index=index)
+        self._query_signature = trained.signatures["query_embedding"]
+        candidate_ids = tf.convert_to_tensor(trained.candidate_ids)
+        self._rows = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(candidate_ids, tf.range(tf.size(candidate_ids))), retrieval.NO_ROW
+        )
+
+    @property
+    def query_specs(self) -> dict[str, tf.TensorSpec]:
+        """The inputs of the query tower: ids, history, time and one a query feature."""
+        return dict(self._query_signature.structured_input_signature[1])
+
+    def signatures(self) -> dict[str, Callable[..., Any]]:
+        """Returns the product's API: name to function with its input signature."""
+        query = self.query_specs
+        recommend = {
+            **query,
+            keys.K: tf.TensorSpec([None], tf.int32),
+            keys.EXCLUDE: tf.TensorSpec([None, None], tf.string),
+            keys.ALLOW: tf.TensorSpec([None, None], tf.string),
+        }
+        return {
+            "serving_default": _concrete(self._serve, query),
+            "recommend": _concrete(self._recommend, recommend),
+            "examples": _concrete(self._serve_examples, {"examples": tf.TensorSpec([None], tf.string)}),
+            "query_embedding": _concrete(self._query_signature, query),
+            "candidate_embedding": _concrete(
+                self.trained.signatures["candidate_embedding"], {keys.CANDIDATE_ID: tf.TensorSpec([None], tf.string)}
+            ),
+        }
+
+    def _serve(self, **query: tf.Tensor) -> _Tensors:
+        return self._answer(query, self._rows.lookup(query[keys.HISTORY_IDS]))
+
+    def _serve_examples(self, examples: tf.Tensor) -> _Tensors:
+        parsed = parse_examples(examples, self.query_specs)
+        exclude = tf.concat([parsed[keys.HISTORY_IDS], parsed.pop(keys.SEEN_IDS)], axis=1)
+        return self._answer(parsed, self._rows.lookup(exclude))
+
+    def _recommend(self, k: tf.Tensor, exclude: tf.Tensor, allow: tf.Tensor, **query: tf.Tensor) -> _Tensors:
+        return self._answer(query, self._rows.lookup(exclude), allow, k)
+
+    def _answer(
+        self,
+        query: _Tensors,
+        excluded_rows: tf.Tensor,
+        allow: tf.Tensor | None = None,
+        k: tf.Tensor | None = None,
+    ) -> _Tensors:
+        embeddings = self._query_signature(**_with_a_column(query))[keys.EMBEDDING]
+        # ScaNN refuses a whole batch for one embedding that is not finite; such a query gets an empty answer instead.
+        is_finite = tf.reduce_all(tf.math.is_finite(embeddings), axis=-1)
+        embeddings = tf.where(is_finite[:, tf.newaxis], embeddings, 0.0)
+        if allow is None:
+            scores, rows = self._search(embeddings, excluded_rows)
+        else:
+            scores, rows = self._search_allowed(embeddings, excluded_rows, allow)
+        count = tf.where(is_finite, retrieval.count_found(rows), 0)
+        if k is not None:
+            count = tf.minimum(count, tf.maximum(k, 0))
+        in_answer = tf.range(self._k) < count[:, tf.newaxis]
+        return {
+            keys.IDS: tf.where(in_answer, tf.gather(self.trained.candidate_ids, tf.maximum(rows, 0)), ""),
+            keys.SCORES: tf.where(in_answer, scores, retrieval.LOWEST),
+            keys.COUNT: count,
+        }
+
+    def _search(self, embeddings: tf.Tensor, excluded_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._hidden.index.query_with_exclusions(embeddings, excluded_rows, self._k)
+
+    def _search_allowed(
+        self, embeddings: tf.Tensor, excluded_rows: tf.Tensor, allow: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Searches among each query's allowed ids; a list of unknown ids allows nothing, an empty one everything."""
+        is_restricted = tf.reduce_any(allow != "", axis=-1)
+
+        def search_all() -> tuple[tf.Tensor, tf.Tensor]:
+            return self._search(embeddings, excluded_rows)
+
+        def search_some() -> tuple[tf.Tensor, tf.Tensor]:
+            # By gather: an index cannot be told where to look.
+            rows = self._rows.lookup(allow)
+            candidates = tf.gather(self.trained.candidate_embeddings, tf.maximum(rows, 0))
+            scores = tf.einsum("bd,bad->ba", embeddings, candidates)
+            is_excluded = retrieval.contains(retrieval.sort_rows(excluded_rows), rows)
+            return retrieval.top_rows(scores, rows, ~is_excluded, self._k)
+
+        def search_both() -> tuple[tf.Tensor, tf.Tensor]:
+            (scores, rows), (all_scores, all_rows) = search_some(), search_all()
+            chosen = is_restricted[:, tf.newaxis]
+            return tf.where(chosen, scores, all_scores), tf.where(chosen, rows, all_rows)
+
+        def search_restricted() -> tuple[tf.Tensor, tf.Tensor]:
+            return tf.cond(tf.reduce_all(is_restricted), search_some, search_both)
+
+        return tf.cond(tf.reduce_any(is_restricted), search_restricted, search_all)
+
+
+def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
+    """Returns the query tower's inputs and `seen_ids` from tf.Examples: windows, or any part of one.
+
+    Args:
+      serialized: [batch] tf.Examples. All features are optional; `target_times` stands in for `query_time`.
+      query_specs: The tower's inputs.
+
+    Returns:
+      Input name to tensor, shaped as its spec says; `seen_ids` is [batch, num_seen].
+    """
+    # Read as lists: a feature may be there with no value, which parsing as a scalar refuses.
+    wanted = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in query_specs.items()}
+    wanted[keys.SEEN_IDS] = tf.io.VarLenFeature(tf.string)
+    wanted[keys.TARGET_TIMES] = tf.io.VarLenFeature(tf.int64)
+    parsed = tf.io.parse_example(serialized, wanted)
+    history_width = tf.maximum(parsed[keys.HISTORY_IDS].dense_shape[1], parsed[keys.HISTORY_TIMES].dense_shape[1])
+    dense = {keys.SEEN_IDS: tf.sparse.to_dense(parsed[keys.SEEN_IDS])}
+    for name, spec in query_specs.items():
+        width = history_width if name in (keys.HISTORY_IDS, keys.HISTORY_TIMES) else parsed[name].dense_shape[1]
+        values = _to_dense(parsed[name], width)
+        dense[name] = values if spec.shape.rank == 2 else values[:, 0]
+    target_time = _to_dense(parsed[keys.TARGET_TIMES], parsed[keys.TARGET_TIMES].dense_shape[1])[:, 0]
+    dense[keys.QUERY_TIME] = tf.where(dense[keys.QUERY_TIME] == 0, target_time, dense[keys.QUERY_TIME])
+    return dense
+
+
+def _to_dense(values: tf.SparseTensor, width: tf.Tensor) -> tf.Tensor:
+    """Returns [batch, max(width, 1)], padded with what the contract writes for "missing"."""
+    fill = "" if values.dtype == tf.string else float("nan") if values.dtype.is_floating else 0
+    shape = tf.stack([values.dense_shape[0], tf.maximum(width, 1)])
+    return tf.sparse.to_dense(tf.SparseTensor(values.indices, values.values, shape), default_value=fill)
+
+
+def _with_a_column(query: _Tensors) -> _Tensors:
+    """Gives lists without any column a pad, so that a tower never reduces over nothing."""
+
+    def widen(value: tf.Tensor) -> tf.Tensor:
+        if value.shape.rank != 2:
+            return value
+        return tf.pad(value, [[0, 0], [0, tf.cast(tf.shape(value)[1] == 0, tf.int32)]], constant_values=_zero(value))
+
+    return {name: widen(value) for name, value in query.items()}
+
+
+def _zero(value: tf.Tensor) -> Any:
+    return "" if value.dtype == tf.string else 0
+
+
+def _concrete(function: Callable[..., Any], specs: _Specs) -> Callable[..., Any]:
+    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+    return tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**named)
+
+
+def save(model: ServedModel, trained_dir: str, model_dir: str) -> None:
+    """Writes a SavedModel, with what the Trainer said of the model in `assets.extra/shortlist.json`."""
+    options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
+    tf.saved_model.save(model, model_dir, signatures=model.signatures(), options=options)
+    extra = pathlib.Path(model_dir, TRAINED_FILE)
+    extra.parent.mkdir(exist_ok=True)
+    said = pathlib.Path(trained_dir, TRAINED_FILE)
+    if said.is_file():
+        shutil.copyfile(said, extra)
+
+
+def write_index_file(model_dir: str, index: Mapping[str, Any]) -> None:
+    """Writes `assets.extra/index.json`: what the index is and what was measured of it."""
+    path = pathlib.Path(model_dir, INDEX_FILE)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(index, indent=2, sort_keys=True) + os.linesep, encoding="utf-8")

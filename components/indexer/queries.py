@@ -1,0 +1,47 @@
+"""Queries to tune and measure an index with: a sample of the windows."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import heapq
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from shortlist import keys
+
+
+def sample_windows(split_dir: str, limit: int) -> list[bytes]:
+    """Returns up to `limit` serialized windows of a split, the same ones on every run.
+
+    The sample is by hash of the content: the first rows of a file are those of the lowest query ids.
+
+    Args:
+      split_dir: Folder of gz TFRecords; an absent one has no windows.
+      limit: Most windows.
+    """
+    files = sorted(glob.glob(os.path.join(split_dir, "*.gz")))
+    if not files:
+        return []
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+    return heapq.nsmallest(limit, records, key=lambda record: (hashlib.sha256(record).digest(), record))
+
+
+def parse_window(serialized: bytes) -> dict[str, Any]:
+    """Returns the inputs that a window holds, by name, each a list; `query_time` is that of its first target."""
+    feature = tf.train.Example.FromString(serialized).features.feature
+    row: dict[str, Any] = {name: _values(value) for name, value in feature.items()}
+    row.setdefault(keys.QUERY_TIME, row.get(keys.TARGET_TIMES, [])[:1])
+    return row
+
+
+def seen_ids(row: dict[str, Any]) -> list[bytes]:
+    """Returns what a window's query must not be recommended: its history and all else that it has seen."""
+    return sorted({*row.get(keys.HISTORY_IDS, ()), *row.get(keys.SEEN_IDS, ())})
+
+
+def _values(feature: tf.train.Feature) -> list[Any]:
+    kind = feature.WhichOneof("kind")
+    return list(getattr(feature, kind).value) if kind else []

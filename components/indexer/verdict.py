@@ -1,0 +1,45 @@
+"""What the nodes from the Indexer on say of a model: blessed or not, and why."""
+
+from __future__ import annotations
+
+import json
+
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.components.util import model_utils
+
+REASONS = "reasons"
+STATUS = "status"
+OK = "ok"
+NOT_BLESSED = "not_blessed"
+INDEX_REJECTED = "index_rejected"
+
+
+def reasons_of(artifact: types.Artifact) -> list[str]:
+    """Returns the reasons that a verdict gives; none if it gives none."""
+    if not artifact.has_custom_property(REASONS):
+        return []
+    return list(json.loads(artifact.get_string_custom_property(REASONS)))
+
+
+def objections(blessing: types.Artifact, model: types.Artifact) -> list[str]:
+    """Returns why `blessing` does not let `model` pass; none if it does.
+
+    A pipeline can be wired so that the blessing is another model's: TFX does not look.
+    """
+    if not model_utils.is_model_blessed(blessing):
+        return reasons_of(blessing) or ["the model was not blessed"]
+    key = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY
+    blessed_uri = blessing.get_string_custom_property(key) if blessing.has_custom_property(key) else model.uri
+    if blessed_uri.rstrip("/") != model.uri.rstrip("/"):
+        return [f"the blessing is that of {blessed_uri}, not of {model.uri}"]
+    return []
+
+
+def give(blessing: types.Artifact, model: types.Artifact, status: str, reasons: list[str]) -> None:
+    """Writes a verdict on `model`: blessed exactly if there are no reasons against it."""
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(not reasons))
+    blessing.set_string_custom_property(STATUS, status)
+    blessing.set_string_custom_property(REASONS, json.dumps(reasons))
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

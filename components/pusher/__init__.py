@@ -1,0 +1,1 @@
+"""Puts a checked model where it is served from."""

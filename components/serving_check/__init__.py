@@ -1,0 +1,1 @@
+"""Loads what is to be served in a clean process and questions it."""

@@ -1,0 +1,106 @@
+"""Runs the probe on a model and its twin, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from components.serving_check.answers import Answers, disagreements
+from shortlist.recommend import INDEX_FILE
+
+TIMEOUT_SECONDS = 900
+_PROJECT_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_KEPT_PREFIXES = ("OPENBLAS_", "OMP_", "MKL_")
+# Fewer queries are asked here than the recall was measured with, so that the overlap may be lower by chance.
+_OVERLAP_SLACK = 0.05
+_MOST_SHOWN = 10
+
+
+def check(model_dir: str, exact_dir: str, windows: Sequence[bytes]) -> tuple[list[str], dict[str, Any]]:
+    """Questions both models in clean processes.
+
+    Args:
+      model_dir: The model that is to be served.
+      exact_dir: Its twin, which must do without ScaNN's ops.
+      windows: Serialized test windows.
+
+    Returns:
+      What is wrong, and what was measured, by model: seconds to import and load, ms of the first and of later calls.
+    """
+    index = probe(model_dir, windows)
+    exact = probe(exact_dir, windows)
+    problems = [*index["problems"], *(f"exact twin: {problem}" for problem in exact["problems"])]
+    if exact.get("has_scann"):
+        problems.append("exact twin: it needs ScaNN's ops; it has to load in plain TensorFlow")
+    if not problems:
+        recall = json.loads(pathlib.Path(model_dir, INDEX_FILE).read_text(encoding="utf-8"))["recall_at_k"]
+        problems += disagreements(_answers(index), _answers(exact), recall - _OVERLAP_SLACK)
+    if len(problems) > _MOST_SHOWN:
+        problems = [*problems[:_MOST_SHOWN], f"and {len(problems) - _MOST_SHOWN} more"]
+    return problems, {"model": _figures(index), "exact_model": _figures(exact)}
+
+
+def probe(model_dir: str, windows: Sequence[bytes], timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+    """Returns what `probe.py` says of one model; a crash or a timeout is a problem like any other."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as directory:
+        windows_path, answers_path = os.path.join(directory, "windows"), os.path.join(directory, "answers.json")
+        with tf.io.TFRecordWriter(windows_path) as writer:
+            for window in windows:
+                writer.write(window)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "components.serving_check.probe", model_dir, windows_path, answers_path],
+                cwd=directory,
+                env=_clean_environment(),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_seconds,
+            )
+        except subprocess.TimeoutExpired:
+            return {"problems": [f"no answer within {timeout_seconds:.0f} s"]}
+        if done.returncode:
+            return {"problems": [_death(done.returncode, done.stderr)]}
+        return dict(json.loads(pathlib.Path(answers_path).read_text(encoding="utf-8")))
+
+
+def _clean_environment() -> dict[str, str]:
+    """What a server that knows nothing of us would have, and the way to the probe."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
+    }
+    # Our packages set their own defaults unless told otherwise; these are TensorFlow's.
+    return kept | {
+        "PYTHONPATH": str(_PROJECT_ROOT),
+        "TF_USE_LEGACY_KERAS": "0",
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "-1"),
+    }
+
+
+def _death(return_code: int, stderr: str) -> str:
+    if return_code < 0:
+        return f"the model crashed the process that loaded it ({signal.Signals(-return_code).name})"
+    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "nothing on stderr")
+    return f"the process that loaded the model failed: {last[:500]}"
+
+
+def _answers(said: dict[str, Any]) -> dict[str, Answers]:
+    return {name: Answers(**answers) for name, answers in said["answers"].items()}
+
+
+def _figures(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name.endswith(("_seconds", "_ms"))}

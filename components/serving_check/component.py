@@ -1,0 +1,63 @@
+"""The ServingCheck node: does what was exported load and answer, in a process that knows nothing of us?"""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.serving_check import executor, probe
+from shortlist import fingerprints
+
+
+class ServingCheckSpec(component_spec.ComponentSpec):
+    """What the node reads and writes; no input may be called like an output."""
+
+    PARAMETERS = {"code_sha256": component_spec.ExecutionParameter(type=str)}
+    INPUTS = {
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "exact_model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS = {"blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing)}
+
+
+class ServingCheck(base_component.BaseComponent):
+    """Loads the model and its twin in a clean process each and questions them through every signature.
+
+    It stands in for InfraValidator, which needs docker.
+
+    Outputs:
+      blessing: Custom properties `blessed`, 1 or 0, which the Pusher reads; `status`, `ok`, `check_failed` or
+        `not_checked`; `reasons`, a JSON list of sentences; `figures`, JSON, seconds and ms by model.
+    """
+
+    SPEC_CLASS = ServingCheckSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        exact_model: types.BaseChannel,
+        blessing: types.BaseChannel,
+        examples: types.BaseChannel,
+    ):
+        """Wires the node.
+
+        Args:
+          model: The Indexer's model.
+          exact_model: Its twin.
+          blessing: The Indexer's verdict.
+          examples: Windows, with a split `test`.
+        """
+        super().__init__(
+            ServingCheckSpec(
+                model=model,
+                exact_model=exact_model,
+                model_blessing=blessing,
+                examples=examples,
+                code_sha256=fingerprints.code_sha256(executor.__name__, probe.__name__),
+                blessing=types.Channel(type=standard_artifacts.InfraBlessing),
+            )
+        )

@@ -1,0 +1,184 @@
+"""The script that questions a served model in a process of its own, as a server would load it.
+
+Imports TensorFlow, and ScaNN's ops for a model that needs them; nothing else that is heavy.
+
+    python -m components.serving_check.probe MODEL_DIR WINDOWS.tfrecord ANSWERS.json
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import sys
+import time
+from typing import Any
+
+from components.serving_check.answers import Answers, Case, broken_promises
+from shortlist import keys
+
+SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
+# As many candidates are allowed, or, where the corpus is no larger, all excluded.
+_FEW = 1_000
+_LATENCY_CALLS = 100
+
+
+def main(model_dir: str, windows_path: str, answers_path: str) -> None:
+    """Writes `problems`, `answers` by case, and seconds and ms as JSON."""
+    start = time.perf_counter()
+    import tensorflow as tf
+
+    imported = time.perf_counter()
+    from shortlist.recommend import load_served
+
+    model = load_served(model_dir)
+    loaded = time.perf_counter()
+    windows = list(tf.data.TFRecordDataset(windows_path).as_numpy_iterator())
+    missing = SIGNATURES.difference(model.signatures)
+    if missing:
+        said: dict[str, Any] = {"problems": [f"the model lacks the signatures {sorted(missing)}"], "answers": {}}
+    else:
+        said = Probe(model, windows).run()
+    said |= {
+        "import_seconds": round(imported - start, 3),
+        "load_seconds": round(loaded - imported, 3),
+        "has_scann": "scann" in sys.modules,
+    }
+    pathlib.Path(answers_path).write_text(json.dumps(said), encoding="utf-8")
+
+
+class Probe:
+    """Asks one model in every way that the contract has."""
+
+    def __init__(self, model: Any, windows: list[bytes]) -> None:
+        """Keeps a loaded model and the serialized test windows to ask it with."""
+        from components.indexer import queries
+
+        self._model = model
+        self._windows = windows
+        self._rows = [queries.parse_window(window) for window in windows]
+        self._seen = [queries.seen_ids(row) for row in self._rows]
+        self._corpus = [_text(item) for item in model.trained.candidate_ids.numpy()]
+        self._problems: list[str] = []
+        self._answers: dict[str, Answers] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Returns what `main` writes, without the times that only it knows."""
+        history = [row.get(keys.HISTORY_IDS, []) for row in self._rows]
+        start = time.perf_counter()
+        self._ask("serving_default", "serving_default", self._rows, history)
+        first_call_ms = (time.perf_counter() - start) * 1e3
+        self._ask_examples()
+        self._ask("recommend", "recommend", [row | {keys.EXCLUDE: seen} for row, seen in self._pairs()], self._seen)
+        self._ask("recommend, k=1", "recommend", [row | {keys.K: 1} for row in self._rows], limit=1)
+        self._ask_allowed()
+        self._ask("no history", "serving_default", [self._without_history(row) for row in self._rows])
+        self._ask("an unknown query", "serving_default", [{keys.QUERY_ID: b"\x00nobody"}])
+        if len(self._corpus) <= _FEW:
+            everything = self._model.trained.candidate_ids.numpy().tolist()
+            self._ask("all excluded", "recommend", [self._rows[0] | {keys.EXCLUDE: everything}], [everything])
+        self._check_embeddings()
+        p50_ms, p99_ms = self._latency()
+        return {
+            "problems": self._problems,
+            "answers": {name: vars(answers) for name, answers in self._answers.items()},
+            "first_call_ms": round(first_call_ms, 3),
+            "p50_ms": p50_ms,
+            "p99_ms": p99_ms,
+        }
+
+    def _pairs(self) -> Any:
+        return zip(self._rows, self._seen, strict=True)
+
+    @staticmethod
+    def _without_history(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {keys.HISTORY_IDS: [], keys.HISTORY_TIMES: []}
+
+    def _inputs(self, signature: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        from shortlist.recommend import signature_inputs
+
+        return signature_inputs(self._model.signatures[signature].structured_input_signature[1], rows)
+
+    def _ask(
+        self,
+        name: str,
+        signature: str,
+        rows: list[dict[str, Any]],
+        excluded: list[list[bytes]] | None = None,
+        allowed: list[list[bytes]] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        outputs = self._model.signatures[signature](**self._inputs(signature, rows))
+        self._keep(name, outputs, excluded or [[]] * len(rows), allowed, limit)
+
+    def _ask_examples(self) -> None:
+        import tensorflow as tf
+
+        outputs = self._model.signatures["examples"](examples=tf.constant(self._windows))
+        self._keep("examples", outputs, self._seen)
+
+    def _ask_allowed(self) -> None:
+        """Asks every other query with an allow list that holds a stranger and some of what is excluded."""
+        some = self._model.trained.candidate_ids.numpy().tolist()[:: max(1, len(self._corpus) // _FEW)][:_FEW]
+        lists = [[*some, *seen[:3], b"\x00nothing"] if row % 2 else [] for row, seen in enumerate(self._seen)]
+        rows = [
+            row | {keys.EXCLUDE: seen, keys.ALLOW: allow} for (row, seen), allow in zip(self._pairs(), lists, strict=True)
+        ]
+        self._ask("recommend, allow", "recommend", rows, self._seen, lists)
+
+    def _keep(
+        self,
+        name: str,
+        outputs: dict[str, Any],
+        excluded: list[list[bytes]],
+        allowed: list[list[bytes]] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        answers = Answers(
+            ids=[[_text(item) for item in line] for line in outputs[keys.IDS].numpy()],
+            scores=outputs[keys.SCORES].numpy().tolist(),
+            count=outputs[keys.COUNT].numpy().tolist(),
+        )
+        case = Case(
+            name=name,
+            excluded=[{_text(item) for item in line} for line in excluded],
+            allowed=[{_text(item) for item in line} or None for line in allowed or [[]] * len(excluded)],
+            limit=len(answers.ids[0]) if limit is None else limit,
+        )
+        self._answers[name] = answers
+        self._problems += broken_promises(case, answers, frozenset(self._corpus))
+
+    def _check_embeddings(self) -> None:
+        """Checks that a score is the product of the two embeddings that the model shows."""
+        import tensorflow as tf
+
+        queries = self._model.signatures["query_embedding"](**self._inputs("query_embedding", self._rows))
+        embeddings = queries[keys.EMBEDDING].numpy()
+        answers = self._answers["serving_default"]
+        best = [line[0].encode("latin-1") for line in answers.ids]
+        best_embeddings = self._model.signatures["candidate_embedding"](candidate_id=tf.constant(best))
+        products = (embeddings * best_embeddings[keys.EMBEDDING].numpy()).sum(axis=1)
+        for product, scores, count in zip(products, answers.scores, answers.count, strict=True):
+            if count and not math.isclose(product, scores[0], rel_tol=1e-3, abs_tol=1e-3):
+                self._problems.append("a score is not the product of query_embedding and candidate_embedding")
+                break
+
+    def _latency(self) -> tuple[float, float]:
+        signature = self._model.signatures["serving_default"]
+        inputs = [self._inputs("serving_default", [row]) for row in self._rows]
+        times = []
+        for number in range(_LATENCY_CALLS):
+            start = time.perf_counter()
+            signature(**inputs[number % len(inputs)])
+            times.append((time.perf_counter() - start) * 1e3)
+        times.sort()
+        return round(times[_LATENCY_CALLS // 2], 3), round(times[_LATENCY_CALLS * 99 // 100], 3)
+
+
+def _text(item: bytes) -> str:
+    """Ids are bytes to TensorFlow, and not always UTF-8; latin-1 takes any bytes there and back."""
+    return item.decode("latin-1")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""InteractionsGen, CandidatesGen, QueriesGen: tables in, flat examples out, ids as strings."""

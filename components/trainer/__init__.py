@@ -1,0 +1,1 @@
+"""The two towers: their model, losses, training and export."""

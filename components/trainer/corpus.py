@@ -1,0 +1,145 @@
+"""The catalogue as the model sees it: every candidate's id, transformed features and train count.
+
+It is held by one process: 1M candidates with 20 feature values each are about 160 MB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer.features import to_dense
+from components.transform.outputs import candidate_counts
+from shortlist import keys
+from shortlist.config import types
+from shortlist.errors import DataError
+
+_BATCH = 4096
+_UNIT_SEPARATOR = "\x1f"
+_RECORD_SEPARATOR = "\x1e"
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """All candidates, sorted by the bytes of their id; a row number here is what the model calls a candidate."""
+
+    ids: np.ndarray
+    """[corpus] bytes objects."""
+    features: Mapping[str, np.ndarray]
+    """By name: int32 ids [corpus, n] padded with -1, or float32 [corpus, 1]."""
+    counts: np.ndarray
+    """[corpus] int64, how often each is a train target."""
+    sha256: str
+    """Fingerprint of the ids and raw features: two models with the same one face the same corpus."""
+
+    @property
+    def size(self) -> int:
+        """Number of candidates."""
+        return len(self.ids)
+
+
+def raw_feature_spec(features: Mapping[str, types.Feature]) -> dict[str, tf.io.VarLenFeature]:
+    """Returns how the raw features of a table are parsed; all of them are sparse, a missing value has no entry."""
+    return {name: tf.io.VarLenFeature(_raw_dtype(feature)) for name, feature in sorted(features.items())}
+
+
+def load_corpus(
+    files: Sequence[str],
+    features: Mapping[str, types.Feature],
+    candidate_transform: tft.TFTransformOutput,
+    window_transform: tft.TFTransformOutput,
+) -> Corpus:
+    """Returns the corpus of the flat candidates Examples.
+
+    Args:
+      files: gz TFRecord files.
+      features: The candidates' features.
+      candidate_transform: The catalogue's transform graph.
+      window_transform: The windows' transform graph, which counted the train targets.
+
+    Raises:
+      DataError: The catalogue is empty or an id is in it twice.
+    """
+    batches = list(_batches(files, features, candidate_transform))
+    if not batches:
+        raise DataError("the catalogue has no rows; expected at least one candidate, check data.candidates.path")
+    ids = np.concatenate([batch_ids for batch_ids, _, _ in batches])
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    _refuse_duplicates(ids)
+    texts = np.concatenate([batch_texts for _, batch_texts, _ in batches])[order]
+    counts = candidate_counts(window_transform)
+    return Corpus(
+        ids=ids,
+        features={name: _stack([columns[name] for _, _, columns in batches])[order] for name in sorted(features)},
+        counts=np.array([counts.get(candidate_id, 0) for candidate_id in ids], np.int64),
+        sha256=_fingerprint(texts),
+    )
+
+
+def _batches(
+    files: Sequence[str], features: Mapping[str, types.Feature], transform: tft.TFTransformOutput
+) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
+    """Yields (ids, one text a row to take a fingerprint of, transformed features)."""
+    spec = raw_feature_spec(features)
+    layer = transform.transform_features_layer()
+    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").batch(_BATCH)
+    for serialized in records:
+        parsed = tf.io.parse_example(serialized, {keys.CANDIDATE_ID: tf.io.FixedLenFeature([], tf.string), **spec})
+        ids = parsed.pop(keys.CANDIDATE_ID)
+        transformed = layer(parsed) if parsed else {}
+        columns = {name: _narrow(to_dense(transformed[name]).numpy()) for name in spec}
+        yield ids.numpy(), _texts(ids, parsed).numpy(), columns
+
+
+def _narrow(column: np.ndarray) -> np.ndarray:
+    return column.astype(np.int32) if column.dtype.kind == "i" else column
+
+
+def _stack(columns: Sequence[np.ndarray]) -> np.ndarray:
+    width = max(column.shape[1] for column in columns)
+    return np.concatenate(
+        [np.pad(column, ((0, 0), (0, width - column.shape[1])), constant_values=-1) for column in columns]
+    )
+
+
+def _texts(ids: tf.Tensor, raw: Mapping[str, tf.SparseTensor]) -> tf.Tensor:
+    """[batch] strings that differ where an id or a raw feature value does."""
+    parts = [ids]
+    for _, column in sorted(raw.items()):
+        values = column.values
+        if values.dtype == tf.float32:
+            values = tf.bitcast(values, tf.int32)
+        if values.dtype != tf.string:
+            values = tf.strings.as_string(values)
+        rows = tf.RaggedTensor.from_value_rowids(values, column.indices[:, 0], nrows=column.dense_shape[0])
+        parts.append(tf.strings.reduce_join(rows, axis=1, separator=_UNIT_SEPARATOR))
+    return tf.strings.join(parts, separator=_RECORD_SEPARATOR)
+
+
+def _fingerprint(texts: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(len(text).to_bytes(8, "big"))
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def _refuse_duplicates(sorted_ids: np.ndarray) -> None:
+    same = np.flatnonzero(sorted_ids[1:] == sorted_ids[:-1])
+    if len(same):
+        raise DataError(
+            f"candidate id {sorted_ids[same[0]].decode(errors='replace')!r} is in the catalogue more than once; "
+            "expected each id once, remove the repeats from data.candidates.path"
+        )
+
+
+def _raw_dtype(feature: types.Feature) -> tf.DType:
+    if feature.type is types.FeatureType.NUMERIC:
+        return tf.float32
+    return tf.int64 if feature.type is types.FeatureType.TIMESTAMP else tf.string

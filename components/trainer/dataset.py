@@ -1,0 +1,237 @@
+"""Windows from disk to the model: parsing, look-ups, and batches of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer.corpus import raw_feature_spec
+from components.trainer.features import to_dense
+from components.trainer.model import TrainBatch
+from components.trainer.settings import Settings
+from shortlist import keys
+from shortlist.config import types
+
+_SHUFFLE_WINDOWS = 20_000
+_SHUFFLE_TARGETS = 100_000
+_EXPLODED_WINDOWS = 64
+_PARALLEL_FILES = 8
+
+
+class EvalBatch(NamedTuple):
+    """Rows of the eval or test split; -1 pads."""
+
+    features: Mapping[str, tf.Tensor]
+    """Transformed query features and `query_id`, [batch, ...] each."""
+    history: tf.Tensor
+    """int32 [batch, length] rows of the corpus, oldest first."""
+    target: tf.Tensor
+    """int32 [batch]; -1 where the corpus does not have it."""
+    seen: tf.Tensor
+    """int32 [batch, seen]."""
+
+
+class WindowReader(tf.Module):
+    """Parses serialized windows; the same look-ups serve training, evaluation and the exported model."""
+
+    def __init__(
+        self, settings: Settings, candidate_ids: np.ndarray, window_transform: tft.TFTransformOutput
+    ) -> None:
+        """Makes the look-ups; `candidate_ids` is [corpus], sorted."""
+        super().__init__()
+        self._max_history = settings.windows.max_history
+        self._strict_times = settings.strict_times
+        self._raw_spec = raw_feature_spec({
+            keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features
+        })
+        self._transform = window_transform.transform_features_layer()
+        self._rows = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(candidate_ids, tf.string), tf.range(len(candidate_ids), dtype=tf.int32)
+            ),
+            default_value=-1,
+        )
+
+    def rows(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the corpus rows of candidate ids, int32 of the same shape; -1 for an unknown one."""
+        return self._rows.lookup(ids)
+
+    def transform(self, raw: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+        """Returns the transformed query features and `query_id`, dense, from sparse raw ones."""
+        transformed = self._transform(dict(raw))
+        return {name: to_dense(transformed[name]) for name in self._raw_spec}
+
+    def known_history(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
+        """Returns the corpus rows of the latest known ids of each history, ragged [batch, up to max_history]."""
+        rows = self._rows.lookup(ids)
+        return tf.ragged.boolean_mask(rows, rows >= 0)[:, -self._max_history :]
+
+    def eval_batch(self, serialized: tf.Tensor) -> EvalBatch:
+        """Parses eval or test windows: [batch] strings, one target each."""
+        parsed, features = self._parse(serialized)
+        target = self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0]
+        seen = self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1)
+        return EvalBatch(features, self.known_history(parsed[keys.HISTORY_IDS]).to_tensor(-1), target, seen)
+
+    def train_batch(self, serialized: tf.Tensor) -> TrainBatch:
+        """Parses train windows: [batch] strings."""
+        parsed, features = self._parse(serialized)
+        history = self._rows.lookup(parsed[keys.HISTORY_IDS])
+        targets = self._rows.lookup(parsed[keys.TARGET_IDS])
+        known_history, known_targets = history >= 0, targets >= 0
+        history = tf.ragged.boolean_mask(history, known_history)
+        history_times = tf.ragged.boolean_mask(parsed[keys.HISTORY_TIMES], known_history)
+        targets = tf.ragged.boolean_mask(targets, known_targets)
+        target_times = tf.ragged.boolean_mask(parsed[keys.TARGET_TIMES], known_targets)
+        weights = tf.ragged.boolean_mask(parsed[keys.TARGET_WEIGHTS], known_targets)
+        if self._strict_times:
+            times = tf.concat([history_times, target_times], axis=1).to_tensor(tf.int64.max)
+            positions = tf.searchsorted(times, target_times.to_tensor(tf.int64.max), side="left")
+        else:
+            in_window = tf.range(tf.reduce_max(targets.row_lengths()))
+            positions = tf.cast(history.row_lengths()[:, tf.newaxis] + in_window, tf.int32)
+        items = tf.concat([history, targets], axis=1).to_tensor(-1)
+        return TrainBatch(
+            features=features,
+            # No target looks back on the last item.
+            items=items[:, :-1],
+            targets=targets.to_tensor(-1),
+            positions=positions,
+            weights=weights.to_tensor(0.0),
+            seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
+        )
+
+    def _parse(self, serialized: tf.Tensor) -> tuple[dict[str, tf.RaggedTensor], dict[str, tf.Tensor]]:
+        parsed = tf.io.parse_example(serialized, {**_WINDOW_SPEC, **self._raw_spec})
+        return parsed, self.transform({name: parsed[name] for name in self._raw_spec})
+
+
+_WINDOW_SPEC = {
+    **{
+        name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+        for name in (keys.HISTORY_IDS, keys.TARGET_IDS, keys.SEEN_IDS)
+    },
+    **{
+        name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+        for name in (keys.HISTORY_TIMES, keys.TARGET_TIMES)
+    },
+    keys.TARGET_WEIGHTS: tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
+}
+
+
+def count_train_batches(files: Sequence[str], settings: Settings, num_targets: int) -> int:
+    """Returns the steps of one epoch; the same for each, whatever the order.
+
+    Args:
+      files: Train windows.
+      settings: Batch size and loss.
+      num_targets: Train targets in all the windows.
+    """
+    if isinstance(settings.train.loss, types.InBatchLoss):
+        return -(-num_targets // settings.train.batch_size)
+    return int(_similar_lengths(_records(files), settings).reduce(np.int64(0), lambda count, _: count + 1).numpy())
+
+
+def train_batches(reader: WindowReader, files: Sequence[str], settings: Settings, epoch: int) -> tf.data.Dataset:
+    """Returns the `TrainBatch`es of one epoch, in an order that seed and epoch decide.
+
+    For the corpus loss a batch is `batch_size` whole windows of similar length. For in_batch, it is
+    `batch_size` single targets, drawn over all windows so that a target comes as often as it does in train, and of
+    each query only the first: `tfrs.tasks.Retrieval` takes each target of a batch for a negative of all others.
+
+    Args:
+      reader: Parses the windows.
+      files: Train windows.
+      settings: Batch size, loss and seed.
+      epoch: From 0.
+    """
+    seed = settings.train.seed * 1_000 + epoch
+    shuffled = np.random.default_rng(seed).permutation(sorted(files)).tolist()
+    records = _records(shuffled).shuffle(_SHUFFLE_WINDOWS, seed=seed)
+    if isinstance(settings.train.loss, types.InBatchLoss):
+        return _target_batches(reader, records, settings, seed).prefetch(2)
+    return _similar_lengths(records, settings).map(reader.train_batch, tf.data.AUTOTUNE).prefetch(2)
+
+
+def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
+    """Returns the `EvalBatch`es of a split."""
+    return _records(sorted(files)).batch(batch_size).map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2)
+
+
+def _records(files: Sequence[str]) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(list(files)).interleave(
+        lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"),
+        cycle_length=_PARALLEL_FILES,
+        deterministic=True,
+    )
+
+
+def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Dataset:
+    """Batches serialized windows of similar length, so that little time goes into padding."""
+    longest = settings.windows.max_history + settings.windows.max_targets
+    boundaries = np.unique(np.geomspace(8, longest, 9).astype(np.int64))
+    boundaries = tf.constant(boundaries, tf.int64)
+
+    def bucket(serialized: tf.Tensor) -> tf.Tensor:
+        parsed = tf.io.parse_single_example(serialized, _LENGTH_SPEC)
+        length = sum(tf.size(values, tf.int64) for values in parsed.values())
+        return tf.searchsorted(boundaries, length[tf.newaxis], out_type=tf.int64)[0]
+
+    return records.group_by_window(
+        key_func=bucket,
+        reduce_func=lambda _, rows: rows.batch(settings.train.batch_size),
+        window_size=settings.train.batch_size,
+    )
+
+
+def _target_batches(
+    reader: WindowReader, records: tf.data.Dataset, settings: Settings, seed: int
+) -> tf.data.Dataset:
+    """Batches single targets, at most one of each query."""
+    max_history = settings.windows.max_history if settings.history_tower else 0
+    targets = (
+        records.batch(_EXPLODED_WINDOWS)
+        .map(lambda serialized: explode(reader.train_batch(serialized), max_history), tf.data.AUTOTUNE)
+        .unbatch()
+        .shuffle(_SHUFFLE_TARGETS, seed=seed)
+    )
+    padding = tf.nest.map_structure(lambda spec: tf.constant(-1 if spec.dtype.is_integer else 0, spec.dtype), targets.element_spec)
+    batches = targets.padded_batch(settings.train.batch_size, padding_values=padding)
+    return batches.map(lambda batch: one_target_a_query(batch, settings.train.loss.max_positions), tf.data.AUTOTUNE)
+
+
+def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
+    """Returns a batch of the same targets, each in a window of its own behind its latest `max_history` items."""
+    present = tf.where(batch.targets >= 0)
+    windows = present[:, 0]
+    ends = tf.gather_nd(batch.positions, present)
+    starts = tf.maximum(ends - max_history, 0)
+    width = tf.minimum(max_history, tf.shape(batch.items)[1])
+    columns = starts[:, tf.newaxis] + tf.range(width)
+    inside = columns < ends[:, tf.newaxis]
+    items = tf.gather(tf.gather(batch.items, windows), tf.where(inside, columns, 0), batch_dims=1)
+    return TrainBatch(
+        features={name: tf.gather(column, windows) for name, column in batch.features.items()},
+        items=tf.where(inside, items, -1),
+        targets=tf.gather_nd(batch.targets, present)[:, tf.newaxis],
+        positions=(ends - starts)[:, tf.newaxis],
+        weights=tf.gather_nd(batch.weights, present)[:, tf.newaxis],
+        seen=tf.zeros([tf.size(ends), 0], tf.int32),
+    )
+
+
+def one_target_a_query(batch: TrainBatch, max_positions: int) -> TrainBatch:
+    """Returns the first window of each query, at most `max_positions` of them, in the order of the batch."""
+    query_ids = batch.features[keys.QUERY_ID][:, 0]
+    distinct, query_numbers = tf.unique(query_ids)
+    places = tf.range(tf.size(query_ids))
+    first = tf.math.unsorted_segment_min(places, query_numbers, tf.size(distinct))
+    kept = tf.sort(first)[:max_positions]
+    return tf.nest.map_structure(lambda column: tf.gather(column, kept), batch)
+
+
+_LENGTH_SPEC = {name: tf.io.RaggedFeature(tf.string) for name in (keys.HISTORY_IDS, keys.TARGET_IDS)}

@@ -1,0 +1,146 @@
+"""The trained model as a SavedModel: embeddings of queries and candidates, and ranks on serialized windows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from components.evaluator.ranks import popularity_ranks, target_ranks
+from components.trainer.corpus import Corpus
+from components.trainer.dataset import WindowReader
+from components.trainer.model import RetrievalModel, embed_histories
+from components.trainer.settings import Settings
+from shortlist import keys
+from shortlist.config import types
+
+CONTRACT_VERSION = 1
+METADATA_FILE = os.path.join("assets.extra", "shortlist.json")
+
+
+class ServingModule(tf.Module):
+    """What is saved; it holds no ScaNN op, and another module may hold it and be saved again.
+
+    Attributes:
+      candidate_ids: tf.Variable, string [corpus], sorted by bytes.
+      candidate_embeddings: tf.Variable, float32 [corpus, embedding_dim].
+      query_embedding: tf.function from a dict, see `query_inputs`, to `embedding` [batch, embedding_dim].
+      candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
+      evaluation: tf.function from serialized eval or test windows [batch] to int64 ranks [batch] each.
+    """
+
+    def __init__(self, model: RetrievalModel, reader: WindowReader, corpus: Corpus, settings: Settings) -> None:
+        """Takes the weights that the model has now."""
+        super().__init__()
+        self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
+        self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
+        self._counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
+        self._query_tower = model.query_tower
+        self._reader = reader
+        self._normalize = settings.model.normalize
+        self._feature_types = {name: feature.type for name, feature in settings.query_features.items()}
+        self.query_embedding = tf.function(self._query_embedding, input_signature=[query_inputs(settings)])
+        strings = [tf.TensorSpec([None], tf.string, name=keys.CANDIDATE_ID)]
+        self.candidate_embedding = tf.function(self._candidate_embedding, input_signature=strings)
+        examples = [tf.TensorSpec([None], tf.string, name="examples")]
+        self.evaluation = tf.function(self._evaluation, input_signature=examples)
+
+    def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
+        raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], types.FeatureType.CATEGORY)
+        history = self._reader.known_history(inputs[keys.HISTORY_IDS]).to_tensor(-1)
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history)}
+
+    def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = self._reader.rows(candidate_id)
+        known = tf.cast(rows >= 0, tf.float32)[:, tf.newaxis]
+        return {keys.EMBEDDING: tf.gather(self.candidate_embeddings, tf.maximum(rows, 0)) * known}
+
+    def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch = self._reader.eval_batch(examples)
+        queries = self._embed(batch.features, batch.history)
+        rank, rank_with_seen = target_ranks(queries, self.candidate_embeddings, batch.target, batch.seen)
+        popularity, popularity_with_seen = popularity_ranks(self._counts, batch.target, batch.seen)
+        return {
+            keys.RANK: rank,
+            keys.RANK_WITH_SEEN: rank_with_seen,
+            keys.POPULARITY_RANK: popularity,
+            keys.POPULARITY_RANK_WITH_SEEN: popularity_with_seen,
+        }
+
+    def _embed(self, features: Mapping[str, tf.Tensor], history: tf.Tensor) -> tf.Tensor:
+        return embed_histories(self._query_tower, features, history, self.candidate_embeddings, self._normalize)
+
+
+def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs of `query_embedding` by name.
+
+    A missing value is "" for strings, NaN for a numeric feature and 0 for a time; "" also pads
+    `history_ids` (at the right) and multi_category features.
+    """
+    specs = {
+        keys.QUERY_ID: tf.TensorSpec([None], tf.string, name=keys.QUERY_ID),
+        keys.HISTORY_IDS: tf.TensorSpec([None, None], tf.string, name=keys.HISTORY_IDS),
+        keys.HISTORY_TIMES: tf.TensorSpec([None, None], tf.int64, name=keys.HISTORY_TIMES),
+        keys.QUERY_TIME: tf.TensorSpec([None], tf.int64, name=keys.QUERY_TIME),
+    }
+    for name, feature in settings.query_features.items():
+        shape = [None, None] if feature.type is types.FeatureType.MULTI_CATEGORY else [None]
+        specs[name] = tf.TensorSpec(shape, _DTYPES.get(feature.type, tf.string), name=name)
+    return specs
+
+
+def export(
+    module: ServingModule, path: str, settings: Settings, corpus: Corpus, split_fingerprint: str, history: Any
+) -> None:
+    """Writes the SavedModel and `assets.extra/shortlist.json` beside it.
+
+    Args:
+      module: What to save.
+      path: The SavedModel's folder.
+      settings: What the model was trained with.
+      corpus: What it was trained on.
+      split_fingerprint: Names the split; models of different splits cannot be compared.
+      history: What `training.fit` returned.
+    """
+    signatures = {
+        "query_embedding": module.query_embedding,
+        "candidate_embedding": module.candidate_embedding,
+        "evaluation": module.evaluation,
+    }
+    tf.saved_model.save(module, path, signatures=signatures)
+    metadata = {
+        "contract_version": CONTRACT_VERSION,
+        "catalogue_sha256": corpus.sha256,
+        "split_fingerprint": split_fingerprint,
+        "features_sha256": settings.features_sha256(),
+        "config": settings.to_json(),
+        "query_features": {name: feature.type.value for name, feature in sorted(settings.query_features.items())},
+        "embedding_dim": settings.model.embedding_dim,
+        "corpus_size": corpus.size,
+        "max_history": settings.windows.max_history,
+        "train": history,
+    }
+    file_path = os.path.join(path, METADATA_FILE)
+    tf.io.gfile.makedirs(os.path.dirname(file_path))
+    with tf.io.gfile.GFile(file_path, "w") as file:
+        file.write(json.dumps(metadata, indent=2, sort_keys=True))
+
+
+_DTYPES = {types.FeatureType.NUMERIC: tf.float32, types.FeatureType.TIMESTAMP: tf.int64}
+
+
+def _sparse(values: tf.Tensor, kind: types.FeatureType) -> tf.SparseTensor:
+    """Returns what parsing would: [batch, n] without entries for missing values."""
+    columns = values if kind is types.FeatureType.MULTI_CATEGORY else values[:, tf.newaxis]
+    if kind is types.FeatureType.NUMERIC:
+        present = ~tf.math.is_nan(columns)
+    elif kind is types.FeatureType.TIMESTAMP:
+        present = columns != 0
+    else:
+        present = columns != ""
+    at = tf.where(present)
+    return tf.SparseTensor(at, tf.gather_nd(columns, at), tf.shape(columns, out_type=tf.int64))

@@ -1,0 +1,174 @@
+"""The retrieval model: two towers and the loss between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from components.trainer import losses, towers
+from components.trainer.corpus import Corpus
+from components.trainer.features import FeatureSpec
+from components.trainer.noise import Noise
+from components.trainer.settings import Settings
+from shortlist.config import types
+
+
+class TrainBatch(NamedTuple):
+    """Windows of one step, as rows of the corpus; -1 pads."""
+
+    features: Mapping[str, tf.Tensor]
+    """Transformed query features and `query_id`, [batch, ...] each."""
+    items: tf.Tensor
+    """int32 [batch, length]: what a position may look back on, oldest first."""
+    targets: tf.Tensor
+    """int32 [batch, targets]."""
+    positions: tf.Tensor
+    """int32 [batch, targets]: how many of the window's items precede each target."""
+    weights: tf.Tensor
+    """float32 [batch, targets]."""
+    seen: tf.Tensor
+    """int32 [batch, seen]: all of the query's train candidates."""
+
+
+class RetrievalModel(tfrs.models.Model):
+    """Scores a candidate by the dot product of its embedding with the query's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        corpus: Corpus,
+        query_specs: Sequence[FeatureSpec],
+        candidate_specs: Sequence[FeatureSpec],
+        query_ids: int,
+    ) -> None:
+        """Makes the towers; `query_ids` is the number of query ids seen in train."""
+        super().__init__()
+        width = settings.model.embedding_dim
+        self._normalize = settings.model.normalize
+        self._loss_config = settings.train.loss
+        self._seed = settings.train.seed
+        self._corpus_size = corpus.size
+        self._frequencies = tf.constant(corpus.counts / max(int(corpus.counts.sum()), 1), tf.float32)
+        self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
+        self.candidate_tower = towers.CandidateTower(settings.model.candidate_tower, corpus, candidate_specs, width)
+        self.query_tower = make_query_tower(settings, query_specs, query_ids)
+        self.task = losses.make_task(settings.train.loss)
+
+    def embed_candidates(self, rows: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
+        """Returns [n, embedding_dim] for rows [n] of the corpus, for all of them unless given."""
+        return self._output(self.candidate_tower(rows, noise=noise))
+
+    def embed_queries(self, features: Mapping[str, tf.Tensor], history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """Returns [batch, embedding_dim] of whole histories, see `embed_histories`."""
+        return embed_histories(self.query_tower, features, history, candidates, self._normalize)
+
+    def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
+        """Returns the mean loss of a batch's targets, weighted."""
+        noise = Noise(self._seed, self.step) if training else None
+        if isinstance(self._loss_config, types.CorpusLoss):
+            return self._corpus_loss(inputs, noise)
+        return self._in_batch_loss(inputs, noise)
+
+    def _corpus_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
+        candidates = self.embed_candidates(noise=noise)
+        windows, targets, positions, weights = _flat_targets(inputs)
+        items = gather_items(candidates, inputs.items) if self.query_tower.reads_history else None
+        queries = self._output(self.query_tower(inputs.features, items, windows, positions, noise=noise))
+        not_negatives = None
+        if self._loss_config.mask_other_targets:
+            not_negatives = tf.gather(losses.rows_to_mask(inputs.seen, self._corpus_size), windows)
+        loss = self.task(
+            queries, candidates, sample_weight=weights, target_rows=targets, not_negatives=not_negatives
+        )
+        return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
+
+    def _in_batch_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
+        config = self._loss_config
+        windows, targets, positions, weights = _flat_targets(inputs)
+        sampled = targets
+        if config.uniform_negatives:
+            draw = (noise or Noise(self._seed, self.step)).draw()
+            uniform = tf.random.stateless_uniform(
+                [config.uniform_negatives], draw, maxval=self._corpus_size, dtype=tf.int32
+            )
+            sampled = tf.concat([targets, uniform], axis=0)
+        # Only the candidates that this step names are embedded: the catalogue may be large.
+        length = tf.size(inputs.items)
+        named, places = tf.unique(tf.concat([tf.reshape(tf.maximum(inputs.items, 0), [-1]), sampled], axis=0))
+        embedded = self.embed_candidates(named, noise=noise)
+        item_places = tf.where(inputs.items >= 0, tf.reshape(places[:length], tf.shape(inputs.items)), -1)
+        items = gather_items(embedded, item_places)
+        queries = self._output(self.query_tower(inputs.features, items, windows, positions, noise=noise))
+        probability = None
+        if config.logq:
+            probability = losses.sampling_probability(
+                sampled, self._frequencies, tf.size(targets), config.uniform_negatives
+            )
+        loss = self.task(
+            queries,
+            tf.gather(embedded, places[length:]),
+            sample_weight=weights,
+            candidate_sampling_probability=probability,
+            candidate_ids=sampled,
+            compute_metrics=False,
+            compute_batch_metrics=False,
+        )
+        return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
+
+    def _output(self, embeddings: tf.Tensor) -> tf.Tensor:
+        return tf.math.l2_normalize(embeddings, axis=-1) if self._normalize else embeddings
+
+
+def make_query_tower(
+    settings: Settings, specs: Sequence[FeatureSpec], query_ids: int
+) -> towers.FeaturesTower | towers.HistoryTower:
+    """Returns the query tower that the settings ask for."""
+    width = settings.model.embedding_dim
+    config = settings.model.query_tower
+    if isinstance(config, types.FeaturesTower):
+        return towers.FeaturesTower(config, specs, query_ids, width)
+    max_items = settings.windows.max_history + settings.windows.max_targets
+    return towers.HistoryTower(config, specs, max_items, width)
+
+
+def embed_histories(
+    tower: towers.FeaturesTower | towers.HistoryTower,
+    features: Mapping[str, tf.Tensor],
+    history: tf.Tensor,
+    candidates: tf.Tensor,
+    normalize: bool,
+) -> tf.Tensor:
+    """Returns [batch, embedding_dim]: each query after its whole history.
+
+    Args:
+      tower: The query tower.
+      features: Transformed query features and `query_id`, [batch, ...] each.
+      history: [batch, length] rows of the corpus, oldest first, padded with -1 at the right.
+      candidates: [corpus, embedding_dim].
+      normalize: Whether outputs have length 1.
+    """
+    items = gather_items(candidates, history) if tower.reads_history else None
+    windows = tf.range(tf.shape(history)[0])
+    positions = tf.reduce_sum(tf.cast(history >= 0, tf.int32), axis=1)
+    embeddings = tower(features, items, windows, positions)
+    return tf.math.l2_normalize(embeddings, axis=-1) if normalize else embeddings
+
+
+def gather_items(candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Returns [batch, length, embedding_dim] of rows [batch, length]; zeros where a row is -1."""
+    present = tf.cast(rows >= 0, candidates.dtype)[..., tf.newaxis]
+    return tf.gather(candidates, tf.maximum(rows, 0)) * present
+
+
+def _flat_targets(inputs: TrainBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns (windows, targets, positions, weights), [n] each, of the targets that are not padding."""
+    present = tf.where(inputs.targets >= 0)
+    return (
+        tf.cast(present[:, 0], tf.int32),
+        tf.gather_nd(inputs.targets, present),
+        tf.gather_nd(inputs.positions, present),
+        tf.gather_nd(inputs.weights, present),
+    )

@@ -1,0 +1,27 @@
+"""Randomness while training: a pure function of (seed, step), so that a resumed run draws what an unbroken one would."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+class Noise:
+    """Hands a fresh seed to each random draw of one training step."""
+
+    def __init__(self, seed: int, step: tf.Tensor) -> None:
+        """Starts at the run's seed and the number of steps done."""
+        self._stream = seed % 2_000_000 * 1_000
+        self._step = tf.cast(step, tf.int32)
+        self._draws = 0
+
+    def draw(self) -> tf.Tensor:
+        """Returns a seed [2] for the next draw; draws are told apart by their order in the step's graph."""
+        self._draws += 1
+        return tf.stack([self._step, tf.constant(self._stream + self._draws, tf.int32)])
+
+
+def dropout(values: tf.Tensor, rate: float, noise: Noise | None) -> tf.Tensor:
+    """Returns `values` with a share of elements set to zero and the others scaled up; all of them without noise."""
+    if noise is None or rate == 0.0:
+        return values
+    return tf.nn.experimental.stateless_dropout(values, rate, seed=noise.draw())

@@ -1,0 +1,112 @@
+"""What the Trainer takes from the config: a JSON that changes exactly when the trained model may."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shortlist.config import types
+from shortlist.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The sections of a config that the model depends on; gates and index are not among them."""
+
+    model: types.Model
+    train: types.Train
+    query_features: Mapping[str, types.Feature]
+    candidate_features: Mapping[str, types.Feature]
+    windows: types.WindowsSection
+    split_kind: str
+
+    @classmethod
+    def from_config(cls, config: types.Config) -> Settings:
+        """Returns the settings of a whole config."""
+        queries = config.data.queries
+        return cls(
+            model=config.model,
+            train=config.train,
+            query_features=dict(queries.features) if queries else {},
+            candidate_features=dict(config.data.candidates.features),
+            windows=config.data.windows,
+            split_kind=config.data.split.kind,
+        )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Settings:
+        """Returns what `to_json` was called on."""
+        data = value["data"]
+        return cls(
+            model=types.Model.model_validate(value["model"]),
+            train=types.Train.model_validate(value["train"]),
+            query_features=_features(data["query_features"]),
+            candidate_features=_features(data["candidate_features"]),
+            windows=types.WindowsSection.model_validate(data["windows"]),
+            split_kind=data["split"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON: `model`, `train` and `data`."""
+        return {
+            "model": self.model.model_dump(mode="json"),
+            "train": self.train.model_dump(mode="json"),
+            "data": {
+                "query_features": _dump(self.query_features),
+                "candidate_features": _dump(self.candidate_features),
+                "windows": self.windows.model_dump(mode="json"),
+                "split": self.split_kind,
+            },
+        }
+
+    @property
+    def strict_times(self) -> bool:
+        """Whether a target may only see what is older than itself, not its own basket."""
+        return self.split_kind == "leave_last_basket"
+
+    @property
+    def history_tower(self) -> types.HistoryTower | None:
+        """The history tower's section, None for a tower that reads no history."""
+        tower = self.model.query_tower
+        return tower if isinstance(tower, types.HistoryTower) else None
+
+    def features_sha256(self) -> str:
+        """Returns a fingerprint of the feature set: models that differ in it cannot be compared."""
+        features = {"query": _dump(self.query_features), "candidate": _dump(self.candidate_features)}
+        return hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
+
+    def check_fits(self, corpus_size: int) -> None:
+        """Refuses a corpus loss whose logits would not fit into memory.
+
+        Args:
+          corpus_size: Candidates in the catalogue.
+
+        Raises:
+          ConfigError: Says how large the logits would be and what to change.
+        """
+        if not isinstance(self.train.loss, types.CorpusLoss):
+            return
+        positions = self.train.batch_size * self.windows.max_targets
+        gib = positions * corpus_size * _BYTES_PER_LOGIT / 2**30
+        if gib > _MAX_LOGITS_GIB:
+            raise ConfigError(
+                f"train.loss.kind: corpus needs {gib:.0f} GiB for train.batch_size={self.train.batch_size} x "
+                f"data.windows.max_targets={self.windows.max_targets} targets against {corpus_size} candidates, at most "
+                f"{_MAX_LOGITS_GIB} are allowed; lower train.batch_size or use train.loss.kind: in_batch"
+            )
+
+
+# Logits, their mask and their gradient are alive at once, four bytes each.
+_BYTES_PER_LOGIT = 12
+_MAX_LOGITS_GIB = 16
+
+
+def _features(value: Mapping[str, Any]) -> dict[str, types.Feature]:
+    return {name: types.Feature.model_validate(feature) for name, feature in value.items()}
+
+
+def _dump(features: Mapping[str, types.Feature]) -> dict[str, Any]:
+    return {name: feature.model_dump(mode="json") for name, feature in features.items()}

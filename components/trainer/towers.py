@@ -1,0 +1,245 @@
+"""The two towers: candidates from their id and features, queries from an id, features and a history."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from components.trainer.corpus import Corpus
+from components.trainer.features import FeatureEncoder, FeatureSpec
+from components.trainer.noise import Noise, dropout
+from shortlist import keys
+from shortlist.config import types
+
+_INITIALIZER = tf.keras.initializers.RandomNormal
+
+
+class CandidateTower(tf.keras.layers.Layer):
+    """Embeds rows of the corpus.
+
+    A candidate that is no train target has no id embedding, which could only be noise: it is what its features say.
+    """
+
+    def __init__(
+        self, config: types.CandidateTower, corpus: Corpus, specs: Sequence[FeatureSpec], embedding_dim: int
+    ) -> None:
+        """Makes the tables; the corpus' features stay outside the trained variables."""
+        super().__init__()
+        self._features = {spec.name: tf.constant(corpus.features[spec.name]) for spec in specs}
+        self._corpus_size = corpus.size
+        self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
+        self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
+        trained = corpus.counts > 0
+        self._id_rows = tf.constant(np.where(trained, np.cumsum(trained) - 1, -1), tf.int32)
+        self._ids = None
+        if config.use_candidate_id:
+            self._ids = self.add_weight(
+                name="candidate_id_embedding",
+                shape=(max(int(trained.sum()), 1), embedding_dim),
+                initializer=_INITIALIZER(stddev=embedding_dim**-0.5),
+            )
+
+    def call(self, rows: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
+        """Returns [n, embedding_dim].
+
+        Args:
+          rows: [n] rows of the corpus; all of them unless given.
+          noise: Source of dropout; None when not training.
+        """
+        rows = tf.range(self._corpus_size) if rows is None else rows
+        parts = []
+        if self._ids is not None:
+            id_rows = tf.gather(self._id_rows, rows)
+            has_id = tf.cast(id_rows >= 0, tf.float32)[:, tf.newaxis]
+            parts.append(tf.gather(self._ids, tf.maximum(id_rows, 0)) * has_id)
+        if self._encoder is not None:
+            features = {name: tf.gather(column, rows) for name, column in self._features.items()}
+            parts.append(self._encoder(features, noise=noise))
+        return self._hidden(tf.add_n(parts))
+
+
+class FeaturesTower(tf.keras.layers.Layer):
+    """The classic query tower: an embedding of the query's id plus its features; it reads no history."""
+
+    reads_history = False
+
+    def __init__(
+        self,
+        config: types.FeaturesTower,
+        specs: Sequence[FeatureSpec],
+        query_ids: int,
+        embedding_dim: int,
+    ) -> None:
+        """Makes the tables; `query_ids` is the number of query ids seen in train."""
+        super().__init__()
+        self._dropout_rate = config.dropout
+        self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
+        self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
+        self._common = self.add_weight(name="any_query", shape=(1, embedding_dim), initializer="zeros")
+        self._ids = None
+        if config.use_query_id:
+            self._ids = self.add_weight(
+                name="query_id_embedding",
+                shape=(query_ids, embedding_dim),
+                initializer=_INITIALIZER(stddev=embedding_dim**-0.5),
+            )
+
+    def call(
+        self,
+        features: Mapping[str, tf.Tensor],
+        items: tf.Tensor | None,
+        windows: tf.Tensor,
+        positions: tf.Tensor,
+        noise: Noise | None = None,
+    ) -> tf.Tensor:
+        """Returns [n, embedding_dim]: the embedding of the query of each of `windows`, see `HistoryTower.call`."""
+        del items, positions
+        parts = [self._common]
+        if self._ids is not None:
+            ids = features[keys.QUERY_ID][:, 0]
+            # An id that train did not have stands for nothing: what is common to all queries remains.
+            known = tf.cast(ids < self._ids.shape[0], tf.float32)[:, tf.newaxis]
+            embedded = tf.gather(self._ids, tf.minimum(ids, self._ids.shape[0] - 1)) * known
+            parts.append(dropout(embedded, self._dropout_rate, noise))
+        if self._encoder is not None:
+            parts.append(self._encoder(features, noise=noise))
+        rows = sum(parts[1:], tf.tile(self._common, [tf.shape(features[keys.QUERY_ID])[0], 1]))
+        return tf.gather(self._hidden(rows), windows)
+
+
+class HistoryTower(tf.keras.layers.Layer):
+    """Causal self-attention over the embeddings of the candidates in the history.
+
+    The sequence is a start token, made of the query's features, and the items, oldest first. The output at
+    position p has seen the start token and the first p items, and scores what comes next. Padding stands
+    at the right, where causal attention never looks, so that it needs no mask.
+    """
+
+    reads_history = True
+
+    def __init__(
+        self,
+        config: types.HistoryTower,
+        specs: Sequence[FeatureSpec],
+        max_items: int,
+        embedding_dim: int,
+    ) -> None:
+        """Makes the blocks; `max_items` is the longest sequence of items that will ever come."""
+        super().__init__()
+        self._dropout_rate = config.dropout
+        self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
+        self._start = self.add_weight(
+            name="start_token", shape=(1, embedding_dim), initializer=_INITIALIZER(stddev=embedding_dim**-0.5)
+        )
+        self._position_table = self.add_weight(
+            name="position_embedding", shape=(max_items + 1, embedding_dim), initializer=_INITIALIZER(stddev=0.02)
+        )
+        self._blocks = [CausalBlock(config, embedding_dim) for _ in range(config.blocks)]
+        self._norm = LayerNorm(embedding_dim)
+
+    def call(
+        self,
+        features: Mapping[str, tf.Tensor],
+        items: tf.Tensor,
+        windows: tf.Tensor,
+        positions: tf.Tensor,
+        noise: Noise | None = None,
+    ) -> tf.Tensor:
+        """Returns [n, embedding_dim], one vector for each (window, position) pair.
+
+        Args:
+          features: Transformed query features and `query_id`, [batch, ...] each.
+          items: [batch, length, embedding_dim], the candidate tower's embeddings, oldest first.
+          windows: [n] rows of the batch.
+          positions: [n], how many of the window's items each output has seen.
+          noise: Source of dropout; None when not training.
+        """
+        batch, length = tf.shape(items)[0], tf.shape(items)[1]
+        start = tf.tile(self._start, [batch, 1])
+        if self._encoder is not None:
+            start += self._encoder(features, noise=noise)
+        hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
+        hidden = dropout(hidden + self._position_table[: length + 1], self._dropout_rate, noise)
+        for block in self._blocks:
+            hidden = block(hidden, noise=noise)
+        width = hidden.shape[-1]
+        flat = tf.gather(tf.reshape(hidden, [-1, width]), windows * (length + 1) + positions)
+        return self._norm(flat)
+
+
+class CausalBlock(tf.keras.layers.Layer):
+    """Pre-norm causal self-attention and a feed-forward layer, each with a residual."""
+
+    def __init__(self, config: types.HistoryTower, width: int) -> None:
+        """Makes the weights of one block."""
+        super().__init__()
+        self._dropout_rate = config.dropout
+        self._heads = config.heads
+        self._width = width
+        self._attention_norm = LayerNorm(width)
+        self._feed_forward_norm = LayerNorm(width)
+        self._query_key_value = _dense(width, 3 * width)
+        self._merge = _dense(width, width)
+        self._expand = _dense(width, 4 * width, "relu")
+        self._contract = _dense(4 * width, width)
+
+    def call(self, hidden: tf.Tensor, noise: Noise | None = None) -> tf.Tensor:
+        """Maps [batch, length, width] to the same shape; position p depends on positions up to p."""
+        attended = self._merge(self._attend(self._attention_norm(hidden), noise))
+        hidden += dropout(attended, self._dropout_rate, noise)
+        expanded = dropout(self._expand(self._feed_forward_norm(hidden)), self._dropout_rate, noise)
+        return hidden + dropout(self._contract(expanded), self._dropout_rate, noise)
+
+    def _attend(self, hidden: tf.Tensor, noise: Noise | None) -> tf.Tensor:
+        batch, length = tf.shape(hidden)[0], tf.shape(hidden)[1]
+        depth = self._width // self._heads
+        split = tf.reshape(self._query_key_value(hidden), [batch, length, 3, self._heads, depth])
+        query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
+        scores = tf.matmul(query, key, transpose_b=True) * depth**-0.5
+        allowed = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
+        weights = tf.nn.softmax(tf.where(allowed, scores, scores.dtype.min))
+        mixed = tf.matmul(dropout(weights, self._dropout_rate, noise), value)
+        return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, length, self._width])
+
+
+class LayerNorm(tf.keras.layers.Layer):
+    """Layer normalisation of the last axis; Keras' own must be built for one rank and is slower on a CPU."""
+
+    def __init__(self, width: int) -> None:
+        """Makes scale and offset."""
+        super().__init__()
+        self._scale = self.add_weight(name="scale", shape=(width,), initializer="ones")
+        self._offset = self.add_weight(name="offset", shape=(width,), initializer="zeros")
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """Maps [..., width] to the same shape."""
+        centred = values - tf.reduce_mean(values, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+        return centred * tf.math.rsqrt(variance + 1e-6) * self._scale + self._offset
+
+
+class HiddenLayers(tf.keras.layers.Layer):
+    """ReLU layers of the given widths and a linear one to embedding_dim; the identity where there are no widths."""
+
+    def __init__(self, units: Sequence[int], embedding_dim: int) -> None:
+        """Makes the weights; the input has embedding_dim columns."""
+        super().__init__()
+        widths = [embedding_dim, *units]
+        self._dense_layers = [_dense(inputs, outputs, "relu") for inputs, outputs in itertools.pairwise(widths)]
+        if units:
+            self._dense_layers.append(_dense(widths[-1], embedding_dim))
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """Maps [batch, embedding_dim] to the same shape."""
+        for layer in self._dense_layers:
+            values = layer(values)
+        return values
+
+
+def _dense(inputs: int, outputs: int, activation: str | None = None) -> tf.keras.layers.Dense:
+    layer = tf.keras.layers.Dense(outputs, activation=activation)
+    layer.build([None, inputs])
+    return layer

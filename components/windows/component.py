@@ -1,0 +1,88 @@
+"""The Windows node: flat tables in, one query's time-ordered slices with their splits out."""
+
+from __future__ import annotations
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
+from tfx.types import component_spec
+
+from components.windows import executor
+from components.windows.contract import WindowsConfig
+from shortlist import fingerprints
+from shortlist.config import types
+
+_Examples = tfx.types.standard_artifacts.Examples
+_Schema = tfx.types.standard_artifacts.Schema
+_Anomalies = tfx.types.standard_artifacts.ExampleAnomalies
+
+
+class WindowsSpec(component_spec.ComponentSpec):
+    """Flat examples in, windows and their derived schema out."""
+
+    PARAMETERS = {
+        "config": component_spec.ExecutionParameter(type=str),
+        "interactions_sha256": component_spec.ExecutionParameter(type=str),
+        "code_sha256": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "interactions": component_spec.ChannelParameter(type=_Examples),
+        "candidates": component_spec.ChannelParameter(type=_Examples),
+        "queries": component_spec.ChannelParameter(type=_Examples, optional=True),
+        "queries_schema": component_spec.ChannelParameter(type=_Schema, optional=True),
+        "gate": component_spec.ChannelParameter(type=_Anomalies, optional=True),
+    }
+    OUTPUTS = {
+        "examples": component_spec.ChannelParameter(type=_Examples),
+        "schema": component_spec.ChannelParameter(type=_Schema),
+    }
+
+
+class Windows(tfx.types.BaseBeamComponent):
+    """Joins, orders and splits the log; refuses or drops (and counts) unknown candidates.
+
+    Outputs:
+      examples: Splits train, eval and test, gz TFRecords of windows, `stats.json`; custom
+        properties `split_fingerprint` and `stats` (JSON).
+      schema: `schema.pbtxt` of the windows, which Transform and Trainer parse them by.
+    """
+
+    SPEC_CLASS = WindowsSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        interactions: tfx.types.BaseChannel,
+        candidates: tfx.types.BaseChannel,
+        data: types.Data,
+        interactions_sha256: str,
+        queries: tfx.types.BaseChannel | None = None,
+        queries_schema: tfx.types.BaseChannel | None = None,
+        gate: tfx.types.BaseChannel | None = None,
+    ):
+        """Builds the node.
+
+        Args:
+          interactions: Flat examples of the log.
+          candidates: Flat examples of the catalogue.
+          data: The data section; the part that decides the windows becomes the node's cache key.
+          interactions_sha256: Fingerprint of the log's content; part of split random's fingerprint.
+          queries: Flat examples of the queries table, where there is one.
+          queries_schema: Its schema; needed with `queries`.
+          gate: DataGate's report, so that this node runs after it; its content is not read.
+        """
+        if (queries is None) != (queries_schema is None):
+            raise ValueError("queries and queries_schema go together, got one of them")
+        super().__init__(
+            spec=WindowsSpec(
+                interactions=interactions,
+                candidates=candidates,
+                queries=queries,
+                queries_schema=queries_schema,
+                gate=gate,
+                config=WindowsConfig.of(data).model_dump_json(),
+                interactions_sha256=interactions_sha256,
+                code_sha256=fingerprints.code_sha256(executor.__name__),
+                examples=tfx.dsl.Channel(type=_Examples),
+                schema=tfx.dsl.Channel(type=_Schema),
+            )
+        )

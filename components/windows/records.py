@@ -1,0 +1,95 @@
+"""Between tf.train.Example and the plain tuples of the cores, and the files they end in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.windows import windowing
+from shortlist import keys
+
+
+def shard_of(query_id: bytes, num_shards: int) -> int:
+    """Returns the shard of a query: the same on every run, whatever Python's hash seed."""
+    return int.from_bytes(hashlib.sha256(query_id).digest()[:8], "big") % num_shards
+
+
+def num_shards(num_interactions: int, per_shard: int = 200_000) -> int:
+    """Returns how many files a split gets; a shard is sorted in one worker's memory."""
+    return max(1, -(-num_interactions // per_shard))
+
+
+def one_bytes(example: tf.train.Example, name: str) -> bytes | None:
+    """Returns the only value of a bytes feature, None where there is none."""
+    values = example.features.feature[name].bytes_list.value
+    return values[0] if values and values[0] else None
+
+
+def one_int(example: tf.train.Example, name: str) -> int | None:
+    """Returns the only value of an int64 feature, None where there is none."""
+    values = example.features.feature[name].int64_list.value
+    return int(values[0]) if values else None
+
+
+def encode(
+    query_id: bytes, window: windowing.Window, query_row: bytes | None, feature_types: Mapping[str, int]
+) -> bytes:
+    """Returns the serialized windows record, byte for byte the same for the same input.
+
+    Args:
+      query_id: The query's id.
+      window: One of its windows.
+      query_row: The query's serialized flat example, None where the queries table lacks it.
+      feature_types: schema_pb2.FeatureType of the features to copy from it.
+    """
+    example = tf.train.Example()
+    features = example.features.feature
+    features[keys.QUERY_ID].bytes_list.value.append(query_id)
+    features[keys.HISTORY_IDS].bytes_list.value.extend(row.candidate_id for row in window.history)
+    features[keys.HISTORY_TIMES].int64_list.value.extend(row.timestamp for row in window.history)
+    features[keys.TARGET_IDS].bytes_list.value.extend(row.candidate_id for row in window.targets)
+    features[keys.TARGET_TIMES].int64_list.value.extend(row.timestamp for row in window.targets)
+    features[keys.TARGET_WEIGHTS].float_list.value.extend(1.0 for _ in window.targets)
+    features[keys.SEEN_IDS].bytes_list.value.extend(window.seen_ids)
+    for name in (keys.HISTORY_IDS, keys.SEEN_IDS):
+        features[name].bytes_list.SetInParent()
+    features[keys.HISTORY_TIMES].int64_list.SetInParent()
+    _copy_features(tf.train.Example.FromString(query_row or b""), example, feature_types)
+    return example.SerializeToString(deterministic=True)
+
+
+def write_shard(records: Iterable[bytes], path: str, staging: str) -> None:
+    """Writes records as a gz TFRecord that appears at `path` whole or not at all.
+
+    Args:
+      records: Serialized examples.
+      path: The final file; its folder is made if need be.
+      staging: A folder on the same file system that no reader looks into.
+    """
+    tf.io.gfile.makedirs(staging)
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    # A runner may try a bundle again, or twice at once.
+    unfinished = os.path.join(staging, uuid.uuid4().hex)
+    with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for record in records:
+            writer.write(record)
+    tf.io.gfile.rename(unfinished, path, overwrite=True)
+
+
+def _copy_features(source: tf.train.Example, target: tf.train.Example, feature_types: Mapping[str, int]) -> None:
+    for name, kind in feature_types.items():
+        feature = target.features.feature[name]
+        if name in source.features.feature:
+            feature.CopyFrom(source.features.feature[name])
+        if feature.WhichOneof("kind") is None:
+            lists = {
+                schema_pb2.BYTES: feature.bytes_list,
+                schema_pb2.INT: feature.int64_list,
+                schema_pb2.FLOAT: feature.float_list,
+            }
+            lists[kind].SetInParent()

@@ -1,0 +1,50 @@
+"""Packages Shortlist; the requirements come from `requirements/*.in`, where the Makefile's locks come from too."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+
+
+def version() -> str:
+    """Returns `shortlist.__version__`, read and not imported: what it imports need not be installed yet."""
+    text = (ROOT / "shortlist" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, flags=re.MULTILINE)
+    if match is None:
+        raise RuntimeError('shortlist/__init__.py: expected a line __version__ = "..."')
+    return match.group(1)
+
+
+def requirements(name: str) -> list[str]:
+    """Returns the requirements of `requirements/<name>.in`, comments left out."""
+    lines = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()
+    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+
+
+setuptools.setup(
+    name="shortlist",
+    version=version(),
+    description="From an interaction log to a served, gated retrieval model: a TFX pipeline",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.11",
+    packages=setuptools.find_packages(
+        include=["shortlist", "shortlist.*", "components", "components.*", "pipeline", "pipeline.*"]
+    ),
+    py_modules=["pipeline_runner"],
+    install_requires=requirements("runtime"),
+    extras_require={"kubeflow": requirements("kubeflow"), "dev": requirements("dev")},
+    entry_points={"console_scripts": ["shortlist=shortlist.cli:main"]},
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,78 @@
+"""Looks single queries and titles up in the input tables, streaming."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from components.table_example_gen.readers import open_table, parsed_rows
+from components.table_example_gen.spec import Kind, table_spec
+from shortlist import keys, preflight
+from shortlist.config import types
+from shortlist.errors import DataError
+from shortlist.fingerprints import matching_files
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """What the query side of the model is told."""
+
+    query_id: str | None
+    history: list[tuple[str, int]]
+    """(candidate id, timestamp), oldest first; timestamp 0: unknown."""
+    features: dict[str, Any]
+
+    @classmethod
+    def from_history(cls, candidate_ids: Iterable[str]) -> Query:
+        """Returns a query that nobody knows, with this history, oldest first."""
+        return cls(None, [(candidate_id, 0) for candidate_id in candidate_ids], {})
+
+
+def find_query(data: types.Data, data_root: pathlib.Path, query_id: str) -> Query:
+    """Returns a query of the log with its whole history in the pipeline's order.
+
+    Raises:
+      DataError: The log has no such query.
+    """
+    found = []
+    for place, row in _rows("interactions", data.interactions, data_root):
+        if row[keys.QUERY_ID] == [query_id]:
+            time = int((row.get(keys.TIMESTAMP) or [0])[0])
+            found.append((time, place, str(row[keys.CANDIDATE_ID][0])))
+    if not found:
+        raise DataError(
+            f"{data.interactions.path}, column {data.interactions.query_id!r}: no row has the query {query_id!r}; "
+            "give an id of that file, or --history"
+        )
+    history = [(candidate_id, time) for time, _, candidate_id in sorted(found)]
+    return Query(query_id, history, _features(data.queries, data_root, query_id))
+
+
+def candidate_titles(data: types.Data, data_root: pathlib.Path) -> dict[str, str | None]:
+    """Returns the title of every candidate; None where it has none or no title is configured."""
+    titles: dict[str, str | None] = {}
+    for _, row in _rows("candidates", data.candidates, data_root):
+        title = row.get(data.candidates.title or "") or [None]
+        titles[str(row[keys.CANDIDATE_ID][0])] = None if title[0] is None else str(title[0])
+    return titles
+
+
+def _features(queries: types.Queries | None, data_root: pathlib.Path, query_id: str) -> dict[str, Any]:
+    if queries is None:
+        return {}
+    for _, row in _rows("queries", queries, data_root):
+        if row[keys.QUERY_ID] == [query_id]:
+            return {name: list(row[name]) for name in queries.features}
+    return {}
+
+
+def _rows(kind: Kind, table: types.Table, data_root: pathlib.Path) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
+    """Yields ((path relative to the data root, row number), values by feature)."""
+    spec = table_spec(kind, table)
+    for path in matching_files(preflight.resolve(table.path, data_root)):
+        name = str(path.relative_to(data_root)) if path.is_relative_to(data_root) else str(path)
+        with path.open("rb") as file:
+            for row_number, row in parsed_rows(open_table(file, spec, name), spec):
+                yield (name, row_number), dict(row)

@@ -1,0 +1,33 @@
+"""Nodes that stand in for Windows and the Trainer; no postponed annotations, TFX reads them."""
+
+import pathlib
+
+from tfx import v1 as tfx
+from tfx.types import artifact_utils, standard_artifacts
+
+from tests.components.evaluator import fakes
+
+
+@tfx.dsl.components.component
+def FakeWindows(
+    examples: tfx.dsl.components.OutputArtifact[standard_artifacts.Examples],
+    schema: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
+):
+    """Writes 50 test windows: ranks 1 to 50, in popularity's eyes 6 to 55."""
+    examples.split_names = artifact_utils.encode_split_names(["train", "test"])
+    windows = [fakes.window(f"q{i}", [i + 1, i + 1, i + 6, i + 6]) for i in range(50)]
+    fakes.write_windows(windows, pathlib.Path(examples.uri) / "Split-test" / "windows.gz")
+    # Nobody may look at train: its ranks are no ranks.
+    fakes.write_windows([fakes.window("q", [0, 0, 0, 0])], pathlib.Path(examples.uri) / "Split-train" / "windows.gz")
+    (pathlib.Path(schema.uri) / "schema.pbtxt").write_text(str(fakes.SCHEMA))
+
+
+@tfx.dsl.components.component
+def FakeTrainer(
+    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
+    model: tfx.dsl.components.OutputArtifact[standard_artifacts.Model],
+    shift: tfx.dsl.components.Parameter[int],
+    catalogue: tfx.dsl.components.Parameter[str],
+):
+    """Writes a model whose ranks are worse by `shift` than the windows'."""
+    fakes.save_model(model.uri, shift, catalogue_sha256=catalogue)

@@ -1,0 +1,75 @@
+"""Windows and trained models whose ranks a test chooses."""
+
+import json
+import pathlib
+
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.windows.schema import windows_schema
+from shortlist import keys
+
+OUTPUTS = (keys.RANK, keys.RANK_WITH_SEEN, keys.POPULARITY_RANK, keys.POPULARITY_RANK_WITH_SEEN)
+
+SCHEMA = windows_schema({"gender": schema_pb2.BYTES})
+
+
+def window(query_id, ranks, gender=None):
+    """A test window; its four ranks hide in `history_times`, where `FakeModel` finds them."""
+
+    def strings(*values):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
+
+    def integers(*values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    feature = {
+        keys.QUERY_ID: strings(query_id),
+        keys.HISTORY_IDS: strings("a", "b", "c", "d"),
+        keys.HISTORY_TIMES: integers(*ranks),
+        keys.TARGET_IDS: strings("e"),
+        keys.TARGET_TIMES: integers(5),
+        keys.TARGET_WEIGHTS: tf.train.Feature(float_list=tf.train.FloatList(value=[1.0])),
+        keys.SEEN_IDS: strings(),
+        "gender": strings(*([gender] if gender else [])),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+
+
+def write_windows(windows, path):
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for serialized in windows:
+            writer.write(serialized)
+
+
+class FakeModel(tf.Module):
+    """Returns a window's own ranks, the model's worsened by `shift`."""
+
+    def __init__(self, shift=0):
+        super().__init__()
+        self.shift = tf.Variable(shift, dtype=tf.int64)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def evaluation(self, examples):
+        spec = {keys.HISTORY_TIMES: tf.io.FixedLenFeature([4], tf.int64)}
+        ranks = tf.io.parse_example(examples, spec)[keys.HISTORY_TIMES]
+        shifts = tf.stack([self.shift, self.shift, 0, 0])
+        return dict(zip(OUTPUTS, tf.unstack(ranks + shifts, axis=1), strict=True))
+
+
+def save_model(model_uri, shift=0, **metadata):
+    """Writes a Trainer's `model` artifact."""
+    path = pathlib.Path(model_uri) / "Format-Serving"
+    model = FakeModel(shift)
+    tf.saved_model.save(model, str(path), signatures={"evaluation": model.evaluation})
+    described = {
+        "contract_version": 1,
+        "split_fingerprint": "s" * 64,
+        "catalogue_sha256": "c" * 64,
+        "features_sha256": "f" * 64,
+        **metadata,
+    }
+    (path / "assets.extra").mkdir()
+    (path / "assets.extra" / "shortlist.json").write_text(json.dumps(described))

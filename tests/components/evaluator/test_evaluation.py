@@ -1,0 +1,168 @@
+"""TFMA on the `evaluation` signature, from the config to the sentences; without TFX."""
+
+import pathlib
+import types
+
+import numpy as np
+import pytest
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.evaluators import metrics_validator
+from tensorflow_model_analysis.metrics import metric_types
+
+from components.evaluator import eval_config, names, verdict  # isort: split  sets the environment first
+from shortlist.config.types import Evaluate
+from tests.components.evaluator import fakes
+
+
+def evaluate(folder, windows, baseline_shift=None, slices=()):
+    """Runs TFMA like TFX's executor does and returns what is read back."""
+    folder = pathlib.Path(folder)
+    fakes.write_windows(windows, folder / "windows.gz")
+    config = eval_config.make_eval_config(Evaluate(), "sha")
+    config.slicing_specs.extend(tfma.SlicingSpec(feature_keys=[key]) for key in slices)
+    has_baseline = baseline_shift is not None
+    config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=has_baseline, rubber_stamp=True)
+    models = []
+    for spec in config.model_specs:
+        model_uri = folder / ("baseline" if spec.is_baseline else "candidate")
+        fakes.save_model(model_uri, baseline_shift if spec.is_baseline else 0)
+        path = str(model_uri / "Format-Serving")
+        models.append(tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config))
+    tfma.run_model_analysis(
+        eval_shared_model=models if has_baseline else models[0],
+        eval_config=config,
+        data_location=str(folder / "windows.gz"),
+        schema=fakes.SCHEMA,
+        output_path=str(folder / "evaluation"),
+    )
+    return verdict.read_evaluation(str(folder / "evaluation"))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """300 rows of random ranks against a baseline that is 1 rank worse; slice M would not pass the lift gate."""
+    rng = np.random.default_rng(0)
+    genders = np.array(["F", "M", "None"] * 100)
+    ranks = rng.integers(1, [40, 60, 150, 150], size=(300, 4))
+    ranks[genders == "M", 0] += 10
+    windows = [
+        fakes.window(f"q{i}", row.tolist(), None if gender == "None" else gender)
+        for i, (row, gender) in enumerate(zip(ranks, genders, strict=True))
+    ]
+    read = evaluate(tmp_path_factory.mktemp("measured"), windows, baseline_shift=1, slices=["gender"])
+    return types.SimpleNamespace(ranks=ranks, genders=genders, read=read)
+
+
+def expected(ranks):
+    columns = {
+        (names.MODEL_FAMILY, False): 0,
+        (names.MODEL_FAMILY, True): 1,
+        (names.POPULARITY_FAMILY, False): 2,
+        (names.POPULARITY_FAMILY, True): 3,
+    }
+    metrics = {names.EXAMPLE_COUNT: len(ranks)}
+    for (family, with_seen), column in columns.items():
+        of = ranks[:, column]
+        for k in Evaluate().ks:
+            metrics[names.top_k(k, family, with_seen)] = np.mean(of <= k)
+        metrics[names.ndcg(family, with_seen)] = np.mean(np.where(of <= 10, 1 / np.log2(of + 1), 0))
+    metrics[names.LIFT] = np.sum(ranks[:, 0] <= 10) / np.sum(ranks[:, 2] <= 10)
+    return metrics
+
+
+def test_the_names_are_the_contract():
+    assert names.top_k(10) == "factorized_top_k/top_10_categorical_accuracy"
+    assert names.top_k(10, with_seen=True) == "factorized_top_k/top_10_categorical_accuracy_with_seen"
+    assert names.top_k(10, names.POPULARITY_FAMILY) == "popularity/top_10_categorical_accuracy"
+    assert names.ndcg() == "ndcg_at_10"
+    assert names.LIFT == "lift_over_popularity"
+
+
+def test_overall_equals_numpy(measured):
+    assert measured.read["overall"] == pytest.approx(expected(measured.ranks), abs=1e-9)
+
+
+def test_baseline_equals_numpy(measured):
+    shifted = measured.ranks + np.array([1, 1, 0, 0])
+    assert measured.read["baseline"] == pytest.approx(expected(shifted), abs=1e-9)
+
+
+def test_slices_equal_numpy(measured):
+    by_gender = {entry["slice"]["gender"]: entry["metrics"] for entry in measured.read["slices"]}
+    assert sorted(by_gender) == ["F", "M"]
+    for gender, metrics in by_gender.items():
+        rows = measured.ranks[measured.genders == gender]
+        assert metrics == pytest.approx(expected(rows), abs=1e-9)
+
+
+def test_a_slice_does_not_gate(measured):
+    assert min(entry["metrics"][names.LIFT] for entry in measured.read["slices"]) == 0
+    assert measured.read["validation"]["blessed"]
+
+
+def test_blessed_against_a_baseline_says_what_it_beat(measured):
+    validation = measured.read["validation"]
+    assert validation["blessed"]
+    against_baseline, against_popularity = validation["reasons"]
+    assert "the latest blessed model's" in against_baseline
+    assert "times most popular's" in against_popularity
+
+
+def gate(model, popularity, baseline=None, rows=100):
+    """What the gates say of so many hits at 10, by TFMA's own validator."""
+    config = eval_config.make_eval_config(Evaluate(), "sha")
+    config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=baseline is not None, rubber_stamp=True)
+    name, popular = names.top_k(10), names.top_k(10, names.POPULARITY_FAMILY)
+    overall = {name: model / rows, popular: popularity / rows, names.LIFT: model / max(popularity, 1)}
+    before = {} if baseline is None else {name: baseline / rows}
+    candidate = "" if baseline is None else tfma.CANDIDATE_KEY
+    metrics = {metric_types.MetricKey(key, model_name=candidate): value for key, value in overall.items()}
+    if before:
+        metrics[metric_types.MetricKey(name, model_name=tfma.BASELINE_KEY)] = before[name]
+        diff = metric_types.MetricKey(name, model_name=candidate, is_diff=True)
+        metrics[diff] = overall[name] - before[name]
+    result = metrics_validator.validate_metrics(((), metrics), config)
+    return result.validation_ok, verdict.gate_reasons(result, config, overall, before)
+
+
+@pytest.mark.parametrize(
+    ("model", "popularity", "blessed", "sentence"),
+    [
+        (11, 10, True, "0.11 is 1.1 times most popular's 0.1"),
+        (12, 11, False, "0.12 is 1.09 times most popular's 0.11"),
+        (2, 0, True, "0.02 is 2 times most popular's 0 (taken as one hit)"),
+        (0, 0, False, "0 is 0 times most popular's 0 (taken as one hit)"),
+    ],
+)
+def test_the_lift_gate_lets_the_bound_pass(model, popularity, blessed, sentence):
+    reasons = [f"top_10_categorical_accuracy {sentence}; at least 1.1 is required"]
+    assert gate(model, popularity) == (blessed, reasons)
+
+
+def test_a_near_miss_is_not_rounded_away():
+    # 10,999 / 10,000 is 1.0999, which three digits would call 1.1.
+    blessed, (reason,) = gate(10_999, 10_000, rows=20_000)
+    assert not blessed
+    assert "is 1.0999 times" in reason
+
+
+@pytest.mark.parametrize(
+    ("model", "baseline", "blessed", "sentence"),
+    [
+        # As floats 0.09 - 0.1 is -0.010000000000000009, which is below -0.01.
+        (9, 10, True, "0.09 is 0.01 below the latest blessed model's 0.1"),
+        (8, 10, False, "0.08 is 0.02 below the latest blessed model's 0.1"),
+        (12, 10, True, "0.12 is 0.02 above the latest blessed model's 0.1"),
+        (10, 10, True, "0.1 is no worse than the latest blessed model's 0.1"),
+    ],
+)
+def test_the_drop_gate_lets_the_bound_pass(model, baseline, blessed, sentence):
+    passed, reasons = gate(model, 0, baseline)
+    assert passed is blessed
+    assert f"top_10_categorical_accuracy {sentence}; it may fall by at most 0.01" in reasons
+    assert len(reasons) == (2 if blessed else 1)
+
+
+def test_no_rows_is_not_blessed(tmp_path):
+    read = evaluate(tmp_path, [])
+    assert read["validation"] == {"blessed": False, "reasons": ["no row of the test split was evaluated"]}

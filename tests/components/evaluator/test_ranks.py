@@ -1,0 +1,189 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.evaluator import ranks  # isort: split  sets the environment first
+
+
+def brute_force(scores, target_rows, seen_rows):
+    """The definition, read literally, one target at a time."""
+    corpus = scores.shape[1]
+    excluding, including = [], []
+    for row, target, seen in zip(scores, target_rows, seen_rows, strict=True):
+        if target < 0 or not np.isfinite(row[target]):
+            excluding.append(corpus + 1)
+            including.append(corpus + 1)
+            continue
+        against = [j for j in range(corpus) if j != target and (not np.isfinite(row[j]) or row[j] >= row[target])]
+        including.append(1 + len(against))
+        excluding.append(1 + len(set(against) - set(seen)))
+    return excluding, including
+
+
+def rank_pair(queries, candidates, targets, seen, tile=ranks.TILE):
+    pair = ranks.target_ranks(tf.constant(queries), tf.constant(candidates), targets, seen, tile)
+    return tuple(rank.numpy().tolist() for rank in pair)
+
+
+@st.composite
+def problems(draw):
+    """Embeddings of small integers (many exact ties) and the values that are not numbers."""
+    batch, corpus, dim = draw(st.integers(1, 4)), draw(st.integers(1, 9)), draw(st.integers(1, 3))
+    value = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, np.nan, np.inf, -np.inf, 3e38])
+    queries = draw(st.lists(st.lists(value, min_size=dim, max_size=dim), min_size=batch, max_size=batch))
+    candidates = draw(st.lists(st.lists(value, min_size=dim, max_size=dim), min_size=corpus, max_size=corpus))
+    targets = draw(st.lists(st.integers(-1, corpus - 1), min_size=batch, max_size=batch))
+    width = draw(st.integers(0, corpus))
+    seen = [
+        (draw(st.lists(st.integers(0, corpus - 1), unique=True, max_size=width)) + [-1] * width)[:width]
+        for _ in range(batch)
+    ]
+    return (
+        np.array(queries, np.float32),
+        np.array(candidates, np.float32),
+        np.array(targets, np.int64),
+        np.array(seen, np.int64).reshape(batch, width),
+        draw(st.integers(1, 12)),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems())
+def test_target_ranks_are_the_definition(problem):
+    queries, candidates, targets, seen, tile = problem
+    with np.errstate(all="ignore"):
+        scores = (queries.astype(np.float64)[:, None, :] * candidates.astype(np.float64)[None]).sum(-1)
+        scores = scores.astype(np.float32)
+    assert rank_pair(queries, candidates, targets, seen, tile) == brute_force(scores, targets, seen)
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems())
+def test_popularity_ranks_are_the_definition(problem):
+    _, candidates, targets, seen, _ = problem
+    counts = candidates[:, 0]
+    scores = np.repeat(counts[None], len(targets), axis=0)
+    pair = ranks.popularity_ranks(tf.constant(counts), targets, seen)
+    assert tuple(rank.numpy().tolist() for rank in pair) == brute_force(scores, targets, seen)
+
+
+def test_by_hand():
+    # Scores are the candidates' own numbers: 5, 3, 3, 1. Target row 1 (3): 5 is greater and the
+    # other 3 is equal, so its rank is 3. Row 0 was seen and counted against it: 2 without it.
+    # Target row 3 (1): all three are greater, 4; rows 0 and 2 were seen: 2. Itself seen: no change.
+    candidates = np.array([[5.0], [3.0], [3.0], [1.0]], np.float32)
+    pair = rank_pair(np.ones((2, 1), np.float32), candidates, [1, 3], [[0, 3, -1], [0, 2, 3]])
+    assert pair == ([2, 2], [3, 4])
+
+
+@pytest.mark.parametrize("dim", [2, 3, 16, 33, 64, 100, 300])
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_a_constant_model_ranks_every_target_last(dim, batch):
+    rng = np.random.default_rng(dim * batch)
+    corpus = 1682
+    candidates = np.repeat(rng.normal(size=(1, dim)), corpus, axis=0).astype(np.float32)
+    queries = rng.normal(size=(batch, dim)).astype(np.float32)
+    targets = rng.integers(0, corpus, batch)
+    seen = np.full((batch, 1), -1)
+    pair = rank_pair(queries, candidates, targets, seen, tile=500)
+    assert pair == ([corpus] * batch, [corpus] * batch)
+
+
+def test_all_zero_embeddings_rank_last():
+    pair = rank_pair(np.zeros((2, 4), np.float32), np.zeros((10, 4), np.float32), [0, 9], [[-1, -1], [0, 9]])
+    assert pair == ([10, 9], [10, 10])  # the second target's only other seen item, 0, is subtracted
+
+
+def test_a_broken_score_stays_last_whatever_was_seen():
+    candidates = np.array([[np.nan], [1.0], [2.0]], np.float32)
+    seen = [[1, 2], [0, 2], [0, 2]]
+    # Target 0 is NaN and target -1 unknown: corpus + 1 = 4. Target 1: NaN and 2 count against it, 3.
+    assert rank_pair(np.ones((3, 1), np.float32), candidates, [0, -1, 1], seen) == ([4, 4, 1], [4, 4, 3])
+
+
+@pytest.fixture(scope="module")
+def retrieval():
+    """Random embeddings; each query has seen 20 candidates, among them the target of every third query."""
+    rng = np.random.default_rng(0)
+    batch, corpus, dim = 200, 1683, 64
+    targets = rng.integers(0, corpus, batch)
+    seen = np.stack([rng.choice(np.delete(np.arange(corpus), target), 20, replace=False) for target in targets])
+    seen[::3, 0] = targets[::3]
+    return {
+        "queries": rng.normal(size=(batch, dim)).astype(np.float32),
+        "candidates": rng.normal(size=(corpus, dim)).astype(np.float32),
+        "ids": np.array([f"id{i}" for i in range(corpus)]),
+        "targets": targets,
+        "seen": seen,
+    }
+
+
+@pytest.mark.parametrize("tile", [1, 127, 1683, ranks.TILE])
+def test_the_tile_does_not_matter(retrieval, tile):
+    problem = [retrieval[name] for name in ("queries", "candidates", "targets", "seen")]
+    if tile == 1:
+        problem[1] = problem[1][:50]
+        problem[2] = problem[2] % 50
+        problem[3] = np.where(problem[3] < 50, problem[3], -1)
+    assert rank_pair(*problem, tile=tile) == rank_pair(*problem, tile=64)
+
+
+@pytest.mark.parametrize("k", [1, 5, 10, 50, 100])
+def test_equals_id_based_factorized_top_k(retrieval, k):
+    index = tfrs.layers.factorized_top_k.BruteForce(k=100)
+    index.index(retrieval["candidates"], retrieval["ids"])
+    metric = tfrs.metrics.FactorizedTopK(index, ks=[k])
+    targets = retrieval["targets"]
+    metric.update_state(
+        retrieval["queries"], retrieval["candidates"][targets], true_candidate_ids=retrieval["ids"][targets][:, None]
+    )
+    _, with_seen = rank_pair(retrieval["queries"], retrieval["candidates"], targets, retrieval["seen"])
+    assert np.mean(np.array(with_seen) <= k) == pytest.approx(float(metric.result()[0]), abs=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 5, 10, 50, 100])
+def test_excluding_seen_equals_query_with_exclusions(retrieval, k):
+    index = tfrs.layers.factorized_top_k.BruteForce(k=k)
+    index.index(retrieval["candidates"], retrieval["ids"])
+    targets, seen = retrieval["targets"], retrieval["seen"]
+    excluded = np.where(seen == targets[:, None], "none", retrieval["ids"][seen])
+    _, found = index.query_with_exclusions(retrieval["queries"], tf.constant(excluded))
+    hits = (found.numpy().astype(str) == retrieval["ids"][targets][:, None]).any(axis=1)
+    without_seen, _ = rank_pair(retrieval["queries"], retrieval["candidates"], targets, seen)
+    assert (np.array(without_seen) <= k).tolist() == hits.tolist()
+
+
+def test_survives_a_saved_model_with_unknown_sizes(retrieval, tmp_path):
+    class Ranker(tf.Module):
+        def __init__(self):
+            self.candidates = tf.Variable(retrieval["candidates"])
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, 64], tf.float32),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None, None], tf.int32),
+            ]
+        )
+        def __call__(self, queries, targets, seen):
+            counts = tf.range(tf.shape(self.candidates)[0])
+            return *ranks.target_ranks(queries, self.candidates, targets, seen, 100), *ranks.popularity_ranks(
+                counts, targets, seen
+            )
+
+    tf.saved_model.save(Ranker(), str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    queries, targets, seen = (retrieval[name] for name in ("queries", "targets", "seen"))
+    for size in (0, 1, 200):
+        result = loaded(
+            tf.constant(queries[:size]), tf.constant(targets[:size], tf.int32), tf.constant(seen[:size], tf.int32)
+        )
+        assert [rank.dtype for rank in result] == [tf.int64] * 4
+        assert tuple(rank.numpy().tolist() for rank in result[:2]) == rank_pair(
+            queries[:size], retrieval["candidates"], targets[:size], seen[:size]
+        )
+        # Candidate i has count i: all the candidates after a target count against it.
+        assert (result[3].numpy() == 1683 - targets[:size]).all()

@@ -1,0 +1,116 @@
+"""A tiny model that honours the contract of the Trainer's SavedModel, for tests of what serves it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+FEATURES = {"age": "numeric", "gender": "category", "tags": "multi_category", "joined": "timestamp"}
+MAX_HISTORY = 5
+
+
+def candidate_ids(size: int) -> list[str]:
+    return sorted(f"item-{number}" for number in range(size))
+
+
+class StandIn(tf.Module):
+    """Query = embedding of the query id + mean of the latest history's embeddings + tiny feature terms."""
+
+    def __init__(self, embeddings: np.ndarray, ids: list[str]):
+        super().__init__()
+        dim = embeddings.shape[1]
+        generator = np.random.default_rng(7)
+        self.candidate_ids = tf.Variable(ids)
+        self.candidate_embeddings = tf.Variable(embeddings.astype(np.float32))
+        self.query_table = tf.Variable(generator.normal(size=(51, dim)).astype(np.float32))
+        keys = tf.constant([f"user-{number}" for number in range(50)])
+        self.query_rows = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, tf.range(50)), 50)
+        self.rows = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(tf.constant(ids), tf.range(len(ids))), -1
+        )
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "query_id"),
+            tf.TensorSpec([None, None], tf.string, "history_ids"),
+            tf.TensorSpec([None, None], tf.int64, "history_times"),
+            tf.TensorSpec([None], tf.int64, "query_time"),
+            tf.TensorSpec([None], tf.float32, "age"),
+            tf.TensorSpec([None], tf.string, "gender"),
+            tf.TensorSpec([None, None], tf.string, "tags"),
+            tf.TensorSpec([None], tf.int64, "joined"),
+        ]
+    )
+    def query_embedding(self, query_id, history_ids, history_times, query_time, age, gender, tags, joined):
+        rows = tf.reverse(self.rows.lookup(history_ids), [1])
+        known = tf.cast(rows >= 0, tf.float32)
+        latest = known * tf.cast(tf.cumsum(known, axis=1) <= MAX_HISTORY, tf.float32)
+        vectors = tf.gather(self.candidate_embeddings, tf.maximum(rows, 0)) * latest[..., tf.newaxis]
+        history = tf.reduce_sum(vectors, 1) / tf.maximum(tf.reduce_sum(latest, 1, keepdims=True), 1.0)
+        user = tf.gather(self.query_table, self.query_rows.lookup(query_id))
+        age = tf.where(tf.math.is_nan(age), 0.0, age)
+        extra = age / 100 + tf.cast(gender == "F", tf.float32) + tf.cast(joined + query_time > 0, tf.float32) / 10
+        extra += tf.reduce_sum(tf.cast(tags != "", tf.float32), axis=1) / 10
+        extra += tf.cast(tf.reduce_sum(history_times, axis=1) > 0, tf.float32) / 10
+        return {"embedding": user + history + 0.01 * extra[:, tf.newaxis]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "candidate_id")])
+    def candidate_embedding(self, candidate_id):
+        rows = self.rows.lookup(candidate_id)
+        known = tf.cast(rows >= 0, tf.float32)[:, tf.newaxis]
+        return {"embedding": tf.gather(self.candidate_embeddings, tf.maximum(rows, 0)) * known}
+
+
+def save_stand_in(path: pathlib.Path, size: int, dim: int = 8, embeddings: np.ndarray | None = None) -> pathlib.Path:
+    """Writes the SavedModel of a corpus of `size` candidates, and returns its folder."""
+    if embeddings is None:
+        embeddings = np.random.default_rng(size).normal(size=(size, dim))
+    model = StandIn(embeddings, candidate_ids(size))
+    signatures = {"query_embedding": model.query_embedding, "candidate_embedding": model.candidate_embedding}
+    tf.saved_model.save(model, str(path), signatures=signatures)
+    extra = path / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    (extra / "shortlist.json").write_text(json.dumps({"contract_version": 1, "query_features": FEATURES}))
+    return path
+
+
+def window(query_id: str, history: list[str], target: str, seen: list[str] | None = None) -> bytes:
+    """Returns a serialized eval or test window."""
+
+    def strings(*values: str) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
+
+    def integers(*values: int) -> tf.train.Feature:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    feature = {
+        "query_id": strings(query_id),
+        "history_ids": strings(*history),
+        "history_times": integers(*range(1, len(history) + 1)),
+        "target_ids": strings(target),
+        "target_times": integers(len(history) + 1),
+        "target_weights": tf.train.Feature(float_list=tf.train.FloatList(value=[1.0])),
+        "seen_ids": strings(*sorted(set(seen if seen is not None else history))),
+        "age": tf.train.Feature(float_list=tf.train.FloatList(value=[30.0])),
+        "gender": strings("F"),
+        "tags": strings("a", "b"),
+        "joined": integers(),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+
+
+def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("train", "eval", "test")) -> pathlib.Path:
+    """Writes windows of random histories into `root/Split-<split>/`, and returns `root`."""
+    generator = np.random.default_rng(3)
+    for split in splits:
+        folder = root / f"Split-{split}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(folder / "windows-00000-of-00001.gz"), "GZIP") as writer:
+            for row in range(rows):
+                history = [ids[pick] for pick in generator.integers(len(ids), size=generator.integers(0, 12))]
+                target = ids[generator.integers(len(ids))]
+                writer.write(window(f"user-{row}", history, target))
+    return root

@@ -1,0 +1,192 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.evaluator.ranks import target_ranks
+from components.trainer.export import METADATA_FILE, ServingModule, export
+from shortlist import keys
+from tests.components.trainer import world as worlds
+
+_ROOT = pathlib.Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    model, reader, corpus, settings = trained
+    path = str(tmp_path_factory.mktemp("model") / "Format-Serving")
+    export(ServingModule(model, reader, corpus, settings), path, settings, corpus, "split-1", {"epochs": 0})
+    return path
+
+
+def _inputs(**changed):
+    inputs = {
+        "query_id": ["q03"],
+        "history_ids": [["c01", "c02"]],
+        "history_times": np.array([[1, 2]], np.int64),
+        "query_time": np.array([3], np.int64),
+        "age": np.array([23.0], np.float32),
+        "bio": ["likes G0"],
+        "city": ["town1"],
+        "joined": np.array([1003], np.int64),
+        "tags": [["t0", "t0"]],
+    } | changed
+    return {name: tf.constant(value) for name, value in inputs.items()}
+
+
+def _embed(loaded, **changed):
+    return loaded.signatures["query_embedding"](**_inputs(**changed))["embedding"].numpy()
+
+
+def test_the_corpus_is_there_sorted_by_id(saved):
+    loaded = tf.saved_model.load(saved)
+    assert loaded.candidate_ids.numpy().tolist() == [b"c%02d" % number for number in range(worlds.NUM_CANDIDATES)]
+    assert loaded.candidate_embeddings.shape == [worlds.NUM_CANDIDATES, 8]
+
+
+def test_a_candidate_embedding_is_its_row_and_zeros_where_unknown(saved):
+    loaded = tf.saved_model.load(saved)
+    embedding = loaded.signatures["candidate_embedding"](candidate_id=tf.constant(["c02", "nope"]))["embedding"]
+    np.testing.assert_array_equal(embedding[0], loaded.candidate_embeddings[2])
+    np.testing.assert_array_equal(embedding[1], np.zeros(8))
+
+
+def test_padding_and_unknown_ids_in_a_history_change_nothing(saved):
+    loaded = tf.saved_model.load(saved)
+    plain = _embed(loaded)
+    times = np.array([[1, 2, 0, 0]], np.int64)
+    np.testing.assert_allclose(_embed(loaded, history_ids=[["c01", "c02", "", ""]], history_times=times), plain, atol=1e-6)
+    np.testing.assert_allclose(_embed(loaded, history_ids=[["c01", "?", "c02", ""]], history_times=times), plain, atol=1e-6)
+    assert np.abs(_embed(loaded, history_ids=[["c02", "c01"]]) - plain).max() > 1e-3
+
+
+def test_of_a_long_history_the_last_ones_count(saved):
+    loaded = tf.saved_model.load(saved)
+    times = np.array([[1, 2, 3, 4, 5, 6]], np.int64)
+    long = _embed(loaded, history_ids=[["c09", "c08", "c01", "c02", "c03", "c04"]], history_times=times)
+    last = _embed(loaded, history_ids=[["c01", "c02", "c03", "c04"]], history_times=times[:, 2:])
+    np.testing.assert_allclose(long, last, atol=1e-6)
+
+
+def test_missing_features_and_an_unknown_query_have_an_embedding(saved):
+    loaded = tf.saved_model.load(saved)
+    embedding = _embed(
+        loaded,
+        query_id=["nobody"],
+        history_ids=np.zeros([1, 0], object).astype(str),
+        history_times=np.zeros([1, 0], np.int64),
+        age=np.array([np.nan], np.float32),
+        bio=[""],
+        city=[""],
+        joined=np.array([0], np.int64),
+        tags=[[""]],
+    )
+    assert np.isfinite(embedding).all()
+
+
+def test_evaluation_ranks_serialized_windows_as_the_embeddings_do(saved, world):
+    loaded = tf.saved_model.load(saved)
+    records = worlds.read(world.windows["test"])
+    ranks = loaded.signatures["evaluation"](examples=tf.constant(records))
+    assert set(ranks) == {"rank", "rank_with_seen", "popularity_rank", "popularity_rank_with_seen"}
+    corpus = loaded.candidate_ids.numpy().tolist()
+    for place, record in enumerate(records[:5]):
+        columns = tf.train.Example.FromString(record).features.feature
+        history = [columns[keys.HISTORY_IDS].bytes_list.value[:]]
+        query = _embed(
+            loaded,
+            query_id=columns[keys.QUERY_ID].bytes_list.value[:],
+            history_ids=history,
+            history_times=np.zeros([1, len(history[0])], np.int64),
+            age=np.array(columns["age"].float_list.value[:] or [np.nan], np.float32),
+            bio=columns["bio"].bytes_list.value[:] or [""],
+            city=columns["city"].bytes_list.value[:],
+            joined=np.array(columns["joined"].int64_list.value[:], np.int64),
+            tags=[columns["tags"].bytes_list.value[:] or [""]],
+        )
+        target = corpus.index(columns[keys.TARGET_IDS].bytes_list.value[0])
+        seen = [corpus.index(candidate) for candidate in columns[keys.SEEN_IDS].bytes_list.value]
+        expected = target_ranks(query, loaded.candidate_embeddings, tf.constant([target]), tf.constant([seen]))
+        assert (ranks["rank"][place], ranks["rank_with_seen"][place]) == (expected[0][0], expected[1][0])
+
+
+def test_an_empty_batch_has_empty_ranks(saved):
+    ranks = tf.saved_model.load(saved).signatures["evaluation"](examples=tf.constant([], tf.string))
+    assert all(value.shape == [0] and value.dtype == tf.int64 for value in ranks.values())
+
+
+def test_metadata_stands_beside_it(saved):
+    metadata = json.loads((pathlib.Path(saved) / METADATA_FILE).read_text())
+    assert metadata["contract_version"] == 1
+    assert metadata["corpus_size"] == worlds.NUM_CANDIDATES
+    assert metadata["split_fingerprint"] == "split-1"
+    assert metadata["query_features"] == {name: kind["type"] for name, kind in worlds.QUERY_FEATURES.items()}
+    assert (metadata["embedding_dim"], metadata["max_history"]) == (8, 4)
+    assert len(metadata["catalogue_sha256"]) == len(metadata["features_sha256"]) == 64
+
+
+_RESAVE = """
+    import sys
+    import tensorflow as tf
+
+    inner = tf.saved_model.load(sys.argv[1])
+
+    class Outer(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.query = inner
+
+    outer = Outer()
+    spec = inner.signatures["query_embedding"].structured_input_signature[1]
+
+    @tf.function(input_signature=[spec])
+    def by_signature(inputs):
+        vectors = outer.query.signatures["query_embedding"](**inputs)["embedding"]
+        return {"scores": tf.matmul(vectors, outer.query.candidate_embeddings, transpose_b=True)}
+
+    @tf.function(input_signature=[spec])
+    def by_method(inputs):
+        vectors = outer.query.query_embedding(inputs)["embedding"]
+        return {"scores": tf.matmul(vectors, outer.query.candidate_embeddings, transpose_b=True)}
+
+    tf.saved_model.save(outer, sys.argv[2], signatures={"by_signature": by_signature, "by_method": by_method})
+"""
+_SCORE = """
+    import sys
+    import numpy as np
+    import tensorflow as tf
+
+    inputs = {name: tf.constant(value) for name, value in np.load(sys.argv[2]).items()}
+    loaded = tf.saved_model.load(sys.argv[1])
+    scores = {name: function(**inputs)["scores"].numpy() for name, function in loaded.signatures.items()}
+    np.savez(sys.argv[3], **scores)
+"""
+
+
+def _run(script, *args):
+    environment = os.environ | {"PYTHONPATH": ""}
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=args[0], check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_can_be_saved_again_inside_another_module_without_our_code(saved, tmp_path):
+    # Neither process imports shortlist or components: the SavedModel is all there is.
+    outer, moved = tmp_path / "outer", tmp_path / "moved"
+    _run(_RESAVE, saved, outer)
+    outer.rename(moved)
+    arrays = {name: value.numpy() for name, value in _inputs().items()}
+    arrays = {name: value.astype("U") if value.dtype == object else value for name, value in arrays.items()}
+    np.savez(tmp_path / "inputs.npz", **arrays)
+    _run(_SCORE, moved, tmp_path / "inputs.npz", tmp_path / "scores.npz")
+    loaded = tf.saved_model.load(saved)
+    expected = _embed(loaded) @ loaded.candidate_embeddings.numpy().T
+    scores = np.load(tmp_path / "scores.npz")
+    np.testing.assert_allclose(scores["by_signature"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scores["by_method"], expected, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import pathlib
+import random
+
+import apache_beam as beam
+import pytest
+import tensorflow as tf
+from apache_beam.pipeline import Pipeline
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.windows import beam as windows_beam
+from components.windows import beam_fns, records, splits, stats, windowing
+from components.windows.contract import SPLITS, WindowsConfig
+from shortlist.config import types
+from tests.components.windows import flat
+
+SPLIT_CONFIGS = [
+    types.LeaveLastOut(),
+    types.LeaveLastBasket(),
+    types.Temporal(eval_from=12, test_from=16),
+    types.Random(seed=3),
+]
+AGE = {"age": schema_pb2.FLOAT, "tags": schema_pb2.BYTES}
+
+
+def make_config(split: types.Split, **changes: object) -> WindowsConfig:
+    config = WindowsConfig(
+        split=split,
+        windows=types.WindowsSection(max_history=3, max_targets=4),
+        max_interactions_per_query=100,
+        max_unknown_fraction=0.0,
+        has_timestamps=True,
+    )
+    return config.model_copy(update=changes)
+
+
+def random_log(seed: int, num_rows: int = 120) -> flat.Log:
+    """Twelve queries of about ten rows over 20 times and 15 candidates: ties and repeats are common."""
+    draw = random.Random(seed)
+    return [
+        (
+            b"q%d" % draw.randrange(12),
+            splits.Interaction(draw.randrange(20), b"part-%d.csv" % (row % 2), row, b"c%d" % draw.randrange(15)),
+        )
+        for row in range(num_rows)
+    ]
+
+
+def run(
+    folder: pathlib.Path,
+    config: WindowsConfig,
+    interactions: list[bytes],
+    candidates: list[bytes],
+    queries: list[bytes] | None = None,
+) -> dict:
+    """Runs the graph and returns the summary; the windows are in folder / "windows"."""
+    patterns = windows_beam.InputPatterns(
+        [flat.write(folder / "interactions", interactions)],
+        [flat.write(folder / "candidates", candidates)],
+        [flat.write(folder / "queries", queries)] if queries is not None else [],
+    )
+    with Pipeline() as root:
+        windows_beam.build(root, patterns, config, AGE, str(folder / "windows"), str(folder / "staging"))
+    return json.loads((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
+
+
+def catalogue(size: int = 15) -> list[bytes]:
+    return [
+        flat.example(candidate_id=[b"c%d" % row], source_path=[b"items.csv"], source_row=[row]) for row in range(size)
+    ]
+
+
+def expected_records(log: flat.Log, config: WindowsConfig) -> dict[str, list[bytes]]:
+    by_query = collections.defaultdict(list)
+    for query_id, row in log:
+        by_query[query_id].append(row)
+    cuts = splits.random_cuts((row for _, row in log), 3)
+    expected: dict[str, list[bytes]] = {split: [] for split in SPLITS}
+    for query_id in sorted(by_query):
+        windows = windowing.windows_of(by_query[query_id], config.split, config.windows, cuts)
+        for split, found in windows.items():
+            expected[split] += [records.encode(query_id, window, None, AGE) for window in found]
+    return expected
+
+
+@pytest.mark.parametrize("split", SPLIT_CONFIGS, ids=lambda split: split.kind)
+def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: types.Split, tmp_path: pathlib.Path):
+    config = make_config(split)
+    log = random_log(seed=1)
+    interactions = [flat.interaction(*row) for row in log]
+    digests = []
+    for name, rows in (("as_is", interactions), ("shuffled", random.Random(5).sample(interactions, len(interactions)))):
+        summary = run(tmp_path / name, config, rows, catalogue())
+        files = sorted((tmp_path / name / "windows").rglob("*.gz"))
+        assert [file.name for file in files] == ["windows-00000-of-00001.gz"] * 3
+        digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+    assert digests[0] == digests[1]
+
+    expected = expected_records(log, config)
+    counted = stats.summarize(summary["counts"], config)
+    for name in SPLITS:
+        windows = flat.read(tmp_path / "shuffled" / "windows", name)
+        found = [record.SerializeToString(deterministic=True) for record in windows]
+        assert found == expected[name]
+        assert counted["windows"][name] == len(found)
+    assert sum(counted["rows"].values()) == counted["interactions"] == len(log)
+    assert stats.refusal(summary["counts"], summary["problems"], summary["unknown_ids"], config) is None
+
+
+def test_many_shards_hold_each_query_whole_and_sorted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "num_shards", lambda kept: 3)
+    config = make_config(types.LeaveLastOut())
+    log = random_log(seed=3)
+    run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+
+    files = sorted((tmp_path / "windows" / "Split-train").iterdir())
+    assert [file.name for file in files] == [f"windows-0000{shard}-of-00003.gz" for shard in range(3)]
+    found = []
+    for shard, file in enumerate(files):
+        shard_records = list(tf.data.TFRecordDataset(str(file), "GZIP").as_numpy_iterator())
+        queries = [flat.bytes_of(tf.train.Example.FromString(record), "query_id")[0] for record in shard_records]
+        assert queries == sorted(queries)
+        assert {records.shard_of(query, 3) for query in queries} <= {shard}
+        found += shard_records
+    assert sorted(found) == sorted(expected_records(log, config)["train"])
+
+
+def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.Path):
+    rows = [(query, splits.Interaction(time, b"log.csv", time, b"c1")) for time in range(3) for query in (b"q1", b"q2")]
+    queries = [
+        flat.example(query_id=[b"q1"], age=[7.0], tags=[b"x", b"y"], source_path=[b"users.csv"], source_row=[0]),
+        flat.example(query_id=[b"q3"], age=[8.0], tags=[], source_path=[b"users.csv"], source_row=[1]),
+    ]
+    config = make_config(types.LeaveLastOut())
+    summary = run(tmp_path, config, [flat.interaction(*row) for row in rows], catalogue(), queries)
+
+    first, second = flat.read(tmp_path / "windows", "test")
+    assert list(first.features.feature["age"].float_list.value) == [7.0]
+    assert flat.bytes_of(first, "tags") == [b"x", b"y"]
+    assert flat.bytes_of(second, "query_id") == [b"q2"]
+    for name, kind in (("age", "float_list"), ("tags", "bytes_list")):
+        assert second.features.feature[name].WhichOneof("kind") == kind
+        assert not getattr(second.features.feature[name], kind).value
+    counted = stats.summarize(summary["counts"], config)
+    assert counted["queries_without_features"] == 1
+    assert counted["dropped"]["query_without_interactions"] == 1
+
+
+def test_unknown_candidates_are_dropped_and_counted_up_to_the_limit(tmp_path: pathlib.Path):
+    log = random_log(seed=4)
+    unknown = sum(row.candidate_id == b"c0" for _, row in log)
+    config = make_config(types.LeaveLastOut(), max_unknown_fraction=unknown / len(log))
+    summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue()[1:])
+
+    counted = stats.summarize(summary["counts"], config)
+    assert counted["dropped"]["unknown_candidate"] == unknown > 0
+    assert counted["interactions"] == len(log) - unknown
+    assert not any(b"c0" in flat.bytes_of(row, "seen_ids") for row in flat.read(tmp_path / "windows", "test"))
+    assert stats.refusal(summary["counts"], {}, summary["unknown_ids"], config) is None
+    stricter = make_config(types.LeaveLastOut(), max_unknown_fraction=unknown / len(log) - 1e-6)
+    refused = stats.refusal(summary["counts"], {}, summary["unknown_ids"], stricter)
+    assert refused is not None
+    assert f"{unknown} of 120 rows" in refused
+    assert "(for example 'c0')" in refused
+
+
+def test_only_the_latest_interactions_of_a_query_are_kept(tmp_path: pathlib.Path):
+    bot = [(b"bot", splits.Interaction(1000 - row, b"log.csv", row, b"c%d" % (row % 15))) for row in range(500)]
+    other = [(b"q", splits.Interaction(time, b"log.csv", 500 + time, b"c1")) for time in range(3)]
+    config = make_config(types.LeaveLastOut(), max_interactions_per_query=5)
+    summary = run(tmp_path, config, [flat.interaction(*row) for row in bot + other], catalogue())
+
+    assert stats.summarize(summary["counts"], config)["dropped"]["over_max_interactions_per_query"] == 495
+    windows = [row for row in flat.read(tmp_path / "windows", "train") if flat.bytes_of(row, "query_id") == [b"bot"]]
+    assert [flat.ints_of(row, "target_times") for row in windows] == [[996, 997, 998]]
+
+
+@pytest.mark.parametrize("table", ["candidates", "queries"])
+def test_an_id_twice_is_a_problem_that_names_both_rows(table: str, tmp_path: pathlib.Path):
+    log = [flat.interaction(*row) for row in random_log(seed=5)]
+    twice = {
+        "candidates": [flat.example(candidate_id=[b"c3"], source_path=[b"more.csv"], source_row=[9])],
+        "queries": [flat.example(query_id=[b"q1"], source_path=[b"users.csv"], source_row=[row]) for row in (0, 4, 2)],
+    }[table]
+    candidates = catalogue() + (twice if table == "candidates" else [])
+    summary = run(tmp_path, make_config(types.LeaveLastOut()), log, candidates, twice if table == "queries" else None)
+
+    refused = stats.refusal(summary["counts"], summary["problems"], [], make_config(types.LeaveLastOut()))
+    assert refused is not None
+    if table == "candidates":
+        assert "candidate_id 'c3'" in refused
+        assert "items.csv data row 3" in refused
+        assert "more.csv data row 9" in refused
+    else:
+        assert "query_id 'q1'" in refused
+        assert "users.csv data row 0" in refused
+        assert "users.csv data row 2" in refused
+
+
+def test_a_missing_value_is_a_problem_that_names_the_row(tmp_path: pathlib.Path):
+    log = [flat.interaction(*row) for row in random_log(seed=6)]
+    log.append(
+        flat.example(query_id=[b"q1"], candidate_id=[b"c1"], timestamp=[], source_path=[b"log.csv"], source_row=[7])
+    )
+    summary = run(tmp_path, make_config(types.LeaveLastOut()), log, catalogue())
+    refused = stats.refusal(summary["counts"], summary["problems"], [], make_config(types.LeaveLastOut()))
+    assert refused is not None
+    assert refused.startswith("log.csv data row 7")
+    assert "timestamp" in refused
+
+
+def test_random_needs_no_timestamps(tmp_path: pathlib.Path):
+    log = [
+        flat.example(
+            query_id=[b"q%d" % (row % 4)], candidate_id=[b"c%d" % (row % 15)], source_path=[b"l"], source_row=[row]
+        )
+        for row in range(100)
+    ]
+    config = make_config(types.Random(seed=1), has_timestamps=False)
+    summary = run(tmp_path, config, log, catalogue())
+    counted = stats.summarize(summary["counts"], config)
+    assert counted["rows"] == {"train": 72, "eval": 8, "test": 20}
+    assert counted["tied_targets"] == 0.0
+
+
+def test_an_empty_eval_split_is_still_readable(tmp_path: pathlib.Path):
+    log = [(b"q%d" % query, splits.Interaction(time, b"l", time, b"c1")) for query in range(3) for time in range(2)]
+    run(tmp_path, make_config(types.LeaveLastBasket()), [flat.interaction(*row) for row in log], catalogue())
+    assert flat.read(tmp_path / "windows", "eval") == []
+    with Pipeline() as root:
+        pattern = str(tmp_path / "windows" / "Split-eval" / "*")
+        root | beam.io.ReadFromTFRecord(pattern) | beam.Map(lambda record: pytest.fail("expected no record"))
+
+
+def test_keep_fn_merges_like_one_sort():
+    keep = beam_fns.KeepFn(3, latest=True)
+    accumulators = []
+    for part in ([5, 1, 9, 9, 2, 8, 7], [], [10, 3]):
+        accumulator = keep.create_accumulator()
+        for value in part:
+            accumulator = keep.add_input(accumulator, value)
+        accumulators.append(accumulator)
+    assert keep.extract_output(keep.merge_accumulators(accumulators)) == [8, 9, 10]
+    first = beam_fns.KeepFn(2, latest=False)
+    assert first.extract_output(first.merge_accumulators([[4, 2], [3, 2]])) == [2, 3]

@@ -1,0 +1,126 @@
+"""Properties that every figure of the product rests on, on generated logs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.windows import splits, windowing
+from shortlist.config import types
+from tests.components.windows import strategies
+
+Rows = list[splits.Interaction]
+
+
+class Side(NamedTuple):
+    """What a model may look at when it is asked for one target."""
+
+    split: str
+    visible: tuple[splits.Interaction, ...]
+    seen_ids: tuple[bytes, ...]
+
+
+def sides(rows: Rows, split: types.Split, sizes: types.WindowsSection) -> dict[splits.Interaction, Side]:
+    """Returns the query side of every target, reading train windows as the model does."""
+    cuts = splits.random_cuts(rows, 1)
+    found = {}
+    for windows in windowing.windows_of(rows, split, sizes, cuts).values():
+        for window in windows:
+            for index, target in enumerate(window.targets):
+                visible = window.history + window.targets[:index]
+                if splits.strict_times(split):
+                    visible = tuple(row for row in visible if row.timestamp < target.timestamp)
+                assert target not in found, "a target twice"
+                found[target] = Side(window.split, visible, window.seen_ids)
+    return found
+
+
+def is_past(row: splits.Interaction, target: splits.Interaction, split: types.Split) -> bool:
+    return row.timestamp < target.timestamp if splits.strict_times(split) else row < target
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    strategies.rows(min_size=1),
+    strategies.rows(first_row=100),
+    strategies.ordered_splits,
+    strategies.sizes,
+    st.data(),
+)
+def test_what_is_not_earlier_never_changes_the_query_side(
+    rows: Rows, others: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+):
+    target = data.draw(st.sampled_from(rows))
+    past = [row for row in rows if is_past(row, target, split)]
+    # Everything else is removed, and other rows that are not earlier come in.
+    changed = [*past, target, *(row for row in others if not is_past(row, target, split))]
+    before = sides(rows, split, sizes)[target]
+    after = sides(changed, split, sizes)[target]
+
+    # Whichever split each version puts the target in: the same latest max_history interactions.
+    assert before.visible[-sizes.max_history :] == after.visible[-sizes.max_history :]
+    if "train" not in (before.split, after.split):
+        assert before.seen_ids == after.seen_ids
+
+
+@settings(max_examples=400, deadline=None)
+@given(strategies.rows(), strategies.ordered_splits, strategies.sizes)
+def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: types.Split, sizes: types.WindowsSection):
+    for target, side in sides(rows, split, sizes).items():
+        past = sorted(row for row in rows if is_past(row, target, split))
+        assert list(side.visible) == past[len(past) - len(side.visible) :]
+        assert len(side.visible) >= min(len(past), sizes.max_history)
+        if side.split == "train":
+            assert len(side.visible) < sizes.max_history + sizes.max_targets
+        else:
+            assert len(side.visible) <= sizes.max_history
+            assert list(side.seen_ids) == sorted({row.candidate_id for row in past})
+
+
+@settings(max_examples=400, deadline=None)
+@given(strategies.rows(), strategies.all_splits, strategies.sizes)
+def test_every_interaction_is_a_target_exactly_once_in_its_split(
+    rows: Rows, split: types.Split, sizes: types.WindowsSection
+):
+    ordered = splits.ordered(rows)
+    names = splits.assign(ordered, split, splits.random_cuts(rows, 1))
+    windows = windowing.windows_of(rows, split, sizes, splits.random_cuts(rows, 1))
+    for name, found in windows.items():
+        targets = [target for window in found for target in window.targets]
+        assert targets == [row for row, of_row in zip(ordered, names, strict=True) if of_row == name]
+        assert [ordered[window.position] for window in found] == [window.targets[0] for window in found]
+        most = sizes.max_targets if name == "train" else 1
+        assert all(1 <= len(window.targets) <= most for window in found)
+        assert all(len(window.history) <= sizes.max_history for window in found)
+
+
+@settings(max_examples=400, deadline=None)
+@given(strategies.rows(), strategies.all_splits, strategies.sizes, st.data())
+def test_train_windows_know_nothing_of_eval_and_test(
+    rows: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+):
+    cuts = splits.random_cuts(rows, 1)
+    ordered = splits.ordered(rows)
+    names = splits.assign(ordered, split, cuts)
+    changed = [
+        row if name == "train" else row._replace(candidate_id=data.draw(st.sampled_from(strategies.CANDIDATES)))
+        for row, name in zip(ordered, names, strict=True)
+    ]
+    before = windowing.windows_of(rows, split, sizes, cuts)
+    after = windowing.windows_of(changed, split, sizes, cuts)
+    assert before["train"] == after["train"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(strategies.rows(), strategies.sizes)
+def test_random_sees_train_in_eval_and_train_and_eval_in_test(rows: Rows, sizes: types.WindowsSection):
+    split = types.Random(seed=1)
+    cuts = splits.random_cuts(rows, 1)
+    ordered = splits.ordered(rows)
+    names = splits.assign(ordered, split, cuts)
+    for side in sides(rows, split, sizes).values():
+        allowed = ("train", "eval") if side.split == "test" else ("train",)
+        expected = {row.candidate_id for row, name in zip(ordered, names, strict=True) if name in allowed}
+        assert list(side.seen_ids) == sorted(expected)

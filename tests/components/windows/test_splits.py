@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import collections
+import hashlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.windows import splits
+from shortlist.config import types
+from tests.components.windows import strategies
+
+BASKET = types.LeaveLastBasket()
+OUT = types.LeaveLastOut()
+
+
+def at(*times: int) -> list[splits.Interaction]:
+    return [splits.Interaction(time, b"log.csv", row, b"c") for row, time in enumerate(times)]
+
+
+def short(names: list[str]) -> str:
+    """train, eval, test -> a string of t, e, T: one letter a row."""
+    return "".join({"train": "t", "eval": "e", "test": "T"}[name] for name in names)
+
+
+def test_order_is_time_then_file_then_row():
+    rows = [
+        splits.Interaction(5, b"b.csv", 0, b"fourth"),
+        splits.Interaction(5, b"a.csv", 10, b"third"),
+        splits.Interaction(5, b"a.csv", 9, b"second"),  # row 9 before row 10: a number, not text
+        splits.Interaction(4, b"z.csv", 99, b"first"),
+    ]
+    assert [row.candidate_id for row in splits.ordered(rows)] == [b"first", b"second", b"third", b"fourth"]
+
+
+def test_negative_timestamps_come_before_the_epoch():
+    assert [row.timestamp for row in splits.ordered(at(3, -5, 0))] == [-5, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("split", "times", "expected"),
+    [
+        (OUT, [], ""),
+        (OUT, [1], "t"),
+        (OUT, [1, 2], "tt"),
+        (OUT, [1, 2, 3], "teT"),
+        (OUT, [1, 2, 3, 3, 3], "ttteT"),  # ties: the file's order decides, one row each
+        (BASKET, [], ""),
+        (BASKET, [1], "t"),
+        (BASKET, [1, 1, 1], "ttt"),  # one basket: nothing before it to learn from
+        (BASKET, [1, 2], "tT"),
+        (BASKET, [1, 1, 2, 2], "ttTT"),
+        (BASKET, [1, 2, 3], "teT"),
+        (BASKET, [1, 1, 2, 2, 2, 3, 3], "tteeeTT"),
+        (BASKET, [1, 2, 3, 4], "tteT"),
+        (types.Temporal(eval_from=3, test_from=5), [1, 2, 3, 4, 5, 6], "tteeTT"),  # the cuts' own times are after them
+        (types.Temporal(eval_from=3, test_from=5), [5, 7], "TT"),
+        (types.Temporal(eval_from=3, test_from=5), [1, 1], "tt"),
+    ],
+)
+def test_each_row_gets_its_split(split: types.Split, times: list[int], expected: str):
+    assert short(splits.assign(at(*times), split)) == expected
+
+
+def test_random_key_is_the_sha256_of_seed_path_and_row():
+    row = splits.Interaction(123, b"log.csv", 7, b"c9")
+    assert splits.row_key(42, row) == hashlib.sha256(b"42\x00log.csv\x007").digest()
+
+
+def test_random_shuffles_by_place_not_by_content():
+    first, second = at(1, 1)
+    assert splits.row_key(1, first) != splits.row_key(1, second)
+    assert splits.row_key(1, first) != splits.row_key(2, first)
+    assert splits.row_key(1, first) == splits.row_key(1, first._replace(timestamp=9, candidate_id=b"other"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (100_000, (72_000, 8_000, 20_000)),
+        (0, (0, 0, 0)),
+        (4, (4, 0, 0)),  # 20% of 4 is 0.8, rounded down
+        (5, (4, 0, 1)),
+        (12, (10, 0, 2)),  # 8% of 12 is 0.96
+        (13, (10, 1, 2)),  # 8% of 13 is 1.04
+        (99, (73, 7, 19)),
+    ],
+)
+def test_random_counts(rows: int, expected: tuple[int, int, int]):
+    assert splits.random_counts(rows) == expected
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.integers())
+def test_random_counts_are_exact_and_follow_the_rank(num_rows: int, seed: int):
+    rows = at(*range(num_rows))
+    names = splits.assign(rows, types.Random(seed=seed), splits.random_cuts(rows, seed))
+    counts = collections.Counter(names)
+    assert (counts["train"], counts["eval"], counts["test"]) == splits.random_counts(num_rows)
+    by_key = sorted(zip((splits.row_key(seed, row) for row in rows), names, strict=True))
+    assert [name for _, name in by_key] == sorted(names, key=["train", "eval", "test"].index)
+
+
+def test_cuts_look_only_into_the_buckets_that_hold_them():
+    rows = at(*range(1000))
+    row_keys = [splits.row_key(5, row) for row in rows]
+    histogram = collections.Counter(splits.key_bucket(key) for key in row_keys)
+    wanted = splits.cut_buckets(histogram)
+    near = [key for key in row_keys if splits.key_bucket(key) in wanted]
+    assert len(near) < 10
+    # Of 1000 rows, the 720 lowest keys are train and the next 80 eval.
+    assert splits.pick_cuts(histogram, near) == (sorted(row_keys)[720], sorted(row_keys)[800])
+
+
+def test_random_without_cuts_is_refused():
+    with pytest.raises(ValueError, match="random_cuts"):
+        splits.assign(at(1), types.Random())
+
+
+@settings(deadline=None)
+@given(strategies.rows(), strategies.ordered_splits)
+def test_train_comes_before_eval_comes_before_test(rows: list[splits.Interaction], split: types.Split):
+    names = splits.assign(splits.ordered(rows), split)
+    assert len(names) == len(rows)
+    assert names == sorted(names, key=["train", "eval", "test"].index)

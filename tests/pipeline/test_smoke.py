@@ -1,0 +1,115 @@
+"""From files to a pushed model and back: the smoke preset, really run."""
+
+from __future__ import annotations
+
+import collections
+import json
+import subprocess
+import sys
+
+import pytest
+
+from shortlist.lineage.store import Store
+from shortlist.summary import SCHEMA_VERSION, Status, read_summary
+
+pytestmark = pytest.mark.e2e
+
+_TABLES = ("Interactions", "Candidates", "Queries")
+_NODES = {f"{table}{node}" for table in _TABLES for node in ("Gen", "Statistics", "Schema", "Validator")} | {
+    *("DataGate", "Windows", "Transform", "CandidateTransform", "Trainer", "BlessedModel", "Baseline"),
+    *("Evaluator", "Indexer", "ServingCheck", "Pusher"),
+}
+
+
+def test_the_model_is_pushed(smoke):
+    summary = smoke.first.summary
+    assert summary.status is Status.PUSHED, summary.reasons
+    assert summary.blessing.blessed
+    assert summary.index.kind == "scann"
+    assert summary.index.recall_at_k >= smoke.config.index.min_recall
+    assert (smoke.workspace.serving_dir / str(summary.pushed.version) / "saved_model.pb").is_file()
+    twin = smoke.workspace.serving_dir.with_name(f"{smoke.config.name}-exact")
+    assert (twin / str(summary.pushed.version) / "saved_model.pb").is_file()
+
+
+def test_every_node_ran_once(smoke):
+    assert set(smoke.first.listener.started) == _NODES
+    assert not any(smoke.first.listener.cached.values())
+
+
+def test_an_unchanged_run_comes_from_the_cache_and_pushes_nothing_again(smoke):
+    # A resolver asks ML Metadata anew each time; it has no result to cache.
+    assert {node for node, cached in smoke.second.listener.cached.items() if not cached} == {"BlessedModel"}
+    executions = Store(smoke.workspace.metadata_path).run_executions(smoke.second.summary.run_id)
+    states = collections.Counter(execution.state for execution in executions if execution.node != "BlessedModel")
+    assert states == {"CACHED": len(_NODES) - 1}
+    assert smoke.second.summary.status is Status.PUSHED
+    assert smoke.second.summary.pushed == smoke.first.summary.pushed
+    versions = [path.name for path in smoke.workspace.serving_dir.iterdir() if path.name.isdigit()]
+    assert versions == [str(smoke.first.summary.pushed.version)]
+
+
+def test_metrics_are_on_every_test_row_with_popularity_beside(smoke):
+    summary = smoke.first.summary
+    assert summary.metrics.overall["example_count"] == summary.data.rows["test"] == 120
+    for metrics in (summary.metrics.overall, summary.baselines.popularity):
+        for k in (1, 5, 10, 50, 100):
+            excluded = metrics[f"factorized_top_k/top_{k}_categorical_accuracy"]
+            with_seen = metrics[f"factorized_top_k/top_{k}_categorical_accuracy_with_seen"]
+            assert 0.0 <= with_seen <= excluded <= 1.0
+
+
+def test_the_summary_is_the_frozen_contract(smoke):
+    path = smoke.workspace.runs_dir / "latest" / "summary.json"
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    assert raw["schema_version"] == SCHEMA_VERSION == 1
+    assert set(raw) == {
+        *("schema_version", "run_id", "pipeline", "status", "reasons", "protocol", "data", "metrics", "baselines"),
+        *("blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb", "fingerprints"),
+    }
+    assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}
+    assert set(raw["index"]) == {"kind", "k", "recall_at_k", "p50_ms", "p99_ms"}
+    assert set(raw["pushed"]) == {"version", "path"}
+    assert read_summary(path) == smoke.second.summary
+
+
+def test_fingerprints_are_those_of_the_data_config_and_code(smoke):
+    assert smoke.first.summary.fingerprints == smoke.second.summary.fingerprints
+    assert set(smoke.first.summary.fingerprints.data) == {"interactions", "candidates", "queries"}
+
+
+_CLEAN_CLIENT = """
+import sys, json
+import tensorflow as tf
+if sys.argv[2] == "scann":
+    import scann
+model = tf.saved_model.load(sys.argv[1])
+signature = model.signatures["serving_default"]
+spec = signature.structured_input_signature[1]
+inputs = {}
+for name, tensor in spec.items():
+    shape = [1] * tensor.shape.rank
+    inputs[name] = tf.fill(shape, "") if tensor.dtype == tf.string else tf.zeros(shape, tensor.dtype)
+inputs["history_ids"] = tf.constant([["50", "181", "no such film"]])
+inputs["history_times"] = tf.constant([[1, 2, 3]], tf.int64)
+answer = signature(**inputs)
+count = int(answer["count"][0])
+ids = [item.decode() for item in answer["ids"][0, :count].numpy()]
+print(json.dumps({"ids": ids, "scores": answer["scores"][0, :count].numpy().tolist(), "modules": sorted(sys.modules)}))
+"""
+
+
+@pytest.mark.parametrize("kind", ["scann", "exact"])
+def test_the_pushed_model_answers_in_a_process_that_knows_nothing_of_shortlist(smoke, kind):
+    suffix = "" if kind == "scann" else "-exact"
+    path = smoke.workspace.serving_dir.with_name(smoke.config.name + suffix) / str(smoke.first.summary.pushed.version)
+    done = subprocess.run(
+        [sys.executable, "-c", _CLEAN_CLIENT, str(path), kind],
+        capture_output=True, text=True, check=True, timeout=300, cwd="/", env={"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert not {"shortlist", "components", "tfx", "tensorflow_recommenders"} & set(answer["modules"])
+    assert ("scann" in answer["modules"]) == (kind == "scann")
+    assert len(answer["ids"]) == len(set(answer["ids"])) == smoke.config.index.k
+    assert not {"50", "181", ""} & set(answer["ids"])
+    assert answer["scores"] == sorted(answer["scores"], reverse=True)

@@ -1,0 +1,138 @@
+"""Downloads from servers that cut, lie and say nothing."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from shortlist.datasets.download import Limits, download
+from shortlist.datasets.types import SourceError
+from tests.shortlist.datasets.servers import FileServer, serving, silent_host
+from tests.shortlist.datasets.tiny import sha256
+
+CONTENT = bytes(range(256)) * 2000
+PATH = "/files/a.zip"
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with serving({PATH: CONTENT}) as server:
+        yield server
+
+
+@pytest.fixture
+def part(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "a.zip.part"
+
+
+def get(url: str, part: pathlib.Path, **changes: object) -> list[str]:
+    lines: list[str] = []
+    download(url, part, sha256(CONTENT), lines.append, **changes)  # type: ignore[arg-type]
+    return lines
+
+
+def test_whole_file(server: FileServer, part: pathlib.Path) -> None:
+    get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT
+    assert server.requests == [(PATH, None)]
+
+
+def test_a_cut_connection_is_resumed_at_the_byte_where_it_was_cut(server: FileServer, part: pathlib.Path) -> None:
+    server.cut_after = [100_000, 50_000]
+    get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT
+    assert server.requests == [(PATH, None), (PATH, "bytes=100000-"), (PATH, "bytes=150000-")]
+
+
+def test_a_later_call_goes_on_where_an_earlier_one_ended(server: FileServer, part: pathlib.Path) -> None:
+    part.write_bytes(CONTENT[:300_000])
+    get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT
+    assert server.requests == [(PATH, "bytes=300000-")]
+
+
+def test_what_came_before_endless_cuts_is_kept(server: FileServer, part: pathlib.Path) -> None:
+    server.cut_after = [1000] * 9
+    with pytest.raises(SourceError, match="cut the connection 5 times"):
+        get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT[:5000]
+
+
+def test_a_server_without_ranges_starts_the_file_anew(server: FileServer, part: pathlib.Path) -> None:
+    server.ranges = False
+    part.write_bytes(b"x" * 1000)
+    get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("stale", [b"x" * 1000, b"x" * len(CONTENT), CONTENT + b"x"])
+def test_a_part_of_something_else_is_thrown_away(server: FileServer, part: pathlib.Path, stale: bytes) -> None:
+    part.write_bytes(stale)
+    get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT
+
+
+def test_a_complete_part_is_taken_as_it_is(server: FileServer, part: pathlib.Path) -> None:
+    part.write_bytes(CONTENT)
+    get(server.url(PATH), part)
+    assert part.read_bytes() == CONTENT
+
+
+def test_wrong_content_is_refused_and_removed(server: FileServer, part: pathlib.Path) -> None:
+    server.files[PATH] = CONTENT[:-1] + b"?"
+    with pytest.raises(SourceError, match=r"sent a file with SHA-256 \w{12}\.\.\., expected \w{12}"):
+        get(server.url(PATH), part)
+    assert not part.exists()
+
+
+def test_an_error_page_is_no_file(server: FileServer, part: pathlib.Path) -> None:
+    with pytest.raises(SourceError, match="answered 404"):
+        get(server.url("/files/b.zip"), part)
+    assert not part.exists()
+
+
+def test_a_silent_host_costs_five_seconds(part: pathlib.Path) -> None:
+    started = time.monotonic()
+    with silent_host() as url, pytest.raises(SourceError, match=r"did not answer|timed out"):
+        get(url + PATH, part)
+    assert 4.5 < time.monotonic() - started < 7.0
+
+
+def test_name_resolution_is_bounded_too(part: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"did not answer within 0\.5 s"):
+        get("http://a.test" + PATH, part, limits=Limits(answer_seconds=0.5))
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_closed_port_is_given_up_at_once(part: pathlib.Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(SourceError, match=r"cannot be reached .*refused"):
+        get(f"http://127.0.0.1:{port}{PATH}", part)
+
+
+def test_a_trickle_is_not_waited_for(server: FileServer, part: pathlib.Path) -> None:
+    server.trickle = (100, 0.05)  # 2,000 bytes a second, a fifth of what is waited for.
+    with pytest.raises(SourceError, match=r"sent only \d+ bytes in \d s; the next fetch goes on from there"):
+        get(server.url(PATH), part, limits=Limits(answer_seconds=0.5))
+    assert CONTENT.startswith(part.read_bytes())
+    assert part.stat().st_size > 0
+
+
+def test_a_stall_is_not_waited_for(server: FileServer, part: pathlib.Path) -> None:
+    server.trickle = (100_000, 1.5)
+    with pytest.raises(SourceError, match=r"sent nothing more for 0\.5 s"):
+        get(server.url(PATH), part, limits=Limits(answer_seconds=0.5))
+    assert part.read_bytes() == CONTENT[:100_000]
+
+
+def test_progress_tells_the_megabytes(server: FileServer, part: pathlib.Path) -> None:
+    server.trickle = (128_000, 0.6)
+    assert re.fullmatch(r"0\.[2-5] of 0\.5 MB", get(server.url(PATH), part)[0])
