@@ -24,7 +24,8 @@ from shortlist.summary import (
 )
 from shortlist.workspace import Workspace
 
-_POPULARITY_PREFIX = "popularity/"
+_OWN_FAMILY = "factorized_top_k/"
+_POPULARITY_FAMILY = "popularity/"
 
 
 def collect(
@@ -125,13 +126,20 @@ def _data(windows: Artifact | None) -> DataSummary | None:
 def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
     read = verdict.read_evaluation(evaluation.uri)
     overall: dict[str, float] = read["overall"]
-    own = {name: value for name, value in overall.items() if not name.startswith(_POPULARITY_PREFIX)}
+    own = {name: value for name, value in overall.items() if not name.startswith(_POPULARITY_FAMILY)}
     popularity = {
-        name.removeprefix(_POPULARITY_PREFIX): value
-        for name, value in overall.items()
-        if name.startswith(_POPULARITY_PREFIX)
+        _same_name_as_own(name): value for name, value in overall.items() if name.startswith(_POPULARITY_FAMILY)
     }
-    return Metrics(overall=own, slices=read["slices"]), Baselines(popularity=popularity, latest_blessed=read["baseline"])
+    latest = read["baseline"]
+    if latest is not None:
+        latest = {name: value for name, value in latest.items() if not name.startswith(_POPULARITY_FAMILY)}
+    return Metrics(overall=own, slices=read["slices"]), Baselines(popularity=popularity, latest_blessed=latest)
+
+
+def _same_name_as_own(popularity_name: str) -> str:
+    """A contender's section holds the same names as the model's, so that programs compare them key by key."""
+    name = popularity_name.removeprefix(_POPULARITY_FAMILY)
+    return f"{_OWN_FAMILY}{name}" if name.startswith("top_") else name
 
 
 def _reasons(artifact: Artifact | None) -> list[str]:
@@ -163,7 +171,8 @@ def _training(model: Artifact | None) -> dict[str, float]:
     if model is None:
         return {}
     path = pathlib.Path(model.uri) / "Format-Serving" / "assets.extra" / "shortlist.json"
-    return json.loads(path.read_text(encoding="utf-8")).get("train", {})
+    train = json.loads(path.read_text(encoding="utf-8"))["train"]
+    return {name: value for name, value in train.items() if isinstance(value, int | float)}
 
 
 def _status(

@@ -157,7 +157,15 @@ def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[
 def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
     import tensorflow as tf
 
-    fill = _MAX_INT32 if name == keys.K else "" if spec.dtype == tf.string else float("nan") if spec.dtype.is_floating else 0
+    fill = (
+        _MAX_INT32
+        if name == keys.K
+        else ""
+        if spec.dtype == tf.string
+        else float("nan")
+        if spec.dtype.is_floating
+        else 0
+    )
     if spec.shape.rank == 1:
         return tf.constant([_first(value, fill) for value in values], spec.dtype)
     lists = [[] if value is None else list(value) for value in values]

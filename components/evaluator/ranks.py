@@ -18,7 +18,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 TILE = 4096
-"""Candidates scored at once: 13 bytes x batch x tile is the most memory that counting takes."""
+"""Candidates scored at once; counting takes up to 17 bytes x batch x tile of memory."""
 
 
 def target_ranks(
@@ -51,7 +51,7 @@ def target_ranks(
     own = tf.cast(tf.gather(corpus_embeddings, tf.maximum(targets, 0)), tf.float64)
     target_scores = tf.cast(tf.reduce_sum(queries * own, axis=1), tf.float32)
 
-    def count_tile(start, worse, listed_worse):
+    def count_tile(start: tf.Tensor, worse: tf.Tensor, listed_worse: tf.Tensor) -> tuple[tf.Tensor, ...]:
         candidates = tf.cast(corpus_embeddings[start : start + tile], tf.float64)
         scores = tf.cast(tf.matmul(queries, candidates, transpose_b=True), tf.float32)
         # The lower bound leaves out minus infinity; comparisons leave out NaN.
@@ -61,7 +61,7 @@ def target_ranks(
         listed_here = tf.gather(is_worse, tf.where(here, position, 0), batch_dims=1) & here
         return (
             start + tile,
-            worse + tf.reduce_sum(tf.cast(is_worse, tf.int64), axis=1),
+            worse + tf.cast(tf.reduce_sum(tf.cast(is_worse, tf.int32), axis=1), tf.int64),
             listed_worse | listed_here,
         )
 

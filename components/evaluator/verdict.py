@@ -12,7 +12,7 @@ from components.evaluator import names
 def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     """Reads the files of a ModelEvaluation artifact.
 
-    TFMA is imported when this is called: 16 seconds in a process that has not done so.
+    TFMA is imported when this is called: 9 seconds in a process that has not done so.
 
     Args:
       evaluation_uri: The artifact's folder.

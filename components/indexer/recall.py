@@ -36,9 +36,7 @@ class ExactAnswers:
     """[num_queries] score of the last of them; candidates that tie with it are as good."""
 
     @classmethod
-    def find(
-        cls, queries: np.ndarray, candidates: np.ndarray, excluded: Sequence[np.ndarray], k: int
-    ) -> ExactAnswers:
+    def find(cls, queries: np.ndarray, candidates: np.ndarray, excluded: Sequence[np.ndarray], k: int) -> ExactAnswers:
         """Returns the best k candidates' lowest score for each query; see the fields for shapes."""
         depth = np.zeros(len(queries), np.int64)
         last_score = np.zeros(len(queries), np.float32)

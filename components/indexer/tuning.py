@@ -60,9 +60,7 @@ def cost(params: ScannParams, corpus_size: int, embedding_dim: int) -> float:
     return (params.num_leaves + params.reorder) * embedding_dim + lookups * _LOOKUP_COST
 
 
-def tune(
-    candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float
-) -> Tuned:
+def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> Tuned:
     """Returns the cheapest index whose recall holds, or the one with the highest recall.
 
     Half of the recall that may be lost is kept in hand, since test queries are others; where nothing on the grid

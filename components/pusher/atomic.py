@@ -83,11 +83,14 @@ def push(
         version = max(int(now()), _last_version(serving_dir, twins_dir) + 1)
         _reserve(serving_dir, version)
         with _staged(exact_model_dir, twins_dir) as staged_twin, _staged(model_dir, serving_dir) as staged:
-            _rename(staged_twin, twins_dir / str(version))
+            model, twin = serving_dir / str(version), twins_dir / str(version)
             try:
-                _rename(staged, serving_dir / str(version))
+                _rename(staged_twin, twin)
+                _rename(staged, model)
             except BaseException:
-                _delete(twins_dir / str(version))
+                # An interrupt may come after the model arrived: then its twin has to stay.
+                if not model.exists():
+                    _delete(twin)
                 raise
         for old in versions(serving_dir)[:-keep_versions]:
             # What could not be deleted is tried again by the next push; what matters has been done.
@@ -176,7 +179,9 @@ def _sync(path: str | os.PathLike[str]) -> None:
 
 def _rename(source: pathlib.Path, destination: pathlib.Path) -> None:
     os.rename(source, destination)
-    _sync(destination.parent)
+    # The rename has happened; not every file system can write a folder to the disk.
+    with contextlib.suppress(OSError):
+        _sync(destination.parent)
 
 
 def _delete(version_dir: pathlib.Path) -> None:

@@ -77,9 +77,7 @@ def probe(model_dir: str, windows: Sequence[bytes], timeout_seconds: float = TIM
 def _clean_environment() -> dict[str, str]:
     """What a server that knows nothing of us would have, and the way to the probe."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
+        name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
     }
     # Our packages set their own defaults unless told otherwise; these are TensorFlow's.
     return kept | {

@@ -122,7 +122,8 @@ class Probe:
         some = self._model.trained.candidate_ids.numpy().tolist()[:: max(1, len(self._corpus) // _FEW)][:_FEW]
         lists = [[*some, *seen[:3], b"\x00nothing"] if row % 2 else [] for row, seen in enumerate(self._seen)]
         rows = [
-            row | {keys.EXCLUDE: seen, keys.ALLOW: allow} for (row, seen), allow in zip(self._pairs(), lists, strict=True)
+            row | {keys.EXCLUDE: seen, keys.ALLOW: allow}
+            for (row, seen), allow in zip(self._pairs(), lists, strict=True)
         ]
         self._ask("recommend, allow", "recommend", rows, self._seen, lists)
 

@@ -27,6 +27,7 @@ _SPLITS = {
 
 def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
     """Prints the whole story of a run in under 40 lines."""
+    console = Console(file=console.file, highlight=False, soft_wrap=True)
     console.print()
     _print_data(summary, console)
     _print_metrics(summary, console)
@@ -93,10 +94,10 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     if summary.blessing:
         word = "blessed" if summary.blessing.blessed else "not blessed"
         for reason in summary.blessing.reasons:
-            console.print(f"          {word}: {reason}", soft_wrap=True)
+            console.print(f"          {word}: {reason}")
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
-            console.print(f"          {reason}", soft_wrap=True)
+            console.print(f"          {reason}")
     if summary.index:
         index = summary.index
         console.print(
@@ -104,13 +105,13 @@ def _print_verdict(summary: Summary, console: Console) -> None:
             f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms a query"
         )
     if summary.pushed:
-        console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}", soft_wrap=True)
+        console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}")
     console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
 
 
 def _print_next(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
-    console.print(f"Summary   {summary_path}", soft_wrap=True)
+    console.print(f"Summary   {summary_path}")
     if summary.pushed:
         console.print()
-        console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID", soft_wrap=True)
-        console.print(f"          .venv/bin/shortlist lineage --config {config_path}", soft_wrap=True)
+        console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
+        console.print(f"          .venv/bin/shortlist lineage --config {config_path}")

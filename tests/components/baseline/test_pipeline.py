@@ -2,20 +2,21 @@
 
 import json
 
-import pytest
-
-from components.baseline.component import Baseline, latest_other_blessed_model  # isort: split
-
 import ml_metadata as mlmd
+import pytest
 from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 
 from components.baseline import executor as baseline_executor
+from components.baseline.component import Baseline, latest_other_blessed_model
 from components.baseline.strategy import LatestOtherBlessedModelStrategy
 from components.evaluator.component import RankEvaluator
 from shortlist.config.types import Evaluate
 from tests.components.baseline import fake_nodes
 from tests.components.evaluator import fakes
+
+# A Resolver's outputs are internal ones.
+OUTPUT_EVENTS = (mlmd.proto.Event.OUTPUT, mlmd.proto.Event.INTERNAL_OUTPUT)
 
 SAME, OTHER = "c" * 64, "d" * 64
 
@@ -68,7 +69,7 @@ class Runs:
                 if context.type == "node"
             )
             events = self._store.get_events_by_execution_ids([execution.id])
-            outputs = {event.path.steps[0].key: event.artifact_id for event in events if event.type >= 4}
+            outputs = {event.path.steps[0].key: event.artifact_id for event in events if event.type in OUTPUT_EVENTS}
             by_id = {artifact.id: artifact for artifact in self._store.get_artifacts_by_id(list(outputs.values()))}
             state = mlmd.proto.Execution.State.Name(execution.last_known_state)
             result[node] = (state, {key: by_id[artifact_id] for key, artifact_id in outputs.items()})

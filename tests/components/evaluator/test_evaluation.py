@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator import eval_config, names, verdict  # isort: split  sets the environment first
+from components.evaluator import eval_config, names, verdict
 from shortlist.config.types import Evaluate
 from tests.components.evaluator import fakes
 

@@ -8,13 +8,13 @@ import os
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-from google.protobuf import json_format
 from pyarrow import parquet
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
 from components.table_example_gen import executor
 from components.table_example_gen.component import table_example_gen
+from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.errors import DataError
 
@@ -34,18 +34,14 @@ def write_parquet(path, rows=ROWS):
     parquet.write_table(pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))), path)
 
 
-def ingest(node, tmp_path, beam_args=()):
+def ingest(node, tmp_path):
     """Runs the node's executor as the launcher does and returns the Examples artifact."""
-    properties = {
-        name: json_format.MessageToJson(value) if hasattr(value, "DESCRIPTOR") else value
-        for name, value in node.exec_properties.items()
-    }
     artifact = tfx.types.standard_artifacts.Examples()
     artifact.uri = str(tmp_path / "examples")
     context = executor.Executor.Context(
-        beam_pipeline_args=["--direct_running_mode=in_memory", *beam_args], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
+        beam_pipeline_args=["--direct_running_mode=in_memory"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
     )
-    executor.Executor(context).Do({}, {"examples": [artifact]}, properties)
+    executor.Executor(context).Do({}, {"examples": [artifact]}, dict(node.exec_properties))
     return artifact
 
 
@@ -133,28 +129,23 @@ def test_node():
     node = gen("log/x.csv", "/data")
     assert node.id == "InteractionsGen"
     assert node.exec_properties["input_base"] == "/data"
-    assert node.exec_properties["input_config"].splits[0].pattern == "log/x.csv"
+    assert json.loads(node.exec_properties["input_config"])["splits"] == [{"name": "all", "pattern": "log/x.csv"}]
     ids = [gen("x.csv", "/d", kind).id for kind in ("interactions", "candidates", "queries")]
     assert ids == ["InteractionsGen", "CandidatesGen", "QueriesGen"]
 
 
 def test_content_code_and_meaning_are_part_of_the_cache_key():
-    def key(node):
-        return json.dumps(json_format.MessageToDict(node.exec_properties["custom_config"]), sort_keys=True)
-
     nodes = [
         gen("x.csv", "/d"),
         gen("x.csv", "/d", content="other"),
         gen("x.csv", "/d", code="other"),
         table_example_gen("interactions", types.Interactions(path="x.csv"), "/d", "c", "k"),
     ]
-    assert len({key(node) for node in nodes}) == len(nodes)
-    assert key(gen("x.csv", "/d")) == key(nodes[0])
+    assert len({node.exec_properties["custom_config"] for node in nodes}) == len(nodes)
+    assert gen("x.csv", "/d").exec_properties == nodes[0].exec_properties
 
 
 def test_code_is_fingerprinted_unless_given():
     node = table_example_gen("interactions", types.Interactions(path="x.csv"), "/d", "c")
-    assert (
-        len(json_format.MessageToDict(node.exec_properties["custom_config"])["customConfig"]["value"]["code_sha256"])
-        == 64
-    )
+    custom_config = json.loads(node.exec_properties["custom_config"])["custom_config"]["value"]
+    assert custom_config["code_sha256"] == fingerprints.code_sha256(executor.__name__)

@@ -1,0 +1,80 @@
+"""The Pusher node: TFX's own, for a model and its exact twin."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.pusher import executor
+from shortlist import fingerprints
+from shortlist.errors import ConfigError
+
+
+class TwinPusherSpec(standard_component_specs.PusherSpec):
+    """The standard specification with one more input."""
+
+    INPUTS = {
+        **standard_component_specs.PusherSpec.INPUTS,
+        executor.EXACT_MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
+    }
+
+
+class TwinPusher(tfx.components.Pusher):
+    """Puts a model and its twin where they are served from, as one new version.
+
+    Outputs:
+      pushed_model: A copy of the model; custom properties `pushed`, 1 or 0; `pushed_destination` and
+        `pushed_version`, strings, where it was pushed; `reasons`, a JSON list of sentences, where it was not.
+    """
+
+    SPEC_CLASS = TwinPusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        exact_model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
+        serving_dir: str,
+        keep_versions: int,
+    ):
+        """Wires the node.
+
+        Args:
+          model: The Indexer's model.
+          exact_model: Its twin, pushed to `<serving_dir>-exact`.
+          model_blessing: The Indexer's verdict.
+          infra_blessing: The ServingCheck's verdict.
+          serving_dir: Folder of the served versions, on a file system.
+          keep_versions: Newest versions kept.
+
+        Raises:
+          ConfigError: `serving_dir` is not on a file system: object stores cannot rename in one step.
+        """
+        if "://" in serving_dir:
+            raise ConfigError(f"expected a folder to push to, got {serving_dir!r}; mount the bucket and name the mount")
+        # Not through TFX's constructor, which makes the standard specification.
+        base_component.BaseComponent.__init__(
+            self,
+            spec=TwinPusherSpec(
+                model=model,
+                exact_model=exact_model,
+                model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
+                push_destination=tfx.proto.PushDestination(
+                    filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_dir)
+                ),
+                custom_config=json_utils.dumps(
+                    {
+                        executor.KEEP_VERSIONS: keep_versions,
+                        "code_sha256": fingerprints.code_sha256(executor.__name__),
+                    }
+                ),
+                pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+            ),
+        )
+        self.with_id("Pusher")

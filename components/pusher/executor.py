@@ -1,0 +1,73 @@
+"""Reads the blessings and URIs, has both twins put in place, records where or why not."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from tfx import types
+from tfx.components.pusher import executor
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, path_utils, proto_utils
+
+from components.indexer import verdict
+from components.pusher import atomic
+
+KEEP_VERSIONS = "keep_versions"
+EXACT_MODEL = "exact_model"
+
+
+class Executor(executor.Executor):
+    """The standard executor, with a push that is one step for whoever reads, and with reasons where it pushes nothing."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes, if both blessings are there.
+
+        Raises:
+          DataError: The folder's `versions.json` was tampered with.
+          OSError: The file system failed; what was served before still is.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
+        reasons = _objections(input_dict)
+        pushed.set_string_custom_property(verdict.REASONS, json.dumps(reasons))
+        if reasons or not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+
+        model_path = self.GetModelPath(input_dict)
+        # The archive comes first, so that nothing can fail once the model is served.
+        io_utils.copy_dir(model_path, pushed.uri)
+        serving_dir = _serving_dir(exec_properties)
+        version = atomic.push(
+            model_dir=model_path,
+            exact_model_dir=path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[EXACT_MODEL])),
+            serving_dir=serving_dir,
+            keep_versions=json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])[KEEP_VERSIONS],
+        )
+        self._MarkPushed(
+            pushed, pushed_destination=os.path.join(serving_dir, str(version)), pushed_version=str(version)
+        )
+
+
+def _objections(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
+    """Returns why nothing may be pushed; the index's own reasons come before the check's, which only repeat them."""
+    model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
+    for key in (standard_component_specs.MODEL_BLESSING_KEY, standard_component_specs.INFRA_BLESSING_KEY):
+        objections = verdict.objections(artifact_utils.get_single_instance(input_dict[key]), model)
+        if objections:
+            return objections
+    return []
+
+
+def _serving_dir(exec_properties: dict[str, Any]) -> str:
+    destination = pusher_pb2.PushDestination()
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
+    return str(destination.filesystem.base_directory)

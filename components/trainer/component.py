@@ -1,0 +1,81 @@
+"""The Trainer node: TFX's own, which also reads the catalogue and its transform graph."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.trainer import executor, run_fn
+from components.trainer.settings import Settings
+from shortlist import fingerprints
+from shortlist.config.types import Config
+
+
+class RetrievalTrainerSpec(component_spec.ComponentSpec):
+    """TFX's TrainerSpec with two more inputs."""
+
+    PARAMETERS = standard_component_specs.TrainerSpec.PARAMETERS
+    INPUTS = {
+        **standard_component_specs.TrainerSpec.INPUTS,
+        "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "candidate_transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
+    }
+    OUTPUTS = standard_component_specs.TrainerSpec.OUTPUTS
+    TYPE_ANNOTATION = standard_component_specs.TrainerSpec.TYPE_ANNOTATION
+
+
+class RetrievalTrainer(tfx.components.Trainer):
+    """Trains the two towers on the train split; early stopping watches the eval split.
+
+    Outputs:
+      model: SavedModel with the signatures `query_embedding`, `candidate_embedding` and `evaluation`.
+      model_run: Checkpoints, TensorBoard logs and `progress.jsonl`.
+    """
+
+    SPEC_CLASS = RetrievalTrainerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        schema: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        candidates: types.BaseChannel,
+        candidate_transform_graph: types.BaseChannel,
+        config: Config,
+    ):
+        """Wires the node.
+
+        Args:
+          examples: Windows, with splits `train` and `eval`.
+          schema: The windows' schema.
+          transform_graph: Of the windows.
+          candidates: Flat examples of the catalogue.
+          candidate_transform_graph: Of the catalogue.
+          config: The model and train sections and the features become the node's cache key.
+        """
+        custom_config = {
+            **Settings.from_config(config).to_json(),
+            "code_sha256": fingerprints.code_sha256(run_fn.__name__, executor.__name__),
+        }
+        # Not through TFX's constructor, which makes the standard specification.
+        base_component.BaseComponent.__init__(
+            self,
+            spec=RetrievalTrainerSpec(
+                examples=examples,
+                schema=schema,
+                transform_graph=transform_graph,
+                candidates=candidates,
+                candidate_transform_graph=candidate_transform_graph,
+                run_fn=f"{run_fn.__name__}.{run_fn.run_fn.__name__}",
+                train_args=tfx.proto.TrainArgs(),
+                eval_args=tfx.proto.EvalArgs(),
+                custom_config=json_utils.dumps(custom_config),
+                model=types.Channel(type=standard_artifacts.Model),
+                model_run=types.Channel(type=standard_artifacts.ModelRun),
+            ),
+        )
+        self.with_id("Trainer")

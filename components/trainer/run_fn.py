@@ -1,0 +1,76 @@
+"""What TFX's Trainer calls: reads the inputs, trains the towers, exports them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.trainer import corpus as corpora
+from components.trainer import export, training
+from components.trainer.dataset import WindowReader
+from components.trainer.features import feature_specs
+from components.trainer.model import RetrievalModel
+from components.trainer.settings import Settings
+from components.transform.outputs import vocabulary_size
+from shortlist import keys
+
+# Inputs that TFX's FnArgs has no place for; the executor puts them into custom_config.
+CANDIDATES = "candidates"
+CANDIDATE_TRANSFORM = "candidate_transform"
+SPLIT_FINGERPRINT = "split_fingerprint"
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains one model and writes it to `fn_args.serving_model_dir`.
+
+    Args:
+      fn_args: TFX's arguments; `custom_config` is `Settings.to_json()` plus the keys above.
+    """
+    config = fn_args.custom_config
+    settings = Settings.from_json(config)
+    tf.keras.utils.set_random_seed(settings.train.seed)
+    candidate_transform = tft.TFTransformOutput(config[CANDIDATE_TRANSFORM])
+    window_transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    corpus = corpora.load_corpus(
+        _files([config[CANDIDATES]]), settings.candidate_features, candidate_transform, window_transform
+    )
+    settings.check_fits(corpus.size)
+    reader = WindowReader(settings, corpus.ids, window_transform)
+    model = RetrievalModel(
+        settings,
+        corpus,
+        feature_specs(settings.query_features, window_transform),
+        feature_specs(settings.candidate_features, candidate_transform),
+        vocabulary_size(window_transform, keys.QUERY_ID),
+    )
+    history = training.fit(
+        model,
+        reader,
+        training.Files(train=_files(fn_args.train_files), eval=_files(fn_args.eval_files)),
+        settings,
+        num_targets=int(corpus.counts.sum()),
+        run_dir=fn_args.model_run_dir,
+        identity=_identity(settings, corpus, config[SPLIT_FINGERPRINT]),
+    )
+    export.export(
+        export.ServingModule(model, reader, corpus, settings),
+        fn_args.serving_model_dir,
+        settings,
+        corpus,
+        config[SPLIT_FINGERPRINT],
+        history,
+    )
+
+
+def _files(patterns: list[str]) -> list[str]:
+    return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+
+
+def _identity(settings: Settings, corpus: corpora.Corpus, split_fingerprint: str) -> str:
+    """Names what a checkpoint belongs to."""
+    text = json.dumps([settings.to_json(), corpus.sha256, split_fingerprint, corpus.counts.tolist()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

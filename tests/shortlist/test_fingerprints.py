@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortlist import fingerprints
+from shortlist.config import types
+from shortlist.errors import DataError
+
+SOURCES = {
+    "shortlist/__init__.py": "",
+    "shortlist/keys.py": "A = 1",
+    "shortlist/unrelated.py": "",
+    "shortlist/lazy.py": "",
+    "shortlist/deep/__init__.py": "from .inner import f",
+    "shortlist/deep/inner.py": "from .. import relative",
+    "shortlist/relative.py": "",
+    "components/__init__.py": "import shortlist",
+    "components/a/__init__.py": "",
+    "components/a/executor.py": """
+import os
+import tensorflow
+from components.a.core import run
+def f():
+    from shortlist import lazy
+""",
+    "components/a/core.py": "import shortlist.keys\nfrom shortlist import deep, nothing\nfrom shortlist.star import *",
+    "components/a/component.py": "from components.a import executor",
+    "shortlist/star.py": "",
+}
+IMPORTED = sorted(set(SOURCES) - {"shortlist/unrelated.py", "components/a/component.py"})
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name, source in SOURCES.items():
+        file = tmp_path / "src" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
+    return tmp_path / "src"
+
+
+def code(tree, *names):
+    roots = {package: tree / package for package in ("shortlist", "components")}
+    return fingerprints.code_sha256_under(roots, *names or ["components.a.executor"])
+
+
+@pytest.mark.parametrize("name", IMPORTED)
+def test_code_changes_with_every_module_that_is_imported(tree, name):
+    before = code(tree)
+    with (tree / name).open("a") as file:
+        file.write("\n# touched")
+    assert code(tree) != before
+
+
+@pytest.mark.parametrize("name", ["shortlist/unrelated.py", "components/a/component.py"])
+def test_code_does_not_change_with_others(tree, name):
+    before = code(tree)
+    (tree / name).write_text("X = 2")
+    assert code(tree) == before
+
+
+def test_code_does_not_depend_on_the_place_or_the_order(tree, tmp_path):
+    moved = shutil.copytree(tree, tmp_path / "elsewhere")
+    assert code(moved) == code(tree)
+    assert code(tree, "shortlist.keys", "components.a.core") == code(tree, "components.a.core", "shortlist.keys")
+    assert code(tree, "shortlist.keys") != code(tree, "shortlist.lazy")
+
+
+def test_code_moved_to_another_module_changes(tree):
+    before = code(tree, "components.a")
+    (tree / "components/__init__.py").write_text("")
+    (tree / "components/a/__init__.py").write_text("import shortlist")
+    assert code(tree, "components.a") != before
+
+
+def test_code_of_no_module_is_an_error(tree):
+    with pytest.raises(ValueError, match=r"components\.b.*no module"):
+        code(tree, "components.b")
+    with pytest.raises(ValueError, match="os"):
+        fingerprints.code_sha256("os")
+
+
+def test_code_of_this_project():
+    windows = fingerprints.code_sha256("components.table_example_gen.executor")
+    assert windows == fingerprints.code_sha256("components.table_example_gen.executor")
+    assert windows != fingerprints.code_sha256("components.table_example_gen.readers")
+
+
+def test_content_of_a_file_is_its_sha256(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_bytes(b"abc" * 10**6)
+    assert fingerprints.content_sha256(file) == hashlib.sha256(b"abc" * 10**6).hexdigest()
+
+
+def test_content_of_many_files_covers_names_and_bytes(tmp_path):
+    def many(**contents):
+        root = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, content in contents.items():
+            (root / name).mkdir(parents=True)
+            (root / name / "x.csv").write_text(content)
+        return fingerprints.content_sha256(root), fingerprints.content_sha256(root / "*" / "x.csv")
+
+    assert many(a="1", b="2") == many(a="1", b="2")
+    found = {
+        sha256 for pair in (many(a="1", b="2"), many(a="2", b="1"), many(a="1", c="2"), many(a="12")) for sha256 in pair
+    }
+    assert len(found) == 4
+    folder, pattern = many(a="1")
+    assert folder == pattern
+
+
+def test_content_of_nothing_is_a_data_error(tmp_path):
+    for path in (tmp_path / "x.csv", tmp_path / "*.csv", tmp_path / "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(DataError, match="expected a file"):
+            fingerprints.content_sha256(path)
+
+
+def test_a_file_with_wildcards_in_its_name_is_that_file(tmp_path):
+    (tmp_path / "x[1].csv").write_text("a")
+    (tmp_path / "x1.csv").write_text("b")
+    assert fingerprints.content_sha256(tmp_path / "x[1].csv") == hashlib.sha256(b"a").hexdigest()
+
+
+@given(value=st.floats(min_value=1e-6, max_value=1.0))
+def test_config_changes_with_any_value_and_not_with_what_is_the_default(value):
+    one = fingerprints.config_sha256(types.Train(learning_rate=value))
+    assert one == fingerprints.config_sha256(types.Train(learning_rate=value, epochs=60))
+    assert one != fingerprints.config_sha256(types.Train(learning_rate=value / 2))
