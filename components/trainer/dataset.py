@@ -133,11 +133,14 @@ def count_train_batches(files: Sequence[str], settings: Settings, num_targets: i
     """
     if isinstance(settings.train.loss, types.InBatchLoss):
         return -(-num_targets // settings.train.batch_size)
-    return int(_similar_lengths(_records(files), settings).reduce(np.int64(0), lambda count, _: count + 1).numpy())
+    records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
+    return int(_similar_lengths(records, settings).reduce(np.int64(0), lambda count, _: count + 1).numpy())
 
 
-def train_batches(reader: WindowReader, files: Sequence[str], settings: Settings, epoch: int) -> tf.data.Dataset:
-    """Returns the `TrainBatch`es of one epoch, in an order that seed and epoch decide.
+def train_batches(
+    reader: WindowReader, files: Sequence[str], settings: Settings, first_epoch: int, last_epoch: int
+) -> tf.data.Dataset:
+    """Returns the `TrainBatch`es of the epochs, one after the other; seed and epoch decide the order in each.
 
     For the corpus loss a batch is `batch_size` whole windows of similar length. For in_batch, it is
     `batch_size` single targets, drawn over all windows so that a target comes as often as it does in train, and of
@@ -147,23 +150,30 @@ def train_batches(reader: WindowReader, files: Sequence[str], settings: Settings
       reader: Parses the windows.
       files: Train windows.
       settings: Batch size, loss and seed.
-      epoch: From 0.
+      first_epoch: From 1.
+      last_epoch: The last one, included.
     """
-    seed = settings.train.seed * 1_000 + epoch
-    shuffled = np.random.default_rng(seed).permutation(sorted(files)).tolist()
-    records = _records(shuffled).shuffle(_SHUFFLE_WINDOWS, seed=seed)
-    if isinstance(settings.train.loss, types.InBatchLoss):
-        return _target_batches(reader, records, settings, seed).prefetch(2)
-    return _similar_lengths(records, settings).map(reader.train_batch, tf.data.AUTOTUNE).prefetch(2)
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # One dataset for all epochs: to make it anew each time would trace it anew.
+        seed = settings.train.seed * 1_000 + epoch
+        ordered = tf.data.Dataset.from_tensor_slices(sorted(files)).shuffle(len(files), seed=seed)
+        records = _records(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
+        if isinstance(settings.train.loss, types.InBatchLoss):
+            return _target_batches(reader, records, settings, seed)
+        return _similar_lengths(records, settings).map(reader.train_batch, tf.data.AUTOTUNE)
+
+    return tf.data.Dataset.range(first_epoch, last_epoch + 1).flat_map(one_epoch).prefetch(4)
 
 
 def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
     """Returns the `EvalBatch`es of a split."""
-    return _records(sorted(files)).batch(batch_size).map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2)
+    files_dataset = tf.data.Dataset.from_tensor_slices(sorted(files))
+    return _records(files_dataset).batch(batch_size).map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2)
 
 
-def _records(files: Sequence[str]) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensor_slices(list(files)).interleave(
+def _records(files: tf.data.Dataset) -> tf.data.Dataset:
+    return files.interleave(
         lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"),
         cycle_length=_PARALLEL_FILES,
         deterministic=True,
@@ -189,7 +199,7 @@ def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Da
 
 
 def _target_batches(
-    reader: WindowReader, records: tf.data.Dataset, settings: Settings, seed: int
+    reader: WindowReader, records: tf.data.Dataset, settings: Settings, seed: tf.Tensor
 ) -> tf.data.Dataset:
     """Batches single targets, at most one of each query."""
     max_history = settings.windows.max_history if settings.history_tower else 0

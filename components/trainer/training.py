@@ -112,13 +112,14 @@ def fit(
     optimizer = make_optimizer(model, train, steps_per_epoch * train.epochs)
     state = _RunState(model, optimizer, run_dir, identity)
     eval_batches = dataset.eval_batches(reader, files.eval)
-    step = _step_function(model, optimizer, dataset.train_batches(reader, files.train, settings, 0).element_spec)
+    train_batches = dataset.train_batches(reader, files.train, settings, state.epoch + 1, train.epochs)
+    step = _step_function(model, optimizer, train_batches.element_spec)
     started = time.monotonic() - state.seconds
     losses: list[float] = []
     with tf.summary.create_file_writer(os.path.join(run_dir, "logs")).as_default():
+        batches = iter(train_batches)
         for epoch in range(state.epoch + 1, train.epochs + 1):
-            batches = dataset.train_batches(reader, files.train, settings, epoch)
-            losses.append(sum(step(batch) for batch in batches).numpy() / steps_per_epoch)
+            losses.append(sum(step(next(batches)) for _ in range(steps_per_epoch)).numpy() / steps_per_epoch)
             if epoch % train.eval_every_epochs and epoch < train.epochs:
                 continue
             state.record({

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from shortlist import preflight
 from shortlist.config.load import parse_config
-from shortlist.errors import ConfigError, DataError, ExitCode
+from shortlist.errors import BadInputError, ConfigError, DataError, ExitCode
 
 LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{i},{u + i}\n" for u in range(3) for i in range(4))
 ITEMS = "item_id,title\ni0,Zero\ni1,One\ni2,Two\ni3,Three\n"
@@ -31,7 +32,7 @@ class Project:
         for name in ("interactions", "candidates", "queries"):
             (root / "schemas" / f"{name}.pbtxt").touch()
         self.write(log=LOG, items=ITEMS, users=USERS)
-        self.raw = {
+        self.raw: dict[str, Any] = {
             "name": "x",
             "workspace": str(root / "workspaces" / "x"),
             "data": {
@@ -59,7 +60,7 @@ class Project:
     def check(self) -> preflight.PreflightReport:
         return preflight.check(parse_config(self.raw, "x.yaml"), self.data)
 
-    def refusal(self, error: type = DataError) -> str:
+    def refusal(self, error: type[BadInputError] = DataError) -> str:
         with pytest.raises(error) as refused:
             self.check()
         assert refused.value.exit_code == ExitCode.BAD_INPUT

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from components.table_example_gen import readers
-from components.table_example_gen.spec import ColumnSpec, TableSpec, table_spec
+from components.table_example_gen.spec import ColumnSpec, ColumnType, Format, TableSpec, table_spec
 from shortlist.config import types
 
 INTERACTIONS = types.Interactions(
@@ -21,7 +21,7 @@ INTERACTIONS = types.Interactions(
 )
 
 
-def one_column(column_type: str, format: str = "csv") -> TableSpec:
+def one_column(column_type: ColumnType, format: Format = "csv") -> TableSpec:
     """Returns a table of one column, `x`."""
     return TableSpec("interactions", format, (ColumnSpec("x", "x", column_type, "data.x", "|"),))
 
@@ -44,7 +44,7 @@ def parquet_bytes(columns: dict[str, Any], **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def parquet_values(array: Any, column_type: str) -> list[Any]:
+def parquet_values(array: Any, column_type: ColumnType) -> list[Any]:
     """Returns what each cell of a Parquet column is read as."""
     spec = one_column(column_type, "parquet")
     return [values["x"] for _, values in rows_of(parquet_bytes({"x": array}), spec)]

@@ -15,7 +15,7 @@ TABLE = types.Interactions(
         "title": types.Feature(type="text"),
     },
 )
-EMPTY = {"genres": [], "price": [], "released": [], "title": []}
+EMPTY: dict[str, list] = {"genres": [], "price": [], "released": [], "title": []}
 
 
 def encoded(values, row=0, path="a/ü.csv"):

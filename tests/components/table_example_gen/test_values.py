@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.table_example_gen import values
-from components.table_example_gen.spec import ColumnSpec
+from components.table_example_gen.spec import ColumnSpec, ColumnType
 
 
-def parse(column_type: str, cell: object, delimiter: str | None = "|") -> values.Values:
+def parse(column_type: ColumnType, cell: object, delimiter: str | None = "|") -> values.Values:
     return values.parser(ColumnSpec("x", "x", column_type, "data.x", delimiter))(cell)
 
 
