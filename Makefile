@@ -27,7 +27,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test lint format venv lock clean broken
+.PHONY: help run test lint format docs venv lock clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lint: .venv/.dev ## Checks style, format and types
 format: .venv/.dev ## Repairs what ruff can repair
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
+
+docs: .venv/.dev ## Writes docs/configuration.md from the typed config
+	@.venv/bin/python -m shortlist.config.reference
 
 venv: .venv/.dev ## Makes .venv with everything, development tools too
 

@@ -175,9 +175,7 @@ def _training(model: Artifact | None) -> dict[str, float]:
     return {name: value for name, value in train.items() if isinstance(value, int | float)}
 
 
-def _status(
-    nodes: dict[str, Execution], blessing: Blessing | None, pushed: Pushed | None
-) -> tuple[Status, list[str]]:
+def _status(nodes: dict[str, Execution], blessing: Blessing | None, pushed: Pushed | None) -> tuple[Status, list[str]]:
     """The first gate that said no, and why."""
     if pushed is not None:
         return Status.PUSHED, []

@@ -15,6 +15,7 @@ from components.indexer.component import Indexer
 from components.pusher.component import TwinPusher
 from components.serving_check.component import ServingCheck
 from components.table_example_gen.component import table_example_gen
+from components.table_example_gen.spec import Kind
 from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.windows.component import Windows
@@ -169,7 +170,7 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
     )
 
 
-def _checked_table(name: str, table: types.Table, sources: Sources) -> _CheckedTable:
+def _checked_table(name: Kind, table: types.Table, sources: Sources) -> _CheckedTable:
     prefix = name.capitalize()
     gen = table_example_gen(name, table, sources.data_root, sources.content_sha256[name])
     statistics = tfx.components.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")

@@ -49,9 +49,7 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         self._run_id = run_id
         self._listener = listener
 
-    def run_with_ir(
-        self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None
-    ) -> None:
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         """Runs every node in topological order; what a node raises goes on to the caller."""
         if run_options is not None:
             raise ValueError("partial runs are not supported; unchanged nodes come from the cache")

@@ -130,7 +130,7 @@ def recommend(
 def load_served(path: str | os.PathLike[str]) -> Any:
     """Returns a served SavedModel, loaded.
 
-    The op library of ScaNN is loaded first where the model needs it; TensorFlow says "Op type not registered" otherwise.
+    ScaNN's op library is loaded first where the model needs it: TensorFlow says "Op type not registered" otherwise.
     """
     import tensorflow as tf
 
@@ -157,21 +157,19 @@ def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[
 def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
     import tensorflow as tf
 
-    fill = (
-        _MAX_INT32
-        if name == keys.K
-        else ""
-        if spec.dtype == tf.string
-        else float("nan")
-        if spec.dtype.is_floating
-        else 0
-    )
+    fill = _MAX_INT32 if name == keys.K else _missing(spec)
     if spec.shape.rank == 1:
         return tf.constant([_first(value, fill) for value in values], spec.dtype)
     lists = [[] if value is None else list(value) for value in values]
     # At least one column: a tower that looks at the last one should find a pad.
     width = max([1, *map(len, lists)])
     return tf.constant([items + [fill] * (width - len(items)) for items in lists], spec.dtype)
+
+
+def _missing(spec: tf.TensorSpec) -> Any:
+    if spec.dtype.is_floating:
+        return float("nan")
+    return 0 if spec.dtype.is_integer else ""
 
 
 def _first(value: Any, fill: Any) -> Any:

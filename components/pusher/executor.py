@@ -20,7 +20,7 @@ EXACT_MODEL = "exact_model"
 
 
 class Executor(executor.Executor):
-    """The standard executor, with a push that is one step for whoever reads, and with reasons where it pushes nothing."""
+    """The standard executor, with a push that is one step for whoever reads, and reasons where it does not push."""
 
     def Do(
         self,

@@ -69,7 +69,8 @@ class Probe:
         self._ask("serving_default", "serving_default", self._rows, history)
         first_call_ms = (time.perf_counter() - start) * 1e3
         self._ask_examples()
-        self._ask("recommend", "recommend", [row | {keys.EXCLUDE: seen} for row, seen in self._pairs()], self._seen)
+        excluding = [row | {keys.EXCLUDE: seen} for row, seen in zip(self._rows, self._seen, strict=True)]
+        self._ask("recommend", "recommend", excluding, self._seen)
         self._ask("recommend, k=1", "recommend", [row | {keys.K: 1} for row in self._rows], limit=1)
         self._ask_allowed()
         self._ask("no history", "serving_default", [self._without_history(row) for row in self._rows])
@@ -86,9 +87,6 @@ class Probe:
             "p50_ms": p50_ms,
             "p99_ms": p99_ms,
         }
-
-    def _pairs(self) -> Any:
-        return zip(self._rows, self._seen, strict=True)
 
     @staticmethod
     def _without_history(row: dict[str, Any]) -> dict[str, Any]:
@@ -121,10 +119,8 @@ class Probe:
         """Asks every other query with an allow list that holds a stranger and some of what is excluded."""
         some = self._model.trained.candidate_ids.numpy().tolist()[:: max(1, len(self._corpus) // _FEW)][:_FEW]
         lists = [[*some, *seen[:3], b"\x00nothing"] if row % 2 else [] for row, seen in enumerate(self._seen)]
-        rows = [
-            row | {keys.EXCLUDE: seen, keys.ALLOW: allow}
-            for (row, seen), allow in zip(self._pairs(), lists, strict=True)
-        ]
+        asked = zip(self._rows, self._seen, lists, strict=True)
+        rows = [row | {keys.EXCLUDE: seen, keys.ALLOW: allow} for row, seen, allow in asked]
         self._ask("recommend, allow", "recommend", rows, self._seen, lists)
 
     def _keep(

@@ -44,7 +44,9 @@ def _as_tree(name: str, trace: Trace) -> Tree:
     for step in trace.steps:
         execution = step.execution
         when = execution.started.strftime("%Y-%m-%d %H:%M:%S")
-        branch = tree.add(f"[bold]{execution.node:<24}[/] {when} UTC {execution.seconds:7.1f} s  run {execution.run_id}")
+        branch = tree.add(
+            f"[bold]{execution.node:<24}[/] {when} UTC {execution.seconds:7.1f} s  run {execution.run_id}"
+        )
         for fact in step.facts:
             branch.add(fact)
     return tree

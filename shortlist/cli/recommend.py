@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -67,7 +67,7 @@ def recommend(
     _print_table(rows, [item for item, _ in known.history], titles)
 
 
-def _print_table(rows: list[dict], history_ids: list[str], titles: dict[str, str | None]) -> None:
+def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dict[str, str | None]) -> None:
     console = Console(highlight=False)
     recent = [titles.get(item) or item for item in history_ids[-3:]]
     console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}", markup=False)

@@ -49,8 +49,8 @@ def _print_data(summary: Summary, console: Console) -> None:
         f"tested on {data.rows['test']:,} ({_SPLITS[protocol.split]})"
     )
     console.print(
-        f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol.tied_targets:.0%} of test targets "
-        f"share their time with another row (file order decides)",
+        f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol.tied_targets:.0%} of test "
+        f"targets share their time with another row (file order decides)",
     )
     if protocol.unseen_queries > 0:
         console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")

@@ -82,9 +82,7 @@ def _sentence(problem: typing.Any) -> str:
 @functools.cache
 def _sections() -> tuple[type[types.Section], ...]:
     return tuple(
-        value
-        for value in vars(types).values()
-        if isinstance(value, type) and issubclass(value, types.Section)
+        value for value in vars(types).values() if isinstance(value, type) and issubclass(value, types.Section)
     )
 
 

@@ -42,7 +42,14 @@ def render() -> str:
 def _section(key: str, section: type[types.Section]) -> str:
     kind = section.model_fields.get("kind")
     title = key if kind is None or kind.default is None or key == "index" else f"{key} with kind: {kind.default}"
-    lines = [f"## {title}", "", " ".join((section.__doc__ or "").split()), "", "| key | type | default | what |", "|---|---|---|---|"]
+    lines = [
+        f"## {title}",
+        "",
+        " ".join((section.__doc__ or "").split()),
+        "",
+        "| key | type | default | what |",
+        "|---|---|---|---|",
+    ]
     for name, field in section.model_fields.items():
         what = (field.description or "").replace("|", "\\|").replace("\n", " ")
         lines.append(f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {what} |")

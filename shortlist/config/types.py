@@ -20,9 +20,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 class Section(pydantic.BaseModel):
     """Base of all sections: frozen, typed, no unknown keys."""
 
-    model_config = pydantic.ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class FeatureType(str, enum.Enum):
@@ -165,9 +163,7 @@ class Random(Section):
     """Seed of the shuffle."""
 
 
-Split = Annotated[
-    Union[LeaveLastOut, LeaveLastBasket, Temporal, Random], pydantic.Field(discriminator="kind")
-]
+Split = Annotated[Union[LeaveLastOut, LeaveLastBasket, Temporal, Random], pydantic.Field(discriminator="kind")]
 
 
 class WindowsSection(Section):

@@ -43,8 +43,8 @@ class Execution:
 
     def output(self, key: str) -> Artifact | None:
         """Returns the only artifact of an output, None if there is none."""
-        artifacts = self.outputs.get(key) or [None]
-        return artifacts[0]
+        artifacts = self.outputs.get(key, [])
+        return artifacts[0] if artifacts else None
 
 
 class Store:
@@ -110,7 +110,9 @@ class Store:
         artifact_ids = sorted({event.artifact_id for event in events})
         found = self._store.get_artifacts_by_id(artifact_ids) if artifact_ids else []
         artifacts = {proto.id: self._artifact(proto) for proto in found}
-        return [self._execution(proto, [e for e in events if e.execution_id == proto.id], artifacts) for proto in protos]
+        return [
+            self._execution(proto, [e for e in events if e.execution_id == proto.id], artifacts) for proto in protos
+        ]
 
     def _execution(self, proto: pb.Execution, events: list[pb.Event], artifacts: dict[int, Artifact]) -> Execution:
         node, run_id = "", ""

@@ -35,7 +35,9 @@ def trace_pushed(store: Store, version: int | None = None) -> Trace:
     """
     pushed = [artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get("pushed") == 1]
     if not pushed:
-        raise BadInputError("nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason")
+        raise BadInputError(
+            "nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason"
+        )
     by_version = {int(artifact.properties["pushed_version"]): artifact for artifact in pushed}
     chosen = max(by_version) if version is None else version
     if chosen not in by_version:
@@ -72,7 +74,11 @@ def _facts(execution: Execution) -> list[str]:
 
 def _pusher(execution: Execution) -> list[str]:
     pushed = execution.output("pushed_model")
-    return [f"version {pushed.properties['pushed_version']} to {pushed.properties['pushed_destination']}"] if pushed else []
+    return (
+        [f"version {pushed.properties['pushed_version']} to {pushed.properties['pushed_destination']}"]
+        if pushed
+        else []
+    )
 
 
 def _blessing(execution: Execution) -> list[str]:

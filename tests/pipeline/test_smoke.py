@@ -105,7 +105,12 @@ def test_the_pushed_model_answers_in_a_process_that_knows_nothing_of_shortlist(s
     path = smoke.workspace.serving_dir.with_name(smoke.config.name + suffix) / str(smoke.first.summary.pushed.version)
     done = subprocess.run(
         [sys.executable, "-c", _CLEAN_CLIENT, str(path), kind],
-        capture_output=True, text=True, check=True, timeout=300, cwd="/", env={"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        cwd="/",
+        env={"TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     answer = json.loads(done.stdout.splitlines()[-1])
     assert not {"shortlist", "components", "tfx", "tensorflow_recommenders"} & set(answer["modules"])
