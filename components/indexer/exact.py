@@ -11,8 +11,8 @@ from components.indexer import retrieval
 class ExactIndex(factorized_top_k.BruteForce):
     """`BruteForce` whose answers also hold at the edges.
 
-    Where TFRS' own layer falls short: it copies the embeddings (the model has them already), raises when k exceeds the
-    corpus, and answers with excluded candidates when the exclusions use up the results.
+    Where TFRS' own layer falls short: it copies the embeddings (the model has them already), and raises when k and the
+    width of the exclusions together exceed the corpus.
     """
 
     def index(self, candidates: tf.Variable, identifiers: tf.Tensor | None = None) -> ExactIndex:

@@ -191,8 +191,10 @@ class ScannIndex(factorized_top_k.ScaNN):
         unanswered = tf.where(~is_answered)
 
         def search_exactly() -> tuple[tf.Tensor, tf.Tensor]:
+            # Not gather_nd, which fails on exclusions without any column.
+            lines = unanswered[:, 0]
             exact_scores, exact_rows = self._exact.query_with_exclusions(
-                tf.gather_nd(queries, unanswered), tf.gather_nd(exclusions, unanswered), k
+                tf.gather(queries, lines), tf.gather(exclusions, lines), k
             )
             return (
                 tf.tensor_scatter_nd_update(scores, unanswered, exact_scores),

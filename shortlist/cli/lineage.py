@@ -15,6 +15,8 @@ from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 if TYPE_CHECKING:
     from shortlist.lineage.trace import Trace
 
+_WIDTH = 100
+
 
 def lineage(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -36,7 +38,9 @@ def lineage(
     if as_json:
         print(json.dumps(_as_dict(trace), indent=2))
     else:
-        Console(highlight=False).print(_as_tree(checked.name, trace), soft_wrap=True)
+        console = Console(highlight=False)
+        # A tree wraps its lines; in a pipe or a narrow window 100 columns are what it is made for.
+        Console(highlight=False, width=max(console.width, _WIDTH)).print(_as_tree(checked.name, trace))
 
 
 def _as_tree(name: str, trace: Trace) -> Tree:

@@ -21,7 +21,7 @@ def recommend(
     history: Annotated[
         str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of a known query.")
     ] = None,
-    k: Annotated[int, typer.Option(min=1, help="How many candidates.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many candidates.")] = 10,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Leave the history among the answers.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,6 +8,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from components.indexer import export
+from components.indexer.exact import ExactIndex
+from components.indexer.scann_index import ScannIndex, ScannParams
+
 FEATURES = {"age": "numeric", "gender": "category", "tags": "multi_category", "joined": "timestamp"}
 MAX_HISTORY = 5
 
@@ -114,3 +118,18 @@ def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("t
                 target = ids[generator.integers(len(ids))]
                 writer.write(window(f"user-{row}", history, target))
     return root
+
+
+def save_twins(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclusions: int) -> tuple[str, str]:
+    """Exports a ScaNN model that searches every cluster, and its exact twin, without measuring; returns their folders."""
+    trained = tf.saved_model.load(str(trained_dir))
+    corpus = trained.candidate_embeddings
+    params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=int(corpus.shape[0]))
+    indices = {
+        "scann": ScannIndex(params, k, max_exclusions).index(corpus),
+        "brute_force": ExactIndex(k=k).index(corpus),
+    }
+    for kind, index in indices.items():
+        export.save(export.ServedModel(trained, index, k), str(trained_dir), str(root / kind))
+        export.write_index_file(str(root / kind), {"kind": kind, "k": k, "recall_at_k": 1.0})
+    return str(root / "scann"), str(root / "brute_force")

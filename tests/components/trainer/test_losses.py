@@ -1,150 +1,242 @@
+"""Losses against numbers worked out by hand.
+
+Queries are unit vectors throughout, so that the scores are the transposed candidate matrix.
+"""
+
 import math
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.trainer import losses
+from components.trainer.noise import Noise
 from shortlist.config import types
+from tests.components.trainer import world as worlds
 
-# Scores (queries x candidates): [[2, 0], [0, 1]]; row i's positive is candidate i.
-_QUERIES = tf.constant([[1.0, 0.0], [0.0, 1.0]])
-_CANDIDATES = tf.constant([[2.0, 0.0], [0.0, 1.0]])
-_E = math.exp
+E = math.e
 
 
-def _in_batch(candidates=_CANDIDATES, rows=(7, 8), probability=None, weights=None, **switches):
-    off = {"logq": False, "remove_accidental_hits": False}
-    task = losses.make_task(types.InBatchLoss(**(off | switches)))
-    assert type(task) is tfrs.tasks.Retrieval
-    loss = task(
-        _QUERIES,
-        candidates,
-        sample_weight=weights,
-        candidate_sampling_probability=probability,
-        candidate_ids=tf.constant(rows),
-        compute_metrics=False,
+def _in_batch(scores, config=None, **inputs):
+    scores = np.array(scores, np.float32)
+    defaults = {"logq": False, "remove_accidental_hits": False}
+    task = losses.make_task(types.InBatchLoss.model_validate(defaults | (config or {})))
+    inputs = {name: tf.constant(value) for name, value in inputs.items()}
+    return float(task(tf.eye(len(scores)), tf.constant(scores.T), **inputs))
+
+
+def _corpus(scores, temperature=1.0, mask=None, weights=None, targets=(0, 1)):
+    scores = np.array(scores, np.float32)
+    task = losses.make_task(types.CorpusLoss(temperature=temperature))
+    return float(
+        task(
+            tf.eye(len(scores)),
+            tf.constant(scores.T),
+            sample_weight=None if weights is None else tf.constant(weights),
+            target_rows=tf.constant(targets),
+            not_negatives=None if mask is None else tf.constant(mask),
+        )
     )
-    return pytest.approx(float(loss), rel=1e-5)
 
 
-def test_in_batch_is_the_sum_of_the_rows_cross_entropies():
-    # Row 0: -log(e^2 / (e^2 + e^0)) = log(1 + e^-2). Row 1: log(1 + e^-1). Together 0.1269 + 0.3133.
-    assert _in_batch() == math.log(1 + _E(-2)) + math.log(1 + _E(-1))
+def test_in_batch_is_the_tfrs_task_itself():
+    assert type(losses.make_task(types.InBatchLoss())) is tfrs.tasks.Retrieval
+    assert isinstance(losses.make_task(types.CorpusLoss()), tfrs.tasks.Retrieval)
+
+
+def test_plain_softmax_over_the_batch():
+    # Row 0: -log(e^1 / (e^1 + e^0)) = log(1 + 1/e) = 0.313262. Row 1: log(1 + e^-2) = 0.126928. Summed: 0.440190.
+    assert _in_batch([[1, 0], [0, 2]]) == pytest.approx(0.440190, abs=1e-5)
 
 
 def test_scores_are_divided_by_the_temperature():
-    # At 0.5 the scores are [[4, 0], [0, 2]].
-    assert _in_batch(temperature=0.5) == math.log(1 + _E(-4)) + math.log(1 + _E(-2))
+    # 0.5 doubles the scores: log(1 + e^-2) + log(1 + e^-4) = 0.126928 + 0.018150.
+    assert _in_batch([[1, 0], [0, 2]], {"temperature": 0.5}) == pytest.approx(0.145078, abs=1e-5)
 
 
-def test_target_weights_weigh_the_rows():
-    # 3 times row 0, nothing of row 1.
-    assert _in_batch(weights=tf.constant([3.0, 0.0])) == 3 * math.log(1 + _E(-2))
+def test_logq_takes_the_logarithm_of_the_probability_off_each_score():
+    # A score s of a candidate drawn with probability p weighs e^s / p.
+    # Row 0: 2e against 4 -> log(1 + 4/2e) = 0.551445. Row 1: 4e^2 against 2 -> log(1 + 1/2e^2) = 0.065475.
+    loss = _in_batch([[1, 0], [0, 2]], candidate_sampling_probability=[0.5, 0.25])
+    assert loss == pytest.approx(math.log(1 + 2 / E) + math.log(1 + 0.5 / E**2), abs=1e-5)
 
 
-def test_logq_subtracts_the_log_probability_of_each_candidate():
-    # Probabilities 1/2 and 1/4 add log 2 to column 0 and log 4 to column 1.
-    # Row 0: log(1 + e^(0 + log 4 - 2 - log 2)) = log(1 + 2 e^-2). Row 1: log(1 + e^(0 + log 2 - 1 - log 4)).
-    expected = math.log(1 + 2 * _E(-2)) + math.log(1 + 0.5 * _E(-1))
-    assert _in_batch(probability=tf.constant([0.5, 0.25])) == expected
+def test_logq_is_not_divided_by_the_temperature():
+    # Row 0: 2e^2 against 4 -> log(1 + 2/e^2). Row 1: 4e^4 against 2 -> log(1 + 1/2e^4).
+    loss = _in_batch([[1, 0], [0, 2]], {"temperature": 0.5}, candidate_sampling_probability=[0.5, 0.25])
+    assert loss == pytest.approx(math.log(1 + 2 / E**2) + math.log(1 + 0.5 / E**4), abs=1e-5)
 
 
-def test_logq_comes_after_the_temperature():
-    # Scores [[4, 0], [0, 2]], then log 2 and log 4 undivided.
-    expected = math.log(1 + 2 * _E(-4)) + math.log(1 + 0.5 * _E(-2))
-    assert _in_batch(probability=tf.constant([0.5, 0.25]), temperature=0.5) == expected
+def test_tfrs_clips_probabilities_to_a_millionth_and_one():
+    # 1e-9 counts as 1e-6 and 5 as 1. Row 0: e * 1e6 against 1: 4e-7. Row 1: e^2 against 1e6 -> log(1 + 1e6/e^2) = 11.8155.
+    loss = _in_batch([[1, 0], [0, 2]], candidate_sampling_probability=[1e-9, 5.0])
+    assert loss == pytest.approx(math.log(1 + 1e6 / E**2), abs=1e-4)
+    assert losses.MIN_SAMPLING_PROBABILITY == 1e-6
 
 
-@pytest.mark.parametrize(("given", "clipped"), [(0.0, 1e-6), (1e-9, 1e-6), (7.0, 1.0)])
-def test_tfrs_clips_the_probability_to_a_millionth_and_one(given, clipped):
-    # Column 0 at 1/2; column 1 gets -log(clipped) whatever was given beyond it.
-    # Row 0: log(1 + e^(-log c - 2 - log 2)) = log(1 + e^-2 / 2c). Row 1: log(1 + e^(log 2 - 1 + log c)).
-    expected = math.log(1 + _E(-2) / (2 * clipped)) + math.log(1 + 2 * clipped * _E(-1))
-    assert _in_batch(probability=tf.constant([0.5, given])) == expected
+def test_accidental_hits_are_removed():
+    scores = [[1, 5, 0], [4, 1, 0], [0, 0, 2]]
+    # Rows 0 and 1 have the same target: column 1 is no negative of row 0, column 0 none of row 1. Each keeps
+    # one negative: log(1 + 1/e). Row 2 keeps both: log(1 + 2/e^2).
+    removed = _in_batch(scores, {"remove_accidental_hits": True}, candidate_ids=[7, 7, 3])
+    assert removed == pytest.approx(2 * math.log(1 + 1 / E) + math.log(1 + 2 / E**2), abs=1e-5)
+    # Left in: row 0 log(1 + e^4 + e^-1), row 1 log(1 + e^3 + e^-1).
+    kept = _in_batch(scores, candidate_ids=[7, 7, 3])
+    assert kept == pytest.approx(sum(math.log(1 + E**n + 1 / E) for n in (4, 3)) + math.log(1 + 2 / E**2), abs=1e-5)
 
 
-def test_a_repeat_of_the_own_target_is_a_negative_unless_accidental_hits_are_removed():
-    # A third candidate is row 7 again: scores [[2, 0, 2], [0, 1, 0]].
-    candidates = tf.concat([_CANDIDATES, _CANDIDATES[:1]], axis=0)
-    row_1 = math.log(1 + 2 * _E(-1))
-    assert _in_batch(candidates, rows=(7, 8, 7)) == math.log(2 + _E(-2)) + row_1
-    # Only in row 0 it is the own target; for row 1 it stays a negative.
-    expected = math.log(1 + _E(-2)) + row_1
-    assert _in_batch(candidates, rows=(7, 8, 7), remove_accidental_hits=True) == expected
-
-
-def test_only_the_hardest_negatives_count():
-    # A third candidate [1, -1]: scores [[2, 0, 1], [0, 1, -1]]. Hardest: 1 in row 0, 0 in row 1.
-    candidates = tf.concat([_CANDIDATES, [[1.0, -1.0]]], axis=0)
-    everything = math.log(1 + _E(-2) + _E(-1)) + math.log(1 + _E(-1) + _E(-2))
-    assert _in_batch(candidates, rows=(7, 8, 9)) == everything
-    hardest = math.log(1 + _E(-1)) + math.log(1 + _E(-1))
-    assert _in_batch(candidates, rows=(7, 8, 9), num_hard_negatives=1) == hardest
-    assert _in_batch(candidates, rows=(7, 8, 9), num_hard_negatives=5) == everything
+def test_of_the_negatives_only_the_hardest_count():
+    # One negative a row. Row 0: 1 against 3. Row 1: 1 against 2. Row 2: 2 against 0.
+    loss = _in_batch([[1, 0, 3], [2, 1, 0], [0, -1, 2]], {"num_hard_negatives": 1})
+    assert loss == pytest.approx(math.log(1 + E**2) + math.log(1 + E) + math.log(1 + E**-2), abs=1e-5)
 
 
 def test_a_removed_accidental_hit_is_no_hard_negative():
-    # Row 0's hardest would be its own repeat (2), removed; then 0. Row 1: its two negatives are 0 and 0.
-    candidates = tf.concat([_CANDIDATES, _CANDIDATES[:1]], axis=0)
-    expected = math.log(1 + _E(-2)) + math.log(1 + _E(-1))
-    assert _in_batch(candidates, rows=(7, 8, 7), num_hard_negatives=1, remove_accidental_hits=True) == expected
+    # Row 0's hardest negative, 9, is its own target; what remains is 0. Row 1's, likewise, -1. Row 2: 2 against 0.
+    config = {"num_hard_negatives": 1, "remove_accidental_hits": True}
+    loss = _in_batch([[1, 9, 0], [9, 1, -1], [0, -1, 2]], config, candidate_ids=[7, 7, 3])
+    assert loss == pytest.approx(math.log(1 + E**-1) + 2 * math.log(1 + E**-2), abs=1e-5)
 
 
-def test_sampling_probability_mixes_targets_and_uniform_draws():
-    frequencies = tf.constant([0.5, 0.3, 0.2, 0.0])
-    rows = tf.constant([0, 3])
-    # P = 6 targets, N = 2 uniform of C = 4: (6 x 0.5 + 2/4) / 8 = 0.4375; (6 x 0 + 2/4) / 8 = 0.0625.
-    mixed = losses.sampling_probability(rows, frequencies, tf.constant(6), num_uniform=2)
-    assert mixed.numpy().tolist() == pytest.approx([0.4375, 0.0625])
-    # Without uniform draws it is the target frequency.
-    assert losses.sampling_probability(rows, frequencies, tf.constant(6), 0).numpy().tolist() == [0.5, 0.0]
-    # It is a distribution: the sum over the corpus is 1.
-    everything = losses.sampling_probability(tf.range(4), frequencies, tf.constant(6), 2)
-    assert float(tf.reduce_sum(everything)) == pytest.approx(1.0)
+def test_sample_weights_multiply_a_rows_loss():
+    # 1 * log(1 + 1/e) + 3 * log(1 + e^-2) = 0.313262 + 0.380784.
+    assert _in_batch([[1, 0], [0, 2]], sample_weight=[1.0, 3.0]) == pytest.approx(0.694046, abs=1e-5)
 
 
-def _corpus(not_negatives=None, weights=None, temperature=1.0):
-    # Corpus scores of query 0: [2, 0, 1]; its target is row 0. Of query 1: [0, 1, -1]; its target is row 1.
-    candidates = tf.concat([_CANDIDATES, [[1.0, -1.0]]], axis=0)
-    task = losses.make_task(types.CorpusLoss(temperature=temperature))
-    assert isinstance(task, tfrs.tasks.Retrieval)
-    mask = None if not_negatives is None else losses.rows_to_mask(tf.constant(not_negatives), 3)
-    loss = task(
-        _QUERIES, candidates, sample_weight=weights, target_rows=tf.constant([0, 1], tf.int32), not_negatives=mask
+def test_extra_candidates_are_negatives_of_every_row():
+    # Row 0: e against 1 and e. Row 1: e^2 against 1 and e.
+    loss = _in_batch([[1, 0, 1], [0, 2, 1]])
+    assert loss == pytest.approx(math.log(2 + 1 / E) + math.log(1 + 1 / E + 1 / E**2), abs=1e-5)
+    # The extra candidate is row 0's target: row 1 alone still has it as a negative.
+    loss = _in_batch([[1, 0, 1], [0, 2, 1]], {"remove_accidental_hits": True}, candidate_ids=[7, 8, 7])
+    assert loss == pytest.approx(math.log(1 + 1 / E) + math.log(1 + 1 / E + 1 / E**2), abs=1e-5)
+
+
+def test_sampling_probability_in_batch_is_the_target_frequency():
+    probability = losses.sampling_probability(tf.constant([2, 0]), tf.constant([0.5, 0.3, 0.2]), tf.constant(7), 0)
+    np.testing.assert_allclose(probability, [0.2, 0.5], rtol=1e-6)
+
+
+def test_sampling_probability_of_uniform_draws_alone_is_one_in_the_corpus():
+    probability = losses.sampling_probability(tf.constant([1, 0]), tf.constant([0.5, 0.5, 0, 0]), tf.constant(0), 3)
+    np.testing.assert_allclose(probability, [0.25, 0.25], rtol=1e-6)
+
+
+def test_sampling_probability_of_both_is_their_weighted_mean():
+    # P = 6, N = 2, C = 4: (6 * 0.5 + 2/4) / 8 = 0.4375, and (6 * 0 + 2/4) / 8 = 0.0625 for one that is no target.
+    probability = losses.sampling_probability(tf.constant([0, 3]), tf.constant([0.5, 0.3, 0.2, 0]), tf.constant(6), 2)
+    np.testing.assert_allclose(probability, [0.4375, 0.0625], rtol=1e-6)
+
+
+def test_corpus_softmax_is_over_all_candidates():
+    # Row 0, target 0: e against 1 and 1 -> log(1 + 2/e). Row 1, target 2: e^2 against 1 and e -> log(1 + e^-2 + e^-1).
+    loss = _corpus([[1, 0, 0], [0, 1, 2]], targets=(0, 2))
+    assert loss == pytest.approx(math.log(1 + 2 / E) + math.log(1 + E**-2 + 1 / E), abs=1e-5)
+
+
+def test_corpus_softmax_needs_no_distinct_targets():
+    # Both rows have target 2: log(1 + 2e) with e^0 against 1... row 0: 1 against e and 1; row 1: e^2 against 1 and e.
+    loss = _corpus([[1, 0, 0], [0, 1, 2]], targets=(2, 2))
+    assert loss == pytest.approx(math.log(2 + E) + math.log(1 + E**-2 + 1 / E), abs=1e-5)
+
+
+def test_corpus_scores_are_divided_by_the_temperature():
+    # A temperature of 2 halves the scores.
+    loss = _corpus([[2, 0, 0], [0, 2, 4]], temperature=2.0, targets=(0, 2))
+    assert loss == pytest.approx(math.log(1 + 2 / E) + math.log(1 + E**-2 + 1 / E), abs=1e-5)
+
+
+def test_corpus_masks_other_targets_and_never_the_row_s_own():
+    # Row 0 lists 0, its target, and 1: e against column 2 alone. Row 1 lists nothing.
+    mask = [[True, True, False], [False, False, False]]
+    loss = _corpus([[1, 8, 0], [0, 1, 2]], mask=mask, targets=(0, 2))
+    assert loss == pytest.approx(math.log(1 + 1 / E) + math.log(1 + E**-2 + 1 / E), abs=1e-5)
+    # Row 0 lists everything: nothing is left to lose against.
+    mask[0] = [True, True, True]
+    assert _corpus([[1, 8, 0], [0, 1, 2]], mask=mask, targets=(0, 2)) == pytest.approx(
+        math.log(1 + E**-2 + 1 / E), abs=1e-5
     )
-    return pytest.approx(float(loss), rel=1e-5)
 
 
-def test_corpus_loss_is_a_softmax_over_all_candidates():
-    assert _corpus() == math.log(1 + _E(-2) + _E(-1)) + math.log(1 + _E(-1) + _E(-2))
+def test_corpus_weights_multiply_a_row_s_loss():
+    loss = _corpus([[1, 0, 0], [0, 1, 2]], weights=[0.0, 3.0], targets=(0, 2))
+    assert loss == pytest.approx(3 * math.log(1 + E**-2 + 1 / E), abs=1e-5)
 
 
-def test_corpus_loss_has_a_temperature_and_weights():
-    # At 0.5: [4, 0, 2] and [0, 2, -2].
-    row_0, row_1 = math.log(1 + _E(-4) + _E(-2)), math.log(1 + _E(-2) + _E(-4))
-    assert _corpus(temperature=0.5, weights=tf.constant([2.0, 0.5])) == 2 * row_0 + 0.5 * row_1
+def test_rows_to_mask():
+    mask = losses.rows_to_mask(tf.constant([[0, 2, -1], [-1, -1, -1], [1, -1, 1]]), 4)
+    np.testing.assert_array_equal(mask, [[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]])
 
 
-def test_other_targets_are_no_negatives_and_the_own_one_stays_the_positive():
-    # Query 0 has seen 0 and 2, query 1 nothing: candidate 2 leaves row 0, candidate 0 is its positive all the same.
-    assert _corpus([[0, 2], [-1, -1]]) == math.log(1 + _E(-2)) + math.log(1 + _E(-1) + _E(-2))
+def _model(world, loss, **model):
+    settings = worlds.settings(train={"loss": loss}, model=model)
+    return worlds.assemble(world, settings)
 
 
-def test_a_masked_candidate_has_no_gradient():
-    with tf.GradientTape() as tape:
-        candidates = tf.constant([[2.0, 0.0], [0.0, 1.0], [1.0, -1.0]])
-        tape.watch(candidates)
-        mask = losses.rows_to_mask(tf.constant([[0, 2]]), 3)
-        loss = losses.make_task(types.CorpusLoss())(
-            _QUERIES[:1], candidates, target_rows=tf.constant([0]), not_negatives=mask
-        )
-    gradient = tape.gradient(loss, candidates).numpy()
-    assert gradient[2].tolist() == [0.0, 0.0]
-    assert gradient[0].tolist() != [0.0, 0.0]
+def _batch(reader, world):
+    """Four windows with weights 0.5, 1.0, 1.5 and so on."""
+    batch = reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:4]))
+    weights = 0.5 * (1 + np.arange(batch.targets.shape.num_elements(), dtype=np.float32)).reshape(batch.targets.shape)
+    return batch._replace(weights=tf.where(batch.targets >= 0, weights, 0.0))
 
 
-def test_rows_to_mask_ignores_padding():
-    mask = losses.rows_to_mask(tf.constant([[1, -1], [-1, -1], [0, 2]]), 3)
-    assert mask.numpy().tolist() == [[False, True, False], [False, False, False], [True, False, True]]
-    assert not losses.rows_to_mask(tf.zeros([2, 0], tf.int32), 3).numpy().any()
+def _rows(model, batch):
+    """Yields (window, query embedding, target, weight) of each target, from its own prefix and nothing else."""
+    candidates = model.embed_candidates()
+    for window, place in np.argwhere(batch.targets.numpy() >= 0):
+        features = {name: column[window : window + 1] for name, column in batch.features.items()}
+        history = batch.items[window : window + 1, : batch.positions[window, place]]
+        query = model.embed_queries(features, history, candidates).numpy()[0]
+        yield window, query, int(batch.targets[window, place]), float(batch.weights[window, place])
+
+
+def _cross_entropy(scores, positive):
+    scores = scores.astype(np.float64)
+    return np.log(np.sum(np.exp(scores))) - scores[positive]
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_the_model_s_corpus_loss_is_the_formula(world, mask, normalize):
+    loss = {"kind": "corpus", "temperature": 0.3, "mask_other_targets": mask}
+    model, reader, _ = _model(world, loss, normalize=normalize)
+    batch = _batch(reader, world)
+    candidates = model.embed_candidates().numpy()
+    total = weights = 0.0
+    for window, query, target, weight in _rows(model, batch):
+        scores = candidates @ query / 0.3
+        other = [row for row in batch.seen[window].numpy() if row >= 0 and row != target] if mask else []
+        # The query's train candidates, six of them, are more than the window's own.
+        assert len(other) == (5 if mask else 0)
+        total += weight * _cross_entropy(np.delete(scores, other), target - np.sum(np.array(other) < target))
+        weights += weight
+    assert float(model.compute_loss(batch)) == pytest.approx(total / weights, rel=1e-5)
+
+
+@pytest.mark.parametrize(("logq", "hits", "uniform"), [(True, True, 5), (True, False, 0), (False, True, 5)])
+def test_the_model_s_in_batch_loss_is_the_formula(world, logq, hits, uniform):
+    loss = {"temperature": 0.3, "logq": logq, "remove_accidental_hits": hits, "uniform_negatives": uniform}
+    model, reader, corpus = _model(world, {"kind": "in_batch", **loss})
+    batch = _batch(reader, world)
+    rows = list(_rows(model, batch))
+    draw = Noise(1, tf.constant(0)).draw()
+    extra = tf.random.stateless_uniform([uniform], draw, maxval=corpus.size, dtype=tf.int32).numpy()
+    ids = np.concatenate([[target for _, _, target, _ in rows], extra]).astype(int)
+    assert len(set(ids)) < len(ids)
+    frequencies = corpus.counts / corpus.counts.sum()
+    probability = (len(rows) * frequencies[ids] + uniform / corpus.size) / (len(rows) + uniform)
+    sampled = model.embed_candidates().numpy()[ids]
+    total = 0.0
+    for place, (_, query, target, weight) in enumerate(rows):
+        scores = sampled @ query / 0.3 - (np.log(probability) if logq else 0.0)
+        kept = [column for column in range(len(ids)) if column == place or not hits or ids[column] != target]
+        total += weight * _cross_entropy(scores[kept], kept.index(place))
+    expected = total / sum(weight for *_, weight in rows)
+    assert float(model.compute_loss(batch)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_batch_without_weight_has_loss_zero(world):
+    model, reader, _ = _model(world, {"kind": "corpus"})
+    batch = _batch(reader, world)
+    assert float(model.compute_loss(batch._replace(weights=tf.zeros_like(batch.weights)))) == 0.0

@@ -1,0 +1,194 @@
+"""ScaNN and exact search compared with NumPy, before and after a model is saved and loaded."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_recommenders.layers import factorized_top_k
+
+from components.indexer import retrieval
+from components.indexer.exact import ExactIndex
+from components.indexer.recall import ExactAnswers
+from components.indexer.scann_index import ScannIndex, ScannParams
+
+LOWEST = np.finfo(np.float32).min
+NOTHING = np.zeros([8, 0], np.int32)
+
+
+def corpus(size, dim=8):
+    generator = np.random.default_rng(size)
+    centres = generator.normal(size=(12, dim))
+    embeddings = centres[generator.integers(12, size=size)] + 0.5 * generator.normal(size=(size, dim))
+    return embeddings.astype(np.float32), generator.normal(size=(8, dim)).astype(np.float32)
+
+
+def everywhere(size, num_leaves=3):
+    return ScannParams(num_leaves, leaves_to_search=num_leaves, dimensions_per_block=2, reorder=size)
+
+
+class Searcher(tf.Module):
+    """What is saved of an index: its state and one way to ask it."""
+
+    def __init__(self, index, candidates, k):
+        super().__init__()
+        self.candidates = candidates
+        self.state = index.searcher_state
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, candidates.shape[1]], tf.float32),
+                tf.TensorSpec([None, None], tf.int32),
+            ]
+        )
+        def search(queries, exclusions):
+            return index.query_with_exclusions(queries, exclusions, k)
+
+        self.search = search
+
+
+def numpy_answer(queries, candidates, exclusions, k):
+    scores = queries @ candidates.T
+    for line, rows in zip(scores, exclusions, strict=True):
+        line[rows[rows >= 0]] = -np.inf
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+@pytest.mark.parametrize("size", [16, 17, 100, 1682])
+def test_scann_finds_what_exact_search_finds_before_and_after_it_is_saved(size, tmp_path):
+    embeddings, queries = corpus(size)
+    k = min(100, size)
+    exclusions = np.random.default_rng(1).integers(-1, size, size=(8, 5)).astype(np.int32)
+    candidates = tf.Variable(embeddings)
+    index = ScannIndex(everywhere(size), k, max_exclusions=5).index(candidates)
+    searcher = Searcher(index, candidates, k)
+    tf.saved_model.save(searcher, str(tmp_path), options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]))
+    loaded = tf.saved_model.load(str(tmp_path))
+
+    for excluded in (NOTHING, exclusions):
+        exact = ExactAnswers.find(queries, embeddings, list(excluded), k)
+        before, after = searcher.search(queries, excluded), loaded.search(queries, excluded)
+        for scores, rows in (before, after):
+            recall = exact.recall(rows.numpy())
+            assert recall.mean() >= 0.99
+            if size <= 100:
+                assert (recall == 1.0).all()
+            found = rows.numpy() >= 0
+            assert (found.sum(axis=1) == exact.depth).all()
+            assert (scores.numpy()[~found] == LOWEST).all()
+        np.testing.assert_array_equal(before[1], after[1])
+        np.testing.assert_array_equal(before[0], after[0])
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 100])
+def test_exact_search_is_numpy_and_pads_what_the_corpus_lacks(size):
+    embeddings, queries = corpus(size)
+    scores, rows = ExactIndex(k=20).index(tf.Variable(embeddings))(tf.constant(queries))
+    width = min(20, size)
+    np.testing.assert_array_equal(rows[:, :width], numpy_answer(queries, embeddings, NOTHING, width))
+    np.testing.assert_allclose(scores[:, :width], -np.sort(-(queries @ embeddings.T))[:, :width], rtol=1e-5, atol=1e-6)
+    assert (rows.numpy()[:, width:] == -1).all()
+    assert (scores.numpy()[:, width:] == LOWEST).all()
+
+
+def test_exact_search_is_tfrs_own_where_exclusions_leave_enough():
+    embeddings, queries = corpus(100)
+    exclusions = np.random.default_rng(2).integers(0, 100, size=(8, 30)).astype(np.int32)
+    theirs = factorized_top_k.BruteForce(k=10).index(tf.constant(embeddings), tf.range(100))
+    their_scores, their_rows = theirs.query_with_exclusions(tf.constant(queries), tf.constant(exclusions), k=10)
+    scores, rows = ExactIndex(k=10).index(tf.Variable(embeddings)).query_with_exclusions(queries, exclusions)
+    np.testing.assert_array_equal(rows, their_rows)
+    np.testing.assert_allclose(scores, their_scores, rtol=1e-6)
+
+
+def test_exact_search_ends_where_tfrs_own_raises():
+    embeddings, queries = corpus(16)
+    exclusions = np.tile(np.arange(12, dtype=np.int32), (8, 1))
+    theirs = factorized_top_k.BruteForce(k=10).index(tf.constant(embeddings), tf.range(16))
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        theirs.query_with_exclusions(tf.constant(queries), tf.constant(exclusions), k=10)
+    _, rows = ExactIndex(k=10).index(tf.Variable(embeddings)).query_with_exclusions(queries, exclusions)
+    assert not np.isin(rows, range(12)).any()
+    assert ((rows.numpy() >= 0).sum(axis=1) == 4).all()
+
+
+def test_a_list_longer_than_max_exclusions_is_searched_exactly_and_alone():
+    embeddings, queries = corpus(100)
+    candidates = tf.Variable(embeddings)
+    index = ScannIndex(ScannParams(10, 10, 2, 100), k=10, max_exclusions=4).index(candidates)
+    exclusions = np.full((8, 90), -1, np.int32)
+    exclusions[3] = numpy_answer(queries, embeddings, np.full((8, 1), -1), 90)[3]
+    exclusions[5, :4] = [1, 2, 3, 4]
+    _, _, is_answered = index.approximate(queries, exclusions, 10)
+    assert is_answered.numpy().tolist() == [row != 3 for row in range(8)]
+    _, rows = index.query_with_exclusions(queries, exclusions)
+    np.testing.assert_array_equal(rows, numpy_answer(queries, embeddings, exclusions, 10))
+
+
+def test_clusters_that_hold_too_few_do_not_shorten_an_answer():
+    embeddings, queries = corpus(100)
+    index = ScannIndex(ScannParams(10, 1, 2, 100), k=60, max_exclusions=2).index(tf.Variable(embeddings))
+    _, short, is_answered = index.approximate(queries, NOTHING, 60)
+    assert not is_answered.numpy().any()
+    assert (short.numpy() == -1).any()
+    _, rows = index.query_with_exclusions(queries, NOTHING)
+    np.testing.assert_array_equal(rows, numpy_answer(queries, embeddings, NOTHING, 60))
+
+
+def test_slots_that_scann_left_empty_are_not_results():
+    embeddings, queries = corpus(100)
+    index = ScannIndex(ScannParams(10, 1, 2, 100), k=60, max_exclusions=2).index(tf.Variable(embeddings))
+    scores, rows = index(queries)
+    assert np.isfinite(scores).all()
+    assert (rows.numpy() == -1).any()
+    assert ((rows.numpy() == -1) == (scores.numpy() == LOWEST)).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "params", "said"),
+    [
+        (15, everywhere(15), "16 candidates or more"),
+        (100, everywhere(100, num_leaves=1), "num_leaves must be 2 to 100"),
+        (100, everywhere(100, num_leaves=101), "num_leaves must be 2 to 100"),
+        (100, ScannParams(10, 11, 2, 100), "leaves_to_search must be 1 to 10"),
+        (100, ScannParams(10, 10, 2, 14), "reorder=14 is less than"),
+    ],
+)
+def test_what_crashes_scann_or_makes_it_lie_is_refused(size, params, said):
+    with pytest.raises(ValueError, match=said):
+        ScannIndex(params, k=10, max_exclusions=5).index(tf.Variable(corpus(size)[0]))
+
+
+def test_search_parameters_change_on_one_trained_searcher_and_its_clusters_do_not():
+    embeddings, queries = corpus(100)
+    index = ScannIndex(ScannParams(10, 1, 2, 100), k=10, max_exclusions=0).index(tf.Variable(embeddings))
+    wide = index.with_params(ScannParams(10, 10, 2, 100))
+    assert wide.searcher_state is index.searcher_state
+    np.testing.assert_array_equal(wide(queries)[1], numpy_answer(queries, embeddings, NOTHING, 10))
+    with pytest.raises(ValueError, match="stay"):
+        index.with_params(ScannParams(9, 9, 2, 100))
+
+
+def test_ties_come_in_the_order_of_the_corpus_whatever_the_order_they_were_found_in():
+    rows = tf.constant([[7, 3, -1, 5, 3]])
+    scores = tf.constant([[1.0, 1.0, 9.0, 2.0, 1.0]])
+    best, found = retrieval.top_rows(scores, rows, tf.ones_like(rows, tf.bool), 5)
+    assert found.numpy().tolist() == [[5, 3, 7, -1, -1]]
+    assert best.numpy().tolist() == [[2.0, 1.0, 1.0, LOWEST, LOWEST]]
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_that_is_not_finite_is_no_result(broken):
+    scores = tf.constant([[1.0, broken, 3.0]])
+    nothing = tf.zeros([1, 0], tf.int32)
+    assert retrieval.top_of_corpus(scores, nothing, 3)[1].numpy().tolist() == [[2, 0, -1]]
+    rows = tf.constant([[0, 1, 2]])
+    assert retrieval.top_rows(scores, rows, tf.ones_like(rows, tf.bool), 3)[1].numpy().tolist() == [[2, 0, -1]]
+
+
+def test_membership_and_distinct_counts_hold_at_the_edges():
+    excluded = retrieval.sort_rows(tf.constant([[4, 4, -1, 0], [-1, -1, -1, -1]]))
+    assert retrieval.count_distinct(excluded).numpy().tolist() == [2, 0]
+    found = retrieval.contains(excluded, tf.constant([[0, 4, 5], [0, 1, 2]]))
+    assert found.numpy().tolist() == [[True, True, False], [False, False, False]]
+    none = retrieval.sort_rows(tf.zeros([2, 0], tf.int32))
+    assert retrieval.count_distinct(none).numpy().tolist() == [0, 0]
+    assert not retrieval.contains(none, tf.constant([[0], [1]])).numpy().any()

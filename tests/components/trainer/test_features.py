@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer.features import FeatureEncoder, FeatureSpec, feature_specs, mean_embedding, to_dense
+from components.trainer.noise import Noise, dropout
+from tests.components.trainer import world as worlds
+
+
+def test_mean_embedding_by_hand():
+    table = tf.constant([[1.0, 0.0], [3.0, 4.0], [5.0, 8.0]])
+    # Row 0: the mean of values 1 and 2. Row 1: value 0 alone. Row 2: nothing.
+    means = mean_embedding(table, tf.constant([[1, 2], [0, -1], [-1, -1]]))
+    assert means.numpy().tolist() == [[4.0, 6.0], [1.0, 0.0], [0.0, 0.0]]
+    assert mean_embedding(table, tf.zeros([2, 0], tf.int64)).numpy().tolist() == [[0.0, 0.0]] * 2
+
+
+def test_sparse_ids_are_padded_with_minus_one_and_numbers_stay():
+    sparse = tf.SparseTensor([[0, 0], [0, 1], [2, 0]], tf.constant([4, 5, 6], tf.int64), [3, 2])
+    assert to_dense(sparse).numpy().tolist() == [[4, 5], [-1, -1], [6, -1]]
+    assert to_dense(tf.constant([[0.5]])).numpy().tolist() == [[0.5]]
+
+
+def test_specs_have_the_vocabularies_of_the_graph(world):
+    transform = tft.TFTransformOutput(world.transform)
+    specs = feature_specs(worlds.features(worlds.QUERY_FEATURES), transform)
+    sizes = {spec.name: spec.vocabulary_size for spec in specs}
+    # bio: likes, g0, g1, g2. city: town0, town1. tags: t0, t1, t2.
+    assert sizes == {"age": None, "bio": 4, "city": 2, "joined": None, "tags": 3}
+
+
+def test_the_encoder_adds_up_its_features():
+    encoder = FeatureEncoder([FeatureSpec("kind", 2), FeatureSpec("price", None)], 3)
+    both = encoder({"kind": tf.constant([[0, 2]]), "price": tf.constant([[2.0]])})
+    kind = encoder({"kind": tf.constant([[0, 2]]), "price": tf.constant([[0.0]])})
+    price = encoder({"kind": tf.constant([[-1, -1]]), "price": tf.constant([[2.0]])})
+    np.testing.assert_allclose(both, kind + price, rtol=1e-6)
+    assert np.abs(kind).min() > 0
+
+
+def test_an_outlier_counts_no_more_than_five_deviations():
+    encoder = FeatureEncoder([FeatureSpec("price", None)], 3)
+    far, five = (encoder({"price": tf.constant([[value]])}).numpy() for value in (1e6, 5.0))
+    assert far.tolist() == five.tolist()
+
+
+def test_dropout_is_a_function_of_seed_step_and_draw():
+    values = tf.ones([1000])
+
+    def draws(seed, step):
+        noise = Noise(seed, tf.constant(step, tf.int64))
+        return [dropout(values, 0.2, noise).numpy() for _ in range(2)]
+
+    first, second = draws(1, 5)
+    assert (first == draws(1, 5)[0]).all()
+    for other in (second, draws(1, 6)[0], draws(2, 5)[0]):
+        assert (first != other).any()
+    assert set(np.unique(first)) == {np.float32(0.0), np.float32(1.25)}
+    assert (first == 0).mean() == pytest.approx(0.2, abs=0.05)
+    assert dropout(values, 0.2, None) is values
