@@ -38,16 +38,14 @@ class EvalBatch(NamedTuple):
 class WindowReader(tf.Module):
     """Parses serialized windows; the same look-ups serve training, evaluation and the exported model."""
 
-    def __init__(
-        self, settings: Settings, candidate_ids: np.ndarray, window_transform: tft.TFTransformOutput
-    ) -> None:
+    def __init__(self, settings: Settings, candidate_ids: np.ndarray, window_transform: tft.TFTransformOutput) -> None:
         """Makes the look-ups; `candidate_ids` is [corpus], sorted."""
         super().__init__()
         self._max_history = settings.windows.max_history
         self._strict_times = settings.strict_times
-        self._raw_spec = raw_feature_spec({
-            keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features
-        })
+        self._raw_spec = raw_feature_spec(
+            {keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features}
+        )
         self._transform = window_transform.transform_features_layer()
         self._rows = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -209,9 +207,14 @@ def _target_batches(
         .unbatch()
         .shuffle(_SHUFFLE_TARGETS, seed=seed)
     )
-    padding = tf.nest.map_structure(lambda spec: tf.constant(-1 if spec.dtype.is_integer else 0, spec.dtype), targets.element_spec)
+    padding = tf.nest.map_structure(
+        lambda spec: tf.constant(-1 if spec.dtype.is_integer else 0, spec.dtype), targets.element_spec
+    )
     batches = targets.padded_batch(settings.train.batch_size, padding_values=padding)
-    return batches.map(lambda batch: one_target_a_query(batch, settings.train.loss.max_positions), tf.data.AUTOTUNE)
+    loss = settings.train.loss
+    assert isinstance(loss, types.InBatchLoss)
+    most = loss.max_positions
+    return batches.map(lambda batch: one_target_a_query(batch, most), tf.data.AUTOTUNE)
 
 
 def explode(batch: TrainBatch, max_history: int) -> TrainBatch:

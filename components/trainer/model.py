@@ -73,6 +73,7 @@ class RetrievalModel(tfrs.models.Model):
         return self._in_batch_loss(inputs, noise)
 
     def _corpus_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
+        assert isinstance(self._loss_config, types.CorpusLoss)
         candidates = self.embed_candidates(noise=noise)
         windows, targets, positions, weights = _flat_targets(inputs)
         items = gather_items(candidates, inputs.items) if self.query_tower.reads_history else None
@@ -80,13 +81,12 @@ class RetrievalModel(tfrs.models.Model):
         not_negatives = None
         if self._loss_config.mask_other_targets:
             not_negatives = tf.gather(losses.rows_to_mask(inputs.seen, self._corpus_size), windows)
-        loss = self.task(
-            queries, candidates, sample_weight=weights, target_rows=targets, not_negatives=not_negatives
-        )
+        loss = self.task(queries, candidates, sample_weight=weights, target_rows=targets, not_negatives=not_negatives)
         return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
 
     def _in_batch_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
         config = self._loss_config
+        assert isinstance(config, types.InBatchLoss)
         windows, targets, positions, weights = _flat_targets(inputs)
         sampled = targets
         if config.uniform_negatives:

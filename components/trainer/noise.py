@@ -1,4 +1,4 @@
-"""Randomness while training: a pure function of (seed, step), so that a resumed run draws what an unbroken one would."""
+"""Randomness in training: a function of (seed, step), so that a resumed run draws what an unbroken one would."""
 
 from __future__ import annotations
 

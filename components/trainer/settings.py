@@ -94,7 +94,8 @@ class Settings:
         if gib > _MAX_LOGITS_GIB:
             raise ConfigError(
                 f"train.loss.kind: corpus needs {gib:.0f} GiB for train.batch_size={self.train.batch_size} x "
-                f"data.windows.max_targets={self.windows.max_targets} targets against {corpus_size} candidates, at most "
+                f"data.windows.max_targets={self.windows.max_targets} targets "
+                f"against {corpus_size} candidates, at most "
                 f"{_MAX_LOGITS_GIB} are allowed; lower train.batch_size or use train.loss.kind: in_batch"
             )
 

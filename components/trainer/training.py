@@ -122,14 +122,16 @@ def fit(
             losses.append(sum(step(next(batches)) for _ in range(steps_per_epoch)).numpy() / steps_per_epoch)
             if epoch % train.eval_every_epochs and epoch < train.epochs:
                 continue
-            state.record({
-                "epoch": epoch,
-                "step": int(model.step.numpy()),
-                "loss": float(np.mean(losses)),
-                "learning_rate": float(optimizer.learning_rate.numpy()),
-                **evaluate(model, eval_batches),
-                "seconds": round(time.monotonic() - started, 3),
-            })
+            state.record(
+                {
+                    "epoch": epoch,
+                    "step": int(model.step.numpy()),
+                    "loss": float(np.mean(losses)),
+                    "learning_rate": float(optimizer.learning_rate.numpy()),
+                    **evaluate(model, eval_batches),
+                    "seconds": round(time.monotonic() - started, 3),
+                }
+            )
             losses.clear()
             if state.stale >= train.patience:
                 break
@@ -142,7 +144,9 @@ def make_optimizer(model: RetrievalModel, train: types.Train, total_steps: int) 
         train.learning_rate, round(train.warmup_fraction * total_steps), total_steps, train.schedule == "cosine"
     )
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=train.weight_decay)
-    optimizer.exclude_from_weight_decay(var_list=[weight for weight in model.trainable_variables if weight.shape.rank < 2])
+    optimizer.exclude_from_weight_decay(
+        var_list=[weight for weight in model.trainable_variables if weight.shape.rank < 2]
+    )
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -173,7 +177,7 @@ class _RunState:
         return self.log[-1]["epoch"] if self.log else 0
 
     @property
-    def best(self) -> dict[str, Any] | None:
+    def best(self) -> Any:
         """The log's best line; the earliest of equals."""
         return max(self.log, key=lambda line: line[NDCG], default=None)
 

@@ -121,7 +121,7 @@ def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("t
 
 
 def save_twins(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclusions: int) -> tuple[str, str]:
-    """Exports a ScaNN model that searches every cluster, and its exact twin, without measuring; returns their folders."""
+    """Exports a ScaNN model that searches every cluster, and its exact twin, without measuring; returns their folders."""  # noqa: E501
     trained = tf.saved_model.load(str(trained_dir))
     corpus = trained.candidate_embeddings
     params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=int(corpus.shape[0]))
@@ -130,6 +130,6 @@ def save_twins(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclus
         "brute_force": ExactIndex(k=k).index(corpus),
     }
     for kind, index in indices.items():
-        export.save(export.ServedModel(trained, index, k), str(trained_dir), str(root / kind))
+        export.save(export.ServedModel(trained, index, k), str(trained_dir), str(root / kind))  # type: ignore[arg-type]
         export.write_index_file(str(root / kind), {"kind": kind, "k": k, "recall_at_k": 1.0})
     return str(root / "scann"), str(root / "brute_force")

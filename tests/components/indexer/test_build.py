@@ -79,7 +79,9 @@ def test_only_a_scann_index_has_scanns_op(exported):
 
 
 def test_history_never_comes_back(exported):
-    rows = [{"query_id": f"user-{row}", "history_ids": exported.ids[row : row + 3], "age": 20 + row} for row in range(4)]
+    rows = [
+        {"query_id": f"user-{row}", "history_ids": exported.ids[row : row + 3], "age": 20 + row} for row in range(4)
+    ]
     for model in exported.models:
         found = exported.ask(model, "serving_default", rows)
         assert found == [exported.expected(row, row["history_ids"])[:20] for row in rows]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shortlist.recommend import signature_inputs
 from tests.components.indexer import stand_in
-from tests.components.indexer.conftest import K, MAX_EXCLUSIONS, SIZE
+from tests.components.indexer.conftest import MAX_EXCLUSIONS, SIZE, K
 
 LOWEST = np.finfo(np.float32).min
 TWINS = ["scann", "brute_force"]
@@ -49,7 +49,7 @@ def check(twins, rows, answer, excluded, limits=None, allowed=None):
         assert set(found) <= set(left)
         np.testing.assert_allclose(line_scores[:count], all_scores[row, found], rtol=1e-4, atol=1e-4)
         assert (np.diff(line_scores[:count]) <= 0).all()
-        for (first, second), step in zip(zip(found, found[1:], strict=False), np.diff(line_scores), strict=False):
+        for (first, second), step in zip(zip(found, found[1:], strict=False), np.diff(line_scores), strict=False):  # noqa: RUF007
             assert step < 0 or first < second
         missed = [all_scores[row, rank] for rank in left if rank not in found]
         if count and missed:
@@ -57,7 +57,9 @@ def check(twins, rows, answer, excluded, limits=None, allowed=None):
 
 
 def check_agreement(twins, signature, rows):
-    (ids, scores, counts), (exact_ids, exact_scores, exact_counts) = (twins.ask(twin, signature, rows) for twin in TWINS)
+    (ids, scores, counts), (exact_ids, exact_scores, exact_counts) = (
+        twins.ask(twin, signature, rows) for twin in TWINS
+    )
     np.testing.assert_array_equal(counts, exact_counts)
     np.testing.assert_allclose(scores, exact_scores, rtol=1e-4, atol=1e-4)
     assert (ids == exact_ids).all()

@@ -61,8 +61,12 @@ def test_padding_and_unknown_ids_in_a_history_change_nothing(saved):
     loaded = tf.saved_model.load(saved)
     plain = _embed(loaded)
     times = np.array([[1, 2, 0, 0]], np.int64)
-    np.testing.assert_allclose(_embed(loaded, history_ids=[["c01", "c02", "", ""]], history_times=times), plain, atol=1e-6)
-    np.testing.assert_allclose(_embed(loaded, history_ids=[["c01", "?", "c02", ""]], history_times=times), plain, atol=1e-6)
+    np.testing.assert_allclose(
+        _embed(loaded, history_ids=[["c01", "c02", "", ""]], history_times=times), plain, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        _embed(loaded, history_ids=[["c01", "?", "c02", ""]], history_times=times), plain, atol=1e-6
+    )
     assert np.abs(_embed(loaded, history_ids=[["c02", "c01"]]) - plain).max() > 1e-3
 
 

@@ -69,7 +69,7 @@ def test_logq_is_not_divided_by_the_temperature():
 
 
 def test_tfrs_clips_probabilities_to_a_millionth_and_one():
-    # 1e-9 counts as 1e-6 and 5 as 1. Row 0: e * 1e6 against 1: 4e-7. Row 1: e^2 against 1e6 -> log(1 + 1e6/e^2) = 11.8155.
+    # 1e-9 counts as 1e-6 and 5 as 1. Row 0: e * 1e6 against 1: 4e-7. Row 1: e^2 against 1e6 -> log(1 + 1e6/e^2) = 11.8155.  # noqa: E501
     loss = _in_batch([[1, 0], [0, 2]], candidate_sampling_probability=[1e-9, 5.0])
     assert loss == pytest.approx(math.log(1 + 1e6 / E**2), abs=1e-4)
     assert losses.MIN_SAMPLING_PROBABILITY == 1e-6
