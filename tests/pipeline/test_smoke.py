@@ -12,7 +12,7 @@ import pytest
 from shortlist.lineage.store import Store
 from shortlist.summary import SCHEMA_VERSION, Status, read_summary
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 _TABLES = ("Interactions", "Candidates", "Queries")
 _NODES = {f"{table}{node}" for table in _TABLES for node in ("Gen", "Statistics", "Schema", "Validator")} | {

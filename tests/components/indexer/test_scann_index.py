@@ -78,17 +78,6 @@ def test_scann_finds_what_exact_search_finds_before_and_after_it_is_saved(size, 
         np.testing.assert_array_equal(before[0], after[0])
 
 
-@pytest.mark.parametrize("size", [1, 2, 15, 100])
-def test_exact_search_is_numpy_and_pads_what_the_corpus_lacks(size):
-    embeddings, queries = corpus(size)
-    scores, rows = ExactIndex(k=20).index(tf.Variable(embeddings))(tf.constant(queries))
-    width = min(20, size)
-    np.testing.assert_array_equal(rows[:, :width], numpy_answer(queries, embeddings, NOTHING, width))
-    np.testing.assert_allclose(scores[:, :width], -np.sort(-(queries @ embeddings.T))[:, :width], rtol=1e-5, atol=1e-6)
-    assert (rows.numpy()[:, width:] == -1).all()
-    assert (scores.numpy()[:, width:] == LOWEST).all()
-
-
 def test_exact_search_is_tfrs_own_where_exclusions_leave_enough():
     embeddings, queries = corpus(100)
     exclusions = np.random.default_rng(2).integers(0, 100, size=(8, 30)).astype(np.int32)
@@ -133,30 +122,6 @@ def test_clusters_that_hold_too_few_do_not_shorten_an_answer():
     np.testing.assert_array_equal(rows, numpy_answer(queries, embeddings, NOTHING, 60))
 
 
-def test_slots_that_scann_left_empty_are_not_results():
-    embeddings, queries = corpus(100)
-    index = ScannIndex(ScannParams(10, 1, 2, 100), k=60, max_exclusions=2).index(tf.Variable(embeddings))
-    scores, rows = index(queries)
-    assert np.isfinite(scores).all()
-    assert (rows.numpy() == -1).any()
-    assert ((rows.numpy() == -1) == (scores.numpy() == LOWEST)).all()
-
-
-@pytest.mark.parametrize(
-    ("size", "params", "said"),
-    [
-        (15, everywhere(15), "16 candidates or more"),
-        (100, everywhere(100, num_leaves=1), "num_leaves must be 2 to 100"),
-        (100, everywhere(100, num_leaves=101), "num_leaves must be 2 to 100"),
-        (100, ScannParams(10, 11, 2, 100), "leaves_to_search must be 1 to 10"),
-        (100, ScannParams(10, 10, 2, 14), "reorder=14 is less than"),
-    ],
-)
-def test_what_crashes_scann_or_makes_it_lie_is_refused(size, params, said):
-    with pytest.raises(ValueError, match=said):
-        ScannIndex(params, k=10, max_exclusions=5).index(tf.Variable(corpus(size)[0]))
-
-
 def test_search_parameters_change_on_one_trained_searcher_and_its_clusters_do_not():
     embeddings, queries = corpus(100)
     index = ScannIndex(ScannParams(10, 1, 2, 100), k=10, max_exclusions=0).index(tf.Variable(embeddings))
@@ -165,30 +130,3 @@ def test_search_parameters_change_on_one_trained_searcher_and_its_clusters_do_no
     np.testing.assert_array_equal(wide(queries)[1], numpy_answer(queries, embeddings, NOTHING, 10))
     with pytest.raises(ValueError, match="stay"):
         index.with_params(ScannParams(9, 9, 2, 100))
-
-
-def test_ties_come_in_the_order_of_the_corpus_whatever_the_order_they_were_found_in():
-    rows = tf.constant([[7, 3, -1, 5, 3]])
-    scores = tf.constant([[1.0, 1.0, 9.0, 2.0, 1.0]])
-    best, found = retrieval.top_rows(scores, rows, tf.ones_like(rows, tf.bool), 5)
-    assert found.numpy().tolist() == [[5, 3, 7, -1, -1]]
-    assert best.numpy().tolist() == [[2.0, 1.0, 1.0, LOWEST, LOWEST]]
-
-
-@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
-def test_a_score_that_is_not_finite_is_no_result(broken):
-    scores = tf.constant([[1.0, broken, 3.0]])
-    nothing = tf.zeros([1, 0], tf.int32)
-    assert retrieval.top_of_corpus(scores, nothing, 3)[1].numpy().tolist() == [[2, 0, -1]]
-    rows = tf.constant([[0, 1, 2]])
-    assert retrieval.top_rows(scores, rows, tf.ones_like(rows, tf.bool), 3)[1].numpy().tolist() == [[2, 0, -1]]
-
-
-def test_membership_and_distinct_counts_hold_at_the_edges():
-    excluded = retrieval.sort_rows(tf.constant([[4, 4, -1, 0], [-1, -1, -1, -1]]))
-    assert retrieval.count_distinct(excluded).numpy().tolist() == [2, 0]
-    found = retrieval.contains(excluded, tf.constant([[0, 4, 5], [0, 1, 2]]))
-    assert found.numpy().tolist() == [[True, True, False], [False, False, False]]
-    none = retrieval.sort_rows(tf.zeros([2, 0], tf.int32))
-    assert retrieval.count_distinct(none).numpy().tolist() == [0, 0]
-    assert not retrieval.contains(none, tf.constant([[0], [1]])).numpy().any()

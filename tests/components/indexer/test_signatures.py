@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
+from tensorflow.core.protobuf import saved_model_pb2
 
 from shortlist.recommend import signature_inputs
 from tests.components.indexer import stand_in
@@ -207,7 +208,7 @@ def test_embeddings_are_those_of_the_trained_model(twins, twin):
 
 
 def ops(directory):
-    proto = tf.compat.v1.saved_model.loader_impl.parse_saved_model(directory)
+    proto = saved_model_pb2.SavedModel.FromString(pathlib.Path(directory, "saved_model.pb").read_bytes())
     graph = proto.meta_graphs[0].graph_def
     return {node.op for nodes in (graph.node, *(item.node_def for item in graph.library.function)) for node in nodes}
 

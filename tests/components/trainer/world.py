@@ -141,7 +141,7 @@ def assemble(world, settings_):
     """Returns (model, reader, corpus), seeded, for a world."""
     tf.keras.utils.set_random_seed(settings_.train.seed)
     candidate_transform = tft.TFTransformOutput(world.candidate_transform)
-    transform = tft.TFTransformOutput(world.transform)
+    transform = transform_output(world)
     corpus = load_corpus(world.candidates, settings_.candidate_features, candidate_transform, transform)
     reader = WindowReader(settings_, corpus.ids, transform)
     model = RetrievalModel(
@@ -152,6 +152,11 @@ def assemble(world, settings_):
         vocabulary_size(transform, keys.QUERY_ID),
     )
     return model, reader, corpus
+
+
+def transform_output(world):
+    """Returns the windows' transform graph."""
+    return tft.TFTransformOutput(world.transform)
 
 
 def read(files):
