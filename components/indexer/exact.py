@@ -45,4 +45,5 @@ class ExactIndex(factorized_top_k.BruteForce):
           lowest finite float and -1.
         """
         scores = self._compute_score(queries, self._candidates)
-        return retrieval.top_of_corpus(scores, exclusions, self._k if k is None else k)
+        _, rows = retrieval.top_of_corpus(scores, exclusions, self._k if k is None else k)
+        return retrieval.rank_rows(queries, self._candidates, rows)

@@ -124,8 +124,7 @@ class ServedModel(tf.Module):
         def search_some() -> tuple[tf.Tensor, tf.Tensor]:
             # By gather: an index cannot be told where to look.
             rows = self._rows.lookup(allow)
-            candidates = tf.gather(self.trained.candidate_embeddings, tf.maximum(rows, 0))
-            scores = tf.einsum("bd,bad->ba", embeddings, candidates)
+            scores = retrieval.score_rows(embeddings, self.trained.candidate_embeddings, rows)
             is_excluded = retrieval.contains(retrieval.sort_rows(excluded_rows), rows)
             return retrieval.top_rows(scores, rows, ~is_excluded, self._k)
 

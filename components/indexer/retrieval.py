@@ -50,6 +50,26 @@ def count_found(rows: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(rows != NO_ROW, tf.int32), axis=-1)
 
 
+def score_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Returns the scores of some candidates, float32 [batch, width].
+
+    Candidate by candidate: a matrix product, like ScaNN, rounds a sum differently by where the row stands and by what
+    else is in the batch, so that equal candidates would not tie and twins would not agree.
+
+    Args:
+      queries: [batch, embedding_dim].
+      candidates: [corpus_size, embedding_dim].
+      rows: [batch, width] int32; the score of -1 means nothing.
+    """
+    return tf.reduce_sum(queries[:, tf.newaxis] * tf.gather(candidates, tf.maximum(rows, 0)), axis=-1)
+
+
+def rank_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns an answer's scores and rows [batch, k], scored by `score_rows` and put in their order by it."""
+    scores = score_rows(queries, candidates, rows)
+    return top_rows(scores, rows, tf.ones_like(rows, tf.bool), rows.shape[1])
+
+
 def top_rows(scores: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the best k of what is kept, each row once, ties in the order of the corpus.
 

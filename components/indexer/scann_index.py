@@ -77,6 +77,7 @@ class ScannIndex(factorized_top_k.ScaNN):
             raise ValueError("ScannIndex answers with rows of the corpus; look identifiers up in the answer")
         self._corpus_size = int(candidates.shape[0])
         self._check()
+        self._candidates = candidates
         self._exact.index(candidates)
         super().index(tf.convert_to_tensor(candidates))
         return self
@@ -92,6 +93,7 @@ class ScannIndex(factorized_top_k.ScaNN):
             raise ValueError(f"num_leaves and dimensions_per_block are trained and stay {trained}")
         other = ScannIndex(params, self._k, self.max_exclusions)
         other._serialized_searcher = self._serialized_searcher
+        other._candidates = self._candidates
         other._exact = self._exact
         other._corpus_size = self._corpus_size
         other._check()
@@ -187,7 +189,8 @@ class ScannIndex(factorized_top_k.ScaNN):
           lowest finite float and -1 only where the corpus has no more.
         """
         k = self._k if k is None else k
-        scores, rows, is_answered = self.approximate(queries, exclusions, k)
+        _, rows, is_answered = self.approximate(queries, exclusions, k)
+        scores, rows = retrieval.rank_rows(queries, self._candidates, rows)
         unanswered = tf.where(~is_answered)
 
         def search_exactly() -> tuple[tf.Tensor, tf.Tensor]:

@@ -42,11 +42,11 @@ class CandidateTower(tf.keras.layers.Layer):
                 initializer=_INITIALIZER(stddev=embedding_dim**-0.5),
             )
 
-    def call(self, rows: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
+    def call(self, rows: tf.Tensor | None, noise: Noise | None = None) -> tf.Tensor:
         """Returns [n, embedding_dim].
 
         Args:
-          rows: [n] rows of the corpus; all of them unless given.
+          rows: [n] rows of the corpus; None for all of them.
           noise: Source of dropout; None when not training.
         """
         rows = tf.range(self._corpus_size) if rows is None else rows

@@ -9,6 +9,7 @@ from components.trainer.towers import FeaturesTower
 from shortlist import keys
 from shortlist.config import types
 from tests.components.trainer import world as worlds
+from tests.components.trainer import world as worlds
 
 
 def _query(model, features, history):
@@ -102,29 +103,29 @@ def test_an_unseen_candidate_is_what_its_features_say(world):
     # One id embedding for each of the others, none for it.
     [ids] = [weight for weight in tower.trainable_variables if "candidate_id" in weight.name]
     assert ids.shape[0] == worlds.NUM_CANDIDATES - 1
-    before = tower().numpy()
+    before = tower(None).numpy()
     ids.assign_add(tf.ones_like(ids))
-    moved = np.abs(tower().numpy() - before).max(axis=1) > 1e-3
+    moved = np.abs(tower(None).numpy() - before).max(axis=1) > 1e-3
     assert np.flatnonzero(~moved).tolist() == [unseen]
 
 
 def test_without_ids_equal_features_mean_equal_embeddings(world):
     tower, corpus = _candidate_tower(world, use_candidate_id=False)
     assert not any("candidate_id" in weight.name for weight in tower.trainable_variables)
-    embeddings = tower().numpy()
+    embeddings = tower(None).numpy()
     # c00 and c12 differ in year alone, c00 and c15 in genre: nothing is equal but what we make equal.
     features = {name: column.copy() for name, column in corpus.features.items()}
     for column in features.values():
         column[12] = column[0]
     tower._features = {name: tf.constant(column) for name, column in features.items()}
-    twins = tower().numpy()
+    twins = tower(None).numpy()
     np.testing.assert_array_equal(twins[12], twins[0])
     assert np.abs(embeddings[12] - embeddings[0]).max() > 1e-3
 
 
 def test_hidden_layers_keep_the_width(world):
     tower, _ = _candidate_tower(world, hidden_units=[5, 3])
-    assert tower().shape == [worlds.NUM_CANDIDATES, 8]
+    assert tower(None).shape == [worlds.NUM_CANDIDATES, 8]
 
 
 def _features_tower(**config):
@@ -140,7 +141,7 @@ def _embed(tower, query_ids, cities):
 
 
 def test_an_unknown_query_is_one_without_an_id():
-    tower = _features_tower()
+    tower = _features_tower(None)
     # Ids 0, 1 and 2 are known, 3 is what Transform makes of all others.
     known, unknown = _embed(tower, [[1], [3]], [[0], [0]])
     assert np.abs(known - unknown).max() > 1e-3
@@ -230,3 +231,30 @@ def test_a_basket_is_not_history_of_its_own_items(world):
     # What the target at 103 sees does not depend on the other one of its basket.
     np.testing.assert_allclose(last_two(6), last_two(9), atol=1e-6)
     np.testing.assert_allclose(*last_two(6), atol=1e-6)
+
+
+def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(trained, world):
+    model, reader, _, _ = trained
+    records = worlds.read(world.windows["eval"])[:4]
+    features = reader.eval_batch(tf.constant(records)).features
+    candidates = model.embed_candidates()
+    histories = tf.constant([[1, 2, 3, 4], [5, -1, -1, -1], [-1, -1, -1, -1], [6, 7, -1, -1]])
+    together = model.embed_queries(features, histories, candidates).numpy()
+    for row in range(4):
+        alone = {name: column[row : row + 1] for name, column in features.items()}
+        history = histories[row : row + 1]
+        # Its own padding goes too.
+        history = history[:, : tf.reduce_sum(tf.cast(history >= 0, tf.int32))]
+        np.testing.assert_allclose(model.embed_queries(alone, history, candidates), together[row : row + 1], atol=1e-6)
+
+
+def test_only_the_items_of_a_history_reach_its_output(trained, world):
+    model, reader, _, _ = trained
+    features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
+    with tf.GradientTape() as tape:
+        candidates = model.embed_candidates()
+        tape.watch(candidates)
+        query = model.embed_queries(features, tf.constant([[3, 5, -1]]), candidates)
+        total = tf.reduce_sum(query * tf.range(float(query.shape[1])))
+    gradient = tf.convert_to_tensor(tape.gradient(total, candidates)).numpy()
+    assert np.flatnonzero(np.abs(gradient).sum(axis=1)).tolist() == [3, 5]
