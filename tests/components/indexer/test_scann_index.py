@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 from tensorflow_recommenders.layers import factorized_top_k
 
-from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.recall import ExactAnswers
 from components.indexer.scann_index import ScannIndex, ScannParams

@@ -9,7 +9,6 @@ from components.trainer.towers import FeaturesTower
 from shortlist import keys
 from shortlist.config import types
 from tests.components.trainer import world as worlds
-from tests.components.trainer import world as worlds
 
 
 def _query(model, features, history):
