@@ -44,10 +44,10 @@ class Recommender:
           serving_path: One version's folder, or the folder of all versions, of which the newest is taken.
 
         Raises:
-          BadInputError: There is no pushed model.
+          BadInputError: There is no pushed model, or one of another make.
         """
         self.path = _version_path(pathlib.Path(serving_path))
-        self.index: dict[str, Any] = json.loads((self.path / INDEX_FILE).read_text(encoding="utf-8"))
+        self.index: dict[str, Any] = _index_of(self.path)
         self._model = load_served(self.path)
         self._signature = self._model.signatures["recommend"]
         self._specs = self._signature.structured_input_signature[1]
@@ -79,7 +79,7 @@ class Recommender:
           query_time: When the query is asked, in the interactions' unit of time; the history's latest unless given.
 
         Raises:
-          BadInputError: k is more than the model was exported for, or it has no such feature.
+          BadInputError: k is more than the model was exported for, it has no such feature, or a value has a wrong type.
         """
         features = dict(query_features or {})
         self._check(k, features)
@@ -134,8 +134,7 @@ def load_served(path: str | os.PathLike[str]) -> Any:
     """
     import tensorflow as tf
 
-    index = json.loads((pathlib.Path(path) / INDEX_FILE).read_text(encoding="utf-8"))
-    if index["kind"] == "scann":
+    if _index_of(pathlib.Path(path))["kind"] == "scann":
         import scann  # noqa: F401
     return tf.saved_model.load(os.fspath(path))
 
@@ -150,6 +149,9 @@ def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[
 
     Returns:
       Input name to tensor, [num_rows] or [num_rows, longest list].
+
+    Raises:
+      BadInputError: A value has a type that its input does not take.
     """
     return {name: _input(name, spec, [row.get(name) for row in rows]) for name, spec in specs.items()}
 
@@ -158,12 +160,19 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
     import tensorflow as tf
 
     fill = _MAX_INT32 if name == keys.K else _missing(spec)
+    padded: list[Any]
     if spec.shape.rank == 1:
-        return tf.constant([_first(value, fill) for value in values], spec.dtype)
-    lists = [[] if value is None else list(value) for value in values]
-    # At least one column: a tower that looks at the last one should find a pad.
-    width = max([1, *map(len, lists)])
-    return tf.constant([items + [fill] * (width - len(items)) for items in lists], spec.dtype)
+        padded = [_first(value, fill) for value in values]
+    else:
+        lists = [_as_list(value) for value in values]
+        # At least one column: a tower that looks at the last one should find a pad.
+        width = max([1, *map(len, lists)])
+        padded = [items + [fill] * (width - len(items)) for items in lists]
+    try:
+        return tf.constant(padded, spec.dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        takes = "strings" if spec.dtype == tf.string else "numbers" if spec.dtype.is_floating else "whole numbers"
+        raise BadInputError(f"{name} takes {takes}; got {values[0] if len(values) == 1 else values!r}") from error
 
 
 def _missing(spec: tf.TensorSpec) -> Any:
@@ -172,10 +181,24 @@ def _missing(spec: tf.TensorSpec) -> Any:
     return 0 if spec.dtype.is_integer else ""
 
 
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    # A string is one value, not as many as it has characters.
+    return [value] if isinstance(value, str | bytes | int | float) else list(value)
+
+
 def _first(value: Any, fill: Any) -> Any:
     if isinstance(value, list | tuple):
         value = value[0] if value else None
     return fill if value is None else value
+
+
+def _index_of(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((path / INDEX_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadInputError(f"{path}: not a model that Shortlist pushed, for it has no {INDEX_FILE}") from None
 
 
 def _version_path(path: pathlib.Path) -> pathlib.Path:

@@ -35,6 +35,10 @@ class Report:
     """`kind`, `k`, `recall_at_k`, `p50_ms`, `p99_ms`, `reason`, `params`...; None where none could be built."""
 
 
+class _RejectedError(Exception):
+    """No index can be built or measured; the message is the reason."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Trained:
     """The Trainer's model and what it says of queries."""
@@ -51,14 +55,23 @@ class _Trained:
         return cls(model, directory, model.candidate_embeddings.numpy(), rows)
 
     def answers(self, windows: Sequence[bytes], k: int) -> ExactAnswers:
-        """Returns the exact answers to windows, their history and seen candidates excluded."""
+        """Returns the exact answers to windows, their history and seen candidates excluded.
+
+        Raises:
+          _RejectedError: A query's embedding is not finite: ScaNN refuses it, and exact search orders it at random.
+        """
         signature = self.model.signatures["query_embedding"]
         specs = signature.structured_input_signature[1]
         parsed = [queries.parse_window(window) for window in windows]
         batches = [parsed[start : start + _BATCH] for start in range(0, len(parsed), _BATCH)]
-        embeddings = [signature(**signature_inputs(specs, batch))[keys.EMBEDDING].numpy() for batch in batches]
+        embeddings = np.concatenate(
+            [signature(**signature_inputs(specs, batch))[keys.EMBEDDING].numpy() for batch in batches]
+        )
+        broken = int((~np.isfinite(embeddings).all(axis=1)).sum())
+        if broken:
+            raise _RejectedError(f"{broken} of {len(parsed)} sampled queries have an embedding that is not finite")
         excluded = [self.rows_of(queries.seen_ids(row)) for row in parsed]
-        return ExactAnswers.find(np.concatenate(embeddings), self.embeddings, excluded, k)
+        return ExactAnswers.find(embeddings, self.embeddings, excluded, k)
 
     def rows_of(self, ids: Sequence[bytes]) -> np.ndarray:
         """Returns the rows of the ids that the corpus has."""
@@ -83,20 +96,32 @@ def build(windows_dir: str, trained_dir: str, settings: types.Index, model_dir: 
     problem = _problem(trained, test, settings)
     if problem:
         return Report([problem])
-    answers = trained.answers(test, settings.k)
-    if not np.isfinite(answers.queries).all():
-        broken = int((~np.isfinite(answers.queries).all(axis=1)).sum())
-        return Report([f"{broken} of {len(test)} test queries have an embedding that is not finite"])
+    try:
+        index = _exported(trained, windows_dir, settings, test, model_dir, exact_dir)
+    except _RejectedError as reason:
+        return Report([str(reason)])
+    return Report(_shortfalls(index, settings.min_recall), index)
 
+
+def _exported(
+    trained: _Trained,
+    windows_dir: str,
+    settings: types.Index,
+    test: Sequence[bytes],
+    model_dir: str,
+    exact_dir: str,
+) -> dict[str, Any]:
+    """Exports both models and returns what was measured of the one that is to be served."""
+    answers = trained.answers(test, settings.k)
     exact_index = ExactIndex(k=settings.k).index(trained.model.candidate_embeddings)
-    export.save(export.ServedModel(trained.model, exact_index, settings.k), trained_dir, exact_dir)
+    export.save(export.ServedModel(trained.model, exact_index, settings.k), trained.directory, exact_dir)
     twin = _measured({"kind": "brute_force", "k": settings.k}, exact_dir, trained, test, answers)
     index, doubt = _scann(trained, windows_dir, settings, test, answers, model_dir)
     if index is None:
         shutil.copytree(exact_dir, model_dir, dirs_exist_ok=True)
         index = twin | {"reason": doubt}
         export.write_index_file(model_dir, index)
-    return Report(_shortfalls(index, settings.min_recall), index)
+    return index
 
 
 def _problem(trained: _Trained, test: Sequence[bytes], settings: types.Index) -> str | None:

@@ -26,6 +26,8 @@ _LAST_VERSION = "last_version"
 _LOCK_FILE = ".push.lock"
 _STAGING = ".staging-"
 _DELETED = ".deleted-"
+# TF Serving reads versions as int64 and passes over folders with larger names.
+_MAX_VERSION = 2**63 - 1
 
 
 def exact_dir(serving_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -90,10 +92,11 @@ def push(
             except BaseException:
                 # An interrupt may come after the model arrived: then its twin has to stay.
                 if not model.exists():
-                    _delete(twin)
+                    with contextlib.suppress(OSError):
+                        _delete(twin)
                 raise
         for old in versions(serving_dir)[:-keep_versions]:
-            # What could not be deleted is tried again by the next push; what matters has been done.
+            # What matters has been done.
             with contextlib.suppress(OSError):
                 _delete(serving_dir / str(old))
                 _delete(twins_dir / str(old))
@@ -101,7 +104,7 @@ def push(
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit() and str(int(name)) == name
+    return name.isascii() and name.isdigit() and str(int(name)) == name and int(name) <= _MAX_VERSION
 
 
 @contextlib.contextmanager
@@ -113,13 +116,14 @@ def _lock(serving_dir: pathlib.Path) -> Iterator[None]:
 
 
 def _clean_up(serving_dir: pathlib.Path, twins_dir: pathlib.Path) -> None:
-    """Deletes what a push that was killed left, twins without a model among it."""
+    """Deletes what earlier pushes left, twins without a model among it; what resists is left to the next push."""
     for folder in (serving_dir, twins_dir):
         for prefix in (_STAGING, _DELETED):
             for left in folder.glob(prefix + "*"):
                 shutil.rmtree(left, ignore_errors=True)
     for orphan in set(versions(twins_dir)).difference(versions(serving_dir)):
-        _delete(twins_dir / str(orphan))
+        with contextlib.suppress(OSError):
+            _delete(twins_dir / str(orphan))
 
 
 def _last_version(serving_dir: pathlib.Path, twins_dir: pathlib.Path) -> int:
@@ -131,7 +135,8 @@ def _last_version(serving_dir: pathlib.Path, twins_dir: pathlib.Path) -> int:
         said = 0
     except (ValueError, TypeError, KeyError):
         said = None
-    if not isinstance(said, int):
+    # A bool is an int to isinstance.
+    if type(said) is not int or not 0 <= said < _MAX_VERSION:
         raise DataError(
             f'{path}: expected {{"{_LAST_VERSION}": N}} with the last version ever used; '
             "restore it, or delete it if no newer version than those in the folder was ever served"
@@ -142,11 +147,14 @@ def _last_version(serving_dir: pathlib.Path, twins_dir: pathlib.Path) -> int:
 def _reserve(serving_dir: pathlib.Path, version: int) -> None:
     path = serving_dir / VERSIONS_FILE
     partial = path.with_name(f".{path.name}.part")
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump({_LAST_VERSION: version}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    _rename(partial, path)
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            json.dump({_LAST_VERSION: version}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -166,7 +174,13 @@ def _sync_tree(folder: pathlib.Path) -> None:
     for directory, _, names in os.walk(folder):
         for name in names:
             _sync(os.path.join(directory, name))
-        _sync(directory)
+        _sync_folder(directory)
+
+
+def _sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Writes a folder's names to the disk, which not every file system can do."""
+    with contextlib.suppress(OSError):
+        _sync(folder)
 
 
 def _sync(path: str | os.PathLike[str]) -> None:
@@ -179,9 +193,7 @@ def _sync(path: str | os.PathLike[str]) -> None:
 
 def _rename(source: pathlib.Path, destination: pathlib.Path) -> None:
     os.rename(source, destination)
-    # The rename has happened; not every file system can write a folder to the disk.
-    with contextlib.suppress(OSError):
-        _sync(destination.parent)
+    _sync_folder(destination.parent)
 
 
 def _delete(version_dir: pathlib.Path) -> None:

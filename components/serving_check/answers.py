@@ -80,9 +80,9 @@ def disagreements(
       min_overlap: Least mean share of the exact answer that the index has to return.
       overlap_cases: The cases that this share is asked of: those that resemble what recall was measured on.
     """
-    problems = []
-    for name, theirs in exact.items():
-        ours = index[name]
+    problems = [f"{name}: one twin alone was asked, so their corpora differ" for name in index.keys() ^ exact.keys()]
+    for name in exact.keys() & index.keys():
+        ours, theirs = index[name], exact[name]
         rows = range(len(theirs.count))
         if list(ours.count) != list(theirs.count):
             problems.append(f"{name}: the index and its exact twin return different numbers of results")

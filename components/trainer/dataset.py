@@ -174,7 +174,6 @@ def _records(files: tf.data.Dataset) -> tf.data.Dataset:
     return files.interleave(
         lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"),
         cycle_length=_PARALLEL_FILES,
-        deterministic=True,
     )
 
 
@@ -204,7 +203,8 @@ def _target_batches(
     targets = (
         records.batch(_EXPLODED_WINDOWS)
         .map(lambda serialized: explode(reader.train_batch(serialized), max_history), tf.data.AUTOTUNE)
-        .unbatch()
+        # Dataset.unbatch reads through a null pointer where a column has width 0.
+        .flat_map(tf.data.Dataset.from_tensor_slices)
         .shuffle(_SHUFFLE_TARGETS, seed=seed)
     )
     padding = tf.nest.map_structure(

@@ -119,6 +119,8 @@ def fit(
     with tf.summary.create_file_writer(os.path.join(run_dir, "logs")).as_default():
         batches = iter(train_batches)
         for epoch in range(state.epoch + 1, train.epochs + 1):
+            if state.stale >= train.patience:
+                break
             losses.append(sum(step(next(batches)) for _ in range(steps_per_epoch)).numpy() / steps_per_epoch)
             if epoch % train.eval_every_epochs and epoch < train.epochs:
                 continue
@@ -133,8 +135,6 @@ def fit(
                 }
             )
             losses.clear()
-            if state.stale >= train.patience:
-                break
     return state.finish()
 
 
@@ -156,6 +156,7 @@ class _RunState:
 
     def __init__(self, model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, run_dir: str, identity: str):
         folder = os.path.join(run_dir, "checkpoints", identity)
+        tf.io.gfile.makedirs(run_dir)
         self._progress_path = os.path.join(run_dir, PROGRESS_FILE)
         # The log is part of the checkpoint, so that the two can never disagree.
         self._saved_log = tf.Variable("[]", trainable=False)

@@ -28,19 +28,29 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Runs a command; every error that a user can act on is one sentence on stderr."""
-    stderr = Console(stderr=True, highlight=False)
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "shortlist"
+        _print_error(f"{error.format_message().rstrip('.')}; see `{command} --help`")
         code = ExitCode.BAD_INPUT
-    except KeyboardInterrupt:
-        stderr.print("Interrupted. Finished nodes are kept: the same command goes on from there.")
-        code = ExitCode.INTERRUPTED
     except ShortlistError as error:
-        stderr.print("[bold red]Error:[/] ", end="")
-        stderr.print(str(error), markup=False, soft_wrap=True)
+        _print_error(str(error))
         code = error.exit_code
+    # Typer turns Ctrl-C into this code, too.
+    if code == ExitCode.INTERRUPTED:
+        _stderr().print("Interrupted: the same command goes on from what was finished.")
     sys.exit(int(code or 0))
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _print_error(sentence: str) -> None:
+    stderr = _stderr()
+    stderr.print("[bold red]Error:[/] ", end="")
+    stderr.print(sentence, markup=False, soft_wrap=True)

@@ -232,3 +232,17 @@ def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_pat
         assert report.reasons == [
             "recall@5 of the scann index on 40 test queries is 0.5000, below index.min_recall=0.99"
         ]
+
+
+def test_a_query_whose_embedding_is_not_finite_is_a_reason_in_any_split(tmp_path):
+    trained = stand_in.save_stand_in(tmp_path / "trained", 20)
+    ids = stand_in.candidate_ids(20)
+    for split in ("eval", "test"):
+        root = stand_in.write_windows(tmp_path / split, ids, rows=3)
+        example = tf.train.Example.FromString(stand_in.window("user-1", ids[:2], ids[3]))
+        example.features.feature["age"].float_list.value[:] = [float("inf")]
+        with tf.io.TFRecordWriter(str(root / f"Split-{split}" / "broken.gz"), "GZIP") as writer:
+            writer.write(example.SerializeToString())
+        folders = [str(tmp_path / f"{split}-{name}") for name in ("model", "exact")]
+        report = build.build(str(root), str(trained), types.Index(k=5), *folders)
+        assert report.reasons == ["1 of 4 sampled queries have an embedding that is not finite"]

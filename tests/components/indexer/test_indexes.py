@@ -78,14 +78,16 @@ def test_scann_that_finds_too_few_is_completed_by_exact_search():
     assert _found(index, queries, excluded, 150) == _expected(queries, corpus, excluded, 150)
 
 
-@pytest.mark.xfail(reason="known: float32 last bits differ by batch and column, see the ranks' float64")
-def test_an_answer_does_not_depend_on_the_rest_of_the_batch():
-    corpus, queries = _corpus(400), _queries(4)
+def test_an_answer_does_not_depend_on_the_other_queries_of_its_batch():
+    # Batches of one size: ScaNN assigns queries to leaves by another algorithm from some batch size on.
+    corpus, queries = _corpus(400), _queries(8)
     index = _scann(corpus, k=5, max_exclusions=3, leaves_to_search=4)
     excluded = [[1], [2, 3], list(range(50)), []]
-    together = _found(index, queries, excluded, 5)
-    alone = [_found(index, queries[row : row + 1], [excluded[row]], 5)[0] for row in range(4)]
-    assert together == alone
+    found = _found(index, queries[:4], excluded, 5)
+    for row in range(4):
+        others, their_excluded = queries[4:].copy(), [list(range(100, 140)), [], [7], list(range(3))]
+        others[row], their_excluded[row] = queries[row], excluded[row]
+        assert _found(index, others, their_excluded, 5)[row] == found[row]
 
 
 def test_random_exclusions_never_come_back():
@@ -101,7 +103,6 @@ def test_random_exclusions_never_come_back():
             assert not set(found).intersection(hidden)
 
 
-@pytest.mark.xfail(reason="known: float32 last bits differ by batch and column, see the ranks' float64")
 def test_equal_candidates_come_in_the_order_of_the_corpus():
     vectors = np.repeat(np.random.default_rng(1).normal(size=(4, 33)), 9, axis=0).astype(np.float32)
     corpus = tf.Variable(vectors)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.dataset import WindowReader
-from components.trainer.features import FeatureSpec, mean_embedding
-from components.trainer.noise import Noise, dropout
-from components.trainer.towers import FeaturesTower
+from components.trainer.corpus import Corpus
+from components.trainer.features import FeatureSpec
+from components.trainer.noise import Noise
+from components.trainer.towers import CandidateTower, FeaturesTower, LayerNorm
 from shortlist import keys
 from shortlist.config import types
 from tests.components.trainer import world as worlds
@@ -72,7 +72,6 @@ def test_a_query_does_not_depend_on_its_batch(trained, features):
 
 
 def test_a_tower_reads_embeddings_of_candidates_not_their_ids(trained, features):
-    # Gradients of every position reach the candidate tower.
     model, *_ = trained
     with tf.GradientTape() as tape:
         candidates = model.embed_candidates()
@@ -87,7 +86,6 @@ def test_a_candidate_does_not_depend_on_its_batch(trained):
     model, *_ = trained
     everything = model.embed_candidates().numpy()
     np.testing.assert_allclose(model.embed_candidates(tf.constant([7, 2])).numpy(), everything[[7, 2]], atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(everything, axis=1), 1.0, atol=1e-5)
 
 
 def _candidate_tower(world, **config):
@@ -140,14 +138,13 @@ def _embed(tower, query_ids, cities):
 
 
 def test_an_unknown_query_is_one_without_an_id():
-    tower = _features_tower(None)
+    tower = _features_tower()
     # Ids 0, 1 and 2 are known, 3 is what Transform makes of all others.
     known, unknown = _embed(tower, [[1], [3]], [[0], [0]])
     assert np.abs(known - unknown).max() > 1e-3
     city = tower._encoder({"city": tf.constant([[0]], tf.int64)})[0]
     np.testing.assert_allclose(unknown, 1.0 + city, atol=1e-6)
-    for weight in (tower._ids,):
-        weight.assign(weight * 7.0)
+    tower._ids.assign(tower._ids * 7.0)
     np.testing.assert_array_equal(_embed(tower, [[1], [3]], [[0], [0]])[1], unknown)
 
 
@@ -160,100 +157,37 @@ def test_a_features_tower_may_do_without_ids_and_repeats_a_query_for_each_of_its
     np.testing.assert_allclose(repeated, rows[[0, 1, 2]], atol=1e-6)
 
 
-def test_a_mean_embedding_skips_padding():
-    # (1 + 3) / 2, and zeros where there is nothing.
-    table = tf.constant([[1.0, 0.0], [5.0, 5.0], [3.0, 2.0]])
-    np.testing.assert_allclose(mean_embedding(table, tf.constant([[0, 2, -1], [-1, -1, -1]])), [[2, 1], [0, 0]])
+def test_a_candidate_with_neither_id_nor_features_claims_nothing():
+    corpus = Corpus(np.array([b"a", b"b"], object), {"kind": np.array([[0], [-1]], np.int32)}, np.array([3, 0]), "")
+    for specs in ([FeatureSpec("kind", 2)], []):
+        embeddings = CandidateTower(types.CandidateTower(), corpus, specs, 4)(None).numpy()
+        assert embeddings[1].tolist() == [0.0] * 4
+        assert np.abs(embeddings[0]).min() > 0
 
 
-def test_dropout_is_a_function_of_seed_step_and_draw():
-    values = tf.ones([1000])
-    first = dropout(values, 0.5, Noise(1, tf.constant(3))).numpy()
-    np.testing.assert_array_equal(first, dropout(values, 0.5, Noise(1, tf.constant(3))))
-    assert set(first.tolist()) == {0.0, 2.0}
-    noise = Noise(1, tf.constant(3))
-    noise.draw()
-    others = [noise, Noise(2, tf.constant(3)), Noise(1, tf.constant(4))]
-    assert all(np.any(first != dropout(values, 0.5, other).numpy()) for other in others)
-    np.testing.assert_array_equal(dropout(values, 0.5, None), values)
+def test_dropout_acts_only_with_noise(trained, features):
+    model, *_ = trained
+    candidates = tf.stop_gradient(model.embed_candidates())
+
+    def outputs(noise):
+        items = tf.gather(candidates, [[3, 5]])
+        return model.query_tower(_of(features, 1), items, tf.constant([0]), tf.constant([2]), noise=noise).numpy()
+
+    first, again, second = (outputs(Noise(1, tf.constant(step))) for step in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_array_equal(outputs(None), outputs(None))
 
 
-def _window(history, times, targets, target_times):
-    return worlds.example(
-        query_id=[b"q01"],
-        history_ids=[b"c%02d" % item for item in history],
-        history_times=times,
-        target_ids=[b"c%02d" % item for item in targets],
-        target_times=target_times,
-        target_weights=[1.0] * len(targets),
-        seen_ids=sorted({b"c%02d" % item for item in history + targets}),
-        city=[b"town1"],
-    )
+def test_heads_split_the_width_and_stay_causal(world, features):
+    settings = worlds.settings(model={"query_tower": {"kind": "history", "heads": 2, "blocks": 1}})
+    model, _, _ = worlds.assemble(world, settings)
+    before = _outputs(model, _of(features, 1), [3, 5, 7], 3)
+    after = _outputs(model, _of(features, 1), [3, 5, 8], 3)
+    np.testing.assert_allclose(before[:3], after[:3], atol=1e-6)
+    assert np.abs(before[3] - after[3]).max() > 1e-3
 
 
-_WINDOWS = [
-    # 99 is not in the catalogue. The third target's basket is the fourth's.
-    _window([1, 99, 2, 3], [100, 100, 100, 101], [4, 5, 6, 7], [101, 102, 103, 103]),
-    _window([], [], [8, 9], [50, 50]),
-]
-
-
-@pytest.mark.parametrize(
-    ("split", "positions"),
-    [
-        # Each target looks back on all before it.
-        ("leave_last_out", [[3, 4, 5, 6], [0, 1]]),
-        # Target 4 at 101 sees 1 and 2, not 3 at 101; 5 at 102 sees 1, 2, 3, 4; 6 and 7 at 103 see 1, 2, 3, 4, 5.
-        ("leave_last_basket", [[2, 4, 5, 5], [0, 0]]),
-    ],
-)
-def test_what_a_target_looks_back_on(world, trained, split, positions):
-    _, _, corpus, _ = trained
-    reader = WindowReader(worlds.settings(split=split), corpus.ids, worlds.transform_output(world))
-    batch = reader.train_batch(tf.constant(_WINDOWS))
-    np.testing.assert_array_equal(batch.items, [[1, 2, 3, 4, 5, 6], [8, 9, -1, -1, -1, -1]])
-    np.testing.assert_array_equal(batch.targets, [[4, 5, 6, 7], [8, 9, -1, -1]])
-    assert batch.positions.numpy()[0].tolist() == positions[0]
-    assert batch.positions.numpy()[1, :2].tolist() == positions[1]
-
-
-def test_a_basket_is_not_history_of_its_own_items(world):
-    settings = worlds.settings(split="leave_last_basket")
-    model, reader, _ = worlds.assemble(world, settings)
-
-    def last_two(third):
-        window = _window([1, 2], [100, 100], [4, third, 7], [101, 103, 103])
-        batch = reader.train_batch(tf.constant([window]))
-        items = tf.gather(model.embed_candidates(), batch.items)
-        return model.query_tower(batch.features, items, tf.zeros([3], tf.int32), batch.positions[0]).numpy()[1:]
-
-    # What the target at 103 sees does not depend on the other one of its basket.
-    np.testing.assert_allclose(last_two(6), last_two(9), atol=1e-6)
-    np.testing.assert_allclose(*last_two(6), atol=1e-6)
-
-
-def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(trained, world):
-    model, reader, _, _ = trained
-    records = worlds.read(world.windows["eval"])[:4]
-    features = reader.eval_batch(tf.constant(records)).features
-    candidates = model.embed_candidates()
-    histories = tf.constant([[1, 2, 3, 4], [5, -1, -1, -1], [-1, -1, -1, -1], [6, 7, -1, -1]])
-    together = model.embed_queries(features, histories, candidates).numpy()
-    for row in range(4):
-        alone = {name: column[row : row + 1] for name, column in features.items()}
-        history = histories[row : row + 1]
-        # Its own padding goes too.
-        history = history[:, : tf.reduce_sum(tf.cast(history >= 0, tf.int32))]
-        np.testing.assert_allclose(model.embed_queries(alone, history, candidates), together[row : row + 1], atol=1e-6)
-
-
-def test_only_the_items_of_a_history_reach_its_output(trained, world):
-    model, reader, _, _ = trained
-    features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
-    with tf.GradientTape() as tape:
-        candidates = model.embed_candidates()
-        tape.watch(candidates)
-        query = model.embed_queries(features, tf.constant([[3, 5, -1]]), candidates)
-        total = tf.reduce_sum(query * tf.range(float(query.shape[1])))
-    gradient = tf.convert_to_tensor(tape.gradient(total, candidates)).numpy()
-    assert np.flatnonzero(np.abs(gradient).sum(axis=1)).tolist() == [3, 5]
+def test_layer_norm_by_hand():
+    # [1, 3]: mean 2, deviation 1.
+    assert LayerNorm(2)(tf.constant([[1.0, 3.0]])).numpy().ravel().tolist() == pytest.approx([-1.0, 1.0], abs=1e-5)

@@ -1,0 +1,157 @@
+"""The executors of the Indexer and of ServingCheck on artifacts; the one module of theirs that pays for TFX."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.indexer import build, executor, verdict
+from components.serving_check import executor as check_executor
+from shortlist.config import types
+from tests.components.indexer import stand_in
+
+SIZE = 30
+
+
+class Nodes:
+    """The artifacts of both nodes in one folder, and a way to run either."""
+
+    def __init__(self, root):
+        self.root = root
+        self.trained = self.artifact(standard_artifacts.Model, "trained")
+        self.upstream = self.artifact(standard_artifacts.ModelBlessing, "upstream")
+        self.examples = self.artifact(standard_artifacts.Examples, "windows")
+        self.examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
+        self.model = self.artifact(standard_artifacts.Model, "model")
+        self.exact_model = self.artifact(standard_artifacts.Model, "exact")
+        self.blessing = self.artifact(standard_artifacts.ModelBlessing, "blessing")
+        self.infra_blessing = self.artifact(standard_artifacts.InfraBlessing, "infra")
+
+    def artifact(self, kind, name):
+        artifact = kind()
+        artifact.uri = str(self.root / name)
+        pathlib.Path(artifact.uri).mkdir()
+        return artifact
+
+    def train(self, embeddings=None):
+        stand_in.save_stand_in(pathlib.Path(self.trained.uri) / "Format-Serving", SIZE, embeddings=embeddings)
+        stand_in.write_windows(pathlib.Path(self.examples.uri), stand_in.candidate_ids(SIZE), rows=10)
+        self.bless()
+
+    def bless(self, blessed=1, uri=None):
+        self.upstream.set_int_custom_property("blessed", blessed)
+        self.upstream.set_string_custom_property("current_model", uri or self.trained.uri)
+
+    def index(self, **settings):
+        executor.Executor().Do(
+            {"trained_model": [self.trained], "model_blessing": [self.upstream], "examples": [self.examples]},
+            {"model": [self.model], "exact_model": [self.exact_model], "blessing": [self.blessing]},
+            {"config": types.Index(k=5, **settings).model_dump_json(), "code_sha256": ""},
+        )
+        return self.verdict(self.blessing)
+
+    def check(self):
+        check_executor.Executor().Do(
+            {
+                "model": [self.model],
+                "exact_model": [self.exact_model],
+                "model_blessing": [self.blessing],
+                "examples": [self.examples],
+            },
+            {"blessing": [self.infra_blessing]},
+            {"code_sha256": ""},
+        )
+        return self.verdict(self.infra_blessing)
+
+    @staticmethod
+    def verdict(blessing):
+        return (
+            blessing.get_int_custom_property("blessed"),
+            blessing.get_string_custom_property("status"),
+            verdict.reasons_of(blessing),
+        )
+
+    def files(self, artifact):
+        root = pathlib.Path(artifact.uri)
+        return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    return Nodes(tmp_path)
+
+
+def test_a_model_that_was_not_blessed_is_recorded_and_nothing_is_built(nodes):
+    nodes.bless(0)
+    nodes.upstream.set_string_custom_property("reasons", json.dumps(["top_100 is below popularity's"]))
+    assert nodes.index() == (0, "not_blessed", ["top_100 is below popularity's"])
+    assert nodes.files(nodes.model) == nodes.files(nodes.exact_model) == set()
+    assert not nodes.model.has_custom_property("index")
+    assert nodes.blessing.get_string_custom_property("current_model") == nodes.model.uri
+    assert nodes.check() == (0, "not_checked", ["top_100 is below popularity's"])
+    assert nodes.files(nodes.infra_blessing) == {"INFRA_NOT_BLESSED"}
+
+
+def test_a_blessing_without_reasons_still_has_one(nodes):
+    nodes.bless(0)
+    assert nodes.index() == (0, "not_blessed", ["the model was not blessed"])
+
+
+def test_the_blessing_of_another_model_does_not_count(nodes):
+    nodes.bless(1, uri="/elsewhere")
+    blessed, status, (reason,) = nodes.index()
+    assert (blessed, status) == (0, "not_blessed")
+    assert reason == f"the blessing is that of /elsewhere, not of {nodes.trained.uri}"
+
+
+def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
+    nodes.train()
+    assert nodes.index() == (1, "ok", [])
+    wanted = {"Format-Serving/saved_model.pb"} | {
+        f"Format-Serving/assets.extra/{name}.json" for name in ("index", "shortlist")
+    }
+    assert wanted <= nodes.files(nodes.model)
+    assert wanted <= nodes.files(nodes.exact_model)
+    extra = pathlib.Path(nodes.model.uri, "Format-Serving/assets.extra")
+    index = json.loads((extra / "index.json").read_text())
+    assert index == json.loads(nodes.model.get_string_custom_property("index"))
+    assert index.keys() >= {"kind", "k", "recall_at_k", "p50_ms", "p99_ms", "corpus_size", "reason", "params"}
+    assert (index["kind"], index["k"], index["corpus_size"], index["test_queries"]) == ("scann", 5, SIZE, 10)
+    assert json.loads((extra / "shortlist.json").read_text())["query_features"] == stand_in.FEATURES
+
+    asked = []
+
+    def check(model_dir, exact_dir, windows):
+        asked.append((model_dir, exact_dir, len(windows)))
+        return [], {"model": {"p50_ms": 1.0}}
+
+    monkeypatch.setattr(check_executor.check, "check", check)
+    assert nodes.check() == (1, "ok", [])
+    folders = [str(pathlib.Path(artifact.uri, "Format-Serving")) for artifact in (nodes.model, nodes.exact_model)]
+    assert asked == [(*folders, 10)]
+    assert nodes.files(nodes.infra_blessing) == {"INFRA_BLESSED"}
+    assert json.loads(nodes.infra_blessing.get_string_custom_property("figures")) == {"model": {"p50_ms": 1.0}}
+
+    monkeypatch.setattr(check_executor.check, "check", lambda *_: (["it crashed"], {}))
+    assert nodes.check() == (0, "check_failed", ["it crashed"])
+
+
+def test_an_index_whose_recall_is_too_low_is_rejected_with_its_figures(nodes, monkeypatch):
+    nodes.train()
+    monkeypatch.setattr(build.ExactAnswers, "recall", lambda self, served: np.full(len(served), 0.5))
+    reason = "recall@5 of the scann index on 10 test queries is 0.5000, below index.min_recall=0.99"
+    assert nodes.index(kind="scann") == (0, "index_rejected", [reason])
+    assert json.loads(nodes.model.get_string_custom_property("index"))["recall_at_k"] == 0.5
+    assert nodes.check() == (0, "not_checked", [reason])
+
+
+def test_a_model_that_cannot_be_indexed_is_rejected_rather_than_raised(nodes):
+    embeddings = np.ones((SIZE, 8))
+    embeddings[4] = np.inf
+    nodes.train(embeddings)
+    blessed, status, (reason,) = nodes.index()
+    assert (blessed, status) == (0, "index_rejected")
+    assert "not finite" in reason
+    assert not nodes.model.has_custom_property("index")

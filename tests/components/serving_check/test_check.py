@@ -1,0 +1,162 @@
+"""Real processes that load real models, good ones and broken ones."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.indexer import queries
+from components.indexer.exact import ExactIndex
+from components.serving_check import check
+from tests.components.indexer import stand_in
+from tests.components.serving_check import broken
+
+SIZE = 40
+K = 10
+PYTHON = sys.executable
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("serving_check")
+
+
+@pytest.fixture(scope="module")
+def trained_dir(root):
+    return stand_in.save_stand_in(root / "trained", SIZE)
+
+
+@pytest.fixture(scope="module")
+def twin_dirs(root, trained_dir):
+    return stand_in.save_twins(root, trained_dir, K, 8)
+
+
+@pytest.fixture(scope="module")
+def windows(root):
+    stand_in.write_windows(root / "windows", stand_in.candidate_ids(SIZE), rows=12, splits=("test",))
+    return queries.sample_windows(str(root / "windows" / "Split-test"), 12)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Runs the probe without the 10 s that a clean process takes; what it is told and tells stays the same."""
+
+    def run(command, *, cwd, env, **_):
+        from components.serving_check import probe
+
+        assert command[1:3] == ["-m", "components.serving_check.probe"]
+        try:
+            probe.main(*command[3:])
+        except Exception as error:
+            return subprocess.CompletedProcess(command, 1, "", f"Traceback\n{type(error).__name__}: {error}\n")
+        # Which ops this process has loaded says nothing of the model.
+        answers = pathlib.Path(command[-1])
+        answers.write_text(json.dumps(json.loads(answers.read_text()) | {"has_scann": False}))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(check.subprocess, "run", run)
+
+
+def test_good_twins_pass_in_clean_processes(twin_dirs, windows):
+    problems, figures = check.check(*twin_dirs, windows)
+    assert problems == []
+    names = {"import_seconds", "load_seconds", "first_call_ms", "p50_ms", "p99_ms"}
+    assert set(figures) == {"model", "exact_model"}
+    for measured in figures.values():
+        assert set(measured) == names
+        assert all(value > 0 for value in measured.values())
+
+
+def test_an_exact_twin_that_needs_scann_is_refused(twin_dirs, windows, monkeypatch):
+    said = {"problems": [], "answers": {}, "has_scann": True}
+    monkeypatch.setattr(check, "probe", lambda model_dir, windows: said)
+    problems, _ = check.check(*twin_dirs, windows)
+    assert problems == ["exact twin: it needs ScaNN's ops; it has to load in plain TensorFlow"]
+
+
+@pytest.mark.parametrize(
+    ("index_class", "said"),
+    [
+        (broken.Careless, "serving_default: an id came back that was excluded"),
+        (broken.Repeating, "serving_default: an id came back twice"),
+        (broken.NotANumber, "serving_default: a score is not finite"),
+        (broken.Raising, "the process that loaded the model failed: "),
+    ],
+)
+def test_a_broken_model_is_a_reason(index_class, said, root, trained_dir, windows, in_this_process):
+    path = broken.save(trained_dir, root, index_class, K)
+    problems = check.probe(path, windows)["problems"]
+    assert any(problem.startswith(said) for problem in problems), problems
+
+
+def test_a_model_without_a_signature_is_a_reason(root, trained_dir, windows, in_this_process):
+    path = root / "bare"
+    trained = tf.saved_model.load(str(trained_dir))
+    tf.saved_model.save(trained, str(path), {"query_embedding": trained.signatures["query_embedding"]})
+    (path / "assets.extra").mkdir(exist_ok=True)
+    (path / "assets.extra" / "index.json").write_text(json.dumps({"kind": "brute_force"}))
+    problems, _ = check.check(str(path), str(path), windows)
+    lacks = "the model lacks the signatures ['candidate_embedding', 'examples', 'recommend', 'serving_default']"
+    assert problems == [lacks, f"exact twin: {lacks}"]
+
+
+@pytest.mark.parametrize("missing", ["saved_model.pb", "assets.extra/index.json"])
+def test_a_missing_file_is_a_reason(missing, twin_dirs, windows, tmp_path, in_this_process):
+    shutil.copytree(twin_dirs[1], tmp_path / "model")
+    (tmp_path / "model" / missing).unlink()
+    problems, _ = check.check(str(tmp_path / "model"), twin_dirs[1], windows)
+    assert len(problems) == 1
+    assert problems[0].startswith("the process that loaded the model failed: ")
+
+
+def test_twins_of_different_models_are_told_apart(twin_dirs, windows, root, in_this_process):
+    embeddings = np.random.default_rng(0).normal(size=(SIZE, 8))
+    other = stand_in.save_stand_in(root / "other" / "trained", SIZE, embeddings=embeddings)
+    problems, _ = check.check(twin_dirs[0], broken.save(other, root / "other", ExactIndex, K), windows)
+    assert "serving_default: the index and its exact twin score the same candidate differently" in problems
+    assert len(problems) <= 11
+
+
+def stubborn(tmp_path, monkeypatch, source):
+    """Has another script than the probe run in the clean process."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nexec {PYTHON} -c '{source}'\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(check.sys, "executable", str(script))
+
+
+def test_a_crash_is_a_reason_with_its_signal(tmp_path, monkeypatch, windows):
+    stubborn(tmp_path, monkeypatch, f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})")
+    problems, figures = check.check("model", "exact", windows)
+    crash = "the model crashed the process that loaded it (SIGSEGV)"
+    assert problems == [crash, f"exact twin: {crash}"]
+    assert figures == {"model": {}, "exact_model": {}}
+
+
+def test_a_failure_is_a_reason_with_its_last_line(tmp_path, monkeypatch, windows):
+    stubborn(tmp_path, monkeypatch, 'raise SystemExit("one\\nthe cause\\n \\n")')
+    assert check.probe("model", windows)["problems"] == ["the process that loaded the model failed: the cause"]
+    stubborn(tmp_path, monkeypatch, "raise SystemExit(3)")
+    assert check.probe("model", windows)["problems"] == ["the process that loaded the model failed: nothing on stderr"]
+
+
+def test_no_end_in_time_is_a_reason(tmp_path, monkeypatch, windows):
+    stubborn(tmp_path, monkeypatch, "import time; time.sleep(60)")
+    assert check.probe("model", windows, timeout_seconds=1)["problems"] == ["no answer within 1 s"]
+
+
+def test_the_process_is_clean(monkeypatch):
+    monkeypatch.setenv("SHORTLIST_DATA_DIR", "somewhere")
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    environment = check._clean_environment()
+    assert "SHORTLIST_DATA_DIR" not in environment
+    assert pathlib.Path(environment["PYTHONPATH"], "components").is_dir()
+    assert environment["TF_USE_LEGACY_KERAS"] == "0"
+    assert environment["PATH"] == os.environ["PATH"]

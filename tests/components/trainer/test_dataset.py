@@ -1,0 +1,198 @@
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer import dataset
+from components.trainer.dataset import WindowReader
+from components.trainer.model import TrainBatch
+from shortlist import keys
+from tests.components.trainer import world as worlds
+
+_CORPUS = {"kind": "corpus"}
+_IN_BATCH = {"kind": "in_batch"}
+
+
+def _ids(items):
+    return [b"c%02d" % item for item in items]
+
+
+def _window(history=(), times=(), targets=(), target_times=(), seen=(), query_id=b"q01"):
+    """A record in which item n is candidate cn; the catalogue ends at 19."""
+    return worlds.example(
+        query_id=[query_id],
+        history_ids=_ids(history),
+        history_times=list(times or range(len(history))),
+        target_ids=_ids(targets),
+        target_times=list(target_times or range(100, 100 + len(targets))),
+        target_weights=[1.0 + place for place in range(len(targets))],
+        seen_ids=_ids(seen),
+        city=[b"town1"],
+    )
+
+
+def _reader(world, trained, **settings):
+    return WindowReader(worlds.settings(**settings), trained[2].ids, worlds.transform_output(world))
+
+
+def _batches(trained, world, loss, first, last, seed=1, batch_size=8, **changed):
+    settings = worlds.settings(train={"loss": loss | changed, "seed": seed, "batch_size": batch_size})
+    return list(dataset.train_batches(trained[1], world.windows["train"], settings, first, last))
+
+
+def _pairs(batch):
+    """Returns the (query, target) pairs of a batch, in its order."""
+    queries = batch.features[keys.QUERY_ID].numpy()[:, 0]
+    at = np.argwhere(batch.targets.numpy() >= 0)
+    return [(int(queries[row]), int(batch.targets[row, column])) for row, column in at]
+
+
+def _train_pairs(trained, world):
+    """Counts the (query, target) pairs of the files."""
+    batch = trained[1].train_batch(tf.constant(worlds.read(world.windows["train"])))
+    return collections.Counter(_pairs(batch))
+
+
+def test_a_history_is_the_latest_known_ones(trained):
+    rows = trained[1].known_history(tf.constant([_ids([1, 2, 99, 3, 4, 5]), [*_ids([6, 98]), b"", b"", b"", b""]]))
+    # Four at most; an unknown id takes no place.
+    assert rows.to_list() == [[2, 3, 4, 5], [6]]
+
+
+def test_an_eval_row(trained):
+    records = [
+        _window([1, 2, 3, 4, 5, 99], targets=[6], seen=[1, 2, 3, 4, 5, 99]),
+        _window([7], targets=[98], seen=[7], query_id=b"nobody"),
+    ]
+    batch = trained[1].eval_batch(tf.constant(records))
+    assert batch.history.numpy().tolist() == [[2, 3, 4, 5], [7, -1, -1, -1]]
+    # A target that the catalogue lacks has no row.
+    assert batch.target.numpy().tolist() == [6, -1]
+    assert batch.seen.numpy().tolist() == [[1, 2, 3, 4, 5, -1], [7, -1, -1, -1, -1, -1]]
+    known, unknown = batch.features[keys.QUERY_ID].numpy()[:, 0]
+    assert known < unknown == worlds.NUM_QUERIES
+
+
+def test_rows_without_history_or_seen_items(trained):
+    batch = trained[1].eval_batch(tf.constant([_window(targets=[6])]))
+    assert (batch.history.shape, batch.seen.shape, batch.target.numpy().tolist()) == ([1, 0], [1, 0], [6])
+
+
+@pytest.mark.parametrize(
+    ("split", "positions"),
+    [
+        # Each target looks back on all before it.
+        ("leave_last_out", [[3, 4, 5, 6], [0, 1]]),
+        # Target 4 at 101 sees 1 and 2, not 3 at 101; 5 at 102 sees 1, 2, 3, 4; 6 and 7 at 103 see 1, 2, 3, 4, 5.
+        ("leave_last_basket", [[2, 4, 5, 5], [0, 0]]),
+    ],
+)
+def test_what_a_target_looks_back_on(world, trained, split, positions):
+    records = [
+        _window([1, 99, 2, 3], [100, 100, 100, 101], [4, 5, 6, 7], [101, 102, 103, 103]),
+        _window(targets=[8, 9], target_times=[50, 50]),
+    ]
+    batch = _reader(world, trained, split=split).train_batch(tf.constant(records))
+    # The last target is nobody's past.
+    assert batch.items.numpy().tolist() == [[1, 2, 3, 4, 5, 6], [8, 9, -1, -1, -1, -1]]
+    assert batch.targets.numpy().tolist() == [[4, 5, 6, 7], [8, 9, -1, -1]]
+    assert batch.weights.numpy().tolist() == [[1, 2, 3, 4], [1, 2, 0, 0]]
+    assert batch.positions.numpy()[0].tolist() == positions[0]
+    assert batch.positions.numpy()[1, :2].tolist() == positions[1]
+
+
+def test_an_unknown_target_is_left_out_with_its_time_and_weight(world, trained):
+    record = _window([1], [100], [2, 99, 3], [101, 102, 103])
+    for split in ("leave_last_out", "leave_last_basket"):
+        batch = _reader(world, trained, split=split).train_batch(tf.constant([record]))
+        assert batch.targets.numpy().tolist() == [[2, 3]]
+        assert batch.weights.numpy().tolist() == [[1, 3]]
+        assert batch.positions.numpy().tolist() == [[1, 2]]
+
+
+def test_a_basket_is_no_history_of_its_own_items(world):
+    model, reader, _ = worlds.assemble(world, worlds.settings(split="leave_last_basket"))
+
+    def basket(third):
+        record = _window([1, 2], [100, 100], [4, third, 7], [101, 103, 103])
+        batch = reader.train_batch(tf.constant([record]))
+        items = tf.gather(model.embed_candidates(), batch.items)
+        return model.query_tower(batch.features, items, tf.zeros([3], tf.int32), batch.positions[0]).numpy()[1:]
+
+    first, second = basket(6)
+    np.testing.assert_allclose(first, second, atol=1e-6)
+    np.testing.assert_allclose(basket(9), basket(6), atol=1e-6)
+
+
+def test_each_train_target_comes_once_an_epoch(trained, world):
+    expected = _train_pairs(trained, world)
+    assert sum(expected.values()) == worlds.NUM_QUERIES * 6
+    batches = _batches(trained, world, _CORPUS, 1, 2)
+    per_epoch = dataset.count_train_batches(world.windows["train"], worlds.settings(), 180)
+    assert len(batches) == 2 * per_epoch
+    for epoch in (batches[:per_epoch], batches[per_epoch:]):
+        assert collections.Counter(pair for batch in epoch for pair in _pairs(batch)) == expected
+    # With one target a batch, none can meet another of its query.
+    alone = _batches(trained, world, _IN_BATCH, 1, 1, batch_size=1)
+    assert collections.Counter(pair for batch in alone for pair in _pairs(batch)) == expected
+
+
+def test_an_in_batch_step_has_one_target_of_a_query(trained, world):
+    expected = _train_pairs(trained, world)
+    batches = _batches(trained, world, _IN_BATCH, 1, 1, batch_size=32)
+    settings = worlds.settings(train={"loss": _IN_BATCH, "batch_size": 32})
+    # 180 targets are five batches of 32 and one of 20.
+    assert len(batches) == dataset.count_train_batches(world.windows["train"], settings, 180) == 6
+    pairs = [_pairs(batch) for batch in batches]
+    for batch in pairs:
+        assert len({query for query, _ in batch}) == len(batch)
+    # What is left out for that comes in no other step, and nothing twice.
+    assert not collections.Counter(pair for batch in pairs for pair in batch) - expected
+    # 30 queries and 32 draws: some 20 remain.
+    assert 12 <= len(pairs[0]) <= 30
+
+
+def test_an_in_batch_step_has_at_most_max_positions(trained, world):
+    batches = _batches(trained, world, _IN_BATCH, 1, 1, batch_size=32, max_positions=3)
+    assert {len(_pairs(batch)) for batch in batches} == {3}
+
+
+def test_one_target_a_query_is_its_first():
+    columns = tf.range(6)[:, tf.newaxis]
+    queries = tf.constant([[4], [7], [4], [5], [7], [6]])
+    batch = TrainBatch({keys.QUERY_ID: queries}, columns, columns, columns, columns, columns)
+    assert dataset.one_target_a_query(batch, 10).targets.numpy().ravel().tolist() == [0, 1, 3, 5]
+    assert dataset.one_target_a_query(batch, 3).targets.numpy().ravel().tolist() == [0, 1, 3]
+
+
+def test_explode_gives_each_target_its_latest_items(world, trained):
+    records = [_window([1, 2, 3], targets=[4, 5]), _window(targets=[6, 7], query_id=b"q02")]
+    batch = trained[1].train_batch(tf.constant(records))
+    exploded = dataset.explode(batch, 3)
+    assert exploded.targets.numpy().tolist() == [[4], [5], [6], [7]]
+    assert exploded.items.numpy().tolist() == [[1, 2, 3], [2, 3, 4], [-1, -1, -1], [6, -1, -1]]
+    assert exploded.positions.numpy().tolist() == [[3], [3], [0], [1]]
+    assert exploded.weights.numpy().tolist() == [[1], [2], [1], [2]]
+    queries = exploded.features[keys.QUERY_ID].numpy().ravel().tolist()
+    assert queries[0] == queries[1] != queries[2] == queries[3]
+    # A tower that reads no history needs none.
+    assert dataset.explode(batch, 0).items.shape == [4, 0]
+
+
+@pytest.mark.parametrize("loss", [_CORPUS, _IN_BATCH])
+def test_seed_and_epoch_decide_the_order(trained, world, loss):
+    both = [_pairs(batch) for batch in _batches(trained, world, loss, 1, 2)]
+    first, second = both[: len(both) // 2], both[len(both) // 2 :]
+    assert first != second
+    # The second epoch alone, as a resumed run has it, whatever happened to the global seed.
+    tf.random.set_seed(1)
+    assert [_pairs(batch) for batch in _batches(trained, world, loss, 2, 2)] == second
+    assert [_pairs(batch) for batch in _batches(trained, world, loss, 1, 1, seed=2)] not in (first, second)
+
+
+def test_eval_batches_keep_the_order_of_the_files(trained, world):
+    batches = list(dataset.eval_batches(trained[1], world.windows["eval"], batch_size=7))
+    assert [len(batch.target) for batch in batches] == [7, 7, 7, 7, 2]
+    whole = trained[1].eval_batch(tf.constant(worlds.read(world.windows["eval"])))
+    np.testing.assert_array_equal(tf.concat([batch.target for batch in batches], axis=0), whole.target)

@@ -1,0 +1,89 @@
+"""What a trained model is and says, from training to the exported ranks."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from components.trainer import training
+from components.trainer.export import ServingModule
+from shortlist import keys
+from tests.components.trainer import world as worlds
+
+_Trained = collections.namedtuple("_Trained", "model reader corpus settings before history")
+
+
+def _fit(world, run_dir, settings):
+    model, reader, corpus = worlds.assemble(world, settings)
+    before = [weight.numpy() for weight in model.trainable_variables]
+    files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
+    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(run_dir), "one")
+    return _Trained(model, reader, corpus, settings, before, history)
+
+
+@pytest.fixture(scope="module")
+def trained_in_batch(world, tmp_path_factory):
+    loss = {"kind": "in_batch", "uniform_negatives": 5}
+    settings = worlds.settings(train={"loss": loss, "epochs": 3, "eval_every_epochs": 1, "learning_rate": 0.02})
+    return _fit(world, tmp_path_factory.mktemp("in_batch"), settings)
+
+
+def test_in_batch_trains_every_weight_of_both_towers(trained_in_batch):
+    # But two: the key's bias shifts all scores of a softmax alike, so a third of the attention's bias does nothing.
+    model, before = trained_in_batch.model, trained_in_batch.before
+    assert {id(weight) for tower in (model.query_tower, model.candidate_tower) for weight in tower.trainable_variables} == {
+        id(weight) for weight in model.trainable_variables
+    }
+    still = [
+        weight.name
+        for weight, old in zip(model.trainable_variables, before, strict=True)
+        if np.abs(weight.numpy() - old).max() < 1e-4
+    ]
+    assert still == []
+    losses = [line["loss"] for line in trained_in_batch.history["log"]]
+    assert losses[-1] < losses[0]
+
+
+def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_in_batch, world):
+    model, reader, corpus, settings, *_ = trained_in_batch
+    records = tf.constant(worlds.read(world.windows["test"]))
+    module = ServingModule(model, reader, corpus, settings)
+    rank = module.evaluation(records)[keys.RANK_WITH_SEEN].numpy()
+    batch = reader.eval_batch(records)
+    candidates = module.candidate_embeddings.read_value()
+    queries = model.embed_queries(batch.features, batch.history, candidates)
+    scores = np.sort(queries.numpy() @ candidates.numpy().T, axis=1)
+    # The two count ties differently.
+    assert np.diff(scores, axis=1).min() > 1e-6
+    ids = tf.constant(corpus.ids, tf.string)
+    catalogue = tf.data.Dataset.from_tensor_slices((ids, candidates)).batch(7)
+    metric = tfrs.metrics.FactorizedTopK(catalogue, ks=(1, 5, 10))
+    metric.update_state(queries, tf.gather(candidates, batch.target), tf.gather(ids, batch.target))
+    expected = [np.mean(rank <= k) for k in (1, 5, 10)]
+    assert [float(value) for value in metric.result()] == pytest.approx(expected, abs=1e-6)
+    # And it is no matter of all or nothing.
+    assert 0 < expected[0] < expected[1] < expected[2] < 1
+
+
+def test_early_stopping_leaves_the_best_weights_and_is_final(world, tmp_path, monkeypatch):
+    settings = worlds.settings(train={"epochs": 9, "eval_every_epochs": 1, "patience": 2, "learning_rate": 0.01})
+    figures = [0.1, 0.3, 0.3, 0.2]
+    embeddings = []
+
+    def evaluate(model, _):
+        embeddings.append(model.embed_candidates().numpy())
+        return {training.NDCG: figures[len(embeddings) - 1], training.TOP_10: 0.0}
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+    model, *_, history = _fit(world, tmp_path, settings)
+    # Epoch 3 equals the best and 4 is worse: two evaluations without a better one.
+    assert (history["epochs"], history["best_epoch"], len(embeddings)) == (4, 2, 4)
+    np.testing.assert_array_equal(model.embed_candidates(), embeddings[1])
+    assert np.abs(embeddings[3] - embeddings[1]).max() > 1e-4
+    # A run that has stopped so is over: started again, it trains no further.
+    model, *_, again = _fit(world, tmp_path, settings)
+    assert again == history
+    assert len(embeddings) == 4
+    np.testing.assert_array_equal(model.embed_candidates(), embeddings[1])

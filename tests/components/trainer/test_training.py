@@ -1,0 +1,136 @@
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer import training
+from components.trainer.training import Files, WarmUpSchedule
+from shortlist.config import types
+from tests.components.trainer import world as worlds
+
+
+def _fit(world, run_dir, settings, identity="one"):
+    model, reader, corpus = worlds.assemble(world, settings)
+    files = Files(train=world.windows["train"], eval=world.windows["eval"])
+    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(run_dir), identity)
+    return model, history
+
+
+def _settings(**train):
+    return worlds.settings(train={"epochs": 4, "eval_every_epochs": 1, "learning_rate": 0.01, **train})
+
+
+def _without_seconds(history):
+    log = [{name: value for name, value in line.items() if name != "seconds"} for line in history["log"]]
+    return {name: value for name, value in history.items() if name != "seconds"} | {"log": log}
+
+
+@pytest.fixture(scope="module")
+def unbroken(world, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("unbroken")
+    return *_fit(world, run_dir, _settings()), run_dir
+
+
+def test_training_lowers_the_loss_and_reports_it(unbroken):
+    _, history, run_dir = unbroken
+    assert history["log"][-1]["loss"] < history["log"][0]["loss"]
+    assert [line["epoch"] for line in history["log"]] == [1, 2, 3, 4]
+    lines = (pathlib.Path(run_dir) / training.PROGRESS_FILE).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == history["log"]
+    assert list(pathlib.Path(run_dir, "logs").glob("events*"))
+
+
+def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
+    model, history, _ = unbroken
+    best = max(line[training.NDCG] for line in history["log"])
+    assert history[f"best_{training.NDCG}"] == best
+    _, reader, _ = worlds.assemble(world, _settings())
+    batches = training.dataset.eval_batches(reader, world.windows["eval"])
+    assert training.evaluate(model, batches)[training.NDCG] == pytest.approx(best, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
+    model, history, _ = unbroken
+    again, same = _fit(world, tmp_path / "again", _settings())
+    assert _without_seconds(same) == _without_seconds(history)
+    np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
+    _, other = _fit(world, tmp_path / "other", _settings(seed=2))
+    assert _without_seconds(other) != _without_seconds(history)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(unbroken, world, tmp_path, monkeypatch):
+    model, history, _ = unbroken
+    record = training._RunState.record
+
+    def stop_after_two(state, line):
+        record(state, line)
+        if line["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._RunState, "record", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        _fit(world, tmp_path, _settings())
+    monkeypatch.undo()
+    resumed, rest = _fit(world, tmp_path, _settings())
+    assert _without_seconds(rest) == _without_seconds(history)
+    np.testing.assert_array_equal(resumed.embed_candidates(), model.embed_candidates())
+
+
+def test_a_finished_run_is_not_trained_again_and_another_identity_is(unbroken, world, monkeypatch):
+    model, history, run_dir = unbroken
+    again, same = _fit(world, run_dir, _settings())
+    assert same["log"] == history["log"]
+    np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
+    _, fresh = _fit(world, run_dir, _settings(epochs=1), identity="two")
+    assert [line["epoch"] for line in fresh["log"]] == [1]
+
+
+def test_it_stops_when_eval_gets_no_better(world, tmp_path, monkeypatch):
+    figures = iter([0.1, 0.3, 0.2, 0.3, 0.9])
+    monkeypatch.setattr(
+        training, "evaluate", lambda *_: {training.NDCG: next(figures), training.TOP_10: 0.0}
+    )
+    _, history = _fit(world, tmp_path, _settings(epochs=9, patience=2))
+    # Best at 2; 3 and 4 are no better: the fifth is never run.
+    assert (history["epochs"], history["best_epoch"]) == (4, 2)
+
+
+def test_in_batch_trains_too(world, tmp_path):
+    loss = {"kind": "in_batch", "uniform_negatives": 5, "num_hard_negatives": 20}
+    model = {"query_tower": {"kind": "features"}}
+    settings = worlds.settings(model=model, train={"loss": loss, "epochs": 3, "learning_rate": 0.02})
+    _, history = _fit(world, tmp_path, settings)
+    assert math.isfinite(history["log"][-1]["loss"])
+    # 180 targets in batches of 8.
+    assert history["steps"] == 3 * math.ceil(180 / 8)
+
+
+def test_ndcg_by_hand(trained, world, monkeypatch):
+    model, reader, _, _ = trained
+    monkeypatch.setattr(
+        training, "target_ranks", lambda *_: (tf.constant([1, 2, 10, 11], tf.int64), tf.constant([0], tf.int64))
+    )
+    metrics = training.evaluate(model, training.dataset.eval_batches(reader, world.windows["eval"], 64))
+    # (1 + 1 / log2(3) + 1 / log2(11) + 0) / 4 and 3 of 4.
+    assert metrics[training.NDCG] == pytest.approx((1 + 1 / math.log2(3) + 1 / math.log2(11)) / 4, rel=1e-6)
+    assert metrics[training.TOP_10] == 0.75
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    cosine = WarmUpSchedule(0.4, warm_up_steps=4, total_steps=12, cosine=True)
+    # Steps 0 to 3 rise in quarters; half-way between 4 and 12 the cosine is at one half.
+    rates = [float(cosine(tf.constant(step))) for step in (0, 1, 3, 4, 8, 12, 20)]
+    assert rates == pytest.approx([0.1, 0.2, 0.4, 0.4, 0.2, 0.0, 0.0], abs=1e-7)
+    constant = WarmUpSchedule(0.4, warm_up_steps=0, total_steps=12, cosine=False)
+    assert [float(constant(tf.constant(step))) for step in (0, 11)] == pytest.approx([0.4, 0.4])
+
+
+def test_biases_and_norms_do_not_decay(trained):
+    model = trained[0]
+    optimizer = training.make_optimizer(model, types.Train(learning_rate=1e-12, weight_decay=0.5), 10)
+    decaying = [weight for weight in model.trainable_variables if optimizer._use_weight_decay(weight)]
+    assert decaying
+    assert all(weight.shape.rank == 2 for weight in decaying)
