@@ -19,7 +19,9 @@ from shortlist.errors import BadInputError, DataError, ShortlistError
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.workspace import Workspace
 
-# Beam raises a RuntimeError that quotes the worker's traceback.
+# Beam adds to a message which step it came from.
+_RUNNING = re.compile(r" \[while running .*\]$", re.DOTALL)
+# Some of its runners raise a RuntimeError that quotes the worker's traceback instead.
 _QUOTED_BAD_INPUT = re.compile(r"shortlist\.errors\.(?:Data|Config|BadInput)Error: (.+?)(?: \[while running|\n|$)")
 
 
@@ -91,7 +93,7 @@ def find_bad_input(error: BaseException) -> BadInputError | None:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, BadInputError):
-            return link
+            return type(link)(_RUNNING.sub("", str(link)))
         quoted = _QUOTED_BAD_INPUT.search(str(link))
         if quoted:
             return DataError(quoted.group(1))

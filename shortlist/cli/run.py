@@ -39,7 +39,8 @@ def run(
     data_root = datasets.default_data_dir()
     if checked.data.source:
         data.fetch_with_progress(checked.data.source, console)
-    preflight.check(checked, data_root)
+    for warning in preflight.check(checked, data_root).warnings:
+        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
     run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))

@@ -121,7 +121,7 @@ def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("t
 
 
 def save_twins(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclusions: int) -> tuple[str, str]:
-    """Exports a ScaNN model that searches every cluster, and its exact twin, without measuring; returns their folders."""  # noqa: E501
+    """Exports a ScaNN model that searches all clusters and its exact twin, unmeasured; returns their folders."""
     trained = tf.saved_model.load(str(trained_dir))
     corpus = trained.candidate_embeddings
     params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=int(corpus.shape[0]))

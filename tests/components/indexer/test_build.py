@@ -57,7 +57,7 @@ class Exported:
         return [item for item in order if item not in excluded and (allowed is None or item in allowed)]
 
 
-@pytest.fixture(scope="module", params=[2, 15, 16, 17, 100])
+@pytest.fixture(scope="module", params=[2, 15, 16])
 def exported(request, tmp_path_factory):
     settings = types.Index(k=20, max_exclusions=6)
     return Exported(tmp_path_factory.mktemp(f"corpus{request.param}"), request.param, settings)

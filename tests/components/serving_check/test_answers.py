@@ -14,7 +14,7 @@ CASE = Case("case", excluded=[{"a", "d", "e"}], allowed=[None], limit=3)
 
 
 def test_a_good_answer_breaks_nothing():
-    assert LOWEST == float(np.finfo(np.float32).min)
+    assert float(np.finfo(np.float32).min) == LOWEST
     assert broken_promises(CASE, GOOD, CORPUS) == []
     ties = dataclasses.replace(GOOD, scores=[[1.0, 1.0, LOWEST]])
     assert broken_promises(CASE, ties, CORPUS) == []
