@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import re
 import resource
@@ -82,6 +83,7 @@ def run_pipeline(
         if refusal is not None:
             summarise(Status.REFUSED, str(refusal))
             raise refusal from error
+        logging.getLogger(__name__).exception("%s failed", timed.current)
         cause = f"{timed.current}: {type(error).__name__}: {_first_line(error)}"
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error

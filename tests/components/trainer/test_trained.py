@@ -32,9 +32,9 @@ def trained_in_batch(world, tmp_path_factory):
 
 def test_in_batch_trains_every_weight_of_both_towers(trained_in_batch):
     model, before = trained_in_batch.model, trained_in_batch.before
-    assert {id(weight) for tower in (model.query_tower, model.candidate_tower) for weight in tower.trainable_variables} == {
-        id(weight) for weight in model.trainable_variables
-    }
+    assert {
+        id(weight) for tower in (model.query_tower, model.candidate_tower) for weight in tower.trainable_variables
+    } == {id(weight) for weight in model.trainable_variables}
     still = [
         weight.name
         for weight, old in zip(model.trainable_variables, before, strict=True)

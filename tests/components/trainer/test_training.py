@@ -90,9 +90,7 @@ def test_a_finished_run_is_not_trained_again_and_another_identity_is(unbroken, w
 
 def test_it_stops_when_eval_gets_no_better(world, tmp_path, monkeypatch):
     figures = iter([0.1, 0.3, 0.2, 0.3, 0.9])
-    monkeypatch.setattr(
-        training, "evaluate", lambda *_: {training.NDCG: next(figures), training.TOP_10: 0.0}
-    )
+    monkeypatch.setattr(training, "evaluate", lambda *_: {training.NDCG: next(figures), training.TOP_10: 0.0})
     _, history = _fit(world, tmp_path, _settings(epochs=9, patience=2))
     # Best at 2; 3 and 4 are no better: the fifth is never run.
     assert (history["epochs"], history["best_epoch"]) == (4, 2)

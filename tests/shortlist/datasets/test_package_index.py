@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 import shutil
+import subprocess
 import sys
 import sysconfig
 import time
@@ -36,10 +36,10 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     if request.param == "pip":
-        if not importlib.util.find_spec("pip"):
+        if not package_index._has_pip():
             pytest.skip("this Python has no pip")
         return request.param
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(package_index, "_has_pip", lambda: False)
     if request.param == "uv":
         if not uv:
             pytest.skip("uv is not on PATH")
@@ -128,8 +128,14 @@ def test_a_client_that_cannot_be_started_is_a_reason(tmp_path: pathlib.Path) -> 
 def test_without_any_client_the_remedy_is_named(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV", raising=False)
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(package_index, "_has_pip", lambda: False)
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setattr(sysconfig, "get_config_var", lambda _: None)
     with pytest.raises(SourceError, match="needs pip or uv, and found neither"):
         get(tmp_path)
+
+
+def test_looking_for_a_client_leaves_setuptools_importable() -> None:
+    script = "from shortlist.datasets import package_index as p; p._client(); import distutils.core, setuptools"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
