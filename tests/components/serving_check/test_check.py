@@ -8,12 +8,10 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.indexer import queries
-from components.indexer.exact import ExactIndex
 from components.serving_check import check
 from tests.components.indexer import stand_in
 from tests.components.serving_check import broken
@@ -116,12 +114,24 @@ def test_a_missing_file_is_a_reason(missing, twin_dirs, windows, tmp_path, in_th
     assert problems[0].startswith("the process that loaded the model failed: ")
 
 
-def test_twins_of_different_models_are_told_apart(twin_dirs, windows, root, in_this_process):
-    embeddings = np.random.default_rng(0).normal(size=(SIZE, 8))
-    other = stand_in.save_stand_in(root / "other" / "trained", SIZE, embeddings=embeddings)
-    problems, _ = check.check(twin_dirs[0], broken.save(other, root / "other", ExactIndex, K), windows)
-    assert "serving_default: the index and its exact twin score the same candidate differently" in problems
-    assert len(problems) <= 11
+def test_twins_that_answer_differently_are_told_apart(twin_dirs, windows, monkeypatch):
+    said = {"model": [2.0, 1.0], "exact": [2.0, 1.5]}
+    answers = {
+        name: {"recommend": {"ids": [["a", "b"]], "scores": [best], "count": [2]}} for name, best in said.items()
+    }
+
+    def probe(model_dir, windows):
+        return {"problems": [], "answers": answers["model" if model_dir == twin_dirs[0] else "exact"]}
+
+    monkeypatch.setattr(check, "probe", probe)
+    problems, _ = check.check(*twin_dirs, windows)
+    assert problems == ["recommend: the index and its exact twin score the same candidate differently"]
+
+
+def test_a_long_list_of_problems_is_cut(twin_dirs, windows, monkeypatch):
+    monkeypatch.setattr(check, "probe", lambda model_dir, windows: {"problems": list("abcdefgh"), "answers": {}})
+    problems, _ = check.check(*twin_dirs, windows)
+    assert problems == [*"abcdefgh", "exact twin: a", "exact twin: b", "and 6 more"]
 
 
 def stubborn(tmp_path, monkeypatch, source):
