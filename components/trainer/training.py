@@ -54,10 +54,11 @@ class Files:
     eval: Sequence[str]
 
 
-def evaluate(model: RetrievalModel, batches: tf.data.Dataset) -> dict[str, float]:
+def evaluate(model: RetrievalModel, batches: tf.data.Dataset) -> dict[str, float | None]:
     """Returns NDCG@10 and the share of targets in the top 10, seen items excluded, over the whole corpus.
 
-    With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0.
+    With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0. Both are None where the
+    split has no rows.
     """
     ranks = _rank_function(model, batches)
     candidates = model.embed_candidates()
@@ -68,7 +69,7 @@ def evaluate(model: RetrievalModel, batches: tf.data.Dataset) -> dict[str, float
         counts += float(tf.size(rank))
         hits += float(tf.reduce_sum(tf.cast(inside, tf.float32)))
         gains += float(tf.reduce_sum(tf.where(inside, math.log(2.0) / tf.math.log(1.0 + rank), 0.0)))
-    return {NDCG: gains / max(counts, 1.0), TOP_10: hits / max(counts, 1.0)}
+    return {NDCG: gains / counts, TOP_10: hits / counts} if counts else {NDCG: None, TOP_10: None}
 
 
 def _rank_function(model: RetrievalModel, batches: tf.data.Dataset) -> Any:
@@ -179,7 +180,9 @@ class _RunState:
 
     @property
     def best(self) -> Any:
-        """The log's best line; the earliest of equals."""
+        """The log's best line, the earliest of equals; the latest where eval has no rows to compare by."""
+        if self.log and self.log[-1][NDCG] is None:
+            return self.log[-1]
         return max(self.log, key=lambda line: line[NDCG], default=None)
 
     @property
@@ -201,7 +204,8 @@ class _RunState:
         self._latest.save(line["epoch"])
         self._write_progress()
         for name in ("loss", NDCG, TOP_10, "learning_rate"):
-            tf.summary.scalar(name, line[name], step=line["epoch"])
+            if line[name] is not None:
+                tf.summary.scalar(name, line[name], step=line["epoch"])
 
     def finish(self) -> dict[str, Any]:
         """Restores the best weights and returns the summary of the run."""

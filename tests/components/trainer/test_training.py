@@ -96,6 +96,18 @@ def test_it_stops_when_eval_gets_no_better(world, tmp_path, monkeypatch):
     assert (history["epochs"], history["best_epoch"]) == (4, 2)
 
 
+def test_without_eval_rows_it_trains_to_the_end_and_keeps_the_last_weights(world, tmp_path):
+    empty = str(tmp_path / "eval.gz")
+    with tf.io.TFRecordWriter(empty, "GZIP"):
+        pass
+    settings = _settings(epochs=3, patience=1)
+    model, reader, corpus = worlds.assemble(world, settings)
+    files = Files(train=world.windows["train"], eval=[empty])
+    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(tmp_path), "one")
+    assert (history["epochs"], history["best_epoch"]) == (3, 3)
+    assert history[f"best_{training.NDCG}"] is None
+
+
 def test_in_batch_trains_too(world, tmp_path):
     loss = {"kind": "in_batch", "uniform_negatives": 5, "num_hard_negatives": 20}
     model = {"query_tower": {"kind": "features"}}
