@@ -73,6 +73,18 @@ def make_task(config: types.InBatchLoss | types.CorpusLoss) -> tfrs.tasks.Retrie
     )
 
 
+def count_clipped(frequencies: np.ndarray, num_in_batch: int, num_uniform: int) -> int:
+    """Returns how many candidates can be drawn, but more seldom than TFRS' logQ correction can say.
+
+    Args:
+      frequencies: [corpus] floats, each candidate's share of the train targets.
+      num_in_batch: P, see `sampling_probability`.
+      num_uniform: N.
+    """
+    probability = (num_in_batch * frequencies + num_uniform / len(frequencies)) / (num_in_batch + num_uniform)
+    return int(np.count_nonzero((probability > 0.0) & (probability < MIN_SAMPLING_PROBABILITY)))
+
+
 def sampling_probability(
     rows: tf.Tensor, frequencies: tf.Tensor, num_in_batch: tf.Tensor, num_uniform: int
 ) -> tf.Tensor:

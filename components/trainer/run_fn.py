@@ -10,13 +10,14 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import corpus as corpora
-from components.trainer import export, training
+from components.trainer import export, losses, training
 from components.trainer.dataset import WindowReader
 from components.trainer.features import feature_specs
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
 from components.transform.outputs import vocabulary_size
 from shortlist import keys
+from shortlist.config import types
 
 # Inputs that TFX's FnArgs has no place for; the executor puts them into custom_config.
 CANDIDATES = "candidates"
@@ -56,6 +57,7 @@ def run_fn(fn_args: FnArgs) -> None:
         run_dir=fn_args.model_run_dir,
         identity=_identity(settings, corpus, config[SPLIT_FINGERPRINT]),
     )
+    history["logq_clipped_candidates"] = _clipped(settings, corpus)
     export.export(
         export.ServingModule(model, reader, corpus, settings),
         fn_args.serving_model_dir,
@@ -64,6 +66,14 @@ def run_fn(fn_args: FnArgs) -> None:
         config[SPLIT_FINGERPRINT],
         history,
     )
+
+
+def _clipped(settings: Settings, corpus: corpora.Corpus) -> int:
+    loss = settings.train.loss
+    if not isinstance(loss, types.InBatchLoss) or not loss.logq:
+        return 0
+    frequencies = corpus.counts / max(corpus.counts.sum(), 1)
+    return losses.count_clipped(frequencies, settings.train.batch_size, loss.uniform_negatives)
 
 
 def _files(patterns: list[str]) -> list[str]:

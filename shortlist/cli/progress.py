@@ -63,5 +63,5 @@ class ProgressListener:
     def _flush_cached(self) -> None:
         if self._cached:
             names = ", ".join(self._cached)
-            self._console.print(f"  [cyan]cached[/]  {len(self._cached)} nodes: {names}")
+            self._console.print(f"  [cyan]cached[/]  {len(self._cached)} nodes: {names}", soft_wrap=True)
             self._cached = []

@@ -17,6 +17,7 @@ _HEADLINES = {
     Status.REFUSED: "[bold red]data refused[/]",
     Status.FAILED: "[bold red]failed[/]",
 }
+_WIDTH = 120
 _SPLITS = {
     "leave_last_out": "each query's last interaction",
     "leave_last_basket": "each query's last basket",
@@ -27,7 +28,8 @@ _SPLITS = {
 
 def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
     """Prints the whole story of a run in under 40 lines."""
-    console = Console(file=console.file, highlight=False, soft_wrap=True)
+    # The table needs its columns, in a pipe too; lines of text are left to the terminal to wrap.
+    console = Console(file=console.file, highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
     console.print()
     _print_data(summary, console)
     _print_metrics(summary, console)
@@ -98,6 +100,12 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
             console.print(f"          {reason}")
+    clipped = summary.training.get("logq_clipped_candidates", 0)
+    if clipped:
+        console.print(
+            f"Warning   {clipped:,.0f} candidates are drawn more seldom than logQ can say (1e-6); "
+            "their correction is cut off there"
+        )
     if summary.index:
         index = summary.index
         console.print(

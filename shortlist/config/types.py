@@ -355,8 +355,9 @@ class Evaluate(Section):
     min_lift_over_popularity: float = pydantic.Field(1.1, ge=0.0)
     """The gated accuracy must be at least this many times that of "most popular" on the same rows."""
 
-    max_drop_from_baseline: float = pydantic.Field(0.01, ge=0.0, le=1.0)
-    """How far the gated accuracy may fall below the latest blessed model's, absolute."""
+    max_drop_from_baseline: float = pydantic.Field(0.02, ge=0.0, le=1.0)
+    """How far the gated accuracy may fall below the latest blessed model's, absolute; on 1,000 test rows two seeds
+    of one model differ by 0.01."""
 
     @pydantic.model_validator(mode="after")
     def _gate_among_ks(self) -> Evaluate:

@@ -40,6 +40,13 @@ def _corpus(scores, temperature=1.0, mask=None, weights=None, targets=(0, 1)):
     )
 
 
+def test_candidates_that_logq_cannot_tell_apart_are_counted():
+    # P = 1: probabilities are the frequencies. 0 is never drawn, 5e-7 is below 1e-6, 1e-6 is not.
+    assert losses.count_clipped(np.array([0.0, 5e-7, 1e-6, 0.9]), 1, 0) == 1
+    # P = N = 1, C = 4: (f + 1/4) / 2 is at least 1/8.
+    assert losses.count_clipped(np.array([0.0, 5e-7, 1e-6, 0.9]), 1, 1) == 0
+
+
 def test_in_batch_is_the_tfrs_task_itself():
     assert type(losses.make_task(types.InBatchLoss())) is tfrs.tasks.Retrieval
     assert isinstance(losses.make_task(types.CorpusLoss()), tfrs.tasks.Retrieval)

@@ -1,0 +1,84 @@
+"""What a run prints, from a summary, without running anything."""
+
+import io
+import pathlib
+
+from rich.console import Console
+
+from shortlist.cli import results
+from shortlist.summary import Status, Summary
+
+_METRICS = {
+    f"{name}{suffix}": value
+    for name, value in {
+        "factorized_top_k/top_5_categorical_accuracy": 0.15,
+        "factorized_top_k/top_10_categorical_accuracy": 0.2163,
+        "factorized_top_k/top_100_categorical_accuracy": 0.6893,
+        "ndcg_at_10": 0.1186,
+    }.items()
+    for suffix in ("", "_with_seen")
+}
+_SUMMARY = {
+    "run_id": "20261124T000000Z",
+    "pipeline": "shop",
+    "status": "not_blessed",
+    "reasons": ["too low"],
+    "protocol": {
+        "split": "leave_last_out",
+        "corpus_size": 1682,
+        "tied_targets": 0.44,
+        "repeat_targets": 0.0,
+        "unseen_queries": 0.0,
+    },
+    "data": {
+        "rows": {"train": 98114, "eval": 943, "test": 943},
+        "queries": {"train": 943, "eval": 943, "test": 943},
+        "interactions": 100000,
+        "candidates": 1682,
+        "dropped": {"unknown_candidate": 7, "query_without_interactions": 0},
+    },
+    "metrics": {"overall": {**_METRICS, "example_count": 943.0}},
+    "baselines": {"popularity": _METRICS, "latest_blessed": _METRICS},
+    "blessing": {"blessed": False, "reasons": ["too low"]},
+    "seconds": {"total": 1.0, "components": {}},
+    "peak_rss_mb": 1024.0,
+    "fingerprints": {"data": {}, "config": "", "code": ""},
+}
+
+
+def _printed(**changes):
+    out = io.StringIO()
+    summary = Summary.model_validate({**_SUMMARY, **changes})
+    console = Console(file=out, width=80)
+    results.print_summary(summary, pathlib.Path("runs/x/summary.json"), pathlib.Path("shop.yaml"), console)
+    return out.getvalue()
+
+
+def test_every_contender_has_all_its_columns_in_a_pipe_of_80_columns():
+    text = _printed()
+    assert "…" not in text
+    [row] = [line for line in text.splitlines() if line.startswith("top_10_")]
+    assert row.split() == ["top_10_categorical_accuracy", *["0.2163"] * 6]
+    assert "on 943 test rows" in text
+
+
+def test_rows_are_sorted_by_k_as_numbers():
+    names = [line.split()[0] for line in _printed().splitlines() if line.startswith(("top_", "ndcg"))]
+    assert names == [f"top_{k}_categorical_accuracy" for k in (5, 10, 100)] + ["ndcg_at_10"]
+
+
+def test_a_reason_is_told_once_and_drops_are_counted():
+    text = _printed()
+    assert text.count("too low") == 1
+    assert "dropped: 7 unknown_candidate" in text
+
+
+def test_what_to_type_next_is_told_after_a_push_only():
+    assert "Next" not in _printed()
+    pushed = _printed(status=Status.PUSHED, reasons=[], pushed={"version": 3, "path": "serving/shop/3"})
+    assert "shortlist recommend --config shop.yaml --query QUERY_ID" in pushed
+
+
+def test_a_run_that_died_early_prints_what_there_is():
+    nothing = {name: None for name in ("protocol", "data", "metrics", "baselines", "blessing")}
+    assert "failed" in _printed(status=Status.FAILED, **nothing)
