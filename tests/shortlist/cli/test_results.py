@@ -80,5 +80,5 @@ def test_what_to_type_next_is_told_after_a_push_only():
 
 
 def test_a_run_that_died_early_prints_what_there_is():
-    nothing = {name: None for name in ("protocol", "data", "metrics", "baselines", "blessing")}
+    nothing = dict.fromkeys(("protocol", "data", "metrics", "baselines", "blessing"))
     assert "failed" in _printed(status=Status.FAILED, **nothing)
