@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import pathlib
 from collections.abc import Iterable
 
@@ -11,6 +10,8 @@ import pytest
 import tensorflow as tf
 
 from components.windows import splits
+from shortlist import datasets
+from shortlist.errors import DataError
 
 Log = list[tuple[bytes, splits.Interaction]]
 
@@ -65,11 +66,11 @@ def ints_of(record: tf.train.Example, name: str) -> list[int]:
 
 
 def movielens_100k() -> Log:
-    """Returns the real log, in the order of u.data; skips the test where it was not fetched."""
-    data_dir = pathlib.Path(os.environ.get("SHORTLIST_DATA_DIR", "data"))
-    path = data_dir / "movielens-100k" / "interactions.csv"
-    if not path.exists():
-        pytest.skip(f"{path} is missing; `pipeline_runner.py data fetch movielens-100k` makes it")
+    """Returns the real log, in the order of u.data; fetches it, and skips the test where that cannot be done."""
+    try:
+        path = datasets.fetch("movielens-100k", datasets.default_data_dir()).path / "interactions.csv"
+    except DataError as error:
+        pytest.skip(f"no data: {error}")
     with path.open(newline="", encoding="utf-8") as file:
         return [
             (
