@@ -29,7 +29,13 @@ _SPLITS = {
 def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
     """Prints the whole story of a run in under 40 lines."""
     # The table needs its columns, in a pipe too; lines of text are left to the terminal to wrap.
-    console = Console(file=console.file, highlight=False, soft_wrap=True, width=max(console.width, _WIDTH))
+    console = Console(
+        file=console.file,
+        highlight=False,
+        soft_wrap=True,
+        width=max(console.width, _WIDTH),
+        force_terminal=console.is_terminal or None,
+    )
     console.print()
     _print_data(summary, console)
     _print_metrics(summary, console)
