@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
-from components.evaluator import verdict
+from tfx.utils import path_utils
+
+from components.evaluator import names, verdict
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.model_files import TRAINED_FILE
 from shortlist.summary import (
     Baselines,
     Blessing,
@@ -24,8 +28,7 @@ from shortlist.summary import (
 )
 from shortlist.workspace import Workspace
 
-_OWN_FAMILY = "factorized_top_k/"
-_POPULARITY_FAMILY = "popularity/"
+_POPULARITY = f"{names.POPULARITY_FAMILY}/"
 
 
 def collect(
@@ -93,7 +96,7 @@ def _output(nodes: dict[str, Execution], node: str, key: str) -> Artifact | None
     return execution.output(key)
 
 
-def _stats(windows: Artifact) -> dict:
+def _stats(windows: Artifact) -> dict[str, Any]:
     return json.loads(str(windows.properties["stats"]))
 
 
@@ -126,20 +129,18 @@ def _data(windows: Artifact | None) -> DataSummary | None:
 def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
     read = verdict.read_evaluation(evaluation.uri)
     overall: dict[str, float] = read["overall"]
-    own = {name: value for name, value in overall.items() if not name.startswith(_POPULARITY_FAMILY)}
-    popularity = {
-        _same_name_as_own(name): value for name, value in overall.items() if name.startswith(_POPULARITY_FAMILY)
-    }
+    own = {name: value for name, value in overall.items() if not name.startswith(_POPULARITY)}
+    popularity = {_same_name_as_own(name): value for name, value in overall.items() if name.startswith(_POPULARITY)}
     latest = read["baseline"]
     if latest is not None:
-        latest = {name: value for name, value in latest.items() if not name.startswith(_POPULARITY_FAMILY)}
+        latest = {name: value for name, value in latest.items() if not name.startswith(_POPULARITY)}
     return Metrics(overall=own, slices=read["slices"]), Baselines(popularity=popularity, latest_blessed=latest)
 
 
 def _same_name_as_own(popularity_name: str) -> str:
     """A contender's section holds the same names as the model's, so that programs compare them key by key."""
-    name = popularity_name.removeprefix(_POPULARITY_FAMILY)
-    return f"{_OWN_FAMILY}{name}" if name.startswith("top_") else name
+    name = popularity_name.removeprefix(_POPULARITY)
+    return f"{names.MODEL_FAMILY}/{name}" if name.startswith("top_") else name
 
 
 def _reasons(artifact: Artifact | None) -> list[str]:
@@ -170,7 +171,7 @@ def _pushed(artifact: Artifact | None) -> Pushed | None:
 def _training(model: Artifact | None) -> dict[str, float]:
     if model is None:
         return {}
-    path = pathlib.Path(model.uri) / "Format-Serving" / "assets.extra" / "shortlist.json"
+    path = pathlib.Path(path_utils.serving_model_path(model.uri)) / TRAINED_FILE
     train = json.loads(path.read_text(encoding="utf-8"))["train"]
     return {name: value for name, value in train.items() if isinstance(value, int | float)}
 

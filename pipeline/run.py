@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 import re
 import resource
@@ -124,33 +125,25 @@ class _Timed(Listener):
         self._listener.node_failed(node_id, seconds)
 
 
-def _tables(config: types.Config) -> dict[str, types.Table]:
-    tables: dict[str, types.Table] = {
-        "interactions": config.data.interactions,
-        "candidates": config.data.candidates,
-    }
-    if config.data.queries:
-        tables["queries"] = config.data.queries
-    return tables
-
-
 def _content_sha256(config: types.Config, data_root: pathlib.Path) -> dict[str, str]:
     return {
         name: fingerprints.content_sha256(preflight.resolve(table.path, data_root))
-        for name, table in _tables(config).items()
+        for name, table in config.data.tables.items()
     }
 
 
 def _stage_schemas(config: types.Config, workspace: Workspace) -> dict[str, pathlib.Path]:
     """Copies each schema to a path named by its content: ImportSchemaGen's cache key is the path alone."""
-    staged = {}
-    for name in _tables(config):
+    staged: dict[str, pathlib.Path] = {}
+    for name in config.data.tables:
         source = pathlib.Path(config.data.schemas) / f"{name}.pbtxt"
         folder = workspace.root / "schemas" / fingerprints.content_sha256(source)[:16]
         folder.mkdir(parents=True, exist_ok=True)
         staged[name] = folder / source.name
-        if not staged[name].exists():
-            shutil.copyfile(source, staged[name])
+        # In one step: a half-written copy would be taken for the schema ever after.
+        partial = staged[name].with_suffix(".part")
+        shutil.copyfile(source, partial)
+        os.replace(partial, staged[name])
     return staged
 
 

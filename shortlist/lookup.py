@@ -12,7 +12,6 @@ from components.table_example_gen.spec import Kind, table_spec
 from shortlist import keys, preflight
 from shortlist.config import types
 from shortlist.errors import DataError
-from shortlist.fingerprints import matching_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +70,7 @@ def _features(queries: types.Queries | None, data_root: pathlib.Path, query_id: 
 def _rows(kind: Kind, table: types.Table, data_root: pathlib.Path) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
     """Yields ((path relative to the data root, row number), values by feature)."""
     spec = table_spec(kind, table)
-    for path in matching_files(preflight.resolve(table.path, data_root)):
+    for path in preflight.existing_files(kind, table.path, data_root):
         name = str(path.relative_to(data_root)) if path.is_relative_to(data_root) else str(path)
         with path.open("rb") as file:
             for row_number, row in parsed_rows(open_table(file, spec, name), spec):

@@ -116,13 +116,12 @@ def check_schemas(data: types.Data) -> None:
       ConfigError: Names the file.
     """
     folder = pathlib.Path(data.schemas)
-    tables = ["interactions", "candidates", *(["queries"] if data.queries else [])]
-    for name in tables:
+    for name in data.tables:
         file = folder / f"{name}.pbtxt"
         if not file.is_file():
             raise ConfigError(
                 f"data.schemas: expected the file {file}, got none; "
-                "make one with `shortlist schema infer` or point data.schemas at another folder"
+                "write one like those in schemas/movielens_100k, or point data.schemas at another folder"
             )
 
 
@@ -162,7 +161,7 @@ class _Table:
     def of(cls, kind: Kind, table: types.Table, root: pathlib.Path) -> _Table:
         """Finds the files and checks every header."""
         spec = table_spec(kind, table)
-        files = tuple(_existing_files(kind, table.path, root))
+        files = tuple(existing_files(kind, table.path, root))
         found = cls(spec, table.path, root, files, ())
         headers = []
         for file in files:
@@ -210,7 +209,12 @@ class _Table:
         return file.relative_to(self.root).as_posix() if file.is_relative_to(self.root) else str(file)
 
 
-def _existing_files(kind: Kind, path: str, root: pathlib.Path) -> list[pathlib.Path]:
+def existing_files(kind: Kind, path: str, root: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files that a data path names.
+
+    Raises:
+      DataError: There are none; tells what was found instead.
+    """
     full = resolve(path, root)
     files = fingerprints.matching_files(full)
     if files:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from shortlist import keys
 from shortlist.errors import BadInputError
+from shortlist.model_files import INDEX_FILE
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-INDEX_FILE = "assets.extra/index.json"
 _MAX_INT32 = 2**31 - 1
 # Every other input of `recommend` is one of the query's features.
 _NOT_FEATURES = frozenset(
@@ -46,7 +46,7 @@ class Recommender:
         Raises:
           BadInputError: There is no pushed model, or one of another make.
         """
-        self.path = _version_path(pathlib.Path(serving_path))
+        self.path = version_path(pathlib.Path(serving_path))
         self.index: dict[str, Any] = _index_of(self.path)
         self._model = load_served(self.path)
         self._signature = self._model.signatures["recommend"]
@@ -201,7 +201,15 @@ def _index_of(path: pathlib.Path) -> dict[str, Any]:
         raise BadInputError(f"{path}: not a model that Shortlist pushed, for it has no {INDEX_FILE}") from None
 
 
-def _version_path(path: pathlib.Path) -> pathlib.Path:
+def version_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns the folder of one served model, without loading it.
+
+    Args:
+      path: One version's folder, or the folder of all versions, of which the newest is taken.
+
+    Raises:
+      BadInputError: There is no pushed model.
+    """
     if (path / "saved_model.pb").is_file():
         return path
     from components.pusher.atomic import served_version

@@ -10,9 +10,6 @@ SKIPPED = "skipped"
 REASON = "reason"
 """Custom property of the Baseline node's model, str: why it was skipped."""
 
-METADATA_PATH = ("assets.extra", "shortlist.json")
-"""Where a trained model describes itself, within its SavedModel."""
-
 # Keys of shortlist.json that must be equal, and what people call them. Ranks are comparable only
 # in the same corpus, hits only on the same rows, and both models must read these rows' features.
 _MUST_MATCH = {

@@ -13,6 +13,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.baseline import compatibility
+from shortlist.model_files import TRAINED_FILE
 
 
 class Executor(base_executor.BaseExecutor):
@@ -46,7 +47,7 @@ def _why_skipped(candidate_uri: str, baselines: list[types.Artifact]) -> str | N
 
 
 def _metadata(model_uri: str) -> dict[str, Any]:
-    path = os.path.join(path_utils.serving_model_path(model_uri), *compatibility.METADATA_PATH)
+    path = os.path.join(path_utils.serving_model_path(model_uri), TRAINED_FILE)
     if not fileio.exists(path):
         return {}
     with fileio.open(path, "r") as file:

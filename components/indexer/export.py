@@ -19,9 +19,8 @@ from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.scann_index import ScannIndex
 from shortlist import keys
-from shortlist.recommend import INDEX_FILE
+from shortlist.model_files import INDEX_FILE, TRAINED_FILE
 
-TRAINED_FILE = "assets.extra/shortlist.json"
 _Tensors = dict[str, tf.Tensor]
 _Specs = Mapping[str, tf.TensorSpec]
 

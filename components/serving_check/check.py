@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.serving_check.answers import Answers, disagreements
-from shortlist.recommend import INDEX_FILE
+from shortlist.model_files import INDEX_FILE
 
 TIMEOUT_SECONDS = 900
 _PROJECT_ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from shortlist import keys
 from shortlist.config import types
 from shortlist.errors import ConfigError
 
-Kind = Literal["interactions", "candidates", "queries"]
+Kind = types.TableName
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Format = Literal["csv", "parquet"]

@@ -16,9 +16,9 @@ from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.settings import Settings
 from shortlist import keys
 from shortlist.config import types
+from shortlist.model_files import TRAINED_FILE
 
 CONTRACT_VERSION = 1
-METADATA_FILE = os.path.join("assets.extra", "shortlist.json")
 
 
 class ServingModule(tf.Module):
@@ -124,7 +124,7 @@ def export(
         "max_history": settings.windows.max_history,
         "train": history,
     }
-    file_path = os.path.join(path, METADATA_FILE)
+    file_path = os.path.join(path, TRAINED_FILE)
     tf.io.gfile.makedirs(os.path.dirname(file_path))
     with tf.io.gfile.GFile(file_path, "w") as file:
         file.write(json.dumps(metadata, indent=2, sort_keys=True))

@@ -20,7 +20,7 @@ Column = Union[tf.Tensor, tf.SparseTensor]
 
 # Vocabulary file of the candidate ids among the train targets, with their counts.
 CANDIDATE_COUNTS = "candidate_counts"
-# A query id's embedding is worth its memory up to here; DESIGN's ids are strings everywhere.
+# Query ids that get an embedding of their own: 5M of 64 floats are 1.3 GB.
 _MAX_QUERY_IDS = 5_000_000
 
 

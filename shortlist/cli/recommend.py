@@ -40,6 +40,7 @@ def recommend(
 
     checked = load_config(config)
     workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    model_path = serving.version_path(workspace.serving_dir)
     data_root = datasets.default_data_dir()
     titles = lookup.candidate_titles(checked.data, data_root)
     if query is not None:
@@ -52,7 +53,7 @@ def recommend(
 
     with log.everything_else_to(workspace.root / "recommend.log", verbose=False):
         answers = serving.recommend(
-            workspace.serving_dir,
+            model_path,
             query_id=known.query_id,
             history=known.history,
             k=k,

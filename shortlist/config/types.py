@@ -23,6 +23,9 @@ class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
+TableName = Literal["interactions", "candidates", "queries"]
+
+
 class FeatureType(str, enum.Enum):
     """How a column is read, transformed and embedded."""
 
@@ -197,6 +200,12 @@ class Data(Section):
 
     max_unknown_fraction: float = pydantic.Field(0.05, ge=0.0, le=1.0)
     """Share of interactions that may name a candidate the catalogue lacks: dropped and counted; above it, refused."""
+
+    @property
+    def tables(self) -> dict[TableName, Table]:
+        """The tables that there are, by name."""
+        tables: dict[TableName, Table] = {"interactions": self.interactions, "candidates": self.candidates}
+        return tables | {"queries": self.queries} if self.queries else tables
 
     @pydantic.model_validator(mode="after")
     def _time_where_order_matters(self) -> Data:

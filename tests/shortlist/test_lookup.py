@@ -40,3 +40,9 @@ def test_an_unknown_query_is_refused_by_name(data, tmp_path):
 
 def test_titles_are_there_for_every_candidate(data, tmp_path):
     assert lookup.candidate_titles(data, tmp_path) == {"a": "Ant", "b": None, "c": "Cät"}
+
+
+def test_a_missing_table_is_told_rather_than_taken_for_an_empty_one(data, tmp_path):
+    (tmp_path / "log.csv").unlink()
+    with pytest.raises(DataError, match=r"log\.csv: expected a file at .*, got nothing there"):
+        lookup.find_query(data, tmp_path, "u")

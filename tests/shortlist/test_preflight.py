@@ -207,7 +207,7 @@ def test_missing_schema(project):
     (project.root / "schemas" / "queries.pbtxt").unlink()
     sentence = project.refusal(ConfigError)
     assert "queries.pbtxt" in sentence
-    assert "shortlist schema infer" in sentence
+    assert "write one like those in schemas/movielens_100k" in sentence
 
 
 def test_file_in_the_way_of_the_workspace(project):

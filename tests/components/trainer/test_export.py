@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from components.evaluator.ranks import target_ranks
-from components.trainer.export import METADATA_FILE, ServingModule, export
+from components.trainer.export import ServingModule, export
 from shortlist import keys
+from shortlist.model_files import TRAINED_FILE
 from tests.components.trainer import world as worlds
 
 _ROOT = pathlib.Path(__file__).parents[3]
@@ -126,7 +127,7 @@ def test_an_empty_batch_has_empty_ranks(saved):
 
 
 def test_metadata_stands_beside_it(saved):
-    metadata = json.loads((pathlib.Path(saved) / METADATA_FILE).read_text())
+    metadata = json.loads((pathlib.Path(saved) / TRAINED_FILE).read_text())
     assert metadata["contract_version"] == 1
     assert metadata["corpus_size"] == worlds.NUM_CANDIDATES
     assert metadata["split_fingerprint"] == "split-1"

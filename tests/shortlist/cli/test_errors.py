@@ -146,3 +146,19 @@ def test_ctrl_c(project):
         _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130
     assert stderr.splitlines() == ["Interrupted: the same command goes on from what was finished."]
+
+
+def test_recommend_before_any_push_says_what_to_do(tmp_path):
+    text = (ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8")
+    config = tmp_path / "smoke.yaml"
+    config.write_text(text.replace("workspaces/movielens-100k-smoke", str(tmp_path / "none")), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "pipeline_runner.py"), "recommend", "--config", str(config), "--history", "50"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "no model was pushed yet" in done.stderr
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,9 @@
+"""What stands beside a SavedModel of ours, in the folder that TensorFlow leaves to its users."""
+
+from __future__ import annotations
+
+TRAINED_FILE = "assets.extra/shortlist.json"
+"""Written by the Trainer, carried along by the Indexer: what the model was trained on and how it went."""
+
+INDEX_FILE = "assets.extra/index.json"
+"""Written by the Indexer: what the index is and what was measured of it."""
