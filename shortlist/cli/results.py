@@ -56,10 +56,11 @@ def _print_data(summary: Summary, console: Console) -> None:
         f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
         f"tested on {data.rows['test']:,} ({_SPLITS[protocol.split]})"
     )
-    console.print(
-        f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol.tied_targets:.0%} of test "
-        f"targets share their time with another row (file order decides)",
-    )
+    if protocol.split == "leave_last_basket":
+        ties = "rows of a basket are no history for each other"
+    else:
+        ties = f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
+    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {ties}")
     if protocol.unseen_queries > 0:
         console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
 

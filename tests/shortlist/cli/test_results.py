@@ -67,6 +67,13 @@ def test_rows_are_sorted_by_k_as_numbers():
     assert names == [f"top_{k}_categorical_accuracy" for k in (5, 10, 100)] + ["ndcg_at_10"]
 
 
+def test_the_order_of_ties_is_told_where_it_decides_anything():
+    assert "44% of test targets share their time with another row (file order decides)" in _printed()
+    basket = _printed(protocol={**_SUMMARY["protocol"], "split": "leave_last_basket"})
+    assert "rows of a basket are no history for each other" in basket
+    assert "file order" not in basket
+
+
 def test_a_reason_is_told_once_and_drops_are_counted():
     text = _printed()
     assert text.count("too low") == 1
