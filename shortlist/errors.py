@@ -13,6 +13,7 @@ class ExitCode(enum.IntEnum):
     BAD_INPUT = 2
     NOTHING_PUSHED = 3
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class ShortlistError(Exception):
@@ -33,3 +34,7 @@ class ConfigError(BadInputError):
 
 class DataError(BadInputError):
     """The data is wrong: names the file, the column and the row or key."""
+
+
+class ResourceError(ShortlistError):
+    """The machine lacks memory or disk."""
