@@ -11,8 +11,10 @@ from __future__ import annotations
 QUERY_ID = "query_id"
 CANDIDATE_ID = "candidate_id"
 TIMESTAMP = "timestamp"
-SOURCE_PATH = "source_path"  # relative to the data root; second key of the order
-SOURCE_ROW = "source_row"  # data row within that file, 0-based; third key of the order
+TIMESTAMP_NANOS = "timestamp_nanos"  # what the whole seconds leave, in logs that have it; next in the order after them
+WEIGHT = "weight"  # how much an interaction counts in the loss, where the config gives weights
+SOURCE_PATH = "source_path"  # relative to the data root; next key of the order
+SOURCE_ROW = "source_row"  # data row within that file, 0-based; last key of the order
 
 # Windows: one query's time-ordered slice of history with its targets.
 HISTORY_IDS = "history_ids"
@@ -50,6 +52,8 @@ RESERVED = frozenset(
         QUERY_ID,
         CANDIDATE_ID,
         TIMESTAMP,
+        TIMESTAMP_NANOS,
+        WEIGHT,
         SOURCE_PATH,
         SOURCE_ROW,
         HISTORY_IDS,

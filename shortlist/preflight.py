@@ -304,12 +304,12 @@ def _check_unknown_candidates(table: _Table, data: types.Data, report: TableRepo
             f"{table.path}: the first rows name only candidates that {data.candidates.path} lacks, "
             f"e.g. {shown(unknown[0])}; are the ids written the same way in both?"
         ]
-    if fraction <= data.max_unknown_fraction:
+    if fraction <= data.gate.unknown_candidates.threshold:
         return []
     raise table.error(
-        f"at most max_unknown_fraction={data.max_unknown_fraction} of rows with unknown candidates",
+        f"at most {data.gate.unknown_candidates.threshold} of all rows with unknown candidates",
         got,
-        "write ids the same way in both, complete the catalogue, or raise data.max_unknown_fraction",
+        "write ids the same way in both, complete the catalogue, or raise data.gate.unknown_candidates.threshold",
         keys.CANDIDATE_ID,
     )
 

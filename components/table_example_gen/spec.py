@@ -13,7 +13,7 @@ from shortlist.errors import ConfigError
 Kind = types.TableName
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-Format = Literal["csv", "parquet"]
+Format = types.Format
 ColumnType = Literal["id", "order", "category", "multi_category", "numeric", "text", "timestamp"]
 
 DEFAULT_DELIMITER = "|"

@@ -30,7 +30,7 @@ class WindowsConfig(types.Section):
             split=data.split,
             windows=data.windows,
             max_interactions_per_query=data.max_interactions_per_query,
-            max_unknown_fraction=data.max_unknown_fraction,
+            max_unknown_fraction=data.gate.unknown_candidates.threshold,
             has_timestamps=data.interactions.timestamp is not None,
         )
 

@@ -106,7 +106,8 @@ def refusal(
         shown = ", ".join(repr(candidate_id) for candidate_id in unknown_ids)
         return (
             f"interactions: {unknown} of {counts[INTERACTIONS_READ]} rows ({share:.1%}) name a candidate that the "
-            f"catalogue lacks (for example {shown}), above data.max_unknown_fraction={config.max_unknown_fraction}; "
+            f"catalogue lacks (for example {shown}), above "
+            f"data.gate.unknown_candidates.threshold={config.max_unknown_fraction}; "
             "add these candidates or raise the limit"
         )
     if counts.get(QUERIES, 0) < 2:

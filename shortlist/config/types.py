@@ -6,13 +6,14 @@ generated from the docstrings and descriptions here.
 
 from __future__ import annotations
 
+import datetime
 import enum
 import re
 from typing import Annotated, Literal, Union
 
 import pydantic
 
-from shortlist import keys
+from shortlist import inputs, keys, row_filter
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -24,6 +25,9 @@ class Section(pydantic.BaseModel):
 
 
 TableName = Literal["interactions", "candidates", "queries"]
+Format = Literal["csv", "jsonl", "parquet"]
+TimestampUnit = Literal["auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order"]
+Duplicates = Literal["refuse", "first", "last"]
 
 
 class FeatureType(str, enum.Enum):
@@ -69,13 +73,31 @@ class Table(Section):
     """One input table: where it is and which of its columns mean what."""
 
     path: str
-    """A CSV (.csv, .csv.gz) or Parquet file; relative to SHORTLIST_DATA_DIR."""
+    """A file, a folder, a pattern (`*.csv`), dated spans (`log/{YYYY}-{MM}-{DD}/*.csv`) or any URI that Beam opens;
+    relative to SHORTLIST_DATA_DIR. CSV, JSON Lines (either may be gzipped) or Parquet."""
 
-    format: Literal["csv", "parquet"] | None = None
-    """Told by the file name's ending unless given."""
+    format: Format | None = None
+    """Told by the file names' ending unless given."""
+
+    filter: str | None = None
+    """Which rows are read, by the file's own column names: `rating >= 4 and country in ("UK", "FR")`. Rows that do not
+    pass are dropped and counted, before anything in them is checked."""
 
     features: dict[str, Feature] = {}
     """Feature name to type."""
+
+    @pydantic.field_validator("path")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        inputs.check_path(path)
+        return path
+
+    @pydantic.field_validator("filter")
+    @classmethod
+    def _filter(cls, text: str | None) -> str | None:
+        if text is not None:
+            row_filter.parse(text)
+        return text
 
     @pydantic.field_validator("features")
     @classmethod
@@ -91,6 +113,23 @@ class Table(Section):
         return features
 
 
+class Weight(Section):
+    """How much an interaction counts in the loss. Metrics and popularity count every interaction once."""
+
+    column: str
+    """Column of the interaction's type, or of the weight itself where `values` is not given."""
+
+    values: dict[str, float] | None = None
+    """Weight of each type, e.g. `{view: 1, cart: 3, purchase: 10}`. With 0, it is history and never a train target."""
+
+    @pydantic.field_validator("values")
+    @classmethod
+    def _not_negative(cls, values: dict[str, float] | None) -> dict[str, float] | None:
+        if values is not None and (min(values.values(), default=0.0) < 0.0 or max(values.values(), default=0.0) <= 0.0):
+            raise ValueError(f"weights must be 0 or more, one of them above 0, got {values}")
+        return values
+
+
 class Interactions(Table):
     """The interaction log: one row says that a query met a candidate at a time."""
 
@@ -101,7 +140,30 @@ class Interactions(Table):
     """Column of the candidate's (the item's) id."""
 
     timestamp: str | None = "timestamp"
-    """Column of the time, whole seconds since 1970 or an order number; `null` only with split random."""
+    """Column of the time, or of any number that grows with it; `null` only with split random."""
+
+    timestamp_unit: TimestampUnit = "auto"
+    """seconds, milliseconds, microseconds or nanoseconds since 1970, iso8601 (UTC where it names no zone), or order:
+    any whole number that orders a query's interactions. auto is found by looking at the first rows, and told."""
+
+    earliest: datetime.date = datetime.date(1990, 1, 1)
+    """A time before this date is taken for a corrupted one and refused; order numbers have no date."""
+
+    weight: Weight | None = None
+    """Interaction types with weights; without it, every interaction counts 1."""
+
+    repeats: Literal["all", "first", "last"] = "all"
+    """Which interactions of one query with one candidate are kept. `last` drops a row because of a later one: the
+    history then lacks what is still to come, so figures are optimistic; use it only where the log has no first one."""
+
+    last_spans: int | None = pydantic.Field(None, ge=1)
+    """With dated spans in `path`: only the newest this many are read; all of them unless given."""
+
+    @pydantic.model_validator(mode="after")
+    def _spans_in_path(self) -> Interactions:
+        if self.last_spans is not None and not inputs.has_spans(self.path):
+            raise ValueError(f"last_spans needs {{YYYY}}, {{MM}} and {{DD}} in path, got {self.path!r}")
+        return self
 
 
 class Candidates(Table):
@@ -109,6 +171,10 @@ class Candidates(Table):
 
     candidate_id: str = "candidate_id"
     """Column of the candidate's id; each id once."""
+
+    duplicates: Duplicates = "refuse"
+    """What to do with an id that comes again: refuse the table, or keep the first or last row (by file and row). With
+    `first`, the interaction log itself can serve as the catalogue."""
 
     title: str | None = None
     """Name of the feature that people recognise a candidate by, shown by `recommend`."""
@@ -125,6 +191,9 @@ class Queries(Table):
 
     query_id: str = "query_id"
     """Column of the query's id; each id once."""
+
+    duplicates: Duplicates = "refuse"
+    """As in candidates."""
 
 
 class LeaveLastOut(Section):
@@ -179,6 +248,40 @@ class WindowsSection(Section):
     """Most targets of one training window; longer queries get several windows."""
 
 
+class Check(Section):
+    """One thing that the gate looks at: the threshold, and what happens beyond it."""
+
+    threshold: float = pydantic.Field(ge=0.0)
+    """The highest value that passes; for `volume` the lowest."""
+
+    action: Literal["error", "warn", "ignore"] = "error"
+    """error stops the run before training, warn tells, ignore does neither."""
+
+
+class Gate(Section):
+    """What stops a run, or warns, before anything is trained. "Before" is the last blessed run on other data."""
+
+    schema_anomalies: Literal["error", "warn", "ignore"] = "error"
+    """Values, types or columns that the schemas do not allow."""
+
+    drift: Check = Check(threshold=0.3, action="warn")
+    """Distance of a feature's distribution from before: Jensen-Shannon divergence for numbers, the largest change of
+    one value's share for strings."""
+
+    volume: Check = Check(threshold=0.5)
+    """Rows of a table as a share of before: half of them gone is an error."""
+
+    unknown_candidates: Check = Check(threshold=0.05)
+    """Share of interactions that name a candidate the catalogue lacks; up to it they are dropped and counted."""
+
+    tied_targets: Check = Check(threshold=0.5, action="warn")
+    """Share of test targets whose query has another interaction at the same time: only the file's order decides which
+    is the last. Baskets are ties by nature and not checked."""
+
+    isolated_times: Check = Check(threshold=0.0, action="warn")
+    """Interactions whose time lies further outside the middle 99.8% of all times than that middle is long."""
+
+
 class Data(Section):
     """Where the data is and how it is split."""
 
@@ -198,8 +301,7 @@ class Data(Section):
     max_interactions_per_query: int = pydantic.Field(10_000, ge=3)
     """Latest interactions kept a query; the drops are counted and reported."""
 
-    max_unknown_fraction: float = pydantic.Field(0.05, ge=0.0, le=1.0)
-    """Share of interactions that may name a candidate the catalogue lacks: dropped and counted; above it, refused."""
+    gate: Gate = Gate()
 
     @property
     def tables(self) -> dict[TableName, Table]:

@@ -29,7 +29,7 @@ DATA = types.Data(
     interactions=types.Interactions(path="log.csv"),
     candidates=types.Candidates(path="items.csv"),
     schemas="schemas",
-    max_unknown_fraction=0.0,
+    gate=types.Gate(unknown_candidates=types.Check(threshold=0.0)),
 )
 QUERIES_SCHEMA = """
   feature { name: "query_id" type: BYTES presence { min_fraction: 1.0 } value_count { min: 1 max: 1 } }

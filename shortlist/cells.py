@@ -1,0 +1,118 @@
+"""One cell of a table as text, as a number, or as a time.
+
+A CSV cell is a string. A JSON Lines cell is what JSON has. A Parquet cell is a string, bytes, bool, int, float,
+Decimal, list, `Fraction` (a time with part seconds) or None.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import math
+import re
+from typing import Any
+
+# Whole numbers up to here are exact in a double: beyond it, two ids may have become one.
+MAX_EXACT_FLOAT = 2**53
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")  # longer exponents overflow Decimal
+_ISO = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:[.,](?P<part>\d{1,9}))?\s?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?"
+)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_SHOWN = 60
+
+
+class BadCell(Exception):
+    """A cell that is not what its column's type allows."""
+
+    def __init__(self, expected: str, got: str, remedy: str):
+        super().__init__(expected, got, remedy)
+        self.expected = expected
+        self.got = got
+        self.remedy = remedy
+
+
+def shown(value: object) -> str:
+    """Returns a value as it stands in an error message: escaped, on one line, not too long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def text_of(cell: Any) -> str | None:
+    """Returns the exact text of a cell; None where it is null. A whole number never ends in `.0`.
+
+    Raises:
+      BadCell: Bytes that are not UTF-8.
+    """
+    if isinstance(cell, str) or cell is None:
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadCell("UTF-8 text", shown(cell), "write the column as UTF-8 strings") from None
+    if isinstance(cell, float):
+        if math.isnan(cell):
+            return None
+        return str(int(cell)) if is_exact_whole(cell) else repr(cell)
+    if isinstance(cell, decimal.Decimal):
+        return str(int(cell)) if cell == cell.to_integral_value() else format(cell, "f")
+    return str(cell)
+
+
+def number_of(cell: Any) -> Any:
+    """Returns a cell as an exact number: int, float, Decimal or Fraction; None where it is blank or NaN.
+
+    Raises:
+      BadCell: Text that is no number.
+    """
+    if isinstance(cell, str | bytes):
+        text = (text_of(cell) or "").strip()
+        if not text:
+            return None
+        if not _NUMBER.fullmatch(text):
+            raise BadCell("a number", shown(cell), "correct the cell, or compare it with a text in quotes")
+        return decimal.Decimal(text)
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
+    if isinstance(cell, decimal.Decimal) and not cell.is_finite():
+        return None
+    if isinstance(cell, list | dict):
+        raise BadCell("a number", shown(cell), "name a column that holds one value a row")
+    return cell
+
+
+def iso_seconds(text: str) -> fractions.Fraction | int:
+    """Returns the exact seconds since 1970 of an ISO 8601 date or time; UTC where it names no zone.
+
+    Raises:
+      BadCell: It is none.
+    """
+    match = _ISO.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ValueError
+        clock = match["time"] or "00:00"
+        moment = datetime.datetime.fromisoformat(f"{match['date']}T{clock}{_zone(match['zone'])}")
+    except ValueError:
+        raise BadCell("an ISO 8601 date or time", shown(text), "write times like 2011-12-09T12:50:00Z") from None
+    seconds = (moment - _EPOCH) // datetime.timedelta(seconds=1)
+    part = match["part"]
+    return seconds + fractions.Fraction(int(part), 10 ** len(part)) if part and int(part) else seconds
+
+
+def is_exact_whole(cell: float) -> bool:
+    """Returns whether a float is a whole number that no other whole number is rounded to."""
+    return cell.is_integer() and abs(cell) <= MAX_EXACT_FLOAT
+
+
+def _zone(zone: str | None) -> str:
+    if zone is None or zone == "Z":
+        return "+00:00"
+    digits = zone[1:].replace(":", "")
+    return f"{zone[0]}{digits[:2]}:{digits[2:] or '00'}"
