@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import os
 import pathlib
+from collections.abc import Iterator
+
+from shortlist import layout, lock
+from shortlist.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
     """The folders of one pipeline's workspace.
 
+    workspace.json              whose it is, and which version of this layout
     metadata/mlmd.sqlite        ML Metadata: the lineage
     pipeline_root/<node>/...    every artifact
     serving/<name>/<version>/   what is served, in TF Serving's layout
@@ -45,6 +51,26 @@ class Workspace:
     def run_dir(self, run_id: str) -> pathlib.Path:
         """The folder of one run."""
         return self.runs_dir / run_id
+
+    @contextlib.contextmanager
+    def opened(self, command: str) -> Iterator[lock.Holder | None]:
+        """Keeps the workspace for one command that writes; yields the holder that died in it, if one did.
+
+        Args:
+          command: What this process is at, for whoever is refused meanwhile.
+
+        Raises:
+          ConfigError: The folder is another pipeline's, a newer Shortlist's, no workspace, or cannot be written.
+          BadInputError: Another command holds it; names the process.
+        """
+        layout.check(self.root, self.name)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"workspace: expected a folder at {self.root}, got: {error.strerror}") from None
+        with lock.hold(self.root / layout.LOCK_FILE, command) as died:
+            layout.claim(self.root, self.name)
+            yield died
 
     def start_run(self, now: datetime.datetime) -> str:
         """Makes the folder of a new run and returns the run's id, a UTC time."""

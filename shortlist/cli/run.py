@@ -43,14 +43,17 @@ def run(
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
-    run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-    log_path = workspace.run_dir(run_id) / "run.log"
-    console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
-    with log.everything_else_to(log_path, verbose) as terminal:
-        with terminal.status("Loading TFX (about half a minute) ..."):
-            from pipeline.run import run_pipeline
-        with progress.ProgressListener(terminal) as listener:
-            summary = run_pipeline(checked, workspace, run_id, data_root.absolute(), listener)
+    with workspace.opened("run") as died:
+        if died is not None:
+            console.print(f"Going on after a command that died: {died}", soft_wrap=True, markup=False)
+        run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
+        log_path = workspace.run_dir(run_id) / "run.log"
+        console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
+        with log.everything_else_to(log_path, verbose) as terminal:
+            with terminal.status("Loading TFX (about half a minute) ..."):
+                from pipeline.run import run_pipeline
+            with progress.ProgressListener(terminal) as listener:
+                summary = run_pipeline(checked, workspace, run_id, data_root.absolute(), listener)
     results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))
