@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow_hotfix  # noqa: F401  Importing it keeps a file's own pickled types from being run (CVE-2023-47248).
 from pyarrow import types as arrow
 from pyarrow.parquet import ParquetFile
 

@@ -199,6 +199,9 @@ class ParquetReader(TableReader):
             self.columns = list(self._file.schema_arrow.names)
         except parquet.ERRORS as error:
             raise self._unreadable(error) from None
+        except RuntimeError:  # The one that `pyarrow_hotfix` raises.
+            expected, got = "plain column types", "a pickled Python type, which is code and was not run"
+            raise data_error(name, expected, got, "write the column as the type that it is stored in") from None
         self._check_columns()
         for column in spec.columns:
             self._check_type(column)
