@@ -28,6 +28,8 @@ TableName = Literal["interactions", "candidates", "queries"]
 Format = Literal["csv", "jsonl", "parquet"]
 TimestampUnit = Literal["auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order"]
 Duplicates = Literal["refuse", "first", "last"]
+Repeats = Literal["all", "first", "last"]
+Action = Literal["error", "warn", "ignore"]
 
 
 class FeatureType(str, enum.Enum):
@@ -152,9 +154,10 @@ class Interactions(Table):
     weight: Weight | None = None
     """Interaction types with weights; without it, every interaction counts 1."""
 
-    repeats: Literal["all", "first", "last"] = "all"
-    """Which interactions of one query with one candidate are kept. `last` drops a row because of a later one: the
-    history then lacks what is still to come, so figures are optimistic; use it only where the log has no first one."""
+    repeats: Repeats = "all"
+    """Which interactions of one query with one candidate are kept; those of weight 0 repeat only each other. `last`
+    drops a row because of a later one: the history then lacks what is still to come, so figures are optimistic; use it
+    only where the log has no first one."""
 
     last_spans: int | None = pydantic.Field(None, ge=1)
     """With dated spans in `path`: only the newest this many are read; all of them unless given."""
@@ -252,16 +255,16 @@ class Check(Section):
     """One thing that the gate looks at: the threshold, and what happens beyond it."""
 
     threshold: float = pydantic.Field(ge=0.0)
-    """The highest value that passes; for `volume` the lowest."""
+    """The highest value that passes; `volume` must be above it."""
 
-    action: Literal["error", "warn", "ignore"] = "error"
+    action: Action = "error"
     """error stops the run before training, warn tells, ignore does neither."""
 
 
 class Gate(Section):
     """What stops a run, or warns, before anything is trained. "Before" is the last blessed run on other data."""
 
-    schema_anomalies: Literal["error", "warn", "ignore"] = "error"
+    schema_anomalies: Action = "error"
     """Values, types or columns that the schemas do not allow."""
 
     drift: Check = Check(threshold=0.3, action="warn")
@@ -279,7 +282,7 @@ class Gate(Section):
     is the last. Baskets are ties by nature and not checked."""
 
     isolated_times: Check = Check(threshold=0.0, action="warn")
-    """Interactions whose time lies further outside the middle 99.8% of all times than that middle is long."""
+    """Share of interactions whose time lies further outside the middle 99.8% of all times than that middle is long."""
 
 
 class Data(Section):
