@@ -27,7 +27,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test lint format docs venv lock clean broken
+.PHONY: help run test lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,8 @@ help: ## Lists these commands
 run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
 	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
 
-test: lint ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+test: lint .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+	@.venv/bin/python requirements/audit.py --in-tests
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/.dev ## Checks style, format and types
@@ -55,6 +56,9 @@ venv: .venv/.dev ## Makes .venv with everything, development tools too
 lock: ## Brings the locks in line with requirements/*.in; UPGRADE=1 also takes newer versions
 	@bash requirements/lock.sh $(if $(UPGRADE),--upgrade)
 
+audit: .venv/.runtime .tools/audit/.made ## Asks PyPI or OSV for the locked packages' known vulnerabilities
+	@.venv/bin/python requirements/audit.py
+
 clean: ## Removes what make made (.venv, .tools, caches), never data or workspaces
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	@find shortlist components pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -73,6 +77,12 @@ LATER := Bringing .venv in line with the locks
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	@echo "Installing the development tools ..."
 	@$(call install,dev)
+	@touch $@
+
+# The scanner brings pip, and .venv has none: data sets and `doctor` look for it.
+.tools/audit/.made: requirements/audit.txt
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/audit
+	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes --only-binary :all: requirements/audit.txt
 	@touch $@
 
 define install

@@ -16,3 +16,4 @@ compile runtime.txt requirements/runtime.in --constraints requirements/kubeflow.
 compile dev.txt requirements/{runtime,kubeflow,dev}.in --constraints requirements/kubeflow.txt "$@"
 compile build.txt requirements/build.in --constraints requirements/kubeflow.txt "$@"
 compile uv.txt requirements/uv.in "$@"
+compile audit.txt requirements/audit.in "$@"
