@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from components.table_example_gen import values
-from components.table_example_gen.spec import ColumnSpec, TableSpec
+from components.table_example_gen.spec import ENDINGS, ColumnSpec, TableSpec
 from shortlist.errors import DataError
 
 Row = tuple[int, dict[str, Any]]
@@ -73,7 +73,15 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str) -> TableReader:
     Raises:
       DataError: Not a file of that format, or a column is missing.
     """
-    return CsvReader(file, spec, name) if spec.format == "csv" else ParquetReader(file, spec, name)
+    reader = {"csv": CsvReader, "parquet": ParquetReader}.get(spec.format_of(name) or "")
+    if reader is None:
+        raise data_error(
+            name,
+            f"a file name that ends in {', '.join(ENDINGS)}",
+            "another one",
+            f"rename the file, name the files by a pattern, or set data.{spec.kind}.format to csv, jsonl or parquet",
+        )
+    return reader(file, spec, name)
 
 
 def parsed_rows(reader: TableReader, spec: TableSpec) -> Iterator[tuple[int, dict[str, values.Values]]]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import calendar
 import dataclasses
 import json
 from typing import Literal, get_args
 
 from shortlist import keys
 from shortlist.config import types
-from shortlist.errors import ConfigError
 
 Kind = types.TableName
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Format = types.Format
-ColumnType = Literal["id", "order", "category", "multi_category", "numeric", "text", "timestamp"]
+ColumnType = Literal["id", "order", "subsecond", "weight", "category", "multi_category", "numeric", "text", "timestamp"]
+Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order"]
+
+# Units whose times can have part seconds: `timestamp_nanos` is in every row of such a log.
+UNITS_WITH_PARTS: frozenset[Unit] = frozenset({"milliseconds", "microseconds", "nanoseconds", "iso8601"})
 
 DEFAULT_DELIMITER = "|"
 
-_ENDINGS: dict[str, Format] = {".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet"}
+_ENDINGS: dict[str, Format] = {
+    ending + packed: format_
+    for ending, format_ in ((".csv", "csv"), (".jsonl", "jsonl"), (".ndjson", "jsonl"), (".json", "jsonl"))
+    for packed in ("", ".gz")
+} | {".parquet": "parquet"}
+ENDINGS = tuple(_ENDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +41,8 @@ class ColumnSpec:
     """Name in the file."""
 
     type: ColumnType
-    """`id` and `order` (the interactions' timestamp) are required in every row, features are not."""
+    """`id`, `order` (the interactions' timestamp), `subsecond` (what its whole seconds leave) and `weight` are required
+    in every row, features are not."""
 
     key: str
     """Where the config names this column; remedies point at it."""
@@ -40,14 +50,30 @@ class ColumnSpec:
     delimiter: str | None = None
     """Separator of a multi_category column."""
 
+    unit: Unit | None = None
+    """Of an order or subsecond column. A Parquet time says its own, whatever stands here."""
+
+    earliest: int | None = None
+    """Of an order or subsecond column: seconds since 1970 before which a time is taken for a corrupted one."""
+
+    weights: dict[str, float] | None = None
+    """Of a weight column: the weight of each text; None where the cell is the weight."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
     """One table: its file format and the columns that are read from it."""
 
     kind: Kind
-    format: Format
+    format: Format | None
+    """None: each file's name tells."""
+
     columns: tuple[ColumnSpec, ...]
+    filter: str | None = None
+    """Rows that do not pass this `shortlist.row_filter` are dropped before anything in them is checked."""
+
+    duplicates: types.Duplicates = "refuse"
+    """What happens to a candidate's or query's id that comes again; interactions have no such id."""
 
     def to_json(self) -> str:
         """Returns the spec as canonical JSON."""
@@ -57,24 +83,31 @@ class TableSpec:
     def from_json(cls, text: str) -> TableSpec:
         """Returns the spec that `to_json` wrote."""
         raw = json.loads(text)
-        return cls(raw["kind"], raw["format"], tuple(ColumnSpec(**column) for column in raw["columns"]))
+        return cls(**raw | {"columns": tuple(ColumnSpec(**column) for column in raw["columns"])})
 
     def column(self, name: str) -> ColumnSpec:
         """Returns the column that goes by `name` in the examples."""
         return next(column for column in self.columns if column.name == name)
 
+    def format_of(self, file_name: str) -> Format | None:
+        """Returns the format of one of the table's files; None where its name does not tell."""
+        if self.format is not None:
+            return self.format
+        lower = file_name.lower()
+        return next((format_ for ending, format_ in _ENDINGS.items() if lower.endswith(ending)), None)
 
-def table_spec(kind: Kind, table: types.Table) -> TableSpec:
+
+def table_spec(kind: Kind, table: types.Table, timestamp_unit: Unit = "order") -> TableSpec:
     """Returns what to read from a table of the config.
 
-    Raises:
-      ConfigError: The format is neither given nor told by the file name.
+    Args:
+      kind: Which table it is.
+      table: The table's section.
+      timestamp_unit: Of the interactions' timestamp, as `preflight` found it; other tables have none.
     """
-    columns = [
-        ColumnSpec(name, column, "order" if name == keys.TIMESTAMP else "id", f"data.{kind}.{name}")
-        for name, column in _id_columns(table).items()
-        if column is not None
-    ]
+    columns = [ColumnSpec(name, column, "id", f"data.{kind}.{name}") for name, column in _id_columns(table).items()]
+    if isinstance(table, types.Interactions):
+        columns += [*_time_columns(table, timestamp_unit), *_weight_columns(table)]
     columns += [
         ColumnSpec(
             name=name,
@@ -85,27 +118,39 @@ def table_spec(kind: Kind, table: types.Table) -> TableSpec:
         )
         for name, feature in table.features.items()
     ]
-    return TableSpec(kind, _format(kind, table), tuple(columns))
+    duplicates = table.duplicates if isinstance(table, types.Candidates | types.Queries) else "refuse"
+    return TableSpec(kind, table.format, tuple(columns), table.filter, duplicates)
 
 
-def _id_columns(table: types.Table) -> dict[str, str | None]:
-    names = (keys.QUERY_ID, keys.CANDIDATE_ID, keys.TIMESTAMP)
+def _id_columns(table: types.Table) -> dict[str, str]:
+    names = (keys.QUERY_ID, keys.CANDIDATE_ID)
     return {name: getattr(table, name) for name in names if name in type(table).model_fields}
+
+
+def _time_columns(table: types.Interactions, unit: Unit) -> list[ColumnSpec]:
+    if table.timestamp is None:
+        return []
+    column = ColumnSpec(
+        name=keys.TIMESTAMP,
+        column=table.timestamp,
+        type="order",
+        key=f"data.interactions.{keys.TIMESTAMP}",
+        unit=unit,
+        earliest=calendar.timegm(table.earliest.timetuple()),
+    )
+    if unit not in UNITS_WITH_PARTS:
+        return [column]
+    return [column, dataclasses.replace(column, name=keys.TIMESTAMP_NANOS, type="subsecond")]
+
+
+def _weight_columns(table: types.Interactions) -> list[ColumnSpec]:
+    if table.weight is None:
+        return []
+    key = "data.interactions.weight.column"
+    return [ColumnSpec(keys.WEIGHT, table.weight.column, "weight", key, weights=table.weight.values)]
 
 
 def _delimiter(feature: types.Feature) -> str | None:
     if feature.type is types.FeatureType.MULTI_CATEGORY:
         return feature.delimiter or DEFAULT_DELIMITER
     return None
-
-
-def _format(kind: Kind, table: types.Table) -> Format:
-    if table.format is not None:
-        return table.format
-    for ending, format_ in _ENDINGS.items():
-        if table.path.lower().endswith(ending):
-            return format_
-    raise ConfigError(
-        f"data.{kind}.path: expected a file name that ends in {', '.join(_ENDINGS)}, got {table.path!r}; "
-        f"rename the file or set data.{kind}.format to csv or parquet"
-    )

@@ -141,8 +141,11 @@ def test_unreadable_file(project, monkeypatch):
 
 
 def test_unknown_format(project):
+    (project.data / "items.xlsx").write_bytes(b"PK")
     project.set(candidates={"path": "items.xlsx"})
-    assert "data.candidates.format" in project.refusal(ConfigError)
+    sentence = project.refusal()
+    assert "items.xlsx: expected a file name that ends in .csv, .csv.gz, .jsonl" in sentence
+    assert "data.candidates.format" in sentence
 
 
 def test_patterns_read_every_file_and_name_the_one_that_is_bad(project):
