@@ -79,7 +79,7 @@ LATER := Bringing .venv in line with the locks
 	@$(call install,dev)
 	@touch $@
 
-# The scanner brings pip, and .venv has none: data sets and `doctor` look for it.
+# The scanner brings pip, which `data fetch` would prefer to uv if .venv had it.
 .tools/audit/.made: requirements/audit.txt
 	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/audit
 	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes --only-binary :all: requirements/audit.txt
