@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import fnmatch
 import glob
+import itertools
 import os
-import pathlib
 import posixpath
 import re
-from collections.abc import Iterable
-from typing import BinaryIO, cast
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn
+
+from shortlist import remote_files
+from shortlist.errors import DataError
 
 _SPAN_PARTS = {"{YYYY}": ("year", 4), "{MM}": ("month", 2), "{DD}": ("day", 2)}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_PLAIN = re.compile(r"[^*?\[{]*")
+_PATTERN_PARTS = re.compile(r"\{YYYY\}|\{MM\}|\{DD\}|\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
 # What an editor, an engine or a file system leaves beside data.
 _NOT_DATA = (".", "_")
 
@@ -35,14 +42,14 @@ class InputFile:
     """The date in its path, where the data path has {YYYY}, {MM} and {DD}."""
 
     def open(self) -> BinaryIO:
-        """Opens the file for reading bytes, seekable, not decompressed."""
+        """Opens the file for reading bytes, seekable, not decompressed.
+
+        Raises:
+          OSError: It has gone, or may not be read.
+        """
         if not is_uri(self.path):
             return open(self.path, "rb")
-        from apache_beam.io.filesystem import CompressionTypes
-        from apache_beam.io.filesystems import FileSystems
-
-        opened = FileSystems.open(self.path, compression_type=CompressionTypes.UNCOMPRESSED)
-        return cast(BinaryIO, opened)
+        return remote_files.open_for_reading(self.path)
 
 
 def is_uri(path: str) -> bool:
@@ -71,20 +78,23 @@ def check_path(path: str) -> None:
         raise ValueError(f"unknown placeholder {unknown[0]} in {path!r}; dated spans are {{YYYY}}, {{MM}} and {{DD}}")
     if placeholders and sorted(placeholders) != sorted(_SPAN_PARTS):
         raise ValueError(f"expected {{YYYY}}, {{MM}} and {{DD}} once each in {path!r}, got {', '.join(placeholders)}")
+    try:
+        _compiled(path)
+    except re.error as error:
+        raise ValueError(f"expected a pattern of *, ?, [...] and **, got {path!r} ({error.msg})") from None
 
 
 def full_path(path: str, data_root: str | os.PathLike[str]) -> str:
     """Returns a data path of the config where it really is; a relative one starts at the data root."""
-    root = os.fspath(data_root)
-    if is_uri(path) or os.path.isabs(path):
-        return path
-    return posixpath.join(root, path) if is_uri(root) else os.path.join(root, path)
+    return path if is_uri(path) or os.path.isabs(path) else _joined(os.fspath(data_root), path)
 
 
 def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = None) -> list[InputFile]:
     """Returns the files that a data path names, sorted by name; none where there is none.
 
-    A folder stands for all files below it, apart from those whose name, or a folder on the way, begins with `.` or `_`.
+    A folder stands for all files below it, and so does one that a pattern matches. `**` stands for any number of
+    folders. Files and folders whose name begins with `.` or `_` are left out unless the path spells that. A file that
+    links lead to twice is read once.
 
     Args:
       path: As the config has it.
@@ -92,108 +102,168 @@ def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = 
       last_spans: Only files of the newest this many dates.
 
     Raises:
-      OSError: A file system cannot be listed.
-      ValueError: Nothing here can open this kind of URI.
+      DataError: A file system cannot be listed, or nothing here can open this kind of URI.
     """
-    full = full_path(path, data_root)
-    base = _base(path, full, data_root)
-    found = _found_at_uri(full) if is_uri(full) else _found_here(full)
-    files = [InputFile(_relative(file, base), file, size) for file, size in found]
-    if has_spans(full):
-        files = _dated(files, full)
-        if last_spans is not None:
-            newest = sorted({file.span for file in files if file.span})[-last_spans:]
-            files = [file for file in files if file.span in newest]
+    folder, pattern = _folder_and_pattern(path, data_root)
+    wanted = _Wanted(pattern)
+    try:
+        files = list(_files_at_uri(path, folder, wanted) if is_uri(folder) else _files_here(folder, wanted))
+    except OSError as error:
+        where = f" at {error.filename}" if error.filename else ""
+        raise DataError(
+            f"{path}: expected files that can be listed, got {error.strerror}{where}; "
+            "check the permissions, and remove links that lead nowhere"
+        ) from None
+    if last_spans is not None:
+        newest = sorted({file.span for file in files if file.span})[-last_spans:]
+        files = [file for file in files if file.span in newest]
+    for file in files:
+        _check_name(file.name)
     return sorted(files, key=lambda file: file.name)
 
 
-def pattern_of(path: str) -> str:
-    """Returns the pattern that covers all spans of a path."""
-    for placeholder, (_, digits) in _SPAN_PARTS.items():
-        path = path.replace(placeholder, "[0-9]" * digits)
-    return path
+class _Wanted:
+    """Decides by its name, relative to the folder that the pattern starts at, whether a file is meant."""
 
+    def __init__(self, pattern: str):
+        self._parts = pattern.split("/")
+        self._spelled = [part for part in self._parts if part.startswith(_NOT_DATA)]
+        self._has_spans = has_spans(pattern)
+        self._expression = _compiled(pattern, "(?:/.*)?")
+        self._part_expressions = [_compiled(part) for part in self._parts]
+        plain = list(itertools.takewhile(lambda part: not _is_wild(part), self._parts))
+        self.plain = "/".join(plain)
+        """The parts before the first with a wildcard."""
+        self.is_plain = len(plain) == len(self._parts)
+        self.plain_head = "" if self.is_plain else _PLAIN.match(self._parts[len(plain)])[0]  # type: ignore[index]
+        """How the name of the part after them begins."""
 
-def _base(path: str, full: str, data_root: str | os.PathLike[str]) -> str:
-    """Returns the folder that names are relative to: the data root, so that a moved root changes no order.
+    def matches(self, name: str) -> bool:
+        """Returns whether a file is meant."""
+        if self._expression.fullmatch(name) is None or any(map(self._is_hidden, name.split("/"))):
+            return False
+        return not self._has_spans or self.span(name) is not None
 
-    A path outside of it has its own folder for a root.
-    """
-    if not is_uri(path) and not os.path.isabs(path):
-        return os.fspath(data_root)
-    if not is_uri(full) and os.path.isdir(full):
-        return full
-    folder = pattern_of(full)
-    while folder == pattern_of(full) or glob.has_magic(folder):
-        folder = posixpath.dirname(folder)
-    return folder
-
-
-def _relative(file: str, base: str) -> str:
-    if is_uri(file):
-        return file.removeprefix(base).lstrip("/")
-    return pathlib.Path(os.path.relpath(file, base)).as_posix()
-
-
-def _found_here(full: str) -> Iterable[tuple[str, int]]:
-    if os.path.isfile(full):
-        return [(full, os.path.getsize(full))]
-    if os.path.isdir(full):
-        return _below(full)
-    matches = sorted(glob.glob(pattern_of(full)))
-    found = []
-    for match in matches:
-        found += _below(match) if os.path.isdir(match) else [(match, os.path.getsize(match))]
-    return found
-
-
-def _below(folder: str) -> list[tuple[str, int]]:
-    found = []
-    for directory, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(_NOT_DATA))
-        for name in sorted(names):
-            if not name.startswith(_NOT_DATA):
-                file = os.path.join(directory, name)
-                found.append((file, os.path.getsize(file)))
-    return found
-
-
-def _found_at_uri(full: str) -> Iterable[tuple[str, int]]:
-    from apache_beam.io.filesystems import FileSystems  # Seconds to import, and local files do without.
-
-    pattern = pattern_of(full)
-    patterns = [pattern] if glob.has_magic(pattern) else [pattern, pattern.rstrip("/") + "/**"]
-    for candidate in patterns:
-        [match] = FileSystems.match([candidate])
-        metadata = [one for one in match.metadata_list if not _is_hidden(one.path, full)]
-        if metadata:
-            return [(one.path, int(one.size_in_bytes)) for one in metadata if not one.path.endswith("/")]
-    return []
-
-
-def _is_hidden(path: str, full: str) -> bool:
-    below = path.removeprefix(full.rstrip("/")) if path.startswith(full.rstrip("/")) else posixpath.basename(path)
-    return any(part.startswith(_NOT_DATA) for part in below.split("/") if part)
-
-
-def _dated(files: Iterable[InputFile], full: str) -> list[InputFile]:
-    """Returns the files whose path really has a date at the placeholders, with it."""
-    parts = re.split(r"(\{YYYY\}|\{MM\}|\{DD\}|\*\*|\*|\?)", full)
-    wild = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    expression = "".join(
-        f"(?P<{_SPAN_PARTS[part][0]}>[0-9]{{{_SPAN_PARTS[part][1]}}})"
-        if part in _SPAN_PARTS
-        else wild.get(part, re.escape(part))
-        for part in parts
-    )
-    dated = []
-    for file in files:
-        match = re.match(expression, file.path)
-        if match is None:
-            continue
+    def span(self, name: str) -> datetime.date | None:
+        """Returns the date in the name of a file."""
+        match = self._expression.fullmatch(name)
+        if match is None or not self._has_spans:
+            return None
         try:
-            span = datetime.date(*(int(match[part]) for part in ("year", "month", "day")))
+            return datetime.date(int(match["year"]), int(match["month"]), int(match["day"]))
         except ValueError:
-            continue
-        dated.append(dataclasses.replace(file, span=span))
-    return dated
+            return None
+
+    def may_be_below(self, name: str) -> bool:
+        """Returns whether a file that is meant may stand below a folder."""
+        parts = name.split("/")
+        if any(map(self._is_hidden, parts)):
+            return False
+        for part, wanted, expression in zip(parts, self._parts, self._part_expressions, strict=False):
+            if "**" in wanted:
+                return True
+            if expression.fullmatch(part) is None:
+                return False
+        return True
+
+    def _is_hidden(self, part: str) -> bool:
+        return part.startswith(_NOT_DATA) and not any(fnmatch.fnmatchcase(part, spelled) for spelled in self._spelled)
+
+
+def _folder_and_pattern(path: str, data_root: str | os.PathLike[str]) -> tuple[str, str]:
+    """Returns the folder that names are relative to, and the pattern below it.
+
+    The folder is the data root, so that a moved root changes no order; a path outside of it has its own.
+    """
+    root = os.fspath(data_root)
+    root = root.rstrip("/") or root
+    if is_uri(path):
+        scheme, _, rest = path.partition("://")
+        bucket, _, key = rest.rstrip("/").partition("/")
+        folder, pattern = _own_folder(key)
+        return _joined(f"{scheme}://{bucket}", folder), pattern or "**"
+    pattern = posixpath.normpath(path)
+    if pattern == "." or is_uri(root):
+        return root, "**" if pattern == "." else pattern
+    if os.path.isabs(path):
+        root, pattern = os.path.split(pattern) if os.path.lexists(pattern) else _own_folder(pattern)
+    is_a_name = os.path.lexists(os.path.join(root, pattern))
+    return root, glob.escape(pattern) if is_a_name else pattern
+
+
+def _own_folder(path: str) -> tuple[str, str]:
+    """Splits a path before its last part, or before the first that has a wildcard."""
+    parts = path.split("/")
+    cut = next((index for index, part in enumerate(parts) if _is_wild(part)), len(parts) - 1)
+    return "/".join(parts[:cut]), "/".join(parts[cut:])
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}{'' if folder.endswith('/') else '/'}{name}" if folder and name else folder or name
+
+
+def _is_wild(part: str) -> bool:
+    return glob.has_magic(part) or has_spans(part)
+
+
+def _compiled(pattern: str, end: str = "") -> re.Pattern[str]:
+    """Returns the regular expression of a pattern, with the groups year, month and day."""
+    return re.compile("".join(map(_part_expression, _PATTERN_PARTS.findall(pattern))) + end, re.DOTALL)
+
+
+def _part_expression(part: str) -> str:
+    if part in _SPAN_PARTS:
+        name, digits = _SPAN_PARTS[part]
+        return f"(?P<{name}>[0-9]{{{digits}}})"
+    if len(part) > 1 and part.startswith("["):
+        inside = re.sub(r"([^\w-])", r"\\\1", part[1:-1].removeprefix("!"))
+        return f"[^/{inside}]" if part.startswith("[!") else f"[{inside}]"
+    return {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+
+
+def _files_here(folder: str, wanted: _Wanted) -> Iterator[InputFile]:
+    start = os.path.join(folder, wanted.plain)
+    if not os.path.isdir(start):
+        if wanted.is_plain and os.path.isfile(start):
+            yield InputFile(wanted.plain, start, os.path.getsize(start))
+        return
+    seen = {os.path.realpath(start)}
+
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        new = real not in seen
+        seen.add(real)
+        return new
+
+    for directory, folders, names in os.walk(start, onerror=_raise, followlinks=True):
+        place = _joined(wanted.plain, directory.removeprefix(start).strip("/"))
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if wanted.may_be_below(_joined(place, name)) and is_new(os.path.join(directory, name))
+        ]
+        for name in sorted(names):
+            file, path = _joined(place, name), os.path.join(directory, name)
+            if wanted.matches(file) and is_new(path) and stat.S_ISREG((status := os.stat(path)).st_mode):
+                yield InputFile(file, path, status.st_size, wanted.span(file))
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _files_at_uri(path: str, folder: str, wanted: _Wanted) -> Iterator[InputFile]:
+    start = _joined(folder, wanted.plain)
+    found = remote_files.listed(path, start, wanted.plain_head, maybe_a_file=wanted.is_plain)
+    for uri, size in found:
+        name = uri.removeprefix(folder).lstrip("/")
+        # Object stores mark an empty folder by an object whose name ends in a slash.
+        if wanted.matches(name) and not name.endswith("/"):
+            yield InputFile(name, uri, size, wanted.span(name))
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DataError(f"{name!r}: expected a file name in UTF-8, got other bytes; rename the file") from None
