@@ -262,10 +262,7 @@ def verdict(
         return Code.ACCEPTED, [*lines, f"{checked}, all accepted in {_ACCEPTED}"]
     lines += [f"Audit: {finding} is not accepted" for finding in open_findings]
     remedy = f"raise the version and `make lock`, or say in {_ACCEPTED} why it stays and what a user should do"
-    return Code.FOUND, [
-        *lines,
-        f"{checked}: {len(open_findings)} of {len(found)} known findings not accepted; {remedy}",
-    ]
+    return Code.FOUND, [*lines, f"{checked}, {len(open_findings)} of them not accepted; {remedy}"]
 
 
 def exit_code(code: Code, in_tests: bool, in_ci: bool) -> int:
