@@ -161,13 +161,22 @@ def train_batches(
             return _target_batches(reader, records, settings, seed)
         return _similar_lengths(records, settings).map(reader.train_batch, tf.data.AUTOTUNE)
 
-    return tf.data.Dataset.range(first_epoch, last_epoch + 1).flat_map(one_epoch).prefetch(4)
+    epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
+    return _without_autotuner(epochs.flat_map(one_epoch).prefetch(4))
 
 
 def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
     """Returns the `EvalBatch`es of a split."""
     files_dataset = tf.data.Dataset.from_tensor_slices(sorted(files))
-    return _records(files_dataset).batch(batch_size).map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2)
+    batches = _records(files_dataset).batch(batch_size)
+    return _without_autotuner(batches.map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2))
+
+
+def _without_autotuner(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Has AUTOTUNE mean one call a core: the tuner's thread may sleep for a minute before an iterator can be deleted."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def _records(files: tf.data.Dataset) -> tf.data.Dataset:
