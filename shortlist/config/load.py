@@ -6,6 +6,7 @@ import difflib
 import functools
 import os
 import pathlib
+import reprlib
 import typing
 
 import pydantic
@@ -13,6 +14,12 @@ import yaml
 
 from shortlist.config import types
 from shortlist.errors import ConfigError
+from shortlist.secrets import secrets_in
+
+_MAX_SHOWN = 200
+# Strings whole: half of a signed address does not look like one.
+_BOUNDED = reprlib.Repr()
+_BOUNDED.maxlevel, _BOUNDED.maxstring, _BOUNDED.maxother = 2, 10_000, 10_000
 
 
 def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | None = None) -> types.Config:
@@ -76,7 +83,15 @@ def _sentence(problem: typing.Any) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where}: {message[0].lower()}{message[1:]}, got {problem.get('input')!r}"
+    return f"{where}: {message[0].lower()}{message[1:]}, got {_shown(problem.get('input'))}"
+
+
+def _shown(value: object) -> str:
+    """Returns a value as an error may show it: short, however large YAML's aliases make it, and without a secret."""
+    text = _BOUNDED.repr(value)
+    if secrets_in(text):
+        return "a value with credentials in it"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 @functools.cache
