@@ -173,7 +173,7 @@ def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 2
 
 
 def _without_autotuner(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Has AUTOTUNE mean one call a core: the tuner's thread may sleep for a minute before an iterator can be deleted."""
+    """Has AUTOTUNE mean one call a core: an iterator's end can have to wait a minute for the tuner's thread."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)
