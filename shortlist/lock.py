@@ -21,9 +21,9 @@ from collections.abc import Iterator
 
 from shortlist.errors import BadInputError, ConfigError
 
-# The holder writes its name right after it has the lock.
-_READ_ATTEMPTS = 10
-_READ_PAUSE_SECONDS = 0.02
+# A holder writes its name right after it has the lock, and whoever asks `is_held` has it for a moment.
+_ATTEMPTS = 10
+_PAUSE_SECONDS = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,25 +74,36 @@ def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
         os.close(descriptor)
 
 
+def is_held(path: pathlib.Path) -> bool:
+    """Returns whether a process holds a lock now."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _lock(descriptor: int, path: pathlib.Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BadInputError(_in_use(descriptor, path)) from None
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(BlockingIOError):
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            time.sleep(_PAUSE_SECONDS)
     except OSError as error:
         raise ConfigError(
             f"{path}: expected a file system that can lock files, got: {error.strerror}; "
             "put the workspace on a local disk"
         ) from None
+    raise BadInputError(_in_use(_read(descriptor), path))
 
 
-def _in_use(descriptor: int, path: pathlib.Path) -> str:
-    for _ in range(_READ_ATTEMPTS):
-        holder = _read(descriptor)
-        if holder is not None:
-            return f"{path.parent} is in use: {holder}; wait until it ends, or stop it with `kill {holder.pid}` there"
-        time.sleep(_READ_PAUSE_SECONDS)
-    return f"{path.parent} is in use by another command; wait until it ends"
+def _in_use(holder: Holder | None, path: pathlib.Path) -> str:
+    if holder is None:
+        return f"{path.parent} is in use by another command; wait until it ends"
+    return f"{path.parent} is in use: {holder}; wait until it ends, or stop it with `kill {holder.pid}` there"
 
 
 def _read(descriptor: int) -> Holder | None:

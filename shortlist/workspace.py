@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterator
 
 from shortlist import layout, lock
-from shortlist.errors import ConfigError
+from shortlist.errors import BadInputError, ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,17 +53,20 @@ class Workspace:
         return self.runs_dir / run_id
 
     @contextlib.contextmanager
-    def opened(self, command: str) -> Iterator[lock.Holder | None]:
+    def opened(self, command: str, must_exist: bool = False) -> Iterator[lock.Holder | None]:
         """Keeps the workspace for one command that writes; yields the holder that died in it, if one did.
 
         Args:
           command: What this process is at, for whoever is refused meanwhile.
+          must_exist: Refuse rather than make the folder.
 
         Raises:
           ConfigError: The folder is another pipeline's, a newer Shortlist's, no workspace, or cannot be written.
-          BadInputError: Another command holds it; names the process.
+          BadInputError: Another command holds it; names the process. Or nothing was run in it yet.
         """
         layout.check(self.root, self.name)
+        if must_exist and not self.metadata_path.exists():
+            raise BadInputError(f"{self.root}: nothing was run here yet; `shortlist run` makes a model and pushes it")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -71,6 +74,11 @@ class Workspace:
         with lock.hold(self.root / layout.LOCK_FILE, command) as died:
             layout.claim(self.root, self.name)
             yield died
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a command that writes is at work in it now."""
+        return lock.is_held(self.root / layout.LOCK_FILE)
 
     def start_run(self, now: datetime.datetime) -> str:
         """Makes the folder of a new run and returns the run's id, a UTC time."""

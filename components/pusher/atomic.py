@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from shortlist.errors import DataError
+from shortlist.model_files import INDEX_FILE, TRAINED_FILE
 
 VERSIONS_FILE = "versions.json"
 _LAST_VERSION = "last_version"
@@ -50,12 +51,20 @@ def served_version(serving_dir: str | os.PathLike[str]) -> int | None:
     return max(versions(serving_dir), default=None)
 
 
+def missing_files(version_dir: str | os.PathLike[str]) -> list[str]:
+    """Returns what a folder lacks to be a model that Shortlist pushed; a look at names, nothing is loaded."""
+    folder = pathlib.Path(version_dir)
+    needed = ("saved_model.pb", "variables/variables.index", "variables/variables.data-*", TRAINED_FILE, INDEX_FILE)
+    return [name for name in needed if not any(file.stat().st_size for file in folder.glob(name))]
+
+
 def push(
     model_dir: str | os.PathLike[str],
     exact_model_dir: str | os.PathLike[str],
     serving_dir: str | os.PathLike[str],
     keep_versions: int,
     now: Callable[[], float] = time.time,
+    announce: Callable[[int], None] = lambda version: None,
 ) -> int:
     """Makes a model and its twin the newest version, and deletes the oldest ones.
 
@@ -68,6 +77,8 @@ def push(
       serving_dir: Folder of versions, on one file system that renames in one step.
       keep_versions: Newest versions kept, 1 or more.
       now: The clock, seconds since 1970.
+      announce: Told of the version when only the renames are left to do, for whoever has to know after a death whether
+        they were done; what it raises stops the push.
 
     Returns:
       The new version: the time in seconds, or one more than the last version that was ever used.
@@ -86,6 +97,7 @@ def push(
         _reserve(serving_dir, version)
         with _staged(exact_model_dir, twins_dir) as staged_twin, _staged(model_dir, serving_dir) as staged:
             model, twin = serving_dir / str(version), twins_dir / str(version)
+            announce(version)
             try:
                 _rename(staged_twin, twin)
                 _rename(staged, model)

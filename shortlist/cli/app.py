@@ -8,7 +8,7 @@ import click
 import typer
 from rich.console import Console
 
-from shortlist.cli import data, doctor, lineage, recommend, run
+from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run
 from shortlist.errors import ExitCode, ShortlistError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("recommend")(recommend.recommend)
+app.command("rollback")(rollback.rollback)
+app.command("push")(push.push)
 app.command("lineage")(lineage.lineage)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")

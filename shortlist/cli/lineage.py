@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.tree import Tree
 
 from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from shortlist.lineage.trace import Trace
+    from shortlist.lineage.store import Execution
+    from shortlist.lineage.trace import Step, Trace
 
 _WIDTH = 100
 
@@ -34,7 +36,7 @@ def lineage(
 
     checked = load_config(config)
     workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
-    trace = trace_pushed(Store(workspace.metadata_path), version)
+    trace = trace_pushed(Store(workspace.metadata_path), version, workspace.is_open)
     if as_json:
         print(json.dumps(_as_dict(trace), indent=2))
     else:
@@ -47,27 +49,36 @@ def _as_tree(name: str, trace: Trace) -> Tree:
     tree = Tree(f"[bold]{name} version {trace.version}[/]  {trace.path}")
     for step in trace.steps:
         execution = step.execution
-        when = execution.started.strftime("%Y-%m-%d %H:%M:%S")
-        branch = tree.add(
-            f"[bold]{execution.node:<24}[/] {when} UTC {execution.seconds:7.1f} s  run {execution.run_id}"
-        )
+        # A rollback and a forced push belong to no run.
+        by = f"run {execution.run_id}" if execution.run_id else "by hand"
+        branch = tree.add(f"[bold]{execution.node:<24}[/] {_when(execution)} {execution.seconds:7.1f} s  {by}")
         for fact in step.facts:
-            branch.add(fact)
+            branch.add(escape(fact))
+    for step in trace.cut_short:
+        branch = tree.add(f"[dim]{step.execution.node:<24} {_when(step.execution)}  run {step.execution.run_id}[/]")
+        for fact in step.facts:
+            branch.add(f"[dim]{escape(fact)}[/]")
     return tree
+
+
+def _when(execution: Execution) -> str:
+    return execution.started.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _as_dict(trace: Trace) -> dict[str, object]:
     return {
         "version": trace.version,
         "path": trace.path,
-        "steps": [
-            {
-                "node": step.execution.node,
-                "run_id": step.execution.run_id,
-                "started": step.execution.started.isoformat(),
-                "seconds": step.execution.seconds,
-                "facts": step.facts,
-            }
-            for step in trace.steps
-        ],
+        "steps": [_step_as_dict(step) for step in trace.steps],
+        "cut_short": [_step_as_dict(step) for step in trace.cut_short],
+    }
+
+
+def _step_as_dict(step: Step) -> dict[str, object]:
+    return {
+        "node": step.execution.node,
+        "run_id": step.execution.run_id,
+        "started": step.execution.started.isoformat(),
+        "seconds": step.execution.seconds,
+        "facts": step.facts,
     }

@@ -28,7 +28,7 @@ def run(
     Example: shortlist run --config configs/movielens_100k.yaml
     """
     from shortlist import datasets, preflight
-    from shortlist.cli import data, log, progress, results
+    from shortlist.cli import data, log, progress, results, served
     from shortlist.config import load_config
     from shortlist.config.overrides import parse_overrides
     from shortlist.summary import Status
@@ -46,6 +46,7 @@ def run(
     with workspace.opened("run") as died:
         if died is not None:
             console.print(f"Going on after a command that died: {died}", soft_wrap=True, markup=False)
+        served_before = served.by_hand(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
         console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
@@ -55,5 +56,6 @@ def run(
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(checked, workspace, run_id, data_root.absolute(), listener)
     results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
+    served.print_served(served_before, workspace, summary, config, console)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

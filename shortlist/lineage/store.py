@@ -25,6 +25,8 @@ class Artifact:
     type: str
     uri: str
     properties: dict[str, Value]
+    live: bool = True
+    """Whether it was finished; what a killed node announced is not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Store:
         executions = self._store.get_executions_by_context(context.id)
         return self._executions(sorted(executions, key=lambda execution: execution.id))
 
+    def executions(self) -> list[Execution]:
+        """Returns all executions of all runs, and those of no run, oldest first."""
+        return self._executions(sorted(self._store.get_executions(), key=lambda execution: execution.id))
+
     def producer(self, artifact_id: int) -> Execution | None:
         """Returns the execution that really made an artifact (not one that found it in the cache)."""
         events = self._store.get_events_by_artifact_ids([artifact_id])
@@ -89,12 +95,13 @@ class Store:
         return self._executions(made[:1])[0] if made else None
 
     def artifacts(self, type_name: str) -> list[Artifact]:
-        """Returns all artifacts of a type, oldest first."""
+        """Returns all finished artifacts of a type, oldest first."""
         try:
             found = self._store.get_artifacts_by_type(type_name)
         except mlmd_errors.NotFoundError:
             return []
-        return [self._artifact(artifact) for artifact in sorted(found, key=lambda artifact: artifact.id)]
+        artifacts = (self._artifact(artifact) for artifact in sorted(found, key=lambda artifact: artifact.id))
+        return [artifact for artifact in artifacts if artifact.live]
 
     @functools.cached_property
     def _artifact_types(self) -> dict[int, str]:
@@ -102,7 +109,8 @@ class Store:
 
     def _artifact(self, proto: pb.Artifact) -> Artifact:
         properties = {**_values(proto.properties), **_values(proto.custom_properties)}
-        return Artifact(proto.id, self._artifact_types[proto.type_id], proto.uri, properties)
+        live = proto.state == pb.Artifact.LIVE
+        return Artifact(proto.id, self._artifact_types[proto.type_id], proto.uri, properties, live)
 
     def _executions(self, protos: list[pb.Execution]) -> list[Execution]:
         ids = [proto.id for proto in protos]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 from shortlist.errors import BadInputError
+from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
 
 
@@ -25,26 +26,61 @@ class Trace:
     version: int
     path: str
     steps: list[Step]
+    cut_short: list[Step]
+    """Attempts since the first of these steps that did not get to their end."""
 
 
-def trace_pushed(store: Store, version: int | None = None) -> Trace:
+def trace_pushed(store: Store, version: int | None = None, at_work: bool = False) -> Trace:
     """Returns what made a pushed version, the newest unless told.
+
+    Args:
+      store: The workspace's.
+      version: A version that was pushed, by a run or by hand.
+      at_work: Whether a command writes to the workspace now: what looks unfinished was killed otherwise.
 
     Raises:
       BadInputError: Nothing, or not this version, was pushed.
     """
-    pushed = [artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get("pushed") == 1]
-    if not pushed:
+    by_version = pushed_models(store)
+    if not by_version:
         raise BadInputError(
             "nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason"
         )
-    by_version = {int(artifact.properties["pushed_version"]): artifact for artifact in pushed}
     chosen = max(by_version) if version is None else version
     if chosen not in by_version:
         raise BadInputError(f"version {chosen} was never pushed; there are {sorted(by_version)}")
     artifact = by_version[chosen]
-    steps = [Step(execution, _facts(execution)) for execution in _upstream(store, artifact)]
-    return Trace(chosen, str(artifact.properties["pushed_destination"]), steps)
+    upstream = _upstream(store, artifact)
+    first, last = upstream[-1].id, upstream[0].id
+    cut_short = [
+        Step(execution, [_end(execution, at_work)])
+        for execution in store.executions()
+        if first < execution.id and (chosen == max(by_version) or execution.id < last)
+        if execution.state == "RUNNING" or journal.KILLED in execution.properties
+    ]
+    steps = [Step(execution, _facts(execution)) for execution in upstream]
+    return Trace(chosen, str(artifact.properties["pushed_destination"]), steps, cut_short)
+
+
+def pushed_models(store: Store) -> dict[int, Artifact]:
+    """Returns the record of every version that was ever pushed, by a run or by hand; the oldest first."""
+    pushed = [artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get("pushed") == 1]
+    return {int(artifact.properties["pushed_version"]): artifact for artifact in pushed}
+
+
+def told_by_hand(store: Store, version: int) -> str | None:
+    """Returns by whom and why a version is served, where no run pushed it: a rollback or a forced push did."""
+    artifact = pushed_models(store).get(version)
+    execution = store.producer(artifact.id) if artifact else None
+    if execution is None or execution.node not in (journal.ROLLBACK, journal.FORCED_PUSH):
+        return None
+    return "; ".join(_facts(execution))
+
+
+def _end(execution: Execution, at_work: bool) -> str:
+    if execution.state != "RUNNING":
+        return f"killed: {execution.properties[journal.KILLED]}"
+    return "running" if at_work else "killed: its process died, and nothing was run since"
 
 
 def _upstream(store: Store, artifact: Artifact) -> list[Execution]:
@@ -79,6 +115,25 @@ def _pusher(execution: Execution) -> list[str]:
         if pushed
         else []
     )
+
+
+def _rollback(execution: Execution) -> list[str]:
+    properties = execution.properties
+    return [
+        f"rolled back to version {properties['restored_version']} from {properties['replaced_version']}",
+        _by(execution),
+    ]
+
+
+def _forced_push(execution: Execution) -> list[str]:
+    overridden = json.loads(str(execution.properties["overridden"]))
+    reasons = [f"overrides {node}: {reason}" for node, reasons in overridden.items() for reason in reasons]
+    return ["pushed by force", *reasons, _by(execution)]
+
+
+def _by(execution: Execution) -> str:
+    reason = execution.properties["reason"]
+    return f"by {execution.properties['by']}" + (f": {reason}" if reason else "")
 
 
 def _blessing(execution: Execution) -> list[str]:
@@ -137,6 +192,8 @@ def _schema(execution: Execution) -> list[str]:
 
 
 _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
+    journal.ROLLBACK: _rollback,
+    journal.FORCED_PUSH: _forced_push,
     "Pusher": _pusher,
     "ServingCheck": _blessing,
     "Indexer": _indexer,

@@ -116,6 +116,17 @@ def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(path):
         child.communicate(timeout=30)
 
 
+def test_asking_whether_it_is_held_takes_nothing(path):
+    assert not lock.is_held(path)
+    first = Process(path)
+    assert lock.is_held(path)
+    first.end()
+    assert not lock.is_held(path)
+    for _ in range(20):
+        with lock.hold(path, "run"):
+            assert lock.is_held(path)
+
+
 def test_file_that_cannot_be_made_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError) as refused, lock.hold(tmp_path / "none" / ".lock", "run"):
         pass

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-COMMANDS = [[], ["run"], ["recommend"], ["lineage"], ["doctor"], ["data"], ["data", "fetch"]]
+COMMANDS = [[], ["run"], ["recommend"], ["rollback"], ["push"], ["lineage"], ["doctor"], ["data"], ["data", "fetch"]]
 _HEAVY = {"tensorflow", "tfx", "apache_beam", "pandas", "numpy", "pyarrow", "ml_metadata", "pydantic", "scann"}
 _PROBE = """
 import json, sys
