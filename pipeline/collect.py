@@ -9,6 +9,7 @@ from typing import Any
 from tfx.utils import path_utils
 
 from components.evaluator import names, verdict
+from components.table_example_gen.component import NODE_IDS
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.lineage.store import Artifact, Execution, Store
@@ -64,7 +65,7 @@ def collect(
         status=status,
         reasons=reasons,
         protocol=_protocol(config, windows),
-        data=_data(windows),
+        data=_data(nodes, windows),
         metrics=metrics,
         baselines=baselines,
         blessing=blessing,
@@ -113,16 +114,22 @@ def _protocol(config: types.Config, windows: Artifact | None) -> Protocol | None
     )
 
 
-def _data(windows: Artifact | None) -> DataSummary | None:
+def _data(nodes: dict[str, Execution], windows: Artifact | None) -> DataSummary | None:
     if windows is None:
         return None
     stats = _stats(windows)
+    dropped = {
+        f"{reason}/{table}": int(examples.properties[f"dropped_{reason}"])
+        for reason in ("filter", "duplicate")
+        for table, node in NODE_IDS.items()
+        if (examples := _output(nodes, node, "examples"))
+    }
     return DataSummary(
         rows=stats["rows"],
         queries=stats["queries"],
         interactions=stats["interactions"],
         candidates=stats["candidates"],
-        dropped=stats["dropped"],
+        dropped={reason: count for reason, count in dropped.items() if count} | stats["dropped"],
     )
 
 

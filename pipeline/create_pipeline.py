@@ -14,8 +14,8 @@ from components.evaluator.component import RankEvaluator
 from components.indexer.component import Indexer
 from components.pusher.component import TwinPusher
 from components.serving_check.component import ServingCheck
-from components.table_example_gen.component import table_example_gen
-from components.table_example_gen.spec import Kind
+from components.table_example_gen.component import TableExampleGen
+from components.table_example_gen.spec import Kind, Unit
 from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.windows.component import Windows
@@ -30,12 +30,14 @@ _PREPROCESSING = preprocessing.__name__
 class Sources:
     """What the pipeline reads, pinned by content so that the cache sees every change."""
 
-    data_root: pathlib.Path
-    """Where relative data paths start."""
+    data_root: str
+    """Where relative data paths start; may be a URI that Beam opens."""
     content_sha256: dict[str, str]
     """Table name to the fingerprint of its files."""
     schema_files: dict[str, pathlib.Path]
     """Table name to its schema, at a path that changes with the content."""
+    timestamp_unit: Unit
+    """Of the interactions' timestamp, as the preflight found it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +174,7 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
 
 def _checked_table(name: Kind, table: types.Table, sources: Sources) -> _CheckedTable:
     prefix = name.capitalize()
-    gen = table_example_gen(name, table, sources.data_root, sources.content_sha256[name])
+    gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
     statistics = tfx.components.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
     schema = tfx.components.ImportSchemaGen(schema_file=str(sources.schema_files[name])).with_id(f"{prefix}Schema")
     validator = tfx.components.ExampleValidator(

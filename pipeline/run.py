@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pathlib
 import re
 import resource
-import shutil
 import time
 
 import yaml
 
-from pipeline import collect
+from components.table_example_gen.spec import Unit, table_spec
+from pipeline import collect, schemas
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
-from shortlist import fingerprints, preflight
+from shortlist import fingerprints, inputs, resources
 from shortlist.config import types
 from shortlist.errors import BadInputError, DataError, ShortlistError
+from shortlist.lineage import journal
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.workspace import Workspace
 
@@ -37,8 +39,11 @@ def run_pipeline(
     run_id: str,
     data_root: pathlib.Path,
     listener: Listener,
+    timestamp_unit: Unit = "order",
 ) -> Summary:
     """Runs every node and returns the summary, which is also written to the run's folder.
+
+    The caller holds the workspace (`Workspace.opened`): what looks unfinished in it is taken for dead.
 
     Args:
       config: A checked config, past the preflight.
@@ -46,17 +51,20 @@ def run_pipeline(
       run_id: The run's folder exists already, see `Workspace.start_run`.
       data_root: Where relative data paths start.
       listener: Hears of every node.
+      timestamp_unit: Of the interactions' timestamp, as the preflight found it.
 
     Raises:
       DataError: A node refused the data; the summary says `refused`.
+      ResourceError: The disk was full; the summary says `failed`, where there was room for one.
       RunFailed: A node failed otherwise; the summary says `failed`.
-      KeyboardInterrupt: Goes on; the summary says `failed`.
+      KeyboardInterrupt, SystemExit: Go on; the summary says `failed`.
     """
     start = time.monotonic()
     timed = _Timed(listener)
-    sources = Sources(data_root, _content_sha256(config, data_root), _stage_schemas(config, workspace))
+    sources = _sources(config, workspace, data_root, timestamp_unit)
     _write_config(config, workspace.run_dir(run_id))
     workspace.metadata_path.parent.mkdir(parents=True, exist_ok=True)
+    _bury(workspace, "its process died")
 
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
         summary = collect.collect(
@@ -76,7 +84,8 @@ def run_pipeline(
 
     try:
         LocalRunner(run_id, timed).run(create_pipeline(config, sources, workspace))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
+        _bury(workspace, "interrupted")
         summarise(Status.FAILED, "interrupted")
         raise
     except Exception as error:
@@ -85,6 +94,12 @@ def run_pipeline(
             summarise(Status.REFUSED, str(refusal))
             raise refusal from error
         logging.getLogger(__name__).exception("%s failed", timed.current)
+        shortage = resources.find_shortage(error, workspace.root)
+        if shortage is not None:
+            # The summary needs room, too.
+            with contextlib.suppress(Exception):
+                summarise(Status.FAILED, f"{timed.current}: {shortage}")
+            raise shortage from error
         cause = f"{timed.current}: {type(error).__name__}: {_first_line(error)}"
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error
@@ -102,6 +117,13 @@ def find_bad_input(error: BaseException) -> BadInputError | None:
             return DataError(quoted.group(1))
         link = link.__cause__ or link.__context__
     return None
+
+
+def _bury(workspace: Workspace, why: str) -> None:
+    """Ends in ML Metadata what was cut off, and deletes what it had written."""
+    if workspace.metadata_path.exists():
+        for node in journal.Journal(workspace).bury(why):
+            logging.getLogger(__name__).warning("%s was cut off: %s", node, why)
 
 
 class _Timed(Listener):
@@ -125,26 +147,18 @@ class _Timed(Listener):
         self._listener.node_failed(node_id, seconds)
 
 
-def _content_sha256(config: types.Config, data_root: pathlib.Path) -> dict[str, str]:
-    return {
-        name: fingerprints.content_sha256(preflight.resolve(table.path, data_root))
-        for name, table in config.data.tables.items()
-    }
-
-
-def _stage_schemas(config: types.Config, workspace: Workspace) -> dict[str, pathlib.Path]:
-    """Copies each schema to a path named by its content: ImportSchemaGen's cache key is the path alone."""
-    staged: dict[str, pathlib.Path] = {}
-    for name in config.data.tables:
-        source = pathlib.Path(config.data.schemas) / f"{name}.pbtxt"
-        folder = workspace.root / "schemas" / fingerprints.content_sha256(source)[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        staged[name] = folder / source.name
-        # In one step: a half-written copy would be taken for the schema ever after.
-        partial = staged[name].with_suffix(".part")
-        shutil.copyfile(source, partial)
-        os.replace(partial, staged[name])
-    return staged
+def _sources(
+    config: types.Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
+) -> Sources:
+    """Takes the fingerprints of all that the run is about to read."""
+    content_sha256: dict[str, str] = {}
+    schema_files: dict[str, pathlib.Path] = {}
+    for name, table in config.data.tables.items():
+        last_spans = table.last_spans if isinstance(table, types.Interactions) else None
+        content_sha256[name] = fingerprints.content_sha256(inputs.find(table.path, data_root, last_spans))
+        spec = table_spec(name, table, timestamp_unit)
+        schema_files[name] = schemas.stage(spec, config.data.schemas, workspace.root / "schemas")
+    return Sources(os.fspath(data_root), content_sha256, schema_files, timestamp_unit)
 
 
 def _write_config(config: types.Config, run_dir: pathlib.Path) -> None:

@@ -7,6 +7,8 @@ exec properties so that a change of either runs the node again.
 from __future__ import annotations
 
 import ast
+import concurrent.futures
+import contextlib
 import functools
 import glob
 import hashlib
@@ -14,37 +16,34 @@ import importlib.util
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pydantic
 
 from shortlist.errors import DataError
+from shortlist.inputs import InputFile
 
 OUR_PACKAGES = ("components", "pipeline", "shortlist")
 
 _CHUNK_BYTES = 2**20
+# Threads that read and hash: Python lets go of its lock meanwhile.
+_READERS = 8
 
 
-def content_sha256(path: str | os.PathLike[str]) -> str:
-    """Returns the SHA-256 of a file's bytes, or of the names and bytes of many.
+def content_sha256(files: Sequence[InputFile]) -> str:
+    """Returns the SHA-256 of the names and bytes of files.
+
+    Names count, since they order rows that have the same time. Times of modification do not.
 
     Args:
-      path: A file, a folder (all files below it) or a pattern with `*`, `?` or
-        `[...]`. For a single file the result is what `sha256sum` prints.
+      files: As `inputs.find` found them.
 
     Raises:
-      DataError: There is no such file, or it cannot be read.
+      DataError: A file cannot be read, or grew or shrank since it was found.
     """
-    path = pathlib.Path(path)
-    try:
-        if path.is_file():
-            return _file_sha256(path)
-        base, files = _files_of(path)
-        if not files:
-            raise DataError(f"{path}: expected a file, got none; check the path and SHORTLIST_DATA_DIR")
-        return _combined((file.relative_to(base).as_posix(), _file_sha256(file).encode()) for file in files)
-    except OSError as error:
-        raise DataError(f"{path}: expected a readable file, got {error.strerror}; check its permissions") from None
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
+        digests = list(pool.map(_file_sha256, files))
+    return _combined([(file.name, digest) for file, digest in zip(files, digests, strict=True)])
 
 
 def config_sha256(config: pydantic.BaseModel) -> str:
@@ -78,15 +77,10 @@ def code_sha256_under(roots: Mapping[str, pathlib.Path], *module_names: str) -> 
     return _combined(sorted(tree.closure(module_names).items()))
 
 
-def has_wildcard(path: str | os.PathLike[str]) -> bool:
-    """Returns whether a path is a pattern."""
-    return glob.has_magic(os.fspath(path))
-
-
 def matching_files(path: str | os.PathLike[str]) -> list[pathlib.Path]:
     """Returns the files that a path or pattern names, sorted; none where there is none."""
     path = pathlib.Path(path)
-    if path.is_file() or not has_wildcard(path):
+    if path.is_file() or not glob.has_magic(os.fspath(path)):
         return [path] if path.is_file() else []
     return sorted(match for match in map(pathlib.Path, glob.glob(os.fspath(path))) if match.is_file())
 
@@ -161,25 +155,28 @@ def _roots() -> dict[str, pathlib.Path]:
     return roots
 
 
-def _files_of(path: pathlib.Path) -> tuple[pathlib.Path, list[pathlib.Path]]:
-    """Returns the folder that names are relative to, and the files."""
-    if path.is_dir():
-        return path, sorted(file for file in path.rglob("*") if file.is_file())
-    base = path.parent
-    while has_wildcard(base):
-        base = base.parent
-    return base, matching_files(path)
-
-
-def _file_sha256(path: pathlib.Path) -> str:
+def _file_sha256(file: InputFile) -> bytes:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+    size = 0
+    buffer = bytearray(_CHUNK_BYTES)
+    view = memoryview(buffer)
+    try:
+        with contextlib.closing(file.open()) as opened:
+            while read := opened.readinto(buffer):  # type: ignore[attr-defined]
+                digest.update(view[:read])
+                size += read
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{file.name}: expected a readable file, got {reason}; check its permissions") from None
+    if size != file.size:
+        raise DataError(
+            f"{file.name}: expected the {file.size:,} bytes that it had a moment ago, got {size:,}; it is being "
+            "written: wait for it, or name the files that are done"
+        )
+    return digest.digest()
 
 
-def _combined(parts: Iterator[tuple[str, bytes]] | Sequence[tuple[str, bytes]]) -> str:
+def _combined(parts: Iterable[tuple[str, bytes]]) -> str:
     """Returns one SHA-256 of named parts; lengths keep them apart."""
     digest = hashlib.sha256()
     for name, content in parts:

@@ -56,7 +56,7 @@ class DataSummary(Part):
     interactions: int
     candidates: int
     dropped: dict[str, int]
-    """Interactions left out, by reason."""
+    """Interactions left out, by reason; before all else, rows of a table: `filter/<table>` and `duplicate/<table>`."""
 
 
 class Blessing(Part):

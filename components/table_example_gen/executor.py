@@ -1,98 +1,106 @@
-"""Reads the files of one table and writes flat examples; what it reads stands in the custom config."""
+"""Finds the files of one table, runs the Beam graph, records or refuses what it counted."""
 
-import contextlib
-import itertools
+from __future__ import annotations
+
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.metrics.metric import Metrics
-from apache_beam.pipeline import Pipeline
-from apache_beam.pvalue import PCollection
-from google.protobuf import struct_pb2
 from tfx import v1 as tfx
-from tfx.components.example_gen import base_example_gen_executor
+from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
-from tfx.types import standard_component_specs
-from tfx.utils import proto_utils
+from tfx.types import artifact_utils
 
-from components.table_example_gen import readers
-from components.table_example_gen.encode import Encoder
+from components.table_example_gen import beam
 from components.table_example_gen.spec import TableSpec
+from shortlist import fingerprints, inputs, keys
 from shortlist.errors import DataError
+from shortlist.inputs import InputFile
 
-TABLE_KEY = "table"
-METRICS_NAMESPACE = "shortlist.table_example_gen"
-
-_BATCH_ROWS = 1000
+_STAGING = "_staging"
 
 
-@beam.typehints.with_input_types(Pipeline)
-@beam.typehints.with_output_types(bytes)
-class _TableToExamples(beam.PTransform):
-    """Files that match a pattern -> serialized examples."""
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Writes `Split-all/data_tfrecord-*.gz`."""
 
-    def __init__(self, exec_properties: dict[str, Any], split_pattern: str):
-        self._spec = _table_spec(exec_properties)
-        self._base: str = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        self._pattern = split_pattern
+    def Do(
+        self,
+        input_dict: dict[str, list[tfx.types.Artifact]],
+        output_dict: dict[str, list[tfx.types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads the table.
 
-    def expand(self, pipeline: Pipeline) -> PCollection:
-        """Applies the transform to a pipeline."""
-        return (
-            pipeline
-            | "Files" >> beam.Create(self._files())
-            | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadRows" >> beam.ParDo(_ReadRows(self._spec))
+        Raises:
+          DataError: No file, a row that is not what the table promises, no row at all, or files that changed meanwhile.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        spec = TableSpec.from_json(exec_properties["table"])
+        files = _files(exec_properties)
+        if not files:
+            full = inputs.full_path(exec_properties["data_path"], exec_properties["data_root"])
+            raise DataError(f"{exec_properties['data_path']}: expected a file at {full}, got none; fetch or name it")
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        staging = os.path.join(examples.uri, _STAGING)
+        examples.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
+
+        try:
+            pipeline: Any = self._make_beam_pipeline()
+            with pipeline as root:
+                split = artifact_utils.get_split_uri([examples], keys.SPLIT_ALL)
+                beam.build(root, files, spec, split, staging)
+        except Exception:
+            # Half a file reads like a broken one: that it is being written is then what there is to say.
+            _check_content(exec_properties)
+            raise
+        _check_content(exec_properties)
+
+        with fileio.open(os.path.join(staging, beam.COUNTS_FILE)) as file:
+            counts = json.loads(file.read())
+        fileio.rmtree(staging)
+        if not counts[beam.ROWS_WRITTEN]:
+            raise _no_rows(exec_properties["data_path"], spec, counts)
+        for name, value in _properties(spec, files, counts).items():
+            if isinstance(value, int):
+                examples.set_int_custom_property(name, value)
+            else:
+                examples.set_string_custom_property(name, value)
+
+
+def _files(exec_properties: dict[str, Any]) -> list[InputFile]:
+    return inputs.find(
+        exec_properties["data_path"], exec_properties["data_root"], exec_properties.get("last_spans") or None
+    )
+
+
+def _check_content(exec_properties: dict[str, Any]) -> None:
+    """Refuses what is no longer what the run began with: its fingerprint would promise another content."""
+    if fingerprints.content_sha256(_files(exec_properties)) != exec_properties["content_sha256"]:
+        raise DataError(
+            f"{exec_properties['data_path']}: expected the files that this run began with, got others: they were "
+            "written meanwhile; run again when that is done, or name the files that are done"
         )
 
-    def _files(self) -> list[tuple[str, str]]:
-        """Returns (path relative to the base, path) of each file, sorted."""
-        pattern = os.path.join(self._base, self._pattern)
-        files = sorted((os.path.relpath(path, self._base), path) for path in map(os.fsdecode, fileio.glob(pattern)))
-        if not files:
-            raise DataError(f"{self._pattern}: expected a file at {pattern}, got none; check SHORTLIST_DATA_DIR")
-        return files
+
+def _no_rows(path: str, spec: TableSpec, counts: dict[str, int]) -> DataError:
+    if counts[beam.ROWS_FILTERED]:
+        dropped = f"none that passes {spec.filter!r} among {counts[beam.ROWS_FILTERED]:,}"
+        return DataError(f"{path}: expected at least one row, got {dropped}; correct data.{spec.kind}.filter")
+    return DataError(f"{path}: expected at least one row, got a header alone; check how the file was written")
 
 
-class Executor(base_example_gen_executor.BaseExampleGenExecutor):
-    """One file a worker, row by row; TFX's `WriteSplit` reshuffles the examples before it writes them."""
-
-    def GetInputSourceToExamplePTransform(self) -> Any:
-        """Returns the transform's class, which the base executor calls with the exec properties and a pattern."""
-        return _TableToExamples
-
-
-def _table_spec(exec_properties: dict[str, Any]) -> TableSpec:
-    custom_config = tfx.proto.CustomConfig()
-    proto_utils.json_to_proto(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], custom_config)
-    struct = struct_pb2.Struct()
-    custom_config.custom_config.Unpack(struct)
-    return TableSpec.from_json(struct[TABLE_KEY])
-
-
-@beam.typehints.with_input_types(tuple[str, str])
-@beam.typehints.with_output_types(bytes)
-class _ReadRows(beam.DoFn):
-    """(path relative to the data root, path) -> serialized examples."""
-
-    def __init__(self, spec: TableSpec):
-        self._spec = spec
-        self._rows = Metrics.counter(METRICS_NAMESPACE, f"{spec.kind}_rows")
-
-    def setup(self) -> None:
-        self._encoder = Encoder(self._spec)
-
-    def process(self, element: tuple[str, str]) -> Iterator[bytes]:
-        source_path, path = element
-        # Beam would decompress by file name and not notice a truncated file.
-        opened = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-        with contextlib.closing(opened) as file:
-            reader = readers.open_table(file, self._spec, source_path)
-            rows = readers.parsed_rows(reader, self._spec)
-            while batch := list(itertools.islice(rows, _BATCH_ROWS)):
-                self._rows.inc(len(batch))
-                yield from self._encoder.encode(batch, source_path)
+def _properties(spec: TableSpec, files: Sequence[InputFile], counts: dict[str, int]) -> dict[str, int | str]:
+    """Returns what the artifact says of itself."""
+    spans = [file.span for file in files if file.span]
+    units = [column.unit for column in spec.columns if column.name == keys.TIMESTAMP and column.unit]
+    duplicates = counts[beam.ROWS_READ] - counts[beam.ROWS_FILTERED] - counts[beam.ROWS_WRITTEN]
+    return {
+        "rows": counts[beam.ROWS_WRITTEN],
+        "dropped_filter": counts[beam.ROWS_FILTERED],
+        "dropped_duplicate": duplicates,
+        "files": len(files),
+        "bytes": sum(file.size for file in files),
+        **({"first_span": min(spans).isoformat(), "last_span": max(spans).isoformat()} if spans else {}),
+        **({"timestamp_unit": units[0]} if units else {}),
+    }

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+from shortlist import inputs
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
@@ -180,11 +181,19 @@ def _windows(execution: Execution) -> list[str]:
 
 
 def _ingestion(execution: Execution) -> list[str]:
-    config = json.loads(str(execution.properties.get("custom_config", "{}")))
-    values = config.get("custom_config", {}).get("value", config)
-    pattern = json.loads(str(execution.properties.get("input_config", "{}"))).get("splits", [{}])[0].get("pattern")
-    digest = values.get("content_sha256", "")
-    return [f"{execution.properties.get('input_base')}/{pattern}", f"sha256 {digest[:16]}"]
+    properties, examples = execution.properties, execution.output("examples")
+    if "data_path" not in properties:
+        return []
+    path = inputs.full_path(str(properties["data_path"]), str(properties["data_root"]))
+    facts = [path, f"sha256 {str(properties['content_sha256'])[:16]}"]
+    if examples is None or "rows" not in examples.properties:
+        return facts
+    told = examples.properties
+    dropped = [f"{told[f'dropped_{reason}']:,} dropped by {reason}" for reason in ("filter", "duplicate")]
+    facts.append(", ".join([f"{told['rows']:,} rows", *(text for text in dropped if not text.startswith("0 "))]))
+    if "first_span" in told:
+        facts.append(f"spans {told['first_span']} to {told['last_span']}")
+    return facts
 
 
 def _schema(execution: Execution) -> list[str]:

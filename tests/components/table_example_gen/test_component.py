@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import glob
 import gzip
+import importlib
 import json
 import os
+import pathlib
 
 import pyarrow as pa
 import pytest
@@ -12,15 +14,21 @@ from pyarrow import parquet
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
-from components.table_example_gen import executor
-from components.table_example_gen.component import table_example_gen
-from shortlist import fingerprints
+from components.table_example_gen import executor, parts
+from components.table_example_gen.component import TableExampleGen
+from pipeline.local_runner import LocalRunner
+from pipeline.run import find_bad_input
+from shortlist import fingerprints, inputs
 from shortlist.config import types
 from shortlist.errors import DataError
+from shortlist.lineage.store import Store
+from tests.pipeline.conftest import RecordingListener
 
 FEATURES = {"rating": types.Feature(type="numeric"), "tags": types.Feature(type="multi_category")}
 ROWS = [("007", "10", 5, 3.5, "a|b"), ("8", "1e3", 4, None, ""), ("8", "10", 4, 1.0, "b")]
 COLUMNS = ("query_id", "candidate_id", "timestamp", "rating", "tags")
+IN_MEMORY = ("--direct_running_mode=in_memory",)
+TWO_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 
 def write_csv(path, rows=ROWS):
@@ -29,42 +37,83 @@ def write_csv(path, rows=ROWS):
     path.write_bytes((gzip.compress if path.suffix == ".gz" else bytes)("\n".join(lines).encode()))
 
 
-def write_parquet(path, rows=ROWS):
+def write_jsonl(path, rows=ROWS):
+    lines = [json.dumps(dict(zip(COLUMNS, row, strict=True))) for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))), path)
+    path.write_text("\n".join(lines))
 
 
-def ingest(node, tmp_path):
+def write_parquet(path, rows=ROWS, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))), path, **options)
+
+
+def write(path, rows=ROWS):
+    {".parquet": write_parquet, ".jsonl": write_jsonl}.get(path.suffix, write_csv)(path, rows)
+
+
+def gen(path, root, **options):
+    return gen_of("interactions", types.Interactions(path=path, features=FEATURES, **options), root)
+
+
+def gen_of(kind, table, root):
+    files = inputs.find(table.path, root, getattr(table, "last_spans", None))
+    return TableExampleGen(kind, table, root, fingerprints.content_sha256(files))
+
+
+def ingest(node, tmp_path, beam_args=IN_MEMORY):
     """Runs the node's executor as the launcher does and returns the Examples artifact."""
     artifact = tfx.types.standard_artifacts.Examples()
-    artifact.uri = str(tmp_path / "examples")
+    artifact.uri = str(tmp_path / f"examples-{len(list(tmp_path.glob('examples-*')))}")
     context = executor.Executor.Context(
-        beam_pipeline_args=["--direct_running_mode=in_memory"], tmp_dir=str(tmp_path / "tmp"), unique_id="1"
+        beam_pipeline_args=list(beam_args), tmp_dir=str(tmp_path / "tmp"), unique_id="1"
     )
     executor.Executor(context).Do({}, {"examples": [artifact]}, dict(node.exec_properties))
     return artifact
 
 
+def shards(artifact):
+    return sorted(glob.glob(os.path.join(artifact.uri, "Split-all", "*")))
+
+
+def records(artifact):
+    """Returns the examples as plain dicts, in the order that they stand in, a list a shard."""
+    return [
+        [example_of(record) for record in tf.data.TFRecordDataset(shard, compression_type="GZIP").as_numpy_iterator()]
+        for shard in shards(artifact)
+    ]
+
+
+def example_of(record):
+    features = tf.train.Example.FromString(record).features.feature
+    return {name: list(getattr(f, f.WhichOneof("kind")).value) for name, f in features.items()}
+
+
 def read(artifact):
-    """Returns the examples as plain dicts, in file order."""
-    files = glob.glob(os.path.join(artifact.uri, "Split-all", "*.gz"))
-    found = []
-    for record in tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").as_numpy_iterator():
-        features = tf.train.Example.FromString(record).features.feature
-        found.append({n: list(getattr(f, f.WhichOneof("kind")).value) for n, f in features.items()})
-    return sorted(found, key=lambda example: (example["source_path"], example["source_row"]))
+    """Returns all examples in the order of their places."""
+    return sorted((example for shard in records(artifact) for example in shard), key=place)
 
 
-def gen(path, root, kind="interactions", content="c", code="k"):
-    return table_example_gen(kind, types.Interactions(path=path, features=FEATURES), root, content, code)
+def place(example):
+    return example["source_path"], example["source_row"]
 
 
-@pytest.mark.parametrize("name", ["log/x.csv", "log/x.csv.gz", "log/x.parquet"])
+def places(artifact):
+    return [(path.decode(), row) for [path], [row] in map(place, read(artifact))]
+
+
+def number(artifact, name):
+    return artifact.get_int_custom_property(name)
+
+
+@pytest.mark.parametrize("name", ["log/x.csv", "log/x.csv.gz", "log/x.parquet", "log/x.jsonl"])
 def test_examples(tmp_path, name):
-    write = write_parquet if name.endswith("parquet") else write_csv
     write(tmp_path / name)
     artifact = ingest(gen(name, tmp_path), tmp_path)
     assert artifact_utils.decode_split_names(artifact.split_names) == ["all"]
+    assert [os.path.relpath(file, artifact.uri) for file in glob.glob(f"{artifact.uri}/**", recursive=True)] == [
+        *(".", "Split-all", "Split-all/data_tfrecord-00000-of-00001.gz")
+    ]
     path = name.encode()
     assert read(artifact) == [
         {
@@ -97,55 +146,240 @@ def test_examples(tmp_path, name):
     ]
 
 
-def test_a_pattern_reads_all_files_and_keeps_paths_relative_to_the_root(tmp_path):
-    for day in ("1", "2"):
-        write_csv(tmp_path / f"log/day={day}/x.csv")
-    examples = read(ingest(gen("log/day=*/x.csv", tmp_path), tmp_path))
-    assert [(e["source_path"], e["source_row"]) for e in examples] == [
-        ([f"log/day={day}/x.csv".encode()], [row]) for day in (1, 2) for row in range(3)
+def test_what_the_artifact_says_of_itself(tmp_path):
+    for day in ("2024-01-30", "2024-01-31", "2024-02-01"):
+        write_csv(tmp_path / f"log/{day}/x.csv")
+    artifact = ingest(gen("log/{YYYY}-{MM}-{DD}", tmp_path, last_spans=2), tmp_path)
+    assert {name: number(artifact, name) for name in ("rows", "files", "dropped_filter", "dropped_duplicate")} == {
+        "rows": 6,
+        "files": 2,
+        "dropped_filter": 0,
+        "dropped_duplicate": 0,
+    }
+    assert number(artifact, "bytes") == 2 * (tmp_path / "log/2024-02-01/x.csv").stat().st_size
+    assert artifact.get_string_custom_property("first_span") == "2024-01-31"
+    assert artifact.get_string_custom_property("last_span") == "2024-02-01"
+    assert artifact.get_string_custom_property("timestamp_unit") == "order"
+    assert {path for path, _ in places(artifact)} == {"log/2024-01-31/x.csv", "log/2024-02-01/x.csv"}
+
+
+def test_formats_may_be_mixed_in_a_folder(tmp_path):
+    for name in ("log/a.csv", "log/b.csv.gz", "log/deep/c.parquet", "log/d.jsonl"):
+        write(tmp_path / name)
+    artifact = ingest(gen("log", tmp_path), tmp_path)
+    assert places(artifact) == [
+        (path, row) for path in ("log/a.csv", "log/b.csv.gz", "log/d.jsonl", "log/deep/c.parquet") for row in range(3)
     ]
 
 
-def test_an_absolute_path_has_its_own_folder_for_a_root(tmp_path):
-    write_csv(tmp_path / "far/log/x.csv")
-    examples = read(ingest(gen(str(tmp_path / "far/*/x.csv"), tmp_path / "data"), tmp_path))
-    assert {e["source_path"][0] for e in examples} == {b"log/x.csv"}
+def test_files_at_a_uri(tmp_path, monkeypatch):
+    write_csv(tmp_path / "x.csv")
+    write_parquet(tmp_path / "x.parquet")
+    memory_files = importlib.import_module("tests.shortlist.memory_files")
+    files = {f"memory://bucket/log/{name}": (tmp_path / name).read_bytes() for name in ("x.csv", "x.parquet")}
+    monkeypatch.setattr(memory_files, "FILES", files)
+    artifact = ingest(gen("memory://bucket/log", tmp_path), tmp_path)
+    assert places(artifact) == [(path, row) for path in ("log/x.csv", "log/x.parquet") for row in range(3)]
 
 
-def test_a_bad_row_far_down_is_a_data_error(tmp_path):
-    write_csv(tmp_path / "x.csv", [*ROWS] * 1000 + [("u", "", 1, 1.0, "")])
-    with pytest.raises(
-        DataError, match=r"x.csv, row 3000 \(from 0\), line 3002, column 'candidate_id': expected an id"
-    ):
-        ingest(gen("x.csv", tmp_path), tmp_path)
+def test_rows_that_the_filter_drops_are_counted_and_not_checked(tmp_path):
+    rows = [*ROWS, ("", "10", "no time", 2.0, ""), ("9", "11", 6, 4.5, "")]
+    write_csv(tmp_path / "x.csv", rows)
+    artifact = ingest(gen("x.csv", tmp_path, filter="rating >= 3"), tmp_path)
+    assert places(artifact) == [("x.csv", 0), ("x.csv", 4)]
+    assert number(artifact, "rows") == 2
+    assert number(artifact, "dropped_filter") == 3
+    assert number(artifact, "dropped_duplicate") == 0
+
+
+def test_a_filter_that_nothing_passes_is_refused(tmp_path):
+    write_csv(tmp_path / "x.csv")
+    message = (
+        r"x\.csv: expected at least one row, got none that passes 'rating > 9' among 3; .*data\.interactions\.filter"
+    )
+    with pytest.raises(DataError, match=message):
+        ingest(gen("x.csv", tmp_path, filter="rating > 9"), tmp_path)
+
+
+def test_headers_alone_are_refused(tmp_path):
+    write_csv(tmp_path / "log/1.csv", [])
+    write_csv(tmp_path / "log/2.csv", [])
+    with pytest.raises(DataError, match="log: expected at least one row, got a header alone"):
+        ingest(gen("log", tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"), [("first", [("a.csv", 0), ("a.csv", 1)]), ("last", [("a.csv", 1), ("b.csv", 1)])]
+)
+@pytest.mark.parametrize("kind", ["candidates", "queries"])
+def test_of_rows_with_one_id_the_first_or_the_last_is_kept(tmp_path, monkeypatch, kind, policy, kept):
+    # Ids x, y | x, x; source rows count the dropped ones.
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log/a.csv").write_text("key,n\nx,1\ny,2\n")
+    (tmp_path / "log/b.csv").write_text("key,n\nx,3\nx,4\n")
+    monkeypatch.setattr(parts, "SHARD_BYTES", 8)
+    section, id_name = {
+        "candidates": (types.Candidates, "candidate_id"),
+        "queries": (types.Queries, "query_id"),
+    }[kind]
+    table = section(path="log", features={"n": types.Feature(type="numeric")}, duplicates=policy, **{id_name: "key"})
+    artifact = ingest(gen_of(kind, table, tmp_path), tmp_path)
+    assert places(artifact) == [(f"log/{name}", row) for name, row in kept]
+    assert {example[id_name][0]: example["n"][0] for example in read(artifact)} == (
+        {b"x": 1.0, b"y": 2.0} if policy == "first" else {b"x": 4.0, b"y": 2.0}
+    )
+    assert number(artifact, "rows") == 2
+    assert number(artifact, "dropped_duplicate") == 2
+
+
+def many_rows(start, stop):
+    return [(f"q{n % 97}", f"c{n % 53}", n, n / 2, "a|b") for n in range(start, stop)]
+
+
+@pytest.fixture
+def large_log(tmp_path, monkeypatch):
+    """Files and row groups for several workers, and shards so small that there are several."""
+    write_csv(tmp_path / "log/a.csv", many_rows(0, 4500))
+    write_csv(tmp_path / "log/b.csv.gz", many_rows(0, 2500))
+    write_parquet(tmp_path / "log/c.parquet", many_rows(0, 5000), row_group_size=700)
+    monkeypatch.setattr(parts, "SHARD_BYTES", 2**16)
+    return gen("log", tmp_path)
+
+
+def test_many_files_shards_and_processes_write_the_same_bytes_as_one(tmp_path, large_log):
+    one = ingest(large_log, tmp_path)
+    many = ingest(large_log, tmp_path, TWO_PROCESSES)
+    assert [os.path.basename(path) for path in shards(many)] == [
+        f"data_tfrecord-{shard:05d}-of-{len(shards(one)):05d}.gz" for shard in range(len(shards(one)))
+    ]
+    assert len(shards(one)) >= 4
+    assert [pathlib.Path(path).read_bytes() for path in shards(many)] == [
+        pathlib.Path(path).read_bytes() for path in shards(one)
+    ]
+    written = records(many)
+    assert all(shard == sorted(shard, key=place) for shard in written)
+    assert min(map(len, written)) > 0
+    assert places(many) == [
+        (path, row)
+        for path, rows in (("log/a.csv", 4500), ("log/b.csv.gz", 2500), ("log/c.parquet", 5000))
+        for row in range(rows)
+    ]
+    assert all(example["timestamp"] == example["source_row"] for shard in written for example in shard)
+    assert number(many, "rows") == 12000
+
+
+@pytest.mark.parametrize("beam_args", [IN_MEMORY, TWO_PROCESSES])
+def test_a_bad_row_far_down_is_a_data_error(tmp_path, beam_args):
+    write_csv(tmp_path / "log/a.csv")
+    write_csv(tmp_path / "log/x.csv", [*ROWS] * 1000 + [("u", "", 1, 1.0, "")])
+    with pytest.raises((DataError, RuntimeError)) as raised:
+        ingest(gen("log", tmp_path), tmp_path, beam_args)
+    refusal = find_bad_input(raised.value)
+    assert str(refusal).startswith(
+        "log/x.csv, row 3000 (from 0), line 3002, column 'candidate_id': expected an id, got"
+    )
+    assert not glob.glob(f"{tmp_path}/examples-0/Split-all/*")
+
+
+def test_a_parquet_file_cut_short_is_a_data_error(tmp_path):
+    write_parquet(tmp_path / "x.parquet", many_rows(0, 5000), row_group_size=700)
+    content = (tmp_path / "x.parquet").read_bytes()
+    (tmp_path / "x.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"x\.parquet: expected a whole Parquet file"):
+        ingest(gen("x.parquet", tmp_path), tmp_path)
 
 
 def test_no_file_is_a_data_error(tmp_path):
-    with pytest.raises(DataError, match="SHORTLIST_DATA_DIR"):
+    with pytest.raises(DataError, match=r"x\.csv: expected a file at .*/x\.csv, got none"):
         ingest(gen("x.csv", tmp_path), tmp_path)
 
 
+def test_a_log_that_grows_between_fingerprint_and_reading_is_refused(tmp_path):
+    write_csv(tmp_path / "log/x.csv")
+    node = gen("log", tmp_path)
+    with (tmp_path / "log/x.csv").open("a") as file:
+        file.write("\n9,9,9,9,")
+    with pytest.raises(DataError, match="log: expected the files that this run began with, got others"):
+        ingest(node, tmp_path)
+    # Half a row is a row that breaks the rules, but that is not what is wrong.
+    with (tmp_path / "log/x.csv").open("a") as file:
+        file.write("\n9,")
+    with pytest.raises(DataError, match="log: expected the files that this run began with, got others"):
+        ingest(node, tmp_path)
+
+
+def test_a_file_more_between_fingerprint_and_reading_is_refused(tmp_path):
+    write_csv(tmp_path / "log/x.csv")
+    node = gen("log", tmp_path)
+    write_csv(tmp_path / "log/y.csv")
+    with pytest.raises(DataError, match="written meanwhile"):
+        ingest(node, tmp_path)
+
+
 def test_node():
-    node = gen("log/x.csv", "/data")
-    assert node.id == "InteractionsGen"
-    assert node.exec_properties["input_base"] == "/data"
-    assert json.loads(node.exec_properties["input_config"])["splits"] == [{"name": "all", "pattern": "log/x.csv"}]
-    ids = [gen("x.csv", "/d", kind).id for kind in ("interactions", "candidates", "queries")]
-    assert ids == ["InteractionsGen", "CandidatesGen", "QueriesGen"]
-
-
-def test_content_code_and_meaning_are_part_of_the_cache_key():
     nodes = [
-        gen("x.csv", "/d"),
-        gen("x.csv", "/d", content="other"),
-        gen("x.csv", "/d", code="other"),
-        table_example_gen("interactions", types.Interactions(path="x.csv"), "/d", "c", "k"),
+        TableExampleGen(kind, section(path="x.csv"), "/data", "c")
+        for kind, section in (
+            ("interactions", types.Interactions),
+            ("candidates", types.Candidates),
+            ("queries", types.Queries),
+        )
     ]
-    assert len({node.exec_properties["custom_config"] for node in nodes}) == len(nodes)
-    assert gen("x.csv", "/d").exec_properties == nodes[0].exec_properties
+    assert [node.id for node in nodes] == ["InteractionsGen", "CandidatesGen", "QueriesGen"]
+    properties = nodes[0].exec_properties
+    assert properties["data_path"] == "x.csv"
+    assert properties["data_root"] == "/data"
+    assert properties["content_sha256"] == "c"
+    assert properties["code_sha256"] == fingerprints.code_sha256(executor.__name__)
+    assert properties.get("last_spans") is None
+    assert json.loads(properties["table"])["kind"] == "interactions"
 
 
-def test_code_is_fingerprinted_unless_given():
-    node = table_example_gen("interactions", types.Interactions(path="x.csv"), "/d", "c")
-    custom_config = json.loads(node.exec_properties["custom_config"])["custom_config"]["value"]
-    assert custom_config["code_sha256"] == fingerprints.code_sha256(executor.__name__)
+class TestInAPipeline:
+    """What the cache and the launcher make of it."""
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        def run(path="log"):
+            run_id = f"run-{len(list(tmp_path.glob('run-*')))}"
+            (tmp_path / run_id).touch()
+            pipeline = tfx.dsl.Pipeline(
+                pipeline_name="ingestion",
+                pipeline_root=str(tmp_path / "root"),
+                components=[gen(path, tmp_path)],
+                enable_cache=True,
+                metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                    str(tmp_path / "mlmd.sqlite")
+                ),
+                beam_pipeline_args=list(IN_MEMORY),
+            )
+            listener = RecordingListener()
+            LocalRunner(run_id, listener).run(pipeline)
+            [execution] = Store(tmp_path / "mlmd.sqlite").run_executions(run_id)
+            return listener.cached["InteractionsGen"], execution
+
+        return run
+
+    def test_only_content_and_names_make_it_run_again(self, tmp_path, run):
+        write_csv(tmp_path / "log/x.csv")
+        assert run()[0] is False
+        assert run()[0] is True
+        os.utime(tmp_path / "log/x.csv", (1, 1))
+        assert run()[0] is True
+        (tmp_path / "log/x.csv").rename(tmp_path / "log/y.csv")
+        cached, execution = run()
+        assert cached is False
+        [file] = glob.glob(f"{execution.output('examples').uri}/Split-all/*")
+        assert example_of(next(tf.data.TFRecordDataset(file, "GZIP").as_numpy_iterator()))["source_path"] == [
+            b"log/y.csv"
+        ]
+        write_csv(tmp_path / "log/y.csv", ROWS[:2])
+        assert run()[0] is False
+
+    def test_a_failure_leaves_nothing_behind(self, tmp_path, run):
+        write_csv(tmp_path / "log/x.csv", [*ROWS, ("", "", 1, 1.0, "")])
+        with pytest.raises(DataError):
+            run()
+        assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+        [execution] = Store(tmp_path / "mlmd.sqlite").run_executions("run-0")
+        assert execution.state == "FAILED"

@@ -1,0 +1,72 @@
+"""Schemas as the pipeline reads them: the user's, with the columns that Shortlist adds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterable
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.table_example_gen.spec import TableSpec
+from shortlist import keys
+from shortlist.errors import ConfigError
+
+# In every row with one value, where they are at all.
+_OWN_COLUMNS = {
+    keys.TIMESTAMP_NANOS: "type: INT int_domain { min: 0 max: 999999999 }",
+    keys.WEIGHT: "type: FLOAT float_domain { min: 0.0 }",
+    keys.SOURCE_PATH: "type: BYTES",
+    keys.SOURCE_ROW: "type: INT int_domain { min: 0 }",
+}
+_ONE_VALUE_A_ROW = "presence { min_fraction: 1.0 min_count: 1 } value_count { min: 1 max: 1 }"
+
+
+def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path) -> pathlib.Path:
+    """Copies a table's schema to a path named by its content: ImportSchemaGen's cache key is the path alone.
+
+    Args:
+      spec: The table.
+      schemas: Folder of the user's schemas.
+      folder: Where the copies stand.
+
+    Raises:
+      ConfigError: It is no schema.
+    """
+    source = pathlib.Path(schemas) / f"{spec.kind}.pbtxt"
+    try:
+        text = completed(source.read_text(encoding="utf-8"), spec)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{source}: expected a TensorFlow Metadata schema as text, got {' '.join(str(error).split())}; "
+            "`shortlist schema infer` writes one"
+        ) from None
+    staged = folder / hashlib.sha256(text.encode("utf-8")).hexdigest()[:16] / source.name
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    # In one step: a half-written copy would be taken for the schema ever after.
+    partial = staged.with_suffix(".part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, staged)
+    return staged
+
+
+def completed(text: str, spec: TableSpec) -> str:
+    """Returns a schema with the columns that reading a table adds, where it lacks them.
+
+    Args:
+      text: A schema as text.
+      spec: The table.
+
+    Raises:
+      text_format.ParseError: It is no schema.
+    """
+    told = {feature.name for feature in text_format.Parse(text, schema_pb2.Schema()).feature}
+    missing = [name for name in _added(spec) if name not in told]
+    return text + "".join(f'feature {{ name: "{name}" {_OWN_COLUMNS[name]} {_ONE_VALUE_A_ROW} }}\n' for name in missing)
+
+
+def _added(spec: TableSpec) -> Iterable[str]:
+    read = {column.name for column in spec.columns}
+    return (name for name in _OWN_COLUMNS if name in read or name in (keys.SOURCE_PATH, keys.SOURCE_ROW))
