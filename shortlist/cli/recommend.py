@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from shortlist.cli.plain import plain
 from shortlist.errors import BadInputError
 
 
@@ -70,12 +72,14 @@ def recommend(
 
 def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dict[str, str | None]) -> None:
     console = Console(highlight=False)
-    recent = [titles.get(item) or item for item in history_ids[-3:]]
+    recent = [plain(titles.get(item) or item) for item in history_ids[-3:]]
     console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}", markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("rank", "id", "score"):
         table.add_column(column, justify="right")
     table.add_column("title")
     for row in rows:
-        table.add_row(str(row["rank"]), row["id"], f"{row['score']:.3f}", row["title"] or "")
+        # Text, since a string is markup: "[rec]" would vanish and "[/]" be an error.
+        cells = [str(row["rank"]), plain(row["id"]), f"{row['score']:.3f}", plain(row["title"] or "")]
+        table.add_row(*map(Text, cells))
     console.print(table)

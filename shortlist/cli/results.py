@@ -7,6 +7,7 @@ import pathlib
 from rich.console import Console
 from rich.table import Table
 
+from shortlist.cli.plain import plain
 from shortlist.summary import Status, Summary
 
 _HEADLINES = {
@@ -103,10 +104,10 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     if summary.blessing:
         word = "blessed" if summary.blessing.blessed else "not blessed"
         for reason in summary.blessing.reasons:
-            console.print(f"          {word}: {reason}")
+            console.print(f"          {word}: {plain(reason)}", markup=False)
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
-            console.print(f"          {reason}")
+            console.print(f"          {plain(reason)}", markup=False)
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:
         console.print(

@@ -46,7 +46,7 @@ _SUMMARY = {
 }
 
 
-def _printed(**changes):
+def printed(**changes):
     out = io.StringIO()
     summary = Summary.model_validate({**_SUMMARY, **changes})
     console = Console(file=out, width=80)
@@ -55,7 +55,7 @@ def _printed(**changes):
 
 
 def test_every_contender_has_all_its_columns_in_a_pipe_of_80_columns():
-    text = _printed()
+    text = printed()
     assert "…" not in text
     [row] = [line for line in text.splitlines() if line.startswith("top_10_")]
     assert row.split() == ["top_10_categorical_accuracy", *["0.2163"] * 6]
@@ -63,29 +63,29 @@ def test_every_contender_has_all_its_columns_in_a_pipe_of_80_columns():
 
 
 def test_rows_are_sorted_by_k_as_numbers():
-    names = [line.split()[0] for line in _printed().splitlines() if line.startswith(("top_", "ndcg"))]
+    names = [line.split()[0] for line in printed().splitlines() if line.startswith(("top_", "ndcg"))]
     assert names == [f"top_{k}_categorical_accuracy" for k in (5, 10, 100)] + ["ndcg_at_10"]
 
 
 def test_the_order_of_ties_is_told_where_it_decides_anything():
-    assert "44% of test targets share their time with another row (file order decides)" in _printed()
-    basket = _printed(protocol={**_SUMMARY["protocol"], "split": "leave_last_basket"})
+    assert "44% of test targets share their time with another row (file order decides)" in printed()
+    basket = printed(protocol={**_SUMMARY["protocol"], "split": "leave_last_basket"})
     assert "rows of a basket are no history for each other" in basket
     assert "file order" not in basket
 
 
 def test_a_reason_is_told_once_and_drops_are_counted():
-    text = _printed()
+    text = printed()
     assert text.count("too low") == 1
     assert "dropped: 7 unknown_candidate" in text
 
 
 def test_what_to_type_next_is_told_after_a_push_only():
-    assert "Next" not in _printed()
-    pushed = _printed(status=Status.PUSHED, reasons=[], pushed={"version": 3, "path": "serving/shop/3"})
+    assert "Next" not in printed()
+    pushed = printed(status=Status.PUSHED, reasons=[], pushed={"version": 3, "path": "serving/shop/3"})
     assert "shortlist recommend --config shop.yaml --query QUERY_ID" in pushed
 
 
 def test_a_run_that_died_early_prints_what_there_is():
     nothing = dict.fromkeys(("protocol", "data", "metrics", "baselines", "blessing"))
-    assert "failed" in _printed(status=Status.FAILED, **nothing)
+    assert "failed" in printed(status=Status.FAILED, **nothing)
