@@ -21,7 +21,7 @@ HISTORY_IDS = "history_ids"
 HISTORY_TIMES = "history_times"
 TARGET_IDS = "target_ids"
 TARGET_TIMES = "target_times"
-TARGET_WEIGHTS = "target_weights"
+TARGET_WEIGHTS = "target_weights"  # 0: looked back on by later targets, never a target itself
 SEEN_IDS = "seen_ids"
 
 # Served signatures.

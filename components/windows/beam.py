@@ -17,7 +17,7 @@ from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms import combiners
 
-from components.windows import beam_fns, records, splits, stats
+from components.windows import beam_fns, records, splits, stats, times
 from components.windows.contract import SPLITS, WindowsConfig
 from shortlist import keys
 from shortlist.config import types
@@ -47,8 +47,8 @@ def build(
     """Adds the node's whole graph to a pipeline.
 
     It writes `<uri>/Split-<split>/windows-*.gz` and `<staging>/summary.json` with
-    counts, problems and unknown_ids, which `stats.refusal` must be asked about
-    before the files are used.
+    counts, problems, unknown_ids and isolated times, which `checks.check` must be
+    asked about before the files are used.
 
     Args:
       root: The pipeline.
@@ -72,16 +72,13 @@ def build(
     known = interactions.rows | "KnownCandidates" >> beam.FlatMap(
         beam_fns.split_known, beam.pvalue.AsSingleton(catalogue)
     ).with_outputs(beam_fns.UNKNOWN, main="rows")
-    kept = known.rows | "LatestInteractions" >> beam.CombinePerKey(
+    distinct = _without_repeats(known.rows, config.repeats)
+    kept = distinct | "LatestInteractions" >> beam.CombinePerKey(
         beam_fns.KeepFn(config.max_interactions_per_query, latest=True)
     )
 
-    num_shards = beam.pvalue.AsSingleton(
-        kept
-        | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1]))
-        | "Kept" >> beam.CombineGlobally(_total)
-        | "NumShards" >> beam.Map(records.num_shards)
-    )
+    num_kept = kept | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1])) | "Kept" >> beam.CombineGlobally(_total)
+    num_shards = beam.pvalue.AsSingleton(num_kept | "NumShards" >> beam.Map(records.num_shards))
     cuts = beam.pvalue.AsSingleton(_random_cuts(kept, config.split)) if config.split.kind == "random" else None
     planned = (
         {"interactions": kept, "queries": query_rows}
@@ -97,6 +94,7 @@ def build(
         planned[beam_fns.COUNTS],
         _count(interactions.rows, stats.INTERACTIONS_READ),
         _count(known[beam_fns.UNKNOWN], stats.UNKNOWN_CANDIDATE),
+        _count(distinct, stats.DISTINCT),
         _count(candidate_rows, stats.CANDIDATES),
     )
     problems = (
@@ -106,7 +104,8 @@ def build(
         candidate_rows | "CandidateTwice" >> beam.FlatMap(beam_fns.duplicates, keys.CANDIDATE_ID),
         query_rows | "QueryTwice" >> beam.FlatMap(beam_fns.duplicates, keys.QUERY_ID),
     )
-    _write_summary(root, counts, problems, known[beam_fns.UNKNOWN], os.path.join(staging, SUMMARY_FILE))
+    isolated = _isolated_times(kept, num_kept) if config.has_timestamps else root | "Untimed" >> beam.Create([None])
+    _write_summary(root, counts, problems, known[beam_fns.UNKNOWN], isolated, os.path.join(staging, SUMMARY_FILE))
 
 
 def _read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> Any:
@@ -122,10 +121,39 @@ def _first_two(rows: PCollection, table: str) -> PCollection:
     return rows | f"FirstTwo{table}" >> beam.CombinePerKey(beam_fns.KeepFn(2, latest=False))
 
 
+def _without_repeats(rows: PCollection, repeats: types.Repeats) -> PCollection:
+    """(query_id, row) -> the same, of each candidate the first or last row, see `splits.without_repeats`."""
+    if repeats == "all":
+        return rows
+    return (
+        rows
+        | "KeyRepeats" >> beam.Map(lambda pair: ((pair[0], splits.repeat_key(splits.Interaction(*pair[1]))), pair[1]))
+        | "DropRepeats" >> beam.CombinePerKey(beam_fns.KeepFn(1, latest=repeats == "last"))
+        | "UnkeyRepeats" >> beam.Map(lambda pair: (pair[0][0], pair[1][0]))
+    )
+
+
+def _isolated_times(kept: PCollection, num_kept: PCollection) -> PCollection:
+    """One element, `times.Isolated` or None."""
+    return (
+        kept
+        | "Times" >> beam.Map(_places, beam.pvalue.AsSingleton(num_kept))
+        | "Isolated" >> beam.CombineGlobally(beam_fns.TimeTailsFn())
+    )
+
+
+def _places(pair: Any, num_kept: int) -> tuple[int, list[times.Place]]:
+    rows = (splits.Interaction(*row) for row in pair[1])
+    return times.tail_size(num_kept), [times.Place(row.timestamp, row.source_path, row.source_row) for row in rows]
+
+
 def _random_cuts(kept: PCollection, split: types.Random) -> PCollection:
     """The exact cuts of the shuffle in two passes, neither of which holds all rows: counts, then two buckets."""
     row_keys = kept | "RowKeys" >> beam.Map(
-        lambda pair, seed: [splits.row_key(seed, splits.Interaction(*row)) for row in pair[1]], split.seed
+        lambda pair, seed: [
+            splits.row_key(seed, row) for row in (splits.Interaction(*row) for row in pair[1]) if row.is_target
+        ],
+        split.seed,
     )
     histogram = row_keys | "KeyHistogram" >> beam.CombineGlobally(beam_fns.HistogramFn())
     wanted = histogram | "CutBuckets" >> beam.Map(splits.cut_buckets)
@@ -167,7 +195,12 @@ def _count(rows: PCollection, name: str) -> PCollection:
 
 
 def _write_summary(
-    root: Pipeline, counts: Iterable[Any], problems: Iterable[Any], unknown: PCollection, path: str
+    root: Pipeline,
+    counts: Iterable[Any],
+    problems: Iterable[Any],
+    unknown: PCollection,
+    isolated: PCollection,
+    path: str,
 ) -> None:
     summed = counts | "AllCounts" >> beam.Flatten() | "SumCounts" >> beam.CombinePerKey(_total)
     first = (
@@ -185,15 +218,17 @@ def _write_summary(
             beam.pvalue.AsDict(summed),
             beam.pvalue.AsDict(first),
             beam.pvalue.AsSingleton(some_unknown),
+            beam.pvalue.AsSingleton(isolated),
         )
     )
 
 
-def _dump_summary(path: str, counts: Any, problems: Any, unknown_ids: Any) -> None:
+def _dump_summary(path: str, counts: Any, problems: Any, unknown_ids: Any, isolated: times.Isolated | None) -> None:
     summary = {
         "counts": dict(counts),
         "problems": dict(problems),
         "unknown_ids": [candidate_id.decode(errors="replace") for candidate_id in unknown_ids],
+        "isolated": None if isolated is None else isolated.to_json(),
     }
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

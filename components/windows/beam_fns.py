@@ -16,13 +16,16 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 
-from components.windows import records, splits, stats, windowing
+from components.windows import records, splits, stats, times, windowing
 from components.windows.contract import WindowsConfig
 from shortlist import keys
 
 COUNTS = "counts"
 PROBLEMS = "problems"
 UNKNOWN = "unknown"
+
+# Trimming the tails of a small log after every query would sort them each time.
+_TAILS_SLACK = 10_000
 
 
 class KeepFn(beam.CombineFn):
@@ -91,6 +94,37 @@ class HistogramFn(beam.CombineFn):
         return dict(histogram)
 
 
+class TimeTailsFn(beam.CombineFn):
+    """Keeps the first and the last places in time; values are (`times.tail_size` of all rows, one query's places).
+
+    The size travels with the values: a side input would keep the combiner from
+    running before the shuffle.
+    """
+
+    def create_accumulator(self) -> tuple[int, list[times.Place], list[times.Place]]:
+        return 0, [], []
+
+    def add_input(self, tails: Any, value: Any) -> Any:
+        size, places = value
+        _, first, last = tails
+        first += places
+        last += places
+        return self._trim(size, first, last) if len(first) >= 2 * size + _TAILS_SLACK else (size, first, last)
+
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        merged: Any = self.create_accumulator()
+        for size, first, last in accumulators:
+            merged = self._trim(max(size, merged[0]), merged[1] + first, merged[2] + last)
+        return merged
+
+    def extract_output(self, tails: Any) -> times.Isolated | None:
+        size, first, last = self._trim(*tails)
+        return times.isolated(first, last) if size else None
+
+    def _trim(self, size: int, first: list[times.Place], last: list[times.Place]) -> Any:
+        return size, sorted(first)[:size], sorted(last)[-size:]
+
+
 class ParseInteractionFn(beam.DoFn):
     """Serialized flat interaction -> (query_id, `splits.Interaction` as a plain tuple)."""
 
@@ -104,12 +138,14 @@ class ParseInteractionFn(beam.DoFn):
         query_id = records.one_bytes(example, keys.QUERY_ID)
         candidate_id = records.one_bytes(example, keys.CANDIDATE_ID)
         timestamp = records.one_int(example, keys.TIMESTAMP)
+        nanos = records.one_int(example, keys.TIMESTAMP_NANOS) or 0
+        weight = records.one_float(example, keys.WEIGHT)
         values = {keys.QUERY_ID: query_id, keys.CANDIDATE_ID: candidate_id, keys.TIMESTAMP: timestamp}
         for name in self._required:
             if values[name] is None:
                 yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing(name, path, row)))
                 return
-        yield query_id, (timestamp or 0, path, row, candidate_id)
+        yield query_id, (timestamp or 0, nanos, path, row, candidate_id, 1.0 if weight is None else weight)
 
 
 class ParseKeyedFn(beam.DoFn):
@@ -179,7 +215,7 @@ class WriteShardFn(beam.DoFn):
 
 def split_known(pair: Any, catalogue: Any) -> Iterator[Any]:
     """(query_id, row) -> itself, or its candidate id under UNKNOWN."""
-    candidate_id = pair[1][-1]
+    candidate_id = splits.Interaction(*pair[1]).candidate_id
     yield pair if candidate_id in catalogue else beam.pvalue.TaggedOutput(UNKNOWN, candidate_id)
 
 

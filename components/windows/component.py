@@ -38,11 +38,11 @@ class WindowsSpec(component_spec.ComponentSpec):
 
 
 class Windows(tfx.types.BaseBeamComponent):
-    """Joins, orders and splits the log; refuses or drops (and counts) unknown candidates.
+    """Joins, orders and splits the log; refuses, tells or drops (and counts) what the gate's checks ask it to.
 
     Outputs:
       examples: Splits train, eval and test, gz TFRecords of windows, `stats.json`; custom
-        properties `split_fingerprint` and `stats` (JSON).
+        properties `split_fingerprint`, `stats` and `warnings` (JSON).
       schema: `schema.pbtxt` of the windows, which Transform and Trainer parse them by.
     """
 

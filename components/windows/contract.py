@@ -18,7 +18,18 @@ class WindowsConfig(types.Section):
     split: types.Split
     windows: types.WindowsSection
     max_interactions_per_query: int
-    max_unknown_fraction: float
+    repeats: types.Repeats = "all"
+
+    filter: str | None = None
+    """Which rows of the log are there at all; only part of the fingerprint."""
+
+    no_targets: tuple[str, ...] = ()
+    """How rows of weight 0 are told: the column, and its types that have this weight, or none where the column is the
+    weight itself. Empty where every row has a positive weight; only part of the fingerprint."""
+
+    unknown_candidates: types.Check
+    tied_targets: types.Check
+    isolated_times: types.Check
 
     has_timestamps: bool
     """False where `interactions.timestamp` is null: all times are 0 then, which means unknown."""
@@ -30,18 +41,48 @@ class WindowsConfig(types.Section):
             split=data.split,
             windows=data.windows,
             max_interactions_per_query=data.max_interactions_per_query,
-            max_unknown_fraction=data.gate.unknown_candidates.threshold,
+            repeats=data.interactions.repeats,
+            filter=data.interactions.filter,
+            no_targets=_no_targets(data.interactions.weight),
+            unknown_candidates=data.gate.unknown_candidates,
+            tied_targets=data.gate.tied_targets,
+            isolated_times=data.gate.isolated_times,
             has_timestamps=data.interactions.timestamp is not None,
         )
 
 
-def split_fingerprint(split: types.Split, interactions_sha256: str) -> str:
+def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     """Returns the SHA-256 that two models must share for their figures to be comparable.
 
-    For split random it covers the interactions' content too: there, one more row
-    moves every cut, while the other splits place each query's rows on their own.
+    Both are ranked on the same test rows anyway, the newer one's. What must not be
+    is that the earlier one was trained on them, or tuned on an easier kind of row.
+    Hence it covers all of the config that decides, from one and the same log, which
+    rows are held out: the split, the filter, the policy for repeats, which rows are
+    no targets, and how many of a query's rows are kept (the last ones kept may all
+    be one basket, or all of weight 0). It does not cover what decides something
+    else: positive weights (the loss), the windows' sizes (what a target may look
+    back on), gates. Nor does it cover the log itself, since a model must be
+    comparable with last week's: with the other splits, rows that come in later
+    move no row from train into test. For split random they do, one more row moves
+    every cut: there it covers the interactions' content too.
     """
-    said = {"contract_version": CONTRACT_VERSION, "split": split.model_dump(mode="json")}
-    if isinstance(split, types.Random):
+    said: dict[str, object] = {
+        "contract_version": CONTRACT_VERSION,
+        "split": config.split.model_dump(mode="json"),
+        "filter": config.filter,
+        "repeats": config.repeats,
+        "no_targets": config.no_targets,
+        "max_interactions_per_query": config.max_interactions_per_query,
+    }
+    if isinstance(config.split, types.Random):
         said["interactions_sha256"] = interactions_sha256
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _no_targets(weight: types.Weight | None) -> tuple[str, ...]:
+    if weight is None:
+        return ()
+    if weight.values is None:
+        return (weight.column,)
+    zero = sorted(name for name, value in weight.values.items() if value == 0.0)
+    return (weight.column, *zero) if zero else ()

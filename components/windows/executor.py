@@ -13,9 +13,10 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.windows import beam, schema, stats
+from components.windows import beam, checks, schema, stats
 from components.windows.contract import SPLITS, WindowsConfig, split_fingerprint
 from shortlist.errors import DataError
+from shortlist.findings import WARNINGS_PROPERTY
 
 STATS_FILE = "stats.json"
 STATS_PROPERTY = "stats"
@@ -35,7 +36,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Makes the windows.
 
         Raises:
-          DataError: A missing or doubled id, too many unknown candidates, nothing to train on or to evaluate.
+          DataError: A missing or doubled id, a check of the gate whose action is error, nothing to train on or to
+            evaluate.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = WindowsConfig.model_validate_json(exec_properties["config"])
@@ -51,18 +53,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             beam.build(root, patterns, config, feature_types, windows.uri, staging)
 
         with fileio.open(os.path.join(staging, beam.SUMMARY_FILE)) as file:
-            summary = json.loads(file.read())
+            counted = checks.Counted.from_json(file.read())
         fileio.rmtree(staging)
-        refused = stats.refusal(summary["counts"], summary["problems"], summary["unknown_ids"], config)
-        if refused:
-            raise DataError(refused)
+        findings = checks.check(counted, config, _timestamp_unit(input_dict))
+        if findings.errors:
+            raise DataError("; ".join(findings.errors))
 
-        counted = json.dumps(stats.summarize(summary["counts"], config), sort_keys=True)
-        io_utils.write_string_file(os.path.join(windows.uri, STATS_FILE), counted)
+        summary = json.dumps(stats.summarize(counted.counts, config), sort_keys=True)
+        io_utils.write_string_file(os.path.join(windows.uri, STATS_FILE), summary)
         windows.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        windows.set_string_custom_property(STATS_PROPERTY, counted)
+        windows.set_string_custom_property(STATS_PROPERTY, summary)
+        windows.set_string_custom_property(WARNINGS_PROPERTY, findings.warnings_json)
         windows.set_string_custom_property(
-            FINGERPRINT_PROPERTY, split_fingerprint(config.split, exec_properties["interactions_sha256"])
+            FINGERPRINT_PROPERTY, split_fingerprint(config, exec_properties["interactions_sha256"])
         )
         schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
         io_utils.write_pbtxt_file(os.path.join(schema_uri, schema.SCHEMA_FILE), schema.windows_schema(feature_types))
@@ -74,6 +77,11 @@ def _patterns(artifacts: list[types.Artifact]) -> list[str]:
         for artifact in artifacts
         for split in artifact_utils.decode_split_names(artifact.split_names)
     ]
+
+
+def _timestamp_unit(input_dict: dict[str, list[types.Artifact]]) -> str:
+    [interactions] = input_dict["interactions"]
+    return interactions.get_string_custom_property("timestamp_unit")
 
 
 def _read_schema(artifacts: list[types.Artifact]) -> schema_pb2.Schema | None:

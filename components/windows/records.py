@@ -36,6 +36,12 @@ def one_int(example: tf.train.Example, name: str) -> int | None:
     return int(values[0]) if values else None
 
 
+def one_float(example: tf.train.Example, name: str) -> float | None:
+    """Returns the only value of a float feature, None where there is none."""
+    values = example.features.feature[name].float_list.value
+    return float(values[0]) if values else None
+
+
 def encode(
     query_id: bytes, window: windowing.Window, query_row: bytes | None, feature_types: Mapping[str, int]
 ) -> bytes:
@@ -54,7 +60,7 @@ def encode(
     features[keys.HISTORY_TIMES].int64_list.value.extend(row.timestamp for row in window.history)
     features[keys.TARGET_IDS].bytes_list.value.extend(row.candidate_id for row in window.targets)
     features[keys.TARGET_TIMES].int64_list.value.extend(row.timestamp for row in window.targets)
-    features[keys.TARGET_WEIGHTS].float_list.value.extend(1.0 for _ in window.targets)
+    features[keys.TARGET_WEIGHTS].float_list.value.extend(row.weight for row in window.targets)
     features[keys.SEEN_IDS].bytes_list.value.extend(window.seen_ids)
     for name in (keys.HISTORY_IDS, keys.SEEN_IDS):
         features[name].bytes_list.SetInParent()

@@ -1,7 +1,8 @@
 """The order of a query's interactions, and which split each of them belongs to.
 
 Pure Python: no TFX, TensorFlow or Beam, so that "no leakage" can be read and
-tested in one place. The definitions are the product's:
+tested in one place. Every split is two cuts, `train < eval_from <= eval < test_from
+<= test`. The definitions are the product's:
 
 - `leave_last_out`: the last interaction is test, the one before eval, the rest
   train; a query with fewer than three is train only.
@@ -9,8 +10,15 @@ tested in one place. The definitions are the product's:
   is eval where there are three baskets, else train; one basket is train only.
 - `temporal`: cuts in time, the same for every query.
 - `random`: all rows shuffled by `row_key`; the last 20% are test, the 8% before
-  eval. `random_cuts` turns the shuffle into two keys, after which each row is
-  placed on its own: `train < eval_from <= eval < test_from <= test`.
+  eval. `random_cuts` turns the shuffle into two keys.
+
+A row of weight 0 is something that a query side may look at and never a target:
+the definitions count rows of positive weight alone, and a row of weight 0 lies on
+the side of the cuts where its place in the order puts it.
+
+A basket is the rows of one whole second, also in logs that know parts of it: the
+windows tell a basket's rows apart by `target_times`, which are seconds. Parts of a
+second only order a query's rows.
 """
 
 from __future__ import annotations
@@ -24,7 +32,7 @@ from shortlist import keys
 from shortlist.config import types
 
 _AFTER_ALL_KEYS = b"\xff" * (hashlib.sha256().digest_size + 1)
-_Cut = TypeVar("_Cut", int, bytes)
+_Cut = TypeVar("_Cut", int, bytes, "Interaction")
 
 
 class Interaction(NamedTuple):
@@ -32,15 +40,29 @@ class Interaction(NamedTuple):
 
     Attributes:
       timestamp: Whole seconds or an order number; 0 where the log has none.
+      nanos: The part of a second after it, in nanoseconds; 0 where the log has none.
       source_path: The row's file, relative to the data root.
       source_row: The row within that file, 0-based.
       candidate_id: What the query met.
+      weight: How much it counts in the loss; with 0 it is no target.
     """
 
     timestamp: int
+    nanos: int
     source_path: bytes
     source_row: int
     candidate_id: bytes
+    weight: float = 1.0
+
+    @property
+    def time(self) -> tuple[int, int]:
+        """Seconds and nanoseconds."""
+        return self.timestamp, self.nanos
+
+    @property
+    def is_target(self) -> bool:
+        """Whether it may be what is to be predicted, in any split."""
+        return self.weight > 0.0
 
 
 class RandomCuts(NamedTuple):
@@ -51,8 +73,29 @@ class RandomCuts(NamedTuple):
 
 
 def ordered(interactions: Iterable[Interaction]) -> list[Interaction]:
-    """Returns the interactions by (timestamp, path, row): ties keep the order of the file."""
+    """Returns the interactions by (timestamp, nanos, path, row): ties keep the order of the file."""
     return sorted(interactions)
+
+
+def repeat_key(row: Interaction) -> tuple[bytes, bool]:
+    """Returns what two rows of one query share when one repeats the other.
+
+    Rows of weight 0 repeat only each other: a purchase that follows a view of
+    weight 0 is the first purchase, not a second interaction.
+    """
+    return row.candidate_id, row.is_target
+
+
+def without_repeats(interactions: Iterable[Interaction], repeats: types.Repeats) -> list[Interaction]:
+    """Returns one query's ordered interactions, of each candidate the first or last one unless `repeats` is all.
+
+    With `first`, whether a row is kept is decided by rows before it alone.
+    """
+    rows = ordered(interactions)
+    if repeats == "all":
+        return rows
+    kept = {repeat_key(row): row for row in (rows if repeats == "last" else reversed(rows))}
+    return ordered(kept.values())
 
 
 def strict_times(split: types.Split) -> bool:
@@ -61,7 +104,7 @@ def strict_times(split: types.Split) -> bool:
 
 
 def assign(interactions: Sequence[Interaction], split: types.Split, cuts: RandomCuts | None = None) -> list[str]:
-    """Returns the split's name of each of one query's interactions.
+    """Returns the split's name of each of one query's interactions, also of those that are no targets.
 
     Args:
       interactions: All of one query's interactions, ordered.
@@ -71,15 +114,13 @@ def assign(interactions: Sequence[Interaction], split: types.Split, cuts: Random
     Raises:
       ValueError: For split random without cuts.
     """
-    if isinstance(split, types.LeaveLastOut):
-        return _last_out(interactions)
-    if isinstance(split, types.LeaveLastBasket):
-        return _last_basket(interactions)
     if isinstance(split, types.Temporal):
         return [_side(row.timestamp, split.eval_from, split.test_from) for row in interactions]
-    if cuts is None:
-        raise ValueError("split random needs the cuts of random_cuts(), got None")
-    return [_side(row_key(split.seed, row), *cuts) for row in interactions]
+    if isinstance(split, types.Random):
+        if cuts is None:
+            raise ValueError("split random needs the cuts of random_cuts(), got None")
+        return [_side(row_key(split.seed, row), *cuts) for row in interactions]
+    return _last_basket(interactions) if isinstance(split, types.LeaveLastBasket) else _last_out(interactions)
 
 
 def row_key(seed: int, row: Interaction) -> bytes:
@@ -95,8 +136,8 @@ def random_counts(num_rows: int) -> tuple[int, int, int]:
 
 
 def random_cuts(interactions: Iterable[Interaction], seed: int) -> RandomCuts:
-    """Returns the cuts of split random over the rows of ALL queries."""
-    row_keys = [row_key(seed, row) for row in interactions]
+    """Returns the cuts of split random over the rows of ALL queries, of which only targets count."""
+    row_keys = [row_key(seed, row) for row in interactions if row.is_target]
     histogram = collections.Counter(map(key_bucket, row_keys))
     wanted = cut_buckets(histogram)
     return pick_cuts(histogram, [key for key in row_keys if key_bucket(key) in wanted])
@@ -150,23 +191,19 @@ def _cut_places(histogram: Mapping[int, int]) -> list[tuple[int, int] | None]:
     return places
 
 
-def _tail(size: int, evaluation: int, test: int) -> list[str]:
-    train = size - evaluation - test
-    return [keys.SPLIT_TRAIN] * train + [keys.SPLIT_EVAL] * evaluation + [keys.SPLIT_TEST] * test
-
-
 def _last_out(interactions: Sequence[Interaction]) -> list[str]:
-    size = len(interactions)
-    return _tail(size, 1, 1) if size >= 3 else _tail(size, 0, 0)
+    targets = [row for row in interactions if row.is_target]
+    if len(targets) < 3:
+        return [keys.SPLIT_TRAIN] * len(interactions)
+    return [_side(row, targets[-2], targets[-1]) for row in interactions]
 
 
 def _last_basket(interactions: Sequence[Interaction]) -> list[str]:
-    times = [row.timestamp for row in interactions]
-    baskets = sorted(set(times))
+    baskets = sorted({row.timestamp for row in interactions if row.is_target})
     if len(baskets) < 2:
-        return _tail(len(times), 0, 0)
-    evaluation = times.count(baskets[-2]) if len(baskets) >= 3 else 0
-    return _tail(len(times), evaluation, times.count(baskets[-1]))
+        return [keys.SPLIT_TRAIN] * len(interactions)
+    eval_from = baskets[-2] if len(baskets) >= 3 else baskets[-1]
+    return [_side(row.timestamp, eval_from, baskets[-1]) for row in interactions]
 
 
 def _side(value: _Cut, eval_from: _Cut, test_from: _Cut) -> str:

@@ -5,7 +5,9 @@ interactions that are earlier than it in the order (for baskets: at an earlier
 timestamp), whichever split they are in. The test-time history thus includes
 eval rows, and with a temporal split earlier test rows: they lie in the past of
 the moment that is evaluated. They enter histories and `seen`, never a train
-target. Split random claims no order: histories are empty, and seen is the train
+target. The same holds for rows of weight 0: in a train window they stand among
+the targets, where later targets look back on them, with a weight that says that
+they are none. Split random claims no order: histories are empty, and seen is the train
 rows for eval, train and eval rows for test.
 """
 
@@ -25,9 +27,10 @@ class Window(NamedTuple):
 
     Attributes:
       split: train, eval or test.
-      position: Index of the first target among the query's ordered interactions.
-      history: Interactions before the first target, oldest first.
-      targets: What is to be retrieved; one in eval and test.
+      position: Index of the first of `targets` among the query's ordered interactions.
+      history: Interactions before the first of `targets`, oldest first.
+      targets: What is to be retrieved, one row in eval and test; in train, rows of weight 0 between those that are
+        targets, at least one of which there is.
       seen_ids: Distinct sorted candidates of the query's past; in train, of all its train rows.
     """
 
@@ -96,6 +99,8 @@ def _train_windows(
     strict = splits.strict_times(split)
     chunks = _basket_chunks(train, sizes.max_targets) if strict else _chunks(len(train), sizes.max_targets)
     for start, end in chunks:
+        if not any(row.is_target for row in train[start:end]):
+            continue
         past = 0 if isinstance(split, types.Random) else past_end(train, start, strict)
         history = train[max(0, past - sizes.max_history) : past]
         yield Window(keys.SPLIT_TRAIN, positions[start], tuple(history), tuple(train[start:end]), seen)
@@ -138,7 +143,7 @@ def _ordered_rows(
     seen: list[bytes] = []
     added = 0
     for index, name in enumerate(names):
-        if name == keys.SPLIT_TRAIN:
+        if name == keys.SPLIT_TRAIN or not rows[index].is_target:
             continue
         past = past_end(rows, index, strict)
         for row in rows[added:past]:
@@ -156,7 +161,7 @@ def _unordered_rows(rows: Sequence[splits.Interaction], names: Sequence[str]) ->
         keys.SPLIT_TEST: seen_in(keys.SPLIT_TRAIN, keys.SPLIT_EVAL),
     }
     for index, name in enumerate(names):
-        if name != keys.SPLIT_TRAIN:
+        if name != keys.SPLIT_TRAIN and rows[index].is_target:
             yield Window(name, index, (), (rows[index],), seen[name])
 
 

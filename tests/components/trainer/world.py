@@ -88,7 +88,7 @@ def interactions(number):
     step = 1 + number % 2
     walk = [(number + step * place) % (NUM_CANDIDATES - 1) for place in range(8)]
     return [
-        splits.Interaction(100 + place // 2, b"interactions.csv", 10 * number + place, b"c%02d" % item)
+        splits.Interaction(100 + place // 2, 0, b"interactions.csv", 10 * number + place, b"c%02d" % item)
         for place, item in enumerate(walk)
     ]
 

@@ -21,6 +21,8 @@ def interaction(query_id: bytes, row: splits.Interaction) -> bytes:
         query_id=[query_id],
         candidate_id=[row.candidate_id],
         timestamp=[row.timestamp],
+        timestamp_nanos=[row.nanos],
+        weight=[row.weight],
         source_path=[row.source_path],
         source_row=[row.source_row],
     )
@@ -75,7 +77,7 @@ def movielens_100k() -> Log:
         return [
             (
                 row["user_id"].encode(),
-                splits.Interaction(int(row["timestamp"]), b"interactions.csv", index, row["item_id"].encode()),
+                splits.Interaction(int(row["timestamp"]), 0, b"interactions.csv", index, row["item_id"].encode()),
             )
             for index, row in enumerate(csv.DictReader(file))
         ]

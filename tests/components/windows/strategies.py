@@ -8,6 +8,8 @@ from components.windows import splits
 from shortlist.config import types
 
 MAX_TIME = 9
+NANOS = (0, 0, 500_000_000, 999_999_999)
+WEIGHTS = (0.0, 1.0, 1.0, 3.0)
 PATHS = (b"a.csv", b"b.csv")
 CANDIDATES = tuple(b"c%d" % number for number in range(6))
 
@@ -20,10 +22,16 @@ sizes = st.builds(types.WindowsSection, max_history=st.integers(1, 5), max_targe
 
 def rows(first_row: int = 0, min_size: int = 0, max_size: int = 14) -> st.SearchStrategy[list[splits.Interaction]]:
     """Rows of one query; each (path, row) is there once."""
-    row = st.tuples(st.integers(0, MAX_TIME), st.sampled_from(PATHS), st.sampled_from(CANDIDATES))
+    row = st.tuples(
+        st.integers(0, MAX_TIME),
+        st.sampled_from(NANOS),
+        st.sampled_from(PATHS),
+        st.sampled_from(CANDIDATES),
+        st.sampled_from(WEIGHTS),
+    )
     return st.lists(row, min_size=min_size, max_size=max_size).map(
         lambda drawn: [
-            splits.Interaction(time, path, first_row + index, candidate_id)
-            for index, (time, path, candidate_id) in enumerate(drawn)
+            splits.Interaction(time, nanos, path, first_row + index, candidate_id, weight)
+            for index, (time, nanos, path, candidate_id, weight) in enumerate(drawn)
         ]
     )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import collections
 import hashlib
-import json
 import pathlib
 import random
 
@@ -13,9 +12,10 @@ from apache_beam.pipeline import Pipeline
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.windows import beam as windows_beam
-from components.windows import beam_fns, records, splits, stats, windowing
+from components.windows import beam_fns, checks, records, splits, stats, windowing
 from components.windows.contract import SPLITS, WindowsConfig
 from shortlist.config import types
+from shortlist.findings import Findings
 from tests.components.windows import flat
 
 SPLIT_CONFIGS = [
@@ -32,19 +32,28 @@ def make_config(split: types.Split, **changes: object) -> WindowsConfig:
         split=split,
         windows=types.WindowsSection(max_history=3, max_targets=4),
         max_interactions_per_query=100,
-        max_unknown_fraction=0.0,
+        unknown_candidates=types.Check(threshold=0.0),
+        tied_targets=types.Check(threshold=1.0),
+        isolated_times=types.Check(threshold=0.0),
         has_timestamps=True,
     )
     return config.model_copy(update=changes)
 
 
-def random_log(seed: int, num_rows: int = 120) -> flat.Log:
-    """Twelve queries of about ten rows over 20 times and 15 candidates: ties and repeats are common."""
+def random_log(seed: int, num_rows: int = 120, weights: tuple[float, ...] = (1.0,)) -> flat.Log:
+    """Twelve queries of about ten rows over 20 seconds and 15 candidates: ties and repeats are common."""
     draw = random.Random(seed)
     return [
         (
             b"q%d" % draw.randrange(12),
-            splits.Interaction(draw.randrange(20), b"part-%d.csv" % (row % 2), row, b"c%d" % draw.randrange(15)),
+            splits.Interaction(
+                draw.randrange(20),
+                draw.choice((0, 500_000_000)),
+                b"part-%d.csv" % (row % 2),
+                row,
+                b"c%d" % draw.randrange(15),
+                draw.choice(weights),
+            ),
         )
         for row in range(num_rows)
     ]
@@ -56,8 +65,8 @@ def run(
     interactions: list[bytes],
     candidates: list[bytes],
     queries: list[bytes] | None = None,
-) -> dict:
-    """Runs the graph and returns the summary; the windows are in folder / "windows"."""
+) -> checks.Counted:
+    """Runs the graph and returns what it counted; the windows are in folder / "windows"."""
     patterns = windows_beam.InputPatterns(
         [flat.write(folder / "interactions", interactions)],
         [flat.write(folder / "candidates", candidates)],
@@ -65,7 +74,7 @@ def run(
     )
     with Pipeline() as root:
         windows_beam.build(root, patterns, config, AGE, str(folder / "windows"), str(folder / "staging"))
-    return json.loads((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
+    return checks.Counted.from_json((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
 
 
 def catalogue(size: int = 15) -> list[bytes]:
@@ -78,10 +87,12 @@ def expected_records(log: flat.Log, config: WindowsConfig) -> dict[str, list[byt
     by_query = collections.defaultdict(list)
     for query_id, row in log:
         by_query[query_id].append(row)
-    cuts = splits.random_cuts((row for _, row in log), 3)
+    kept = (row for rows in by_query.values() for row in splits.without_repeats(rows, config.repeats))
+    cuts = splits.random_cuts(kept, 3)
     expected: dict[str, list[bytes]] = {split: [] for split in SPLITS}
     for query_id in sorted(by_query):
-        windows = windowing.windows_of(by_query[query_id], config.split, config.windows, cuts)
+        rows = splits.without_repeats(by_query[query_id], config.repeats)
+        windows = windowing.windows_of(rows, config.split, config.windows, cuts)
         for split, found in windows.items():
             expected[split] += [records.encode(query_id, window, None, AGE) for window in found]
     return expected
@@ -94,21 +105,104 @@ def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: types.
     interactions = [flat.interaction(*row) for row in log]
     digests = []
     for name, rows in (("as_is", interactions), ("shuffled", random.Random(5).sample(interactions, len(interactions)))):
-        summary = run(tmp_path / name, config, rows, catalogue())
+        counted = run(tmp_path / name, config, rows, catalogue())
         files = sorted((tmp_path / name / "windows").rglob("*.gz"))
         assert [file.name for file in files] == ["windows-00000-of-00001.gz"] * 3
         digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
     assert digests[0] == digests[1]
 
     expected = expected_records(log, config)
-    counted = stats.summarize(summary["counts"], config)
+    summary = stats.summarize(counted.counts, config)
     for name in SPLITS:
         windows = flat.read(tmp_path / "shuffled" / "windows", name)
         found = [record.SerializeToString(deterministic=True) for record in windows]
         assert found == expected[name]
-        assert counted["windows"][name] == len(found)
-    assert sum(counted["rows"].values()) == counted["interactions"] == len(log)
-    assert stats.refusal(summary["counts"], summary["problems"], summary["unknown_ids"], config) is None
+        assert summary["windows"][name] == len(found)
+    assert sum(summary["rows"].values()) == summary["interactions"] == len(log)
+    assert checks.check(counted, config) == Findings()
+
+
+@pytest.mark.parametrize("repeats", ["all", "first", "last"])
+@pytest.mark.parametrize("split", SPLIT_CONFIGS, ids=lambda split: split.kind)
+def test_beam_agrees_with_the_core_on_weights_and_repeats(
+    split: types.Split, repeats: types.Repeats, tmp_path: pathlib.Path
+):
+    config = make_config(split, repeats=repeats)
+    log = random_log(seed=2, weights=(0.0, 1.0, 3.0))
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    expected = expected_records(log, config)
+    for name in SPLITS:
+        found = flat.read(tmp_path / "windows", name)
+        assert [record.SerializeToString(deterministic=True) for record in found] == expected[name]
+    distinct = {(query_id, row.candidate_id, row.weight > 0.0) for query_id, row in log}
+    repeated = 0 if repeats == "all" else len(log) - len(distinct)
+    summary = stats.summarize(counted.counts, config)
+    assert summary["dropped"]["repeat"] == repeated
+    assert summary["interactions"] == len(log) - repeated
+    targets = distinct if repeats != "all" else {(row.source_path, row.source_row, row.weight > 0.0) for _, row in log}
+    assert sum(summary["rows"].values()) == sum(is_target for _, _, is_target in targets)
+
+
+def test_the_latest_are_kept_of_what_is_left_without_repeats(tmp_path: pathlib.Path):
+    # c0 c1 c2 c3, each three times in turn: the first ones are at 0 to 3, of which the latest three are kept.
+    log = [
+        (query, splits.Interaction(time, 0, b"log.csv", time, b"c%d" % (time % 4)))
+        for time in range(12)
+        for query in (b"q", b"p")
+    ]
+    config = make_config(types.LeaveLastOut(), repeats="first", max_interactions_per_query=3)
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    dropped = stats.summarize(counted.counts, config)["dropped"]
+    assert (dropped["repeat"], dropped["over_max_interactions_per_query"]) == (2 * 8, 2 * 1)
+    assert [flat.ints_of(row, "target_times") for row in flat.read(tmp_path / "windows", "test")] == [[3], [3]]
+
+
+def test_parts_of_a_second_order_rows_whatever_their_place_in_the_file(tmp_path: pathlib.Path):
+    def row(nanos: int, source_row: int, candidate_id: bytes) -> splits.Interaction:
+        return splits.Interaction(5, nanos, b"log.csv", source_row, candidate_id)
+
+    rows = [row(900_000_000, 0, b"c3"), row(1, 1, b"c1"), row(500_000_000, 2, b"c2")]
+    log = [(query, each) for query in (b"q", b"p") for each in rows]
+    counted = run(tmp_path, make_config(types.LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
+    [test, _] = flat.read(tmp_path / "windows", "test")
+    assert flat.bytes_of(test, "history_ids") == [b"c1", b"c2"]
+    assert flat.bytes_of(test, "target_ids") == [b"c3"]
+    assert flat.ints_of(test, "target_times") == [5]
+    assert stats.tied_targets(counted.counts, make_config(types.LeaveLastOut())) == 0.0
+
+
+def test_rows_of_weight_0_stand_among_the_train_targets_with_their_weight(tmp_path: pathlib.Path):
+    weights = [2.0, 0.0, 1.5, 1.0, 0.0, 1.0, 0.0]
+    log = [
+        (query, splits.Interaction(time, 0, b"log.csv", time, b"c%d" % time, weight))
+        for query in (b"q", b"p")
+        for time, weight in enumerate(weights)
+    ]
+    run(tmp_path, make_config(types.LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
+    [train, _] = flat.read(tmp_path / "windows", "train")
+    assert flat.bytes_of(train, "target_ids") == [b"c0", b"c1", b"c2"]
+    assert list(train.features.feature["target_weights"].float_list.value) == [2.0, 0.0, 1.5]
+    [test, _] = flat.read(tmp_path / "windows", "test")
+    # The last row of positive weight; the one after it is later, the one before it is in its past.
+    assert flat.bytes_of(test, "target_ids") == [b"c5"]
+    assert flat.bytes_of(test, "history_ids") == [b"c2", b"c3", b"c4"]
+
+
+def test_a_corrupted_time_among_thousands_is_told_with_its_row(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(beam_fns, "_TAILS_SLACK", 7)
+    log = [
+        (b"q%d" % (row % 50), splits.Interaction(900_000_000 + row, 0, b"log.csv", row, b"c%d" % (row % 15)))
+        for row in range(2_500)
+    ]
+    log[1234] = (b"q1", log[1234][1]._replace(timestamp=2_082_758_399))
+    config = make_config(types.LeaveLastOut(), isolated_times=types.Check(threshold=0.0, action="warn"))
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    # The middle is without the first two and last two of 2,500 rows, the last of which is the corrupted one.
+    assert counted.isolated is not None
+    assert counted.isolated[:3] == (1, 900_000_002, 900_002_498)
+    [warning] = checks.check(counted, config).warnings
+    assert warning.startswith("log.csv data row 1234 (counted from 0): expected a time near the others")
+    assert "got 2035-12-31T23:59:59Z; 1 of 2500 rows" in warning
 
 
 def test_many_shards_hold_each_query_whole_and_sorted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
@@ -130,13 +224,15 @@ def test_many_shards_hold_each_query_whole_and_sorted(tmp_path: pathlib.Path, mo
 
 
 def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.Path):
-    rows = [(query, splits.Interaction(time, b"log.csv", time, b"c1")) for time in range(3) for query in (b"q1", b"q2")]
+    rows = [
+        (query, splits.Interaction(time, 0, b"log.csv", time, b"c1")) for time in range(3) for query in (b"q1", b"q2")
+    ]
     queries = [
         flat.example(query_id=[b"q1"], age=[7.0], tags=[b"x", b"y"], source_path=[b"users.csv"], source_row=[0]),
         flat.example(query_id=[b"q3"], age=[8.0], tags=[], source_path=[b"users.csv"], source_row=[1]),
     ]
     config = make_config(types.LeaveLastOut())
-    summary = run(tmp_path, config, [flat.interaction(*row) for row in rows], catalogue(), queries)
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in rows], catalogue(), queries)
 
     first, second = flat.read(tmp_path / "windows", "test")
     assert list(first.features.feature["age"].float_list.value) == [7.0]
@@ -145,36 +241,35 @@ def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.
     for name, kind in (("age", "float_list"), ("tags", "bytes_list")):
         assert second.features.feature[name].WhichOneof("kind") == kind
         assert not getattr(second.features.feature[name], kind).value
-    counted = stats.summarize(summary["counts"], config)
-    assert counted["queries_without_features"] == 1
-    assert counted["dropped"]["query_without_interactions"] == 1
+    summary = stats.summarize(counted.counts, config)
+    assert summary["queries_without_features"] == 1
+    assert summary["dropped"]["query_without_interactions"] == 1
 
 
 def test_unknown_candidates_are_dropped_and_counted_up_to_the_limit(tmp_path: pathlib.Path):
     log = random_log(seed=4)
     unknown = sum(row.candidate_id == b"c0" for _, row in log)
-    config = make_config(types.LeaveLastOut(), max_unknown_fraction=unknown / len(log))
-    summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue()[1:])
+    config = make_config(types.LeaveLastOut(), unknown_candidates=types.Check(threshold=unknown / len(log)))
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue()[1:])
 
-    counted = stats.summarize(summary["counts"], config)
-    assert counted["dropped"]["unknown_candidate"] == unknown > 0
-    assert counted["interactions"] == len(log) - unknown
+    summary = stats.summarize(counted.counts, config)
+    assert summary["dropped"]["unknown_candidate"] == unknown > 0
+    assert summary["interactions"] == len(log) - unknown
     assert not any(b"c0" in flat.bytes_of(row, "seen_ids") for row in flat.read(tmp_path / "windows", "test"))
-    assert stats.refusal(summary["counts"], {}, summary["unknown_ids"], config) is None
-    stricter = make_config(types.LeaveLastOut(), max_unknown_fraction=unknown / len(log) - 1e-6)
-    refused = stats.refusal(summary["counts"], {}, summary["unknown_ids"], stricter)
-    assert refused is not None
+    assert checks.check(counted, config) == Findings()
+    limit = types.Check(threshold=unknown / len(log) - 1e-6)
+    [refused] = checks.check(counted, make_config(types.LeaveLastOut(), unknown_candidates=limit)).errors
     assert f"{unknown} of 120 rows" in refused
     assert "(for example 'c0')" in refused
 
 
 def test_only_the_latest_interactions_of_a_query_are_kept(tmp_path: pathlib.Path):
-    bot = [(b"bot", splits.Interaction(1000 - row, b"log.csv", row, b"c%d" % (row % 15))) for row in range(500)]
-    other = [(b"q", splits.Interaction(time, b"log.csv", 500 + time, b"c1")) for time in range(3)]
+    bot = [(b"bot", splits.Interaction(1000 - row, 0, b"log.csv", row, b"c%d" % (row % 15))) for row in range(500)]
+    other = [(b"q", splits.Interaction(time, 0, b"log.csv", 500 + time, b"c1")) for time in range(3)]
     config = make_config(types.LeaveLastOut(), max_interactions_per_query=5)
-    summary = run(tmp_path, config, [flat.interaction(*row) for row in bot + other], catalogue())
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in bot + other], catalogue())
 
-    assert stats.summarize(summary["counts"], config)["dropped"]["over_max_interactions_per_query"] == 495
+    assert stats.summarize(counted.counts, config)["dropped"]["over_max_interactions_per_query"] == 495
     windows = [row for row in flat.read(tmp_path / "windows", "train") if flat.bytes_of(row, "query_id") == [b"bot"]]
     assert [flat.ints_of(row, "target_times") for row in windows] == [[996, 997, 998]]
 
@@ -187,10 +282,9 @@ def test_an_id_twice_is_a_problem_that_names_both_rows(table: str, tmp_path: pat
         "queries": [flat.example(query_id=[b"q1"], source_path=[b"users.csv"], source_row=[row]) for row in (0, 4, 2)],
     }[table]
     candidates = catalogue() + (twice if table == "candidates" else [])
-    summary = run(tmp_path, make_config(types.LeaveLastOut()), log, candidates, twice if table == "queries" else None)
+    counted = run(tmp_path, make_config(types.LeaveLastOut()), log, candidates, twice if table == "queries" else None)
 
-    refused = stats.refusal(summary["counts"], summary["problems"], [], make_config(types.LeaveLastOut()))
-    assert refused is not None
+    [refused] = checks.check(counted, make_config(types.LeaveLastOut())).errors
     if table == "candidates":
         assert "candidate_id 'c3'" in refused
         assert "items.csv data row 3" in refused
@@ -206,9 +300,8 @@ def test_a_missing_value_is_a_problem_that_names_the_row(tmp_path: pathlib.Path)
     log.append(
         flat.example(query_id=[b"q1"], candidate_id=[b"c1"], timestamp=[], source_path=[b"log.csv"], source_row=[7])
     )
-    summary = run(tmp_path, make_config(types.LeaveLastOut()), log, catalogue())
-    refused = stats.refusal(summary["counts"], summary["problems"], [], make_config(types.LeaveLastOut()))
-    assert refused is not None
+    counted = run(tmp_path, make_config(types.LeaveLastOut()), log, catalogue())
+    [refused] = checks.check(counted, make_config(types.LeaveLastOut())).errors
     assert refused.startswith("log.csv data row 7")
     assert "timestamp" in refused
 
@@ -221,14 +314,14 @@ def test_random_needs_no_timestamps(tmp_path: pathlib.Path):
         for row in range(100)
     ]
     config = make_config(types.Random(seed=1), has_timestamps=False)
-    summary = run(tmp_path, config, log, catalogue())
-    counted = stats.summarize(summary["counts"], config)
-    assert counted["rows"] == {"train": 72, "eval": 8, "test": 20}
-    assert counted["tied_targets"] == 0.0
+    counted = run(tmp_path, config, log, catalogue())
+    summary = stats.summarize(counted.counts, config)
+    assert summary["rows"] == {"train": 72, "eval": 8, "test": 20}
+    assert summary["tied_targets"] == 0.0
 
 
 def test_an_empty_eval_split_is_still_readable(tmp_path: pathlib.Path):
-    log = [(b"q%d" % query, splits.Interaction(time, b"l", time, b"c1")) for query in range(3) for time in range(2)]
+    log = [(b"q%d" % query, splits.Interaction(time, 0, b"l", time, b"c1")) for query in range(3) for time in range(2)]
     run(tmp_path, make_config(types.LeaveLastBasket()), [flat.interaction(*row) for row in log], catalogue())
     assert flat.read(tmp_path / "windows", "eval") == []
     with Pipeline() as root:

@@ -28,7 +28,9 @@ def test_leave_last_out_has_one_test_row_a_user_and_the_known_share_of_ties(quer
         split=types.LeaveLastOut(),
         windows=types.WindowsSection(max_history=100, max_targets=100),
         max_interactions_per_query=10_000,
-        max_unknown_fraction=0.0,
+        unknown_candidates=types.Check(threshold=0.0),
+        tied_targets=types.Check(threshold=1.0),
+        isolated_times=types.Check(threshold=0.0),
         has_timestamps=True,
     )
     counts: collections.Counter[str] = collections.Counter()

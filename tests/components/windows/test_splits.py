@@ -16,7 +16,7 @@ OUT = types.LeaveLastOut()
 
 
 def at(*times: int) -> list[splits.Interaction]:
-    return [splits.Interaction(time, b"log.csv", row, b"c") for row, time in enumerate(times)]
+    return [splits.Interaction(time, 0, b"log.csv", row, b"c") for row, time in enumerate(times)]
 
 
 def short(names: list[str]) -> str:
@@ -26,10 +26,10 @@ def short(names: list[str]) -> str:
 
 def test_order_is_time_then_file_then_row():
     rows = [
-        splits.Interaction(5, b"b.csv", 0, b"fourth"),
-        splits.Interaction(5, b"a.csv", 10, b"third"),
-        splits.Interaction(5, b"a.csv", 9, b"second"),  # row 9 before row 10: a number, not text
-        splits.Interaction(4, b"z.csv", 99, b"first"),
+        splits.Interaction(5, 0, b"b.csv", 0, b"fourth"),
+        splits.Interaction(5, 0, b"a.csv", 10, b"third"),
+        splits.Interaction(5, 0, b"a.csv", 9, b"second"),  # row 9 before row 10: a number, not text
+        splits.Interaction(4, 0, b"z.csv", 99, b"first"),
     ]
     assert [row.candidate_id for row in splits.ordered(rows)] == [b"first", b"second", b"third", b"fourth"]
 
@@ -64,7 +64,7 @@ def test_each_row_gets_its_split(split: types.Split, times: list[int], expected:
 
 
 def test_random_key_is_the_sha256_of_seed_path_and_row():
-    row = splits.Interaction(123, b"log.csv", 7, b"c9")
+    row = splits.Interaction(123, 0, b"log.csv", 7, b"c9")
     assert splits.row_key(42, row) == hashlib.sha256(b"42\x00log.csv\x007").digest()
 
 

@@ -33,7 +33,7 @@ def count(log: dict[str, str], config: WindowsConfig) -> collections.Counter[str
     total: collections.Counter[str] = collections.Counter()
     for candidates, times in log.items():
         rows = [
-            splits.Interaction(int(time), b"log.csv", row, name.encode())
+            splits.Interaction(int(time), 0, b"log.csv", row, name.encode())
             for row, (name, time) in enumerate(zip(candidates, times, strict=True))
         ]
         names = splits.assign(rows, config.split)

@@ -8,7 +8,7 @@ SIZES = types.WindowsSection(max_history=100, max_targets=100)
 
 def log(*rows: tuple[int, str]) -> list[splits.Interaction]:
     """Returns one query's rows in the file's order, from (timestamp, candidate) pairs."""
-    return [splits.Interaction(time, b"log.csv", row, name.encode()) for row, (time, name) in enumerate(rows)]
+    return [splits.Interaction(time, 0, b"log.csv", row, name.encode()) for row, (time, name) in enumerate(rows)]
 
 
 def shown(windows: list[windowing.Window]) -> list[tuple[str, str, str]]:

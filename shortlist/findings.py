@@ -1,0 +1,31 @@
+"""What checks of the data found, by what is to happen: part stops the run, part is only told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from shortlist.config import types
+
+WARNINGS_PROPERTY = "warnings"
+"""Custom property of an artifact, str: JSON list of sentences that the summary repeats."""
+
+
+@dataclasses.dataclass
+class Findings:
+    """Sentences, in the order in which they were found."""
+
+    errors: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, action: types.Action, sentence: str) -> None:
+        """Files a sentence under what its check's `action` says; with `ignore` it is forgotten."""
+        if action == "error":
+            self.errors.append(sentence)
+        elif action == "warn":
+            self.warnings.append(sentence)
+
+    @property
+    def warnings_json(self) -> str:
+        """The value of `WARNINGS_PROPERTY`."""
+        return json.dumps(self.warnings, ensure_ascii=False)
