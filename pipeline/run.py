@@ -18,7 +18,7 @@ from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
 from shortlist import fingerprints, inputs, resources
 from shortlist.config import types
-from shortlist.errors import BadInputError, DataError, ShortlistError
+from shortlist.errors import BadInputError, DataError, ResourceError, ShortlistError
 from shortlist.lineage import journal
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.workspace import Workspace
@@ -55,7 +55,7 @@ def run_pipeline(
 
     Raises:
       DataError: A node refused the data; the summary says `refused`.
-      ResourceError: The disk was full; the summary says `failed`, where there was room for one.
+      ResourceError: Memory or disk ran out; the summary says `failed`, where there was room for one.
       RunFailed: A node failed otherwise; the summary says `failed`.
       KeyboardInterrupt, SystemExit: Go on; the summary says `failed`.
     """
@@ -83,10 +83,17 @@ def run_pipeline(
         return summary
 
     try:
-        LocalRunner(run_id, timed).run(create_pipeline(config, sources, workspace))
+        with resources.shortage_told(workspace.root):
+            LocalRunner(run_id, timed).run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _bury(workspace, "interrupted")
         summarise(Status.FAILED, "interrupted")
+        raise
+    except ResourceError as shortage:
+        logging.getLogger(__name__).exception("%s failed", timed.current)
+        # The summary needs room, too.
+        with contextlib.suppress(Exception):
+            summarise(Status.FAILED, f"{timed.current}: {shortage}")
         raise
     except Exception as error:
         refusal = find_bad_input(error)
@@ -94,12 +101,6 @@ def run_pipeline(
             summarise(Status.REFUSED, str(refusal))
             raise refusal from error
         logging.getLogger(__name__).exception("%s failed", timed.current)
-        shortage = resources.find_shortage(error, workspace.root)
-        if shortage is not None:
-            # The summary needs room, too.
-            with contextlib.suppress(Exception):
-                summarise(Status.FAILED, f"{timed.current}: {shortage}")
-            raise shortage from error
         cause = f"{timed.current}: {type(error).__name__}: {_first_line(error)}"
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error

@@ -9,7 +9,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from shortlist import layout, lock
+from shortlist import layout, lock, resources
 from shortlist.errors import BadInputError, ConfigError
 
 
@@ -63,6 +63,7 @@ class Workspace:
         Raises:
           ConfigError: The folder is another pipeline's, a newer Shortlist's, no workspace, or cannot be written.
           BadInputError: Another command holds it; names the process. Or nothing was run in it yet.
+          ResourceError: The disk is full, now or while the command was at work.
         """
         layout.check(self.root, self.name)
         if must_exist and not self.metadata_path.exists():
@@ -71,7 +72,7 @@ class Workspace:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"workspace: expected a folder at {self.root}, got: {error.strerror}") from None
-        with lock.hold(self.root / layout.LOCK_FILE, command) as died:
+        with lock.hold(self.root / layout.LOCK_FILE, command) as died, resources.shortage_told(self.root):
             layout.claim(self.root, self.name)
             yield died
 

@@ -8,7 +8,7 @@ import click
 import typer
 from rich.console import Console
 
-from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run
+from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, signals
 from shortlist.errors import ExitCode, ShortlistError
 
 app = typer.Typer(
@@ -30,10 +30,13 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Runs a command; every error that a user can act on is one sentence on stderr."""
+    signals.stop_when_asked()
     try:
         code = app(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
+    except SystemExit as error:
+        code = error.code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "shortlist"
@@ -43,8 +46,8 @@ def main() -> None:
         _print_error(str(error))
         code = error.exit_code
     # Typer turns Ctrl-C into this code, too.
-    if code == ExitCode.INTERRUPTED:
-        _stderr().print("Interrupted: the same command goes on from what was finished.")
+    if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        _stderr().print(signals.SENTENCE)
     sys.exit(int(code or 0))
 
 

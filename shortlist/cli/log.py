@@ -39,8 +39,10 @@ def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
         try:
             yield Console(file=terminal, highlight=False)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                # A full disk must not keep the error that tells of it from the terminal.
+                with contextlib.suppress(OSError):
+                    stream.flush()
             for descriptor, original in real.items():
                 os.dup2(original, descriptor)
                 os.close(original)

@@ -1,0 +1,80 @@
+"""Recognises that the disk was full, however deep under other exceptions, and says so in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from shortlist.errors import ResourceError
+
+_ERRNOS = {errno.ENOSPC: "no space left", errno.EDQUOT: "no space left in the quota", errno.EFBIG: "file too large"}
+# TensorFlow, ML Metadata's sqlite and Beam's workers tell it only in words.
+_WORDS = {
+    "No space left on device": "no space left",
+    "database or disk is full": "no space left",
+    "Disk quota exceeded": "no space left in the quota",
+    "File too large": "file too large",
+}
+
+
+def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError | None:
+    """Returns the shortage that an exception comes from; None if it comes from none.
+
+    Args:
+      error: What was raised.
+      folder: Where was being written, for exceptions that do not say.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ResourceError):
+            return link
+        what = _disk_shortage(link)
+        if what is not None:
+            return ResourceError(_sentence(what, _place(link, folder)))
+        link = link.__cause__ or link.__context__
+    return None
+
+
+@contextlib.contextmanager
+def shortage_told(folder: pathlib.Path) -> Iterator[None]:
+    """Has a shortage within its body be raised as a `ResourceError`, from the exception that told of it."""
+    try:
+        yield
+    except Exception as error:
+        shortage = find_shortage(error, folder)
+        if shortage is None or shortage is error:
+            raise
+        raise shortage from error
+
+
+def _disk_shortage(error: BaseException) -> str | None:
+    if isinstance(error, OSError) and error.errno in _ERRNOS:
+        return _ERRNOS[error.errno]
+    said = str(error)
+    return next((what for words, what in _WORDS.items() if words in said), None)
+
+
+def _place(error: BaseException, folder: pathlib.Path) -> pathlib.Path:
+    """Returns the folder that is full: the one that the exception names, or the fuller of those that are written to."""
+    named = getattr(error, "filename", None)
+    if isinstance(named, str):
+        return pathlib.Path(named).parent
+    return min((folder, pathlib.Path(tempfile.gettempdir())), key=_free_bytes)
+
+
+def _sentence(what: str, folder: pathlib.Path) -> str:
+    return (
+        f"{folder}: {what} ({_free_bytes(folder) / 2**20:,.0f} MiB free); nothing is lost: make room and give the same "
+        "command again, which goes on from what was finished"
+    )
+
+
+def _free_bytes(folder: pathlib.Path) -> int:
+    while not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
