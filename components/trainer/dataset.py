@@ -93,13 +93,15 @@ class WindowReader(tf.Module):
             in_window = tf.range(tf.reduce_max(targets.row_lengths()))
             positions = tf.cast(history.row_lengths()[:, tf.newaxis] + in_window, tf.int32)
         items = tf.concat([history, targets], axis=1).to_tensor(-1)
+        weights = weights.to_tensor(0.0)
         return TrainBatch(
             features=features,
             # No target looks back on the last item.
             items=items[:, :-1],
-            targets=targets.to_tensor(-1),
+            # Rows of weight 0 are looked back on, and no targets.
+            targets=tf.where(weights > 0.0, targets.to_tensor(-1), -1),
             positions=positions,
-            weights=weights.to_tensor(0.0),
+            weights=weights,
             seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
         )
 

@@ -29,13 +29,15 @@ def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str,
 
     Each train interaction is a target exactly once, so the counts of
     `target_ids` are the counts of the train interactions; the windows'
-    histories overlap and would not do.
+    histories overlap and would not do. Rows of weight 0 are no targets; a
+    weight above 0 counts once, whatever it is.
 
     Args:
       inputs: Sparse window features, see `components/windows`.
       custom_config: `features`: feature name to `Feature` as a dict.
     """
-    tft.vocabulary(inputs[keys.TARGET_IDS], store_frequency=True, vocab_filename=CANDIDATE_COUNTS)
+    targets = tf.sparse.retain(inputs[keys.TARGET_IDS], inputs[keys.TARGET_WEIGHTS].values > 0.0)
+    tft.vocabulary(targets, store_frequency=True, vocab_filename=CANDIDATE_COUNTS)
     outputs = _transform_features(inputs, custom_config["features"])
     outputs[keys.QUERY_ID] = tft.compute_and_apply_vocabulary(
         _dense(inputs[keys.QUERY_ID], ""),

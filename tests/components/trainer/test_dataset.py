@@ -111,6 +111,17 @@ def test_an_unknown_target_is_left_out_with_its_time_and_weight(world, trained):
         assert batch.positions.numpy().tolist() == [[1, 2]]
 
 
+def test_a_row_of_weight_0_is_looked_back_on_and_no_target(world, trained):
+    record = tf.train.Example.FromString(_window([1], [100], [2, 3, 4], [101, 102, 103]))
+    record.features.feature[keys.TARGET_WEIGHTS].float_list.value[1] = 0.0
+    for split in ("leave_last_out", "leave_last_basket"):
+        batch = _reader(world, trained, split=split).train_batch(tf.constant([record.SerializeToString()]))
+        assert batch.items.numpy().tolist() == [[1, 2, 3]]
+        assert batch.targets.numpy().tolist() == [[2, -1, 4]]
+        assert batch.positions.numpy()[0, [0, 2]].tolist() == [1, 3]
+        assert [target for _, target in _pairs(dataset.explode(batch, 3))] == [2, 4]
+
+
 def test_a_basket_is_no_history_of_its_own_items(world):
     model, reader, _ = worlds.assemble(world, worlds.settings(split="leave_last_basket"))
 

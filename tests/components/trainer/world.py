@@ -107,7 +107,7 @@ def build(split, sizes):
             by_split[window.split].append(records.encode(b"q%02d" % number, window, query_row(number), types_by_name))
     catalogue = [candidate_row(number) for number in reversed(range(NUM_CANDIDATES))]
     spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.QUERY_ID, keys.TARGET_IDS)}
-    spec |= raw_feature_spec(features(QUERY_FEATURES))
+    spec |= {keys.TARGET_WEIGHTS: tf.io.VarLenFeature(tf.float32)} | raw_feature_spec(features(QUERY_FEATURES))
     candidate_spec = {keys.CANDIDATE_ID: tf.io.VarLenFeature(tf.string)}
     candidate_spec |= raw_feature_spec(features(CANDIDATE_FEATURES))
     return World(

@@ -83,11 +83,16 @@ def test_the_layer_takes_a_subset_of_the_raw_features(candidates):
 
 
 def test_counts_are_those_of_the_train_targets():
-    spec = {"query_id": tf.io.VarLenFeature(tf.string), "target_ids": tf.io.VarLenFeature(tf.string)}
+    spec = {
+        "query_id": tf.io.VarLenFeature(tf.string),
+        "target_ids": tf.io.VarLenFeature(tf.string),
+        "target_weights": tf.io.VarLenFeature(tf.float32),
+    }
     rows = [
-        {"query_id": [b"u"], "target_ids": [b"a", b"b b", b"a"]},
-        {"query_id": [b"u"], "target_ids": [b"a"]},
-        {"query_id": [b"v"], "target_ids": ["ü".encode()]},
+        # A row of weight 0 is no target, one of weight 10 is one.
+        {"query_id": [b"u"], "target_ids": [b"a", b"b b", b"c", b"a"], "target_weights": [1.0, 10.0, 0.0, 0.5]},
+        {"query_id": [b"u"], "target_ids": [b"a"], "target_weights": [1.0]},
+        {"query_id": [b"v"], "target_ids": ["ü".encode()], "target_weights": [1.0]},
     ]
     output = _analyze(rows, spec, preprocessing.queries_preprocessing_fn, {})
     assert outputs.candidate_counts(output) == {b"a": 3, b"b b": 1, "ü".encode(): 1}

@@ -84,10 +84,11 @@ def test_windows_artifact_and_schema(tmp_path: pathlib.Path):
     windows, schema = do(tmp_path, inputs(tmp_path, with_queries=True), DATA)
 
     assert artifact_utils.decode_split_names(windows.split_names) == ["train", "eval", "test"]
-    assert windows.get_string_custom_property("split_fingerprint") == split_fingerprint(types.LeaveLastOut(), "abc")
+    assert windows.get_string_custom_property("split_fingerprint") == split_fingerprint(WindowsConfig.of(DATA), "abc")
     stats = json.loads(windows.get_string_custom_property("stats"))
     assert stats == json.loads(pathlib.Path(windows.uri, "stats.json").read_text())
     assert stats["queries_total"] == 12
+    assert json.loads(windows.get_string_custom_property("warnings")) == []
     assert stats["rows"]["test"] == 12
     assert sorted(os.listdir(windows.uri)) == ["Split-eval", "Split-test", "Split-train", "stats.json"]
 
@@ -117,6 +118,19 @@ def test_refused_data_raises_after_the_pipeline_and_names_the_cause(tmp_path: pa
     input_dict["candidates"] = [examples(tmp_path / "fewer", catalogue(3))]
     with pytest.raises(DataError, match=r"rows \(\d+\.\d%\) name a candidate that the catalogue lacks"):
         do(tmp_path, input_dict, DATA)
+
+
+def test_what_is_only_to_be_told_is_on_the_artifact(tmp_path: pathlib.Path):
+    input_dict = inputs(tmp_path, with_queries=False)
+    input_dict["candidates"] = [examples(tmp_path / "fewer", catalogue(12))]
+    told = types.Gate(
+        unknown_candidates=types.Check(threshold=0.0, action="warn"),
+        tied_targets=types.Check(threshold=0.0, action="warn"),
+    )
+    windows, _ = do(tmp_path, input_dict, DATA.model_copy(update={"gate": told}))
+    unknown, tied = json.loads(windows.get_string_custom_property("warnings"))
+    assert "name a candidate that the catalogue lacks" in unknown
+    assert "share their time" in tied
 
 
 def test_the_node_takes_optional_channels():

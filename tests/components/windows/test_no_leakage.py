@@ -23,12 +23,14 @@ class Side(NamedTuple):
 
 
 def sides(rows: Rows, split: types.Split, sizes: types.WindowsSection) -> dict[splits.Interaction, Side]:
-    """Returns the query side of every target, reading train windows as the model does."""
+    """Returns the query side of every target, reading train windows as the model does: times in whole seconds."""
     cuts = splits.random_cuts(rows, 1)
     found = {}
     for windows in windowing.windows_of(rows, split, sizes, cuts).values():
         for window in windows:
             for index, target in enumerate(window.targets):
+                if not target.is_target:
+                    continue
                 visible = window.history + window.targets[:index]
                 if splits.strict_times(split):
                     visible = tuple(row for row in visible if row.timestamp < target.timestamp)
@@ -52,7 +54,8 @@ def is_past(row: splits.Interaction, target: splits.Interaction, split: types.Sp
 def test_what_is_not_earlier_never_changes_the_query_side(
     rows: Rows, others: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
 ):
-    target = data.draw(st.sampled_from(rows))
+    target = data.draw(st.sampled_from(rows))._replace(weight=1.0)
+    rows = [target if row[:4] == target[:4] else row for row in rows]
     past = [row for row in rows if is_past(row, target, split)]
     # Everything else is removed, and other rows that are not earlier come in.
     changed = [*past, target, *(row for row in others if not is_past(row, target, split))]
@@ -63,6 +66,68 @@ def test_what_is_not_earlier_never_changes_the_query_side(
     assert before.visible[-sizes.max_history :] == after.visible[-sizes.max_history :]
     if "train" not in (before.split, after.split):
         assert before.seen_ids == after.seen_ids
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    strategies.rows(min_size=1),
+    strategies.rows(first_row=100),
+    strategies.ordered_splits,
+    strategies.sizes,
+    st.data(),
+)
+def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether_it_is_one(
+    rows: Rows, others: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+):
+    target = data.draw(st.sampled_from(rows))._replace(weight=1.0)
+    rows = [target if row[:4] == target[:4] else row for row in rows]
+    earlier = [row for row in rows if row < target]
+    changed = [*earlier, target, *(row for row in others if target < row)]
+    before, after = (sides(splits.without_repeats(log, "first"), split, sizes) for log in (rows, changed))
+    first_of_its_candidate = not any(splits.repeat_key(row) == splits.repeat_key(target) for row in earlier)
+    assert (target in before) == (target in after) == first_of_its_candidate
+    if first_of_its_candidate:
+        latest = slice(-sizes.max_history, None)
+        assert before[target].visible[latest] == after[target].visible[latest]
+        if "train" not in (before[target].split, after[target].split):
+            assert before[target].seen_ids == after[target].seen_ids
+
+
+@settings(max_examples=400, deadline=None)
+@given(strategies.rows(), st.sampled_from(["all", "first", "last"]))
+def test_of_each_candidate_one_target_and_one_other_row_is_kept(rows: Rows, repeats: types.Repeats):
+    kept = splits.without_repeats(rows, repeats)
+    assert kept == sorted(kept)
+    if repeats == "all":
+        assert kept == sorted(rows)
+        return
+    groups: dict[tuple[bytes, bool], Rows] = {}
+    for row in sorted(rows):
+        groups.setdefault((row.candidate_id, row.weight > 0.0), []).append(row)
+    assert set(kept) == {group[0 if repeats == "first" else -1] for group in groups.values()}
+
+
+@settings(max_examples=400, deadline=None)
+@given(strategies.rows(), strategies.all_splits, strategies.sizes, st.data())
+def test_weights_change_nothing_but_which_rows_are_targets(
+    rows: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+):
+    heavier = [row._replace(weight=data.draw(st.sampled_from([0.5, 10.0]))) if row.is_target else row for row in rows]
+
+    def unweighted(log: Rows) -> dict[str, list[windowing.Window]]:
+        windows = windowing.windows_of(log, split, sizes, splits.random_cuts(log, 1))
+        return {
+            name: [
+                window._replace(
+                    history=tuple(row._replace(weight=1.0) for row in window.history),
+                    targets=tuple(row._replace(weight=float(row.is_target)) for row in window.targets),
+                )
+                for window in found
+            ]
+            for name, found in windows.items()
+        }
+
+    assert unweighted(rows) == unweighted(heavier)
 
 
 @settings(max_examples=400, deadline=None)
@@ -88,11 +153,15 @@ def test_every_interaction_is_a_target_exactly_once_in_its_split(
     names = splits.assign(ordered, split, splits.random_cuts(rows, 1))
     windows = windowing.windows_of(rows, split, sizes, splits.random_cuts(rows, 1))
     for name, found in windows.items():
-        targets = [target for window in found for target in window.targets]
-        assert targets == [row for row, of_row in zip(ordered, names, strict=True) if of_row == name]
+        targets = [target for window in found for target in window.targets if target.is_target]
+        in_split = [row for row, of_row in zip(ordered, names, strict=True) if of_row == name]
+        assert targets == [row for row in in_split if row.is_target]
+        # Those between them are looked back on.
+        assert all(row in in_split for window in found for row in window.targets)
         assert [ordered[window.position] for window in found] == [window.targets[0] for window in found]
         most = sizes.max_targets if name == "train" else 1
         assert all(1 <= len(window.targets) <= most for window in found)
+        assert all(any(row.is_target for row in window.targets) for window in found)
         assert all(len(window.history) <= sizes.max_history for window in found)
 
 

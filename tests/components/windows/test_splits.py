@@ -30,8 +30,10 @@ def test_order_is_time_then_file_then_row():
         splits.Interaction(5, 0, b"a.csv", 10, b"third"),
         splits.Interaction(5, 0, b"a.csv", 9, b"second"),  # row 9 before row 10: a number, not text
         splits.Interaction(4, 0, b"z.csv", 99, b"first"),
+        splits.Interaction(5, 1, b"a.csv", 0, b"fifth"),  # a nanosecond later, whatever the file says
     ]
-    assert [row.candidate_id for row in splits.ordered(rows)] == [b"first", b"second", b"third", b"fourth"]
+    names = [row.candidate_id for row in splits.ordered(rows)]
+    assert names == [b"first", b"second", b"third", b"fourth", b"fifth"]
 
 
 def test_negative_timestamps_come_before_the_epoch():
@@ -61,6 +63,56 @@ def test_negative_timestamps_come_before_the_epoch():
 )
 def test_each_row_gets_its_split(split: types.Split, times: list[int], expected: str):
     assert short(splits.assign(at(*times), split)) == expected
+
+
+def weighted(*times_and_weights: tuple[int, float]) -> list[splits.Interaction]:
+    return [
+        splits.Interaction(time, 0, b"log.csv", row, b"c", weight)
+        for row, (time, weight) in enumerate(times_and_weights)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "expected"),
+    [
+        # The last three of positive weight are train, eval and test; the others lie where they lie.
+        (OUT, [(1, 0), (2, 5), (3, 0), (4, 1), (5, 0), (6, 2), (7, 0)], "tttee" + "TT"),
+        (OUT, [(1, 1), (2, 0), (3, 1)], "ttt"),  # two targets only
+        (OUT, [(1, 0), (2, 0), (3, 0)], "ttt"),
+        # Baskets of targets are 2, 4 and 6; a row of weight 0 in one of them is in its split.
+        (BASKET, [(1, 0), (2, 5), (3, 0), (4, 0), (4, 1), (5, 0), (6, 2), (6, 0), (7, 0)], "tttee" + "eTTT"),
+        (BASKET, [(1, 0), (2, 5)], "tt"),
+        (types.Temporal(eval_from=3, test_from=5), [(2, 0), (3, 0), (4, 1), (5, 0)], "teeT"),
+    ],
+)
+def test_only_rows_of_positive_weight_are_counted_from_the_end(
+    split: types.Split, rows: list[tuple[int, float]], expected: str
+):
+    assert short(splits.assign(weighted(*rows), split)) == expected
+
+
+def test_a_basket_is_a_whole_second_whatever_its_parts():
+    rows = [splits.Interaction(time, nanos, b"l", 0, b"c") for time, nanos in [(1, 0), (1, 5), (2, 7), (2, 9), (3, 1)]]
+    assert short(splits.assign(rows, BASKET)) == "tteeT"
+    assert short(splits.assign(rows, OUT)) == "ttteT"
+
+
+def test_repeats_are_told_by_candidate_and_by_whether_they_are_targets():
+    rows = [
+        splits.Interaction(time, 0, b"l", time, name.encode(), weight)
+        for time, (name, weight) in enumerate([("a", 0.0), ("b", 1.0), ("a", 1.0), ("a", 0.0), ("b", 2.0), ("a", 9.0)])
+    ]
+    assert [row.timestamp for row in splits.without_repeats(rows, "all")] == [0, 1, 2, 3, 4, 5]
+    # First: a as history, b, a as a target. Last: a as history, b, a as a target.
+    assert [row.timestamp for row in splits.without_repeats(rows, "first")] == [0, 1, 2]
+    assert [row.timestamp for row in splits.without_repeats(rows, "last")] == [3, 4, 5]
+
+
+def test_random_counts_targets_alone():
+    rows = weighted(*((time, float(time % 2)) for time in range(200)))
+    names = splits.assign(rows, types.Random(seed=4), splits.random_cuts(rows, 4))
+    targets = collections.Counter(name for row, name in zip(rows, names, strict=True) if row.is_target)
+    assert targets == {"train": 72, "eval": 8, "test": 20}
 
 
 def test_random_key_is_the_sha256_of_seed_path_and_row():

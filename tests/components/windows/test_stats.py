@@ -5,17 +5,8 @@ import collections
 import pytest
 
 from components.windows import splits, stats, windowing
-from components.windows.contract import WindowsConfig, split_fingerprint
+from components.windows.contract import WindowsConfig
 from shortlist.config import types
-
-GOOD = {
-    stats.INTERACTIONS_READ: 100,
-    stats.INTERACTIONS_KEPT: 100,
-    stats.CANDIDATES: 9,
-    stats.QUERIES: 5,
-    "rows/train": 90,
-    "rows/test": 5,
-}
 
 
 def make_config(split: types.Split, has_timestamps: bool = True) -> WindowsConfig:
@@ -23,7 +14,9 @@ def make_config(split: types.Split, has_timestamps: bool = True) -> WindowsConfi
         split=split,
         windows=types.WindowsSection(max_history=10, max_targets=10),
         max_interactions_per_query=100,
-        max_unknown_fraction=0.05,
+        unknown_candidates=types.Check(threshold=0.05),
+        tied_targets=types.Check(threshold=1.0),
+        isolated_times=types.Check(threshold=0.0),
         has_timestamps=has_timestamps,
     )
 
@@ -53,7 +46,8 @@ def test_stats_of_leave_last_out():
         "de": "12",  # train only
     }
     counts = count(log, config)
-    counts[stats.INTERACTIONS_READ] += 7  # 3 unknown, hence 4 above the cap
+    counts[stats.INTERACTIONS_READ] += 7  # 3 unknown, hence 4 known, of which 1 is a repeat and 3 are above the cap
+    counts[stats.DISTINCT] += counts[stats.INTERACTIONS_KEPT] + 3
     counts[stats.UNKNOWN_CANDIDATE] += 3
     counts[stats.CANDIDATES] += 6
     summary = stats.summarize(counts, config)
@@ -65,7 +59,8 @@ def test_stats_of_leave_last_out():
     assert summary["candidates"] == 6
     assert summary["dropped"] == {
         "unknown_candidate": 3,
-        "over_max_interactions_per_query": 4,
+        "repeat": 1,
+        "over_max_interactions_per_query": 3,
         "query_without_interactions": 0,
     }
     assert summary["tied_targets"] == pytest.approx(2 / 3)
@@ -90,41 +85,18 @@ def test_without_timestamps_nothing_is_tied():
     assert stats.summarize(count(log, untimed), untimed)["tied_targets"] == 0.0
 
 
-@pytest.mark.parametrize(
-    ("changes", "split", "expected"),
-    [
-        ({}, types.LeaveLastOut(), None),
-        ({stats.UNKNOWN_CANDIDATE: 5}, types.LeaveLastOut(), None),  # 5% is the limit, not above it
-        ({stats.UNKNOWN_CANDIDATE: 6}, types.LeaveLastOut(), "6 of 100 rows (6.0%)"),
-        ({stats.INTERACTIONS_READ: 0}, types.LeaveLastOut(), "expected rows, got none"),
-        ({stats.CANDIDATES: 0}, types.LeaveLastOut(), "expected a catalogue"),
-        ({stats.QUERIES: 1}, types.LeaveLastOut(), "at least 2 distinct query ids, got 1"),
-        ({"rows/test": 0}, types.LeaveLastOut(), "none of the 100 rows into test; it needs queries with at least 3"),
-        ({"rows/test": 0}, types.LeaveLastBasket(), "at least 2 distinct timestamps"),
-        ({"rows/train": 0}, types.Temporal(eval_from=1, test_from=2), "into train; move data.split.eval_from"),
-        ({"rows/test": 0}, types.Random(), "at least 5 interactions"),
-    ],
-)
-def test_refusals(changes: dict[str, int], split: types.Split, expected: str | None):
-    refused = stats.refusal({**GOOD, **changes}, {}, ["x", "y"], make_config(split))
-    if expected is None:
-        assert refused is None
-    else:
-        assert refused is not None
-        assert expected in refused
+def test_rows_of_weight_0_are_kept_and_in_no_split():
+    config = make_config(types.LeaveLastOut())
+    weights = [1.0, 0.0, 1.0, 1.0, 0.0]
+    rows = [splits.Interaction(row, 0, b"log.csv", row, b"c", weight) for row, weight in enumerate(weights)]
+    counts = stats.count_query(rows, splits.assign(rows, config.split))
+    summary = stats.summarize(counts, config)
+    assert summary["rows"] == {"train": 1, "eval": 1, "test": 1}
+    assert summary["interactions"] == 5
 
 
-def test_problems_with_single_rows_come_first():
-    refused = stats.refusal(
-        {**GOOD, stats.QUERIES: 1}, {"duplicate": ["row 1", "row 2"]}, [], make_config(types.Random())
-    )
-    assert refused == "row 1; row 2"
-
-
-def test_fingerprint_follows_the_content_only_where_the_split_does():
-    assert split_fingerprint(types.LeaveLastOut(), "a") == split_fingerprint(types.LeaveLastOut(), "b")
-    assert split_fingerprint(types.LeaveLastOut(), "a") != split_fingerprint(types.LeaveLastBasket(), "a")
-    assert split_fingerprint(types.Random(), "a") != split_fingerprint(types.Random(), "b")
-    assert split_fingerprint(types.Random(seed=1), "a") != split_fingerprint(types.Random(seed=2), "a")
-    early, late = (types.Temporal(eval_from=1, test_from=test_from) for test_from in (2, 3))
-    assert split_fingerprint(early, "a") != split_fingerprint(late, "a")
+def test_a_tie_is_the_same_nanosecond():
+    config = make_config(types.LeaveLastOut())
+    for nanos, tied in (([0, 1, 2], 0.0), ([0, 1, 1], 1.0)):
+        rows = [splits.Interaction(7, nano, b"log.csv", row, b"c") for row, nano in enumerate(nanos)]
+        assert stats.tied_targets(stats.count_query(rows, splits.assign(rows, config.split)), config) == tied

@@ -133,6 +133,34 @@ def test_random_has_no_history_and_sees_by_split() -> None:
     assert shown(windows["test"]) == [("", test[0], seen), ("", test[1], seen)]
 
 
+def weighted(*rows: tuple[int, str, float]) -> list[splits.Interaction]:
+    return [
+        splits.Interaction(time, 0, b"log.csv", row, name.encode(), weight)
+        for row, (time, name, weight) in enumerate(rows)
+    ]
+
+
+def test_rows_of_weight_0_are_history_and_seen_and_never_targets():
+    rows = weighted((1, "v", 0), (2, "a", 1), (3, "w", 0), (4, "b", 1), (5, "x", 0), (6, "c", 1), (7, "y", 0))
+    windows = windowing.windows_of(rows, types.LeaveLastOut(), SIZES)
+    # In train they stand between the targets, for later ones to look back on.
+    assert shown(windows["train"]) == [("", "vaw", "avw")]
+    assert [row.is_target for row in windows["train"][0].targets] == [False, True, False]
+    assert shown(windows["eval"]) == [("vaw", "b", "avw")]
+    assert shown(windows["test"]) == [("vawbx", "c", "abvwx")]  # y is later than c
+
+
+def test_a_window_without_a_target_is_not_made():
+    sizes = types.WindowsSection(max_history=2, max_targets=2)
+    views = [(time, name, 0.0) for time, name in enumerate("stuvwx")]
+    rows = weighted(*views, (7, "a", 1), (8, "b", 1), (9, "c", 1))
+    windows = windowing.windows_of(rows, types.LeaveLastOut(), sizes)
+    # Chunks of two: st, uv, wx, a.
+    assert shown(windows["train"]) == [("wx", "a", "astuvwx")]
+    alone = windowing.windows_of(weighted((1, "a", 0), (2, "b", 0)), types.LeaveLastOut(), sizes)
+    assert alone == {"train": [], "eval": [], "test": []}
+
+
 def test_no_interactions_give_no_windows():
     for split in (types.LeaveLastOut(), types.LeaveLastBasket(), types.Temporal(eval_from=1, test_from=2)):
         assert windowing.windows_of([], split, SIZES) == {"train": [], "eval": [], "test": []}

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.windows import checks, stats
+from components.windows.contract import WindowsConfig
+from components.windows.times import Isolated, Place
+from shortlist.config import types
+from shortlist.findings import Findings
+
+GOOD = {
+    stats.INTERACTIONS_READ: 100,
+    stats.INTERACTIONS_KEPT: 100,
+    stats.CANDIDATES: 9,
+    stats.QUERIES: 5,
+    "rows/train": 90,
+    "rows/test": 5,
+}
+FAR = Isolated(1, 880_000_000, 890_000_000, Place(2_082_758_399, b"log.csv", 17))
+
+
+def make_config(split: types.Split | None = None, **checked: types.Check) -> WindowsConfig:
+    config = WindowsConfig(
+        split=split or types.LeaveLastOut(),
+        windows=types.WindowsSection(),
+        max_interactions_per_query=100,
+        unknown_candidates=types.Check(threshold=0.05),
+        tied_targets=types.Check(threshold=0.5),
+        isolated_times=types.Check(threshold=0.0),
+        has_timestamps=True,
+    )
+    return config.model_copy(update=checked)
+
+
+def check(config: WindowsConfig, isolated: Isolated | None = None, unit: str = "", **changes: Any) -> Findings:
+    counted = checks.Counted({**GOOD, **changes}, {}, ["x", "y"], isolated)
+    return checks.check(counted, config, unit)
+
+
+def test_nothing_is_said_of_good_data():
+    assert check(make_config()) == Findings()
+
+
+@pytest.mark.parametrize(
+    ("changes", "split", "expected"),
+    [
+        ({stats.INTERACTIONS_READ: 0}, types.LeaveLastOut(), "expected rows, got none"),
+        ({stats.CANDIDATES: 0}, types.LeaveLastOut(), "expected a catalogue"),
+        ({stats.QUERIES: 1}, types.LeaveLastOut(), "at least 2 distinct query ids, got 1"),
+        ({"rows/test": 0}, types.LeaveLastOut(), "none of the 100 rows into test; it needs queries with at least 3"),
+        ({"rows/test": 0}, types.LeaveLastBasket(), "at least 2 distinct timestamps"),
+        ({"rows/train": 0}, types.Temporal(eval_from=1, test_from=2), "into train; move data.split.eval_from"),
+        ({"rows/test": 0}, types.Random(), "at least 5 interactions"),
+    ],
+)
+def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: types.Split, expected: str):
+    [refused] = check(make_config(split), **changes).errors
+    assert expected in refused
+
+
+def test_problems_with_single_rows_come_first():
+    counted = checks.Counted({**GOOD, stats.QUERIES: 1}, {"duplicate": ["row 1", "row 2"]}, [], FAR)
+    assert checks.check(counted, make_config()) == Findings(errors=["row 1; row 2"])
+
+
+UNKNOWN = ({stats.UNKNOWN_CANDIDATE: 6}, None, "6 of 100 rows (6.0%) name a candidate")
+TIED = ({"tied_test_targets": 3}, None, "60% of the test targets share their time")
+ISOLATED = ({}, FAR, "log.csv data row 17 (counted from 0): expected a time near the others")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("unknown_candidates", UNKNOWN), ("tied_targets", TIED), ("isolated_times", ISOLATED)]
+)
+def test_the_action_decides_what_an_excess_does(name: str, found: Any):
+    changes, isolated, expected = found
+    threshold = getattr(make_config(), name).threshold
+
+    def with_action(action: str) -> Findings:
+        return check(make_config(**{name: types.Check(threshold=threshold, action=action)}), isolated, **changes)
+
+    [error] = with_action("error").errors
+    assert expected in error
+    assert f"data.gate.{name}.threshold={threshold}" in error
+    assert with_action("warn") == Findings(warnings=[error])
+    assert with_action("ignore") == Findings()
+
+
+def test_the_threshold_itself_passes():
+    assert check(make_config(), **{stats.UNKNOWN_CANDIDATE: 5}) == Findings()
+    assert check(make_config(tied_targets=types.Check(threshold=0.6)), **TIED[0]) == Findings()
+    assert check(make_config(isolated_times=types.Check(threshold=0.01)), FAR) == Findings()
+
+
+def test_baskets_are_ties_by_nature_and_random_claims_no_order():
+    for split in (types.LeaveLastBasket(), types.Random()):
+        assert check(make_config(split), **TIED[0]) == Findings()
+    assert check(make_config(types.Temporal(eval_from=1, test_from=2)), **TIED[0]).errors
+
+
+def test_all_checks_that_are_errors_are_told_at_once():
+    assert len(check(make_config(), FAR, **UNKNOWN[0], **TIED[0]).errors) == 3
+    # An unusable split is only the consequence of what is wrong before.
+    assert len(check(make_config(), FAR, **{"rows/test": 0}).errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "time", "told"),
+    [
+        ("seconds", 2_082_758_399, "got 2035-12-31T23:59:59Z"),
+        ("order", 2_082_758_399, "got 2082758399"),
+        ("seconds", 10**15, "got second 1000000000000000"),
+    ],
+)
+def test_times_are_told_as_what_they_are(unit: str, time: int, told: str):
+    isolated = FAR._replace(example=FAR.example._replace(timestamp=time))
+    [error] = check(make_config(), isolated, unit).errors
+    assert told in error

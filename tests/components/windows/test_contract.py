@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from components.windows.contract import WindowsConfig, split_fingerprint
+from shortlist.config import types
+
+
+def data(split: types.Split | None = None, gate: types.Gate | None = None, cap: int = 100, **log: object) -> types.Data:
+    return types.Data.model_validate(
+        {
+            "interactions": {"path": "log.csv", **log},
+            "candidates": {"path": "items.csv"},
+            "schemas": "schemas",
+            "max_interactions_per_query": cap,
+            **({"split": split} if split else {}),
+            **({"gate": gate} if gate else {}),
+        }
+    )
+
+
+def fingerprint(of: types.Data, content: str = "a") -> str:
+    return split_fingerprint(WindowsConfig.of(of), content)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        data(split=types.LeaveLastBasket()),
+        data(split=types.Temporal(eval_from=1, test_from=2)),
+        data(filter="rating >= 4"),
+        data(repeats="first"),
+        data(cap=99),
+        data(weight={"column": "weight"}),  # any row may have weight 0
+        data(weight={"column": "event", "values": {"view": 0, "buy": 1}}),
+    ],
+    ids=str,
+)
+def test_what_decides_which_rows_are_held_out_changes_the_fingerprint(other: types.Data):
+    assert fingerprint(other) != fingerprint(data())
+
+
+def test_which_types_are_no_targets_decides_it_too():
+    view, cart = (
+        data(weight={"column": "event", "values": {"view": 1, "cart": 1, "buy": 1, name: 0}})
+        for name in ("view", "cart")
+    )
+    assert fingerprint(view) != fingerprint(cart)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        data(weight={"column": "event", "values": {"view": 1, "buy": 10}}),
+        data(gate=types.Gate(unknown_candidates=types.Check(threshold=0.5, action="warn"))),
+    ],
+    ids=["positive weights", "gate"],
+)
+def test_what_decides_something_else_does_not(other: types.Data):
+    assert fingerprint(other) == fingerprint(data())
+
+
+def test_the_content_matters_only_where_it_moves_the_cuts():
+    assert fingerprint(data(), "a") == fingerprint(data(), "b")
+    assert fingerprint(data(split=types.Random()), "a") != fingerprint(data(split=types.Random()), "b")
+    assert fingerprint(data(split=types.Random(seed=1))) != fingerprint(data(split=types.Random(seed=2)))
+    early, late = (data(split=types.Temporal(eval_from=1, test_from=test_from)) for test_from in (2, 3))
+    assert fingerprint(early) != fingerprint(late)
