@@ -37,8 +37,8 @@ class Isolated(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON, a path's bytes as text."""
-        path = self.example.source_path.decode(errors="replace")
-        return {**self._asdict(), "example": self.example._replace(source_path=path)}
+        timestamp, path, row = self.example
+        return {**self._asdict(), "example": [timestamp, path.decode(errors="replace"), row]}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Isolated:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ GOOD = {
 FAR = Isolated(1, 880_000_000, 890_000_000, Place(2_082_758_399, b"log.csv", 17))
 
 
-def make_config(split: types.Split | None = None, **checked: types.Check) -> WindowsConfig:
+def make_config(split: types.Split | None = None, **checked: Any) -> WindowsConfig:
     config = WindowsConfig(
         split=split or types.LeaveLastOut(),
         windows=types.WindowsSection(),
@@ -34,8 +35,13 @@ def make_config(split: types.Split | None = None, **checked: types.Check) -> Win
     return config.model_copy(update=checked)
 
 
-def check(config: WindowsConfig, isolated: Isolated | None = None, unit: str = "", **changes: Any) -> Findings:
-    counted = checks.Counted({**GOOD, **changes}, {}, ["x", "y"], isolated)
+def check(
+    config: WindowsConfig,
+    isolated: Isolated | None = None,
+    unit: str = "",
+    changes: Mapping[str, int] | None = None,
+) -> Findings:
+    counted = checks.Counted({**GOOD, **(changes or {})}, {}, ["x", "y"], isolated)
     return checks.check(counted, config, unit)
 
 
@@ -56,7 +62,7 @@ def test_nothing_is_said_of_good_data():
     ],
 )
 def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: types.Split, expected: str):
-    [refused] = check(make_config(split), **changes).errors
+    [refused] = check(make_config(split), changes=changes).errors
     assert expected in refused
 
 
@@ -67,7 +73,11 @@ def test_problems_with_single_rows_come_first():
 
 UNKNOWN = ({stats.UNKNOWN_CANDIDATE: 6}, None, "6 of 100 rows (6.0%) name a candidate")
 TIED = ({"tied_test_targets": 3}, None, "60% of the test targets share their time")
-ISOLATED = ({}, FAR, "log.csv data row 17 (counted from 0): expected a time near the others")
+ISOLATED: tuple[dict[str, int], Isolated, str] = (
+    {},
+    FAR,
+    "log.csv data row 17 (counted from 0): expected a time near the others",
+)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +88,7 @@ def test_the_action_decides_what_an_excess_does(name: str, found: Any):
     threshold = getattr(make_config(), name).threshold
 
     def with_action(action: str) -> Findings:
-        return check(make_config(**{name: types.Check(threshold=threshold, action=action)}), isolated, **changes)
+        return check(make_config(**{name: types.Check(threshold=threshold, action=action)}), isolated, changes=changes)
 
     [error] = with_action("error").errors
     assert expected in error
@@ -88,21 +98,21 @@ def test_the_action_decides_what_an_excess_does(name: str, found: Any):
 
 
 def test_the_threshold_itself_passes():
-    assert check(make_config(), **{stats.UNKNOWN_CANDIDATE: 5}) == Findings()
-    assert check(make_config(tied_targets=types.Check(threshold=0.6)), **TIED[0]) == Findings()
+    assert check(make_config(), changes={stats.UNKNOWN_CANDIDATE: 5}) == Findings()
+    assert check(make_config(tied_targets=types.Check(threshold=0.6)), changes=TIED[0]) == Findings()
     assert check(make_config(isolated_times=types.Check(threshold=0.01)), FAR) == Findings()
 
 
 def test_baskets_are_ties_by_nature_and_random_claims_no_order():
     for split in (types.LeaveLastBasket(), types.Random()):
-        assert check(make_config(split), **TIED[0]) == Findings()
-    assert check(make_config(types.Temporal(eval_from=1, test_from=2)), **TIED[0]).errors
+        assert check(make_config(split), changes=TIED[0]) == Findings()
+    assert check(make_config(types.Temporal(eval_from=1, test_from=2)), changes=TIED[0]).errors
 
 
 def test_all_checks_that_are_errors_are_told_at_once():
-    assert len(check(make_config(), FAR, **UNKNOWN[0], **TIED[0]).errors) == 3
+    assert len(check(make_config(), FAR, changes={**UNKNOWN[0], **TIED[0]}).errors) == 3
     # An unusable split is only the consequence of what is wrong before.
-    assert len(check(make_config(), FAR, **{"rows/test": 0}).errors) == 1
+    assert len(check(make_config(), FAR, changes={"rows/test": 0}).errors) == 1
 
 
 @pytest.mark.parametrize(
