@@ -9,7 +9,7 @@ from typing import Any
 from tfx import v1 as tfx
 
 from components.baseline.component import Baseline, latest_other_blessed_model
-from components.data_gate.component import DataGate
+from components.data_gate.component import DataGate, blessed_statistics
 from components.evaluator.component import RankEvaluator
 from components.indexer.component import Indexer
 from components.pusher.component import TwinPusher
@@ -46,6 +46,7 @@ class _CheckedTable:
 
     nodes: list[tfx.dsl.components.base_component.BaseComponent | Any]
     examples: tfx.types.BaseChannel
+    statistics: tfx.types.BaseChannel
     schema: tfx.types.BaseChannel
     anomalies: tfx.types.BaseChannel
 
@@ -57,11 +58,18 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
     candidates = _checked_table("candidates", config.data.candidates, sources)
     queries = _checked_table("queries", config.data.queries, sources) if config.data.queries else None
 
-    # ExampleValidator only reports; this stops the run.
+    tables = {"interactions": interactions, "candidates": candidates, **({"queries": queries} if queries else {})}
+
+    # What the tables were when a model was last blessed, on other data than today's.
+    statistics = {name: table.statistics for name, table in tables.items()}
+    before = blessed_statistics(statistics)
+
+    # ExampleValidator only reports; this stops the run, also for what moved too far since then.
     gate = DataGate(
-        interactions=interactions.anomalies,
-        candidates=candidates.anomalies,
-        queries=queries.anomalies if queries else None,
+        anomalies={name: table.anomalies for name, table in tables.items()},
+        statistics=statistics,
+        before=before,
+        gate=config.data.gate,
         schemas=config.data.schemas,
     )
 
@@ -146,12 +154,12 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
         keep_versions=config.push.keep_versions,
     )
 
-    tables = [interactions, candidates, *([queries] if queries else [])]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(workspace.pipeline_root),
         components=[
-            *(node for table in tables for node in table.nodes),
+            *(node for table in tables.values() for node in table.nodes),
+            before,
             gate,
             windows,
             transform,
@@ -183,6 +191,7 @@ def _checked_table(name: Kind, table: types.Table, sources: Sources) -> _Checked
     return _CheckedTable(
         nodes=[gen, statistics, schema, validator],
         examples=gen.outputs["examples"],
+        statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         anomalies=validator.outputs["anomalies"],
     )

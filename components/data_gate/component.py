@@ -1,35 +1,50 @@
-"""The DataGate node: no data that does not fit its schema goes further."""
+"""The DataGate node, and the Resolver that finds what its tables are compared with."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec
 
-from components.data_gate import executor
+from components.data_gate import executor, strategy
+from components.data_gate.executor import TABLES, before_key, statistics_key
 from shortlist import fingerprints
+from shortlist.config import types
 
 _Anomalies = tfx.types.standard_artifacts.ExampleAnomalies
+_Statistics = tfx.types.standard_artifacts.ExampleStatistics
+
+# The checks of this node; Windows makes the others, and a change of those must not run this one again.
+_CHECKS = {"schema_anomalies", "drift", "volume"}
 
 
 class DataGateSpec(component_spec.ComponentSpec):
-    """Anomalies of each table in, one blessed report out."""
+    """Anomalies and statistics of each table in, one blessed report out."""
 
     PARAMETERS = {
         "schemas": component_spec.ExecutionParameter(type=str),
+        "gate": component_spec.ExecutionParameter(type=str),
         "code_sha256": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
-        table: component_spec.ChannelParameter(type=_Anomalies, optional=table == "queries")
-        for table in executor.TABLES
+        **{table: component_spec.ChannelParameter(type=_Anomalies, optional=table == "queries") for table in TABLES},
+        **{
+            statistics_key(table): component_spec.ChannelParameter(type=_Statistics, optional=table == "queries")
+            for table in TABLES
+        },
+        **{before_key(table): component_spec.ChannelParameter(type=_Statistics, optional=True) for table in TABLES},
     }
     OUTPUTS = {"report": component_spec.ChannelParameter(type=_Anomalies)}
 
 
 class DataGate(base_component.BaseComponent):
-    """ExampleValidator only reports anomalies; this node stops the run for them.
+    """ExampleValidator only reports anomalies; this node stops the run for them, and for what moved too far.
 
-    Outputs: `report` (ExampleAnomalies with custom property `blessed` = 1).
+    Outputs:
+      report: `report.json` with all that was measured; ExampleAnomalies with the custom properties `blessed` = 1,
+        `warnings` (JSON) and `not_compared` (JSON).
     """
 
     SPEC_CLASS = DataGateSpec
@@ -37,26 +52,47 @@ class DataGate(base_component.BaseComponent):
 
     def __init__(
         self,
-        interactions: tfx.types.BaseChannel,
-        candidates: tfx.types.BaseChannel,
-        queries: tfx.types.BaseChannel | None,
+        anomalies: Mapping[str, tfx.types.BaseChannel],
+        statistics: Mapping[str, tfx.types.BaseChannel],
+        before: tfx.dsl.Resolver,
+        gate: types.Gate,
         schemas: str,
     ):
         """Builds the node.
 
         Args:
-          interactions: Anomalies of the interactions.
-          candidates: Anomalies of the catalogue.
-          queries: Anomalies of the queries table, where there is one.
+          anomalies: By table name; queries may be missing.
+          statistics: Of the same tables.
+          before: The node that `blessed_statistics` made for these statistics.
+          gate: The checks that are this node's become its cache key.
           schemas: The folder of the schema files, named in remedies.
         """
         super().__init__(
             spec=DataGateSpec(
-                interactions=interactions,
-                candidates=candidates,
-                queries=queries,
+                **anomalies,
+                **{statistics_key(table): channel for table, channel in statistics.items()},
+                **{before_key(table): before.outputs[table] for table in statistics},
                 schemas=schemas,
+                gate=gate.model_dump_json(include=_CHECKS),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 report=tfx.dsl.Channel(type=_Anomalies),
             )
         )
+
+
+def blessed_statistics(
+    statistics: Mapping[str, tfx.types.BaseChannel], evaluator_id: str = "Evaluator"
+) -> tfx.dsl.Resolver:
+    """Returns the node whose outputs are, by table name, the statistics of the last blessed run on other data.
+
+    Args:
+      statistics: By table name, those of this run.
+      evaluator_id: The node that blesses models.
+    """
+    return tfx.dsl.Resolver(
+        strategy_class=strategy.BlessedStatisticsStrategy,
+        model_blessing=tfx.dsl.Channel(
+            type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=evaluator_id
+        ),
+        **statistics,
+    ).with_id("BlessedStatistics")

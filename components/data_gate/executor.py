@@ -1,4 +1,4 @@
-"""Reads each table's anomalies and raises if one is an error."""
+"""Reads each table's anomalies and statistics, and raises if a check says that the run must stop."""
 
 from __future__ import annotations
 
@@ -6,23 +6,40 @@ import json
 import os
 from typing import Any
 
+import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
+from tfx.components.statistics_gen import executor as statistics_gen
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.data_gate.problems import Problem, find_problems
+from components.data_gate import checks
 from shortlist import keys
+from shortlist.config.types import Gate
 from shortlist.errors import DataError
+from shortlist.findings import WARNINGS_PROPERTY
 
 TABLES = ("interactions", "candidates", "queries")
+NOT_COMPARED = "not_compared"
+"""Custom property of the report, str: JSON, by table name why it was compared with no earlier one."""
+
 _ANOMALIES_FILE = "SchemaDiff.pb"
 _MOST_SHOWN = 5
 
 
+def statistics_key(table: str) -> str:
+    """Returns the input key of a table's statistics."""
+    return f"{table}_statistics"
+
+
+def before_key(table: str) -> str:
+    """Returns the input key of the table's statistics in the last blessed run."""
+    return f"{table}_before"
+
+
 class Executor(base_executor.BaseExecutor):
-    """Writes `report.json`; raises `DataError` instead when a table does not fit."""
+    """Writes `report.json`; raises `DataError` instead when a check says so."""
 
     def Do(
         self,
@@ -33,35 +50,71 @@ class Executor(base_executor.BaseExecutor):
         """Checks every table that is there.
 
         Raises:
-          DataError: Names table, feature, anomaly and remedy of the first few.
+          DataError: Names table, feature, what was found and the remedy of the first few.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        problems: list[Problem] = []
-        checked = []
-        for table in TABLES:
-            for artifact in input_dict.get(table, []):
-                checked.append(table)
-                schema_path = f"{exec_properties['schemas']}/{table}.pbtxt"
-                problems += find_problems(table, _read_anomalies(artifact), schema_path)
-        if problems:
-            raise DataError(_sentence(problems))
-
-        report = artifact_utils.get_single_instance(output_dict["report"])
-        report.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
-        report.set_int_custom_property("blessed", 1)
-        with fileio.open(os.path.join(report.uri, "report.json"), "w") as file:
-            file.write(json.dumps({"checked": checked, "problems": []}))
+        gate = Gate.model_validate_json(exec_properties["gate"])
+        tables = [table for table in TABLES if input_dict.get(table)]
+        report = checks.Report()
+        for table in tables:
+            anomalies = _read_anomalies(input_dict[table])
+            checks.check_schema(table, anomalies, f"{exec_properties['schemas']}/{table}.pbtxt", gate, report.findings)
+        _compare(tables, input_dict, gate, report)
+        if report.findings.errors:
+            raise DataError(_sentence(report.findings.errors))
+        _write(report, tables, artifact_utils.get_single_instance(output_dict["report"]))
 
 
-def _read_anomalies(artifact: types.Artifact) -> anomalies_pb2.Anomalies:
-    path = os.path.join(artifact_utils.get_split_uri([artifact], keys.SPLIT_ALL), _ANOMALIES_FILE)
+def _compare(tables: list[str], input_dict: dict[str, list[types.Artifact]], gate: Gate, report: checks.Report) -> None:
+    before = {table: input_dict.get(before_key(table), []) for table in tables}
+    for table in tables:
+        path = _statistics_path(before[table]) if before[table] else None
+        if not any(before.values()):
+            report.not_compared[table] = "no earlier blessed run on other data"
+        elif path is None:
+            report.not_compared[table] = "the last blessed run had no such table"
+        elif not fileio.exists(path):
+            report.not_compared[table] = f"the last blessed run's statistics are gone from {path}"
+        else:
+            report.compared_with[table] = path
+            now = tfdv.load_stats_binary(_statistics_path(input_dict[statistics_key(table)]))
+            checks.compare(table, now, tfdv.load_stats_binary(path), gate, report)
+
+
+def _write(report: checks.Report, tables: list[str], artifact: types.Artifact) -> None:
+    artifact.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
+    artifact.set_int_custom_property("blessed", 1)
+    artifact.set_string_custom_property(WARNINGS_PROPERTY, report.findings.warnings_json)
+    artifact.set_string_custom_property(NOT_COMPARED, json.dumps(report.not_compared))
+    told = {
+        "checked": tables,
+        "problems": [],
+        "warnings": report.findings.warnings,
+        "compared_with": report.compared_with,
+        "not_compared": report.not_compared,
+        "volume": report.volume,
+        "drift": report.drift,
+    }
+    with fileio.open(os.path.join(artifact.uri, "report.json"), "w") as file:
+        file.write(json.dumps(told, indent=2))
+
+
+def _read_anomalies(artifacts: list[types.Artifact]) -> anomalies_pb2.Anomalies:
+    path = os.path.join(artifact_utils.get_split_uri(artifacts, keys.SPLIT_ALL), _ANOMALIES_FILE)
     anomalies = anomalies_pb2.Anomalies()
     with fileio.open(path, "rb") as file:
         anomalies.ParseFromString(file.read())
     return anomalies
 
 
-def _sentence(problems: list[Problem]) -> str:
-    shown = "; ".join(str(problem) for problem in problems[:_MOST_SHOWN])
-    more = len(problems) - _MOST_SHOWN
-    return f"the data does not fit its schema: {shown}" + (f"; and {more} more" if more > 0 else "")
+def _statistics_path(artifacts: list[types.Artifact]) -> str:
+    return os.path.join(artifact_utils.get_split_uri(artifacts, keys.SPLIT_ALL), statistics_gen.DEFAULT_FILE_NAME)
+
+
+def _sentence(errors: list[str]) -> str:
+    more = len(errors) - _MOST_SHOWN
+    return (
+        "the data does not pass the gate: "
+        + "; ".join(errors[:_MOST_SHOWN])
+        + (f"; and {more} more" if more > 0 else "")
+    )

@@ -88,7 +88,11 @@ def test_the_action_decides_what_an_excess_does(name: str, found: Any):
     threshold = getattr(make_config(), name).threshold
 
     def with_action(action: str) -> Findings:
-        return check(make_config(**{name: types.Check(threshold=threshold, action=action)}), isolated, changes=changes)
+        return check(
+            make_config().model_copy(update={name: types.Check(threshold=threshold, action=action)}),
+            isolated,
+            changes=changes,
+        )
 
     [error] = with_action("error").errors
     assert expected in error

@@ -1,0 +1,109 @@
+"""Which earlier run's tables the ones of this run are compared with."""
+
+from __future__ import annotations
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.evaluator import constants
+from tfx.types import artifact_utils, standard_artifacts
+
+_Artifacts = dict[str, list[types.Artifact]]
+
+BLESSINGS = "model_blessing"
+_STATISTICS_TYPE = standard_artifacts.ExampleStatistics.TYPE_NAME
+
+
+class BlessedStatisticsStrategy(tfx.dsl.experimental.ResolverStrategy):
+    """Resolves each table's statistics to those of the last blessed run on other data.
+
+    A run on the same examples is passed over: once the model of this run is blessed,
+    an unchanged re-run must find what this one found, or the gate and all after it
+    would run again; and data has not drifted from itself.
+    """
+
+    def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: _Artifacts) -> _Artifacts:
+        """Walks back from the blessed models, the latest first.
+
+        Args:
+          store: Knows what made what.
+          input_dict: `model_blessing`, all blessings; and by table name, the statistics of this run.
+
+        Returns:
+          By table name one artifact each, or none where there is no such run or it had no such table;
+          `model_blessing` is empty.
+        """
+        tables = [key for key in input_dict if key != BLESSINGS]
+        lineage = _Lineage(store)
+        now = {
+            table: lineage.examples_of_statistics(statistics.id) for table in tables for statistics in input_dict[table]
+        }
+        nothing: _Artifacts = {key: [] for key in input_dict}
+        for model_id in _blessed_models(input_dict[BLESSINGS]):
+            before = lineage.examples_behind_model(model_id)
+            if before and before != now:
+                found = {table: lineage.statistics(before[table]) for table in tables if table in before}
+                return nothing | found
+        return nothing
+
+
+def _blessed_models(blessings: list[types.Artifact]) -> list[int]:
+    """Returns the ids of the blessed models, the latest blessed first."""
+    latest_first = sorted(blessings, key=lambda artifact: artifact.id, reverse=True)
+    return [
+        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
+        for blessing in latest_first
+        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
+    ]
+
+
+class _Lineage:
+    """Goes up and down between artifacts, over the executions that really made them."""
+
+    def __init__(self, store: mlmd.MetadataStore):
+        self._store = store
+
+    def examples_behind_model(self, model_id: int) -> dict[str, int]:
+        """Returns the ids of the flat examples by table name; empty where they are not known."""
+        windows = self._inputs_of_producer(model_id).get("examples")
+        tables = self._inputs_of_producer(windows) if windows else {}
+        return {table: tables[table] for table in ("interactions", "candidates", "queries") if table in tables}
+
+    def examples_of_statistics(self, statistics_id: int) -> int | None:
+        return self._inputs_of_producer(statistics_id).get("examples")
+
+    def statistics(self, examples_id: int) -> list[types.Artifact]:
+        """Returns the latest statistics of flat examples, none where there are none."""
+        readers = [
+            event.execution_id
+            for event in self._store.get_events_by_artifact_ids([examples_id])
+            if event.type == pb.Event.INPUT
+        ]
+        written = {
+            event.artifact_id
+            for event in (self._store.get_events_by_execution_ids(readers) if readers else [])
+            if event.type == pb.Event.OUTPUT
+        }
+        artifacts = self._store.get_artifacts_by_id(sorted(written)) if written else []
+        kind = self._store.get_artifact_type(_STATISTICS_TYPE)
+        found = [artifact for artifact in artifacts if artifact.type_id == kind.id]
+        latest = max(found, key=lambda artifact: artifact.id, default=None)
+        return [] if latest is None else [artifact_utils.deserialize_artifact(kind, latest)]
+
+    def _inputs_of_producer(self, artifact_id: int) -> dict[str, int]:
+        """Returns the artifact ids by input key of the execution that made an artifact, not of cached ones."""
+        makers = [
+            event.execution_id
+            for event in self._store.get_events_by_artifact_ids([artifact_id])
+            if event.type == pb.Event.OUTPUT
+        ]
+        complete = [
+            execution.id
+            for execution in self._store.get_executions_by_id(makers)
+            if execution.last_known_state == pb.Execution.COMPLETE
+        ]
+        if not complete:
+            return {}
+        events = self._store.get_events_by_execution_ids(complete[:1])
+        return {event.path.steps[0].key: event.artifact_id for event in events if event.type == pb.Event.INPUT}
