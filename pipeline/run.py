@@ -61,7 +61,7 @@ def run_pipeline(
     """
     start = time.monotonic()
     timed = _Timed(listener)
-    sources = _sources(config, workspace, data_root, timestamp_unit)
+    sources = pinned_sources(config, workspace, data_root, timestamp_unit)
     _write_config(config, workspace.run_dir(run_id))
     workspace.metadata_path.parent.mkdir(parents=True, exist_ok=True)
     _bury(workspace, "its process died")
@@ -148,7 +148,7 @@ class _Timed(Listener):
         self._listener.node_failed(node_id, seconds)
 
 
-def _sources(
+def pinned_sources(
     config: types.Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
 ) -> Sources:
     """Takes the fingerprints of all that the run is about to read."""

@@ -1,0 +1,1 @@
+"""Measurements that go into docs/figures.md; not part of the product."""
