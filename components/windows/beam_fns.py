@@ -16,6 +16,7 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 
+from components import shards
 from components.windows import records, splits, stats, times, windowing
 from components.windows.contract import WindowsConfig
 from shortlist import keys
@@ -209,7 +210,7 @@ class WriteShardFn(beam.DoFn):
         (split, shard), grouped = element
         name = f"windows-{shard:05d}-of-{num_shards:05d}.gz"
         path = os.path.join(self._uri, f"Split-{split}", name)
-        records.write_shard((record for _, _, record in sorted(grouped["records"])), path, self._staging)
+        shards.write((record for _, _, record in sorted(grouped["records"])), path, self._staging)
         yield path
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -67,24 +65,6 @@ def encode(
     features[keys.HISTORY_TIMES].int64_list.SetInParent()
     _copy_features(tf.train.Example.FromString(query_row or b""), example, feature_types)
     return example.SerializeToString(deterministic=True)
-
-
-def write_shard(records: Iterable[bytes], path: str, staging: str) -> None:
-    """Writes records as a gz TFRecord that appears at `path` whole or not at all.
-
-    Args:
-      records: Serialized examples.
-      path: The final file; its folder is made if need be.
-      staging: A folder on the same file system that no reader looks into.
-    """
-    tf.io.gfile.makedirs(staging)
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    # A runner may try a bundle again, or twice at once.
-    unfinished = os.path.join(staging, uuid.uuid4().hex)
-    with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
-        for record in records:
-            writer.write(record)
-    tf.io.gfile.rename(unfinished, path, overwrite=True)
 
 
 def _copy_features(source: tf.train.Example, target: tf.train.Example, feature_types: Mapping[str, int]) -> None:
