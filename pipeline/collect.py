@@ -12,6 +12,7 @@ from components.evaluator import names, verdict
 from components.table_example_gen.component import NODE_IDS
 from shortlist import fingerprints
 from shortlist.config import types
+from shortlist.findings import WARNINGS_PROPERTY
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.model_files import TRAINED_FILE
 from shortlist.summary import (
@@ -64,6 +65,7 @@ def collect(
         pipeline=config.name,
         status=status,
         reasons=reasons,
+        warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows),
         protocol=_protocol(config, windows),
         data=_data(nodes, windows),
         metrics=metrics,
@@ -152,6 +154,10 @@ def _same_name_as_own(popularity_name: str) -> str:
 
 def _reasons(artifact: Artifact | None) -> list[str]:
     return json.loads(str(artifact.properties.get("reasons", "[]"))) if artifact else []
+
+
+def _warnings(artifact: Artifact | None) -> list[str]:
+    return json.loads(str(artifact.properties.get(WARNINGS_PROPERTY, "[]"))) if artifact else []
 
 
 def _blessing(artifact: Artifact | None) -> Blessing | None:

@@ -107,6 +107,8 @@ class Summary(Part):
     status: Status
     reasons: list[str] = []
     """Why nothing was pushed; empty when something was."""
+    warnings: list[str] = []
+    """What the checks of the data found and the config lets pass."""
     protocol: Protocol | None = None
     data: DataSummary | None = None
     metrics: Metrics | None = None

@@ -19,6 +19,7 @@ _HEADLINES = {
     Status.FAILED: "[bold red]failed[/]",
 }
 _WIDTH = 120
+_MOST_WARNINGS = 5
 _SPLITS = {
     "leave_last_out": "each query's last interaction",
     "leave_last_basket": "each query's last basket",
@@ -39,6 +40,7 @@ def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pat
     )
     console.print()
     _print_data(summary, console)
+    _print_warnings(summary, console)
     _print_metrics(summary, console)
     _print_verdict(summary, console)
     _print_next(summary, summary_path, config_path, console)
@@ -64,6 +66,14 @@ def _print_data(summary: Summary, console: Console) -> None:
     console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {ties}")
     if protocol.unseen_queries > 0:
         console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
+
+
+def _print_warnings(summary: Summary, console: Console) -> None:
+    for warning in summary.warnings[:_MOST_WARNINGS]:
+        console.print(f"Warning   {plain(warning)}", markup=False)
+    more = len(summary.warnings) - _MOST_WARNINGS
+    if more > 0:
+        console.print(f"          and {more} more, in the summary")
 
 
 def _print_metrics(summary: Summary, console: Console) -> None:

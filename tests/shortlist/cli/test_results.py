@@ -89,3 +89,10 @@ def test_what_to_type_next_is_told_after_a_push_only():
 def test_a_run_that_died_early_prints_what_there_is():
     nothing = dict.fromkeys(("protocol", "data", "metrics", "baselines", "blessing"))
     assert "failed" in printed(status=Status.FAILED, **nothing)
+
+
+def test_warnings_are_told_as_text_the_first_five_of_them():
+    text = printed(warnings=[f"interactions, feature 'a{number}': [red]moved[/]" for number in range(7)])
+    assert "Warning   interactions, feature 'a4': [red]moved[/]\n          and 2 more, in the summary\n" in text
+    assert "a5" not in text
+    assert "Warning" not in printed()
