@@ -17,13 +17,21 @@ def _group() -> None:
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help="movielens-100k or smoke.")],
+    name: Annotated[str | None, typer.Argument(help="Name of the data set; without one, they are listed.")] = None,
 ) -> None:
     """Fetch a public data set into SHORTLIST_DATA_DIR (`data` unless set), checked by SHA-256.
 
     Example: shortlist data fetch movielens-100k
     """
-    fetch_with_progress(name, Console(highlight=False))
+    from shortlist import datasets
+
+    console = Console(highlight=False)
+    if name is not None:
+        fetch_with_progress(name, console)
+        return
+    for known in datasets.NAMES:
+        counts = ", ".join(f"{rows:,} {table}" for table, rows in datasets.row_counts(known).items())
+        console.print(f"{known:16}{counts}", soft_wrap=True)
 
 
 def fetch_with_progress(name: str, console: Console) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pathlib
 
-from shortlist.datasets import movielens_100k, store
+from shortlist.datasets import movielens_1m, movielens_100k, online_retail, store
 from shortlist.datasets.sources import Archive, Derived, Wheel
 from shortlist.datasets.types import DataSet, FetchResult, File, Progress
 from shortlist.errors import DataError
 
-_FACTS = {
-    "home_page": "https://grouplens.org/datasets/movielens/100k/",
+_GROUPLENS_FACTS = {
     "licence": (
-        "GroupLens' own terms (README of ml-100k): free for research; no redistribution and no commercial use without "
-        "their permission; acknowledge them in publications. Shortlist redistributes none of it."
+        "GroupLens' own terms (README in the archive): free for research; no redistribution and no commercial use "
+        "without their permission; acknowledge them in publications. Shortlist redistributes none of it."
     ),
     "citation": (
         "F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. "
         "ACM Transactions on Interactive Intelligent Systems 5, 4, Article 19. https://doi.org/10.1145/2827872"
     ),
 }
-_REMEDY = "put GroupLens' ml-100k.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder"
+_100K_FACTS = _GROUPLENS_FACTS | {"home_page": "https://grouplens.org/datasets/movielens/100k/"}
+_100K_REMEDY = "put GroupLens' ml-100k.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder"
 
 MOVIELENS_100K = DataSet(
     name="movielens-100k",
@@ -54,8 +54,8 @@ MOVIELENS_100K = DataSet(
             convert=movielens_100k.from_widedeep,
         ),
     ),
-    facts=_FACTS,
-    remedy=_REMEDY,
+    facts=_100K_FACTS,
+    remedy=_100K_REMEDY,
 )
 
 SMOKE = DataSet(
@@ -67,22 +67,78 @@ SMOKE = DataSet(
         movielens_100k.QUERIES: File(120, "9dc6fae2f47cee65e7fc7135217b707149be3d4024d352a39c769db8a05c53b0"),
     },
     sources=(Derived(MOVIELENS_100K, movielens_100k.smoke_subset),),
-    facts=_FACTS,
-    remedy=_REMEDY,
+    facts=_100K_FACTS,
+    remedy=_100K_REMEDY,
 )
 
-_DATA_SETS = {data_set.name: data_set for data_set in (MOVIELENS_100K, SMOKE)}
+MOVIELENS_1M = DataSet(
+    name="movielens-1m",
+    folder="ml-1m",
+    files={
+        movielens_1m.INTERACTIONS: File(
+            1_000_209, "4a25d53307cdd6074746f93547e42af96fd766175592aacc9ff1e4870eae141f", "rows"
+        ),
+        movielens_1m.ITEMS: File(3_883, "1872f26d6ec4e669e00309b7000885b81d65a49b09faac20f27a3ad1d36c484b", "rows"),
+        movielens_1m.USERS: File(6_040, "ea120326e73f29adc3da40e6e44e06e0b4e5b70dc92af2434bcee083511438f6", "rows"),
+    },
+    sources=(
+        Archive(
+            publisher="GroupLens",
+            url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+            sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+            members=movielens_1m.GROUPLENS_MEMBERS,
+            convert=movielens_1m.from_grouplens,
+        ),
+    ),
+    facts=_GROUPLENS_FACTS | {"home_page": "https://grouplens.org/datasets/movielens/1m/"},
+    remedy="put GroupLens' ml-1m.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder",
+)
+
+ONLINE_RETAIL = DataSet(
+    name="online-retail",
+    folder="online-retail",
+    files={
+        online_retail.INTERACTIONS: File(
+            397_924, "3bd2025fcc80fe78eef337a5939141775e4f161cbfab97a100612295c6ebad92", "rows"
+        ),
+        online_retail.ITEMS: File(3_938, "1d63d473e5425e3a744d64d9cd6e5e1e2fda5abae780cfa4665ef39c2fba2d24", "rows"),
+        online_retail.USERS: File(4_339, "d480a8734c5ae283985e4ba2fc38c9795a40910590b70df80693e57f2b9561d1", "rows"),
+    },
+    sources=(
+        Archive(
+            publisher="UCI",
+            url="https://archive.ics.uci.edu/static/public/352/online+retail.zip",
+            sha256="f5385cbb54bbebf7196389109c6b0621faab0c304e3702548165e71c84aede8b",
+            members=online_retail.UCI_MEMBERS,
+            convert=online_retail.from_uci,
+        ),
+    ),
+    facts={
+        "home_page": "https://archive.ics.uci.edu/dataset/352/online+retail",
+        "licence": "CC BY 4.0",
+        "citation": "Chen, D. (2015). Online Retail. UCI Machine Learning Repository. https://doi.org/10.24432/C5BW33",
+    },
+    remedy="put UCI's online+retail.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder",
+)
+
+_DATA_SETS = {data_set.name: data_set for data_set in (MOVIELENS_100K, SMOKE, MOVIELENS_1M, ONLINE_RETAIL)}
 
 NAMES = tuple(_DATA_SETS)
+
+
+def row_counts(name: str) -> dict[str, int]:
+    """Returns the rows of a data set's tables: interactions, candidates and queries."""
+    files = _DATA_SETS[name].files.values()
+    return dict(zip(("interactions", "candidates", "queries"), (file.rows for file in files), strict=True))
 
 
 def fetch(name: str, data_dir: pathlib.Path, progress: Progress | None = None) -> FetchResult:
     """Returns where a data set's files are, getting them first unless they are there and right.
 
-    `movielens-100k` is 100,000 interactions, 1,682 candidates and 943 queries in
-    `<data_dir>/movielens-100k/{interactions,candidates,queries}.csv`; `smoke` is a small real subset of it (8,623, 366
-    and 120) in `<data_dir>/movielens-100k-smoke/`. `SOURCE.json` beside them says where they came from. Every file
-    must have its pinned SHA-256, whichever source it came from.
+    Each is a folder of three tables under `data_dir`; the module of each data set says what they hold. `smoke` is a
+    small real subset of `movielens-100k`. `SOURCE.json` beside the tables says where they came from. Every file must
+    have its pinned SHA-256, of its bytes or of its rows, whichever source it came from. Where all files are right,
+    nothing is written: `data_dir` may then be read-only.
 
     Args:
       name: One of `NAMES`.

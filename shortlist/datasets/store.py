@@ -12,7 +12,8 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 
-from shortlist.datasets.types import PART_SUFFIX, Context, DataSet, FetchResult, Progress, Source, SourceError
+from shortlist.datasets.parquet import rows_sha256
+from shortlist.datasets.types import PART_SUFFIX, Context, DataSet, FetchResult, File, Progress, Source, SourceError
 from shortlist.errors import DataError
 
 SOURCE_FILE = "SOURCE.json"
@@ -57,7 +58,7 @@ def fetch_data_set(data_set: DataSet, data_dir: pathlib.Path, progress: Progress
 
 def _is_verified(folder: pathlib.Path, data_set: DataSet) -> bool:
     return all(
-        (folder / name).is_file() and _sha256((folder / name).read_bytes()) == file.sha256
+        (folder / name).is_file() and _sha256((folder / name).read_bytes(), file) == file.sha256
         for name, file in data_set.files.items()
     )
 
@@ -79,9 +80,10 @@ def _first_that_works(data_set: DataSet, context: Context) -> tuple[str, dict[st
 def _built(source: Source, data_set: DataSet, context: Context) -> dict[str, bytes]:
     built = source.build(context)
     for name, file in data_set.files.items():
-        got = _sha256(built[name])
+        got = _sha256(built[name], file)
         if got != file.sha256:
-            raise SourceError(f"gave another {name} (SHA-256 {got[:12]}..., expected {file.sha256[:12]}...)")
+            what = f"SHA-256 of its {file.pins} {str(got)[:12]}..., expected {file.sha256[:12]}..."
+            raise SourceError(f"gave another {name} ({what})")
     return built
 
 
@@ -102,7 +104,10 @@ def _write(folder: pathlib.Path, contents: Mapping[str, bytes], scratch: pathlib
 
 def _source_json(data_set: DataSet, source: str) -> bytes:
     facts: dict[str, object] = {"data_set": data_set.name, "source": source}
-    facts["files"] = {name: {"rows": file.rows, "sha256": file.sha256} for name, file in data_set.files.items()}
+    facts["files"] = {
+        name: {"rows": file.rows, "sha256": file.sha256, "sha256_of": file.pins}
+        for name, file in data_set.files.items()
+    }
     return (json.dumps(facts | dict(data_set.facts), indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -144,5 +149,6 @@ def _tidy(scratch: pathlib.Path, keep_parts: bool) -> None:
             folder.rmdir()
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _sha256(content: bytes, file: File) -> str | None:
+    """Returns the SHA-256 of what `file` pins; None where these are rows and `content` is no table."""
+    return rows_sha256(content) if file.pins == "rows" else hashlib.sha256(content).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 Progress = Callable[[str], None]
 """Called with one line for a person at a time."""
@@ -27,11 +27,14 @@ class File:
 
     Attributes:
       rows: Data rows, the header not counted.
-      sha256: SHA-256 of the whole file, in hex.
+      sha256: SHA-256, in hex.
+      pins: What it is the SHA-256 of: all bytes of the file, or the rows of a Parquet file (`parquet.rows_sha256`),
+        whose bytes depend on the version of what wrote it.
     """
 
     rows: int
     sha256: str
+    pins: Literal["bytes", "rows"] = "bytes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +74,7 @@ class DataSet:
     Attributes:
       name: What a user calls it.
       folder: Its folder's name under the data folder.
-      files: File name to what it must hold, byte for byte, whichever source it came from.
+      files: File name to what it must hold, whichever source it came from.
       sources: Tried in this order.
       facts: Written into SOURCE.json as they are: home page, licence, citation.
       remedy: What a user can do if no source works; `{data_dir}` is filled in.

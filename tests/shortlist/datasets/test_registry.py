@@ -12,12 +12,14 @@ from shortlist.errors import DataError
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DataError, match=r"no data set 'movielens-1m'; .* knows movielens-100k, smoke"):
-        datasets.fetch("movielens-1m", tmp_path)
+    with pytest.raises(DataError, match=r"no data set 'movielens-2m'; .* knows movielens-100k, smoke, mov"):
+        datasets.fetch("movielens-2m", tmp_path)
 
 
 def test_row_counts_are_the_published_ones() -> None:
-    assert [file.rows for file in registry.MOVIELENS_100K.files.values()] == [100_000, 1_682, 943]
+    assert datasets.row_counts("movielens-100k") == {"interactions": 100_000, "candidates": 1_682, "queries": 943}
+    assert datasets.row_counts("movielens-1m") == {"interactions": 1_000_209, "candidates": 3_883, "queries": 6_040}
+    assert datasets.row_counts("online-retail") == {"interactions": 397_924, "candidates": 3_938, "queries": 4_339}
 
 
 def test_grouplens_comes_first_and_packages_follow() -> None:

@@ -53,7 +53,8 @@ def test_fetch_writes_the_normal_form_and_where_it_came_from(
     assert contents(result.path) == tiny.NORMAL
     recorded = json.loads((result.path / store.SOURCE_FILE).read_text())
     assert recorded["source"] == result.source == f"Tiny ({server.url(PATH)})"
-    assert recorded["files"][ml.QUERIES] == {"rows": 2, "sha256": tiny.sha256(tiny.NORMAL[ml.QUERIES])}
+    pinned = {"rows": 2, "sha256": tiny.sha256(tiny.NORMAL[ml.QUERIES]), "sha256_of": "bytes"}
+    assert recorded["files"][ml.QUERIES] == pinned
     assert recorded["licence"] == "made up"
 
 
