@@ -16,13 +16,18 @@ from typing import Any
 # Whole numbers up to here are exact in a double: beyond it, two ids may have become one.
 MAX_EXACT_FLOAT = 2**53
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")  # longer exponents overflow Decimal
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+# Written out, numbers further from 1 than this would fill the memory: 1e999999999 is 11 characters of JSON.
+_MAX_DIGITS = 1000
 _ISO = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:[.,](?P<part>\d{1,9}))?\s?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:(?<=:\d{2}:\d{2})[.,](?P<part>\d{1,9}))?"
+    r" ?(?P<zone>Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
 )
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _SHOWN = 60
+_PLAIN_DIGITS = 20
 
 
 class BadCell(Exception):
@@ -45,7 +50,7 @@ def text_of(cell: Any) -> str | None:
     """Returns the exact text of a cell; None where it is null. A whole number never ends in `.0`.
 
     Raises:
-      BadCell: Bytes that are not UTF-8.
+      BadCell: Bytes that are not UTF-8, a list or an object, or a number that nobody would write out.
     """
     if isinstance(cell, str) or cell is None:
         return cell
@@ -61,7 +66,12 @@ def text_of(cell: Any) -> str | None:
             return None
         return str(int(cell)) if is_exact_whole(cell) else repr(cell)
     if isinstance(cell, decimal.Decimal):
+        if not cell.is_finite():
+            return None
+        _check_size(cell)
         return str(int(cell)) if cell == cell.to_integral_value() else format(cell, "f")
+    if isinstance(cell, list | dict):
+        raise BadCell("one value", _kind(cell), "name a column that holds one value a row")
     return str(cell)
 
 
@@ -71,19 +81,23 @@ def number_of(cell: Any) -> Any:
     Raises:
       BadCell: Text that is no number.
     """
+    if type(cell) is str and len(cell) < _PLAIN_DIGITS and cell.isascii() and cell.isdigit():
+        return int(cell)
     if isinstance(cell, str | bytes):
         text = (text_of(cell) or "").strip()
         if not text:
             return None
-        if not _NUMBER.fullmatch(text):
+        if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
             raise BadCell("a number", shown(cell), "correct the cell, or compare it with a text in quotes")
         return decimal.Decimal(text)
     if isinstance(cell, float) and math.isnan(cell):
         return None
-    if isinstance(cell, decimal.Decimal) and not cell.is_finite():
-        return None
+    if isinstance(cell, decimal.Decimal):
+        if not cell.is_finite():
+            return None
+        _check_size(cell)
     if isinstance(cell, list | dict):
-        raise BadCell("a number", shown(cell), "name a column that holds one value a row")
+        raise BadCell("a number", _kind(cell), "name a column that holds one value a row")
     return cell
 
 
@@ -111,8 +125,17 @@ def is_exact_whole(cell: float) -> bool:
     return cell.is_integer() and abs(cell) <= MAX_EXACT_FLOAT
 
 
+def _check_size(number: decimal.Decimal) -> None:
+    if abs(number.adjusted()) > _MAX_DIGITS or len(number.as_tuple().digits) > _MAX_DIGITS:
+        raise BadCell(f"a number of at most {_MAX_DIGITS:,} digits", shown(number), "correct the cell")
+
+
+def _kind(cell: list[Any] | dict[Any, Any]) -> str:
+    return f"{'a list' if isinstance(cell, list) else 'an object'}, {shown(cell)}"
+
+
 def _zone(zone: str | None) -> str:
-    if zone is None or zone == "Z":
+    if zone is None or zone in ("Z", "UTC"):
         return "+00:00"
     digits = zone[1:].replace(":", "")
     return f"{zone[0]}{digits[:2]}:{digits[2:] or '00'}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from components.table_example_gen.readers import open_table, parsed_rows
-from components.table_example_gen.spec import Kind, table_spec
+from components.table_example_gen.spec import Kind, Unit, table_spec
 from shortlist import keys, preflight
 from shortlist.config import types
 from shortlist.errors import DataError
@@ -69,9 +70,12 @@ def _features(queries: types.Queries | None, data_root: pathlib.Path, query_id: 
 
 def _rows(kind: Kind, table: types.Table, data_root: pathlib.Path) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
     """Yields ((path relative to the data root, row number), values by feature)."""
-    spec = table_spec(kind, table)
-    for path in preflight.existing_files(kind, table.path, data_root):
-        name = str(path.relative_to(data_root)) if path.is_relative_to(data_root) else str(path)
-        with path.open("rb") as file:
-            for row_number, row in parsed_rows(open_table(file, spec, name), spec):
-                yield (name, row_number), dict(row)
+    last_spans = None
+    unit: Unit = "order"
+    if isinstance(table, types.Interactions):
+        last_spans, unit = table.last_spans, preflight.timestamp_unit(table, data_root)
+    spec = table_spec(kind, table, unit)
+    for input_file in preflight.existing_files(kind, table.path, data_root, last_spans):
+        with contextlib.closing(input_file.open()) as file:
+            for row_number, row in parsed_rows(open_table(file, spec, input_file.name), spec):
+                yield (input_file.name, row_number), dict(row)

@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from components.table_example_gen import readers
-from components.table_example_gen.spec import Kind, TableSpec, table_spec
-from components.table_example_gen.values import Values, shown
-from shortlist import fingerprints, keys
+from components.table_example_gen import readers, timestamps
+from components.table_example_gen.spec import ColumnSpec, Kind, TableSpec, Unit, table_spec
+from components.table_example_gen.values import Values
+from shortlist import inputs, keys
+from shortlist.cells import BadCell, shown
 from shortlist.config import types
 from shortlist.errors import ConfigError, DataError
 
@@ -41,8 +42,8 @@ class TableReport:
     path: str
     """As the config has it."""
 
-    files: tuple[pathlib.Path, ...]
-    """The files that it names, in the order of their paths."""
+    files: tuple[inputs.InputFile, ...]
+    """The files that it names, in the order of their names."""
 
     columns: tuple[str, ...]
     """All columns of the first file."""
@@ -61,6 +62,9 @@ class PreflightReport:
     interactions: TableReport
     candidates: TableReport
     queries: TableReport | None
+
+    timestamp_unit: Unit
+    """Of the interactions' timestamp: as the config says, or as its first cells do."""
 
     warnings: tuple[str, ...]
     """What looks wrong in the first rows but need not be wrong in the whole."""
@@ -87,7 +91,8 @@ def check(config: types.Config, data_root: str | os.PathLike[str]) -> PreflightR
     data = config.data
     check_schemas(data)
 
-    table = _Table.of("interactions", data.interactions, root)
+    unit = timestamp_unit(data.interactions, root)
+    table = _Table.of("interactions", data.interactions, root, unit)
     interactions = table.sampled()
     _check_queries_are_several(table, interactions)
 
@@ -101,12 +106,56 @@ def check(config: types.Config, data_root: str | os.PathLike[str]) -> PreflightR
     warnings += _check_unknown_candidates(table, data, interactions, known_candidates)
     _check_something_is_evaluable(table, data, interactions, known_candidates)
     check_workspace(config.workspace)
-    return PreflightReport(interactions, candidates, queries, tuple(warnings))
+    return PreflightReport(interactions, candidates, queries, unit, tuple(warnings))
 
 
-def resolve(path: str, data_root: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns a data path of the config as a path; a relative one starts at the data root."""
-    return pathlib.Path(data_root) / path
+def timestamp_unit(interactions: types.Interactions, data_root: str | os.PathLike[str]) -> Unit:
+    """Returns the unit of the interactions' timestamp; `auto` is decided by the first kept rows of every file.
+
+    Raises:
+      DataError: They can be read in no way, or not all files in the same one.
+    """
+    if interactions.timestamp is None:
+        return "order"
+    if interactions.timestamp_unit != "auto":
+        return interactions.timestamp_unit
+    column = ColumnSpec(keys.TIMESTAMP, interactions.timestamp, "category", f"data.interactions.{keys.TIMESTAMP}")
+    spec = TableSpec("interactions", interactions.format, (column,), interactions.filter)
+    found: dict[Unit, str] = {}
+    for file in existing_files("interactions", interactions.path, data_root, interactions.last_spans):
+        unit = _unit_in(file, spec, column)
+        if unit is not None:
+            found.setdefault(unit, file.name)
+    if len(found) > 1:
+        (unit, first), (other, second) = itertools.islice(found.items(), 2)
+        raise readers.data_error(
+            f"{second}, column {column.column!r}",
+            f"{unit} as in {first}",
+            other,
+            "write all files in one unit, or set data.interactions.timestamp_unit",
+        )
+    return next(iter(found), "order")
+
+
+def _unit_in(file: inputs.InputFile, spec: TableSpec, column: ColumnSpec) -> Unit | None:
+    """Returns the unit of one file's first kept rows; None where it has none."""
+    with contextlib.closing(file.open()) as opened:
+        if spec.format_of(file.name) == "parquet":
+            from components.table_example_gen.parquet_reader import ParquetReader
+
+            typed = dataclasses.replace(spec, columns=(dataclasses.replace(column, type="order", unit="order"),))
+            reader: readers.TableReader = ParquetReader(opened, typed, file.name)
+        else:
+            reader = readers.open_table(opened, spec, file.name)
+        cells = [row[column.column] for _, row in itertools.islice(reader.kept_rows(), SAMPLED_ROWS)]
+        if not cells:
+            return None
+        try:
+            return timestamps.detect(cells, column.column in reader.time_columns)
+        except BadCell as bad:
+            raise readers.data_error(
+                f"{file.name}, column {column.column!r}", bad.expected, bad.got, bad.remedy
+            ) from None
 
 
 def check_schemas(data: types.Data) -> None:
@@ -154,14 +203,15 @@ class _Table:
     spec: TableSpec
     path: str
     root: pathlib.Path
-    files: tuple[pathlib.Path, ...]
+    files: tuple[inputs.InputFile, ...]
     columns: tuple[str, ...]
 
     @classmethod
-    def of(cls, kind: Kind, table: types.Table, root: pathlib.Path) -> _Table:
+    def of(cls, kind: Kind, table: types.Table, root: pathlib.Path, unit: Unit = "order") -> _Table:
         """Finds the files and checks every header."""
-        spec = table_spec(kind, table)
-        files = tuple(existing_files(kind, table.path, root))
+        spec = table_spec(kind, table, unit)
+        last_spans = table.last_spans if isinstance(table, types.Interactions) else None
+        files = tuple(existing_files(kind, table.path, root, last_spans))
         found = cls(spec, table.path, root, files, ())
         headers = []
         for file in files:
@@ -173,7 +223,7 @@ class _Table:
         """Yields where each row stands, for messages, and its values."""
         for file in self.files:
             with self._open(file) as reader:
-                prefix = f"{self._name(file)} " if len(self.files) > 1 else ""
+                prefix = f"{file.name} " if len(self.files) > 1 else ""
                 for row, values in readers.parsed_rows(reader, self.spec):
                     yield f"{prefix}row {row}", values
 
@@ -183,7 +233,10 @@ class _Table:
         sample = tuple(itertools.islice(rows, SAMPLED_ROWS))
         complete = next(rows, None) is None
         if not sample:
-            raise self.error("at least one row", "a header alone", "check how the file was written")
+            got, remedy = "a header alone", "check how the file was written"
+            if self.spec.filter is not None:
+                got, remedy = "none that passes the filter", f"correct data.{self.spec.kind}.filter"
+            raise self.error("at least one row", got, remedy)
         return self.report(sample, len(sample) if complete else None)
 
     def report(self, sample: Sequence[ParsedRow], rows: int | None) -> TableReport:
@@ -196,37 +249,37 @@ class _Table:
         return readers.data_error(f"{self.path}{column}", expected, got, remedy)
 
     @contextlib.contextmanager
-    def _open(self, file: pathlib.Path) -> Iterator[readers.TableReader]:
+    def _open(self, file: inputs.InputFile) -> Iterator[readers.TableReader]:
         try:
-            with file.open("rb") as opened:
-                yield readers.open_table(opened, self.spec, self._name(file))
+            with contextlib.closing(file.open()) as opened:
+                yield readers.open_table(opened, self.spec, file.name)
         except OSError as error:
             raise readers.data_error(
-                self._name(file), "a readable file", f"{error.strerror}", "check its permissions"
+                file.name, "a readable file", f"{error.strerror or error}", "check its permissions"
             ) from None
 
-    def _name(self, file: pathlib.Path) -> str:
-        return file.relative_to(self.root).as_posix() if file.is_relative_to(self.root) else str(file)
 
-
-def existing_files(kind: Kind, path: str, root: pathlib.Path) -> list[pathlib.Path]:
+def existing_files(
+    kind: Kind, path: str, data_root: str | os.PathLike[str], last_spans: int | None = None
+) -> list[inputs.InputFile]:
     """Returns the files that a data path names.
 
     Raises:
       DataError: There are none; tells what was found instead.
     """
-    full = resolve(path, root)
-    files = fingerprints.matching_files(full)
+    files = inputs.find(path, data_root, last_spans)
     if files:
         return files
+    full = inputs.full_path(path, data_root)
     got = "nothing there"
-    remedy = f"check data.{kind}.path and SHORTLIST_DATA_DIR ({root}); `shortlist data fetch` gets public data sets"
-    if full.is_dir():
-        got = "a folder"
-        remedy = f"name its files, e.g. data.{kind}.path: {path.rstrip('/')}/*.parquet"
-    elif full.parent.is_dir():
-        near = difflib.get_close_matches(full.name, os.listdir(full.parent), n=1)
-        remedy += f"; did you mean {near[0]!r}?" if near else ""
+    remedy = f"check data.{kind}.path and SHORTLIST_DATA_DIR ({data_root}); `shortlist data fetch` gets public data sets"
+    if not inputs.is_uri(full):
+        local = pathlib.Path(full)
+        if local.is_dir():
+            got, remedy = "an empty folder", f"check data.{kind}.path"
+        elif local.parent.is_dir():
+            near = difflib.get_close_matches(local.name, os.listdir(local.parent), n=1)
+            remedy += f"; did you mean {near[0]!r}?" if near else ""
     raise readers.data_error(path, f"a file at {full}", got, remedy)
 
 
@@ -251,16 +304,18 @@ def _unique_table(
             known.add(str(row_id))
         if len(sample) < SAMPLED_ROWS:
             sample.append(values)
-    _check_unique(table, name, hashes)
-    if kind == "candidates" and len(hashes) < MIN_CANDIDATES:
+    if table.spec.duplicates == "refuse":
+        _check_unique(table, name, hashes)
+    distinct = len(np.unique(np.frombuffer(hashes, dtype=np.int64)))
+    if kind == "candidates" and distinct < MIN_CANDIDATES:
         raise table.error(
             f"at least {MIN_CANDIDATES} candidates",
-            str(len(hashes)),
+            str(distinct),
             "there is nothing to choose from: add the other candidates to the catalogue",
         )
     if not hashes:
         raise table.error("at least one row", "a header alone", "fill the table or drop data.queries")
-    return table.report(sample, len(hashes)), known
+    return table.report(sample, distinct), known
 
 
 def _check_unique(table: _Table, name: str, hashes: array.array[int]) -> None:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import datetime
+import decimal
 import fractions
 import functools
-import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,6 +44,8 @@ _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 _METHODS: dict[str, Callable[[str, str], bool]] = {"startswith": str.startswith, "endswith": str.endswith}
 _HELP = 'write it like `rating >= 4 and country in ("UK", "FR")`'
+_MAX_DEPTH = 50
+_MAX_NUMBER = 1e300
 
 
 class FilterCellError(Exception):
@@ -64,6 +66,9 @@ class RowFilter:
 
     columns: tuple[str, ...]
     """The file's columns that it looks at, each once."""
+
+    text_columns: frozenset[str]
+    """Those that it compares with texts in other ways than `<`, `<=`, `>` and `>=`."""
 
     _test: _Test = dataclasses.field(repr=False, compare=False)
 
@@ -87,16 +92,15 @@ def parse(text: str) -> RowFilter:
       ValueError: It is not an expression as above; says which part.
     """
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of the `\\d` of a regular expression in a plain string.
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ValueError(f"filter {shown(text)} cannot be read ({reason}); {_HELP}") from None
     compiler = _Compiler(text)
-    try:
-        test = compiler.test(tree.body)
-    except RecursionError:
-        raise ValueError(f"filter {shown(text)} is nested too deeply") from None
-    return RowFilter(text, tuple(dict.fromkeys(compiler.columns)), test)
+    test = compiler.test(tree.body)
+    return RowFilter(text, tuple(dict.fromkeys(compiler.columns)), frozenset(compiler.text_columns), test)
 
 
 class _Compiler:
@@ -105,14 +109,17 @@ class _Compiler:
     def __init__(self, text: str):
         self._text = text
         self.columns: list[str] = []
+        self.text_columns: set[str] = set()
 
-    def test(self, node: ast.expr) -> _Test:
+    def test(self, node: ast.expr, depth: int = 0) -> _Test:
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"filter {shown(self._text)} is nested more than {_MAX_DEPTH} deep; {_HELP}")
         if isinstance(node, ast.BoolOp):
-            tests = [self.test(value) for value in node.values]
+            tests = [self.test(value, depth + 1) for value in node.values]
             joined = all if isinstance(node.op, ast.And) else any
             return lambda row: joined(test(row) for test in tests)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = self.test(node.operand)
+            inner = self.test(node.operand, depth + 1)
             return lambda row: not inner(row)
         if isinstance(node, ast.Compare):
             return self._chain(node)
@@ -138,6 +145,7 @@ class _Compiler:
             return self._membership(column, right, isinstance(op, ast.In))
         constant = self._constant(right)
         if isinstance(op, ast.Eq | ast.NotEq):
+            self._note_text(column, constant)
             equal, wanted = _equals(column, constant), isinstance(op, ast.Eq)
             return lambda row: (same := equal(row)) is not None and same is wanted
         return self._ordering(column, op, constant, right)
@@ -151,22 +159,28 @@ class _Compiler:
             except BadCell:
                 raise self._refused(node, "a number or an ISO 8601 date such as '2011-01-31'") from None
             read = _seconds_of
+        like = _like(constant)
 
         def test(row: Row) -> bool:
-            value = _read(read, row, column)
-            return value is not None and compare(value, constant)
+            try:
+                value = read(row[column])
+            except BadCell as bad:
+                raise FilterCellError(column, bad) from None
+            return value is not None and compare(value, like.get(type(value), constant))
 
         return test
 
     def _membership(self, column: str, node: ast.expr, wanted: bool) -> _Test:
         if not isinstance(node, ast.Tuple | ast.List | ast.Set):
             raise self._refused(node, 'a list such as ("UK", "FR") after `in`')
-        tests = [_equals(column, self._constant(element)) for element in node.elts]
+        constants = [self._constant(element) for element in node.elts]
+        self._note_text(column, *constants)
+        texts = frozenset(constant for constant in constants if isinstance(constant, str))
+        numbers = [_equals(column, constant) for constant in constants if not isinstance(constant, str)]
 
         def test(row: Row) -> bool:
-            if _text(row, column) is None:
-                return False
-            return any(equal(row) for equal in tests) is wanted
+            text = _text(row, column)
+            return text is not None and (text in texts or any(equal(row) for equal in numbers)) is wanted
 
         return test
 
@@ -176,15 +190,21 @@ class _Compiler:
         if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS and len(node.args) == 1:
             column, method = self._column(node.func.value), _METHODS[node.func.attr]
             affix = self._string(node.args[0])
+            self._note_text(column, affix)
             return lambda row: (text := _text(row, column)) is not None and method(text, affix)
         if isinstance(node.func, ast.Name) and node.func.id == "matches" and len(node.args) == 2:
-            column = self._column(node.args[0])
+            column, expression = self._column(node.args[0]), self._string(node.args[1])
+            self._note_text(column, expression)
             try:
-                pattern = re.compile(self._string(node.args[1]))
+                pattern = re.compile(expression)
             except re.error as error:
                 raise ValueError(f"filter {shown(self._text)}: not a regular expression ({error})") from None
             return lambda row: (text := _text(row, column)) is not None and pattern.fullmatch(text) is not None
         raise self._refused(node, 'matches(column, "regex"), column.startswith("...") or column.endswith("...")')
+
+    def _note_text(self, column: str, *constants: Any) -> None:
+        if any(isinstance(constant, str) for constant in constants):
+            self.text_columns.add(column)
 
     def _column(self, node: ast.expr) -> str:
         if isinstance(node, ast.Name):
@@ -201,15 +221,15 @@ class _Compiler:
         return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not))
 
     def _constant(self, node: ast.expr) -> Any:
-        sign = 1
-        inner = node
-        if isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub):
-            inner, sign = inner.operand, -1
+        """Returns a text or an exact number."""
+        inner = node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else node
         value = inner.value if isinstance(inner, ast.Constant) else None
-        if isinstance(value, str) and sign == 1:
+        if isinstance(value, str) and inner is node:
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return sign * value
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_NUMBER:
+            # `0.1` means a tenth, not the double next to it.
+            number = value if isinstance(value, int) else decimal.Decimal(repr(value))
+            return number if inner is node else -number
         raise self._refused(node, 'a number or a text in quotes (for a blank cell: "is None")')
 
     def _string(self, node: ast.expr) -> str:
@@ -232,11 +252,29 @@ def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
 
         return same_text
 
+    like = _like(constant)
+
     def same_number(row: Row) -> bool | None:
         number = _read(number_of, row, column)
-        return None if number is None else number == constant
+        return None if number is None else number == like.get(type(number), constant)
 
     return same_number
+
+
+def _like(constant: Any) -> dict[type, Any]:
+    """Returns a number in the types that Python does not compare exactly with others."""
+    return {
+        float: float(constant),
+        fractions.Fraction: fractions.Fraction(constant),
+        decimal.Decimal: _decimal(constant),
+    }
+
+
+def _decimal(number: Any) -> decimal.Decimal:
+    """Returns an int, a Decimal or a time, whose parts are nanoseconds at most, as it is."""
+    if not isinstance(number, fractions.Fraction):
+        return decimal.Decimal(number)
+    return decimal.Decimal(int(number * 10**9)).scaleb(-9)
 
 
 def _text(row: Row, column: str) -> str | None:
@@ -252,12 +290,9 @@ def _read(read: Callable[[Any], Any], row: Row, column: str) -> Any:
         raise FilterCellError(column, bad) from None
 
 
-def _seconds_of(cell: Any) -> fractions.Fraction | int | None:
+def _seconds_of(cell: Any) -> Any:
     """Returns exact seconds: of an ISO 8601 text, or of a Parquet time, which is read as seconds."""
-    text = text_of(cell) if isinstance(cell, str | bytes) else None
-    if text is not None:
-        return iso_seconds(text) if text.strip() else None
-    if isinstance(cell, datetime.datetime | datetime.date):
-        return iso_seconds(cell.isoformat())
-    number: fractions.Fraction | int | None = number_of(cell)
-    return number
+    if not isinstance(cell, str | bytes):
+        return number_of(cell)
+    text = text_of(cell) or ""
+    return iso_seconds(text) if text.strip() else None

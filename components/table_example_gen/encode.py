@@ -13,6 +13,8 @@ from shortlist import keys
 
 _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "order": pa.int64(),
+    "subsecond": pa.int64(),
+    "weight": pa.float32(),
     "timestamp": pa.int64(),
     "numeric": pa.float32(),
 }

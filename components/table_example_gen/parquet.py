@@ -1,10 +1,10 @@
-"""What `readers.ParquetReader` needs of pyarrow: types that a column may have, and exact Python cells."""
+"""What `parquet_reader` needs of pyarrow: types that a column may have, and exact Python cells."""
 
 from __future__ import annotations
 
 import fractions
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, Union
 
 import pyarrow as pa
 import pyarrow_hotfix  # noqa: F401  Importing it keeps a file's own pickled types from being run (CVE-2023-47248).
@@ -13,20 +13,37 @@ from pyarrow.parquet import ParquetFile
 
 from components.table_example_gen.spec import ColumnType
 
-__all__ = ["ERRORS", "ParquetFile", "batches", "cells", "type_problem"]
+__all__ = ["ERRORS", "ParquetFile", "Use", "batches", "cells", "is_time", "rows_of_groups", "type_problem"]
+
+# What a column is read for.
+Use = Union[ColumnType, Literal["filter", "filter_text"]]
 
 ERRORS = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
 
 _BATCH_ROWS = 4096
+_BATCH_BYTES = 16 * 2**20
 _UNITS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECONDS_A_DAY = 86_400
 
 _CAST = "cast the column when writing the file"
 
 
-def batches(file: ParquetFile, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yields the rows in file order, `columns` only, a few thousand at a time."""
-    return file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False)
+def rows_of_groups(file: ParquetFile) -> list[int]:
+    """Returns how many rows each row group has."""
+    return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+
+
+def batches(file: ParquetFile, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yields a row group's rows in file order, `columns` only, a few thousand at a time, fewer where they are large."""
+    metadata = file.metadata.row_group(group)
+    row_bytes = metadata.total_byte_size // max(metadata.num_rows, 1)
+    batch_size = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+    return file.iter_batches(batch_size=batch_size, row_groups=[group], columns=list(columns), use_threads=False)
+
+
+def is_time(arrow_type: pa.DataType) -> bool:
+    """Returns whether the cells of a column are times by themselves."""
+    return arrow.is_timestamp(arrow_type) or arrow.is_date(arrow_type)
 
 
 def cells(array: pa.Array) -> list[Any]:
@@ -46,25 +63,30 @@ def cells(array: pa.Array) -> list[Any]:
         return [None if not scalar.is_valid else _bytes(scalar) for scalar in array]
 
 
-def type_problem(column_type: ColumnType, arrow_type: pa.DataType) -> tuple[str, str] | None:
-    """Returns what was expected and a remedy where a column of this type cannot be read as asked."""
+def type_problem(use: Use, arrow_type: pa.DataType) -> tuple[str, str] | None:
+    """Returns what was expected and a remedy where a column of this type cannot be read for that."""
     if arrow.is_dictionary(arrow_type):
         arrow_type = arrow_type.value_type
     if arrow.is_null(arrow_type) or _is_text(arrow_type):
         return None
-    if column_type in ("id", "order", "timestamp") and (arrow.is_float32(arrow_type) or arrow.is_float16(arrow_type)):
+    is_number = _is_number(arrow_type)
+    if use in ("id", "order", "subsecond", "timestamp") and _is_short_float(arrow_type):
         return "int64 or a string", "a float this short has lost digits already: cast before it is one"
-    if column_type in ("order", "timestamp"):
-        fine = _is_number(arrow_type) or arrow.is_timestamp(arrow_type) or arrow.is_date(arrow_type)
-        return None if fine else ("whole seconds or a timestamp column", _CAST)
-    if column_type == "numeric":
-        return None if _is_number(arrow_type) else ("a numeric column", _CAST)
-    if column_type == "id":
-        return None if _is_number(arrow_type) else ("a string or integer column", _CAST)
-    if column_type == "multi_category" and (arrow.is_list(arrow_type) or arrow.is_large_list(arrow_type)):
+    if use in ("order", "subsecond", "timestamp"):
+        return None if is_number or is_time(arrow_type) else ("numbers, texts or a timestamp column", _CAST)
+    if use == "numeric":
+        return None if is_number else ("a numeric column", _CAST)
+    if use == "id":
+        return None if is_number else ("a string or integer column", _CAST)
+    is_plain = is_number or arrow.is_boolean(arrow_type)
+    if use == "filter":
+        return (
+            None if is_plain or is_time(arrow_type) else ("a column of strings, numbers or times to filter by", _CAST)
+        )
+    if use == "multi_category" and (arrow.is_list(arrow_type) or arrow.is_large_list(arrow_type)):
         arrow_type = arrow_type.value_type
-    fine = _is_number(arrow_type) or _is_text(arrow_type) or arrow.is_boolean(arrow_type)
-    return None if fine else ("a string column", _CAST)
+        is_plain = _is_number(arrow_type) or arrow.is_boolean(arrow_type) or _is_text(arrow_type)
+    return None if is_plain else ("a string column", _CAST)
 
 
 def _seconds(array: pa.Array, units_a_second: int) -> list[int | fractions.Fraction | None]:
@@ -91,6 +113,10 @@ def _is_text(arrow_type: pa.DataType) -> bool:
         or arrow.is_binary(arrow_type)
         or arrow.is_large_binary(arrow_type)
     )
+
+
+def _is_short_float(arrow_type: pa.DataType) -> bool:
+    return arrow.is_float32(arrow_type) or arrow.is_float16(arrow_type)
 
 
 def _is_number(arrow_type: pa.DataType) -> bool:

@@ -23,10 +23,16 @@ UNITS_WITH_PARTS: frozenset[Unit] = frozenset({"milliseconds", "microseconds", "
 DEFAULT_DELIMITER = "|"
 
 _ENDINGS: dict[str, Format] = {
-    ending + packed: format_
-    for ending, format_ in ((".csv", "csv"), (".jsonl", "jsonl"), (".ndjson", "jsonl"), (".json", "jsonl"))
-    for packed in ("", ".gz")
-} | {".parquet": "parquet"}
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".ndjson": "jsonl",
+    ".ndjson.gz": "jsonl",
+    ".json": "jsonl",
+    ".json.gz": "jsonl",
+    ".parquet": "parquet",
+}
 ENDINGS = tuple(_ENDINGS)
 
 

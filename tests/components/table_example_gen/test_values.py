@@ -10,10 +10,20 @@ from hypothesis import strategies as st
 
 from components.table_example_gen import values
 from components.table_example_gen.spec import ColumnSpec, ColumnType
+from shortlist.cells import BadCell
+
+
+def parser_of(column: ColumnSpec) -> values.Parser:
+    [parser] = values.parsers([column])
+    return parser
 
 
 def parse(column_type: ColumnType, cell: object, delimiter: str | None = "|") -> values.Values:
-    return values.parser(ColumnSpec("x", "x", column_type, "data.x", delimiter))(cell)
+    return parser_of(ColumnSpec("x", "x", column_type, "data.x", delimiter))(cell)
+
+
+def weight(of_types: dict[str, float] | None) -> ColumnSpec:
+    return ColumnSpec("weight", "event", "weight", "data.interactions.weight.column", weights=of_types)
 
 
 @pytest.mark.parametrize(
@@ -36,63 +46,100 @@ def test_ids_are_exact_strings(cell, expected):
 
 
 @pytest.mark.parametrize(
-    "cell", ["", "  ", "\u3000", None, math.nan, "a\nb", "a\rb", "a\0b", "a\tb", "a\u2028b", 7.5, 2.0**60, b"\xff"]
+    "cell",
+    [
+        "",
+        "  ",
+        "\u3000",
+        None,
+        math.nan,
+        "a\nb",
+        "a\rb",
+        "a\0b",
+        "a\tb",
+        "a\u2028b",
+        7.5,
+        2.0**60,
+        b"\xff",
+        True,
+        [],
+        {},
+    ],
 )
 def test_ids_refused(cell):
-    with pytest.raises(values.BadValue):
+    with pytest.raises(BadCell):
         parse("id", cell)
+
+
+def test_ids_are_not_as_long_as_texts():
+    assert parse("id", "x" * 2048) == ["x" * 2048]
+    with pytest.raises(BadCell) as refused:
+        parse("id", "x" * 2049)
+    assert refused.value.expected == "an id of at most 2,048 characters"
+    assert refused.value.got.startswith("2,049, 'xxx")
 
 
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [
-        ("881250949", 881250949),
-        ("881250949.0", 881250949),
-        ("8.81250949e8", 881250949),
-        (" 5 ", 5),
-        ("0", 0),
-        ("-0", 0),
-        (100_000_000_000, 100_000_000_000),
-        (881250949.0, 881250949),
-        (decimal.Decimal("5.00"), 5),
-        (fractions.Fraction(10, 2), 5),
+        ("", []),
+        (None, []),
+        (math.nan, []),
+        ("-86400", [-86400]),
+        ("5.9", [5]),
+        ("-0.5", [-1]),
+        (fractions.Fraction(3, 2), [1]),
+        (decimal.Decimal("1e2"), [100]),
+        ("1970-01-02", [86400]),
+        ("1970-01-01T00:00:01.5Z", [1]),
     ],
 )
-def test_order_is_exact_seconds(cell, expected):
-    assert parse("order", cell) == [expected]
+def test_timestamp_features_are_whole_seconds_of_any_time_or_missing(cell, expected):
+    assert parse("timestamp", cell) == expected
 
 
 @pytest.mark.parametrize(
     ("cell", "remedy"),
     [
         ("881250949000", "milliseconds: divide by 1,000"),
-        (881250949_000_000, "microseconds"),
+        (881250949_000_000, "microseconds: divide by 1,000,000"),
         ("881250949000000000", "nanoseconds"),
-        ("881250949.5", "round times down"),
-        (fractions.Fraction(1, 1000), "round times down"),
-        ("2011-12-01 08:26:00", "convert dates to seconds"),
-        ("1_000", "convert dates"),
-        ("\u0663", "convert dates"),
-        ("1e999", "write seconds"),
-        ("1e-999", "round times down"),
-        ("1e99999999999", "convert dates"),
-        ("-5", "shift the order numbers"),
-        ("", "fill it in"),
-        (None, "fill it in"),
+        ("yesterday", "2011-12-09T12:50:00Z"),
+        (True, "leave missing times empty"),
         (math.inf, "write seconds"),
+        ([1], "2011-12-09"),
     ],
 )
-def test_order_refused_with_a_remedy(cell, remedy):
-    with pytest.raises(values.BadValue) as refused:
-        parse("order", cell)
+def test_timestamp_features_refused_with_a_remedy(cell, remedy):
+    with pytest.raises(BadCell) as refused:
+        parse("timestamp", cell)
     assert remedy in refused.value.remedy
 
 
-def test_timestamp_features_may_be_missing_or_before_1970():
-    assert parse("timestamp", "") == []
-    assert parse("timestamp", None) == []
-    assert parse("timestamp", math.nan) == []
-    assert parse("timestamp", "-86400") == [-86400]
+def test_weights_of_types():
+    parse_event = parser_of(weight({"view": 1.0, "purchase": 10.0, "7": 0.0}))
+    assert parse_event("view") == [1.0]
+    assert parse_event("purchase") == [10.0]
+    assert parse_event(7) == [0.0]
+    for cell, got in (("purchse", "'purchse'"), ("", "a blank"), (None, "null"), ("View ", "'View '")):
+        with pytest.raises(BadCell) as refused:
+            parse_event(cell)
+        assert refused.value.expected == "one of 'view', 'purchase', '7'"
+        assert refused.value.got == got
+        assert "data.interactions.weight.values" in refused.value.remedy
+    with pytest.raises(BadCell, match="did you mean 'purchase'"):
+        parse_event("purchse")
+
+
+def test_weights_of_their_own():
+    assert parser_of(weight(None))("0.5") == [0.5]
+    assert parser_of(weight(None))(0) == [0.0]
+
+
+@pytest.mark.parametrize("cell", ["-1", "nan", "inf", "view", "", None, math.nan, math.inf, "1e39", True, [1]])
+def test_weights_refused(cell):
+    with pytest.raises(BadCell):
+        parser_of(weight(None))(cell)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +163,7 @@ def test_numeric(cell, expected):
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "3,5", "1_0", "0x1", "NA", "1e39", "1e999", math.inf, 1e39, "\u0663"])
 def test_numeric_refuses_what_is_no_finite_float32(cell):
-    with pytest.raises(values.BadValue):
+    with pytest.raises(BadCell):
         parse("numeric", cell)
 
 
@@ -167,13 +214,17 @@ CELLS = st.one_of(
     st.booleans(),
     st.decimals(allow_nan=False, allow_infinity=False),
     st.fractions(),
+    st.lists(st.text()),
+    st.dictionaries(st.text(), st.text()),
     st.from_regex(r"[+-]?[0-9]{1,20}(\.[0-9]*)?([eE][+-]?[0-9]{1,6})?", fullmatch=True),
 )
 FITS = {
     "id": lambda value: isinstance(value, str) and value.strip() and not set(value) & set("\n\r\0"),
-    "order": lambda value: 0 <= value <= values.MAX_SECONDS,
+    "order": lambda value: 0 <= value < 2**63,
     "timestamp": lambda value: abs(value) <= values.MAX_SECONDS,
     "numeric": lambda value: abs(value) <= values.MAX_FLOAT32,
+    "subsecond": lambda value: 0 <= value < 10**9,
+    "weight": lambda value: 0.0 <= value <= values.MAX_FLOAT32,
     "category": lambda value: isinstance(value, str) and value.strip(),
     "multi_category": lambda value: isinstance(value, str) and value.strip(),
 }
@@ -184,7 +235,7 @@ FITS = {
 def test_any_cell_is_parsed_or_refused(column_type, cell):
     try:
         parsed = parse(column_type, cell)
-    except values.BadValue:
+    except BadCell:
         return
     assert all(FITS[column_type](value) for value in parsed)
-    assert len(parsed) == 1 or column_type not in ("id", "order")
+    assert len(parsed) == 1 or column_type not in ("id", "order", "weight")
