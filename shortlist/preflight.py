@@ -16,7 +16,7 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def timestamp_unit(interactions: types.Interactions, data_root: str | os.PathLik
 
 def _unit_in(file: inputs.InputFile, spec: TableSpec, column: ColumnSpec) -> Unit | None:
     """Returns the unit of one file's first kept rows; None where it has none."""
-    with contextlib.closing(file.open()) as opened:
+    with _opened(file) as opened:
         if spec.format_of(file.name) == "parquet":
             from components.table_example_gen.parquet_reader import ParquetReader
 
@@ -215,14 +215,15 @@ class _Table:
         found = cls(spec, table.path, root, files, ())
         headers = []
         for file in files:
-            with found._open(file) as reader:
-                headers.append(tuple(reader.columns))
+            with _opened(file) as opened:
+                headers.append(tuple(readers.open_table(opened, spec, file.name).columns))
         return dataclasses.replace(found, columns=headers[0])
 
     def rows(self) -> Iterator[tuple[str, ParsedRow]]:
         """Yields where each row stands, for messages, and its values."""
         for file in self.files:
-            with self._open(file) as reader:
+            with _opened(file) as opened:
+                reader = readers.open_table(opened, self.spec, file.name)
                 prefix = f"{file.name} " if len(self.files) > 1 else ""
                 for row, values in readers.parsed_rows(reader, self.spec):
                     yield f"{prefix}row {row}", values
@@ -248,15 +249,16 @@ class _Table:
         column = f", column {self.spec.column(name).column!r}" if name else ""
         return readers.data_error(f"{self.path}{column}", expected, got, remedy)
 
-    @contextlib.contextmanager
-    def _open(self, file: inputs.InputFile) -> Iterator[readers.TableReader]:
-        try:
-            with contextlib.closing(file.open()) as opened:
-                yield readers.open_table(opened, self.spec, file.name)
-        except OSError as error:
-            raise readers.data_error(
-                file.name, "a readable file", f"{error.strerror or error}", "check its permissions"
-            ) from None
+
+@contextlib.contextmanager
+def _opened(file: inputs.InputFile) -> Iterator[BinaryIO]:
+    try:
+        with contextlib.closing(file.open()) as opened:
+            yield opened
+    except OSError as error:
+        raise readers.data_error(
+            file.name, "a readable file", f"{error.strerror or error}", "check its permissions"
+        ) from None
 
 
 def existing_files(
@@ -272,7 +274,7 @@ def existing_files(
         return files
     full = inputs.full_path(path, data_root)
     got = "nothing there"
-    remedy = f"check data.{kind}.path and SHORTLIST_DATA_DIR ({data_root}); `shortlist data fetch` gets public data sets"
+    remedy = f"check data.{kind}.path and SHORTLIST_DATA_DIR ({data_root}); `shortlist data fetch` gets public data"
     if not inputs.is_uri(full):
         local = pathlib.Path(full)
         if local.is_dir():

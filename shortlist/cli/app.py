@@ -8,7 +8,7 @@ import click
 import typer
 from rich.console import Console
 
-from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, signals
+from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, schema, signals
 from shortlist.errors import ExitCode, ShortlistError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("push")(push.push)
 app.command("lineage")(lineage.lineage)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
+app.add_typer(schema.app, name="schema")
 
 
 def main() -> None:

@@ -39,7 +39,10 @@ def run(
     data_root = datasets.default_data_dir()
     if checked.data.source:
         data.fetch_with_progress(checked.data.source, console)
-    for warning in preflight.check(checked, data_root).warnings:
+    report = preflight.check(checked, data_root)
+    if checked.data.interactions.timestamp and checked.data.interactions.timestamp_unit == "auto":
+        console.print(f"Times: {checked.data.interactions.timestamp} is read as {report.timestamp_unit}")
+    for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
@@ -54,7 +57,9 @@ def run(
             with terminal.status("Loading TFX (about half a minute) ..."):
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
-                summary = run_pipeline(checked, workspace, run_id, data_root.absolute(), listener)
+                summary = run_pipeline(
+                    checked, workspace, run_id, data_root.absolute(), listener, report.timestamp_unit
+                )
     results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
     served.print_served(served_before, workspace, summary, config, console)
     if summary.status is not Status.PUSHED:

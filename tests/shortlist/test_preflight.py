@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist import preflight
+from shortlist import inputs, preflight
 from shortlist.config.load import parse_config
 from shortlist.errors import BadInputError, ConfigError, DataError, ExitCode
 
@@ -92,7 +92,10 @@ def test_queries_are_optional(project):
         ({"log": "user,item_id,timestamp\n"}, ["log.csv", "'user_id'", "did you mean 'user'?", "'timestamp'"]),
         ({"log": LOG + "u1,i1\n"}, ["log.csv, row 12 (from 0), line 14", "3 fields"]),
         ({"log": LOG + ",i1,1\n"}, ["log.csv, row 12", "column 'user_id'", "a blank"]),
-        ({"log": LOG + "u1,i1,1700000000000\n"}, ["column 'timestamp'", "milliseconds"]),
+        (
+            {"log": "user_id,item_id,timestamp\nu0,i0,1700000000\nu0,i1,1700000001\nu1,i2,1700000002000\n"},
+            ["log.csv, row 2", "column 'timestamp'", "milliseconds"],
+        ),
         ({"log": b"user_id,item_id,timestamp\n\xff,i,1\n"}, ["log.csv, line 2", "UTF-8"]),
         ({"log": ""}, ["log.csv", "an empty file"]),
         ({"log": "user_id,item_id,timestamp\n"}, ["log.csv", "a header alone"]),
@@ -126,17 +129,19 @@ def test_missing_file_names_the_place_and_the_nearest(project):
     assert "did you mean 'items.csv'?" in sentence
 
 
-def test_folder_instead_of_a_file(project):
+def test_a_folder_stands_for_its_files(project):
     (project.data / "log").mkdir()
-    project.set(interactions={"path": "log", "format": "csv"})
-    assert "data.interactions.path: log/*" in project.refusal()
+    project.set(interactions={"path": "log"})
+    assert "got an empty folder" in project.refusal()
+    (project.data / "log.csv").rename(project.data / "log" / "1.csv")
+    assert [file.name for file in project.check().interactions.files] == ["log/1.csv"]
 
 
 def test_unreadable_file(project, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(pathlib.Path, "open", refuse)
+    monkeypatch.setattr(inputs.InputFile, "open", refuse)
     assert "Permission denied" in project.refusal()
 
 
@@ -230,11 +235,6 @@ def test_read_only_workspace(project, monkeypatch):
     sentence = project.refusal(ConfigError)
     assert "Permission denied" in sentence
     assert "set `workspace` to another folder" in sentence
-
-
-def test_resolve(tmp_path):
-    assert preflight.resolve("a/b.csv", tmp_path) == tmp_path / "a/b.csv"
-    assert preflight.resolve("/a/b.csv", tmp_path) == pathlib.Path("/a/b.csv")
 
 
 FIELDS = st.text(max_size=4) | st.sampled_from(["u1", "u2", "i1", "i9", "1", "2", "", '"', "a\0", "x\ny", "é🦊"])

@@ -1,0 +1,6 @@
+"""Looks at new data and guesses a first config and schemas for it, saying why."""
+
+from shortlist.infer.guess import Guess, Hints, guess_config
+from shortlist.infer.write import Written, write_guess
+
+__all__ = ["Guess", "Hints", "Written", "guess_config", "write_guess"]

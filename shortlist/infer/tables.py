@@ -1,0 +1,54 @@
+"""Reads the first rows of a table whose columns nobody has named yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from components.table_example_gen import readers
+from components.table_example_gen.spec import ColumnSpec, ColumnType, Kind, TableSpec
+from shortlist import inputs, preflight
+from shortlist.infer.columns import Column, columns_of
+
+
+def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[Column]:
+    """Returns the columns of a table, with the cells of its first rows.
+
+    Raises:
+      DataError: There is no such file, or it cannot be read, or it has no rows.
+    """
+    files = preflight.existing_files(kind, path, data_root)
+    spec = TableSpec(kind, None, ())
+    with files[0].open() as file:
+        names = list(readers.open_table(file, spec, files[0].name).columns)
+    times = _time_columns(files[0], spec)
+    spec = dataclasses.replace(spec, columns=tuple(_as_is(kind, name, name in times) for name in names))
+    columns = columns_of(names, times, _rows(files, spec))
+    if not columns or not columns[0].texts:
+        raise readers.data_error(path, "at least one row", "a header alone", "check how the file was written")
+    return columns
+
+
+def _time_columns(input_file: inputs.InputFile, spec: TableSpec) -> frozenset[str]:
+    """Returns the columns that a Parquet file keeps as times or dates."""
+    if spec.format_of(input_file.name) != "parquet":
+        return frozenset()
+    from pyarrow import types as arrow
+    from pyarrow.parquet import ParquetFile
+
+    with input_file.open() as file:
+        schema = ParquetFile(file).schema_arrow
+    return frozenset(field.name for field in schema if arrow.is_timestamp(field.type) or arrow.is_date(field.type))
+
+
+def _as_is(kind: Kind, name: str, is_time: bool) -> ColumnSpec:
+    column_type: ColumnType = "timestamp" if is_time else "multi_category"
+    return ColumnSpec(name=name, column=name, type=column_type, key=f"data.{kind}")
+
+
+def _rows(files: Sequence[inputs.InputFile], spec: TableSpec) -> Iterator[tuple[int, dict[str, Any]]]:
+    for input_file in files:
+        with input_file.open() as file:
+            yield from readers.open_table(file, spec, input_file.name)

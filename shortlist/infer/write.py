@@ -1,0 +1,139 @@
+"""Writes a guess as a config file and a folder of schemas, both made to be read and corrected."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from shortlist import keys
+from shortlist.config import load
+from shortlist.config.types import FeatureType
+from shortlist.errors import ConfigError
+from shortlist.infer.guess import Guess, TableGuess
+
+_ARROW = {FeatureType.NUMERIC: "FLOAT", FeatureType.TIMESTAMP: "INT"}
+_IDS = {
+    "interactions": (keys.QUERY_ID, keys.CANDIDATE_ID),
+    "candidates": (keys.CANDIDATE_ID,),
+    "queries": (keys.QUERY_ID,),
+}
+# What people know a candidate by, the surest word first.
+_TITLE_WORDS = ("title", "name", "description", "headline")
+# A first look sees only some rows: later ones may lack a little more.
+_PRESENCE_MARGIN = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written where."""
+
+    config: pathlib.Path
+    schemas: tuple[pathlib.Path, ...]
+
+
+def write_guess(guess: Guess, name: str, config: pathlib.Path, schemas: pathlib.Path, force: bool) -> Written:
+    """Writes the config and the schemas, or nothing at all.
+
+    Args:
+      guess: What to write.
+      name: The pipeline's name.
+      config: The config file.
+      schemas: The schemas' folder.
+      force: Replace what is there.
+
+    Raises:
+      ConfigError: Something is there already, or cannot be written.
+    """
+    texts = {config: config_text(guess, name, schemas, config)}
+    for table, table_guess in guess.tables.items():
+        texts[schemas / f"{table}.pbtxt"] = schema_text(table, table_guess)
+    there = [path for path in texts if path.exists()]
+    if there and not force:
+        raise ConfigError(f"{there[0]}: is there already; use another --name, or --force to replace it")
+    with _error_told():
+        for path in texts:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            partial = path.with_name(f".{path.name}.part")
+            partial.write_text(text, encoding="utf-8")
+            os.replace(partial, path)
+    return Written(config, tuple(path for path in texts if path != config))
+
+
+def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.Path) -> str:
+    """Returns the config as YAML with the reasons above it; it has been checked as `run` would.
+
+    Raises:
+      ConfigError: The name is not one.
+    """
+    raw: dict[str, Any] = {"name": name, "workspace": f"workspaces/{name}"}
+    raw["data"] = {
+        "schemas": schemas.as_posix(),
+        **{table: dict(table_guess.section) for table, table_guess in guess.tables.items()},
+        "split": {"kind": guess.split},
+    }
+    title = _title(guess.tables["candidates"])
+    if title:
+        raw["data"]["candidates"] = _with_title(raw["data"]["candidates"], title)
+    raw["model"] = {"query_tower": {"kind": "history"}}
+    raw["train"] = {"loss": {"kind": "corpus"}, "epochs": 20, "eval_every_epochs": 1, "patience": 3}
+    if guess.many_candidates:
+        raw["train"] |= {"loss": {"kind": "in_batch", "uniform_negatives": 1024}, "batch_size": 1024}
+    load.parse_config(raw, str(config))
+    head = [f"# {name}: a first config, guessed from the data. Correct what is wrong.", "#"]
+    for reason in guess.reasons:
+        head += textwrap.wrap(reason, 116, initial_indent="# - ", subsequent_indent="#   ")
+    body = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False)
+    return "\n".join(head) + "\n" + body
+
+
+def schema_text(table: str, guess: TableGuess) -> str:
+    """Returns a TFMD schema of a table as text: types, and how much may be missing."""
+    parts = [f"# {table}: guessed from the first rows. Add domains to catch values that should not be there."]
+    ids = _IDS[table]
+    parts += [_feature(name, "BYTES", 1.0, single=True) for name in ids]
+    if table == "interactions":
+        parts.append(_feature(keys.TIMESTAMP, "INT", 1.0, single=True))
+    for name, feature_type in guess.types.items():
+        present = len(guess.columns[name].present) / len(guess.columns[name].texts)
+        share = 1.0 if present == 1.0 else max(present - _PRESENCE_MARGIN, 0.0)
+        single = present == 1.0 and feature_type is not FeatureType.MULTI_CATEGORY
+        parts.append(_feature(name, _ARROW.get(feature_type, "BYTES"), share, single))
+    return "\n".join(parts) + "\n"
+
+
+def _feature(name: str, kind: str, present: float, single: bool) -> str:
+    fraction = f"min_fraction: {present:.2f} " if present > 0 else ""
+    lines = [f'feature {{\n  name: "{name}"\n  type: {kind}\n  presence {{ {fraction}min_count: 1 }}']
+    if single:
+        lines.append("  value_count { min: 1 max: 1 }")
+    return "\n".join([*lines, "}"])
+
+
+def _title(candidates: TableGuess) -> str | None:
+    """Returns the feature that people know a candidate by."""
+    for word in _TITLE_WORDS:
+        for name in candidates.types:
+            if word in candidates.columns[name].words:
+                return name
+    return None
+
+
+def _with_title(section: dict[str, Any], title: str) -> dict[str, Any]:
+    features = section.pop("features")
+    return {**section, "title": title, "features": features}
+
+
+@contextlib.contextmanager
+def _error_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: cannot be written: {error.strerror}") from None
