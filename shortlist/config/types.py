@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
-from shortlist import inputs, keys, row_filter
+from shortlist import inputs, keys, row_filter, secrets
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -22,6 +22,16 @@ class Section(pydantic.BaseModel):
     """Base of all sections: frozen, typed, no unknown keys."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+def _without_credentials(address: str) -> str:
+    """Returns an address; it goes into logs, config dumps and ML Metadata, where no credentials belong."""
+    what = secrets.secrets_in(address)
+    if what:
+        raise ValueError(
+            f"expected an address without credentials, got {what}; put them where the store's own client reads them"
+        )
+    return address
 
 
 TableName = Literal["interactions", "candidates", "queries"]
@@ -92,7 +102,7 @@ class Table(Section):
     @classmethod
     def _path(cls, path: str) -> str:
         inputs.check_path(path)
-        return path
+        return _without_credentials(path)
 
     @pydantic.field_validator("filter")
     @classmethod
@@ -531,6 +541,11 @@ class Config(Section):
     index: Index = Index()
     push: Push = Push()
     beam: Beam = Beam()
+
+    @pydantic.field_validator("workspace")
+    @classmethod
+    def _workspace(cls, workspace: str) -> str:
+        return _without_credentials(workspace)
 
     @pydantic.field_validator("name")
     @classmethod

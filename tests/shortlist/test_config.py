@@ -110,3 +110,34 @@ def test_a_broken_override_is_refused(assignment):
 
 def test_the_reference_is_up_to_date():
     assert (ROOT / reference.PATH).read_text(encoding="utf-8") == reference.render(), "run `make docs`"
+
+
+@pytest.mark.parametrize("key", ["workspace", "data.interactions.path"])
+def test_an_address_with_credentials_is_refused_and_not_repeated(key):
+    secret = "s3://key:hunter2@bucket/log.csv"
+    raw = {**MINIMAL, "data": {**MINIMAL["data"]}}
+    if key == "workspace":
+        raw["workspace"] = secret
+    else:
+        raw["data"]["interactions"] = {"path": secret}
+    with pytest.raises(ConfigError, match="expected an address without credentials") as error:
+        parse_config(raw, "x.yaml")
+    assert key in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("interactions", "sentence"),
+    [
+        ({"path": "log.csv", "filter": "rating >"}, "data.interactions.filter: filter 'rating >' cannot be read"),
+        ({"path": "log/{YYYY}/*.csv"}, "expected {YYYY}, {MM} and {DD} once each"),
+        ({"path": "log.csv", "last_spans": 3}, "last_spans needs {YYYY}, {MM} and {DD} in path"),
+        ({"path": "log.csv", "weight": {"column": "event", "values": {"view": -1}}}, "weights must be 0 or more"),
+        ({"path": "log.csv", "timestamp_unit": "minutes"}, "data.interactions.timestamp_unit"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told(interactions, sentence):
+    raw = {**MINIMAL, "data": {**MINIMAL["data"], "interactions": interactions}}
+    with pytest.raises(ConfigError) as error:
+        parse_config(raw, "x.yaml")
+    assert sentence in str(error.value)
