@@ -1,4 +1,4 @@
-"""One run of the smoke preset, repeated once, that all end-to-end tests look at."""
+"""One run of the smoke preset, repeated twice, that all end-to-end tests look at."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Smoke:
-    """The smoke pipeline after two runs of the same thing."""
+    """The smoke pipeline after three runs of the same thing."""
 
     config: Config
     config_path: pathlib.Path
@@ -54,6 +54,7 @@ class Smoke:
     data_root: pathlib.Path
     first: Run
     second: Run
+    third: Run
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +84,7 @@ def run_smoke(data_root):
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory, data_root, run_smoke) -> Smoke:
-    """Runs the smoke preset twice in a workspace of its own."""
+    """Runs the smoke preset three times in a workspace of its own."""
     root = tmp_path_factory.mktemp("smoke")
     text = (ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8")
     text = text.replace("workspaces/movielens-100k-smoke", str(root))
@@ -94,4 +95,5 @@ def smoke(tmp_path_factory, data_root, run_smoke) -> Smoke:
     workspace = Workspace(root, config.name)
     first = run_smoke(config, workspace)
     second = run_smoke(config, workspace)
-    return Smoke(config, config_path, workspace, data_root, first, second)
+    third = run_smoke(config, workspace)
+    return Smoke(config, config_path, workspace, data_root, first, second, third)

@@ -16,7 +16,16 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 _TABLES = ("Interactions", "Candidates", "Queries")
 _NODES = {f"{table}{node}" for table in _TABLES for node in ("Gen", "Statistics", "Schema", "Validator")} | {
-    *("DataGate", "Windows", "Transform", "CandidateTransform", "Trainer", "BlessedModel", "Baseline"),
+    *(
+        "BlessedStatistics",
+        "DataGate",
+        "Windows",
+        "Transform",
+        "CandidateTransform",
+        "Trainer",
+        "BlessedModel",
+        "Baseline",
+    ),
     *("Evaluator", "Indexer", "ServingCheck", "Pusher"),
 }
 
@@ -37,14 +46,19 @@ def test_every_node_ran_once(smoke):
     assert not any(smoke.first.listener.cached.values())
 
 
-def test_an_unchanged_run_comes_from_the_cache_and_pushes_nothing_again(smoke):
-    # A resolver asks ML Metadata anew each time; it has no result to cache.
-    assert {node for node, cached in smoke.second.listener.cached.items() if not cached} == {"BlessedModel"}
-    executions = Store(smoke.workspace.metadata_path).run_executions(smoke.second.summary.run_id)
-    states = collections.Counter(execution.state for execution in executions if execution.node != "BlessedModel")
-    assert states == {"CACHED": len(_NODES) - 1}
-    assert smoke.second.summary.status is Status.PUSHED
-    assert smoke.second.summary.pushed == smoke.first.summary.pushed
+# They ask ML Metadata anew each time, and have no result to cache.
+_RESOLVERS = {"BlessedStatistics", "BlessedModel"}
+
+
+@pytest.mark.parametrize("which", ["second", "third"])
+def test_an_unchanged_run_comes_from_the_cache_and_pushes_nothing_again(smoke, which):
+    run = getattr(smoke, which)
+    assert {node for node, cached in run.listener.cached.items() if not cached} == _RESOLVERS
+    executions = Store(smoke.workspace.metadata_path).run_executions(run.summary.run_id)
+    states = collections.Counter(execution.state for execution in executions if execution.node not in _RESOLVERS)
+    assert states == {"CACHED": len(_NODES - _RESOLVERS)}
+    assert run.summary.status is Status.PUSHED
+    assert run.summary.pushed == smoke.first.summary.pushed
     versions = [path.name for path in smoke.workspace.serving_dir.iterdir() if path.name.isdigit()]
     assert versions == [str(smoke.first.summary.pushed.version)]
 
@@ -64,13 +78,13 @@ def test_the_summary_is_the_frozen_contract(smoke):
     raw = json.loads(path.read_text(encoding="utf-8"))
     assert raw["schema_version"] == SCHEMA_VERSION == 1
     assert set(raw) == {
-        *("schema_version", "run_id", "pipeline", "status", "reasons", "protocol", "data", "metrics", "baselines"),
-        *("blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb", "fingerprints"),
+        *("schema_version", "run_id", "pipeline", "status", "reasons", "warnings", "protocol", "data", "metrics"),
+        *("baselines", "blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb", "fingerprints"),
     }
     assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}
     assert set(raw["index"]) == {"kind", "k", "recall_at_k", "p50_ms", "p99_ms"}
     assert set(raw["pushed"]) == {"version", "path"}
-    assert read_summary(path) == smoke.second.summary
+    assert read_summary(path) == smoke.third.summary
 
 
 def test_fingerprints_are_those_of_the_data_config_and_code(smoke):
