@@ -1,0 +1,187 @@
+"""Resolver and gate in a real LocalDagRunner, run after run on one ML Metadata store and real TFDV statistics."""
+
+import json
+import pathlib
+import shutil
+
+import ml_metadata as mlmd
+import pytest
+from tfx import v1 as tfx
+
+from components.data_gate.component import DataGate, blessed_statistics
+from shortlist.config.types import Check, Gate
+from shortlist.errors import DataError
+from tests.components.data_gate import fake_nodes
+
+# A Resolver's outputs are internal ones.
+OUTPUT_EVENTS = (mlmd.proto.Event.OUTPUT, mlmd.proto.Event.INTERNAL_OUTPUT)
+FIRST = {"rows": 1000}
+LATER = {"rows": 900, "first_row": 1000}
+ITEMS, FEWER_ITEMS = {"rows": 200}, {"rows": 199}
+WARN = Gate(volume=Check(threshold=0.5, action="warn"))
+
+
+class Runs:
+    """Runs the pipeline and reads back what the latest execution of each node did."""
+
+    def __init__(self, folder):
+        self._metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
+        self._root = str(folder / "root")
+        self._known = set()
+        self.latest = {}
+
+    def run(self, interactions, candidates=ITEMS, gate=Gate(), blessed=1, seed=1):  # noqa: B008  it is frozen
+        """Runs it on these tables; returns {node: (state, artifacts by output key)}."""
+        tables = {"interactions": interactions, "candidates": candidates}
+        examples, statistics, anomalies, nodes = {}, {}, {}, []
+        for table, content in tables.items():
+            gen = fake_nodes.FakeGen(content=json.dumps(content)).with_id(f"{table}Gen")
+            described = fake_nodes.FakeStatistics(examples=gen.outputs["examples"]).with_id(f"{table}Statistics")
+            validator = fake_nodes.FakeValidator(statistics=described.outputs["statistics"]).with_id(
+                f"{table}Validator"
+            )
+            nodes += [gen, described, validator]
+            examples[table] = gen.outputs["examples"]
+            statistics[table] = described.outputs["statistics"]
+            anomalies[table] = validator.outputs["anomalies"]
+        before = blessed_statistics(statistics)
+        data_gate = DataGate(anomalies=anomalies, statistics=statistics, before=before, gate=gate, schemas="schemas")
+        windows = fake_nodes.FakeWindows(**examples, gate=data_gate.outputs["report"]).with_id("Windows")
+        trainer = fake_nodes.FakeTrainer(examples=windows.outputs["examples"], seed=seed).with_id("Trainer")
+        evaluator = fake_nodes.FakeEvaluator(model=trainer.outputs["model"], blessed=blessed).with_id("Evaluator")
+        try:
+            tfx.orchestration.LocalDagRunner().run(
+                tfx.dsl.Pipeline(
+                    pipeline_name="fake",
+                    pipeline_root=self._root,
+                    components=[*nodes, before, data_gate, windows, trainer, evaluator],
+                    enable_cache=True,
+                    metadata_connection_config=self._metadata,
+                )
+            )
+        finally:
+            self._read()
+        return self.latest
+
+    def _read(self):
+        store = mlmd.MetadataStore(self._metadata)
+        self.latest = {}
+        for execution in store.get_executions():
+            if execution.id in self._known:
+                continue
+            self._known.add(execution.id)
+            (node,) = (
+                context.name.removeprefix("fake.")
+                for context in store.get_contexts_by_execution(execution.id)
+                if context.type == "node"
+            )
+            events = store.get_events_by_execution_ids([execution.id])
+            outputs = {event.path.steps[0].key: event.artifact_id for event in events if event.type in OUTPUT_EVENTS}
+            by_id = {artifact.id: artifact for artifact in store.get_artifacts_by_id(list(outputs.values()))}
+            state = mlmd.proto.Execution.State.Name(execution.last_known_state)
+            self.latest[node] = (state, {key: by_id[artifact_id] for key, artifact_id in outputs.items()})
+
+
+def statistics_of(run, table):
+    return run[f"{table}Statistics"][1]["statistics"].id
+
+
+def resolved(run):
+    return {table: artifact.id for table, artifact in run["BlessedStatistics"][1].items()}
+
+
+def report(run):
+    """Returns report.json, and the two custom properties that repeat part of it."""
+    artifact = run["DataGate"][1]["report"]
+    told = json.loads((pathlib.Path(artifact.uri) / "report.json").read_text())
+    properties = artifact.custom_properties
+    assert json.loads(properties["warnings"].string_value) == told["warnings"]
+    assert json.loads(properties["not_compared"].string_value) == told["not_compared"]
+    return told
+
+
+def assert_all_cached(run):
+    states = {node: state for node, (state, _) in run.items()}
+    # A Resolver has nothing to cache: it looks every time.
+    assert states.pop("BlessedStatistics") == "COMPLETE"
+    assert set(states.values()) == {"CACHED"}
+    assert len(states) == 10
+
+
+def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
+    runs = Runs(tmp_path)
+    first = runs.run(FIRST)
+    assert resolved(first) == {}
+    assert report(first)["not_compared"] == dict.fromkeys(
+        ("interactions", "candidates"), "no earlier blessed run on other data"
+    )
+    before = {table: statistics_of(first, table) for table in ("interactions", "candidates")}
+
+    # Its own blessing makes it no run to be compared with: the second and third run find what the first one found.
+    assert_all_cached(runs.run(FIRST))
+    assert_all_cached(runs.run(FIRST))
+
+    # A refused model's data is never compared with.
+    refused = runs.run({"rows": 950}, blessed=0)
+    assert resolved(refused) == before
+    assert report(refused)["volume"] == {"interactions": 0.95, "candidates": 1.0}
+
+    # The interactions are others, the candidates are not: both are compared with that run's.
+    later = runs.run(LATER)
+    assert resolved(later) == before
+    assert report(later)["warnings"] == []
+    assert report(later)["not_compared"] == {}
+    assert report(later)["volume"] == {"interactions": 0.9, "candidates": 1.0}
+    assert set(report(later)["drift"]["interactions"]) == {"query_id", "candidate_id", "rating", "kind"}
+    assert_all_cached(runs.run(LATER))
+    assert_all_cached(runs.run(LATER))
+
+    # Another model of the same data meets the same run.
+    again = runs.run(LATER, seed=2)
+    assert again["DataGate"][0] == "CACHED"
+    assert again["Trainer"][0] == "COMPLETE"
+
+    # A change of the catalogue alone makes it other data; the interactions are those of the last run, too.
+    moved = runs.run(LATER, candidates=FEWER_ITEMS)
+    assert resolved(moved) == {
+        "interactions": statistics_of(later, "interactions"),
+        "candidates": statistics_of(later, "candidates"),
+    }
+    assert report(moved)["volume"] == {"interactions": 1.0, "candidates": 0.995}
+
+
+def test_half_of_the_rows_gone_stops_the_run_or_is_told(tmp_path):
+    runs = Runs(tmp_path)
+    runs.run(FIRST)
+    with pytest.raises(DataError, match="the data does not pass the gate: interactions: expected more than 0.5 times"):
+        runs.run({"rows": 500})
+    assert runs.latest["DataGate"][0] == "FAILED"
+    assert "Windows" not in runs.latest
+
+    told = runs.run({"rows": 500}, gate=WARN)
+    [warning] = report(told)["warnings"]
+    assert warning.startswith(
+        "interactions: expected more than 0.5 times the 1000 rows of the last blessed run, got 500"
+    )
+    # Blessed, it is what the next run is compared with.
+    assert report(runs.run({"rows": 450}))["volume"]["interactions"] == 0.9
+
+
+def test_drift_stops_the_run_where_it_is_an_error(tmp_path):
+    runs = Runs(tmp_path)
+    runs.run(FIRST)
+    moved = {"rows": 1000, "sale": 0.7, "rating": 9.0}
+    with pytest.raises(DataError, match=r"feature 'kind': .* moved by 0\.6, .*; interactions, feature 'rating'"):
+        runs.run(moved, gate=Gate(drift=Check(threshold=0.3)))
+    assert len(report(runs.run(moved))["warnings"]) == 2
+
+
+def test_statistics_that_are_gone_are_not_compared_with(tmp_path):
+    runs = Runs(tmp_path)
+    first = runs.run(FIRST)
+    gone = first["interactionsStatistics"][1]["statistics"].uri
+    shutil.rmtree(gone)
+    told = report(runs.run(LATER))
+    assert set(told["not_compared"]) == {"interactions"}
+    assert told["not_compared"]["interactions"].startswith(f"the last blessed run's statistics are gone from {gone}")
+    assert set(told["volume"]) == {"candidates"}
