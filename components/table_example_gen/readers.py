@@ -56,8 +56,13 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
     )
 
 
-def parsed_rows(reader: TableReader, spec: TableSpec) -> Iterator[ParsedRow]:
+def parsed_rows(reader: TableReader, spec: TableSpec, max_rows: int | None = None) -> Iterator[ParsedRow]:
     """Yields each kept row's number and the checked values of each feature.
+
+    Args:
+      reader: Of a file.
+      spec: What it was opened with.
+      max_rows: Ends after so many rows, dropped ones too.
 
     Raises:
       DataError: A cell is not what its column's type allows.
@@ -66,7 +71,7 @@ def parsed_rows(reader: TableReader, spec: TableSpec) -> Iterator[ParsedRow]:
         (column.name, column.column, parse)
         for column, parse in zip(spec.columns, parsers(spec.columns, reader.time_columns), strict=True)
     ]
-    for row, cells in reader.kept_rows():
+    for row, cells in reader.kept_rows(max_rows):
         parsed = {}
         for name, column, parse in columns:
             try:

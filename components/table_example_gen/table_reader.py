@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import difflib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -58,23 +59,27 @@ class TableReader(abc.ABC):
           size: Bytes of the file.
         """
 
-    def kept_rows(self) -> Iterator[Row]:
+    def kept_rows(self, max_rows: int | None = None) -> Iterator[Row]:
         """Yields what iterating does, without the rows that the filter drops.
+
+        Args:
+          max_rows: Ends after so many rows, dropped ones too.
 
         Raises:
           DataError: The filter compares a cell with what it cannot be.
         """
-        return iter(self) if self._filter is None else self._filtered(self._filter)
+        rows = iter(self) if max_rows is None else itertools.islice(self, max_rows)
+        return rows if self._filter is None else self._filtered(rows, self._filter)
 
     def error(self, column: str | None, expected: str, got: str, remedy: str) -> DataError:
         """Returns the error of the row that is being read; `column` None blames the row."""
         where = [self._name, self._place(), *([f"column {column!r}"] if column is not None else [])]
         return data_error(", ".join(part for part in where if part), expected, got, remedy)
 
-    def _filtered(self, kept: row_filter.RowFilter) -> Iterator[Row]:
-        for row, cells in self:
+    def _filtered(self, rows: Iterator[Row], wanted: row_filter.RowFilter) -> Iterator[Row]:
+        for row, cells in rows:
             try:
-                keeps = kept.keeps(cells)
+                keeps = wanted.keeps(cells)
             except row_filter.FilterCellError as error:
                 remedy = f"{error.bad.remedy} in data.{self._spec.kind}.filter"
                 raise self.error(error.column, error.bad.expected, error.bad.got, remedy) from None
