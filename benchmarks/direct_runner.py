@@ -87,11 +87,13 @@ def run_alone(folder: pathlib.Path, data: pathlib.Path, copies: int, argv: Seque
     if process.returncode:
         tail = (folder / "log").read_text(errors="replace")[-2000:]
         return {"interactions": copies * COPY_ROWS, "failed": f"exit code {process.returncode}", "log": tail}
-    return json.loads((folder / "measured.json").read_text()) | {
+    measured = json.loads((folder / "measured.json").read_text())
+    return measured | {
         "interactions": copies * COPY_ROWS,
         "megabytes": round((folder / "movielens-100k/interactions.csv").stat().st_size / MB, 1),
         "process_seconds": round(time.monotonic() - start, 1),
-        "peak_rss_mb": round(usage.ru_maxrss / 1024),
+        # The kernel's own peak is only that since the last node began.
+        "peak_rss_mb": max([round(usage.ru_maxrss / 1024), *measured["peak_mb"].values()]),
     }
 
 
