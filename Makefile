@@ -27,10 +27,10 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test lint format docs venv lock audit clean broken
+.PHONY: help run test test-kill lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
 	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
@@ -38,6 +38,9 @@ run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.ya
 test: lint .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
 	@.venv/bin/python requirements/audit.py --in-tests
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an hour; SHORTLIST_SEED=N repeats the moments
+	@SHORTLIST_KILLS=20 .venv/bin/python -m pytest --capture=no tests/pipeline/test_killed.py
 
 lint: .venv/.dev ## Checks style, format and types
 	@.venv/bin/ruff check

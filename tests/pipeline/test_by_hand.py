@@ -1,0 +1,140 @@
+"""What an engineer types at night: a rejected model is pushed by force, and taken back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from components.pusher import atomic
+from shortlist.errors import BadInputError
+from shortlist.lineage.store import Store
+from shortlist.summary import Status
+from shortlist.workspace import Workspace
+from tests.pipeline.conftest import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+    """A workspace that serves the smoke run's model and whose latest run was not blessed."""
+
+    config_path: pathlib.Path
+    workspace: Workspace
+    served: int
+    run_id: str
+
+    def shortlist(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "pipeline_runner.py"), *arguments, "--config", str(self.config_path)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def said(self, *arguments: str):
+        """Runs a command with --json and returns what it says."""
+        done = self.shortlist(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def rejected_run(smoke, run_smoke):
+    """A run of the smoke preset whose gate nothing passes."""
+    evaluate = smoke.config.evaluate.model_copy(update={"min_lift_over_popularity": 100.0})
+    run = run_smoke(smoke.config.model_copy(update={"evaluate": evaluate}), smoke.workspace)
+    assert run.summary.status is Status.NOT_BLESSED
+    return run
+
+
+@pytest.fixture
+def rejected(smoke, rejected_run, tmp_path):
+    """A copy of the workspace, whose artifacts stay where they are."""
+    smoke.workspace.point_latest_at(rejected_run.summary.run_id)
+    workspace = Workspace(tmp_path / "workspace", smoke.config.name)
+    for part in ("metadata", "runs", "serving"):
+        shutil.copytree(smoke.workspace.root / part, workspace.root / part, symlinks=True)
+    smoke.workspace.point_latest_at(smoke.second.summary.run_id)
+    text = smoke.config_path.read_text(encoding="utf-8").replace(str(smoke.workspace.root), str(workspace.root))
+    config_path = tmp_path / "smoke.yaml"
+    config_path.write_text(text, encoding="utf-8")
+    return Rejected(config_path, workspace, smoke.first.summary.pushed.version, rejected_run.summary.run_id)
+
+
+def test_pushed_by_force_and_taken_back(rejected):
+    forced = rejected.said("push", "--force", "--reason", "the old one is worse")
+    version = forced["version"]
+    assert version > rejected.served
+    assert forced["run_id"] == rejected.run_id
+    assert "at least 100 is required" in forced["overridden"]["Evaluator"][0]
+    assert atomic.served_version(rejected.workspace.serving_dir) == version
+    for folder in (rejected.workspace.serving_dir, atomic.exact_dir(rejected.workspace.serving_dir)):
+        assert atomic.missing_files(folder / str(version)) == []
+    assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
+
+    trace = rejected.said("lineage")
+    steps = {step["node"]: step for step in trace["steps"]}
+    assert (trace["version"], trace["steps"][0]["node"]) == (version, "ForcedPush")
+    facts = steps["ForcedPush"]["facts"]
+    assert facts[0] == "pushed by force"
+    assert facts[1].startswith("overrides Evaluator: ")
+    assert facts[-1].endswith(": the old one is worse")
+    assert {"Evaluator", "Trainer", "Windows", "InteractionsGen"} <= set(steps)
+
+    restored = rejected.said("rollback", "--reason", "it was not")
+    assert restored["restored_version"] == rejected.served
+    assert restored["replaced_version"] == version
+    assert atomic.served_version(rejected.workspace.serving_dir) == restored["version"]
+    assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
+    assert [step["node"] for step in rejected.said("lineage")["steps"][:2]] == ["Rollback", "Pusher"]
+
+
+def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(rejected, monkeypatch):
+    from components.indexer import build
+    from pipeline import forced_push
+    from shortlist.config import load_config
+
+    def broken(windows_dir, trained_dir, settings, model_dir, exact_dir):
+        for folder, copy in (
+            (rejected.workspace.serving_dir, model_dir),
+            (atomic.exact_dir(rejected.workspace.serving_dir), exact_dir),
+        ):
+            shutil.copytree(folder / str(rejected.served), copy)
+        (pathlib.Path(exact_dir) / "saved_model.pb").write_bytes(b"torn")
+        return build.Report([], {"kind": "scann"})
+
+    monkeypatch.setattr(forced_push.build, "build", broken)
+    with pytest.raises(BadInputError, match="cannot be pushed, by force neither: the serving check says: exact twin"):
+        forced_push.force_push(load_config(rejected.config_path), rejected.workspace, "x", lambda line: None)
+
+    assert atomic.versions(rejected.workspace.serving_dir) == [rejected.served]
+    execution = Store(rejected.workspace.metadata_path).executions()[-1]
+    assert (execution.node, execution.state) == ("ForcedPush", "FAILED")
+    assert "the serving check says" in execution.properties["error"]
+    assert not [path for path in rejected.workspace.pipeline_root.rglob("*") if path.is_file()]
+
+
+def test_what_was_pushed_needs_no_force(smoke, rejected):
+    (rejected.workspace.runs_dir / "latest").unlink()
+    rejected.workspace.point_latest_at(smoke.first.summary.run_id)
+    done = rejected.shortlist("push", "--force", "--reason", "x")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        f"Error: run {smoke.first.summary.run_id}, the latest, pushed its model as version {rejected.served}; "
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["--force"], ["--reason", "x"], ["--force", "--reason", " "]])
+def test_force_and_reason_go_together(rejected, arguments):
+    done = rejected.shortlist("push", *arguments)
+    assert done.returncode == 2
+    assert "give --force and --reason TEXT" in done.stderr

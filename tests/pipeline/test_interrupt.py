@@ -1,0 +1,58 @@
+"""Ctrl-C, and SIGTERM as Kubernetes sends it: a clean stop within seconds, wherever the run is."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from shortlist.lineage import journal
+from shortlist.lineage.store import Store
+from shortlist.summary import Status, read_summary
+from shortlist.workspace import Workspace
+from tests.pipeline import killing
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+
+def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, number: signal.Signals) -> None:
+    start = time.monotonic()
+    victim.process.send_signal(number)
+    assert victim.process.wait(30) == 128 + number
+    assert time.monotonic() - start < 12
+    *_, last = victim.output.splitlines()
+    assert last == "Interrupted: the same command goes on from what was finished."
+    assert "Traceback" not in victim.output
+
+    summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
+    assert (summary.status, summary.reasons) == (Status.FAILED, ["interrupted"])
+    interrupted = Store(workspace.metadata_path).run_executions(summary.run_id)[-1]
+    assert (interrupted.node, interrupted.state) == (node, "FAILED")
+    assert str(interrupted.properties[journal.KILLED]).startswith("interrupted, found 20")
+    assert not list(workspace.pipeline_root.glob(f"{node}/[!.]*/{interrupted.id}"))
+    assert not workspace.is_open
+    with workspace.opened("run") as died:
+        assert died is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_a_beam_node(smoke, tmp_path, number):
+    workspace = Workspace(tmp_path / "workspace", smoke.config.name)
+    config_path = killing.write_config(tmp_path / "smoke.yaml", workspace.root)
+    with killing.Victim(config_path, workspace, smoke.data_root) as victim:
+        assert victim.wait_until_at("InteractionsGen"), victim.output
+        time.sleep(1)
+        _assert_stopped(victim, workspace, "InteractionsGen", number)
+
+
+def test_while_it_trains(smoke):
+    # More epochs than it could train: all that is before comes from the cache.
+    longer = ("--set", "train.epochs=5000", "--set", "train.eval_every_epochs=100")
+    try:
+        with killing.Victim(smoke.config_path, smoke.workspace, smoke.data_root, *longer) as victim:
+            assert victim.wait_until_at("Trainer"), victim.output
+            time.sleep(10)
+            _assert_stopped(victim, smoke.workspace, "Trainer", signal.SIGINT)
+    finally:
+        smoke.workspace.point_latest_at(smoke.second.summary.run_id)

@@ -1,0 +1,63 @@
+"""SIGKILL while it trains, while it pushes, at any moment: the re-run goes on, and nobody is served half a model.
+
+Two kills here; `make test-kill` has twenty, in as many nodes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from components.pusher import atomic
+from shortlist.recommend import load_served
+from shortlist.summary import Status, read_summary
+from shortlist.workspace import Workspace
+from tests.pipeline import killing
+
+KILLS = int(os.environ.get("SHORTLIST_KILLS", "2"))
+# What is written longest, and what is written where others read it.
+_MATTER_MOST = ("Trainer", "Pusher")
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200 + 120 * KILLS)]
+
+
+def test_killed_at_random_moments(smoke, tmp_path):
+    seed = int(os.environ.get("SHORTLIST_SEED", random.SystemRandom().randrange(10**6)))
+    print(f"SHORTLIST_SEED={seed} repeats these moments")
+    chance = random.Random(seed)
+    undisturbed = smoke.first
+    workspace = Workspace(tmp_path / "workspace", smoke.config.name)
+    config_path = killing.write_config(tmp_path / "smoke.yaml", workspace.root)
+
+    kills = 0
+    with killing.Reader(workspace.serving_dir) as reader:
+        for node in _nodes(undisturbed.listener.started, chance):
+            # Of a node's seconds the first part goes by before ML Metadata knows that it is at work.
+            seconds = chance.uniform(0, 0.5 * undisturbed.summary.seconds.components[node])
+            with killing.Victim(config_path, workspace, smoke.data_root) as victim:
+                killed = victim.kill_in(node, seconds)
+            kills += killed
+            print(f"{seconds:6.2f} s into {node}: {'killed' if killed else 'it had ended'}")
+        with killing.Victim(config_path, workspace, smoke.data_root) as last:
+            assert last.process.wait(900) == 0, last.output
+
+    assert kills >= KILLS / 2
+    summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
+    assert summary.status is Status.PUSHED
+    assert killing.differences(killing.results(summary), killing.results(undisturbed.summary)) == []
+    killing.check_what_is_left(workspace, smoke.workspace, kills)
+
+    assert reader.problems == set()
+    assert summary.pushed.version in reader.seen
+    for folder in (workspace.serving_dir, atomic.exact_dir(workspace.serving_dir)):
+        model = load_served(folder / str(summary.pushed.version))
+        assert {"serving_default", "recommend"} <= set(model.signatures)
+
+
+def _nodes(nodes: list[str], chance: random.Random) -> list[str]:
+    """Returns the nodes to kill in, in the order of the DAG: what was before a kill comes from the cache after it."""
+    others = [node for node in nodes if node not in _MATTER_MOST]
+    chosen = {*_MATTER_MOST, *chance.sample(others, min(len(others), KILLS - len(_MATTER_MOST)))}
+    return [node for node in nodes if node in chosen]
