@@ -175,7 +175,9 @@ class _Numbers(_Times):
 
     def _out_of_range(self, cell: Any, number: Any) -> BadCell:
         unit = unit_of_number(number)
-        return self._misread(cell, unit, unit) if unit else super()._out_of_range(cell, number)
+        if unit is None or unit == self._unit:
+            return super()._out_of_range(cell, number)
+        return self._misread(cell, unit, unit)
 
 
 class _Dates(_Times):
