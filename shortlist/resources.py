@@ -17,6 +17,8 @@ _ERRNOS = {errno.ENOSPC: "no space left", errno.EDQUOT: "no space left in the qu
 _WORDS = {
     "No space left on device": "no space left",
     "database or disk is full": "no space left",
+    # sqlite has then taken the transaction back by itself.
+    "cannot commit - no transaction is active": "no space left",
     "Disk quota exceeded": "no space left in the quota",
     "File too large": "file too large",
 }

@@ -56,8 +56,10 @@ class Journal:
         try:
             yield step
         except BaseException as error:
-            if not step.settle(f"{type(error).__name__}: {error}"):
-                self._delete_outputs(node, step.id)
+            # What ML Metadata cannot take just now, on a full disk say, the next command finds and buries.
+            with contextlib.suppress(mlmd_errors.StatusError):
+                if not step.settle(f"{type(error).__name__}: {error}"):
+                    self._delete_outputs(node, step.id)
             raise
         step.complete()
 

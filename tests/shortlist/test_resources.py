@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import pathlib
@@ -15,6 +14,7 @@ import pytest
 from shortlist import resources
 from shortlist.errors import ResourceError
 from shortlist.workspace import Workspace
+from tests import disks
 
 FOLDER = pathlib.Path("/somewhere/workspace")
 
@@ -70,54 +70,36 @@ def test_shortage_that_was_found_already_keeps_its_sentence():
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    try:
+def disk(tmp_path):
+    with disks.small_disk(tmp_path / "disk", 256) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def _fill(folder: pathlib.Path) -> pathlib.Path:
-    path = folder / "filler"
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 512)
-    return path
-
-
-def test_command_on_a_disk_that_fills_up_meanwhile(small_disk):
-    root = small_disk / "workspace"
+def test_command_on_a_disk_that_fills_up_meanwhile(disk):
+    root = disk / "workspace"
 
     def work():
         with Workspace(root, "shop").opened("run"):
-            _fill(small_disk)
+            disks.fill(disk)
             (root / "summary.json").write_text("x" * 9000)
 
     with pytest.raises(ResourceError) as told:
         work()
     assert str(told.value).startswith(f"{root}: no space left (0 MiB free)")
     # Free again, and the workspace is still its own.
-    (small_disk / "filler").unlink()
+    disks.make_room(disk)
     with Workspace(root, "shop").opened("run") as died:
         assert died is None
 
 
-def test_full_disk_leaves_no_half_of_a_workspace(small_disk):
-    root = small_disk / "workspace"
+def test_full_disk_leaves_no_half_of_a_workspace(disk):
+    root = disk / "workspace"
     root.mkdir()
-    filler = _fill(small_disk)
+    disks.fill(disk)
     with pytest.raises(ResourceError, match="no space left"), Workspace(root, "shop").opened("run"):
         pass
     assert not (root / "workspace.json").exists()
-    filler.unlink()
+    disks.make_room(disk)
     with Workspace(root, "shop").opened("run"):
         assert (root / "workspace.json").stat().st_size
 

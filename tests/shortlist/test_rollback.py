@@ -11,11 +11,12 @@ import shutil
 import pytest
 
 from components.pusher import atomic
-from shortlist.errors import BadInputError
+from shortlist.errors import BadInputError, ResourceError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import told_by_hand, trace_pushed
 from shortlist.rollback import rollback
+from tests import disks
 from tests.components.pusher.test_atomic import Steps
 from tests.shortlist.lineage.recorded import Recorded
 
@@ -139,6 +140,38 @@ def test_failure_at_every_step_leaves_one_or_the_other_and_says_which(tmp_path, 
         if steps.count <= at:
             break
     assert at >= 15
+
+
+def test_disk_that_fills_up_at_any_step(tmp_path):
+    with disks.small_disk(tmp_path / "disk", 1024) as disk:
+        recorded = Recorded(disk)
+        first, second = recorded.push("a"), recorded.push("b")
+
+        def with_room(kilobytes: int) -> str:
+            """Returns what is told."""
+            with contextlib.ExitStack() as afterwards:
+                afterwards.callback(disks.make_room, disk)
+                try:
+                    with recorded.workspace.opened("rollback"):
+                        disks.fill(disk, kilobytes)
+                        rollback(recorded.workspace, 3)
+                except ResourceError as told:
+                    return str(told)
+            return ""
+
+        failed = 0
+        while sentence := with_room(kilobytes=16 * failed):
+            failed += 1
+            assert ": no space left (" in sentence
+            served = atomic.served_version(recorded.workspace.serving_dir)
+            assert recorded.tags()[served] == ("b" if served == second else "a")
+            journal.Journal(recorded.workspace).bury()
+            assert trace_pushed(Store(recorded.workspace.metadata_path)).version == served
+            if served != second:
+                break
+        assert failed >= 3
+        assert list(recorded.tags().values()) == ["a", "b", "a"]
+        assert first in recorded.tags()
 
 
 def test_killed_at_every_step(tmp_path):

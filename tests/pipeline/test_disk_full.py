@@ -1,0 +1,98 @@
+"""The disk fills up under one writer after another: one sentence each, and with room again the run goes on."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+
+import pytest
+
+from shortlist.errors import ResourceError
+from shortlist.lineage.store import Store
+from shortlist.workspace import Workspace
+from tests import disks
+from tests.pipeline import killing
+from tests.pipeline.conftest import RecordingListener
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+
+class _Stop(BaseException):
+    """Ends a run as Ctrl-C does, from the inside."""
+
+
+class _At(RecordingListener):
+    """Does something when a node starts."""
+
+    def __init__(self, node, act):
+        super().__init__()
+        self._node = node
+        self._act = act
+
+    def node_started(self, node_id, index, total):
+        super().node_started(node_id, index, total)
+        if node_id == self._node:
+            self._act()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with disks.small_disk(tmp_path / "disk", 8192) as folder:
+        yield folder
+
+
+def test_every_writer(smoke, disk):
+    from pipeline.run import run_pipeline
+
+    config = smoke.config
+    workspace = Workspace(disk / "workspace", config.name)
+
+    def run(node, act):
+        listener = _At(node, act)
+        with workspace.opened("run"):
+            run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
+            run_pipeline(config, workspace, run_id, smoke.data_root, listener)
+        return listener
+
+    # ML Metadata finds no room for a page, the others none for their shards.
+    for node, left_kilobytes in (("CandidatesGen", 0), ("InteractionsGen", 96), ("Windows", 64)):
+        with pytest.raises(ResourceError) as told:
+            run(node, lambda left=left_kilobytes: disks.fill(disk, left))
+        sentence = str(told.value)
+        assert sentence.startswith(f"{disk}/workspace")
+        assert ": no space left (" in sentence
+        assert "\n" not in sentence
+        disks.make_room(disk)
+        done = {e.node for e in Store(workspace.metadata_path).executions() if e.state == "COMPLETE"}
+        assert node not in done
+
+    def stop():
+        raise _Stop
+
+    with pytest.raises(_Stop):
+        run("Transform", stop)
+    executions = Store(workspace.metadata_path).executions()
+    done = [execution.node for execution in executions if execution.state == "COMPLETE"]
+    assert len(done) == len(set(done))
+    assert {"CandidatesGen", "InteractionsGen", "Windows"} <= set(done)
+    assert "RUNNING" not in {execution.state for execution in executions}
+    outputs = {
+        pathlib.Path(artifact.uri)
+        for execution in executions
+        if execution.state == "COMPLETE"
+        for artifacts in execution.outputs.values()
+        for artifact in artifacts
+    }
+    assert {path for path in workspace.pipeline_root.glob("*/[!.]*/*") if path.name.isdigit()} == outputs
+
+
+def test_command_says_one_sentence(smoke, tmp_path):
+    with disks.small_disk(tmp_path / "disk", 128) as disk:
+        workspace = Workspace(disk / "workspace", smoke.config.name)
+        config_path = killing.write_config(tmp_path / "smoke.yaml", workspace.root)
+        with killing.Victim(config_path, workspace, smoke.data_root) as victim:
+            assert victim.process.wait(300) == 1
+        assert victim.output.count("Error: ") == 1
+        assert f"Error: {disk}/workspace" in victim.output
+        assert "no space left (" in victim.output
+        assert "Traceback" not in victim.output
