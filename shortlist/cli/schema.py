@@ -48,7 +48,7 @@ def infer(
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"
     written = write_guess(guessed, name, target, pathlib.Path("schemas") / file_name, force)
     for reason in guessed.reasons:
-        console.print(f"  {reason}", markup=False)
+        console.print(f"  {reason}", markup=False, soft_wrap=True)
     console.print(f"Wrote {written.config} and {', '.join(map(str, written.schemas))}.", soft_wrap=True)
     for warning in preflight.check(load_config(target), root).warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
