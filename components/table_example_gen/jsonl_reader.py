@@ -78,9 +78,9 @@ class JsonlReader(TableReader):
         try:
             record = _DECODER.decode(text)
         except json.JSONDecodeError as error:
-            got = f"{shown(text.strip())} ({error.msg} at character {error.colno})"
+            reason = f"{error.msg.removesuffix(' at')} at character {error.colno}"
             remedy = _LINES if text.strip() in ("[", "{") else "correct the line"
-            raise self._lines.error(self._line, _ONE_OBJECT, got, remedy) from None
+            raise self._lines.error(self._line, _ONE_OBJECT, f"{shown(text.strip())} ({reason})", remedy) from None
         except BadCell as bad:
             raise self._lines.error(self._line, bad.expected, bad.got, bad.remedy) from None
         except RecursionError:
@@ -115,14 +115,14 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise BadCell("numbers that anyone can mean", f"one of {len(text):,} digits", "correct the line") from None
+        raise BadCell("numbers of at most 4,300 digits", f"one of {len(text):,}", "correct the line") from None
 
 
 def _exact(text: str) -> decimal.Decimal:
     try:
         return decimal.Decimal(text)
     except decimal.InvalidOperation:
-        raise BadCell("numbers that anyone can mean", shown(text), "correct the line") from None
+        raise BadCell("numbers of any size that data has", shown(text), "correct the line") from None
 
 
 def _refused(constant: str) -> Any:

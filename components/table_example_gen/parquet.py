@@ -79,10 +79,11 @@ def type_problem(use: Use, arrow_type: pa.DataType) -> tuple[str, str] | None:
     if use == "id":
         return None if is_number else ("a string or integer column", _CAST)
     is_plain = is_number or arrow.is_boolean(arrow_type)
+    if use == "filter_text" and is_time(arrow_type):
+        return "a string column to compare with a text", "compare times with <, <=, > or >= in the filter"
     if use == "filter":
-        return (
-            None if is_plain or is_time(arrow_type) else ("a column of strings, numbers or times to filter by", _CAST)
-        )
+        is_fine = is_plain or is_time(arrow_type)
+        return None if is_fine else ("a column of strings, numbers or times to filter by", _CAST)
     if use == "multi_category" and (arrow.is_list(arrow_type) or arrow.is_large_list(arrow_type)):
         arrow_type = arrow_type.value_type
         is_plain = _is_number(arrow_type) or arrow.is_boolean(arrow_type) or _is_text(arrow_type)
