@@ -39,7 +39,7 @@ def run_pipeline(
     run_id: str,
     data_root: pathlib.Path,
     listener: Listener,
-    timestamp_unit: Unit = "order",
+    timestamp_unit: Unit,
 ) -> Summary:
     """Runs every node and returns the summary, which is also written to the run's folder.
 

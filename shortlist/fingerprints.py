@@ -10,11 +10,9 @@ import ast
 import concurrent.futures
 import contextlib
 import functools
-import glob
 import hashlib
 import importlib.util
 import json
-import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -75,14 +73,6 @@ def code_sha256_under(roots: Mapping[str, pathlib.Path], *module_names: str) -> 
         if not tree.is_module(name):
             raise ValueError(f"{name!r} is no module of {', '.join(sorted(roots))}")
     return _combined(sorted(tree.closure(module_names).items()))
-
-
-def matching_files(path: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns the files that a path or pattern names, sorted; none where there is none."""
-    path = pathlib.Path(path)
-    if path.is_file() or not glob.has_magic(os.fspath(path)):
-        return [path] if path.is_file() else []
-    return sorted(match for match in map(pathlib.Path, glob.glob(os.fspath(path))) if match.is_file())
 
 
 class _SourceTree:

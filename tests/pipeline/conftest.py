@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from shortlist import datasets
+from shortlist import datasets, preflight
 from shortlist.config import load_config
 from shortlist.config.types import Config
 from shortlist.errors import DataError
@@ -77,7 +77,8 @@ def run_smoke(data_root):
 
         listener = RecordingListener()
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-        return Run(run_pipeline(config, workspace, run_id, data_root, listener), listener)
+        unit = preflight.timestamp_unit(config.data.interactions, data_root)
+        return Run(run_pipeline(config, workspace, run_id, data_root, listener, unit), listener)
 
     return run
 

@@ -51,7 +51,7 @@ def test_every_writer(smoke, disk):
         listener = _At(node, act)
         with workspace.opened("run"):
             run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-            run_pipeline(config, workspace, run_id, smoke.data_root, listener)
+            run_pipeline(config, workspace, run_id, smoke.data_root, listener, "seconds")
         return listener
 
     # ML Metadata finds no room for a page, the others none for their shards.
