@@ -29,6 +29,8 @@ READ_PER_SAMPLED = 100
 """A filter may drop so many rows for each one that is looked at, before the sample ends without more."""
 
 _ESTIMATED_FILES = 10
+# What gzip reads ahead must not count much.
+_ESTIMATED_FILE_ROWS = 20_000
 
 ParsedRow = Mapping[str, Values]
 
@@ -115,7 +117,7 @@ class InputTable:
         rows = 0
         for file in chosen:
             with self.opened(file) as reader:
-                for _ in itertools.islice(reader, SAMPLED_ROWS):
+                for _ in itertools.islice(reader, _ESTIMATED_FILE_ROWS):
                     pass
                 rows += reader.estimated_rows(file.size)
         size = sum(file.size for file in chosen)

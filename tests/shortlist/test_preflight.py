@@ -1,71 +1,23 @@
 from __future__ import annotations
 
-import pathlib
-from typing import Any
+import datetime
+import gzip
+import json
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist import inputs, preflight
-from shortlist.config.load import parse_config
-from shortlist.errors import BadInputError, ConfigError, DataError, ExitCode
-
-LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{i},{u + i}\n" for u in range(3) for i in range(4))
-ITEMS = "item_id,title\ni0,Zero\ni1,One\ni2,Two\ni3,Three\n"
-USERS = "user_id,age\nu0,7\nu1,\nu2,9\n"
+from shortlist.errors import ConfigError, DataError
+from tests.components.table_example_gen.tables import parquet_bytes
+from tests.shortlist.project import ITEMS, LOG, USERS, Project
 
 
 @pytest.fixture
 def project(tmp_path):
     return Project(tmp_path)
-
-
-class Project:
-    """A data root, schemas and a config that pass the preflight until something is changed."""
-
-    def __init__(self, root: pathlib.Path):
-        self.root = root
-        self.data = root / "data"
-        self.data.mkdir(exist_ok=True)
-        (root / "schemas").mkdir(exist_ok=True)
-        for name in ("interactions", "candidates", "queries"):
-            (root / "schemas" / f"{name}.pbtxt").touch()
-        self.write(log=LOG, items=ITEMS, users=USERS)
-        self.raw: dict[str, Any] = {
-            "name": "x",
-            "workspace": str(root / "workspaces" / "x"),
-            "data": {
-                "schemas": str(root / "schemas"),
-                "interactions": {"path": "log.csv", "query_id": "user_id", "candidate_id": "item_id"},
-                "candidates": {"path": "items.csv", "candidate_id": "item_id", "features": {"title": "text"}},
-                "queries": {"path": "users.csv", "query_id": "user_id", "features": {"age": "numeric"}},
-            },
-        }
-
-    def write(self, **tables: str | bytes) -> Project:
-        for name, content in tables.items():
-            content = content.encode() if isinstance(content, str) else content
-            (self.data / f"{name}.csv").write_bytes(content)
-        return self
-
-    def set(self, **data) -> Project:
-        for key, value in data.items():
-            if isinstance(value, dict) and key != "split":
-                self.raw["data"][key].update(value)
-            else:
-                self.raw["data"][key] = value
-        return self
-
-    def check(self) -> preflight.PreflightReport:
-        return preflight.check(parse_config(self.raw, "x.yaml"), self.data)
-
-    def refusal(self, error: type[BadInputError] = DataError) -> str:
-        with pytest.raises(error) as refused:
-            self.check()
-        assert refused.value.exit_code == ExitCode.BAD_INPUT
-        assert "\n" not in str(refused.value)
-        return str(refused.value)
 
 
 def test_good_data(project):
@@ -170,7 +122,7 @@ def test_repeated_ids_across_files_name_both(project):
 
 
 def test_long_logs_are_sampled(project):
-    many = "".join(f"u{i % 7},i{i % 4},{i}\n" for i in range(5000))
+    many = "".join(f"u{i % 7},i{i % 4},{i}\n" for i in range(25_000))
     report = project.write(log="user_id,item_id,timestamp\n" + many + "bad row far down\n").check()
     assert len(report.interactions.sample) == 1000
     assert report.interactions.rows is None
@@ -235,6 +187,199 @@ def test_read_only_workspace(project, monkeypatch):
     sentence = project.refusal(ConfigError)
     assert "Permission denied" in sentence
     assert "set `workspace` to another folder" in sentence
+
+
+SECONDS = "user_id,item_id,timestamp\n" + "".join(
+    f"u{u},i{i},{881_250_949 + 7 * u + i}\n" for u in range(3) for i in range(4)
+)
+
+
+def with_unit(unit: str) -> str:
+    """Returns `SECONDS` with its times written in another unit."""
+    header, *rows = SECONDS.splitlines()
+    written = []
+    for row in rows:
+        user, item, seconds = row.split(",")
+        moment = datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc)
+        time = {"ms": f"{seconds}123", "iso": f"{moment:%Y-%m-%d %H:%M:%S}", "us": f"{moment:%m/%d/%Y %H:%M}"}[unit]
+        written.append(f"{user},{item},{time}")
+    return "\n".join([header, *written]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "unit", "values"),
+    [
+        (LOG, "order", {"timestamp": [0]}),
+        (SECONDS, "seconds", {"timestamp": [881_250_949]}),
+        (with_unit("ms"), "milliseconds", {"timestamp": [881_250_949], "timestamp_nanos": [123_000_000]}),
+        (with_unit("iso"), "iso8601", {"timestamp": [881_250_949], "timestamp_nanos": [0]}),
+    ],
+)
+def test_the_unit_of_the_times_is_found(project, log, unit, values):
+    report = project.write(log=log).check()
+    assert report.timestamp_unit == unit
+    assert report.interactions.sample[0] == {"query_id": ["u0"], "candidate_id": ["i0"], **values}
+
+
+def test_the_unit_of_the_config_is_believed(project):
+    project.set(interactions={"timestamp_unit": "order"})
+    assert project.write(log=SECONDS).check().timestamp_unit == "order"
+    project.set(interactions={"timestamp_unit": "milliseconds"})
+    assert "looks like seconds, where data.interactions.timestamp_unit is milliseconds" in project.refusal()
+
+
+def test_times_that_a_file_keeps_as_such_need_no_unit(project, tmp_path):
+    moments = [datetime.datetime(2011, 12, 9, 12, 50, second, 1) for second in range(12)]
+    columns = {
+        "user_id": [f"u{row // 4}" for row in range(12)],
+        "item_id": [f"i{row % 4}" for row in range(12)],
+        "timestamp": pa.array(moments, pa.timestamp("us")),
+    }
+    project.file("log.parquet", parquet_bytes(columns))
+    for unit in ("auto", "seconds", "order"):
+        report = project.set(interactions={"path": "log.parquet", "timestamp_unit": unit}).check()
+        assert report.timestamp_unit == "iso8601"
+        assert report.interactions.sample[0]["timestamp_nanos"] == [1000]
+    project.file("log2.parquet", parquet_bytes(columns | {"timestamp": range(881_250_949, 881_250_961)}))
+    sentence = project.set(interactions={"path": "log*.parquet", "timestamp_unit": "auto"}).refusal()
+    assert (
+        "log2.parquet, column 'timestamp': expected times as in log.parquet, which has iso8601, got seconds" in sentence
+    )
+
+
+def test_files_in_different_units_are_refused(project):
+    project.file("log/1.csv", SECONDS).file("log/2.csv", with_unit("ms")).set(interactions={"path": "log"})
+    sentence = project.refusal()
+    assert (
+        "log/2.csv, column 'timestamp': expected times as in log/1.csv, which has seconds, got milliseconds" in sentence
+    )
+    assert "data.interactions.timestamp_unit" in sentence
+
+
+@pytest.mark.parametrize(
+    ("log", "part"),
+    [
+        (with_unit("us"), "day and month may be either way round"),
+        ("user_id,item_id,timestamp\nu,i0,157766400\nv,i1,1\n", "set data.interactions.timestamp_unit"),
+        ("user_id,item_id,timestamp\nu,i0,\nv,i1,\n", "blanks alone"),
+    ],
+)
+def test_undecidable_times(project, log, part):
+    sentence = project.write(log=log).refusal()
+    assert sentence.startswith("log.csv, column 'timestamp': expected")
+    assert part in sentence
+
+
+def test_no_timestamp_has_no_unit(project):
+    project.raw["model"] = {"query_tower": {"kind": "features"}}
+    project.set(interactions={"timestamp": None}, split={"kind": "random"})
+    assert project.check().timestamp_unit == "order"
+
+
+def test_the_filter_decides_what_is_looked_at(project):
+    dirt = "".join(f",i0,12/1/2010 8:{minute}\n" for minute in range(10, 60))
+    log = SECONDS.replace("user_id,item_id,timestamp\n", "user_id,item_id,timestamp\n" + dirt)
+    project.write(log=log).set(interactions={"filter": "user_id is not None"})
+    report = project.check()
+    assert report.timestamp_unit == "seconds"
+    assert report.interactions.rows == 12
+
+
+def test_a_filter_that_drops_everything(project):
+    project.set(interactions={"filter": 'user_id == "nobody"'})
+    assert project.refusal() == (
+        "log.csv: expected a row that data.interactions.filter keeps, got none among 12; correct the filter"
+    )
+    project.set(interactions={"filter": "rating >= 4"})
+    assert "set data.interactions.filter to one of them" in project.refusal()
+    project.set(interactions={"filter": None}, candidates={"filter": 'title == "None"'})
+    assert "expected at least 2 candidates that the filter keeps, got 0" in project.refusal()
+    project.set(candidates={"filter": None}, queries={"filter": "age > 99"})
+    assert "users.csv: expected at least one row, got none that data.queries.filter keeps" in project.refusal()
+
+
+def test_a_filter_that_drops_all_of_the_first_rows(project):
+    rows = "".join(f"u{row % 3},i{row % 4},{row}\n" for row in range(100_001))
+    project.write(log="user_id,item_id,timestamp\n" + rows).set(interactions={"filter": "timestamp > 100000"})
+    assert "set data.interactions.timestamp_unit" in project.refusal()
+    report = project.set(interactions={"timestamp_unit": "order"}).check()
+    assert report.warnings == ("log.csv: data.interactions.filter drops all of the first 100,000 rows; is it right?",)
+
+
+def test_the_log_may_be_its_own_catalogue(project):
+    project.set(candidates={"path": "log.csv", "features": {}}).without_queries()
+    assert "'i0' in row 0 and again in row 4" in (refusal := project.refusal())
+    assert "set data.candidates.duplicates to first or last" in refusal
+    assert project.set(candidates={"duplicates": "first"}).check().candidate_count == 4
+
+
+def test_types_with_weights(project):
+    rows = LOG.splitlines()
+    events = ["event", "view", "cart", *["view"] * 10]
+    project.write(log="\n".join(map(",".join, zip(rows, events, strict=True))))
+    project.set(interactions={"weight": {"column": "event", "values": {"view": 0, "purchase": 1}}})
+    sentence = project.refusal()
+    assert "log.csv, row 1 (from 0), line 3, column 'event': expected one of 'view', 'purchase', got 'cart'" in sentence
+    project.set(interactions={"weight": {"column": "event", "values": {"view": 1, "cart": 3}}})
+    assert project.check().interactions.sample[1]["weight"] == [3.0]
+    project.set(interactions={"weight": {"column": "event", "values": {"view": 0, "cart": 3}}})
+    assert "a query with at least 3 interactions" in project.refusal()
+
+
+def test_repeats_are_no_interactions(project):
+    project.write(log="user_id,item_id,timestamp\nu,i0,1\nu,i0,2\nu,i1,3\nv,i0,1\n")
+    assert project.check().interactions.rows == 4
+    assert "at least 3 interactions" in project.set(interactions={"repeats": "first"}).refusal()
+
+
+@pytest.mark.parametrize("action", ["warn", "ignore"])
+def test_unknown_candidates_may_be_let_through(project, action):
+    project.set(gate={"unknown_candidates": {"threshold": 0.05, "action": action}})
+    warnings = project.write(log=LOG + "u0,none,9\n").check().warnings
+    assert len(warnings) == (action == "warn")
+    assert "'none'" in "".join(warnings) or action == "ignore"
+
+
+def test_large_catalogues_are_left_to_the_run(project, monkeypatch):
+    monkeypatch.setattr(preflight, "MAX_CHECKED_ROWS", 3)
+    report = project.write(items=ITEMS + "i1,Again\n").check()
+    assert report.candidate_count is None
+    assert len(report.candidates.sample) == 5
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.jsonl", "log.parquet"])
+def test_more_rows_than_one_machine_was_measured_with(project, monkeypatch, name):
+    columns = ("user_id", "item_id", "timestamp")
+    rows = [(f"u{row % 3}", f"i{row % 4}", str(row)) for row in range(50_000)]
+    text = "\n".join(map(",".join, [columns, *rows]))
+    contents = {
+        "log.csv": text.encode(),
+        "log.csv.gz": gzip.compress(text.encode()),
+        "log.jsonl": "\n".join(json.dumps(dict(zip(columns, row, strict=True))) for row in rows).encode(),
+        "log.parquet": parquet_bytes(dict(zip(columns, zip(*rows, strict=True), strict=True))),
+    }
+    project.file(name, contents[name]).set(interactions={"path": name})
+    assert project.check().warnings == ()
+    monkeypatch.setattr(preflight, "DIRECT_RUNNER_ROWS", 10_000)
+    [warning] = project.check().warnings
+    assert warning.startswith(f"{name}: about ")
+    assert "Flink or Dataflow" in warning
+    estimated = int(warning.split("about ")[1].split()[0].replace(",", ""))
+    assert estimated == pytest.approx(50_000, rel=0.3)
+    assert project.set(interactions={"filter": 'item_id != "i9" and user_id == "u0"'}).check().warnings
+    assert project.set(interactions={"filter": 'item_id == "i0" and user_id == "u0"'}).check().warnings == ()
+
+
+def test_one_bad_file_among_many(project):
+    for day in range(1, 31):
+        project.file(f"log/2011-01-{day:02}/part.csv", SECONDS)
+    project.set(interactions={"path": "log/{YYYY}-{MM}-{DD}/*.csv"})
+    assert project.check().interactions.rows == 30 * 12
+    project.file("log/2011-01-17/part.csv", SECONDS.replace("u1,i2", "u1,"))
+    assert project.refusal().startswith(
+        "log/2011-01-17/part.csv, row 6 (from 0), line 8, column 'item_id': expected an id, got a blank"
+    )
+    assert project.set(interactions={"last_spans": 7}).check().interactions.rows == 7 * 12
 
 
 FIELDS = st.text(max_size=4) | st.sampled_from(["u1", "u2", "i1", "i9", "1", "2", "", '"', "a\0", "x\ny", "é🦊"])
