@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 
 from shortlist import inputs
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
+
+# Inputs of Baseline and DataGate that come from an earlier run.
+_COMPARED_WITH = re.compile(r"baseline|.+_before")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +55,15 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
     if chosen not in by_version:
         raise BadInputError(f"version {chosen} was never pushed; there are {sorted(by_version)}")
     artifact = by_version[chosen]
-    upstream = _upstream(store, artifact)
-    first, last = upstream[-1].id, upstream[0].id
+    made_by = upstream(store, artifact.id)
+    first, last = made_by[-1].id, made_by[0].id
     cut_short = [
         Step(execution, [_end(execution, at_work)])
         for execution in store.executions()
         if first < execution.id and (chosen == max(by_version) or execution.id < last)
         if execution.state == "RUNNING" or journal.KILLED in execution.properties
     ]
-    steps = [Step(execution, _facts(execution)) for execution in upstream]
+    steps = [Step(execution, _facts(execution)) for execution in made_by]
     return Trace(chosen, str(artifact.properties["pushed_destination"]), steps, cut_short)
 
 
@@ -84,17 +88,19 @@ def _end(execution: Execution, at_work: bool) -> str:
     return "running" if at_work else "killed: its process died, and nothing was run since"
 
 
-def _upstream(store: Store, artifact: Artifact) -> list[Execution]:
-    """The executions that an artifact depends on, latest first."""
+def upstream(store: Store, artifact_id: int) -> list[Execution]:
+    """Returns the executions that an artifact depends on, latest first; not those that it was only compared with."""
     found: dict[int, Execution] = {}
-    waiting = [artifact.id]
+    waiting = [artifact_id]
     seen = set(waiting)
     while waiting:
         execution = store.producer(waiting.pop())
         if execution is None or execution.id in found:
             continue
         found[execution.id] = execution
-        for artifacts in execution.inputs.values():
+        for key, artifacts in execution.inputs.items():
+            if _COMPARED_WITH.fullmatch(key):
+                continue
             fresh = [item.id for item in artifacts if item.id not in seen]
             seen.update(fresh)
             waiting += fresh

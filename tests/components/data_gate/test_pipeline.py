@@ -11,6 +11,8 @@ from tfx import v1 as tfx
 from components.data_gate.component import DataGate, blessed_statistics
 from shortlist.config.types import Check, Gate
 from shortlist.errors import DataError
+from shortlist.lineage.store import Store
+from shortlist.lineage.trace import upstream
 from tests.components.data_gate import fake_nodes
 
 # A Resolver's outputs are internal ones.
@@ -25,7 +27,8 @@ class Runs:
     """Runs the pipeline and reads back what the latest execution of each node did."""
 
     def __init__(self, folder):
-        self._metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
+        self.metadata_path = folder / "metadata.sqlite"
+        self._metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(self.metadata_path))
         self._root = str(folder / "root")
         self._known = set()
         self.latest = {}
@@ -135,6 +138,10 @@ def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
     assert set(report(later)["drift"]["interactions"]) == {"query_id", "candidate_id", "rating", "kind"}
     assert_all_cached(runs.run(LATER))
     assert_all_cached(runs.run(LATER))
+
+    # What it was compared with is no part of what made the model.
+    made_by = upstream(Store(runs.metadata_path), later["Trainer"][1]["model"].id)
+    assert sorted(execution.node for execution in made_by) == sorted(set(later) - {"BlessedStatistics", "Evaluator"})
 
     # Another model of the same data meets the same run.
     again = runs.run(LATER, seed=2)
