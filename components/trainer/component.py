@@ -32,7 +32,8 @@ class RetrievalTrainer(tfx.components.Trainer):
 
     Outputs:
       model: SavedModel with the signatures `query_embedding`, `candidate_embedding` and `evaluation`.
-      model_run: Checkpoints, TensorBoard logs and `progress.jsonl`.
+      model_run: TensorBoard logs and `progress.jsonl`. Checkpoints stand in `<pipeline_root>/Trainer/checkpoints`
+        until the model is written, where the next execution finds them.
     """
 
     SPEC_CLASS = RetrievalTrainerSpec

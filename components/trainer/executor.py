@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from tfx import types
@@ -14,7 +15,7 @@ from shortlist import keys
 
 
 class Executor(executor.GenericExecutor):
-    """Hands the catalogue, its transform graph and the split's fingerprint to `run_fn`."""
+    """Hands the catalogue, its transform graph, the split's fingerprint and a place for checkpoints to `run_fn`."""
 
     def _GetFnArgs(
         self,
@@ -30,6 +31,13 @@ class Executor(executor.GenericExecutor):
                 artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL)
             ),
             run_fn.CANDIDATE_TRANSFORM: artifact_utils.get_single_uri(input_dict["candidate_transform_graph"]),
+            # Beside the outputs of all executions: one that is killed must leave something to the next.
+            run_fn.CHECKPOINT_ROOT: os.path.join(_node_dir(fn_args.model_run_dir), "checkpoints"),
             run_fn.SPLIT_FINGERPRINT: windows.get_string_custom_property(run_fn.SPLIT_FINGERPRINT),
         }
         return fn_args
+
+
+def _node_dir(artifact_uri: str) -> str:
+    """Returns `<pipeline_root>/<node>` of `<pipeline_root>/<node>/<key>/<execution>`."""
+    return os.path.dirname(os.path.dirname(artifact_uri.rstrip("/")))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.trainer import checkpoints, export, losses, training
 from components.trainer import corpus as corpora
-from components.trainer import export, losses, training
 from components.trainer.dataset import WindowReader
 from components.trainer.features import feature_specs
 from components.trainer.model import RetrievalModel
@@ -23,13 +23,17 @@ from shortlist.config import types
 CANDIDATES = "candidates"
 CANDIDATE_TRANSFORM = "candidate_transform"
 SPLIT_FINGERPRINT = "split_fingerprint"
+CHECKPOINT_ROOT = "checkpoint_root"
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains one model and writes it to `fn_args.serving_model_dir`.
 
+    A training that was killed goes on from its last checkpoint, in whatever execution it is started again. The
+    checkpoints are removed when the model is written and not before.
+
     Args:
-      fn_args: TFX's arguments; `custom_config` is `Settings.to_json()` plus the keys above.
+      fn_args: TFX's arguments; `custom_config` is `Settings.to_json()`, `code_sha256` and the keys above.
     """
     config = fn_args.custom_config
     settings = Settings.from_json(config)
@@ -48,6 +52,9 @@ def run_fn(fn_args: FnArgs) -> None:
         feature_specs(settings.candidate_features, candidate_transform),
         vocabulary_size(window_transform, keys.QUERY_ID),
     )
+    identity = _identity(fn_args, settings)
+    checkpoints.prune(config[CHECKPOINT_ROOT], identity)
+    checkpoint_dir = os.path.join(config[CHECKPOINT_ROOT], identity)
     history = training.fit(
         model,
         reader,
@@ -55,7 +62,7 @@ def run_fn(fn_args: FnArgs) -> None:
         settings,
         num_targets=int(corpus.counts.sum()),
         run_dir=fn_args.model_run_dir,
-        identity=_identity(settings, corpus, config[SPLIT_FINGERPRINT]),
+        checkpoint_dir=checkpoint_dir,
     )
     history["logq_clipped_candidates"] = _clipped(settings, corpus)
     export.export(
@@ -66,6 +73,7 @@ def run_fn(fn_args: FnArgs) -> None:
         config[SPLIT_FINGERPRINT],
         history,
     )
+    checkpoints.remove(checkpoint_dir)
 
 
 def _clipped(settings: Settings, corpus: corpora.Corpus) -> int:
@@ -80,7 +88,14 @@ def _files(patterns: list[str]) -> list[str]:
     return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
 
 
-def _identity(settings: Settings, corpus: corpora.Corpus, split_fingerprint: str) -> str:
-    """Names what a checkpoint belongs to."""
-    text = json.dumps([settings.to_json(), corpus.sha256, split_fingerprint, corpus.counts.tolist()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _identity(fn_args: FnArgs, settings: Settings) -> str:
+    """Names what a checkpoint belongs to: settings, code, and the bytes of every input."""
+    config = fn_args.custom_config
+    text = json.dumps([settings.to_json(), config["code_sha256"], config[SPLIT_FINGERPRINT]], sort_keys=True)
+    graphs = [config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path]
+    files = _files([*fn_args.train_files, *fn_args.eval_files, config[CANDIDATES]])
+    return checkpoints.identity(text, [*files, *(path for graph in graphs for path in _files_below(graph))])
+
+
+def _files_below(folder: str) -> list[str]:
+    return [os.path.join(parent, name) for parent, _, names in tf.io.gfile.walk(folder) for name in names]

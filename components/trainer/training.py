@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from components.evaluator.ranks import target_ranks
 from components.trainer import dataset
+from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
 from components.trainer.model import RetrievalModel, TrainBatch
 from components.trainer.settings import Settings
@@ -23,6 +24,7 @@ from shortlist.config import types
 PROGRESS_FILE = "progress.jsonl"
 NDCG = "ndcg_at_10"
 TOP_10 = "top_10"
+SAVE_EVERY_SECONDS = 300.0
 _CUTOFF = 10
 
 
@@ -88,12 +90,13 @@ def fit(
     settings: Settings,
     num_targets: int,
     run_dir: str,
-    identity: str,
+    checkpoint_dir: str,
 ) -> dict[str, Any]:
     """Trains the model in place and leaves it with its best weights.
 
-    Weights are best by eval NDCG@10, seen items excluded. A checkpoint is written at each evaluation; one that
-    is there already for the same `identity` is resumed from, and the run goes on as if it had never stopped.
+    Weights are best by eval NDCG@10, seen items excluded. A checkpoint is written after each epoch and in a long one
+    every `SAVE_EVERY_SECONDS`; where there is one already, it is resumed from, and the run goes on as if it had never
+    stopped.
 
     Args:
       model: Fresh.
@@ -101,8 +104,8 @@ def fit(
       files: Train and eval windows.
       settings: The train section.
       num_targets: Train targets in all windows.
-      run_dir: For checkpoints, TensorBoard logs and `progress.jsonl`, one line an evaluation.
-      identity: Names settings and data; another one's checkpoints are not touched.
+      run_dir: For TensorBoard logs and `progress.jsonl`, one line an evaluation.
+      checkpoint_dir: For the checkpoints of exactly this training, see `checkpoints.identity`.
 
     Returns:
       `epochs`, `steps`, `best_epoch`, `best_ndcg_at_10`, `best_top_10`, `seconds` and `log`, the lines of
@@ -111,31 +114,20 @@ def fit(
     train = settings.train
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     optimizer = make_optimizer(model, train, steps_per_epoch * train.epochs)
-    state = _RunState(model, optimizer, run_dir, identity)
+    state = _RunState(model, optimizer, run_dir, checkpoint_dir)
     eval_batches = dataset.eval_batches(reader, files.eval)
     train_batches = dataset.train_batches(reader, files.train, settings, state.epoch + 1, train.epochs)
-    step = _step_function(model, optimizer, train_batches.element_spec)
-    started = time.monotonic() - state.seconds
-    losses: list[float] = []
-    with tf.summary.create_file_writer(os.path.join(run_dir, "logs")).as_default():
-        batches = iter(train_batches)
-        for epoch in range(state.epoch + 1, train.epochs + 1):
-            if state.stale >= train.patience:
-                break
-            losses.append(sum(step(next(batches)) for _ in range(steps_per_epoch)).numpy() / steps_per_epoch)
-            if epoch % train.eval_every_epochs and epoch < train.epochs:
-                continue
-            state.record(
-                {
-                    "epoch": epoch,
-                    "step": int(model.step.numpy()),
-                    "loss": float(np.mean(losses)),
-                    "learning_rate": float(optimizer.learning_rate.numpy()),
-                    **evaluate(model, eval_batches),
-                    "seconds": round(time.monotonic() - started, 3),
-                }
-            )
-            losses.clear()
+    step = _step_function(model, optimizer, state.loss_sum, train_batches.element_spec)
+    batches = iter(train_batches.skip(state.step - state.epoch * steps_per_epoch))
+    for epoch in range(state.epoch + 1, train.epochs + 1):
+        if state.stale >= train.patience:
+            break
+        for _ in range(state.step, epoch * steps_per_epoch):
+            step(next(batches))
+            state.save_if_due()
+        if epoch % train.eval_every_epochs == 0 or epoch == train.epochs:
+            state.record(epoch, float(optimizer.learning_rate.numpy()), evaluate(model, eval_batches))
+        state.end_epoch(epoch)
     return state.finish()
 
 
@@ -155,28 +147,37 @@ def make_optimizer(model: RetrievalModel, train: types.Train, total_steps: int) 
 class _RunState:
     """What a run must remember to go on after a stop: weights, best weights and how far it was."""
 
-    def __init__(self, model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, run_dir: str, identity: str):
-        folder = os.path.join(run_dir, "checkpoints", identity)
+    def __init__(
+        self, model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, run_dir: str, checkpoint_dir: str
+    ) -> None:
+        self._step = model.step
+        self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+        # The log is part of the checkpoint, so that the two can never disagree.
+        self._notes = tf.Variable(json.dumps({"epoch": 0, "seconds": 0.0, "log": []}), trainable=False)
+        self._checkpoints = Checkpoints(
+            checkpoint_dir,
+            state=tf.train.Checkpoint(model=model, optimizer=optimizer, loss_sum=self.loss_sum, notes=self._notes),
+            weights=tf.train.Checkpoint(model=model),
+        )
+        resumed = self._checkpoints.restore()
+        notes = json.loads(self._notes.numpy())
+        self.epoch: int = notes["epoch"]
+        self.log: list[dict[str, Any]] = notes["log"]
+        self._started = time.monotonic() - notes["seconds"]
+        self._saved = time.monotonic()
+        if resumed:
+            logging.getLogger(__name__).info(
+                "goes on at step %d, epoch %d, from a checkpoint", self.step, self.epoch + 1
+            )
         tf.io.gfile.makedirs(run_dir)
         self._progress_path = os.path.join(run_dir, PROGRESS_FILE)
-        # The log is part of the checkpoint, so that the two can never disagree.
-        self._saved_log = tf.Variable("[]", trainable=False)
-        self._latest = tf.train.CheckpointManager(
-            tf.train.Checkpoint(model=model, optimizer=optimizer, log=self._saved_log),
-            os.path.join(folder, "latest"),
-            max_to_keep=1,
-        )
-        self._best = tf.train.CheckpointManager(
-            tf.train.Checkpoint(model=model), os.path.join(folder, "best"), max_to_keep=1
-        )
-        self._latest.restore_or_initialize()
-        self.log: list[dict[str, Any]] = json.loads(self._saved_log.numpy())
-        self._write_progress()
+        self._summaries = tf.summary.create_file_writer(os.path.join(run_dir, "logs"))
+        self._show(self.log)
 
     @property
-    def epoch(self) -> int:
-        """The last epoch that was trained and evaluated."""
-        return self.log[-1]["epoch"] if self.log else 0
+    def step(self) -> int:
+        """Training steps done."""
+        return int(self._step.numpy())
 
     @property
     def best(self) -> Any:
@@ -192,47 +193,77 @@ class _RunState:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training and evaluation so far."""
-        return self.log[-1]["seconds"] if self.log else 0.0
+        """Seconds of training and evaluation so far, those before a stop too."""
+        return round(time.monotonic() - self._started, 3)
 
-    def record(self, line: dict[str, Any]) -> None:
-        """Saves the weights after an evaluation; as the best ones too where they are."""
+    def record(self, epoch: int, learning_rate: float, metrics: dict[str, float | None]) -> None:
+        """Adds a line to the log; saves the weights where they are the best."""
+        steps = self.step - (self.log[-1]["step"] if self.log else 0)
+        line = {
+            "epoch": epoch,
+            "step": self.step,
+            "loss": float(self.loss_sum.numpy()) / steps,
+            "learning_rate": learning_rate,
+            **metrics,
+            "seconds": self.seconds,
+        }
         self.log.append(line)
+        self.loss_sum.assign(0.0)
         if self.stale == 0:
-            self._best.save(line["epoch"])
-        self._saved_log.assign(json.dumps(self.log))
-        self._latest.save(line["epoch"])
-        self._write_progress()
-        for name in ("loss", NDCG, TOP_10, "learning_rate"):
-            if line[name] is not None:
-                tf.summary.scalar(name, line[name], step=line["epoch"])
+            self._checkpoints.save_weights(self.step)
+        self._show([line])
+
+    def end_epoch(self, epoch: int) -> None:
+        """Saves the state after an epoch and what there was to evaluate."""
+        self.epoch = epoch
+        self._save()
+
+    def save_if_due(self) -> None:
+        """Saves the state in the middle of an epoch, if the last time is long ago."""
+        if time.monotonic() - self._saved >= SAVE_EVERY_SECONDS:
+            self._save()
 
     def finish(self) -> dict[str, Any]:
         """Restores the best weights and returns the summary of the run."""
-        self._best.checkpoint.restore(self._best.latest_checkpoint).assert_existing_objects_matched()
+        self._summaries.close()
+        self._checkpoints.restore_weights(self.best["step"])
         return {
-            "epochs": self.epoch,
+            "epochs": self.log[-1]["epoch"],
             "steps": self.log[-1]["step"],
             "best_epoch": self.best["epoch"],
             f"best_{NDCG}": self.best[NDCG],
             f"best_{TOP_10}": self.best[TOP_10],
-            "seconds": self.seconds,
+            "seconds": self.log[-1]["seconds"],
             "log": self.log,
         }
 
-    def _write_progress(self) -> None:
+    def _save(self) -> None:
+        self._notes.assign(json.dumps({"epoch": self.epoch, "seconds": self.seconds, "log": self.log}))
+        self._checkpoints.save_state(self.best["step"] if self.log else 0)
+        self._saved = time.monotonic()
+
+    def _show(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Writes what people look at while it trains; the whole log again where a run goes on in another folder."""
         with tf.io.gfile.GFile(self._progress_path, "w") as file:
             file.write("".join(json.dumps(line) + "\n" for line in self.log))
+        with self._summaries.as_default():
+            for line in lines:
+                for name in ("loss", NDCG, TOP_10, "learning_rate"):
+                    if line[name] is not None:
+                        tf.summary.scalar(name, line[name], step=line["epoch"])
+        self._summaries.flush()
 
 
-def _step_function(model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, batch_spec: Any) -> Any:
+def _step_function(
+    model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, loss_sum: tf.Variable, batch_spec: Any
+) -> Any:
     @tf.function(input_signature=[batch_spec])
-    def step(batch: TrainBatch) -> tf.Tensor:
+    def step(batch: TrainBatch) -> None:
         with tf.GradientTape() as tape:
             loss = model.compute_loss(batch, training=True)
         weights = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         model.step.assign_add(1)
-        return loss
+        loss_sum.assign_add(tf.cast(loss, tf.float64))
 
     return step

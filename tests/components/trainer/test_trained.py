@@ -19,7 +19,9 @@ def _fit(world, run_dir, settings):
     model, reader, corpus = worlds.assemble(world, settings)
     before = [weight.numpy() for weight in model.trainable_variables]
     files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
-    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(run_dir), "one")
+    history = training.fit(
+        model, reader, files, settings, int(corpus.counts.sum()), str(run_dir), f"{run_dir}/checkpoints"
+    )
     return _Trained(model, reader, corpus, settings, before, history)
 
 

@@ -15,7 +15,8 @@ from tests.components.trainer import world as worlds
 def _fit(world, run_dir, settings, identity="one"):
     model, reader, corpus = worlds.assemble(world, settings)
     files = Files(train=world.windows["train"], eval=world.windows["eval"])
-    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(run_dir), identity)
+    checkpoint_dir = str(pathlib.Path(run_dir, "checkpoints", identity))
+    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(run_dir), checkpoint_dir)
     return model, history
 
 
@@ -63,14 +64,14 @@ def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_p
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(unbroken, world, tmp_path, monkeypatch):
     model, history, _ = unbroken
-    record = training._RunState.record
+    end_epoch = training._RunState.end_epoch
 
-    def stop_after_two(state, line):
-        record(state, line)
-        if line["epoch"] == 2:
+    def stop_after_two(state, epoch):
+        end_epoch(state, epoch)
+        if epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._RunState, "record", stop_after_two)
+    monkeypatch.setattr(training._RunState, "end_epoch", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
         _fit(world, tmp_path, _settings())
     monkeypatch.undo()
@@ -103,7 +104,9 @@ def test_without_eval_rows_it_trains_to_the_end_and_keeps_the_last_weights(world
     settings = _settings(epochs=3, patience=1)
     model, reader, corpus = worlds.assemble(world, settings)
     files = Files(train=world.windows["train"], eval=[empty])
-    history = training.fit(model, reader, files, settings, int(corpus.counts.sum()), str(tmp_path), "one")
+    history = training.fit(
+        model, reader, files, settings, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints")
+    )
     assert (history["epochs"], history["best_epoch"]) == (3, 3)
     assert history[f"best_{training.NDCG}"] is None
 

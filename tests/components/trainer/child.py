@@ -1,0 +1,31 @@
+"""Trains on a world in a process of its own, which a test may kill or starve.
+
+usage: python -m tests.components.trainer.child JSON
+"""
+
+import json
+import sys
+
+import numpy as np
+
+from components.trainer import training
+from components.trainer.settings import Settings
+from tests.components.trainer import world as worlds
+
+
+def main(job):
+    """Trains, then writes `history` and the candidates' embeddings."""
+    world = worlds.World(**job["world"])
+    settings = Settings.from_json(job["settings"])
+    training.SAVE_EVERY_SECONDS = job["save_every_seconds"]
+    model, reader, corpus = worlds.assemble(world, settings)
+    files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
+    targets = int(corpus.counts.sum())
+    history = training.fit(model, reader, files, settings, targets, job["run_dir"], job["checkpoint_dir"])
+    np.save(f"{job['result']}.npy", model.embed_candidates().numpy())
+    with open(job["result"], "w", encoding="utf-8") as file:
+        json.dump(history, file)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
