@@ -57,7 +57,8 @@ def parse_config(raw: dict[str, object], source: str) -> types.Config:
         return types.Config.model_validate(raw)
     except pydantic.ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(dict.fromkeys(problems))) from None
+        # Keys and values may hold line ends; the sentence has none.
+        raise ConfigError(" ".join(f"{source}: {'; '.join(dict.fromkeys(problems))}".split())) from None
 
 
 def _set(raw: dict[str, object], dotted: str, value: object, path: pathlib.Path) -> None:

@@ -56,7 +56,7 @@ class Store:
       path: The sqlite file.
 
     Raises:
-      BadInputError: There is no store yet.
+      BadInputError: There is no store yet, or none that can be read.
     """
 
     def __init__(self, path: pathlib.Path):
@@ -65,7 +65,14 @@ class Store:
         config = pb.ConnectionConfig()
         config.sqlite.filename_uri = str(path)
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READONLY
-        self._store = metadata_store.MetadataStore(config)
+        try:
+            self._store = metadata_store.MetadataStore(config)
+        except RuntimeError as error:
+            # A run that died in its first second, on a full disk say, leaves a file without tables.
+            raise BadInputError(
+                f"{path}: expected an ML Metadata store, got a file that is empty or damaged ({str(error)[:80]}); "
+                "`shortlist run` goes on from an empty one; restore a damaged one from a copy"
+            ) from None
 
     def run_ids(self) -> list[str]:
         """Returns the ids of all runs, oldest first."""

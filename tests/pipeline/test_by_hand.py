@@ -63,7 +63,7 @@ def rejected(smoke, rejected_run, tmp_path):
     workspace = Workspace(tmp_path / "workspace", smoke.config.name)
     for part in ("metadata", "runs", "serving"):
         shutil.copytree(smoke.workspace.root / part, workspace.root / part, symlinks=True)
-    smoke.workspace.point_latest_at(smoke.second.summary.run_id)
+    smoke.workspace.point_latest_at(smoke.third.summary.run_id)
     text = smoke.config_path.read_text(encoding="utf-8").replace(str(smoke.workspace.root), str(workspace.root))
     config_path = tmp_path / "smoke.yaml"
     config_path.write_text(text, encoding="utf-8")

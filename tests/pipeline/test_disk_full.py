@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import pathlib
 
 import pytest
 
-from shortlist.errors import ResourceError
+from shortlist.config import load_config
+from shortlist.errors import BadInputError, ResourceError
 from shortlist.lineage.store import Store
 from shortlist.workspace import Workspace
 from tests import disks
@@ -41,17 +43,17 @@ def disk(tmp_path):
         yield folder
 
 
-def test_every_writer(smoke, disk):
+def test_every_writer(data_root, disk, tmp_path):
     from pipeline.run import run_pipeline
 
-    config = smoke.config
+    config = load_config(killing.write_config(tmp_path / "smoke.yaml", disk / "workspace"))
     workspace = Workspace(disk / "workspace", config.name)
 
     def run(node, act):
         listener = _At(node, act)
         with workspace.opened("run"):
             run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-            run_pipeline(config, workspace, run_id, smoke.data_root, listener, "seconds")
+            run_pipeline(config, workspace, run_id, data_root, listener, "seconds")
         return listener
 
     # ML Metadata finds no room for a page, the others none for their shards.
@@ -63,8 +65,7 @@ def test_every_writer(smoke, disk):
         assert ": no space left (" in sentence
         assert "\n" not in sentence
         disks.make_room(disk)
-        done = {e.node for e in Store(workspace.metadata_path).executions() if e.state == "COMPLETE"}
-        assert node not in done
+        assert node not in _done(workspace)
 
     def stop():
         raise _Stop
@@ -73,7 +74,7 @@ def test_every_writer(smoke, disk):
         run("Transform", stop)
     executions = Store(workspace.metadata_path).executions()
     done = [execution.node for execution in executions if execution.state == "COMPLETE"]
-    assert len(done) == len(set(done))
+    assert {node for node in done if done.count(node) > 1} <= killing.RESOLVERS
     assert {"CandidatesGen", "InteractionsGen", "Windows"} <= set(done)
     assert "RUNNING" not in {execution.state for execution in executions}
     outputs = {
@@ -86,11 +87,19 @@ def test_every_writer(smoke, disk):
     assert {path for path in workspace.pipeline_root.glob("*/[!.]*/*") if path.name.isdigit()} == outputs
 
 
-def test_command_says_one_sentence(smoke, tmp_path):
+def _done(workspace: Workspace) -> set[str]:
+    """Returns the nodes that were finished; none where ML Metadata did not get as far as its tables."""
+    with contextlib.suppress(BadInputError):
+        executions = Store(workspace.metadata_path).executions()
+        return {execution.node for execution in executions if execution.state == "COMPLETE"}
+    return set()
+
+
+def test_command_says_one_sentence(data_root, tmp_path):
     with disks.small_disk(tmp_path / "disk", 128) as disk:
-        workspace = Workspace(disk / "workspace", smoke.config.name)
-        config_path = killing.write_config(tmp_path / "smoke.yaml", workspace.root)
-        with killing.Victim(config_path, workspace, smoke.data_root) as victim:
+        config_path = killing.write_config(tmp_path / "smoke.yaml", disk / "workspace")
+        workspace = Workspace(disk / "workspace", load_config(config_path).name)
+        with killing.Victim(config_path, workspace, data_root) as victim:
             assert victim.process.wait(300) == 1
         assert victim.output.count("Error: ") == 1
         assert f"Error: {disk}/workspace" in victim.output

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from shortlist.config import load_config
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.summary import Status, read_summary
@@ -37,10 +38,10 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_in_a_beam_node(smoke, tmp_path, number):
-    workspace = Workspace(tmp_path / "workspace", smoke.config.name)
-    config_path = killing.write_config(tmp_path / "smoke.yaml", workspace.root)
-    with killing.Victim(config_path, workspace, smoke.data_root) as victim:
+def test_in_a_beam_node(data_root, tmp_path, number):
+    config_path = killing.write_config(tmp_path / "smoke.yaml", tmp_path / "workspace")
+    workspace = Workspace(tmp_path / "workspace", load_config(config_path).name)
+    with killing.Victim(config_path, workspace, data_root) as victim:
         assert victim.wait_until_at("InteractionsGen"), victim.output
         time.sleep(1)
         _assert_stopped(victim, workspace, "InteractionsGen", number)
@@ -55,4 +56,4 @@ def test_while_it_trains(smoke):
             time.sleep(10)
             _assert_stopped(victim, smoke.workspace, "Trainer", signal.SIGINT)
     finally:
-        smoke.workspace.point_latest_at(smoke.second.summary.run_id)
+        smoke.workspace.point_latest_at(smoke.third.summary.run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, trace_pushed
@@ -143,3 +144,10 @@ def test_who_in_a_container_without_names(monkeypatch):
     user, _, host = journal.who().partition("@")
     assert user.isdigit()
     assert host
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00 no more", b"x" * 5000])
+def test_store_that_is_empty_or_damaged_is_one_sentence(recorded, content):
+    recorded.workspace.metadata_path.write_bytes(content)
+    with pytest.raises(BadInputError, match="expected an ML Metadata store, got a file that is empty or damaged"):
+        Store(recorded.workspace.metadata_path)
