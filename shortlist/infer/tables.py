@@ -22,25 +22,13 @@ def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[Col
     files = preflight.existing_files(kind, path, data_root)
     spec = TableSpec(kind, None, ())
     with files[0].open() as file:
-        names = list(readers.open_table(file, spec, files[0].name).columns)
-    times = _time_columns(files[0], spec)
+        reader = readers.open_table(file, spec, files[0].name)
+        names, times = list(reader.columns), reader.time_columns
     spec = dataclasses.replace(spec, columns=tuple(_as_is(kind, name, name in times) for name in names))
     columns = columns_of(names, times, _rows(files, spec))
     if not columns or not columns[0].texts:
         raise readers.data_error(path, "at least one row", "a header alone", "check how the file was written")
     return columns
-
-
-def _time_columns(input_file: inputs.InputFile, spec: TableSpec) -> frozenset[str]:
-    """Returns the columns that a Parquet file keeps as times or dates."""
-    if spec.format_of(input_file.name) != "parquet":
-        return frozenset()
-    from pyarrow import types as arrow
-    from pyarrow.parquet import ParquetFile
-
-    with input_file.open() as file:
-        schema = ParquetFile(file).schema_arrow
-    return frozenset(field.name for field in schema if arrow.is_timestamp(field.type) or arrow.is_date(field.type))
 
 
 def _as_is(kind: Kind, name: str, is_time: bool) -> ColumnSpec:

@@ -178,8 +178,14 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
     return [] if ours == theirs else [f"{where}: {ours!r}, not {theirs!r}"]
 
 
-def check_what_is_left(workspace: Workspace, undisturbed: Workspace, kills: int) -> None:
-    """Asserts that every node did its work once, that the dead are told, and that nothing of theirs is left."""
+def check_what_is_left(workspace: Workspace, undisturbed: list[Execution], kills: int) -> None:
+    """Asserts that every node did its work once, that the dead are told, and that nothing of theirs is left.
+
+    Args:
+      workspace: Where runs were killed.
+      undisturbed: The executions of the same run in peace.
+      kills: How many runs were killed.
+    """
     executions = Store(workspace.metadata_path).executions()
     states = collections.Counter(execution.state for execution in executions)
     assert set(states) <= {"COMPLETE", "CACHED", "FAILED"}
@@ -190,7 +196,9 @@ def check_what_is_left(workspace: Workspace, undisturbed: Workspace, kills: int)
     assert {node for node, times in done.items() if times > 1} <= RESOLVERS
 
     outputs = _outputs(executions)
-    assert _files(outputs) == _files(_outputs(Store(undisturbed.metadata_path).executions()))
+    ours, theirs = _files(outputs), _files(_outputs(undisturbed))
+    assert {name: ours.get(name, set()) ^ names for name, names in theirs.items()} == {name: set() for name in theirs}
+    assert ours.keys() == theirs.keys()
     folders = {path for path in workspace.pipeline_root.glob("*/[!.]*/*") if path.name.isdigit()}
     assert folders == set(outputs), "folders that no finished node names"
     working = {path.name for path in workspace.pipeline_root.glob("*/.system/executor_execution/*")}

@@ -11,6 +11,7 @@ import random
 import pytest
 
 from components.pusher import atomic
+from shortlist.lineage.store import Store
 from shortlist.recommend import load_served
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
@@ -47,7 +48,8 @@ def test_killed_at_random_moments(smoke, tmp_path):
     summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
     assert summary.status is Status.PUSHED
     assert killing.differences(killing.results(summary), killing.results(undisturbed.summary)) == []
-    killing.check_what_is_left(workspace, smoke.workspace, kills)
+    in_peace = Store(smoke.workspace.metadata_path).run_executions(undisturbed.summary.run_id)
+    killing.check_what_is_left(workspace, in_peace, kills)
 
     assert reader.problems == set()
     assert summary.pushed.version in reader.seen
