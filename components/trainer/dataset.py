@@ -33,6 +33,8 @@ class EvalBatch(NamedTuple):
     """int32 [batch]; -1 where the corpus does not have it."""
     seen: tf.Tensor
     """int32 [batch, seen]."""
+    times: tf.Tensor
+    """float32 [batch]: when the target was met, see `WindowReader.shares_of_span`."""
 
 
 class WindowReader(tf.Module):
@@ -43,6 +45,7 @@ class WindowReader(tf.Module):
         super().__init__()
         self._max_history = settings.windows.max_history
         self._strict_times = settings.strict_times
+        self._basket_mates = settings.train.basket_mates
         self._raw_spec = raw_feature_spec(
             {keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features}
         )
@@ -63,6 +66,17 @@ class WindowReader(tf.Module):
         transformed = self._transform(dict(raw))
         return {name: to_dense(transformed[name]) for name in self._raw_spec}
 
+    def shares_of_span(self, times: tf.RaggedTensor) -> tf.Tensor:
+        """Returns float32 [batch, n]: how much of the train targets' time has passed, from 0 to 1.
+
+        Where there is no time it is 1: at the end of what is known. `n` is at least 1.
+        """
+        sparse = times.to_sparse()
+        shape = tf.maximum(sparse.dense_shape, [0, 1])
+        wide = tf.SparseTensor(sparse.indices, sparse.values, shape)
+        shares = self._transform({keys.TARGET_TIMES: wide})[keys.TARGET_TIMES]
+        return tf.sparse.to_dense(shares, default_value=1.0)
+
     def known_history(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
         """Returns the corpus rows of the latest known ids of each history, ragged [batch, up to max_history]."""
         rows = self._rows.lookup(ids)
@@ -73,25 +87,30 @@ class WindowReader(tf.Module):
         parsed, features = self._parse(serialized)
         target = self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0]
         seen = self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1)
-        return EvalBatch(features, self.known_history(parsed[keys.HISTORY_IDS]).to_tensor(-1), target, seen)
+        history = self.known_history(parsed[keys.HISTORY_IDS]).to_tensor(-1)
+        return EvalBatch(features, history, target, seen, self.shares_of_span(parsed[keys.TARGET_TIMES])[:, 0])
 
-    def train_batch(self, serialized: tf.Tensor) -> TrainBatch:
-        """Parses train windows: [batch] strings."""
+    def train_batch(self, serialized: tf.Tensor, seed: tf.Tensor) -> TrainBatch:
+        """Parses train windows: [batch] strings; `seed` [2] decides all that is random about them."""
         parsed, features = self._parse(serialized)
-        history = self._rows.lookup(parsed[keys.HISTORY_IDS])
-        targets = self._rows.lookup(parsed[keys.TARGET_IDS])
-        known_history, known_targets = history >= 0, targets >= 0
-        history = tf.ragged.boolean_mask(history, known_history)
-        history_times = tf.ragged.boolean_mask(parsed[keys.HISTORY_TIMES], known_history)
-        targets = tf.ragged.boolean_mask(targets, known_targets)
-        target_times = tf.ragged.boolean_mask(parsed[keys.TARGET_TIMES], known_targets)
-        weights = tf.ragged.boolean_mask(parsed[keys.TARGET_WEIGHTS], known_targets)
+        history, history_times = self._known(parsed, keys.HISTORY_IDS, parsed[keys.HISTORY_TIMES])
+        targets, target_times, weights = self._known(
+            parsed, keys.TARGET_IDS, parsed[keys.TARGET_TIMES], parsed[keys.TARGET_WEIGHTS]
+        )
+        in_window = tf.cast(
+            history.row_lengths()[:, tf.newaxis] + tf.range(tf.reduce_max(targets.row_lengths())), tf.int32
+        )
         if self._strict_times:
             times = tf.concat([history_times, target_times], axis=1).to_tensor(tf.int64.max)
             positions = tf.searchsorted(times, target_times.to_tensor(tf.int64.max), side="left")
+            if self._basket_mates:
+                seeds = tf.random.experimental.stateless_split(seed, 3)
+                (history,) = shuffled_baskets(history_times, seeds[0], history)
+                targets, weights = shuffled_baskets(target_times, seeds[1], targets, weights)
+                with_mates = tf.random.stateless_uniform([tf.shape(positions)[0], 1], seeds[2]) < self._basket_mates
+                positions = tf.where(with_mates, in_window, positions)
         else:
-            in_window = tf.range(tf.reduce_max(targets.row_lengths()))
-            positions = tf.cast(history.row_lengths()[:, tf.newaxis] + in_window, tf.int32)
+            positions = in_window
         items = tf.concat([history, targets], axis=1).to_tensor(-1)
         weights = weights.to_tensor(0.0)
         return TrainBatch(
@@ -103,11 +122,38 @@ class WindowReader(tf.Module):
             positions=positions,
             weights=weights,
             seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
+            times=self.shares_of_span(target_times),
         )
+
+    def _known(
+        self, parsed: Mapping[str, tf.RaggedTensor], ids: str, *columns: tf.RaggedTensor
+    ) -> list[tf.RaggedTensor]:
+        """Returns the corpus rows of ids, and the columns beside them, without those that the corpus lacks."""
+        rows = self._rows.lookup(parsed[ids])
+        return [tf.ragged.boolean_mask(column, rows >= 0) for column in (rows, *columns)]
 
     def _parse(self, serialized: tf.Tensor) -> tuple[dict[str, tf.RaggedTensor], dict[str, tf.Tensor]]:
         parsed = tf.io.parse_example(serialized, {**_WINDOW_SPEC, **self._raw_spec})
         return parsed, self.transform({name: parsed[name] for name in self._raw_spec})
+
+
+def shuffled_baskets(times: tf.RaggedTensor, seed: tf.Tensor, *columns: tf.RaggedTensor) -> list[tf.RaggedTensor]:
+    """Returns the columns with the rows of one time in a random order, the same one for all columns.
+
+    Args:
+      times: int64 [batch, n], ascending.
+      seed: [2].
+      columns: [batch, n] each.
+    """
+    dense = times.to_tensor(tf.int64.max)
+    is_new = tf.pad(dense[:, 1:] != dense[:, :-1], [[0, 0], [1, 0]])[:, : tf.shape(dense)[1]]
+    baskets = tf.cumsum(tf.cast(is_new, tf.float32), axis=1)
+    order = tf.argsort(baskets + tf.random.stateless_uniform(tf.shape(dense), seed), axis=1, stable=True)
+    lengths = times.row_lengths()
+    return [
+        tf.RaggedTensor.from_tensor(tf.gather(column.to_tensor(), order, batch_dims=1), lengths=lengths)
+        for column in columns
+    ]
 
 
 _WINDOW_SPEC = {
@@ -161,7 +207,8 @@ def train_batches(
         records = _records(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
         if isinstance(settings.train.loss, types.InBatchLoss):
             return _target_batches(reader, records, settings, seed)
-        return _similar_lengths(records, settings).map(reader.train_batch, tf.data.AUTOTUNE)
+        batches = _similar_lengths(records, settings).enumerate()
+        return batches.map(lambda number, rows: reader.train_batch(rows, tf.stack([seed, number])), tf.data.AUTOTUNE)
 
     epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
     return _without_autotuner(epochs.flat_map(one_epoch).prefetch(4))
@@ -211,9 +258,14 @@ def _target_batches(
 ) -> tf.data.Dataset:
     """Batches single targets, at most one of each query."""
     max_history = settings.windows.max_history if settings.history_tower else 0
+
+    def targets_of(number: tf.Tensor, rows: tf.Tensor) -> TrainBatch:
+        return explode(reader.train_batch(rows, tf.stack([seed, number])), max_history)
+
     targets = (
         records.batch(_EXPLODED_WINDOWS)
-        .map(lambda serialized: explode(reader.train_batch(serialized), max_history), tf.data.AUTOTUNE)
+        .enumerate()
+        .map(targets_of, tf.data.AUTOTUNE)
         # Dataset.unbatch reads through a null pointer where a column has width 0.
         .flat_map(tf.data.Dataset.from_tensor_slices)
         .shuffle(_SHUFFLE_TARGETS, seed=seed)
@@ -245,6 +297,7 @@ def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
         positions=(ends - starts)[:, tf.newaxis],
         weights=tf.gather_nd(batch.weights, present)[:, tf.newaxis],
         seen=tf.zeros([tf.size(ends), 0], tf.int32),
+        times=tf.gather_nd(batch.times, present)[:, tf.newaxis],
     )
 
 

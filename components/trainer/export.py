@@ -52,7 +52,9 @@ class ServingModule(tf.Module):
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], types.FeatureType.CATEGORY)
         history = self._reader.known_history(inputs[keys.HISTORY_IDS]).to_tensor(-1)
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history)}
+        times = inputs[keys.QUERY_TIME][:, tf.newaxis]
+        asked = self._reader.shares_of_span(tf.ragged.boolean_mask(times, times != 0))
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0])}
 
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._reader.rows(candidate_id)
@@ -61,7 +63,7 @@ class ServingModule(tf.Module):
 
     def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
-        queries = self._embed(batch.features, batch.history)
+        queries = self._embed(batch.features, batch.history, batch.times)
         rank, rank_with_seen = target_ranks(queries, self.candidate_embeddings, batch.target, batch.seen)
         popularity, popularity_with_seen = popularity_ranks(self._counts, batch.target, batch.seen)
         return {
@@ -71,8 +73,8 @@ class ServingModule(tf.Module):
             keys.POPULARITY_RANK_WITH_SEEN: popularity_with_seen,
         }
 
-    def _embed(self, features: Mapping[str, tf.Tensor], history: tf.Tensor) -> tf.Tensor:
-        return embed_histories(self._query_tower, features, history, self.candidate_embeddings, self._normalize)
+    def _embed(self, features: Mapping[str, tf.Tensor], history: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
+        return embed_histories(self._query_tower, features, history, self.candidate_embeddings, times, self._normalize)
 
 
 def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:

@@ -12,6 +12,7 @@ from components.trainer import losses, towers
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureSpec
 from components.trainer.noise import Noise
+from components.trainer.query_time import QueryTimeEmbedding
 from components.trainer.settings import Settings
 from shortlist.config import types
 
@@ -31,6 +32,8 @@ class TrainBatch(NamedTuple):
     """float32 [batch, targets]."""
     seen: tf.Tensor
     """int32 [batch, seen]: all of the query's train candidates."""
+    times: tf.Tensor
+    """float32 [batch, targets]: when each target was met, from 0, the first of all train targets, to 1, the last."""
 
 
 class RetrievalModel(tfrs.models.Model):
@@ -61,9 +64,19 @@ class RetrievalModel(tfrs.models.Model):
         """Returns [n, embedding_dim] for rows [n] of the corpus, for all of them unless given."""
         return self._output(self.candidate_tower(rows, noise=noise))
 
-    def embed_queries(self, features: Mapping[str, tf.Tensor], history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """Returns [batch, embedding_dim] of whole histories, see `embed_histories`."""
-        return embed_histories(self.query_tower, features, history, candidates, self._normalize)
+    def embed_queries(
+        self,
+        features: Mapping[str, tf.Tensor],
+        history: tf.Tensor,
+        candidates: tf.Tensor,
+        times: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Returns [batch, embedding_dim] of whole histories, see `embed_histories`.
+
+        Without `times` all are asked at the end of train.
+        """
+        times = tf.ones([tf.shape(history)[0]]) if times is None else times
+        return embed_histories(self.query_tower, features, history, candidates, times, self._normalize)
 
     def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
         """Returns the mean loss of a batch's targets, weighted."""
@@ -75,9 +88,9 @@ class RetrievalModel(tfrs.models.Model):
     def _corpus_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
         assert isinstance(self._loss_config, types.CorpusLoss)
         candidates = self.embed_candidates(noise=noise)
-        windows, targets, positions, weights = _flat_targets(inputs)
+        windows, targets, positions, weights, times = _flat_targets(inputs)
         items = gather_items(candidates, inputs.items) if self.query_tower.reads_history else None
-        queries = self._output(self.query_tower(inputs.features, items, windows, positions, noise=noise))
+        queries = self._output(self.query_tower(inputs.features, items, windows, positions, times, noise=noise))
         not_negatives = None
         if self._loss_config.mask_other_targets:
             not_negatives = tf.gather(losses.rows_to_mask(inputs.seen, self._corpus_size), windows)
@@ -87,7 +100,7 @@ class RetrievalModel(tfrs.models.Model):
     def _in_batch_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
         config = self._loss_config
         assert isinstance(config, types.InBatchLoss)
-        windows, targets, positions, weights = _flat_targets(inputs)
+        windows, targets, positions, weights, times = _flat_targets(inputs)
         sampled = targets
         if config.uniform_negatives:
             draw = (noise or Noise(self._seed, self.step)).draw()
@@ -101,7 +114,7 @@ class RetrievalModel(tfrs.models.Model):
         embedded = self.embed_candidates(named, noise=noise)
         item_places = tf.where(inputs.items >= 0, tf.reshape(places[:length], tf.shape(inputs.items)), -1)
         items = gather_items(embedded, item_places)
-        queries = self._output(self.query_tower(inputs.features, items, windows, positions, noise=noise))
+        queries = self._output(self.query_tower(inputs.features, items, windows, positions, times, noise=noise))
         probability = None
         if config.logq:
             probability = losses.sampling_probability(
@@ -126,12 +139,12 @@ def make_query_tower(
     settings: Settings, specs: Sequence[FeatureSpec], query_ids: int
 ) -> towers.FeaturesTower | towers.HistoryTower:
     """Returns the query tower that the settings ask for."""
-    width = settings.model.embedding_dim
-    config = settings.model.query_tower
-    if isinstance(config, types.FeaturesTower):
-        return towers.FeaturesTower(config, specs, query_ids, width)
+    model = settings.model
+    time = QueryTimeEmbedding(model.query_time, model.embedding_dim) if model.query_time else None
+    if isinstance(model.query_tower, types.FeaturesTower):
+        return towers.FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time)
     max_items = settings.windows.max_history + settings.windows.max_targets
-    return towers.HistoryTower(config, specs, max_items, width)
+    return towers.HistoryTower(model.query_tower, specs, max_items, model.embedding_dim, time)
 
 
 def embed_histories(
@@ -139,6 +152,7 @@ def embed_histories(
     features: Mapping[str, tf.Tensor],
     history: tf.Tensor,
     candidates: tf.Tensor,
+    times: tf.Tensor,
     normalize: bool,
 ) -> tf.Tensor:
     """Returns [batch, embedding_dim]: each query after its whole history.
@@ -148,12 +162,13 @@ def embed_histories(
       features: Transformed query features and `query_id`, [batch, ...] each.
       history: [batch, length] rows of the corpus, oldest first, padded with -1 at the right.
       candidates: [corpus, embedding_dim].
+      times: float32 [batch] from 0 to 1: when each query is asked.
       normalize: Whether outputs have length 1.
     """
     items = gather_items(candidates, history) if tower.reads_history else None
     windows = tf.range(tf.shape(history)[0])
     positions = tf.reduce_sum(tf.cast(history >= 0, tf.int32), axis=1)
-    embeddings = tower(features, items, windows, positions)
+    embeddings = tower(features, items, windows, positions, times)
     return tf.math.l2_normalize(embeddings, axis=-1) if normalize else embeddings
 
 
@@ -163,12 +178,13 @@ def gather_items(candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     return tf.gather(candidates, tf.maximum(rows, 0)) * present
 
 
-def _flat_targets(inputs: TrainBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns (windows, targets, positions, weights), [n] each, of the targets that are not padding."""
+def _flat_targets(inputs: TrainBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns (windows, targets, positions, weights, times), [n] each, of the targets that are not padding."""
     present = tf.where(inputs.targets >= 0)
     return (
         tf.cast(present[:, 0], tf.int32),
         tf.gather_nd(inputs.targets, present),
         tf.gather_nd(inputs.positions, present),
         tf.gather_nd(inputs.weights, present),
+        tf.gather_nd(inputs.times, present),
     )

@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureEncoder, FeatureSpec
 from components.trainer.noise import Noise, dropout
+from components.trainer.query_time import QueryTimeEmbedding
 from shortlist import keys
 from shortlist.config import types
 
@@ -72,9 +73,11 @@ class FeaturesTower(tf.keras.layers.Layer):
         specs: Sequence[FeatureSpec],
         query_ids: int,
         embedding_dim: int,
+        query_time: QueryTimeEmbedding | None = None,
     ) -> None:
         """Makes the tables; `query_ids` is the number of query ids seen in train."""
         super().__init__()
+        self._query_time = query_time
         self._dropout_rate = config.dropout
         self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
         self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
@@ -93,6 +96,7 @@ class FeaturesTower(tf.keras.layers.Layer):
         items: tf.Tensor | None,
         windows: tf.Tensor,
         positions: tf.Tensor,
+        times: tf.Tensor,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Returns [n, embedding_dim]: the embedding of the query of each of `windows`, see `HistoryTower.call`."""
@@ -107,7 +111,7 @@ class FeaturesTower(tf.keras.layers.Layer):
         if self._encoder is not None:
             parts.append(self._encoder(features, noise=noise))
         rows = sum(parts[1:], tf.tile(self._common, [tf.shape(features[keys.QUERY_ID])[0], 1]))
-        return tf.gather(self._hidden(rows), windows)
+        return add_time(tf.gather(self._hidden(rows), windows), self._query_time, times)
 
 
 class HistoryTower(tf.keras.layers.Layer):
@@ -126,9 +130,11 @@ class HistoryTower(tf.keras.layers.Layer):
         specs: Sequence[FeatureSpec],
         max_items: int,
         embedding_dim: int,
+        query_time: QueryTimeEmbedding | None = None,
     ) -> None:
         """Makes the blocks; `max_items` is the longest sequence of items that will ever come."""
         super().__init__()
+        self._query_time = query_time
         self._dropout_rate = config.dropout
         self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
         self._start = self.add_weight(
@@ -146,6 +152,7 @@ class HistoryTower(tf.keras.layers.Layer):
         items: tf.Tensor,
         windows: tf.Tensor,
         positions: tf.Tensor,
+        times: tf.Tensor,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Returns [n, embedding_dim], one vector for each (window, position) pair.
@@ -155,6 +162,7 @@ class HistoryTower(tf.keras.layers.Layer):
           items: [batch, length, embedding_dim], the candidate tower's embeddings, oldest first.
           windows: [n] rows of the batch.
           positions: [n], how many of the window's items each output has seen.
+          times: float32 [n] from 0 to 1, when each output is asked for.
           noise: Source of dropout; None when not training.
         """
         batch, length = tf.shape(items)[0], tf.shape(items)[1]
@@ -167,7 +175,12 @@ class HistoryTower(tf.keras.layers.Layer):
             hidden = block(hidden, noise=noise)
         width = hidden.shape[-1]
         flat = tf.gather(tf.reshape(hidden, [-1, width]), windows * (length + 1) + positions)
-        return self._norm(flat)
+        return add_time(self._norm(flat), self._query_time, times)
+
+
+def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: tf.Tensor) -> tf.Tensor:
+    """Returns queries [n, embedding_dim], each with the vector of its time where the model has such vectors."""
+    return queries if query_time is None else queries + query_time(times)
 
 
 class CausalBlock(tf.keras.layers.Layer):

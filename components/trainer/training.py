@@ -77,7 +77,7 @@ def evaluate(model: RetrievalModel, batches: tf.data.Dataset) -> dict[str, float
 def _rank_function(model: RetrievalModel, batches: tf.data.Dataset) -> Any:
     @tf.function(input_signature=[batches.element_spec, tf.TensorSpec([None, None], tf.float32)])
     def ranks(batch: EvalBatch, candidates: tf.Tensor) -> tf.Tensor:
-        queries = model.embed_queries(batch.features, batch.history, candidates)
+        queries = model.embed_queries(batch.features, batch.history, candidates, batch.times)
         return target_ranks(queries, candidates, batch.target, batch.seen)[0]
 
     return ranks

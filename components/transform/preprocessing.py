@@ -25,7 +25,7 @@ _MAX_QUERY_IDS = 5_000_000
 
 
 def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -> dict[str, Column]:
-    """Transforms windows: the query's id and features, and counts the train targets.
+    """Transforms windows: the query's id, features and times, and counts the train targets.
 
     Each train interaction is a target exactly once, so the counts of
     `target_ids` are the counts of the train interactions; the windows'
@@ -36,9 +36,11 @@ def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str,
       inputs: Sparse window features, see `components/windows`.
       custom_config: `features`: feature name to `Feature` as a dict.
     """
-    targets = tf.sparse.retain(inputs[keys.TARGET_IDS], inputs[keys.TARGET_WEIGHTS].values > 0.0)
+    is_target = inputs[keys.TARGET_WEIGHTS].values > 0.0
+    targets = tf.sparse.retain(inputs[keys.TARGET_IDS], is_target)
     tft.vocabulary(targets, store_frequency=True, vocab_filename=CANDIDATE_COUNTS)
     outputs = _transform_features(inputs, custom_config["features"])
+    outputs[keys.TARGET_TIMES] = _share_of_span(inputs[keys.TARGET_TIMES], is_target)
     outputs[keys.QUERY_ID] = tft.compute_and_apply_vocabulary(
         _dense(inputs[keys.QUERY_ID], ""),
         top_k=_MAX_QUERY_IDS,
@@ -98,6 +100,16 @@ def _z_score(column: tf.SparseTensor) -> tf.Tensor:
     missing = tf.math.is_nan(dense)
     scaled = (dense - tft.mean(floats)) / _positive(tf.sqrt(tft.var(floats)))
     return tf.where(missing, tf.zeros_like(scaled), scaled)
+
+
+def _share_of_span(times: tf.SparseTensor, is_target: tf.Tensor) -> tf.SparseTensor:
+    """[batch, n] times to how much of the train targets' span has passed: 0 up to the first, 1 from the last one on."""
+    targets = tf.sparse.retain(times, is_target)
+    first, last = tft.min(targets), tft.max(targets)
+    passed = tf.cast(times.values - first, tf.float64) / tf.cast(tf.maximum(last - first, 1), tf.float64)
+    # Where all are at one time, that is the last one.
+    shares = tf.where(times.values >= last, tf.ones_like(passed), tf.maximum(passed, 0.0))
+    return tf.SparseTensor(times.indices, tf.cast(shares, tf.float32), times.dense_shape)
 
 
 def _positive(deviation: tf.Tensor) -> tf.Tensor:

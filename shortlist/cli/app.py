@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, schema, signals
+from shortlist.cli.plain import plain
 from shortlist.errors import ExitCode, ShortlistError
 
 app = typer.Typer(
@@ -59,4 +60,5 @@ def _stderr() -> Console:
 def _print_error(sentence: str) -> None:
     stderr = _stderr()
     stderr.print("[bold red]Error:[/] ", end="")
-    stderr.print(sentence, markup=False, soft_wrap=True)
+    # It may quote the data; only its own line breaks are meant.
+    stderr.print("\n".join(map(plain, sentence.split("\n"))), markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from shortlist.cli.plain import plain
 
 if TYPE_CHECKING:
     from shortlist.lineage.store import Execution
@@ -53,11 +54,11 @@ def _as_tree(name: str, trace: Trace) -> Tree:
         by = f"run {execution.run_id}" if execution.run_id else "by hand"
         branch = tree.add(f"[bold]{execution.node:<24}[/] {_when(execution)} {execution.seconds:7.1f} s  {by}")
         for fact in step.facts:
-            branch.add(escape(fact))
+            branch.add(escape(plain(fact)))
     for step in trace.cut_short:
         branch = tree.add(f"[dim]{step.execution.node:<24} {_when(step.execution)}  run {step.execution.run_id}[/]")
         for fact in step.facts:
-            branch.add(f"[dim]{escape(fact)}[/]")
+            branch.add(f"[dim]{escape(plain(fact))}[/]")
     return tree
 
 

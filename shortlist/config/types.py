@@ -375,11 +375,23 @@ class CandidateTower(Section):
     """Dropout on the candidate's features while training."""
 
 
+class QueryTime(Section):
+    """A learned vector for the moment a query is asked, added to its embedding."""
+
+    knots: int = pydantic.Field(32, ge=2, le=10_000)
+    """Moments with a vector of their own, evenly spaced from the first train target to the last; in between,
+    interpolated."""
+
+
 class Model(Section):
     """The two towers."""
 
     query_tower: QueryTower = HistoryTower()
     candidate_tower: CandidateTower = CandidateTower()
+
+    query_time: QueryTime | None = None
+    """Follow demand through time; needs data.interactions.timestamp. What is asked later than the last train
+    target, or without query_time, is asked at it."""
 
     embedding_dim: int = pydantic.Field(64, ge=2, le=4096)
     """Width of both towers' output."""
@@ -463,6 +475,10 @@ class Train(Section):
     patience: int = pydantic.Field(5, ge=1)
     """Evaluations without a better eval NDCG@10 after which training stops; the best weights are kept."""
 
+    basket_mates: float = pydantic.Field(0.0, ge=0.0, le=1.0)
+    """Share of train windows, others in each epoch, in which a target also looks back on rows of its own basket, in
+    random order; split leave_last_basket only. Eval and test rows never do."""
+
     seed: int = 1
     """Seeds weights, shuffling, dropout and sampling."""
 
@@ -519,7 +535,8 @@ class Beam(Section):
     """How Beam runs on one machine."""
 
     running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
-    """DirectRunner's mode; in_memory is the fastest for small data."""
+    """DirectRunner's mode; in_memory is the fastest for small data. The other two open ports without a password on all
+    of the machine's interfaces while they run: not for a machine that others can reach."""
 
     num_workers: int = pydantic.Field(1, ge=0)
     """DirectRunner's workers; 0 is one a core."""
@@ -560,5 +577,15 @@ class Config(Section):
             raise ValueError(
                 "split random claims no order, so a history tower has no history to read; "
                 "use query_tower.kind: features or another split"
+            )
+        if self.train.basket_mates and self.data.split.kind != "leave_last_basket":
+            raise ValueError(
+                f"train.basket_mates is for split leave_last_basket, whose windows tell baskets apart; the split is "
+                f"{self.data.split.kind}, remove basket_mates"
+            )
+        if self.model.query_time and self.data.interactions.timestamp is None:
+            raise ValueError(
+                "model.query_time needs the times of the interactions; name their column in "
+                "data.interactions.timestamp, or remove query_time"
             )
         return self

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from shortlist import inputs
 from shortlist.errors import BadInputError
+from shortlist.findings import WARNINGS_PROPERTY
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
 
@@ -186,6 +187,15 @@ def _windows(execution: Execution) -> list[str]:
     return [f"targets: {rows}; {stats['candidates']:,} candidates"]
 
 
+def _gate(execution: Execution) -> list[str]:
+    report = execution.output("report")
+    if report is None:
+        return []
+    warnings = json.loads(str(report.properties.get(WARNINGS_PROPERTY, "[]")))
+    not_compared = json.loads(str(report.properties.get("not_compared", "{}")))
+    return ["passed", *warnings, *(f"{table} not compared: {reason}" for table, reason in not_compared.items())]
+
+
 def _ingestion(execution: Execution) -> list[str]:
     properties, examples = execution.properties, execution.output("examples")
     if "data_path" not in properties:
@@ -216,6 +226,7 @@ _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
     "Baseline": _baseline,
     "Trainer": _trainer,
     "Windows": _windows,
+    "DataGate": _gate,
     "InteractionsSchema": _schema,
     "CandidatesSchema": _schema,
     "QueriesSchema": _schema,

@@ -50,7 +50,7 @@ def _pairs(batch):
 
 def _train_pairs(trained, world):
     """Counts the (query, target) pairs of the files."""
-    batch = trained[1].train_batch(tf.constant(worlds.read(world.windows["train"])))
+    batch = trained[1].train_batch(tf.constant(worlds.read(world.windows["train"])), worlds.SEED)
     return collections.Counter(_pairs(batch))
 
 
@@ -93,7 +93,7 @@ def test_what_a_target_looks_back_on(world, trained, split, positions):
         _window([1, 99, 2, 3], [100, 100, 100, 101], [4, 5, 6, 7], [101, 102, 103, 103]),
         _window(targets=[8, 9], target_times=[50, 50]),
     ]
-    batch = _reader(world, trained, split=split).train_batch(tf.constant(records))
+    batch = _reader(world, trained, split=split).train_batch(tf.constant(records), worlds.SEED)
     # The last target is nobody's past.
     assert batch.items.numpy().tolist() == [[1, 2, 3, 4, 5, 6], [8, 9, -1, -1, -1, -1]]
     assert batch.targets.numpy().tolist() == [[4, 5, 6, 7], [8, 9, -1, -1]]
@@ -105,7 +105,7 @@ def test_what_a_target_looks_back_on(world, trained, split, positions):
 def test_an_unknown_target_is_left_out_with_its_time_and_weight(world, trained):
     record = _window([1], [100], [2, 99, 3], [101, 102, 103])
     for split in ("leave_last_out", "leave_last_basket"):
-        batch = _reader(world, trained, split=split).train_batch(tf.constant([record]))
+        batch = _reader(world, trained, split=split).train_batch(tf.constant([record]), worlds.SEED)
         assert batch.targets.numpy().tolist() == [[2, 3]]
         assert batch.weights.numpy().tolist() == [[1, 3]]
         assert batch.positions.numpy().tolist() == [[1, 2]]
@@ -115,7 +115,7 @@ def test_a_row_of_weight_0_is_looked_back_on_and_no_target(world, trained):
     record = tf.train.Example.FromString(_window([1], [100], [2, 3, 4], [101, 102, 103]))
     record.features.feature[keys.TARGET_WEIGHTS].float_list.value[1] = 0.0
     for split in ("leave_last_out", "leave_last_basket"):
-        batch = _reader(world, trained, split=split).train_batch(tf.constant([record.SerializeToString()]))
+        batch = _reader(world, trained, split=split).train_batch(tf.constant([record.SerializeToString()]), worlds.SEED)
         assert batch.items.numpy().tolist() == [[1, 2, 3]]
         assert batch.targets.numpy().tolist() == [[2, -1, 4]]
         assert batch.positions.numpy()[0, [0, 2]].tolist() == [1, 3]
@@ -127,13 +127,52 @@ def test_a_basket_is_no_history_of_its_own_items(world):
 
     def basket(third):
         record = _window([1, 2], [100, 100], [4, third, 7], [101, 103, 103])
-        batch = reader.train_batch(tf.constant([record]))
+        batch = reader.train_batch(tf.constant([record]), worlds.SEED)
         items = tf.gather(model.embed_candidates(), batch.items)
-        return model.query_tower(batch.features, items, tf.zeros([3], tf.int32), batch.positions[0]).numpy()[1:]
+        return model.query_tower(
+            batch.features, items, tf.zeros([3], tf.int32), batch.positions[0], batch.times[0]
+        ).numpy()[1:]
 
     first, second = basket(6)
     np.testing.assert_allclose(first, second, atol=1e-6)
     np.testing.assert_allclose(basket(9), basket(6), atol=1e-6)
+
+
+def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(world, trained):
+    record = _window([1, 2], [100, 100], [3, 4, 5, 6], [101, 102, 102, 103])
+    settings = worlds.settings(split="leave_last_basket", train={"basket_mates": 0.5})
+    reader = worlds.assemble(world, settings)[1]
+    seen = collections.defaultdict(set)
+    for number in range(60):
+        batch = reader.train_batch(tf.constant([record]), (1, number))
+        items, targets, positions = batch.items.numpy()[0], batch.targets.numpy()[0], batch.positions.numpy()[0]
+        assert sorted(items[:2]) == [1, 2]
+        assert set(targets[1:3]) == {4, 5}
+        for target, weight, position in zip(targets, batch.weights.numpy()[0], positions, strict=True):
+            # The weight goes with its target.
+            assert weight == target - 2
+            seen[int(target)].add(tuple(sorted(items[:position])))
+    assert seen[3] == {(), (1, 2)} - {()}
+    assert seen[4] == {(1, 2, 3), (1, 2, 3, 5)}
+    assert seen[5] == {(1, 2, 3), (1, 2, 3, 4)}
+    assert seen[6] == {(1, 2, 3, 4, 5)}
+
+
+def test_no_window_or_every_window_has_basket_mates(world):
+    record = _window([1], [100], [2, 3], [101, 101])
+    for share, wanted in ((0.0, [1, 1]), (1.0, [1, 2])):
+        settings = worlds.settings(split="leave_last_basket", train={"basket_mates": share})
+        reader = worlds.assemble(world, settings)[1]
+        assert reader.train_batch(tf.constant([record]), worlds.SEED).positions.numpy().tolist() == [wanted]
+
+
+def test_times_run_from_the_first_train_target_to_the_last(world, trained):
+    # The world's train targets are at 100, 101 and 102; its eval and test rows at 103 are not counted.
+    record = _window([1], [100], [2, 3, 4, 5, 6], [50, 100, 101, 102, 900])
+    batch = trained[1].train_batch(tf.constant([record]), worlds.SEED)
+    assert batch.times.numpy().tolist() == [[0.0, 0.0, 0.5, 1.0, 1.0]]
+    rows = [_window([1], [100], [2], [101]), _window(targets=[3], target_times=[103])]
+    assert trained[1].eval_batch(tf.constant(rows)).times.numpy().tolist() == [0.5, 1.0]
 
 
 def test_each_train_target_comes_once_an_epoch(trained, world):
@@ -172,14 +211,14 @@ def test_an_in_batch_step_has_at_most_max_positions(trained, world):
 def test_one_target_a_query_is_its_first():
     columns = tf.range(6)[:, tf.newaxis]
     queries = tf.constant([[4], [7], [4], [5], [7], [6]])
-    batch = TrainBatch({keys.QUERY_ID: queries}, columns, columns, columns, columns, columns)
+    batch = TrainBatch({keys.QUERY_ID: queries}, *[columns] * 6)
     assert dataset.one_target_a_query(batch, 10).targets.numpy().ravel().tolist() == [0, 1, 3, 5]
     assert dataset.one_target_a_query(batch, 3).targets.numpy().ravel().tolist() == [0, 1, 3]
 
 
 def test_explode_gives_each_target_its_latest_items(world, trained):
     records = [_window([1, 2, 3], targets=[4, 5]), _window(targets=[6, 7], query_id=b"q02")]
-    batch = trained[1].train_batch(tf.constant(records))
+    batch = trained[1].train_batch(tf.constant(records), worlds.SEED)
     exploded = dataset.explode(batch, 3)
     assert exploded.targets.numpy().tolist() == [[4], [5], [6], [7]]
     assert exploded.items.numpy().tolist() == [[1, 2, 3], [2, 3, 4], [-1, -1, -1], [6, -1, -1]]

@@ -183,7 +183,7 @@ def _model(world, loss, **model):
 
 def _batch(reader, world):
     """Four windows with weights 0.5, 1.0, 1.5 and so on."""
-    batch = reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:4]))
+    batch = reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:4]), worlds.SEED)
     weights = 0.5 * (1 + np.arange(batch.targets.shape.num_elements(), dtype=np.float32)).reshape(batch.targets.shape)
     return batch._replace(weights=tf.where(batch.targets >= 0, weights, 0.0))
 

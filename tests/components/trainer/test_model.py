@@ -13,11 +13,16 @@ _FEATURES_TOWER = {"query_tower": {"kind": "features"}, "embedding_dim": 8}
 
 
 def _batch(world, reader):
-    return reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:3]))
+    return reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:3]), worlds.SEED)
 
 
 def _log_softmax(scores):
     return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+
+
+def _first_targets(batch):
+    columns = ("targets", "positions", "weights", "times")
+    return batch._replace(**{name: getattr(batch, name)[:, :1] for name in columns})
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -46,9 +51,7 @@ def test_in_batch_loss_corrects_for_the_target_frequency(world):
     settings = worlds.settings(model=_FEATURES_TOWER, train={"loss": switches})
     model, reader, corpus = worlds.assemble(world, settings)
     batch = _batch(world, reader)
-    one_each = TrainBatch(
-        batch.features, batch.items, batch.targets[:, :1], batch.positions[:, :1], batch.weights[:, :1], batch.seen
-    )
+    one_each = _first_targets(batch)
     targets = one_each.targets.numpy()[:, 0]
     candidates = model.embed_candidates().numpy()
     queries = model.embed_queries(batch.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
@@ -63,9 +66,7 @@ def test_uniform_negatives_join_with_their_own_probability(world):
     settings = worlds.settings(model=_FEATURES_TOWER, train={"loss": switches})
     model, reader, corpus = worlds.assemble(world, settings)
     batch = _batch(world, reader)
-    one_each = TrainBatch(
-        batch.features, batch.items, batch.targets[:, :1], batch.positions[:, :1], batch.weights[:, :1], batch.seen
-    )
+    one_each = _first_targets(batch)
     targets = one_each.targets.numpy()[:, 0]
     candidates = model.embed_candidates().numpy()
     queries = model.embed_queries(batch.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
@@ -97,6 +98,7 @@ def test_padding_adds_nothing_to_the_loss(trained, world):
         positions=tf.pad(batch.positions, pad),
         weights=tf.pad(batch.weights, pad),
         seen=tf.pad(batch.seen, pad, constant_values=-1),
+        times=tf.pad(batch.times, pad),
     )
     assert float(model.compute_loss(padded)) == pytest.approx(float(model.compute_loss(batch)), rel=1e-5)
 

@@ -19,7 +19,7 @@ def _outputs(model, features, items, count):
     """Returns what the tower says at each position from 0 to `count` of one window, [count + 1, embedding_dim]."""
     embedded = tf.gather(model.embed_candidates(), items)[tf.newaxis]
     positions = tf.range(count + 1)
-    return model.query_tower(features, embedded, tf.zeros_like(positions), positions).numpy()
+    return model.query_tower(features, embedded, tf.zeros_like(positions), positions, tf.ones([count + 1])).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def _features_tower(**config):
 def _embed(tower, query_ids, cities):
     features = {keys.QUERY_ID: tf.constant(query_ids, tf.int64), "city": tf.constant(cities, tf.int64)}
     windows = tf.range(len(query_ids))
-    return tower(features, None, windows, tf.zeros_like(windows)).numpy()
+    return tower(features, None, windows, tf.zeros_like(windows), tf.ones(windows.shape)).numpy()
 
 
 def test_an_unknown_query_is_one_without_an_id():
@@ -153,7 +153,7 @@ def test_a_features_tower_may_do_without_ids_and_repeats_a_query_for_each_of_its
     rows = _embed(tower, [[0], [1], [2]], [[0], [0], [1]])
     np.testing.assert_array_equal(rows[0], rows[1])
     features = {keys.QUERY_ID: tf.constant([[0], [2]], tf.int64), "city": tf.constant([[0], [1]], tf.int64)}
-    repeated = tower(features, None, tf.constant([0, 0, 1]), tf.constant([0, 1, 0])).numpy()
+    repeated = tower(features, None, tf.constant([0, 0, 1]), tf.constant([0, 1, 0]), tf.ones([3])).numpy()
     np.testing.assert_allclose(repeated, rows[[0, 1, 2]], atol=1e-6)
 
 
@@ -171,7 +171,9 @@ def test_dropout_acts_only_with_noise(trained, features):
 
     def outputs(noise):
         items = tf.gather(candidates, [[3, 5]])
-        return model.query_tower(_of(features, 1), items, tf.constant([0]), tf.constant([2]), noise=noise).numpy()
+        return model.query_tower(
+            _of(features, 1), items, tf.constant([0]), tf.constant([2]), tf.ones([1]), noise=noise
+        ).numpy()
 
     first, again, second = (outputs(Noise(1, tf.constant(step))) for step in (0, 0, 1))
     np.testing.assert_array_equal(first, again)

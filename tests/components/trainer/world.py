@@ -30,6 +30,7 @@ QUERY_FEATURES = {
 CANDIDATE_FEATURES = {"title": {"type": "text"}, "genres": {"type": "multi_category"}, "year": {"type": "numeric"}}
 NUM_CANDIDATES = 20
 NUM_QUERIES = 30
+SEED = (1, 2)  # of a train batch
 UNSEEN = b"c19"  # in the catalogue, in no interaction
 _KINDS = {tf.string: schema_pb2.BYTES, tf.float32: schema_pb2.FLOAT, tf.int64: schema_pb2.INT}
 
@@ -107,7 +108,8 @@ def build(split, sizes):
             by_split[window.split].append(records.encode(b"q%02d" % number, window, query_row(number), types_by_name))
     catalogue = [candidate_row(number) for number in reversed(range(NUM_CANDIDATES))]
     spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.QUERY_ID, keys.TARGET_IDS)}
-    spec |= {keys.TARGET_WEIGHTS: tf.io.VarLenFeature(tf.float32)} | raw_feature_spec(features(QUERY_FEATURES))
+    spec |= {keys.TARGET_TIMES: tf.io.VarLenFeature(tf.int64), keys.TARGET_WEIGHTS: tf.io.VarLenFeature(tf.float32)}
+    spec |= raw_feature_spec(features(QUERY_FEATURES))
     candidate_spec = {keys.CANDIDATE_ID: tf.io.VarLenFeature(tf.string)}
     candidate_spec |= raw_feature_spec(features(CANDIDATE_FEATURES))
     return World(

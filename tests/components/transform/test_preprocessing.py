@@ -82,21 +82,57 @@ def test_the_layer_takes_a_subset_of_the_raw_features(candidates):
     assert tf.sparse.to_dense(result["genres"], -1).numpy().tolist() == [[0, 1], [-1, -1], [0, -1]]
 
 
-def test_counts_are_those_of_the_train_targets():
-    spec = {
-        "query_id": tf.io.VarLenFeature(tf.string),
-        "target_ids": tf.io.VarLenFeature(tf.string),
-        "target_weights": tf.io.VarLenFeature(tf.float32),
+_WINDOWS_SPEC = {
+    "query_id": tf.io.VarLenFeature(tf.string),
+    "target_ids": tf.io.VarLenFeature(tf.string),
+    "target_times": tf.io.VarLenFeature(tf.int64),
+    "target_weights": tf.io.VarLenFeature(tf.float32),
+}
+
+
+def _window(query_id, target_ids, target_times, target_weights):
+    return {
+        "query_id": [query_id],
+        "target_ids": target_ids,
+        "target_times": target_times,
+        "target_weights": target_weights,
     }
+
+
+def test_counts_are_those_of_the_train_targets():
     rows = [
         # A row of weight 0 is no target, one of weight 10 is one.
-        {"query_id": [b"u"], "target_ids": [b"a", b"b b", b"c", b"a"], "target_weights": [1.0, 10.0, 0.0, 0.5]},
-        {"query_id": [b"u"], "target_ids": [b"a"], "target_weights": [1.0]},
-        {"query_id": [b"v"], "target_ids": ["ü".encode()], "target_weights": [1.0]},
+        _window(b"u", [b"a", b"b b", b"c", b"a"], [1, 2, 3, 4], [1.0, 10.0, 0.0, 0.5]),
+        _window(b"u", [b"a"], [5], [1.0]),
+        _window(b"v", ["ü".encode()], [1], [1.0]),
     ]
-    output = _analyze(rows, spec, preprocessing.queries_preprocessing_fn, {})
+    output = _analyze(rows, _WINDOWS_SPEC, preprocessing.queries_preprocessing_fn, {})
     assert outputs.candidate_counts(output) == {b"a": 3, b"b b": 1, "ü".encode(): 1}
     assert outputs.vocabulary_size(output, "query_id") == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "expected"),
+    [
+        # The targets' times are 1,000,000,000 to 1,000,000,200; a row of weight 0 before them is no target.
+        (
+            [
+                _window(b"u", [b"a", b"b"], [999_999_000, 1_000_000_000], [0.0, 1.0]),
+                _window(b"v", [b"a"], [1_000_000_200], [1.0]),
+            ],
+            [999_999_000, 1_000_000_000, 1_000_000_050, 1_000_000_200, 2_000_000_000],
+            [0.0, 0.0, 0.25, 1.0, 1.0],
+        ),
+        # One time alone, that of a log without times too, is the last one.
+        ([_window(b"u", [b"a"], [0], [1.0])], [0, 5], [1.0, 1.0]),
+    ],
+)
+def test_times_are_shares_of_the_train_targets_span(rows, asked, expected):
+    output = _analyze(rows, _WINDOWS_SPEC, preprocessing.queries_preprocessing_fn, {})
+    times = tf.sparse.from_dense(tf.constant([asked], tf.int64) + 1)
+    times = tf.SparseTensor(times.indices, times.values - 1, times.dense_shape)
+    shares = output.transform_features_layer()({"target_times": times})["target_times"]
+    assert tf.sparse.to_dense(shares, -1.0).numpy().tolist() == [pytest.approx(expected)]
 
 
 def test_a_constant_numeric_column_gives_zero_not_nan():

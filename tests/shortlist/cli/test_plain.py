@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shortlist.cli import recommend
+from shortlist.cli import app, recommend
 from shortlist.cli.plain import plain
 from tests.shortlist.cli.test_results import printed
 
@@ -38,3 +38,8 @@ def test_reasons(changes):
     text = printed(**{"blessing": blessing, "reasons": [HOSTILE], **changes})
     assert SHOWN in text
     assert "\x1b" not in text
+
+
+def test_an_error_keeps_its_own_line_breaks(capsys):
+    app._print_error(f"two keys:\n{HOSTILE}")
+    assert capsys.readouterr().err == f"Error: two keys:\n{SHOWN}\n"
