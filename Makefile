@@ -35,9 +35,12 @@ help: ## Lists these commands
 run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
 	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
 
+# A process a core; each takes up to 3 GB. What shares one is told in tests/conftest.py.
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+
 test: lint .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
 	@.venv/bin/python requirements/audit.py --in-tests
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
 test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an hour; SHORTLIST_SEED=N repeats the moments
 	@SHORTLIST_KILLS=20 .venv/bin/python -m pytest --capture=no tests/pipeline/test_killed.py
