@@ -76,7 +76,8 @@ class Recommender:
           exclude_seen: Keep the history out of the answer.
           query_features: By name; lists for multi_category features; what is absent counts as missing.
           candidates_titles: Title by candidate id.
-          query_time: When the query is asked, in the interactions' unit of time; the history's latest unless given.
+          query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, and
+            whenever it is later, it is the end of what the model was trained on.
 
         Raises:
           BadInputError: k is more than the model was exported for, it has no such feature, or a value has a wrong type.
@@ -90,7 +91,7 @@ class Recommender:
             keys.QUERY_ID: query_id,
             keys.HISTORY_IDS: ids,
             keys.HISTORY_TIMES: times,
-            keys.QUERY_TIME: max(times, default=0) if query_time is None else query_time,
+            keys.QUERY_TIME: query_time,
             keys.K: k,
             keys.EXCLUDE: ids if exclude_seen else [],
         }

@@ -63,9 +63,10 @@ def test_a_stranger_is_answered_from_the_history(recommender):
     assert ids(recommender.recommend("nobody", history, k=5)) == ids(recommender.recommend("nobody", ["item-3"], k=5))
 
 
-def test_times_go_with_the_history_and_the_latest_stands_for_now(recommender):
+def test_times_go_with_the_history_and_none_is_missing(recommender):
     timed = recommender.recommend("user-1", [("item-3", 5), ("item-4", 7)])
-    assert timed == recommender.recommend("user-1", [("item-3", 5), ("item-4", 7)], query_time=7)
+    assert timed == recommender.recommend("user-1", [("item-3", 5), ("item-4", 7)], query_time=0)
+    assert timed != recommender.recommend("user-1", [("item-3", 5), ("item-4", 7)], query_time=7)
     assert timed != recommender.recommend("user-1", ["item-3", "item-4"])
 
 
