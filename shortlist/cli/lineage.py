@@ -1,4 +1,4 @@
-"""`shortlist lineage`: what made the pushed model?"""
+"""`shortlist lineage`: what made the pushed model, what came of some data, why was nothing pushed, what is served?"""
 
 from __future__ import annotations
 
@@ -7,79 +7,141 @@ import pathlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.tree import Tree
 
 from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from shortlist.cli.plain import plain
+from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
-    from shortlist.lineage.store import Execution
-    from shortlist.lineage.trace import Step, Trace
+    from shortlist.lineage.why import Verdict
+    from shortlist.summary import Summary
+    from shortlist.workspace import Workspace
 
-_WIDTH = 100
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 
+@app.callback()
 def lineage(
+    context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
     version: Annotated[int | None, typer.Option(help="A pushed version; the newest unless given.")] = None,
+    impact: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="What came of data: a run, a table's SHA-256 (its start), an artifact's id."),
+    ] = None,
+    why: Annotated[str | None, typer.Option(metavar="RUN", help="Why a run's model was not pushed.")] = None,
+    served: Annotated[bool, typer.Option("--served", help="What is served, since when, and what it replaced.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what made a pushed model, from the push back to the data files.
 
+    All answers come from ML Metadata, offline; other questions have an option
+    of their own, and `shortlist lineage diff A B` compares two runs.
+
     Example: shortlist lineage --config configs/movielens_100k.yaml
     """
-    from shortlist.config import load_config
+    if context.invoked_subcommand is not None:
+        return
+    asked = {"--version": version is not None, "--impact": impact, "--why": why, "--served": served}
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise BadInputError(f"expected one question at a time, got {' and '.join(given)}; leave all but one out")
+    name, workspace = _workspace(config)
+    if impact:
+        _impact(workspace, impact, as_json)
+    elif why:
+        _why(workspace, why, config, as_json)
+    elif served:
+        _served(name, workspace, as_json)
+    else:
+        _trace(name, workspace, version, as_json)
+
+
+def _trace(name: str, workspace: Workspace, version: int | None, as_json: bool) -> None:
+    from shortlist.cli import lineage_text
+    from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import trace_pushed
+
+    answer = trace_pushed(Store(workspace.metadata_path), version, workspace.is_open)
+    if as_json:
+        _print_json(plain_data.trace(answer))
+    else:
+        lineage_text.print_tree(lineage_text.trace(name, answer))
+
+
+def _impact(workspace: Workspace, named: str, as_json: bool) -> None:
+    from shortlist.cli import lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.impact import impact
+    from shortlist.lineage.store import Store
+
+    answer = impact(Store(workspace.metadata_path), named, workspace.is_open)
+    if as_json:
+        _print_json(plain_data.impact(answer))
+    else:
+        lineage_text.print_tree(lineage_text.impact(answer))
+
+
+def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool) -> None:
+    from shortlist.cli import lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.why import why
+
+    if run_id == "latest":
+        run_id = (workspace.runs_dir / "latest").resolve().name
+    answer = why(Store(workspace.metadata_path), run_id, workspace.is_open, _summary(workspace, run_id))
+    if as_json:
+        _print_json(plain_data.verdict(answer))
+    else:
+        lineage_text.print_tree(lineage_text.verdict(answer, _hints(answer, workspace, config)))
+
+
+def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[str]:
+    """What a reader may want to type next."""
+    from shortlist.lineage.why import Outcome
+
+    log = workspace.run_dir(answer.run_id) / "run.log"
+    latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
+    if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced:
+        return [f"to push it all the same: .venv/bin/shortlist push --force --reason TEXT --config {config}"]
+    if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
+        told = [f"log: {log}"] if log.exists() else []
+        return [*told, f"to go on from what was finished: .venv/bin/shortlist run --config {config}"]
+    return []
+
+
+def _served(name: str, workspace: Workspace, as_json: bool) -> None:
+    from components.pusher import atomic
+    from shortlist.cli import lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.serving import served
+    from shortlist.lineage.store import Store
+
+    answer = served(Store(workspace.metadata_path), atomic.served_version(workspace.serving_dir))
+    if as_json:
+        _print_json(plain_data.served(answer))
+    else:
+        lineage_text.print_tree(lineage_text.served(name, answer))
+
+
+def _workspace(config: pathlib.Path) -> tuple[str, Workspace]:
+    from shortlist.config import load_config
     from shortlist.workspace import Workspace
 
     checked = load_config(config)
-    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
-    trace = trace_pushed(Store(workspace.metadata_path), version, workspace.is_open)
-    if as_json:
-        print(json.dumps(_as_dict(trace), indent=2))
-    else:
-        console = Console(highlight=False)
-        # A tree wraps its lines; in a pipe or a narrow window 100 columns are what it is made for.
-        Console(highlight=False, width=max(console.width, _WIDTH)).print(_as_tree(checked.name, trace))
+    return checked.name, Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
 
 
-def _as_tree(name: str, trace: Trace) -> Tree:
-    tree = Tree(f"[bold]{name} version {trace.version}[/]  {trace.path}")
-    for step in trace.steps:
-        execution = step.execution
-        # A rollback and a forced push belong to no run.
-        by = f"run {execution.run_id}" if execution.run_id else "by hand"
-        branch = tree.add(f"[bold]{execution.node:<24}[/] {_when(execution)} {execution.seconds:7.1f} s  {by}")
-        for fact in step.facts:
-            branch.add(escape(plain(fact)))
-    for step in trace.cut_short:
-        branch = tree.add(f"[dim]{step.execution.node:<24} {_when(step.execution)}  run {step.execution.run_id}[/]")
-        for fact in step.facts:
-            branch.add(f"[dim]{escape(plain(fact))}[/]")
-    return tree
+def _summary(workspace: Workspace, run_id: str) -> Summary | None:
+    """Returns what a run left for programs; None if it left nothing, or nothing that this version can read."""
+    from shortlist.summary import read_summary
+
+    try:
+        return read_summary(workspace.run_dir(run_id) / "summary.json")
+    except (OSError, ValueError):
+        return None
 
 
-def _when(execution: Execution) -> str:
-    return execution.started.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _as_dict(trace: Trace) -> dict[str, object]:
-    return {
-        "version": trace.version,
-        "path": trace.path,
-        "steps": [_step_as_dict(step) for step in trace.steps],
-        "cut_short": [_step_as_dict(step) for step in trace.cut_short],
-    }
-
-
-def _step_as_dict(step: Step) -> dict[str, object]:
-    return {
-        "node": step.execution.node,
-        "run_id": step.execution.run_id,
-        "started": step.execution.started.isoformat(),
-        "seconds": step.execution.seconds,
-        "facts": step.facts,
-    }
+def _print_json(answer: object) -> None:
+    print(json.dumps(answer, indent=2, ensure_ascii=False))

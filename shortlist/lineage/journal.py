@@ -15,13 +15,12 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from shortlist.lineage.store import KILLED as KILLED
 from shortlist.lineage.store import Artifact, Value
 from shortlist.workspace import Workspace
 
 ROLLBACK = "Rollback"
 FORCED_PUSH = "ForcedPush"
-KILLED = "killed"
-"""Custom property of an execution, str: that it ended without a word, and when that was found."""
 
 _UNFINISHED = (pb.Execution.NEW, pb.Execution.RUNNING)
 _PUSHED_DESTINATION = "pushed_destination"

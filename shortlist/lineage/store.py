@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import functools
 import pathlib
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
@@ -15,6 +17,16 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from shortlist.errors import BadInputError
 
 Value = str | int | float
+
+KILLED = "killed"
+"""Custom property of an execution, str: that it ended without a word, and when that was found."""
+
+_FINISHED_ARTIFACT = (pb.Artifact.LIVE, pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED)
+_DELETED_ARTIFACT = (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED)
+# One call with tens of thousands of ids takes time that grows with their square.
+_MOST_IDS = 1000
+# More nodes a call MLMD does not give.
+_MOST_IN_SUBGRAPH = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +39,8 @@ class Artifact:
     properties: dict[str, Value]
     live: bool = True
     """Whether it was finished; what a killed node announced is not."""
+    deleted: bool = False
+    """Whether its files were deleted since; see `shortlist runs prune`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +56,16 @@ class Execution:
     properties: dict[str, Value]
     inputs: dict[str, list[Artifact]]
     outputs: dict[str, list[Artifact]]
+
+    @property
+    def ended(self) -> datetime.datetime:
+        """When ML Metadata last heard of it."""
+        return self.started + datetime.timedelta(seconds=self.seconds)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it did not get to its end and nobody has said so yet: it is at work, or it is dead."""
+        return self.state in ("NEW", "RUNNING")
 
     def output(self, key: str) -> Artifact | None:
         """Returns the only artifact of an output, None if there is none."""
@@ -84,22 +108,100 @@ class Store:
 
     def run_executions(self, run_id: str) -> list[Execution]:
         """Returns the executions of one run in the order in which they started."""
-        context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
+        try:
+            context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
+        except mlmd_errors.NotFoundError:
+            return []
         if context is None:
             return []
-        executions = self._store.get_executions_by_context(context.id)
-        return self._executions(sorted(executions, key=lambda execution: execution.id))
+        return self._executions(self._store.get_executions_by_context(context.id))
 
     def executions(self) -> list[Execution]:
-        """Returns all executions of all runs, and those of no run, oldest first."""
-        return self._executions(sorted(self._store.get_executions(), key=lambda execution: execution.id))
+        """Returns all executions of all runs, and those of no run, oldest first; seconds where there are many."""
+        return self._executions(self._store.get_executions())
+
+    def executions_of(self, *type_names: str, among: Container[int] | None = None) -> list[Execution]:
+        """Returns the executions of node types, by the last part of their name, oldest first.
+
+        Args:
+          type_names: `TwinPusher`, whatever module it stands in.
+          among: Ids of executions; the others are left out.
+        """
+        types = [kind.name for kind in self._store.get_execution_types() if kind.name.rpartition(".")[2] in type_names]
+        found = [proto for name in types for proto in self._store.get_executions_by_type(name)]
+        return self._executions(proto for proto in found if among is None or proto.id in among)
+
+    def cut_short(self) -> list[Execution]:
+        """Returns the executions that are unfinished or that were found killed, oldest first."""
+        unfinished = self._matching("last_known_state = RUNNING OR last_known_state = NEW")
+        killed = self._matching(f"custom_properties.{KILLED}.string_value != ''")
+        return self._executions([*unfinished, *killed])
+
+    def ingestions_of(self, sha256_prefix: str) -> list[Execution]:
+        """Returns the executions that really read a table whose content's fingerprint begins so, oldest first."""
+        if not re.fullmatch("[0-9a-f]{1,64}", sha256_prefix):
+            return []
+        # 0.1 kept it among the settings of TFX's own ExampleGen. A query asks for executions that have all properties
+        # that it names, so that an OR of two would find neither.
+        found = [
+            proto
+            for place in (
+                f"content_sha256.string_value LIKE '{sha256_prefix}%'",
+                f"custom_config.string_value LIKE '%content_sha256%{sha256_prefix}%'",
+            )
+            for proto in self._matching(f"last_known_state = COMPLETE AND custom_properties.{place}")
+        ]
+        return [execution for execution in self._executions(found) if execution.node.endswith("Gen")]
 
     def producer(self, artifact_id: int) -> Execution | None:
         """Returns the execution that really made an artifact (not one that found it in the cache)."""
-        events = self._store.get_events_by_artifact_ids([artifact_id])
-        ids = [event.execution_id for event in events if event.type == pb.Event.OUTPUT]
-        made = [e for e in self._store.get_executions_by_id(ids) if e.last_known_state == pb.Execution.COMPLETE]
-        return self._executions(made[:1])[0] if made else None
+        return next(iter(self.producers([artifact_id])), None)
+
+    def producers(self, artifact_ids: Iterable[int]) -> list[Execution]:
+        """Returns the executions that really made artifacts, oldest first."""
+        found = []
+        for ids in _chunks(artifact_ids):
+            found += self._matching(
+                "last_known_state = COMPLETE AND events_0.type = OUTPUT"
+                f" AND events_0.artifact_id IN ({', '.join(map(str, ids))})"
+            )
+        return self._executions(found)
+
+    def consumers(self, artifact_ids: Iterable[int], not_as: re.Pattern[str]) -> set[int]:
+        """Returns the ids of the executions that used artifacts, or what was made of them over any number of steps.
+
+        Args:
+          artifact_ids: Where to start.
+          not_as: Matches whole input keys that do not count.
+        """
+        executions: set[int] = set()
+        seen = waiting = set(artifact_ids)
+        while waiting:
+            readers = {
+                event.execution_id
+                for ids in _chunks(waiting)
+                for event in self._store.get_events_by_artifact_ids(ids)
+                if event.type == pb.Event.INPUT and not not_as.fullmatch(_key(event))
+            } - executions
+            executions |= readers
+            waiting = {
+                event.artifact_id
+                for ids in _chunks(readers)
+                for event in self._store.get_events_by_execution_ids(ids)
+                if event.type == pb.Event.OUTPUT
+            } - seen
+            seen = seen | waiting
+        return executions
+
+    def artifact(self, artifact_id: int) -> Artifact | None:
+        """Returns an artifact by its id."""
+        found = self._store.get_artifacts_by_id([artifact_id])
+        return self._artifact(found[0]) if found else None
+
+    def all_artifacts(self) -> list[Artifact]:
+        """Returns all finished artifacts, oldest first."""
+        artifacts = (self._artifact(proto) for proto in self._store.get_artifacts())
+        return sorted((artifact for artifact in artifacts if artifact.live), key=lambda artifact: artifact.id)
 
     def artifacts(self, type_name: str) -> list[Artifact]:
         """Returns all finished artifacts of a type, oldest first."""
@@ -116,32 +218,62 @@ class Store:
 
     def _artifact(self, proto: pb.Artifact) -> Artifact:
         properties = {**_values(proto.properties), **_values(proto.custom_properties)}
-        live = proto.state == pb.Artifact.LIVE
-        return Artifact(proto.id, self._artifact_types[proto.type_id], proto.uri, properties, live)
+        return Artifact(
+            id=proto.id,
+            type=self._artifact_types[proto.type_id],
+            uri=proto.uri,
+            properties=properties,
+            live=proto.state in _FINISHED_ARTIFACT,
+            deleted=proto.state in _DELETED_ARTIFACT,
+        )
 
-    def _executions(self, protos: list[pb.Execution]) -> list[Execution]:
-        ids = [proto.id for proto in protos]
-        events = self._store.get_events_by_execution_ids(ids) if ids else []
-        artifact_ids = sorted({event.artifact_id for event in events})
-        found = self._store.get_artifacts_by_id(artifact_ids) if artifact_ids else []
-        artifacts = {proto.id: self._artifact(proto) for proto in found}
+    @functools.cached_property
+    def _known_places(self) -> dict[int, dict[str, str]]:
+        # They never change.
+        return collections.defaultdict(dict)
+
+    def _matching(self, query: str) -> list[pb.Execution]:
+        return list(self._store.get_executions(metadata_store.ListOptions(filter_query=query)))
+
+    def _executions(self, protos: Iterable[pb.Execution]) -> list[Execution]:
+        by_id = {proto.id: proto for proto in sorted(protos, key=lambda proto: proto.id)}
+        events: dict[int, list[pb.Event]] = collections.defaultdict(list)
+        for ids in _chunks(by_id):
+            for event in self._store.get_events_by_execution_ids(ids):
+                events[event.execution_id].append(event)
+        artifact_ids = sorted({event.artifact_id for of_one in events.values() for event in of_one})
+        artifacts = {
+            proto.id: self._artifact(proto)
+            for ids in _chunks(artifact_ids)
+            for proto in self._store.get_artifacts_by_id(ids)
+        }
+        places = self._places(by_id)
         return [
-            self._execution(proto, [e for e in events if e.execution_id == proto.id], artifacts) for proto in protos
+            self._execution(proto, places.get(proto.id, {}), events[proto.id], artifacts) for proto in by_id.values()
         ]
 
-    def _execution(self, proto: pb.Execution, events: list[pb.Event], artifacts: dict[int, Artifact]) -> Execution:
-        node, run_id = "", ""
-        for context in self._store.get_contexts_by_execution(proto.id):
-            if context.type == "node":
-                # The node context is called `<pipeline>.<node>`.
-                node = context.name.rpartition(".")[2]
-            elif context.type == "pipeline_run":
-                run_id = context.name
+    def _places(self, execution_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+        """Returns for each execution the names of its contexts by their type: of its node and its run."""
+        places = self._known_places
+        for ids in _chunks(set(execution_ids).difference(places), _MOST_IN_SUBGRAPH):
+            options = pb.LineageSubgraphQueryOptions(max_num_hops=0)
+            options.starting_executions.filter_query = f"id IN ({', '.join(map(str, ids))})"
+            graph = self._store.get_lineage_subgraph(options, ["contexts", "associations"])
+            contexts = {context.id: context for context in graph.contexts}
+            for association in graph.associations:
+                context = contexts[association.context_id]
+                places[association.execution_id][context.type] = context.name
+        return places
+
+    def _execution(
+        self, proto: pb.Execution, place: dict[str, str], events: list[pb.Event], artifacts: dict[int, Artifact]
+    ) -> Execution:
         started, ended = proto.create_time_since_epoch, proto.last_update_time_since_epoch
         return Execution(
             id=proto.id,
-            node=node,
-            run_id=run_id,
+            # The node context is called `<pipeline>.<node>`.
+            node=place.get("node", "").rpartition(".")[2],
+            run_id=place.get("pipeline_run", ""),
             state=pb.Execution.State.Name(proto.last_known_state),
             started=datetime.datetime.fromtimestamp(started / 1000, datetime.timezone.utc),
             seconds=(ended - started) / 1000,
@@ -151,12 +283,21 @@ class Store:
         )
 
 
+def _chunks(ids: Iterable[int], size: int = _MOST_IDS) -> Iterator[Sequence[int]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
+
+
+def _key(event: pb.Event) -> str:
+    return next((step.key for step in event.path.steps if step.HasField("key")), "")
+
+
 def _by_key(events: Iterable[pb.Event], artifacts: dict[int, Artifact], kinds: set[int]) -> dict[str, list[Artifact]]:
     result: dict[str, list[Artifact]] = {}
     for event in events:
         if event.type in kinds:
-            key = next((step.key for step in event.path.steps if step.HasField("key")), "")
-            result.setdefault(key, []).append(artifacts[event.artifact_id])
+            result.setdefault(_key(event), []).append(artifacts[event.artifact_id])
     return result
 
 

@@ -1,0 +1,547 @@
+"""How fast `lineage` and `runs` answer on a store with many runs, which this makes.
+
+    python -m benchmarks.lineage_store --runs 1000
+
+The store is a real ML Metadata file with the nodes, artifacts, events and properties that the pipeline leaves there (a
+test compares them with a real run), without the artifacts' own files. One run in four is refused, fails, is killed, is
+not blessed or has its index rejected; one in four comes from the cache; the data changes every twenty runs. Each command runs in a process of its own; the figures are seconds of the whole process, the best of three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import hashlib
+import json
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from benchmarks import direct_runner
+from shortlist.lineage.store import Value
+from shortlist.summary import Fingerprints, Seconds, Status, Summary, write_summary
+from shortlist.workspace import Workspace
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+NAME = "many-runs"
+_MOST_SECONDS = 3.0
+_RUNS_A_DATA_SET = 20
+_BASE = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+_TABLES = ("Interactions", "Candidates", "Queries")
+_SPLIT = json.dumps(["all"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """A node of the pipeline as ML Metadata knows it."""
+
+    type: str
+    inputs: dict[str, tuple[str, str]]
+    """Key to the node and key that it comes from."""
+    outputs: dict[str, str]
+    """Key to artifact type."""
+
+
+def _nodes() -> dict[str, Node]:
+    tfx = "tfx.components"
+    examples = {table.lower(): (f"{table}Gen", "examples") for table in _TABLES}
+    statistics = {f"{table.lower()}_statistics": (f"{table}Statistics", "statistics") for table in _TABLES}
+    anomalies = {table.lower(): (f"{table}Validator", "anomalies") for table in _TABLES}
+    nodes = {}
+    for table in _TABLES:
+        nodes[f"{table}Gen"] = Node(
+            "components.table_example_gen.component.TableExampleGen", {}, {"examples": "Examples"}
+        )
+        nodes[f"{table}Schema"] = Node(
+            f"{tfx}.schema_gen.import_schema_gen.component.ImportSchemaGen", {}, {"schema": "Schema"}
+        )
+        nodes[f"{table}Statistics"] = Node(
+            f"{tfx}.statistics_gen.component.StatisticsGen",
+            {"examples": (f"{table}Gen", "examples")},
+            {"statistics": "ExampleStatistics"},
+        )
+        nodes[f"{table}Validator"] = Node(
+            f"{tfx}.example_validator.component.ExampleValidator",
+            {"statistics": (f"{table}Statistics", "statistics"), "schema": (f"{table}Schema", "schema")},
+            {"anomalies": "ExampleAnomalies"},
+        )
+    windows, model = ("Windows", "examples"), ("Trainer", "model")
+    return nodes | {
+        "BlessedStatistics": Node("tfx.dsl.components.common.resolver.Resolver", {}, {}),
+        "DataGate": Node(
+            "components.data_gate.component.DataGate", {**anomalies, **statistics}, {"report": "ExampleAnomalies"}
+        ),
+        "Windows": Node(
+            "components.windows.component.Windows",
+            {**examples, "queries_schema": ("QueriesSchema", "schema"), "gate": ("DataGate", "report")},
+            {"examples": "Examples", "schema": "Schema"},
+        ),
+        "Transform": Node(
+            f"{tfx}.transform.component.Transform",
+            {"examples": windows, "schema": ("Windows", "schema")},
+            {"transform_graph": "TransformGraph"},
+        ),
+        "CandidateTransform": Node(
+            f"{tfx}.transform.component.Transform",
+            {"examples": examples["candidates"], "schema": ("CandidatesSchema", "schema")},
+            {"transform_graph": "TransformGraph"},
+        ),
+        "Trainer": Node(
+            "components.trainer.component.RetrievalTrainer",
+            {
+                "examples": windows,
+                "schema": ("Windows", "schema"),
+                "transform_graph": ("Transform", "transform_graph"),
+                "candidates": examples["candidates"],
+                "candidate_transform_graph": ("CandidateTransform", "transform_graph"),
+            },
+            {"model": "Model", "model_run": "ModelRun"},
+        ),
+        "BlessedModel": Node("tfx.dsl.components.common.resolver.Resolver", {"candidate": model}, {}),
+        "Baseline": Node("components.baseline.component.Baseline", {"candidate": model}, {"model": "Model"}),
+        "Evaluator": Node(
+            "components.evaluator.component.RankEvaluator",
+            {
+                "examples": windows,
+                "schema": ("Windows", "schema"),
+                "model": model,
+                "baseline_model": ("Baseline", "model"),
+            },
+            {"evaluation": "ModelEvaluation", "blessing": "ModelBlessing"},
+        ),
+        "Indexer": Node(
+            "components.indexer.component.Indexer",
+            {"trained_model": model, "model_blessing": ("Evaluator", "blessing"), "examples": windows},
+            {"model": "Model", "exact_model": "Model", "blessing": "ModelBlessing"},
+        ),
+        "ServingCheck": Node(
+            "components.serving_check.component.ServingCheck",
+            {
+                "model": ("Indexer", "model"),
+                "exact_model": ("Indexer", "exact_model"),
+                "model_blessing": ("Indexer", "blessing"),
+                "examples": windows,
+            },
+            {"blessing": "InfraBlessing"},
+        ),
+        "Pusher": Node(
+            "components.pusher.component.TwinPusher",
+            {
+                "model": ("Indexer", "model"),
+                "exact_model": ("Indexer", "exact_model"),
+                "model_blessing": ("Indexer", "blessing"),
+                "infra_blessing": ("ServingCheck", "blessing"),
+            },
+            {"pushed_model": "PushedModel"},
+        ),
+    }
+
+
+NODES = _nodes()
+
+
+@dataclasses.dataclass(frozen=True)
+class Ends:
+    """How a run ends: where it stops, and what its gates say."""
+
+    status: Status
+    last: str = "Pusher"
+    """The node it stops at."""
+    state: str = "COMPLETE"
+    """That node's."""
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the Evaluator is for it."""
+        return self.status in (Status.PUSHED, Status.INDEX_REJECTED, Status.CHECK_FAILED)
+
+
+PUSHED = Ends(Status.PUSHED)
+ENDS = {
+    1: Ends(Status.NOT_BLESSED),
+    3: Ends(Status.FAILED, "Trainer", "FAILED"),
+    5: Ends(Status.INDEX_REJECTED),
+    7: Ends(Status.REFUSED, "DataGate", "FAILED"),
+    9: Ends(Status.FAILED, "Evaluator", "RUNNING"),
+}
+"""By the last digit of a run's number."""
+
+
+class _Graph:
+    """What one run adds to the store."""
+
+    def __init__(self) -> None:
+        self.executions: dict[str, pb.Execution] = {}
+        self.artifacts: dict[tuple[str, str], pb.Artifact | int] = {}
+        """By node and key; an int is the id of one that is there already."""
+        self.ids: dict[tuple[str, str], int] = {}
+
+    def add(self, node: str, execution: pb.Execution) -> None:
+        self.executions[node] = execution
+
+    def add_output(self, node: str, key: str, artifact: pb.Artifact | int) -> None:
+        self.artifacts[node, key] = artifact
+
+    def events(self, made: list[tuple[str, str]]) -> list[tuple[int, int | None, pb.Event]]:
+        """Returns who read and wrote what, by place among the executions and among the artifacts that are made."""
+        found: list[tuple[int, int | None, pb.Event]] = []
+        for index, name in enumerate(self.executions):
+            read = [(pb.Event.INPUT, key, place) for key, place in NODES[name].inputs.items()]
+            written = [(pb.Event.OUTPUT, key, (name, key)) for key in NODES[name].outputs]
+            for kind, key, place in read + written:
+                artifact = self.artifacts.get(place)
+                if isinstance(artifact, int):
+                    found.append((index, None, _event(kind, key, artifact)))
+                elif artifact is not None:
+                    found.append((index, made.index(place), _event(kind, key, None)))
+        return found
+
+
+class Maker:
+    """Writes runs to a new store.
+
+    Args:
+      root: The workspace, which must not exist.
+      name: The pipeline's.
+    """
+
+    def __init__(self, root: pathlib.Path, name: str = NAME):
+        self.workspace = Workspace(root, name)
+        self.workspace.metadata_path.parent.mkdir(parents=True)
+        config = pb.ConnectionConfig()
+        config.sqlite.filename_uri = str(self.workspace.metadata_path)
+        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+        self._store = metadata_store.MetadataStore(config)
+        self._contexts = {
+            kind: self._store.put_context_type(pb.ContextType(name=kind))
+            for kind in ("pipeline", "pipeline_run", "node", "execution_cache")
+        }
+        self._executions = {
+            name: self._store.put_execution_type(pb.ExecutionType(name=name))
+            for name in sorted({node.type for node in NODES.values()})
+        }
+        self._artifacts = {
+            name: self._store.put_artifact_type(pb.ArtifactType(name=name))
+            for name in sorted({name for node in NODES.values() for name in node.outputs.values()})
+        }
+        [self._pipeline] = self._store.put_contexts([pb.Context(type_id=self._contexts["pipeline"], name=name)])
+        self._of_node = dict(
+            zip(
+                NODES,
+                self._store.put_contexts(
+                    [pb.Context(type_id=self._contexts["node"], name=f"{name}.{node}") for node in NODES]
+                ),
+                strict=True,
+            )
+        )
+        self._known: dict[tuple[str, str], dict[str, int]] = {}
+        self._starts: dict[str, list[int]] = {}
+
+    def run(self, number: int, ends: Ends = PUSHED, seed: int | None = None, data: str = "0") -> str:
+        """Writes one run and returns its id.
+
+        Args:
+          number: Counts the runs; gives the id and the pushed version.
+          ends: How it ends.
+          seed: A run with the seed and data of an earlier one comes from the cache.
+          data: Stands for the interactions' content.
+        """
+        run_id = (_BASE + datetime.timedelta(hours=number)).strftime("%Y%m%dT%H%M%SZ")
+        seed = number if seed is None else seed
+        graph = _Graph()
+        for name, node in NODES.items():
+            key_of_cache = (name, _cache_key(name, data, seed, ends))
+            cached = self._known.get(key_of_cache, {})
+            state = "CACHED" if cached else "COMPLETE"
+            if name == ends.last and ends.state != "COMPLETE":
+                state = ends.state
+            execution = pb.Execution(
+                type_id=self._executions[node.type], last_known_state=pb.Execution.State.Value(state)
+            )
+            _set(execution, _execution_properties(name, data, seed))
+            graph.add(name, execution)
+            if state in ("COMPLETE", "CACHED"):
+                for key, kind in node.outputs.items():
+                    artifact = pb.Artifact(
+                        type_id=self._artifacts[kind],
+                        uri=str(self.workspace.pipeline_root / name / key / f"{number}"),
+                        state=pb.Artifact.LIVE,
+                    )
+                    _set(artifact, _artifact_properties(name, key, number, data, ends, self.workspace))
+                    graph.add_output(name, key, cached.get(key, artifact))
+            if name == ends.last:
+                break
+        self._starts[run_id] = self._put(run_id, graph)
+        for name, key in graph.artifacts:
+            of_node = self._known.setdefault((name, _cache_key(name, data, seed, ends)), {})
+            of_node[key] = graph.ids[name, key]
+        self._summarise(run_id, number, ends, data)
+        return run_id
+
+    def _put(self, run_id: str, graph: _Graph) -> list[int]:
+        """Stores a run and returns its executions' ids."""
+        contexts = [
+            pb.Context(id=self._pipeline, type_id=self._contexts["pipeline"], name=self.workspace.name),
+            pb.Context(type_id=self._contexts["pipeline_run"], name=run_id),
+        ]
+        made = {place: artifact for place, artifact in graph.artifacts.items() if isinstance(artifact, pb.Artifact)}
+        ids, artifact_ids, _ = self._store.put_lineage_subgraph(
+            list(graph.executions.values()), list(made.values()), contexts, graph.events(list(made))
+        )
+        associations = [
+            pb.Association(execution_id=execution_id, context_id=self._of_node[name])
+            for execution_id, name in zip(ids, graph.executions, strict=True)
+        ]
+        self._store.put_attributions_and_associations([], associations)
+        graph.ids = dict(zip(made, artifact_ids, strict=True)) | {
+            place: artifact for place, artifact in graph.artifacts.items() if isinstance(artifact, int)
+        }
+        return list(ids)
+
+    def spread_in_time(self) -> None:
+        """Makes each execution start when its run's id says and take some seconds; the store itself knows only now."""
+        with sqlite3.connect(self.workspace.metadata_path) as database:
+            for run_id, ids in self._starts.items():
+                start = datetime.datetime.strptime(run_id, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+                at = int(start.timestamp() * 1000)
+                rows = [(at + 9000 * place, at + 9000 * place + 8000, number) for place, number in enumerate(ids)]
+                database.executemany(
+                    "UPDATE Execution SET create_time_since_epoch = ?, last_update_time_since_epoch = ? WHERE id = ?",
+                    rows,
+                )
+
+    def _summarise(self, run_id: str, number: int, ends: Ends, data: str) -> None:
+        folder = self.workspace.run_dir(run_id)
+        folder.mkdir(parents=True)
+        if ends.state == "RUNNING":
+            return
+        accuracy = 0.2 + number % 7 / 1000
+        metrics = {"factorized_top_k/top_10_categorical_accuracy": accuracy, "ndcg_at_10": accuracy / 2}
+        evaluated = ends.status not in (Status.REFUSED, Status.FAILED)
+        summary = Summary.model_validate(
+            {
+                "run_id": run_id,
+                "pipeline": self.workspace.name,
+                "status": ends.status,
+                "reasons": [] if ends.status is Status.PUSHED else [f"the reason of run {number}"],
+                "metrics": {"overall": {**metrics, "example_count": 943.0}} if evaluated else None,
+                "pushed": (
+                    {"version": _version(number), "path": str(self.workspace.serving_dir / str(_version(number)))}
+                    if ends.status is Status.PUSHED
+                    else None
+                ),
+                "seconds": Seconds(total=200.0, components={"Trainer": 100.0}),
+                "peak_rss_mb": 1500.0,
+                "fingerprints": Fingerprints(data={"interactions": _sha256(data)}, config=_sha256("c"), code="0"),
+            }
+        )
+        write_summary(summary, folder)
+
+
+def _version(number: int) -> int:
+    return 1_700_000_000 + number
+
+
+def _cache_key(node: str, data: str, seed: int, ends: Ends) -> str:
+    if node in ("BlessedStatistics", "BlessedModel"):
+        return f"never/{seed}/{ends.status}"
+    if node.startswith(("Candidate", "Queries")):
+        return ""
+    if node in ("Trainer", "Baseline", "Evaluator", "Indexer", "ServingCheck", "Pusher"):
+        return f"{data}/{seed}"
+    return data
+
+
+def _execution_properties(node: str, data: str, seed: int) -> dict[str, Value]:
+    code = _sha256(f"code of {node}")
+    if node.endswith("Gen"):
+        table = node.removesuffix("Gen").lower()
+        return {
+            "content_sha256": _sha256(data if table == "interactions" else table),
+            "data_path": f"{table}.csv",
+            "data_root": "/data",
+            "table": json.dumps({"kind": table, "columns": [{"name": f"column {n}"} for n in range(12)]}),
+            "code_sha256": code,
+        }
+    if node.endswith("Schema"):
+        return {"schema_file": f"/schemas/{_sha256(node)[:16]}/{node.removesuffix('Schema').lower()}.pbtxt"}
+    if node in ("Transform", "CandidateTransform"):
+        features = {"age": {"type": "numeric"}, "occupation": {"type": "category", "max_vocabulary": 20000}}
+        return {
+            "preprocessing_fn": "components.transform.preprocessing.queries_preprocessing_fn",
+            "splits_config": '{"analyze": ["train"]}',
+            "custom_config": json.dumps({"code_sha256": code, "features": features}),
+        }
+    if node == "Trainer":
+        tower = {"kind": "history", "blocks": 2, "heads": 1, "dropout": 0.2}
+        train = {"batch_size": 16, "epochs": 24, "learning_rate": 0.002, "loss": {"kind": "corpus"}, "seed": seed}
+        config = {"model": {"query_tower": tower, "embedding_dim": 64}, "train": train, "code_sha256": code}
+        return {"run_fn": "components.trainer.run_fn.run_fn", "custom_config": json.dumps(config)}
+    if node == "Windows":
+        return {
+            "config": json.dumps({"split": {"kind": "leave_last_out"}, "windows": {"max_history": 100}}),
+            "interactions_sha256": _sha256(data),
+            "code_sha256": code,
+        }
+    if node in ("DataGate", "Baseline", "Indexer", "ServingCheck"):
+        return {
+            "code_sha256": code,
+            **({"config": json.dumps({"kind": "auto", "k": 100})} if node == "Indexer" else {}),
+        }
+    return {}
+
+
+def _artifact_properties(
+    node: str, key: str, number: int, data: str, ends: Ends, workspace: Workspace
+) -> dict[str, Value]:
+    common: dict[str, Value] = {"tfx_version": "1.16.0", "is_external": 0}
+    if node.endswith("Gen"):
+        rows = 100_000 + int(_sha256(data)[:3], 16) if node == "InteractionsGen" else 1682
+        told: dict[str, Value] = {
+            "rows": rows,
+            "files": 1,
+            "bytes": 20 * rows,
+            "dropped_filter": 0,
+            "dropped_duplicate": 0,
+        }
+        return {**common, **told, "split_names": _SPLIT}
+    if key == "examples":
+        stats = {
+            "candidates": 1682,
+            "interactions": 100_000,
+            "dropped": {"unknown_candidate": 0},
+            "queries": dict.fromkeys(("train", "eval", "test"), 943),
+            "rows": {"train": 98114, "eval": 943, "test": 943},
+            "tied_targets": 0.44,
+            "repeat_targets": 0.0,
+            "unseen_queries": 0.0,
+        }
+        return {**common, "stats": json.dumps(stats), "warnings": "[]", "split_fingerprint": _sha256(f"split {data}")}
+    if node == "DataGate":
+        return {**common, "blessed": 1, "warnings": "[]", "not_compared": "{}"}
+    if node == "Baseline":
+        return {**common, "skipped": int(number == 0), **({} if number else {"reason": "no earlier blessed model"})}
+    if node == "Indexer" and key == "model" and ends.blessed:
+        index = {"kind": "scann", "k": 100, "recall_at_k": 0.998, "p50_ms": 0.5, "p99_ms": 0.9, "reason": ""}
+        return {**common, "index": json.dumps(index)}
+    if key == "blessing":
+        for_it = ends.blessed if node == "Evaluator" else ends.status is Status.PUSHED
+        reasons = ["top_10_categorical_accuracy 0.2 is 2.4 times most popular's 0.0838; at least 1.05 is required"]
+        return {**common, "blessed": int(for_it), "reasons": json.dumps(reasons if node == "Evaluator" else [])}
+    if node == "Pusher" and ends.status is Status.PUSHED:
+        destination = str(workspace.serving_dir / str(_version(number)))
+        pushed: dict[str, Value] = {
+            "pushed": 1,
+            "pushed_version": str(_version(number)),
+            "pushed_destination": destination,
+        }
+        return {**common, **pushed, "reasons": "[]"}
+    if node == "Pusher":
+        return {**common, "pushed": 0, "reasons": json.dumps([f"the reason of run {number}"])}
+    return common
+
+
+def _event(kind: int, key: str, artifact_id: int | None) -> pb.Event:
+    event = pb.Event(type=kind)
+    event.path.steps.add().key = key
+    event.path.steps.add().index = 0
+    if artifact_id is not None:
+        event.artifact_id = artifact_id
+    return event
+
+
+def _set(proto: pb.Execution | pb.Artifact, properties: dict[str, Value]) -> None:
+    for name, value in properties.items():
+        kind = "string_value" if isinstance(value, str) else "int_value"
+        setattr(proto.custom_properties[name], kind, value)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make(root: pathlib.Path, runs: int) -> Maker:
+    """Makes a workspace with that many runs."""
+    maker = Maker(root)
+    for number in range(runs):
+        # Half of the runs are in hundreds where all is well.
+        ends = ENDS.get(number % 10, PUSHED) if number % 100 < 50 else PUSHED
+        # Four in ten of those do nothing new.
+        seed = number - 1 if number % 10 in ENDS and ends is PUSHED and number else number
+        maker.run(number, ends, seed, str(number // _RUNS_A_DATA_SET))
+    maker.spread_in_time()
+    return maker
+
+
+COMMANDS = {
+    "lineage": ["lineage"],
+    "lineage --served": ["lineage", "--served"],
+    "lineage --why RUN": ["lineage", "--why", "20260211T150000Z"],
+    "lineage --impact FINGERPRINT": ["lineage", "--impact", _sha256("0")[:12]],
+    "lineage --impact RUN": ["lineage", "--impact", "20260211T150000Z"],
+}
+_TRIES = 3
+
+
+def measure(config: pathlib.Path, arguments: Sequence[str]) -> float:
+    """Returns the seconds of a whole process, the best of three."""
+    command = [sys.executable, "pipeline_runner.py", *arguments, "--config", str(config)]
+    seconds = []
+    for _ in range(_TRIES):
+        start = time.monotonic()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.monotonic() - start)
+    return round(min(seconds), 2)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Makes a store, measures each command on it and writes the figures; ends with 1 if one is too slow."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--keep", type=pathlib.Path, help="make the workspace there and leave it")
+    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="where the figures go")
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as scratch:
+        root = args.keep or pathlib.Path(scratch) / "workspace"
+        maker = make(root, args.runs)
+        config = pathlib.Path(scratch) / "many_runs.yaml"
+        config.write_text(_CONFIG.format(workspace=root), encoding="utf-8")
+        seconds = {name: measure(config, arguments) for name, arguments in COMMANDS.items()}
+        result = {
+            "runs": args.runs,
+            "store_mb": round(maker.workspace.metadata_path.stat().st_size / 2**20, 1),
+            "seconds": seconds,
+            "machine": direct_runner.machine(),
+        }
+    args.results.mkdir(exist_ok=True)
+    (args.results / "lineage_store.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for name, took in seconds.items():
+        print(f"{took:6.2f} s  {name}")
+    sys.exit(max(seconds.values()) > _MOST_SECONDS)
+
+
+_CONFIG = f"""name: {NAME}
+workspace: {{workspace}}
+data:
+  schemas: schemas/movielens_100k
+  interactions:
+    path: interactions.csv
+    query_id: user_id
+    candidate_id: item_id
+    timestamp: timestamp
+  candidates:
+    path: candidates.csv
+    candidate_id: item_id
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The answers as plain data, for `--json` and for the page."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from shortlist.lineage.impact import Impact, Model
+from shortlist.lineage.serving import Push, Served
+from shortlist.lineage.stages import stage
+from shortlist.lineage.store import Artifact, Execution
+from shortlist.lineage.trace import Step, Trace
+from shortlist.lineage.why import Verdict
+
+
+def trace(answer: Trace) -> dict[str, Any]:
+    """Returns what made a pushed model."""
+    return {
+        "version": answer.version,
+        "path": answer.path,
+        "steps": [step(item) for item in answer.steps],
+        "cut_short": [step(item) for item in answer.cut_short],
+    }
+
+
+def step(item: Step) -> dict[str, Any]:
+    """Returns one node and what it says of itself."""
+    return {**execution(item.execution), "facts": item.facts}
+
+
+def execution(item: Execution) -> dict[str, Any]:
+    """Returns one run of one node."""
+    return {
+        "execution_id": item.id,
+        "node": item.node,
+        "stage": stage(item.node),
+        "run_id": item.run_id,
+        "state": item.state,
+        "started": item.started.isoformat(),
+        "seconds": item.seconds,
+        "inputs": {key: [artifact.id for artifact in artifacts] for key, artifacts in sorted(item.inputs.items())},
+        "outputs": {
+            key: [_artifact(artifact) for artifact in artifacts] for key, artifacts in sorted(item.outputs.items())
+        },
+    }
+
+
+def _artifact(item: Artifact) -> dict[str, Any]:
+    return {"id": item.id, "type": item.type, "uri": item.uri, "deleted": item.deleted}
+
+
+def served(answer: Served) -> dict[str, Any]:
+    """Returns what is served and all that ever was, the latest first."""
+    return {
+        "version": answer.version,
+        "current": push(answer.current) if answer.current else None,
+        "pushes": [push(item) for item in answer.pushes],
+    }
+
+
+def push(item: Push) -> dict[str, Any]:
+    """Returns one push."""
+    return {**dataclasses.asdict(item), "at": item.at.isoformat()}
+
+
+def verdict(answer: Verdict) -> dict[str, Any]:
+    """Returns why a run's model was not pushed, or that it was."""
+    return {
+        "run_id": answer.run_id,
+        "outcome": answer.outcome.value,
+        "node": answer.node,
+        "reasons": answer.reasons,
+        "passed": [{"node": node, "said": said} for node, said in answer.passed],
+        "version": answer.version,
+        "forced": push(answer.forced) if answer.forced else None,
+        "executions": [execution(item) for item in answer.executions],
+    }
+
+
+def impact(answer: Impact) -> dict[str, Any]:
+    """Returns what came of some data."""
+    return {
+        "named": answer.named,
+        "data": [
+            {**_artifact(source.artifact), "node": source.node, "run_id": source.run_id, "sha256": source.sha256}
+            for source in answer.data
+        ],
+        "executions": answer.executions,
+        "runs": answer.runs,
+        "models": [_model(item) for item in answer.models],
+        "cut_short": [{**execution(item), "end": end} for item, end in answer.cut_short],
+    }
+
+
+def _model(item: Model) -> dict[str, Any]:
+    return {
+        "run_id": item.run_id,
+        "artifact_id": item.artifact_id,
+        "trained": item.trained.started.isoformat(),
+        "seconds": item.trained.seconds,
+        "seed": item.seed,
+        "blessed": item.blessed,
+        "reasons": item.reasons,
+        "index": item.index,
+        "index_blessed": item.index_blessed,
+        "pushes": [push(pushed) for pushed in item.pushes],
+    }

@@ -1,0 +1,209 @@
+"""What came of some data: every model, index and push that used it, and every run that died on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+
+from shortlist.errors import BadInputError
+from shortlist.lineage import journal
+from shortlist.lineage.facts import content_sha256, end, hyperparameters, index, is_blessed, sentences
+from shortlist.lineage.serving import PUSHERS, Push, pushes
+from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.trace import COMPARED_WITH
+
+_LEAST_OF_FINGERPRINT = 6
+_MOST_ALIKE = 3
+_TRAINERS = ("RetrievalTrainer", "Trainer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A trained model and what became of it."""
+
+    run_id: str
+    """The run that trained it."""
+    artifact_id: int
+    seed: object
+    trained: Execution
+    blessed: bool | None
+    """What the Evaluator said; None if it was not asked, or died."""
+    reasons: list[str]
+    """The Evaluator's."""
+    index: dict[str, object]
+    """The latest index that was built of it; empty where there is none."""
+    index_blessed: bool | None
+    pushes: list[Push]
+
+
+@dataclasses.dataclass(frozen=True)
+class Impact:
+    """All that came of some data."""
+
+    named: str
+    """How the data was asked for."""
+    data: list[Source]
+    models: list[Model]
+    """Latest first."""
+    executions: int
+    """Nodes that used the data, from the cache too."""
+    runs: list[str]
+    """Runs that got as far as a model of it, trained anew or from the cache; latest first."""
+    cut_short: list[tuple[Execution, str]]
+    """What read the data, or something made of it, and did not get to its end; and how it ended."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """An artifact that was asked about."""
+
+    artifact: Artifact
+    node: str
+    run_id: str
+    sha256: str
+    """Of the content of its files, for a table; empty otherwise."""
+
+
+def impact(store: Store, named: str, at_work: bool = False) -> Impact:
+    """Returns all that came of some data; what was only compared with it does not count.
+
+    Args:
+      store: The workspace's.
+      named: A run (all tables that it read), the first six or more digits of a table's SHA-256, or an artifact's id.
+      at_work: Whether a command writes to the workspace now.
+
+    Raises:
+      BadInputError: ML Metadata knows no such data.
+    """
+    sources = _sources(store, named)
+    started_at = {source.artifact.id for source in sources}
+    used_by = store.consumers(started_at, COMPARED_WITH)
+    # A model may be asked about itself.
+    makers = {execution.id for execution in store.producers(started_at)}
+    trained = store.executions_of(*_TRAINERS, among=used_by | makers)
+    models = _models(store, [execution for execution in trained if execution.state == "COMPLETE"], used_by)
+    cut_short = [(e, end(e, at_work)) for e in store.cut_short() if e.id in used_by]
+    return Impact(
+        named=named,
+        data=sources,
+        models=models,
+        executions=len(used_by),
+        runs=sorted({execution.run_id for execution in trained if execution.outputs}, reverse=True),
+        cut_short=cut_short[::-1],
+    )
+
+
+def _sources(store: Store, named: str) -> list[Source]:
+    if named in set(store.run_ids()):
+        return _tables_of(store, named)
+    if named.isdigit() and len(named) < _LEAST_OF_FINGERPRINT:
+        return [_by_id(store, int(named))]
+    prefix = named.lower()
+    if not re.fullmatch(f"[0-9a-f]{{{_LEAST_OF_FINGERPRINT},64}}", prefix):
+        raise BadInputError(
+            f"--impact {named!r}: expected a run's id, {_LEAST_OF_FINGERPRINT} or more digits of a table's SHA-256, "
+            "or an artifact's id; `shortlist runs` lists runs, `shortlist lineage` shows fingerprints"
+        )
+    found = [source for source in _read(store.ingestions_of(prefix)) if source.sha256.startswith(prefix)]
+    if not found and named.isdigit():
+        return [_by_id(store, int(named))]
+    if not found:
+        raise BadInputError(
+            f"--impact {named}: no table with such a SHA-256 was read here; `shortlist lineage` shows fingerprints"
+        )
+    contents = sorted({source.sha256 for source in found})
+    if len(contents) > 1:
+        raise BadInputError(
+            f"--impact {named}: {len(contents)} tables' fingerprints begin so, "
+            f"{', '.join(sha256[:16] for sha256 in contents[:_MOST_ALIKE])} among them; give more digits"
+        )
+    return found
+
+
+def _tables_of(store: Store, run_id: str) -> list[Source]:
+    found = _read(execution for execution in store.run_executions(run_id) if execution.node.endswith("Gen"))
+    if not found:
+        raise BadInputError(f"--impact {run_id}: that run read no table to its end; `shortlist lineage --why {run_id}`")
+    return found
+
+
+def _read(executions: Iterable[Execution]) -> list[Source]:
+    return [
+        Source(artifact, execution.node, execution.run_id, content_sha256(execution))
+        for execution in executions
+        for artifact in execution.outputs.get("examples", [])
+    ]
+
+
+def _by_id(store: Store, artifact_id: int) -> Source:
+    artifact = store.artifact(artifact_id)
+    if artifact is None:
+        raise BadInputError(
+            f"--impact {artifact_id}: ML Metadata has no artifact of that id; "
+            "`shortlist lineage --json` has the ids, and a fingerprint or a run's id does, too"
+        )
+    producer = store.producer(artifact_id)
+    if producer is None:
+        return Source(artifact, "", "", "")
+    return Source(artifact, producer.node, producer.run_id, content_sha256(producer))
+
+
+def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[Model]:
+    verdicts = _by_input(store.executions_of("RankEvaluator", "Evaluator", among=used_by), "model")
+    indexers = _by_input(store.executions_of("Indexer", journal.FORCED_PUSH, among=used_by), "trained_model")
+    of_data = store.executions_of(*PUSHERS, among=used_by)
+    pushers = _by_input(of_data, "model", "trained_model")
+    pushed_in = {push.execution_id: push for push in pushes(of_data)}
+    copies = _Copies(list(pushed_in.values()))
+    found = []
+    for execution in trained:
+        model = execution.output("model")
+        if model is None:
+            continue
+        verdict = next((e.output("blessing") for e in reversed(verdicts.get(model.id, []))), None)
+        of_it = indexers.get(model.id, [])
+        built = [indexer for indexer in of_it if index(indexer)]
+        files = [model.id, *(artifact.id for indexer in of_it for artifact in indexer.outputs.get("model", []))]
+        by = {pusher.id for artifact_id in files for pusher in pushers.get(artifact_id, [])}
+        found.append(
+            Model(
+                run_id=execution.run_id,
+                artifact_id=model.id,
+                seed=hyperparameters(execution).get("train", {}).get("seed"),
+                trained=execution,
+                blessed=is_blessed(verdict),
+                reasons=sentences(verdict),
+                index=index(built[-1]) if built else {},
+                index_blessed=is_blessed(built[-1].output("blessing")) if built else None,
+                pushes=copies.with_copies([pushed_in[number] for number in sorted(by) if number in pushed_in]),
+            )
+        )
+    return found[::-1]
+
+
+def _by_input(executions: list[Execution], *keys: str) -> dict[int, list[Execution]]:
+    """Returns what came to its end by the id of what it was given."""
+    found: dict[int, list[Execution]] = {}
+    for execution in executions:
+        if execution.state == "COMPLETE":
+            for artifact_id in {artifact.id for key in keys for artifact in execution.inputs.get(key, [])}:
+                found.setdefault(artifact_id, []).append(execution)
+    return found
+
+
+class _Copies:
+    """Finds the rollbacks that brought a version back, and those that brought back what they made."""
+
+    def __init__(self, pushes: list[Push]):
+        self._of: dict[int, list[Push]] = {}
+        for push in pushes:
+            if push.copy_of is not None:
+                self._of.setdefault(push.copy_of, []).append(push)
+
+    def with_copies(self, pushes: list[Push]) -> list[Push]:
+        found = list(pushes)
+        for push in found:
+            # Grows while it is walked: a copy may have been copied.
+            found += self._of.get(push.version, [])
+        return sorted(found, key=lambda push: push.version)

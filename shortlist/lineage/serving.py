@@ -1,0 +1,124 @@
+"""What is served, since when, by which command, and what it replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable
+
+from shortlist.errors import BadInputError
+from shortlist.lineage import journal
+from shortlist.lineage.facts import parsed
+from shortlist.lineage.store import Artifact, Execution, Store
+
+RUN = "run"
+FORCED = "push --force"
+ROLLED_BACK = "rollback"
+_COMMANDS = {journal.FORCED_PUSH: FORCED, journal.ROLLBACK: ROLLED_BACK}
+PUSHERS = ("TwinPusher", "Pusher", *_COMMANDS)
+"""Types of executions that may push, by the last part of their name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Push:
+    """One version that came to be served."""
+
+    version: int
+    path: str
+    at: datetime.datetime
+    """When its push ended."""
+    command: str
+    """`run`, `push --force` or `rollback`."""
+    run_id: str
+    """The run that pushed it, or whose model was pushed by force; empty for a rollback."""
+    by: str
+    """Who typed it; empty where a run pushed."""
+    reason: str
+    replaced: int | None
+    """The version that was served until then."""
+    execution_id: int
+    copy_of: int | None = None
+    """The version that a rollback brought back."""
+    overridden: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    """Node to its objections, where a person pushed against them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """What stands in the serving folder, and how it came there."""
+
+    version: int | None
+    """The version that servers load; None if there is none."""
+    pushes: list[Push]
+    """All that were ever served, the latest first; what is served now is among them if ML Metadata knows it."""
+
+    @property
+    def current(self) -> Push | None:
+        """The push of what is served; None if ML Metadata does not know it."""
+        return next((push for push in self.pushes if push.version == self.version), None)
+
+
+def served(store: Store, standing: int | None) -> Served:
+    """Returns what is served and the whole history of it.
+
+    Args:
+      store: The workspace's.
+      standing: The version that stands in the serving folder; None if none does.
+
+    Raises:
+      BadInputError: Nothing was ever pushed.
+    """
+    known = history(store)
+    if not known and standing is None:
+        raise BadInputError(
+            "nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason"
+        )
+    return Served(standing, known[::-1])
+
+
+def history(store: Store) -> list[Push]:
+    """Returns every push by a run or by hand, the oldest first."""
+    return pushes(store.executions_of(*PUSHERS))
+
+
+def pushes(pushers: Iterable[Execution]) -> list[Push]:
+    """Returns what executions pushed, in their order; what a run replaced is the newest version of those before it."""
+    found: list[Push] = []
+    for execution in pushers:
+        artifact = pushed_by(execution)
+        if execution.state == "COMPLETE" and artifact is not None:
+            found.append(_push(execution, artifact, max((push.version for push in found), default=None)))
+    return found
+
+
+def pushed_by(execution: Execution) -> Artifact | None:
+    """Returns the record of what an execution pushed; None if it pushed nothing."""
+    for artifacts in execution.outputs.values():
+        for artifact in artifacts:
+            if artifact.type == "PushedModel" and artifact.properties.get("pushed") == 1:
+                return artifact
+    return None
+
+
+def _push(execution: Execution, artifact: Artifact, before: int | None) -> Push:
+    told = execution.properties
+    # A rollback says what it replaced; a run only finds the newest version there.
+    replaced = int(told["replaced_version"]) if "replaced_version" in told else before
+    return Push(
+        version=int(artifact.properties["pushed_version"]),
+        path=str(artifact.properties["pushed_destination"]),
+        at=execution.ended,
+        command=_COMMANDS.get(execution.node, RUN),
+        run_id=execution.run_id or str(told.get("run_id", "")),
+        by=str(told.get("by", "")),
+        reason=str(told.get("reason", "")),
+        replaced=replaced,
+        execution_id=execution.id,
+        copy_of=int(told["restored_version"]) if "restored_version" in told else None,
+        overridden=_overridden(execution),
+    )
+
+
+def _overridden(execution: Execution) -> dict[str, list[str]]:
+    found = parsed(execution.properties.get("overridden"))
+    return {node: [str(reason) for reason in reasons] for node, reasons in found.items()}

@@ -1,0 +1,32 @@
+"""What is served, since when, and by which command."""
+
+from __future__ import annotations
+
+import pytest
+
+from shortlist.errors import BadInputError
+from shortlist.lineage.serving import served
+from shortlist.lineage.store import Store
+from tests.shortlist.lineage.recorded import Recorded
+
+
+def test_every_push_says_its_command_and_what_it_replaced(shop):
+    answer = served(shop.store, shop.rolled_back)
+    told = [(push.version, push.command, push.run_id, push.by, push.replaced, push.copy_of) for push in answer.pushes]
+    assert told == [
+        (shop.rolled_back, "rollback", "", "bob@host", shop.forced, 1_700_000_000),
+        (shop.forced, "push --force", shop.not_blessed, "ann@host", 1_700_000_000, None),
+        (1_700_000_000, "run", shop.pushed, "", None, None),
+    ]
+    assert answer.current is answer.pushes[0]
+    assert answer.pushes[1].overridden == {"Evaluator": ["too low"]}
+
+
+def test_version_in_the_folder_that_ml_metadata_does_not_know(shop):
+    answer = served(shop.store, 42)
+    assert (answer.version, answer.current, len(answer.pushes)) == (42, None, 3)
+
+
+def test_nothing_was_pushed(tmp_path):
+    with pytest.raises(BadInputError, match="nothing was pushed from this workspace yet"):
+        served(Store(Recorded(tmp_path).workspace.metadata_path), None)

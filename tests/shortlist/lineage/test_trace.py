@@ -1,0 +1,73 @@
+"""From what is served back to the files."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.lineage_store import NODES
+from shortlist.errors import BadInputError
+from shortlist.lineage.trace import trace_pushed, upstream
+
+
+def _nodes(trace):
+    return {step.execution.node: step for step in trace.steps}
+
+
+def test_every_node_that_made_it_is_there_once_the_latest_first(shop):
+    trace = trace_pushed(shop.store, 1_700_000_000)
+    assert set(_nodes(trace)) == set(NODES) - {"BlessedModel", "BlessedStatistics"}
+    ids = [step.execution.id for step in trace.steps]
+    assert ids == sorted(set(ids), reverse=True)
+    assert {step.execution.run_id for step in trace.steps} == {shop.pushed}
+
+
+def test_it_says_what_made_the_model(shop):
+    told = {node: "; ".join(step.facts) for node, step in _nodes(trace_pushed(shop.store, 1_700_000_000)).items()}
+    for node, said in {
+        "InteractionsGen": "/data/interactions.csv; sha256 ca978112ca1bbdca; ",
+        "InteractionsSchema": "interactions.pbtxt",
+        "InteractionsStatistics": "InteractionsStatistics/statistics/0",
+        "Windows": "targets: train 98,114, eval 943, test 943; 1,682 candidates",
+        "Transform": "age numeric, occupation category; code ",
+        "Trainer": "history tower, 64 dimensions, loss corpus, seed 1; blocks 2, heads 1, dropout 0.2; batch_size 16",
+        "Evaluator": "blessed: top_10_categorical_accuracy 0.2 is 2.4 times most popular's 0.0838",
+        "Baseline": "no comparison: no earlier blessed model",
+        "Indexer": "scann, recall@100 0.9980, p50 0.50 ms, p99 0.90 ms",
+        "ServingCheck": "blessed",
+        "Pusher": "version 1700000000 to ",
+    }.items():
+        assert said in told[node], node
+
+
+def test_rollback_is_traced_to_the_run_whose_model_it_brought_back(shop):
+    trace = trace_pushed(shop.store, shop.rolled_back)
+    assert trace.steps[0].execution.node == "Rollback"
+    assert trace.steps[0].facts == ["rolled back to version 1700000000 from 1700000100", "by bob@host"]
+    assert _nodes(trace)["Trainer"].execution.run_id == shop.pushed
+
+
+def test_forced_push_tells_whom_it_overrode(shop):
+    trace = trace_pushed(shop.store, shop.forced)
+    assert trace.steps[0].facts[:2] == ["pushed by force", "overrides Evaluator: too low"]
+    assert trace.steps[0].facts[-1] == "by ann@host: new catalogue"
+    assert _nodes(trace)["Trainer"].execution.run_id == shop.not_blessed
+    # Data that has not changed was read by the run before.
+    assert _nodes(trace)["InteractionsGen"].execution.run_id == shop.pushed
+
+
+def test_what_died_since_is_told_with_the_newest_version_only(shop):
+    newest = trace_pushed(shop.store)
+    assert newest.version == shop.rolled_back
+    assert [(step.execution.node, step.execution.run_id) for step in newest.cut_short] == [("Evaluator", shop.killed)]
+    assert newest.cut_short[0].facts == ["killed: its process died, and nothing was run since"]
+    assert trace_pushed(shop.store, at_work=True).cut_short[0].facts == ["running"]
+    assert trace_pushed(shop.store, 1_700_000_000).cut_short == []
+
+
+def test_version_that_was_never_pushed(shop):
+    with pytest.raises(BadInputError, match=r"version 7 was never pushed; there are \[1700000101, 1700000100"):
+        trace_pushed(shop.store, 7)
+
+
+def test_nothing_is_upstream_of_nothing(shop):
+    assert upstream(shop.store, []) == []
