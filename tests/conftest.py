@@ -13,7 +13,7 @@ hypothesis.settings.load_profile("shortlist")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tells pytest-xdist what shares a process: a file, and all that looks at the one smoke run, which comes first."""
-    groups = {item: "smoke" if "smoke" in item.fixturenames else item.path.name for item in items}
+    groups = {item: "smoke" if "smoke" in getattr(item, "fixturenames", ()) else item.path.name for item in items}
     for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: groups[item] != "smoke")

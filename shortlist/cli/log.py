@@ -34,7 +34,9 @@ def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
         for descriptor in real:
             os.dup2(log.fileno(), descriptor)
         # A handler of our own: absl, which TFX imports, would add one on stderr for each import order.
+        root, level = logging.getLogger(), logging.getLogger().level
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
+        handler = root.handlers[0]
         warnings.simplefilter("default")
         try:
             yield Console(file=terminal, highlight=False)
@@ -43,6 +45,8 @@ def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
                 # A full disk must not keep the error that tells of it from the terminal.
                 with contextlib.suppress(OSError):
                     stream.flush()
+            root.removeHandler(handler)
+            root.setLevel(level)
             for descriptor, original in real.items():
                 os.dup2(original, descriptor)
                 os.close(original)

@@ -195,3 +195,35 @@ def test_it_can_be_saved_again_inside_another_module_without_our_code(saved, tmp
     scores = np.load(tmp_path / "scores.npz")
     np.testing.assert_allclose(scores["by_signature"], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(scores["by_method"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_with_query_time_reads_the_request_s_and_the_target_s(world, tmp_path):
+    settings = worlds.settings(model={"query_time": {"knots": 3}})
+    model, reader, corpus = worlds.assemble(world, settings)
+    table = next(weight for weight in model.trainable_weights if "query_time" in weight.name)
+    table.assign(tf.random.stateless_normal(table.shape, (1, 2)))
+    export(ServingModule(model, reader, corpus, settings), str(tmp_path), settings, corpus, "split-1", {"epochs": 0})
+    loaded = tf.saved_model.load(str(tmp_path))
+
+    # Train targets are at 100 to 102.
+    at = {time: _embed(loaded, query_time=np.array([time], np.int64)) for time in (0, 50, 100, 101, 102, 999)}
+    np.testing.assert_allclose(at[101] - at[100], (table[1] - table[0])[tf.newaxis], atol=1e-5)
+    np.testing.assert_array_equal(at[50], at[100])
+    np.testing.assert_array_equal(at[0], at[102])
+    np.testing.assert_array_equal(at[999], at[102])
+
+    ranks = {}
+    for time in (100, 102):
+        records = [_at(record, time) for record in worlds.read(world.windows["test"])]
+        batch = reader.eval_batch(tf.constant(records))
+        queries = model.embed_queries(batch.features, batch.history, loaded.candidate_embeddings, batch.times)
+        expected = target_ranks(queries, loaded.candidate_embeddings, batch.target, batch.seen)[0]
+        ranks[time] = loaded.signatures["evaluation"](examples=tf.constant(records))["rank"].numpy()
+        np.testing.assert_array_equal(ranks[time], expected)
+    assert (ranks[100] != ranks[102]).any()
+
+
+def _at(record, time):
+    example = tf.train.Example.FromString(record)
+    example.features.feature[keys.TARGET_TIMES].int64_list.value[:] = [time]
+    return example.SerializeToString()
