@@ -8,6 +8,7 @@ CONFIG ?=
 PYTHON ?=
 UPGRADE ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 export PYTHON
 
 UV := bash requirements/uv.sh
@@ -27,10 +28,10 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test test-kill lint format docs venv lock audit clean broken
+.PHONY: help run test test-kill bench-quality lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
 	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
@@ -44,6 +45,9 @@ test: lint .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k wi
 
 test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an hour; SHORTLIST_SEED=N repeats the moments
 	@SHORTLIST_KILLS=20 .venv/bin/python -m pytest --capture=no tests/pipeline/test_killed.py
+
+bench-quality: .venv/.runtime ## Puts Shortlist beside its peers, 20 minutes; BENCH_ARGS=--full for the whole table, hours
+	@.venv/bin/python -m benchmarks.quality.run $(BENCH_ARGS)
 
 lint: .venv/.dev ## Checks style, format and types
 	@.venv/bin/ruff check

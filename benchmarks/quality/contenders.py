@@ -1,0 +1,88 @@
+"""Who takes part, where each runs, and the settings that eval chooses from."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from benchmarks.quality import exchange
+from shortlist.config import types
+
+PRODUCT = "product"
+"""The environment of Shortlist itself; any other is one of requirements/bench-*.txt."""
+SHORTLIST = "shortlist"
+
+
+class Contender(NamedTuple):
+    """A model that is compared."""
+
+    title: str
+    environment: str
+    script: str
+    """Module of `benchmarks.quality`."""
+    grid: Callable[[types.Config], list[exchange.Setting]]
+    """Returns the settings to try on a data set, given the product's preset for it."""
+    has_seed: bool = True
+    """False where a fit always gives the same model."""
+
+
+def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
+    """Returns every combination of the choices."""
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+def _item_knn(config: types.Config) -> list[exchange.Setting]:
+    return _product(model=("item_knn",), K=(5, 10, 20, 50, 100, 200, 500))
+
+
+def _ease(config: types.Config) -> list[exchange.Setting]:
+    return _product(l2=(50, 100, 200, 500, 1000, 2000))
+
+
+def _ials(config: types.Config) -> list[exchange.Setting]:
+    return _product(
+        model=("ials",), factors=(32, 64, 128), alpha=(1, 5), regularization=(0.01, 1.0, 10.0), iterations=(15,)
+    )
+
+
+def _bpr(config: types.Config) -> list[exchange.Setting]:
+    return _product(
+        model=("bpr",), factors=(64,), learning_rate=(0.005, 0.01, 0.02), regularization=(0.01,), iterations=(50, 100)
+    )
+
+
+def _sasrec(config: types.Config) -> list[exchange.Setting]:
+    """Returns the product's dimensions, blocks, heads, length, batch and rate."""
+    tower = config.model.query_tower
+    if not isinstance(tower, types.HistoryTower):
+        raise ValueError(f"expected a preset with a history tower to take SASRec's size from, got {tower.kind}")
+    return [
+        {
+            "n_blocks": tower.blocks,
+            "n_heads": tower.heads,
+            "n_factors": config.model.embedding_dim,
+            "session_max_len": config.data.windows.max_history,
+            "dropout_rate": 0.2,
+            "batch_size": 64,
+            "lr": 0.001,
+            "stop_after": [5, 10, 15, 20, 25, 30, 40, 50, 60],
+        }
+    ]
+
+
+CONTENDERS: Mapping[str, Contender] = {
+    "popularity": Contender("most popular", PRODUCT, "peers.popularity", lambda _: [{}], has_seed=False),
+    "item_knn": Contender("item kNN (implicit)", "bench-implicit", "peers.implicit_models", _item_knn, has_seed=False),
+    "ease": Contender("EASE", PRODUCT, "peers.ease", _ease, has_seed=False),
+    "ials": Contender("iALS (implicit)", "bench-implicit", "peers.implicit_models", _ials),
+    "bpr": Contender("BPR (implicit)", "bench-implicit", "peers.implicit_models", _bpr),
+    "tfrs_tutorial": Contender(
+        "TFRS basic retrieval tutorial",
+        PRODUCT,
+        "peers.tfrs_tutorial",
+        lambda _: [{"dimension": 32, "learning_rate": 0.1, "batch_size": 8192, "epochs": 3}],
+    ),
+    "sasrec": Contender("SASRec (RecTools)", "bench-rectools", "peers.rectools_sasrec", _sasrec),
+    SHORTLIST: Contender("Shortlist", PRODUCT, "shortlist", lambda config: [config.model_dump(mode="json")]),
+}

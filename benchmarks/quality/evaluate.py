@@ -1,0 +1,75 @@
+"""Ranks and metrics from scores: the product's definitions (`components/evaluator/ranks.py`) on dense matrices.
+
+The rank of a target is 1 + the candidates with a greater score + the other candidates with an equal score, seen
+candidates left out, the target never. A target whose score is not finite has rank corpus + 1; another candidate's
+score that is not finite counts as greater.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.quality import exchange
+from components.evaluator import rank_metrics
+
+VERSION = 1
+"""Raise it when the same scores would give other ranks or metrics: every cell runs again."""
+KS = (1, 10, 100)
+NDCG_K = 10
+# Rows ranked at once: 256 x 4,000 candidates x a few bytes.
+_BLOCK = 256
+
+
+def split_ranks(scores: np.ndarray, split: exchange.Split, phase: str) -> np.ndarray:
+    """Returns the rank of each target row of a phase, int64 [n].
+
+    Args:
+      scores: float32 [len(split.queries(phase)), num_candidates].
+      split: The rows.
+      phase: eval or test.
+    """
+    rows = getattr(split, phase)
+    queries = split.queries(phase)
+    expected = (len(queries), split.num_candidates)
+    if scores.shape != expected:
+        raise ValueError(f"expected scores of shape {expected} for {phase}, got {scores.shape}")
+    history = split.history(phase)
+    starts = np.searchsorted(history.query, np.append(queries, queries[-1:] + 1))
+    ends = np.searchsorted(history.query, queries, side="right")
+    return target_ranks(
+        scores,
+        np.searchsorted(queries, rows.query),
+        rows.candidate,
+        [history.candidate[start:end] for start, end in zip(starts, ends, strict=False)],
+    )
+
+
+def target_ranks(scores: np.ndarray, query_rows: np.ndarray, targets: np.ndarray, seen: list[np.ndarray]) -> np.ndarray:
+    """Returns the rank of each target, int64 [n], from 1 to corpus + 1.
+
+    Args:
+      scores: float32 [queries, corpus].
+      query_rows: int [n], which row of `scores` a target is ranked by.
+      targets: int [n], the target's column.
+      seen: For each row of `scores`, the columns to leave out, in any order; the target may be among them.
+    """
+    ranks = np.empty(len(targets), np.int64)
+    for start in range(0, len(targets), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        columns = targets[block]
+        own_scores = np.asarray(scores[query_rows[block]])
+        target_scores = own_scores[np.arange(len(columns)), columns]
+        against = ~((own_scores < target_scores[:, np.newaxis]) & np.isfinite(own_scores))
+        for number, row in enumerate(query_rows[block]):
+            against[number, seen[row]] = False
+        against[np.arange(len(columns)), columns] = True
+        found = against.sum(axis=1)
+        ranks[block] = np.where(np.isfinite(target_scores), found, scores.shape[1] + 1)
+    return ranks
+
+
+def metrics(ranks: np.ndarray) -> dict[str, float]:
+    """Returns `top_1`, `top_10`, `top_100` and `ndcg_10`."""
+    counts = rank_metrics.histogram(ranks, max(KS))
+    accuracies = {f"top_{k}": rank_metrics.top_k_accuracy(counts, k) for k in KS}
+    return accuracies | {f"ndcg_{NDCG_K}": rank_metrics.ndcg(counts, NDCG_K)}

@@ -1,0 +1,144 @@
+"""How the rows reach a peer and its scores come back: arrays in a folder. Needs numpy alone.
+
+A peer is a module with a generator `fit(split, grid, seed)` that ends in `exchange.main(fit)`. It trains on
+`split.train` alone and yields one `Fitted` for each setting of its grid (or for each point of one training where it
+could have been stopped). The benchmark chooses among them by eval; a peer never looks at eval or test targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Setting = Mapping[str, Any]
+RANKS = "ranks"
+"""Prefix of the arrays of a contender that ranks by itself: Shortlist, by the signature that its Evaluator reads."""
+LOWEST = float(np.finfo(np.float32).min)
+"""The score of a candidate that a peer knows nothing about; one that is not finite would rank before the others."""
+
+
+class Rows(NamedTuple):
+    """Interactions, those of one query together and oldest first."""
+
+    query: np.ndarray
+    """int32 [n], number of the query."""
+    candidate: np.ndarray
+    """int32 [n], number of the candidate in the corpus."""
+    time: np.ndarray
+    """int64 [n]."""
+
+
+class Split(NamedTuple):
+    """All that a contender may know."""
+
+    num_queries: int
+    num_candidates: int
+    train: Rows
+    eval: Rows
+    test: Rows
+
+    def history(self, phase: str) -> Rows:
+        """Returns what the query side may look at in a phase: train for eval, train and eval for test."""
+        if phase == "eval":
+            return self.train
+        both = Rows(*(np.concatenate(columns) for columns in zip(self.train, self.eval, strict=True)))
+        # Eval rows are later than all train rows of their query.
+        order = np.argsort(both.query, kind="stable")
+        return Rows(*(column[order] for column in both))
+
+    def queries(self, phase: str) -> np.ndarray:
+        """Returns the queries with a target in a phase, ascending."""
+        return np.unique(getattr(self, phase).query)
+
+
+class Fitted(NamedTuple):
+    """A model after training."""
+
+    setting: Setting
+    """What was chosen for it, for people to read."""
+    seconds: float
+    """Seconds that training took, imports and scoring not included."""
+    score: Callable[[str], np.ndarray]
+    """Takes a phase, returns float [len(split.queries(phase)), num_candidates]."""
+    targets: int | None = None
+    """Targets that were trained on, each as often as it was; None where a fit is no pass over targets."""
+
+
+def main(fit: Callable[[Split, Sequence[Setting], int], Iterator[Fitted]], *packages: str) -> None:
+    """Reads a split, fits a peer and writes the scores of each of its models.
+
+    Args:
+      fit: The peer.
+      packages: Whose versions go into the results.
+    """
+    from importlib import metadata
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("split", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--grid", type=json.loads, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    args = parser.parse_args()
+    split = read_split(args.split)
+    for number, fitted in enumerate(fit(split, args.grid, args.seed)):
+        folder = args.out / f"{number:03}"
+        start = time.monotonic()
+        scores = {phase: np.asarray(fitted.score(phase), np.float32) for phase in ("eval", "test")}
+        facts = {
+            "setting": fitted.setting,
+            "seconds": fitted.seconds,
+            "targets": fitted.targets,
+            "score_seconds": time.monotonic() - start,
+            "versions": {package: metadata.version(package) for package in packages},
+        }
+        write(folder, scores, facts)
+        print(f"{json.dumps(fitted.setting)}: {fitted.seconds:.1f} s", flush=True)
+
+
+def write_split(folder: pathlib.Path, split: Split) -> None:
+    """Writes a split for `read_split`."""
+    arrays = {
+        f"{phase}.{name}": column
+        for phase in ("train", "eval", "test")
+        for name, column in getattr(split, phase)._asdict().items()
+    }
+    write(folder, arrays, {"num_queries": split.num_queries, "num_candidates": split.num_candidates})
+
+
+def read_split(folder: pathlib.Path) -> Split:
+    """Returns what `write_split` wrote."""
+    arrays, facts = read(folder)
+    rows = {
+        phase: Rows(*(np.array(arrays[f"{phase}.{name}"]) for name in Rows._fields))
+        for phase in ("train", "eval", "test")
+    }
+    return Split(facts["num_queries"], facts["num_candidates"], **rows)
+
+
+def write(folder: pathlib.Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Writes arrays as plain bytes, with their types and shapes beside plain JSON; the JSON comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    described = {}
+    for name, array in arrays.items():
+        np.ascontiguousarray(array).tofile(folder / f"{name}.bin")
+        described[name] = [array.dtype.str, array.shape]
+    part = folder / ".facts.part"
+    part.write_text(json.dumps({"arrays": described, "facts": facts}, indent=1))
+    part.replace(folder / "facts.json")
+
+
+def read(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Returns (arrays, facts) as `write` took them; arrays are read when they are touched."""
+    said = json.loads((folder / "facts.json").read_text())
+    arrays = {}
+    for name, (kind, shape) in said["arrays"].items():
+        empty = 0 in shape
+        path = folder / f"{name}.bin"
+        arrays[name] = np.zeros(shape, kind) if empty else np.memmap(path, kind, mode="r", shape=tuple(shape))
+    return arrays, said["facts"]

@@ -1,0 +1,115 @@
+"""SASRec of RecTools (PyTorch) as it ships: softmax over the corpus, Adam at a constant rate.
+
+One training gives a model for each number of epochs at which it could have been stopped; eval says at which it should.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as lightning
+from rectools import Columns
+from rectools.dataset import Dataset
+from rectools.models import SASRecModel
+
+from benchmarks.quality import exchange
+
+# `recommend` returns a table of all candidates for each of so many queries.
+_QUERIES_AT_ONCE = 500
+
+
+class _Snapshots(lightning.Callback):
+    """Keeps the weights after some epochs, and the seconds that had passed."""
+
+    def __init__(self, epochs: Sequence[int]) -> None:
+        self._epochs = frozenset(epochs)
+        self._start = time.monotonic()
+        self.kept: dict[int, tuple[float, dict[str, Any]]] = {}
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Called by the trainer."""
+        epoch = trainer.current_epoch + 1
+        if epoch in self._epochs:
+            self.kept[epoch] = (time.monotonic() - self._start, copy.deepcopy(module.state_dict()))
+
+
+def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
+    """Yields a model for each of a setting's `stop_after`; the query side is the latest items of its whole history."""
+    warnings.filterwarnings("ignore")
+    train = _dataset(split.train)
+    for setting in grid:
+        options = dict(setting)
+        stops = sorted(options.pop("stop_after"))
+        lightning.seed_everything(seed)
+        snapshots = _Snapshots(stops)
+
+        def trainer(snapshots: _Snapshots = snapshots, epochs: int = stops[-1]) -> lightning.Trainer:
+            return lightning.Trainer(
+                max_epochs=epochs,
+                min_epochs=epochs,
+                accelerator="cpu",
+                devices=1,
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                enable_checkpointing=False,
+                callbacks=[snapshots],
+            )
+
+        model = SASRecModel(**options, get_trainer_func=trainer)
+        model.fit(train)
+        targets = _targets(split.train, options["session_max_len"])
+        for epochs in stops:
+            seconds, weights = snapshots.kept[epochs]
+
+            def score(phase: str, model: SASRecModel = model, weights: dict[str, Any] = weights) -> np.ndarray:
+                model.lightning_model.load_state_dict(weights)
+                return _scores(model, split, phase)
+
+            yield exchange.Fitted({**options, "epochs": epochs}, seconds, score, epochs * targets)
+
+
+def _dataset(rows: exchange.Rows) -> Dataset:
+    """Returns RecTools' table of interactions; a row's place stands for its time, so that ties keep their order."""
+    table = {
+        Columns.User: rows.query,
+        Columns.Item: rows.candidate,
+        Columns.Weight: 1.0,
+        Columns.Datetime: pd.Timestamp(0) + pd.to_timedelta(np.arange(len(rows.query)), unit="s"),
+    }
+    return Dataset.construct(pd.DataFrame(table))
+
+
+def _targets(rows: exchange.Rows, session_max_len: int) -> int:
+    """Returns the targets of one epoch: of each query's latest interactions all but the first."""
+    return int(np.minimum(np.bincount(rows.query), session_max_len + 1).clip(min=1).sum() - rows.query.max() - 1)
+
+
+def _scores(model: SASRecModel, split: exchange.Split, phase: str) -> np.ndarray:
+    """Returns [queries, corpus]; what was in no train session has the lowest score."""
+    history = _dataset(split.history(phase))
+    queries = split.queries(phase)
+    scores = np.full((len(queries), split.num_candidates), exchange.LOWEST, np.float32)
+    for start in range(0, len(queries), _QUERIES_AT_ONCE):
+        some = queries[start : start + _QUERIES_AT_ONCE]
+        answers = model.recommend(
+            some,
+            history,
+            k=split.num_candidates,
+            filter_viewed=False,
+            add_rank_col=False,
+            on_unsupported_targets="ignore",
+        )
+        places = start + np.searchsorted(some, answers[Columns.User])
+        scores[places, answers[Columns.Item]] = answers[Columns.Score]
+    return scores
+
+
+if __name__ == "__main__":
+    exchange.main(fit, "rectools", "torch", "pytorch-lightning")

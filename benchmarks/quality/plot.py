@@ -1,0 +1,69 @@
+"""Quality against training time, a panel a data set: `plot.py quality.json quality.svg`. Needs matplotlib alone.
+
+Runs in an environment of its own, so that it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+from matplotlib import pyplot
+
+# Okabe and Ito's palette, which colour-blind people can tell apart, and a marker each for those who see no colour.
+_LOOKS = {
+    "popularity": ("#000000", "x", "most popular"),
+    "item_knn": ("#56B4E9", "^", "item kNN"),
+    "ease": ("#009E73", "s", "EASE"),
+    "ials": ("#E69F00", "D", "iALS"),
+    "bpr": ("#CC79A7", "v", "BPR"),
+    "tfrs_tutorial": ("#999999", "P", "TFRS tutorial"),
+    "sasrec": ("#0072B2", "o", "SASRec (RecTools)"),
+    "shortlist": ("#D55E00", "*", "Shortlist"),
+}
+# Popularity takes no time; a logarithmic axis has no zero.
+_LEAST_SECONDS = 0.01
+
+
+def main(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Writes the plot; the same results give the same bytes."""
+    records = json.loads(source.read_text())["records"]
+    names = list(dict.fromkeys(record["data"] for record in records))
+    pyplot.rcParams.update({"svg.hashsalt": "shortlist", "svg.fonttype": "none", "font.size": 10})
+    figure, panels = pyplot.subplots(1, len(names), figsize=(1.5 + 5.2 * len(names), 4.6), squeeze=False)
+    for panel, name in zip(panels[0], names, strict=True):
+        draw(panel, [record for record in records if record["data"] == name])
+        panel.set_title(name)
+    panels[0][0].set_ylabel("top_10, seen items excluded")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="center right", frameon=False)
+    figure.tight_layout(rect=(0, 0, 1 - 1.7 / figure.get_figwidth(), 1))
+    figure.savefig(target, metadata={"Date": None})
+
+
+def draw(panel: Any, records: list[dict[str, Any]]) -> None:
+    """Draws one point a seed, and its contender's name in the legend once."""
+    for model, (colour, marker, label) in _LOOKS.items():
+        found = [record for record in records if record["model"] == model]
+        panel.scatter(
+            [max(record["train_seconds"], _LEAST_SECONDS) for record in found],
+            [record["top_10"] for record in found],
+            s=150 if marker == "*" else 60,
+            color=colour,
+            marker=marker,
+            label=label,
+            zorder=3,
+        )
+    panel.set_xscale("log")
+    panel.set_ylim(bottom=0)
+    panel.set_xlabel("training, seconds (log)")
+    panel.grid(alpha=0.3)
+
+
+if __name__ == "__main__":
+    main(*map(pathlib.Path, sys.argv[1:]))

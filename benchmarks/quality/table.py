@@ -1,0 +1,89 @@
+"""The results as Markdown."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.quality.contenders import CONTENDERS
+
+METRICS = ("top_1", "top_10", "top_100", "ndcg_10")
+_BUSY_NOTE = (
+    "\\* Another process had more than a tenth of the cores meanwhile: seconds and targets a second are too slow, "
+    "by how much is not known."
+)
+
+
+def document(results: Mapping[str, Any]) -> str:
+    """Returns the whole of quality.md: a table and the differences for each data set."""
+    parts = ["<!-- Written by `make bench-quality`; docs/benchmarks.md says what it means. -->"]
+    for name, records in itertools.groupby(results["records"], key=lambda record: record["data"]):
+        found = list(records)
+        differences = [found for found in results["differences"] if found["data"] == name]
+        parts += [f"## {name}", f"{found[0]['protocol']}.", table(found)]
+        if any(record["machine"]["busy"] for record in found):
+            parts.append(_BUSY_NOTE)
+        if differences:
+            parts.append(difference_table(differences))
+    return "\n\n".join(parts) + "\n"
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Returns a line a contender, the mean over its seeds, best top_10 last."""
+    lines = [
+        "| | seeds | top_1 | top_10 | top_100 | NDCG@10 | training s | targets a second | chosen on eval |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    by_model = {
+        model: [record for record in records if record["model"] == model]
+        for model in sorted({record["model"] for record in records}, key=list(CONTENDERS).index)
+    }
+    for model, seeds in sorted(by_model.items(), key=lambda pair: _mean(pair[1], "top_10")):
+        busy = "\\*" if any(record["machine"]["busy"] for record in seeds) else ""
+        rates = [record["targets_per_second"] for record in seeds if record["targets_per_second"]]
+        cells = [
+            CONTENDERS[model].title,
+            str(len(seeds)),
+            *(_accuracy(seeds, metric) for metric in METRICS),
+            f"{_mean(seeds, 'train_seconds'):,.1f}{busy}",
+            f"{statistics.mean(rates):,.0f}{busy}" if rates else "",
+            _setting(seeds),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def difference_table(differences: Iterable[Mapping[str, Any]]) -> str:
+    """Returns a line a peer: how far ahead of it Shortlist is."""
+    lines = ["| Shortlist less | top_10 (95%) | top_100 (95%) |", "|---|---|---|"]
+    for model, found in itertools.groupby(differences, key=lambda difference: difference["against"]):
+        by_metric = {difference["metric"]: difference for difference in found}
+        cells = [
+            "{mean:+.4f} ({low:+.4f} to {high:+.4f})".format_map(by_metric[metric]) for metric in ("top_10", "top_100")
+        ]
+        lines.append(f"| {CONTENDERS[model].title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(records: Sequence[Mapping[str, Any]], name: str) -> float:
+    return statistics.mean(record[name] for record in records)
+
+
+def _accuracy(records: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """Returns the mean, and the range over the seeds where there are several."""
+    values = [record[metric] for record in records]
+    mean = f"{statistics.mean(values):.4f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"
+
+
+def _setting(records: Sequence[Mapping[str, Any]]) -> str:
+    """Returns what the seeds chose, where they had a choice."""
+    varied = set()
+    for record in records:
+        tried = [trial["setting"] for trial in record["tried"]]
+        names = [name for name in tried[0] if len({str(setting.get(name)) for setting in tried}) > 1]
+        names += [name for name in ("best_epoch",) if name in record["setting"]]
+        varied.add(", ".join(f"{name} {record['setting'][name]}" for name in names))
+    return "; ".join(sorted(varied))
