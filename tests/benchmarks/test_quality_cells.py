@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from benchmarks.quality import cells, contenders, environments, exchange, run, split
+from shortlist.config import load_config
+
+CONFIG = split.RECIPES["movielens-100k"].config
+
+
+def rows(*pairs):
+    query, candidate = zip(*pairs, strict=True)
+    return exchange.Rows(np.array(query, np.int32), np.array(candidate, np.int32), np.arange(len(pairs)))
+
+
+def bench(folder: pathlib.Path, sha256: str = "a" * 64, overrides: dict[str, object] | None = None) -> cells.Bench:
+    """Two queries and four candidates: train makes 0 and 1 popular."""
+    made = exchange.Split(
+        2, 4, train=rows((0, 0), (0, 1), (1, 0)), eval=rows((0, 2), (1, 1)), test=rows((0, 3), (1, 2))
+    )
+    ids = (np.array(["u0", "u1"]), np.array(["c0", "c1", "c2", "c3"]))
+    labelled = split.LabelledSplit(made, *ids, sha256)
+    return cells.Bench("movielens-100k", load_config(CONFIG, overrides), pathlib.Path("data"), labelled, folder)
+
+
+@pytest.mark.parametrize("model", list(contenders.CONTENDERS))
+def test_a_cells_key_is_the_same_twice_and_another_for_other_rows(tmp_path, model):
+    assert cells.recipe(bench(tmp_path), model) == cells.recipe(bench(tmp_path), model)
+    assert cells.recipe(bench(tmp_path), model) != cells.recipe(bench(tmp_path, "b" * 64), model)
+
+
+def test_a_changed_preset_runs_shortlist_again_and_no_peer_that_does_not_depend_on_it(tmp_path):
+    before, after = bench(tmp_path), bench(tmp_path, overrides={"train.learning_rate": 0.5})
+    changed = {model for model in contenders.CONTENDERS if cells.recipe(before, model) != cells.recipe(after, model)}
+    assert changed == {contenders.SHORTLIST}
+
+
+def test_sasrec_follows_the_products_dimensions(tmp_path):
+    before, after = bench(tmp_path), bench(tmp_path, overrides={"model.embedding_dim": 32})
+    changed = {model for model in contenders.CONTENDERS if cells.recipe(before, model) != cells.recipe(after, model)}
+    assert changed == {contenders.SHORTLIST, "sasrec"}
+
+
+def test_gates_index_and_workspace_are_no_part_of_shortlists_key(tmp_path):
+    other = bench(tmp_path, overrides={"workspace": "x", "index.min_recall": 0.5, "evaluate.gate_k": 5})
+    assert cells.recipe(other, contenders.SHORTLIST) == cells.recipe(bench(tmp_path), contenders.SHORTLIST)
+
+
+def test_a_changed_lock_runs_what_it_decides_again(tmp_path, monkeypatch):
+    before = {model: cells.recipe(bench(tmp_path), model) for model in contenders.CONTENDERS}
+    monkeypatch.setattr(environments, "lock_of", lambda name: "new" if name == "bench-implicit" else lock(name))
+    changed = {model for model in before if cells.recipe(bench(tmp_path), model) != before[model]}
+    assert changed == {"item_knn", "ials", "bpr"}
+
+
+lock = environments.lock_of
+
+
+def test_a_peer_is_run_ranked_kept_and_found_again(tmp_path):
+    place = bench(tmp_path)
+    assert cells.find(place, "popularity", 1) is None
+    record, ranks = cells.run(place, "popularity", 1)
+    # Query 0 saw 0, 1 and 2: 3 is alone. Query 1 saw 0 and 1: 2 and 3 tie at nothing, rank 2.
+    assert list(ranks) == [1, 2]
+    assert (record["top_1"], record["top_10"]) == (0.5, 1.0)
+    wanted = {"data", "model", "seed", "protocol", "top_100", "ndcg_10", "train_seconds", "versions", "machine"}
+    assert wanted <= record.keys()
+    assert record["targets_per_second"] is None
+    assert set(record["machine"]) >= {"cpu", "cores", "load_average_before", "others_cpu_share", "busy"}
+    found = cells.find(place, "popularity", 1)
+    assert found is not None
+    assert (found[0], list(found[1])) == (record, [1, 2])
+    assert cells.find(place, "popularity", 2) is None
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".scratch"] == []
+
+
+def test_the_setting_is_chosen_on_eval(tmp_path):
+    record, _ = cells.run(bench(tmp_path), "ease", 1)
+    best = max(record["tried"], key=lambda trial: trial["eval"]["ndcg_10"])
+    assert len(record["tried"]) == 6
+    assert record["setting"] == best["setting"]
+
+
+def test_a_peer_that_fails_names_its_log(tmp_path, monkeypatch):
+    broken = contenders.CONTENDERS["popularity"]._replace(script="peers.nothing_of_that_name")
+    monkeypatch.setattr(cells, "recipe", lambda *_: "c" * 64)
+    monkeypatch.setitem(contenders.CONTENDERS, "popularity", broken)
+    with pytest.raises(cells.CellFailedError, match=r"exit code 1; see .*log\n(.*\n)*.*No module named"):
+        cells.run(bench(tmp_path), "popularity", 1)
+
+
+def record(model: str, seed: int, recipe: str = "r", sha256: str = "a" * 64):
+    return {
+        "data": "movielens-100k",
+        "model": model,
+        "seed": seed,
+        "recipe_sha256": recipe,
+        "rows_sha256": sha256,
+    }
+
+
+def test_a_new_recipe_replaces_every_seed_of_the_old_one_and_the_order_stays():
+    results = {"records": [record("popularity", 1), record("shortlist", 1), record("shortlist", 2)]}
+    run.put(results, record("shortlist", 1, "new"))
+    run.put(results, record("ease", 1))
+    run.put(results, record("shortlist", 3, "new"))
+    found = [(one["model"], one["seed"], one["recipe_sha256"]) for one in results["records"]]
+    assert found == [("popularity", 1, "r"), ("ease", 1, "r"), ("shortlist", 1, "new"), ("shortlist", 3, "new")]
+
+
+def test_records_of_other_rows_are_forgotten(tmp_path):
+    results = {"records": [record("ease", 1), record("ials", 1, sha256="b" * 64)]}
+    run.drop_other_rows(results, bench(tmp_path))
+    assert [one["model"] for one in results["records"]] == ["ease"]
