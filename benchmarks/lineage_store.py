@@ -4,7 +4,8 @@
 
 The store is a real ML Metadata file with the nodes, artifacts, events and properties that the pipeline leaves there (a
 test compares them with a real run), without the artifacts' own files. One run in four is refused, fails, is killed, is
-not blessed or has its index rejected; one in four comes from the cache; the data changes every twenty runs. Each command runs in a process of its own; the figures are seconds of the whole process, the best of three.
+not blessed or has its index rejected; one in four comes from the cache; the data changes every twenty runs. Each
+command runs in a process of its own; the figures are seconds of the whole process, the best of three.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import click
 import typer
 from rich.console import Console
 
-from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, schema, signals
+from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, runs, schema, signals
 from shortlist.cli.plain import plain
 from shortlist.errors import ExitCode, ShortlistError
 
@@ -25,6 +25,7 @@ app.command("recommend")(recommend.recommend)
 app.command("rollback")(rollback.rollback)
 app.command("push")(push.push)
 app.add_typer(lineage.app, name="lineage")
+app.add_typer(runs.app, name="runs")
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(schema.app, name="schema")

@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
@@ -24,6 +24,7 @@ FORCED_PUSH = "ForcedPush"
 
 _UNFINISHED = (pb.Execution.NEW, pb.Execution.RUNNING)
 _PUSHED_DESTINATION = "pushed_destination"
+_DELETED = ".deleted-"
 
 
 class Journal:
@@ -85,6 +86,39 @@ class Journal:
             # What could not be deleted when it was found is tried again.
             self._delete_outputs(node, execution.id)
         return buried
+
+    def delete(self, artifacts: Iterable[Artifact]) -> list[str]:
+        """Deletes artifacts' folders and records that; returns those that resisted, which the next call tries again.
+
+        The records stay. Cut off at any moment, each folder is whole or gone for whoever looks for it by its name.
+
+        Args:
+          artifacts: Finished ones; nobody may need them any more.
+        """
+        self._sweep()
+        protos = self._store.get_artifacts_by_id(sorted(artifact.id for artifact in artifacts))
+        self._put(protos, pb.Artifact.MARKED_FOR_DELETION)
+        resisted = []
+        for proto in protos:
+            folder = pathlib.Path(proto.uri)
+            try:
+                if folder.exists():
+                    folder.rename(folder.with_name(f"{_DELETED}{folder.name}"))
+            except OSError as error:
+                resisted.append(f"{folder}: {error.strerror}")
+        self._put([proto for proto in protos if not os.path.isdir(proto.uri)], pb.Artifact.DELETED)
+        self._sweep()
+        return resisted
+
+    def _put(self, protos: Sequence[pb.Artifact], state: int) -> None:
+        for proto in protos:
+            proto.state = state
+        if protos:
+            self._store.put_artifacts(protos)
+
+    def _sweep(self) -> None:
+        for folder in self._pipeline_root.glob(f"*/*/{_DELETED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def output_folder(self, node: str, key: str, execution_id: int) -> pathlib.Path:
         """Returns where an execution's output goes, by TFX's custom."""

@@ -1,0 +1,1 @@
+"""All runs of a workspace: what became of them, and what may go."""
