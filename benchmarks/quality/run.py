@@ -38,28 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the cells that are asked for, writes the results and returns the exit code."""
     args = _arguments(argv)
     failed = []
-    results = read(args.results / "quality.json")
     for name in args.data:
         bench = prepare(name, args.cache)
         if bench is None:
             failed.append(name)
             continue
-        drop_other_rows(results, bench)
         for model in args.models:
             for seed in args.seeds if contenders.CONTENDERS[model].has_seed else DEFAULT_SEEDS:
                 record = _cell(bench, model, seed, args.fresh)
                 if record is None:
                     failed.append(f"{name} {model} seed {seed}")
                     continue
-                put(results, record)
-                # After each cell, so that an interrupted run leaves what it had.
-                write(args.results, results)
-        results["differences"] = [
-            *(found for found in results["differences"] if found["data"] != name),
-            *differences(results, bench),
-        ]
-    write(args.results, results)
-    print(f"\n{table.document(results)}")
+                # After each cell, so that an interrupted run leaves what it had, and another one what it has meanwhile.
+                update(args.results, bench, record)
+        update(args.results, bench)
+    print(f"\n{table.document(read(args.results))}")
     plot(args.results)
     if failed:
         print(f"Not in the table: {'; '.join(failed)}", file=sys.stderr)
@@ -113,9 +106,22 @@ def _cell(bench: cells.Bench, model: str, seed: int, fresh: bool) -> dict[str, A
     return record
 
 
-def read(path: pathlib.Path) -> Results:
+def read(folder: pathlib.Path) -> Results:
     """Returns the results so far."""
+    path = folder / "quality.json"
     return json.loads(path.read_text()) if path.exists() else {"records": [], "differences": []}
+
+
+def update(folder: pathlib.Path, bench: cells.Bench, record: dict[str, Any] | None = None) -> None:
+    """Adds a record to the results, or without one tells how far Shortlist is ahead."""
+    results = read(folder)
+    drop_other_rows(results, bench)
+    if record:
+        put(results, record)
+    else:
+        others = [found for found in results["differences"] if found["data"] != bench.name]
+        results["differences"] = [*others, *differences(results, bench)]
+    write(folder, results)
 
 
 def drop_other_rows(results: Results, bench: cells.Bench) -> None:
