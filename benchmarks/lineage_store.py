@@ -106,7 +106,7 @@ def _nodes() -> dict[str, Node]:
             },
             {"model": "Model", "model_run": "ModelRun"},
         ),
-        "BlessedModel": Node("tfx.dsl.components.common.resolver.Resolver", {"candidate": model}, {}),
+        "BlessedModel": Node("tfx.dsl.components.common.resolver.Resolver", {}, {}),
         "Baseline": Node("components.baseline.component.Baseline", {"candidate": model}, {"model": "Model"}),
         "Evaluator": Node(
             "components.evaluator.component.RankEvaluator",

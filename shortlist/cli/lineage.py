@@ -56,6 +56,39 @@ def lineage(
         _trace(name, workspace, version, as_json)
 
 
+@app.command("diff")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A run, a pushed version, or `latest`.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what changed between two runs or pushed versions, what matters first.
+
+    Metrics with their noise; data with the drift of each feature; schema,
+    hyperparameters, config, code, index, time and memory.
+
+    Example: shortlist lineage diff 20261124T144222Z latest
+    """
+    from shortlist.cli import lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.diff import diff
+    from shortlist.lineage.sides import side
+    from shortlist.lineage.store import Store
+
+    _, workspace = _workspace(config)
+    store = Store(workspace.metadata_path)
+    before_side, after_side = (
+        side(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
+        for name in (before, after)
+    )
+    answer = diff(before_side, after_side)
+    if as_json:
+        _print_json(plain_data.diff(answer))
+    else:
+        lineage_text.print_tree(lineage_text.diff(answer))
+
+
 def _trace(name: str, workspace: Workspace, version: int | None, as_json: bool) -> None:
     from shortlist.cli import lineage_text
     from shortlist.lineage import as_json as plain_data
@@ -88,8 +121,7 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
     from shortlist.lineage.store import Store
     from shortlist.lineage.why import why
 
-    if run_id == "latest":
-        run_id = (workspace.runs_dir / "latest").resolve().name
+    run_id = _run_id(workspace, run_id)
     answer = why(Store(workspace.metadata_path), run_id, workspace.is_open, _summary(workspace, run_id))
     if as_json:
         _print_json(plain_data.verdict(answer))
@@ -131,6 +163,11 @@ def _workspace(config: pathlib.Path) -> tuple[str, Workspace]:
 
     checked = load_config(config)
     return checked.name, Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+
+
+def _run_id(workspace: Workspace, name: str) -> str:
+    """Returns the id of the newest run that ended, for `latest`."""
+    return (workspace.runs_dir / "latest").resolve().name if name == "latest" else name
 
 
 def _summary(workspace: Workspace, run_id: str) -> Summary | None:

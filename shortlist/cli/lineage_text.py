@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from shortlist.cli.plain import plain
+from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, Model
 from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, Push, Served
 from shortlist.lineage.stages import STAGES, stage
@@ -155,6 +156,25 @@ def impact(answer: Impact) -> Tree:
             line = f"{execution.node} of run {execution.run_id or 'by hand'}, {_when(execution.started)}: {end}"
             branch.add(f"[dim]{escape(plain(line))}[/]")
         _add_more(branch, len(answer.cut_short) - _MOST_CUT_SHORT)
+    return tree
+
+
+def diff(answer: Diff) -> Tree:
+    """Returns what changed between two runs: what came out first, then what may explain it."""
+    tree = Tree(f"[bold]{escape(plain(answer.before.name))} to {escape(plain(answer.after.name))}[/]")
+    for side in (answer.before, answer.after):
+        if side.name != side.run_id:
+            tree.add(escape(plain(f"version {side.name} was evaluated in run {side.run_id}")))
+    for section in answer.sections:
+        if not section.changes:
+            continue
+        branch = tree.add(f"[bold cyan]{section.name}[/]")
+        _add_all(branch, section.notes)
+        for change in section.changes[:_MOST_SHOWN]:
+            branch.add(f"[bold]{escape(plain(change.name))}[/]: {escape(plain(change.told))}")
+        _add_more(branch, len(section.changes) - _MOST_SHOWN)
+    if answer.same:
+        tree.add(f"[dim]the same, or not known of both: {', '.join(answer.same)}[/]")
     return tree
 
 

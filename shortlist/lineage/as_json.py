@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, Model
 from shortlist.lineage.serving import Push, Served
 from shortlist.lineage.stages import stage
@@ -89,6 +90,16 @@ def impact(answer: Impact) -> dict[str, Any]:
         "runs": answer.runs,
         "models": [_model(item) for item in answer.models],
         "cut_short": [{**execution(item), "end": end} for item, end in answer.cut_short],
+    }
+
+
+def diff(answer: Diff) -> dict[str, Any]:
+    """Returns what changed between two runs."""
+    return {
+        "before": {"name": answer.before.name, "run_id": answer.before.run_id},
+        "after": {"name": answer.after.name, "run_id": answer.after.run_id},
+        "sections": [dataclasses.asdict(section) for section in answer.sections],
+        "same": answer.same,
     }
 
 

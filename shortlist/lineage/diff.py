@@ -1,0 +1,356 @@
+"""What changed between two runs, what matters first."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from shortlist.lineage import drift, facts, schemas
+from shortlist.lineage.sides import Side
+
+TABLES = ("interactions", "candidates", "queries")
+NOISE = 2.0
+"""Standard errors from which a difference is more than noise."""
+
+_SHARE = re.compile(r"(?:factorized_top_k|popularity)/top_(\d+)_categorical_accuracy(_with_seen)?")
+_WITH_SEEN = "_with_seen"
+_HARDLY = 0.01
+"""Changes of a distribution that nobody needs to look at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One thing that is not the same."""
+
+    name: str
+    before: object
+    after: object
+    told: str
+    """Before and after in words."""
+    weight: float = 0.0
+    """Within a section, what matters more has more; 0 for what cannot be told."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """All changes of one kind, what matters most first."""
+
+    name: str
+    changes: list[Change]
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """What has to be known to read them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Diff:
+    """Two runs side by side: what came out first, then what may explain it."""
+
+    before: Side
+    after: Side
+    sections: list[Section]
+
+    @property
+    def same(self) -> list[str]:
+        """Names of the sections in which nothing changed."""
+        return [section.name for section in self.sections if not section.changes]
+
+
+def diff(before: Side, after: Side) -> Diff:
+    """Returns what changed; sections without a change are there, too."""
+    makers: dict[str, Callable[[Side, Side], Iterator[Change]]] = {
+        "outcome": _outcome,
+        "metrics": _metrics,
+        "slices": _slices,
+        "data": _data,
+        "schema": _schema,
+        "hyperparameters": _hyperparameters,
+        "config": _config,
+        "code": _code,
+        "index": _index,
+        "time and memory": _time,
+    }
+    sections = []
+    for name, maker in makers.items():
+        changes = sorted(maker(before, after), key=lambda change: -change.weight)
+        sections.append(Section(name, changes, _notes(name, before, after)))
+    return Diff(before, after, sections)
+
+
+def _notes(section: str, before: Side, after: Side) -> list[str]:
+    if section not in ("metrics", "slices"):
+        return []
+    if before.summary is None or after.summary is None:
+        without = [side.name for side in (before, after) if side.summary is None]
+        return [f"no summary of {' and '.join(without)}, hence no metrics"]
+    first, second = (_windows(side).get("split_fingerprint") for side in (before, after))
+    if first is None or second is None:
+        return ["whether both were tested on the same rows is not known"]
+    if first == second:
+        return ["tested on the same rows: the noise of the difference is less than what is told"]
+    return ["tested on different rows: the data or the split changed"]
+
+
+def _windows(side: Side) -> Mapping[str, object]:
+    examples = side.output("Windows", "examples")
+    return examples.properties if examples else {}
+
+
+def _outcome(before: Side, after: Side) -> Iterator[Change]:
+    first, second = before.verdict, after.verdict
+    if first.outcome is not second.outcome:
+        reasons = f": {second.reasons[0]}" if second.reasons else ""
+        yield _change("status", first.outcome.value, second.outcome.value, suffix=reasons)
+    elif first.node != second.node:
+        yield _change("ended at", first.node, second.node)
+
+
+def _metrics(before: Side, after: Side) -> Iterator[Change]:
+    yield from _measured(_overall(before), _overall(after))
+    yield from _measured(_popularity(before), _popularity(after), "most popular, ")
+
+
+def _overall(side: Side) -> dict[str, float]:
+    return side.summary.metrics.overall if side.summary and side.summary.metrics else {}
+
+
+def _popularity(side: Side) -> dict[str, float]:
+    return side.summary.baselines.popularity if side.summary and side.summary.baselines else {}
+
+
+def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: str = "") -> Iterator[Change]:
+    """Yields metrics that are not the same; shares with their standard error, and by how many of it they moved."""
+    rows = [values.get("example_count", 0.0) for values in (before, after)]
+    for name in before.keys() & after.keys():
+        first, second = before[name], after[name]
+        if first == second:
+            continue
+        shown = prefix + name.replace("factorized_top_k/", "")
+        if not _SHARE.fullmatch(name) or not all(rows):
+            yield Change(shown, first, second, f"{first:.4g} to {second:.4g}", _relative(first, second) / 100)
+            continue
+        errors = [standard_error(value, count) for value, count in zip((first, second), rows, strict=True)]
+        times = abs(second - first) / (math.hypot(*errors) or math.inf)
+        verdict = "" if times >= NOISE else ", within noise"
+        told = (
+            f"{first:.4f} ±{errors[0]:.4f} to {second:.4f} ±{errors[1]:.4f}: {second - first:+.4f}, "
+            f"{times:.1f} standard errors{verdict}"
+        )
+        # What counts leaves seen items out, and is the model's.
+        yield Change(shown, first, second, told, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
+
+
+def standard_error(share: float, rows: float) -> float:
+    """Returns the standard error of a share of independent rows, sqrt(p (1 - p) / n)."""
+    return math.sqrt(max(share * (1 - share), 0.0) / rows)
+
+
+def _slices(before: Side, after: Side) -> Iterator[Change]:
+    first, second = _by_slice(before), _by_slice(after)
+    for name in first.keys() & second.keys():
+        for change in _measured(first[name], second[name], f"{name}: "):
+            if not change.name.endswith(_WITH_SEEN):
+                yield change
+
+
+def _by_slice(side: Side) -> dict[str, dict[str, float]]:
+    found = {}
+    for entry in side.summary.metrics.slices if side.summary and side.summary.metrics else []:
+        of_slice, metrics = entry.get("slice"), entry.get("metrics")
+        if isinstance(of_slice, dict) and isinstance(metrics, dict):
+            name = ", ".join(f"{key} {value}" for key, value in sorted(of_slice.items()))
+            found[name] = {str(key): float(value) for key, value in metrics.items()}
+    return found
+
+
+def _data(before: Side, after: Side) -> Iterator[Change]:
+    for table in TABLES:
+        yield from _table(table, before, after)
+    first, second = (facts.flat(facts.parsed(_windows(side).get("stats"))) for side in (before, after))
+    for name in sorted(first.keys() | second.keys()):
+        if first.get(name) != second.get(name):
+            yield _counted(name.replace(".", " "), first.get(name), second.get(name))
+
+
+def _table(table: str, before: Side, after: Side) -> Iterator[Change]:
+    gen, statistics = f"{table.capitalize()}Gen", f"{table.capitalize()}Statistics"
+    present = [gen in side.nodes for side in (before, after)]
+    if not all(present):
+        if any(present):
+            first, second = ("there" if there else "not there" for there in present)
+            yield _change(table, first, second, weight=2)
+        return
+    first, second = (facts.content_sha256(side.nodes[gen]) for side in (before, after))
+    if first == second:
+        return
+    yield _change(f"{table}, sha256", first[:16], second[:16], weight=1)
+    rows = [_count(side.output(gen, "examples")) for side in (before, after)]
+    if rows[0] != rows[1]:
+        yield _counted(f"{table}, rows", *rows)
+    read = [
+        drift.read(artifact.uri) if (artifact := side.output(statistics, "statistics")) else None
+        for side in (before, after)
+    ]
+    if read[0] is None or read[1] is None:
+        yield Change(f"{table}, drift", None, None, "not known: the statistics of one run are gone")
+        return
+    for found in drift.drifts(table, *read):
+        if found.distance >= _HARDLY:
+            yield Change(f"{table}, feature {found.feature!r}", 0.0, found.distance, found.what, found.distance)
+
+
+def _count(examples: object) -> object:
+    return getattr(examples, "properties", {}).get("rows")
+
+
+def _schema(before: Side, after: Side) -> Iterator[Change]:
+    for table in TABLES:
+        node = f"{table.capitalize()}Schema"
+        if node not in before.nodes or node not in after.nodes:
+            continue
+        first, second = (facts.schema_sha256(side.nodes[node]) for side in (before, after))
+        if first == second:
+            continue
+        paths = [pathlib.Path(str(side.property(node, "schema_file"))) for side in (before, after)]
+        known = [schemas.features(path) for path in paths]
+        if known[0] is None or known[1] is None:
+            yield _change(f"{table}, schema", first, second)
+            continue
+        yield from _settings(known[0], known[1], f"{table}, feature ")
+
+
+def _hyperparameters(before: Side, after: Side) -> Iterator[Change]:
+    first, second = (
+        facts.flat(facts.hyperparameters(side.nodes["Trainer"])) if "Trainer" in side.nodes else {}
+        for side in (before, after)
+    )
+    if first and second:
+        yield from _settings(first, second)
+
+
+def _config(before: Side, after: Side) -> Iterator[Change]:
+    nodes = before.nodes.keys() & after.nodes.keys()
+    first, second = (_settings_of(side, nodes) for side in (before, after))
+    yield from _settings(first, second)
+
+
+def _settings_of(side: Side, nodes: set[str]) -> dict[str, Any]:
+    """Returns the settings of these nodes by the name that they have in a config, as far as ML Metadata has them."""
+    found: dict[str, Any] = {}
+    if "Windows" in nodes:
+        found |= facts.flat(side.json("Windows", "config"), "data.")
+    if "DataGate" in nodes:
+        found |= facts.flat(side.json("DataGate", "gate"), "data.gate.")
+    for table in TABLES:
+        if f"{table.capitalize()}Gen" in nodes:
+            found |= _table_settings(table, side)
+    for node in ("Transform", "CandidateTransform"):
+        if node in nodes:
+            features = side.json(node, "custom_config").get("features") or {}
+            prefix = "data.queries" if node == "Transform" else "data.candidates"
+            found |= facts.flat(features, f"{prefix}.features.")
+    if "Evaluator" in nodes:
+        found |= dict(_gates(side.json("Evaluator", "eval_config")))
+    if "Indexer" in nodes:
+        found |= facts.flat(side.json("Indexer", "config"), "index.")
+    return found
+
+
+def _table_settings(table: str, side: Side) -> dict[str, Any]:
+    node = f"{table.capitalize()}Gen"
+    spec = dict(side.json(node, "table"))
+    columns = spec.pop("columns", [])
+    found = facts.flat(spec, f"data.{table}.")
+    for column in columns if isinstance(columns, list) else []:
+        found |= facts.flat({key: value for key, value in column.items() if key != "key"}, f"{column.get('key')}.")
+    found[f"data.{table}.path"] = side.property(node, "data_path")
+    return found
+
+
+def _gates(eval_config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields what the Evaluator requires of each metric."""
+    for spec in eval_config.get("metrics_specs", []):
+        for metric in spec.get("metrics", []):
+            name = facts.parsed(metric.get("config")).get("name", metric.get("class_name"))
+            for gate in metric.get("per_slice_thresholds", []):
+                for key, value in facts.flat(gate.get("threshold", {})).items():
+                    yield f"evaluate, {name}, {key}", value
+
+
+def _settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> Iterator[Change]:
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield _change(f"{prefix}{name}", before.get(name), after.get(name))
+
+
+def _code(before: Side, after: Side) -> Iterator[Change]:
+    for node in sorted(before.nodes.keys() & after.nodes.keys()):
+        first, second = (facts.code_sha256(side.nodes[node]) for side in (before, after))
+        if first and second and first != second:
+            yield _change(node, first[:12], second[:12])
+
+
+def _index(before: Side, after: Side) -> Iterator[Change]:
+    first, second = (
+        facts.flat(facts.index(side.nodes["Indexer"])) if "Indexer" in side.nodes else {} for side in (before, after)
+    )
+    if bool(first) != bool(second):
+        yield _change("index", *(found.get("kind", "none was built") for found in (first, second)))
+        return
+    for name in sorted(first.keys() | second.keys()):
+        if first.get(name) != second.get(name):
+            # Recall is what a gate looks at.
+            yield _change(name, first.get(name), second.get(name), weight=float(name == "recall_at_k"))
+
+
+def _time(before: Side, after: Side) -> Iterator[Change]:
+    if before.summary and after.summary:
+        first, second = before.summary, after.summary
+        yield from _longer("whole run", first.seconds.total, second.seconds.total, "s")
+        yield from _longer("peak memory", first.peak_rss_mb, second.peak_rss_mb, "MB")
+    for node in before.nodes.keys() & after.nodes.keys():
+        executions = [side.nodes[node] for side in (before, after)]
+        # A node that was found in the cache took no time that could be compared.
+        if all(execution.state == "COMPLETE" for execution in executions) and executions[0].id != executions[1].id:
+            yield from _longer(node, executions[0].seconds, executions[1].seconds, "s")
+
+
+_LEAST_SECONDS = 1.0
+_LEAST_RELATIVE = 0.1
+
+
+def _longer(name: str, before: float, after: float, unit: str) -> Iterator[Change]:
+    if abs(after - before) >= _LEAST_SECONDS and _relative(before, after) >= _LEAST_RELATIVE:
+        told = f"{before:,.0f} {unit} to {after:,.0f} {unit}{_percent(before, after)}"
+        yield Change(name, before, after, told, abs(after - before))
+
+
+def _counted(name: str, before: object, after: object) -> Change:
+    numbers = [value for value in (before, after) if isinstance(value, int | float)]
+    if len(numbers) < 2:
+        return _change(name, before, after)
+    first, second = numbers
+    form = ",.0f" if all(float(value).is_integer() for value in numbers) else ".4g"
+    told = f"{first:{form}} to {second:{form}}{_percent(first, second)}"
+    return Change(name, first, second, told, min(_relative(first, second), 1.0))
+
+
+def _percent(before: float, after: float) -> str:
+    return f" ({(after - before) / before:+.1%})" if before else ""
+
+
+def _relative(before: float, after: float) -> float:
+    return abs(after - before) / (abs(before) or abs(after) or 1.0)
+
+
+def _change(name: str, before: object, after: object, suffix: str = "", weight: float = 0.0) -> Change:
+    return Change(name, before, after, f"{_shown(before)} to {_shown(after)}{suffix}", weight)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value in (None, "", [], {}) else str(value)

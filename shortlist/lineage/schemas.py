@@ -1,0 +1,24 @@
+"""Schema files as settings that can be compared."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from google.protobuf import json_format, text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from shortlist.lineage.facts import flat
+
+
+def features(path: pathlib.Path) -> dict[str, Any] | None:
+    """Returns what a schema asks of each feature, by the feature's name and the rule's; None if it cannot be read."""
+    try:
+        schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (OSError, ValueError, text_format.ParseError):
+        return None
+    found: dict[str, Any] = {}
+    for feature in schema.feature:
+        rules = json_format.MessageToDict(feature, preserving_proto_field_name=True)
+        found |= flat(rules, f"{rules.pop('name', '')!r}, ")
+    return found
