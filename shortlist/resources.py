@@ -1,4 +1,4 @@
-"""Recognises that the disk was full, however deep under other exceptions, and says so in one sentence."""
+"""Recognises that disk or memory ran out, however deep under other exceptions, and says so in one sentence."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ _WORDS = {
     "Disk quota exceeded": "no space left in the quota",
     "File too large": "file too large",
 }
+# What TensorFlow's and C++'s allocators say; Python, numpy and Arrow raise MemoryError.
+_MEMORY_WORDS = ("OOM when allocating", "std::bad_alloc", "Cannot allocate memory", "failed to allocate memory")
 
 
 def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError | None:
@@ -38,6 +41,8 @@ def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError |
         what = _disk_shortage(link)
         if what is not None:
             return ResourceError(_sentence(what, _place(link, folder)))
+        if _memory_ran_out(link):
+            return ResourceError(_memory_sentence())
         link = link.__cause__ or link.__context__
     return None
 
@@ -59,6 +64,24 @@ def _disk_shortage(error: BaseException) -> str | None:
         return _ERRNOS[error.errno]
     said = str(error)
     return next((what for words, what in _WORDS.items() if words in said), None)
+
+
+def _memory_ran_out(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    said = str(error)
+    return any(words in said for words in _MEMORY_WORDS)
+
+
+def _memory_sentence() -> str:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limited = "" if limit == resource.RLIM_INFINITY else f", limited to {limit / 2**30:,.1f} GiB of addresses"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return (
+        f"memory ran out (this process had {peak:,.1f} GiB{limited}); nothing is lost: with more memory the same "
+        "command goes on from what was finished, a training from its checkpoint; where it was the Trainer, a lower "
+        "train.batch_size or train.loss.kind: in_batch needs less"
+    )
 
 
 def _place(error: BaseException, folder: pathlib.Path) -> pathlib.Path:

@@ -1,4 +1,4 @@
-"""A full disk is recognised under whatever it is wrapped in; a file system that is really full tells how it says so."""
+"""A full disk, or memory that ran out, is recognised under whatever it is wrapped in; a real one tells how it says so."""
 
 from __future__ import annotations
 
@@ -48,6 +48,23 @@ def test_shortage_is_one_sentence_with_the_folder(error, sentence, monkeypatch):
     assert str(found).endswith(
         " MiB free); nothing is lost: make room and give the same command again, which goes on from what was finished"
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("{{node Fill}} OOM when allocating tensor with shape[8192,2048] and type float"),
+        _chained(MemoryError("std::bad_alloc"), ValueError("a")),
+    ],
+    ids=repr,
+)
+def test_memory_that_ran_out_is_one_sentence_too(error):
+    found = str(resources.find_shortage(error, FOLDER))
+    assert found.startswith("memory ran out (this process had ")
+    assert "nothing is lost" in found
+    assert "train.batch_size" in found
 
 
 @pytest.mark.parametrize(

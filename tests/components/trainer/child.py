@@ -4,12 +4,16 @@ usage: python -m tests.components.trainer.child JSON
 """
 
 import json
+import pathlib
+import re
+import resource
 import sys
 
 import numpy as np
 
 from components.trainer import training
 from components.trainer.settings import Settings
+from shortlist.resources import shortage_told
 from tests.components.trainer import world as worlds
 
 
@@ -21,7 +25,12 @@ def main(job):
     model, reader, corpus = worlds.assemble(world, settings)
     files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
     targets = int(corpus.counts.sum())
-    history = training.fit(model, reader, files, settings, targets, job["run_dir"], job["checkpoint_dir"])
+    if job.get("more_megabytes"):
+        now = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) * 1024
+        limit = now + job["more_megabytes"] * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    with shortage_told(pathlib.Path(job["run_dir"])):
+        history = training.fit(model, reader, files, settings, targets, job["run_dir"], job["checkpoint_dir"])
     np.save(f"{job['result']}.npy", model.embed_candidates().numpy())
     with open(job["result"], "w", encoding="utf-8") as file:
         json.dump(history, file)
