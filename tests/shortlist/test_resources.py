@@ -1,4 +1,4 @@
-"""A full disk, or memory that ran out, is recognised under whatever it is wrapped in; a real disk tells how it says so."""
+"""A full disk, or memory that ran out, is recognised under whatever it is wrapped in; a real disk tells how."""
 
 from __future__ import annotations
 
