@@ -97,6 +97,8 @@ def _cell(bench: cells.Bench, model: str, seed: int, fresh: bool) -> dict[str, A
     what = f"{bench.name} {model} seed {seed}"
     try:
         found = None if fresh else cells.find(bench, model, seed)
+        if not found:
+            print(f"{what} ...", flush=True)
         record, _ = found or cells.run(bench, model, seed)
     except (cells.CellFailedError, subprocess.CalledProcessError) as error:
         print(f"{what}: failed: {error}", file=sys.stderr, flush=True)
