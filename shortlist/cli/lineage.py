@@ -7,6 +7,7 @@ import pathlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from shortlist.errors import BadInputError
@@ -30,6 +31,9 @@ def lineage(
     ] = None,
     why: Annotated[str | None, typer.Option(metavar="RUN", help="Why a run's model was not pushed.")] = None,
     served: Annotated[bool, typer.Option("--served", help="What is served, since when, and what it replaced.")] = False,
+    html: Annotated[
+        pathlib.Path | None, typer.Option(metavar="FILE", help="Write what made the model as one page for a browser.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what made a pushed model, from the push back to the data files.
@@ -45,8 +49,12 @@ def lineage(
     given = [name for name, value in asked.items() if value]
     if len(given) > 1:
         raise BadInputError(f"expected one question at a time, got {' and '.join(given)}; leave all but one out")
+    if html and (as_json or impact or why or served):
+        raise BadInputError("--html shows what made a pushed model; ask other questions, and for --json, without it")
     name, workspace = _workspace(config)
-    if impact:
+    if html:
+        _page(name, workspace, version, html)
+    elif impact:
         _impact(workspace, impact, as_json)
     elif why:
         _why(workspace, why, config, as_json)
@@ -100,6 +108,23 @@ def _trace(name: str, workspace: Workspace, version: int | None, as_json: bool) 
         _print_json(plain_data.trace(answer))
     else:
         lineage_text.print_tree(lineage_text.trace(name, answer))
+
+
+def _page(name: str, workspace: Workspace, version: int | None, path: pathlib.Path) -> None:
+    from components.pusher import atomic
+    from shortlist.lineage import page
+    from shortlist.lineage.serving import served
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.trace import trace_pushed
+
+    store = Store(workspace.metadata_path)
+    answer = trace_pushed(store, version, workspace.is_open)
+    text = page.render(name, answer, served(store, atomic.served_version(workspace.serving_dir)))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"--html {path}: expected a file that can be written, got: {error.strerror}") from None
+    Console(highlight=False, soft_wrap=True).print(f"Page      {path.absolute()}", markup=False)
 
 
 def _impact(workspace: Workspace, named: str, as_json: bool) -> None:

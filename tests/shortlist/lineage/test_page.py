@@ -1,0 +1,70 @@
+"""The page stands alone, and nothing in the data can be markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from shortlist.lineage import page
+from shortlist.lineage.serving import served
+from shortlist.lineage.trace import trace_pushed
+
+
+@pytest.fixture
+def rendered(shop):
+    return page.render("shop", trace_pushed(shop.store), served(shop.store, shop.rolled_back))
+
+
+def _data(text):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_page_asks_no_network_for_anything(rendered):
+    assert "default-src 'none'" in rendered
+    # The name of SVG's elements is no address that anybody asks.
+    assert set(re.findall(r"https?://[^\s\"']+", rendered)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<(link|img|iframe|script src)|@import|url\(", rendered)
+    assert "{{" not in rendered.partition('id="data">')[0]
+    assert len(rendered) < 300_000
+
+
+def test_page_holds_every_step_and_push(rendered, shop):
+    data = _data(rendered)
+    assert [step["node"] for step in data["trace"]["steps"]][:2] == ["Rollback", "Pusher"]
+    assert [push["version"] for push in data["served"]["pushes"]] == [shop.rolled_back, shop.forced, 1_700_000_000]
+
+
+def test_nothing_in_the_data_ends_its_script_or_is_a_placeholder(shop):
+    trace = trace_pushed(shop.store)
+    evil = "</script><script>alert(1)</script><!-- {{css}} & \u2028"
+    first = dataclasses.replace(trace.steps[0], facts=[evil])
+    text = page.render(f"{evil}", dataclasses.replace(trace, steps=[first]), served(shop.store, None))
+    assert text.count("<script") == 2
+    assert "<title>&lt;/script&gt;" in text
+    assert _data(text)["trace"]["steps"][0]["facts"] == [evil]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on PATH")
+def test_page_draws_itself_in_a_browser(rendered, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(rendered, encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile", "--dump-dom"]
+    done = subprocess.run(
+        ["chromium", *options, path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    boxes = re.findall(r'<g class="box[^"]*"[^>]*aria-label="([^"]+)"', done.stdout)
+    assert boxes == [
+        *("interactions, + 4 steps", "candidates, + 4 steps", "queries, + 4 steps"),
+        *("DataGate, 0.0 s", "Windows, 0.0 s", "features, + 2 steps", "Trainer, 0.0 s", "verdict, + 2 steps"),
+        *("Indexer, 0.0 s", "ServingCheck, 0.0 s", "push, + 2 steps"),
+    ]
+    assert "shop, version 1700000101" in done.stdout
