@@ -37,6 +37,7 @@ class _Snapshots(lightning.Callback):
         epoch = trainer.current_epoch + 1
         if epoch in self._epochs:
             self.kept[epoch] = (time.monotonic() - self._start, copy.deepcopy(module.state_dict()))
+            print(f"epoch {epoch}: {self.kept[epoch][0]:.1f} s", flush=True)
 
 
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
@@ -64,6 +65,8 @@ def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> I
 
         model = SASRecModel(**options, get_trainer_func=trainer)
         model.fit(train)
+        # RecTools trains with a copy of the trainer that it was given.
+        [snapshots] = [found for found in model.fit_trainer.callbacks if isinstance(found, _Snapshots)]
         targets = _targets(split.train, options["session_max_len"])
         for epochs in stops:
             seconds, weights = snapshots.kept[epochs]
