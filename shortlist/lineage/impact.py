@@ -150,8 +150,9 @@ def _by_id(store: Store, artifact_id: int) -> Source:
 
 
 def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[Model]:
-    verdicts = _by_input(store.executions_of("RankEvaluator", "Evaluator", among=used_by), "model")
-    indexers = _by_input(store.executions_of("Indexer", journal.FORCED_PUSH, among=used_by), "trained_model")
+    evaluators = store.executions_of("RankEvaluator", "Evaluator", among=used_by, placed=False)
+    builders = store.executions_of("Indexer", journal.FORCED_PUSH, among=used_by, placed=False)
+    verdicts, indexers = _by_input(evaluators, "model"), _by_input(builders, "trained_model")
     of_data = store.executions_of(*PUSHERS, among=used_by)
     pushers = _by_input(of_data, "model", "trained_model")
     pushed_in = {push.execution_id: push for push in pushes(of_data)}

@@ -85,13 +85,14 @@ def _of(execution: Execution) -> Iterable[Artifact]:
 
 
 def _latest_blessed(store: Store) -> Artifact | None:
-    blessed = [
-        execution.inputs["model"][0]
-        for execution in store.executions_of("RankEvaluator", "Evaluator")
-        if execution.state == "COMPLETE" and execution.inputs.get("model")
-        if is_blessed(execution.output("blessing"))
+    """Returns the model that the next run's is compared with, as the pipeline's resolver finds it."""
+    models = [
+        int(blessing.properties.get("current_model_id", 0))
+        for blessing in store.artifacts("ModelBlessing")
+        if is_blessed(blessing)
     ]
-    return max(blessed, key=lambda artifact: artifact.id, default=None)
+    # The Indexer's blessings name no model.
+    return store.artifact(max(models)) if any(models) else None
 
 
 def _folder(artifact: Artifact) -> pathlib.Path:
