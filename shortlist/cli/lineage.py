@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from shortlist.lineage.why import Verdict
     from shortlist.summary import Summary
     from shortlist.workspace import Workspace
+
+# What may be asked for is a name, not a path.
+_ID = re.compile(r"[0-9A-Za-z-]+")
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
@@ -147,7 +151,13 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
     from shortlist.lineage.why import why
 
     run_id = _run_id(workspace, run_id)
-    answer = why(Store(workspace.metadata_path), run_id, workspace.is_open, _summary(workspace, run_id))
+    answer = why(
+        Store(workspace.metadata_path),
+        run_id,
+        workspace.is_open,
+        _summary(workspace, run_id),
+        began=_ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir(),
+    )
     if as_json:
         _print_json(plain_data.verdict(answer))
     else:

@@ -119,7 +119,7 @@ def verdict(answer: Verdict, hints: Sequence[str]) -> Tree:
         when = f"  {_when(ran.started)} {ran.seconds:7.1f} s" if ran else ""
         _add_all(tree.add(f"[bold]{escape(plain(answer.node))}[/]{when}"), answer.reasons)
     elif answer.outcome is not Outcome.PUSHED:
-        _add_all(tree.add("before its first node"), answer.reasons)
+        _add_all(tree, answer.reasons)
     if answer.passed:
         branch = tree.add("[bold cyan]passed before[/]")
         for node, said in answer.passed:

@@ -62,12 +62,12 @@ def is_blessed(artifact: Artifact | None) -> bool | None:
 def code_sha256(execution: Execution) -> str:
     """Returns the fingerprint of the source that a node ran; nothing for TFX's own nodes."""
     own = execution.properties.get("code_sha256")
-    return str(own or parsed(execution.properties.get("custom_config")).get("code_sha256") or "")
+    return str(own or _custom(execution).get("code_sha256") or "")
 
 
 def content_sha256(execution: Execution) -> str:
     """Returns the fingerprint of the files that a table was read from."""
-    return str(execution.properties.get("content_sha256") or _of_0_1(execution).get("content_sha256") or "")
+    return str(execution.properties.get("content_sha256") or _custom(execution).get("content_sha256") or "")
 
 
 def schema_sha256(execution: Execution) -> str:
@@ -167,6 +167,8 @@ def _told_index(execution: Execution) -> list[str]:
 
 def _trainer(execution: Execution) -> list[str]:
     settings = hyperparameters(execution)
+    if not settings:
+        return []
     model, train = settings.get("model", {}), settings.get("train", {})
     tower, loss = model.get("query_tower") or {}, train.get("loss") or {}
     found = [
@@ -238,9 +240,11 @@ def _data_path(execution: Execution) -> str:
     return f"{properties.get('input_base')}/{pattern}" if pattern else ""
 
 
-def _of_0_1(execution: Execution) -> dict[str, Any]:
+def _custom(execution: Execution) -> dict[str, Any]:
+    """Returns a node's custom config; TFX's own ExampleGen, which 0.1 had, wraps it twice."""
     config = parsed(execution.properties.get("custom_config"))
-    found = config.get("custom_config", {}).get("value", config)
+    wrapped = config.get("custom_config")
+    found = wrapped.get("value", config) if isinstance(wrapped, dict) else config
     return found if isinstance(found, dict) else {}
 
 

@@ -49,7 +49,9 @@ class Verdict:
     """The push by which a person overrode the verdict since."""
 
 
-def why(store: Store, run_id: str, at_work: bool = False, summary: Summary | None = None) -> Verdict:
+def why(
+    store: Store, run_id: str, at_work: bool = False, summary: Summary | None = None, began: bool = False
+) -> Verdict:
     """Returns how a run ended and which node decided that.
 
     Args:
@@ -57,13 +59,19 @@ def why(store: Store, run_id: str, at_work: bool = False, summary: Summary | Non
       run_id: Any run's, finished or not.
       at_work: Whether a command writes to the workspace now.
       summary: The run's, if it left one: ML Metadata knows that a node failed, and only this by what exception.
+      began: Whether the run left a folder; one that died before its first node left nothing else.
 
     Raises:
       BadInputError: There is no such run.
     """
     executions = store.run_executions(run_id)
-    if not executions and summary is None:
+    if not executions and summary is None and not began:
         raise BadInputError(f"run {run_id!r}: {_known(store, run_id)}")
+    if not executions and summary is None:
+        # Ids are times; whoever is at work began last.
+        if at_work and run_id > max(store.run_ids(), default=""):
+            return Verdict(run_id, Outcome.RUNNING, "", ["it is before its first node"], [])
+        return Verdict(run_id, Outcome.KILLED, "", ["its process died before its first node"], [])
     # One command at a time writes, so that only the latest run can be under way.
     verdict = judge(run_id, executions, at_work and store.run_ids()[-1:] == [run_id])
     forced = [push for push in pushes(store.executions_of(FORCED_PUSH)) if push.run_id == run_id]

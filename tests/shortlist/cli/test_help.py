@@ -6,7 +6,21 @@ import sys
 
 import pytest
 
-COMMANDS = [[], ["run"], ["recommend"], ["rollback"], ["push"], ["lineage"], ["doctor"], ["data"], ["data", "fetch"]]
+COMMANDS = [
+    [],
+    ["run"],
+    ["recommend"],
+    ["rollback"],
+    ["push"],
+    ["lineage"],
+    ["lineage", "diff"],
+    ["runs"],
+    ["runs", "compare"],
+    ["runs", "prune"],
+    ["doctor"],
+    ["data"],
+    ["data", "fetch"],
+]
 _HEAVY = {"tensorflow", "tfx", "apache_beam", "pandas", "numpy", "pyarrow", "ml_metadata", "pydantic", "scann"}
 _PROBE = """
 import json, sys

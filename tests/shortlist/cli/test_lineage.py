@@ -126,3 +126,20 @@ def test_served_version_that_nobody_pushed(ask, maker):
     assert "ML Metadata does not know it" in ask("lineage", "--served").stdout
     folder.rmdir()
     assert "nothing stands in the serving folder" in ask("lineage", "--served").stdout
+
+
+def test_page_is_written_where_it_is_asked_for(ask, tmp_path):
+    path = tmp_path / "page.html"
+    assert ask("lineage", "--html", str(path)).stdout == f"Page      {path}\n"
+    assert "shop 1700000000: lineage" in path.read_text(encoding="utf-8")
+    done = ask("lineage", "--html", str(tmp_path / "none" / "page.html"))
+    assert done.returncode == 2
+    assert "expected a file that can be written, got: No such file or directory" in done.stderr
+    assert ask("lineage", "--html", str(path), "--served").returncode == 2
+
+
+def test_difference_of_a_run_and_its_version(ask):
+    lines = ask("lineage", "diff", "20260101T000000Z", "1700000000").stdout.splitlines()
+    assert lines[0] == "20260101T000000Z to 1700000000"
+    assert lines[1].endswith("version 1700000000 was evaluated in run 20260101T000000Z")
+    assert "the same, or not known of both: outcome, metrics" in lines[2]
