@@ -136,12 +136,24 @@
       const classes = ["box", group && "group", box.steps.some(bad) && "bad", chosen === box.key && "chosen", query && (hits.has(box.key) ? "hit" : "dim")];
       const drawnBox = drawn("g", {
         class: classes.filter(Boolean).join(" "), tabindex: 0, role: "button", transform: `translate(${x},${y})`,
-        "aria-label": `${title}, ${under}`, "aria-pressed": chosen === box.key, "data-key": box.key,
+        "aria-pressed": chosen === box.key, "data-key": box.key,
       });
-      drawnBox.append(drawn("title", {}, title), drawn("rect", { width, height, rx: 7 }));
-      const label = drawn("text", { x: width / 2, y: 19, "text-anchor": "middle" }, shortened(title, width - 10, 7.6));
-      drawnBox.append(label, drawn("text", { x: width / 2, y: 36, "text-anchor": "middle", class: "small" }, under));
-      const choose = () => { chosen = box.key; draw(); tell(box); };
+      const shown = shortened(title, width - 10, 7.6);
+      if (shown !== title) {
+        // Whoever cannot read it in the box can hover it, or hear it.
+        drawnBox.setAttribute("aria-label", `${shown} ${under}, ${title}`);
+        drawnBox.append(drawn("title", {}, title));
+      }
+      drawnBox.append(drawn("rect", { width, height, rx: 7 }));
+      const label = drawn("text", { x: width / 2, y: 19, "text-anchor": "middle" }, shown);
+      drawnBox.append(label, " ", drawn("text", { x: width / 2, y: 36, "text-anchor": "middle", class: "small" }, under));
+      const choose = () => {
+        chosen = box.key;
+        draw();
+        tell(box);
+        // On a phone it stands below the graph.
+        if (narrow) details.scrollIntoView({ behavior: "smooth", block: "nearest" });
+      };
       drawnBox.addEventListener("click", choose);
       drawnBox.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } });
       svg.append(drawnBox);

@@ -61,7 +61,8 @@ def test_page_draws_itself_in_a_browser(rendered, tmp_path):
         timeout=120,
         check=True,
     )
-    boxes = re.findall(r'<g class="box[^"]*"[^>]*aria-label="([^"]+)"', done.stdout)
+    texts = re.findall(r"<text[^>]*>([^<]+)</text> <text[^>]*>([^<]+)</text>", done.stdout)
+    boxes = [", ".join(pair) for pair in texts]
     assert boxes == [
         *("interactions, + 4 steps", "candidates, + 4 steps", "queries, + 4 steps"),
         *("DataGate, 0.0 s", "Windows, 0.0 s", "features, + 2 steps", "Trainer, 0.0 s", "verdict, + 2 steps"),
