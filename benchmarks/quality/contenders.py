@@ -53,21 +53,23 @@ def _bpr(config: types.Config) -> list[exchange.Setting]:
 
 
 def _sasrec(config: types.Config) -> list[exchange.Setting]:
-    """Returns the product's dimensions, blocks, heads, length, batch and rate."""
+    """Returns two trainings of the product's dimensions, blocks, heads and length.
+
+    The one with RecTools' own rate, the other with the product's small batches, which learn more from an epoch.
+    """
     tower = config.model.query_tower
     if not isinstance(tower, types.HistoryTower):
         raise ValueError(f"expected a preset with a history tower to take SASRec's size from, got {tower.kind}")
+    size = {
+        "n_blocks": tower.blocks,
+        "n_heads": tower.heads,
+        "n_factors": config.model.embedding_dim,
+        "session_max_len": config.data.windows.max_history,
+        "dropout_rate": 0.2,
+    }
     return [
-        {
-            "n_blocks": tower.blocks,
-            "n_heads": tower.heads,
-            "n_factors": config.model.embedding_dim,
-            "session_max_len": config.data.windows.max_history,
-            "dropout_rate": 0.2,
-            "batch_size": 64,
-            "lr": 0.001,
-            "stop_after": [5, 10, 15, 20, 25, 30, 40, 50, 60],
-        }
+        {**size, "batch_size": 64, "lr": 0.001, "stop_after": [10, 20, 30, 40, 50, 60]},
+        {**size, "batch_size": 16, "lr": 0.002, "stop_after": [4, 8, 12, 16, 20, 24]},
     ]
 
 
