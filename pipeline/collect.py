@@ -10,6 +10,7 @@ from tfx.utils import path_utils
 
 from components.evaluator import names, verdict
 from components.table_example_gen.component import NODE_IDS
+from pipeline.diagnosis import diagnose
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.findings import WARNINGS_PROPERTY
@@ -60,20 +61,23 @@ def collect(
     metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
     pushed = _pushed(_output(nodes, "Pusher", "pushed_model"))
     status, reasons = _status(nodes, blessing, pushed)
+    protocol, index = _protocol(config, windows), _index(_output(nodes, "Indexer", "model"))
+    training = _training(_output(nodes, "Trainer", "model"))
     return Summary(
         run_id=run_id,
         pipeline=config.name,
         status=status,
         reasons=reasons,
         warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows),
-        protocol=_protocol(config, windows),
+        advice=diagnose(config, protocol, metrics, training, index),
+        protocol=protocol,
         data=_data(nodes, windows),
         metrics=metrics,
         baselines=baselines,
         blessing=blessing,
-        index=_index(_output(nodes, "Indexer", "model")),
+        index=index,
         pushed=pushed,
-        training=_training(_output(nodes, "Trainer", "model")),
+        training=training,
         cached=[node for node, execution in nodes.items() if execution.state == "CACHED"],
         seconds=Seconds(total=round(total_seconds, 3), components=seconds),
         peak_rss_mb=peak_rss_mb,
@@ -170,7 +174,7 @@ def _index(model: Artifact | None) -> IndexSummary | None:
     if model is None or "index" not in model.properties:
         return None
     raw = json.loads(str(model.properties["index"]))
-    return IndexSummary(**{name: raw[name] for name in IndexSummary.model_fields})
+    return IndexSummary(**{name: raw[name] for name in IndexSummary.model_fields if name in raw})
 
 
 def _pushed(artifact: Artifact | None) -> Pushed | None:

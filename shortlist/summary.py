@@ -74,6 +74,11 @@ class IndexSummary(Part):
     recall_at_k: float
     p50_ms: float
     p99_ms: float
+    coverage_at_10: float | None = None
+    """Distinct candidates in the top 10 of the test queries, as a share of those that could be there; null in
+    summaries of an older version, as the next one."""
+    overlap_at_10: float | None = None
+    """What two test queries' top 10 share, on average."""
 
 
 class Pushed(Part):
@@ -109,6 +114,8 @@ class Summary(Part):
     """Why nothing was pushed; empty when something was."""
     warnings: list[str] = []
     """What the checks of the data found and the config lets pass."""
+    advice: list[str] = []
+    """What the run's own figures say of the model, with the remedy."""
     protocol: Protocol | None = None
     data: DataSummary | None = None
     metrics: Metrics | None = None

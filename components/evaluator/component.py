@@ -6,7 +6,7 @@ from tfx import types
 from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 
-from components.evaluator import eval_config, executor, tfma_metrics
+from components.evaluator import eval_config, executor, extractors, tfma_metrics
 from shortlist import fingerprints, keys
 from shortlist.config import types as config_types
 
@@ -36,7 +36,7 @@ class RankEvaluator(tfx.components.Evaluator):
           schema: The windows' schema.
           evaluate: The metrics' K and the gates' bounds.
         """
-        code_sha256 = fingerprints.code_sha256(executor.__name__, tfma_metrics.__name__)
+        code_sha256 = fingerprints.code_sha256(executor.__name__, tfma_metrics.__name__, extractors.__name__)
         super().__init__(
             examples=examples,
             model=model,
@@ -44,5 +44,6 @@ class RankEvaluator(tfx.components.Evaluator):
             schema=schema,
             example_splits=[keys.SPLIT_TEST],
             eval_config=eval_config.make_eval_config(evaluate, code_sha256),
+            module_path=extractors.__name__,
         )
         self.with_id("Evaluator")

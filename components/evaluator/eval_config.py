@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from google.protobuf import wrappers_pb2
 
-from components.evaluator import names, tfma_metrics
+from components.evaluator import names, slices, tfma_metrics
 from shortlist import keys
 from shortlist.config import types
 
@@ -25,7 +25,7 @@ _SLACK = 1e-9
 
 
 def make_eval_config(evaluate: types.Evaluate, code_sha256: str) -> tfma.EvalConfig:
-    """Returns the Evaluator's config: the metrics at every K, and the two gates.
+    """Returns the Evaluator's config: the metrics at every K, overall and by slice, and the two gates.
 
     Both gates hold for the overall slice only, and a value at the bound passes: TFMA
     compares with >= (`metrics_validator._check_threshold`). Without a baseline TFX
@@ -49,7 +49,10 @@ def make_eval_config(evaluate: types.Evaluate, code_sha256: str) -> tfma.EvalCon
     metrics[-1].per_slice_thresholds.append(_overall(_at_least(evaluate.min_lift_over_popularity)))
     return tfma.EvalConfig(
         model_specs=[_model_spec(tfma.CANDIDATE_KEY), _model_spec(tfma.BASELINE_KEY, is_baseline=True)],
-        slicing_specs=[tfma.SlicingSpec()],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[name]) for name in (*slices.NAMES, *evaluate.slices)),
+        ],
         metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
         options=tfma.Options(include_default_metrics=wrappers_pb2.BoolValue(value=False)),
     )
@@ -58,7 +61,12 @@ def make_eval_config(evaluate: types.Evaluate, code_sha256: str) -> tfma.EvalCon
 def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
     # Without a type TFMA tries to load the model with Keras to find out.
     return tfma.ModelSpec(
-        name=name, signature_name=names.SIGNATURE, model_type=tfma.TF_GENERIC, is_baseline=is_baseline
+        name=name,
+        signature_name=names.SIGNATURE,
+        model_type=tfma.TF_GENERIC,
+        is_baseline=is_baseline,
+        # Both models are sliced by what the candidate says of a row.
+        preprocessing_function_names=[] if is_baseline else [names.SLICES_SIGNATURE],
     )
 
 

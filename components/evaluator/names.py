@@ -5,6 +5,9 @@ from __future__ import annotations
 SIGNATURE = "evaluation"
 """The trained model's signature that returns ranks."""
 
+SLICES_SIGNATURE = "slices"
+"""The trained model's signature that returns the slices of `components.evaluator.slices`."""
+
 MODEL_FAMILY = "factorized_top_k"
 POPULARITY_FAMILY = "popularity"
 LIFT = "lift_over_popularity"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.indexer import export, queries, tuning
+from components.indexer import export, queries, tuning, variety
 from components.indexer.exact import ExactIndex
 from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
 from components.indexer.scann_index import MIN_CANDIDATES
@@ -193,8 +193,12 @@ def _measured(
     model = load_served(directory)
     parsed = [queries.parse_window(window) for window in test]
     p50_ms, p99_ms = _latency(model.signatures["serving_default"], parsed)
+    served = _served(model.signatures["recommend"], trained, parsed)
+    first_10 = served[_one_a_query(parsed), :10]
     index = said | {
-        "recall_at_k": float(answers.recall(_served(model.signatures["recommend"], trained, parsed)).mean()),
+        "recall_at_k": float(answers.recall(served).mean()),
+        "coverage_at_10": round(variety.coverage(first_10, len(trained.embeddings)), 4),
+        "overlap_at_10": round(variety.overlap(first_10), 4),
         "p50_ms": round(p50_ms, 3),
         "p99_ms": round(p99_ms, 3),
         "corpus_size": len(trained.embeddings),
@@ -214,6 +218,14 @@ def _served(signature: Any, trained: _Trained, parsed: Sequence[dict[str, Any]])
         for start in range(0, len(rows), _BATCH)
     ]
     return np.array([[trained.rows.get(item, -1) for item in line] for line in np.concatenate(answers)])
+
+
+def _one_a_query(parsed: Sequence[dict[str, Any]]) -> list[int]:
+    """Returns the place of each query's first window: a basket's rows are one query, asked many times."""
+    places: dict[bytes, int] = {}
+    for place, row in enumerate(parsed):
+        places.setdefault(row[keys.QUERY_ID][0], place)
+    return list(places.values())
 
 
 def _latency(signature: Any, parsed: Sequence[dict[str, Any]]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.evaluator import slices
 from components.evaluator.ranks import popularity_ranks, target_ranks
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
@@ -30,6 +31,7 @@ class ServingModule(tf.Module):
       query_embedding: tf.function from a dict, see `query_inputs`, to `embedding` [batch, embedding_dim].
       candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
       evaluation: tf.function from serialized eval or test windows [batch] to int64 ranks [batch] each.
+      slices: tf.function from the same to the slices that each row is in, string [batch] each.
     """
 
     def __init__(self, model: RetrievalModel, reader: WindowReader, corpus: Corpus, settings: Settings) -> None:
@@ -38,6 +40,7 @@ class ServingModule(tf.Module):
         self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
         self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
         self._counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
+        self._popularity = tf.Variable(slices.popularity_buckets(corpus.counts), trainable=False, name="popularity")
         self._query_tower = model.query_tower
         self._reader = reader
         self._normalize = settings.model.normalize
@@ -47,6 +50,7 @@ class ServingModule(tf.Module):
         self.candidate_embedding = tf.function(self._candidate_embedding, input_signature=strings)
         examples = [tf.TensorSpec([None], tf.string, name="examples")]
         self.evaluation = tf.function(self._evaluation, input_signature=examples)
+        self.slices = tf.function(self._slices, input_signature=examples)
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
@@ -72,6 +76,10 @@ class ServingModule(tf.Module):
             keys.POPULARITY_RANK: popularity,
             keys.POPULARITY_RANK_WITH_SEEN: popularity_with_seen,
         }
+
+    def _slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch = self._reader.eval_batch(examples)
+        return slices.labels(batch.history, batch.target, batch.seen, self._popularity)
 
     def _embed(self, features: Mapping[str, tf.Tensor], history: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
         return embed_histories(self._query_tower, features, history, self.candidate_embeddings, times, self._normalize)
@@ -112,6 +120,7 @@ def export(
         "query_embedding": module.query_embedding,
         "candidate_embedding": module.candidate_embedding,
         "evaluation": module.evaluation,
+        "slices": module.slices,
     }
     tf.saved_model.save(module, path, signatures=signatures)
     metadata = {

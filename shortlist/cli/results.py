@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shortlist.cli.plain import plain
+from shortlist.cli.slices import print_slices
 from shortlist.summary import Status, Summary
 
 _HEADLINES = {
@@ -42,6 +43,8 @@ def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pat
     _print_data(summary, console)
     _print_warnings(summary, console)
     _print_metrics(summary, console)
+    if summary.metrics is not None:
+        print_slices(summary.metrics, console)
     _print_verdict(summary, console)
     _print_next(summary, summary_path, config_path, console)
 
@@ -130,6 +133,8 @@ def _print_verdict(summary: Summary, console: Console) -> None:
             f"Index     {index.kind}: recall@{index.k} {index.recall_at_k:.4f} against exact search on test queries, "
             f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms a query"
         )
+    for advice in summary.advice:
+        console.print(f"Advice    {plain(advice)}", markup=False)
     if summary.pushed:
         console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}")
     console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")

@@ -499,6 +499,10 @@ class Evaluate(Section):
     """How far the gated accuracy may fall below the latest blessed model's, absolute; on 1,000 test rows two seeds
     of one model differ by 0.01."""
 
+    slices: tuple[str, ...] = ()
+    """Query features (category or multi_category) by whose values the metrics are told, too; those by history length
+    and by the target's popularity always are."""
+
     @pydantic.model_validator(mode="after")
     def _gate_among_ks(self) -> Evaluate:
         if self.gate_k not in self.ks:
@@ -578,6 +582,7 @@ class Config(Section):
                 "split random claims no order, so a history tower has no history to read; "
                 "use query_tower.kind: features or another split"
             )
+        self._check_slices()
         if self.train.basket_mates and self.data.split.kind != "leave_last_basket":
             raise ValueError(
                 f"train.basket_mates is for split leave_last_basket, whose windows tell baskets apart; the split is "
@@ -589,3 +594,17 @@ class Config(Section):
                 "data.interactions.timestamp, or remove query_time"
             )
         return self
+
+    def _check_slices(self) -> None:
+        features = self.data.queries.features if self.data.queries else {}
+        for name in self.evaluate.slices:
+            if name not in features:
+                raise ValueError(
+                    f"evaluate.slices: {name!r} is no query feature; data.queries.features has {sorted(features)}"
+                )
+            kind = features[name].type
+            if kind not in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
+                raise ValueError(
+                    f"evaluate.slices: {name!r} is of type {kind.value}; expected category or multi_category, "
+                    "whose values can be listed"
+                )

@@ -131,6 +131,10 @@ def _split(query: Column, time: Column, basket: Column | None, reasons: list[str
     if basket or tied > 0.5:
         why = f"{basket.name} groups what was bought at once" if basket else "most rows share their time with another"
         reasons.append(f"Split leave_last_basket: {why}; what lies in one basket is no history for the rest of it.")
+        reasons.append(
+            "train.basket_mates and model.query_time: what is bought together and what is in season told most on a "
+            "shop's log; set them to 0 and null to see what they do on yours."
+        )
         return "leave_last_basket"
     reasons.append(f"Split leave_last_out: {tied:.0%} of the rows share query and time with another.")
     return "leave_last_out"

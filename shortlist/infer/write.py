@@ -84,8 +84,13 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
         raw["data"]["candidates"] = _with_title(raw["data"]["candidates"], title)
     raw["model"] = {"query_tower": {"kind": "history"}}
     raw["train"] = {"loss": {"kind": "corpus"}, "epochs": 20, "eval_every_epochs": 1, "patience": 3}
+    if guess.split == "leave_last_basket":
+        raw["model"]["query_time"] = {"knots": 32}
+        raw["train"]["basket_mates"] = 0.5
     if guess.many_candidates:
         raw["train"] |= {"loss": {"kind": "in_batch", "uniform_negatives": 1024}, "batch_size": 1024}
+    else:
+        raw["train"] |= {"batch_size": 16, "learning_rate": 0.002}
     load.parse_config(raw, str(config))
     head = [f"# {name}: a first config, guessed from the data. Correct what is wrong.", "#"]
     for reason in guess.reasons:

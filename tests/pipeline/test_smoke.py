@@ -78,11 +78,21 @@ def test_the_summary_is_the_frozen_contract(smoke):
     raw = json.loads(path.read_text(encoding="utf-8"))
     assert raw["schema_version"] == SCHEMA_VERSION == 1
     assert set(raw) == {
-        *("schema_version", "run_id", "pipeline", "status", "reasons", "warnings", "protocol", "data", "metrics"),
-        *("baselines", "blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb", "fingerprints"),
+        *("schema_version", "run_id", "pipeline", "status", "reasons", "warnings", "advice", "protocol", "data"),
+        *("metrics", "baselines", "blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb"),
+        "fingerprints",
     }
     assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}
-    assert set(raw["index"]) == {"kind", "k", "recall_at_k", "p50_ms", "p99_ms"}
+    assert set(raw["index"]) == {
+        *("kind", "k", "recall_at_k", "p50_ms", "p99_ms", "coverage_at_10", "overlap_at_10"),
+    }
+    assert 0 < raw["index"]["coverage_at_10"] <= 1
+    assert 0 <= raw["index"]["overlap_at_10"] < 1
+    by_slice = collections.Counter(name for entry in raw["metrics"]["slices"] for name in entry["slice"])
+    assert by_slice.keys() == {"history_length", "target_popularity", "target_seen_before"}
+    for name in by_slice:
+        of_name = [entry["metrics"] for entry in raw["metrics"]["slices"] if name in entry["slice"]]
+        assert sum(metrics["example_count"] for metrics in of_name) == raw["metrics"]["overall"]["example_count"]
     assert set(raw["pushed"]) == {"version", "path"}
     assert read_summary(path) == smoke.third.summary
 

@@ -58,12 +58,23 @@ class FakeModel(tf.Module):
         shifts = tf.stack([self.shift, self.shift, 0, 0])
         return dict(zip(OUTPUTS, tf.unstack(ranks + shifts, axis=1), strict=True))
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def slices(self, examples):
+        """Rows are in `history_length` by whether their query's id is of two letters or fewer."""
+        spec = {keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string)}
+        is_short = tf.strings.length(tf.io.parse_example(examples, spec)[keys.QUERY_ID]) <= 2
+        return {
+            "history_length": tf.where(is_short, "short", "long"),
+            "target_popularity": tf.fill(tf.shape(examples), "head"),
+            "target_seen_before": tf.fill(tf.shape(examples), "no"),
+        }
+
 
 def save_model(model_uri, shift=0, **metadata):
     """Writes a Trainer's `model` artifact."""
     path = pathlib.Path(model_uri) / "Format-Serving"
     model = FakeModel(shift)
-    tf.saved_model.save(model, str(path), signatures={"evaluation": model.evaluation})
+    tf.saved_model.save(model, str(path), signatures={"evaluation": model.evaluation, "slices": model.slices})
     described = {
         "contract_version": 1,
         "split_fingerprint": "s" * 64,

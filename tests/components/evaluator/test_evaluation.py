@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator import eval_config, names, verdict
+from components.evaluator import eval_config, extractors, names, verdict
 from shortlist.config.types import Evaluate
 from tests.components.evaluator import fakes
 
@@ -18,8 +18,7 @@ def evaluate(folder, windows, baseline_shift=None, slices=()):
     """Runs TFMA like TFX's executor does and returns what is read back."""
     folder = pathlib.Path(folder)
     fakes.write_windows(windows, folder / "windows.gz")
-    config = eval_config.make_eval_config(Evaluate(), "sha")
-    config.slicing_specs.extend(tfma.SlicingSpec(feature_keys=[key]) for key in slices)
+    config = eval_config.make_eval_config(Evaluate(slices=slices), "sha")
     has_baseline = baseline_shift is not None
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=has_baseline, rubber_stamp=True)
     models = []
@@ -28,9 +27,11 @@ def evaluate(folder, windows, baseline_shift=None, slices=()):
         fakes.save_model(model_uri, baseline_shift if spec.is_baseline else 0)
         path = str(model_uri / "Format-Serving")
         models.append(tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config))
+    shared = models if has_baseline else models[0]
     tfma.run_model_analysis(
-        eval_shared_model=models if has_baseline else models[0],
+        eval_shared_model=shared,
         eval_config=config,
+        extractors=extractors.custom_extractors(shared, config),
         data_location=str(folder / "windows.gz"),
         schema=fakes.SCHEMA,
         output_path=str(folder / "evaluation"),
@@ -49,7 +50,7 @@ def measured(tmp_path_factory):
         fakes.window(f"q{i}", row.tolist(), None if gender == "None" else gender)
         for i, (row, gender) in enumerate(zip(ranks, genders, strict=True))
     ]
-    read = evaluate(tmp_path_factory.mktemp("measured"), windows, baseline_shift=1, slices=["gender"])
+    read = evaluate(tmp_path_factory.mktemp("measured"), windows, baseline_shift=1, slices=("gender",))
     return types.SimpleNamespace(ranks=ranks, genders=genders, read=read)
 
 
@@ -87,12 +88,23 @@ def test_baseline_equals_numpy(measured):
     assert measured.read["baseline"] == pytest.approx(expected(shifted), abs=1e-9)
 
 
-def test_slices_equal_numpy(measured):
-    by_gender = {entry["slice"]["gender"]: entry["metrics"] for entry in measured.read["slices"]}
+def _by(measured, name):
+    return {entry["slice"][name]: entry["metrics"] for entry in measured.read["slices"] if name in entry["slice"]}
+
+
+def test_slices_by_a_feature_equal_numpy(measured):
+    by_gender = _by(measured, "gender")
     assert sorted(by_gender) == ["F", "M"]
     for gender, metrics in by_gender.items():
         rows = measured.ranks[measured.genders == gender]
         assert metrics == pytest.approx(expected(rows), abs=1e-9)
+
+
+def test_slices_that_the_model_tells_equal_numpy(measured):
+    by_length = _by(measured, "history_length")
+    assert by_length["short"] == pytest.approx(expected(measured.ranks[:10]), abs=1e-9)
+    assert by_length["long"] == pytest.approx(expected(measured.ranks[10:]), abs=1e-9)
+    assert _by(measured, "target_seen_before") == {"no": pytest.approx(expected(measured.ranks), abs=1e-9)}
 
 
 def test_a_slice_does_not_gate(measured):

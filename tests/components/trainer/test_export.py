@@ -121,9 +121,21 @@ def test_evaluation_ranks_serialized_windows_as_the_embeddings_do(saved, world):
         assert (ranks["rank"][place], ranks["rank_with_seen"][place]) == (expected[0][0], expected[1][0])
 
 
-def test_an_empty_batch_has_empty_ranks(saved):
-    ranks = tf.saved_model.load(saved).signatures["evaluation"](examples=tf.constant([], tf.string))
+def test_an_empty_batch_has_empty_ranks_and_slices(saved):
+    loaded = tf.saved_model.load(saved)
+    ranks = loaded.signatures["evaluation"](examples=tf.constant([], tf.string))
     assert all(value.shape == [0] and value.dtype == tf.int64 for value in ranks.values())
+    slices = loaded.signatures["slices"](examples=tf.constant([], tf.string))
+    assert all(value.shape == [0] and value.dtype == tf.string for value in slices.values())
+
+
+def test_rows_tell_their_slices(saved, world):
+    loaded = tf.saved_model.load(saved)
+    told = loaded.signatures["slices"](examples=tf.constant(worlds.read(world.windows["test"])))
+    # Eight interactions a query, of which the last is the target and the latest four are the history.
+    assert set(told["history_length"].numpy()) == {b"2 to 5"}
+    assert set(told["target_seen_before"].numpy()) == {b"no"}
+    assert set(told["target_popularity"].numpy()) <= {b"head", b"middle", b"tail"}
 
 
 def test_metadata_stands_beside_it(saved):

@@ -1,0 +1,56 @@
+"""Which rows of the test split are looked at on their own: a mean over all of them hides where a model fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+HISTORY_LENGTH = "history_length"
+TARGET_POPULARITY = "target_popularity"
+TARGET_SEEN_BEFORE = "target_seen_before"
+NAMES = (HISTORY_LENGTH, TARGET_POPULARITY, TARGET_SEEN_BEFORE)
+"""The slices of every evaluation, outputs of the trained model's signature `slices`."""
+
+_LENGTHS = ("0", "1", "2 to 5", "6 or more")
+_LENGTHS_FROM = (1, 2, 6)
+_POPULARITIES = ("head", "middle", "tail", "unseen in train")
+_UNSEEN = len(_POPULARITIES) - 1
+
+
+def popularity_buckets(counts: np.ndarray) -> np.ndarray:
+    """Returns what each candidate is by its popularity: 0 head, 1 middle, 2 tail, 3 unseen in train.
+
+    Head are the most popular candidates that together have the first third of the train targets, middle those of
+    the second third, tail the others. Candidates of one count may fall on both sides of a bound, lower rows first.
+
+    Args:
+      counts: [corpus], how often each candidate is a train target.
+    """
+    order = np.argsort(-counts, kind="stable")
+    ranked = counts[order].astype(np.float64)
+    # A candidate belongs where its first target stands.
+    before = np.cumsum(ranked) - ranked
+    buckets = np.empty(len(counts), np.int32)
+    buckets[order] = np.minimum(before * 3 // max(ranked.sum(), 1.0), 2)
+    buckets[counts == 0] = _UNSEEN
+    return buckets
+
+
+def labels(history: tf.Tensor, target: tf.Tensor, seen: tf.Tensor, popularity: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns the slices that each row is in, string [batch] by name.
+
+    Args:
+      history: [batch, length] rows of the corpus, padded with -1.
+      target: [batch] rows of the corpus, -1 where it lacks the target.
+      seen: [batch, seen] rows of the corpus, padded with -1.
+      popularity: [corpus], from `popularity_buckets`.
+    """
+    lengths = tf.reduce_sum(tf.cast(history >= 0, tf.int32), axis=1)
+    length_buckets = tf.searchsorted(tf.constant(_LENGTHS_FROM), lengths, side="right")
+    bucket = tf.where(target >= 0, tf.gather(popularity, tf.maximum(target, 0)), _UNSEEN)
+    is_repeat = tf.reduce_any((seen == target[:, tf.newaxis]) & (seen >= 0), axis=1)
+    return {
+        HISTORY_LENGTH: tf.gather(tf.constant(_LENGTHS), length_buckets),
+        TARGET_POPULARITY: tf.gather(tf.constant(_POPULARITIES), bucket),
+        TARGET_SEEN_BEFORE: tf.where(is_repeat, "yes", "no"),
+    }
