@@ -52,8 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 # After each cell, so that an interrupted run leaves what it had, and another one what it has meanwhile.
                 update(args.results, bench, record)
         update(args.results, bench)
-    print(f"\n{table.document(read(args.results))}")
-    plot(args.results)
+    results = read(args.results)
+    print(f"\n{table.document(results)}")
+    if results["records"]:
+        plot(args.results)
     if failed:
         print(f"Not in the table: {'; '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
