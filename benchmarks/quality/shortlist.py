@@ -23,6 +23,8 @@ from benchmarks.quality import exchange
 from shortlist import environment, keys
 
 LAST_NODE = "Trainer"
+OUTPUTS = {LAST_NODE: "model", "Windows": "examples"}
+"""What is read of a run: a node and the name of its output."""
 _BATCH = 256
 
 
@@ -75,7 +77,7 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
         with contextlib.suppress(_Done):
             LocalRunner(run_id, _Until(LAST_NODE)).run(create_pipeline(config, sources, workspace))
         nodes = {execution.node: execution for execution in Store(workspace.metadata_path).run_executions(run_id)}
-    model, windows = nodes[LAST_NODE].output("model"), nodes["Windows"].output("examples")
+    model, windows = (nodes[node].output(name) for node, name in OUTPUTS.items())
     assert model is not None
     assert windows is not None
     return pathlib.Path(model.uri), pathlib.Path(windows.uri)
