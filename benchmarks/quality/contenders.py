@@ -33,7 +33,7 @@ def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
 
 
 def _item_knn(config: types.Config) -> list[exchange.Setting]:
-    return _product(model=("item_knn",), K=(5, 10, 20, 50, 100, 200, 500))
+    return _product(model=("item_knn",), K=(2, 3, 5, 10, 20, 50, 100, 200))
 
 
 def _ease(config: types.Config) -> list[exchange.Setting]:
