@@ -1,4 +1,4 @@
-"""Runs TFX's Evaluator and writes down why the model was blessed or not."""
+"""Runs TFX's Evaluator and writes down what it found and why the model was blessed or not."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from components.evaluator import verdict
 
 REASONS = "reasons"
 """Custom property, str: JSON list of sentences on the blessing, why it was given or refused."""
+METRICS = "metrics"
+"""Custom property of the evaluation, str: JSON of metric name to value over all test rows."""
 
 
 class Executor(executor.Executor):
@@ -27,7 +29,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates, blesses or not, and sets the blessing's `reasons`."""
+        """Evaluates, blesses or not, and sets the blessing's `reasons` and the evaluation's `metrics`."""
         inputs = dict(input_dict)
         baselines = inputs.pop(standard_component_specs.BASELINE_MODEL_KEY, [])
         real = [baseline for baseline in baselines if _is_real(baseline)]
@@ -35,8 +37,10 @@ class Executor(executor.Executor):
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = real
         super().Do(inputs, output_dict, exec_properties)
 
-        evaluation_uri = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
-        reasons = verdict.read_evaluation(evaluation_uri)["validation"]["reasons"]
+        evaluation = artifact_utils.get_single_instance(output_dict[standard_component_specs.EVALUATION_KEY])
+        found = verdict.read_evaluation(evaluation.uri)
+        evaluation.set_string_custom_property(METRICS, json.dumps(found["overall"], sort_keys=True))
+        reasons = found["validation"]["reasons"]
         reasons += [
             f"not compared with an earlier model: {baseline.get_string_custom_property(REASON)}"
             for baseline in baselines

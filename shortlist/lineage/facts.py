@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from shortlist.lineage import journal
 from shortlist.lineage.store import KILLED, Artifact, Execution
 
 _SHA_SHOWN = 12
+_TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
 
 
 def facts(execution: Execution) -> list[str]:
@@ -138,6 +140,22 @@ def _blessing(execution: Execution) -> list[str]:
         return []
     word = "blessed" if is_blessed(verdict) else "not blessed"
     return [f"{word}: {reason}" for reason in sentences(verdict)] or [word]
+
+
+def _evaluator(execution: Execution) -> list[str]:
+    evaluation = execution.output("evaluation")
+    metrics = parsed(evaluation.properties.get("metrics")) if evaluation else {}
+    by_k = {int(found[1]): name for name in metrics if (found := _TOP_K.fullmatch(name))}
+    told = [
+        f"top_{k} {metrics[name]:.4f} (most popular {metrics.get(_as_popular(name), 0):.4f})"
+        for k, name in sorted(by_k.items())
+    ]
+    rows = f"{metrics.get('example_count', 0):,.0f} test rows, seen items excluded: "
+    return [*([rows + ", ".join(told)] if told else []), *_blessing(execution)]
+
+
+def _as_popular(name: str) -> str:
+    return name.replace("factorized_top_k/", "popularity/")
 
 
 def _serving_check(execution: Execution) -> list[str]:
@@ -288,7 +306,7 @@ _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
     "Pusher": _pusher,
     "ServingCheck": _serving_check,
     "Indexer": _indexer,
-    "Evaluator": _blessing,
+    "Evaluator": _evaluator,
     "Baseline": _baseline,
     "Trainer": _trainer,
     "Windows": _windows,
