@@ -140,7 +140,7 @@ def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
     assert_all_cached(runs.run(LATER))
 
     # What it was compared with is no part of what made the model.
-    made_by = upstream(Store(runs.metadata_path), later["Trainer"][1]["model"].id)
+    made_by = upstream(Store(runs.metadata_path), [later["Trainer"][1]["model"].id])
     assert sorted(execution.node for execution in made_by) == sorted(set(later) - {"BlessedStatistics", "Evaluator"})
 
     # Another model of the same data meets the same run.
