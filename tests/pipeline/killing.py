@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ml_metadata import metadata_store
@@ -62,21 +63,22 @@ class Victim:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def wait_until_at(self, node: str) -> bool:
-        """Waits until a node is at work; returns false if the run ended first."""
+    def wait_until_at(self, *nodes: str) -> bool:
+        """Waits until one of the nodes is at work; returns false if the run ended first."""
         while self.process.poll() is None:
             execution = self._latest_execution()
-            if execution is not None and execution != self._before and self._is_at(node, execution):
+            if execution is not None and execution != self._before and self._is_at(nodes, execution):
                 return True
             time.sleep(_POLL_SECONDS)
         return False
 
-    def kill_in(self, node: str, seconds: float) -> bool:
-        """Kills the run some time after a node has started; returns false if it ended by itself before, well.
+    def kill_in(self, nodes: Sequence[str], seconds: float) -> bool:
+        """Kills the run some time after the first of the nodes has started; returns false if it ended before, well.
 
-        The node may be done sooner than expected: then the kill hits another.
+        That node may be done sooner than expected, or be over before anyone could look: then the kill hits one of the
+        others, which come after it.
         """
-        if self.wait_until_at(node):
+        if self.wait_until_at(*nodes):
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
@@ -107,11 +109,12 @@ class Victim:
             return next(iter(self._store.get_executions(_LATEST)), None)
         return None
 
-    def _is_at(self, node: str, execution: pb.Execution) -> bool:
+    def _is_at(self, nodes: Sequence[str], execution: pb.Execution) -> bool:
         with contextlib.suppress(Exception):
             assert self._store is not None
             contexts = self._store.get_contexts_by_execution(execution.id)
-            here = any(context.name == f"{self._workspace.name}.{node}" for context in contexts)
+            wanted = {f"{self._workspace.name}.{node}" for node in nodes}
+            here = any(context.name in wanted for context in contexts)
             return here and execution.last_known_state == pb.Execution.RUNNING
         return False
 

@@ -32,13 +32,14 @@ def test_killed_at_random_moments(smoke, tmp_path):
     workspace = Workspace(tmp_path / "workspace", smoke.config.name)
     config_path = killing.write_config(tmp_path / "smoke.yaml", workspace.root)
 
+    order = undisturbed.listener.started
     kills = 0
     with killing.Reader(workspace.serving_dir) as reader:
-        for node in _nodes(undisturbed.listener.started, chance):
+        for node in _nodes(order, chance):
             # Of a node's seconds the first part goes by before ML Metadata knows that it is at work.
             seconds = chance.uniform(0, 0.5 * undisturbed.summary.seconds.components[node])
             with killing.Victim(config_path, workspace, smoke.data_root) as victim:
-                killed = victim.kill_in(node, seconds)
+                killed = victim.kill_in(order[order.index(node) :], seconds)
             kills += killed
             print(f"{seconds:6.2f} s into {node}: {'killed' if killed else 'it had ended'}")
         with killing.Victim(config_path, workspace, smoke.data_root) as last:
