@@ -23,4 +23,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    return _SMOKE if _SMOKE in getattr(item, "fixturenames", ()) else item.path.name
+    return _SMOKE if _SMOKE in getattr(item, "fixturenames", ()) else item.location[0]
