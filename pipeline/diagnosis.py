@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from components.evaluator import names
 from shortlist.config import types
 from shortlist.summary import IndexSummary, Metrics, Protocol
 
-TOP_10 = "factorized_top_k/top_10_categorical_accuracy"
-POPULAR_10 = "popularity/top_10_categorical_accuracy"
+TOP_10 = names.top_k(10)
+POPULAR_10 = names.top_k(10, names.POPULARITY_FAMILY)
 FEW_NEGATIVES = 128
 MANY_UNSEEN = 0.5
 MANY_TIES = 0.9

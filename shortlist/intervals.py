@@ -8,6 +8,11 @@ Z_95 = 1.959963984540054
 """Of the normal distribution, 95% lie within so many standard deviations."""
 
 
+def standard_error(share: float, rows: float) -> float:
+    """Returns the standard error of a share of independent rows, sqrt(p (1 - p) / n)."""
+    return math.sqrt(max(share * (1 - share), 0.0) / rows)
+
+
 def wilson(share: float, rows: float, z: float = Z_95) -> tuple[float, float]:
     """Returns the bounds of a share by Wilson's score interval (1927), which stays within 0 and 1.
 

@@ -40,6 +40,11 @@ RANK_WITH_SEEN = "rank_with_seen"
 POPULARITY_RANK = "popularity_rank"
 POPULARITY_RANK_WITH_SEEN = "popularity_rank_with_seen"
 
+# Outputs of the `slices` signature, string [batch] each: by what the metrics of a row are told, too.
+HISTORY_LENGTH = "history_length"
+TARGET_POPULARITY = "target_popularity"
+TARGET_SEEN_BEFORE = "target_seen_before"
+
 # Splits.
 SPLIT_ALL = "all"
 SPLIT_TRAIN = "train"
@@ -70,5 +75,8 @@ RESERVED = frozenset(
         SCORES,
         COUNT,
         EMBEDDING,
+        HISTORY_LENGTH,
+        TARGET_POPULARITY,
+        TARGET_SEEN_BEFORE,
     }
 )

@@ -8,9 +8,13 @@ import datetime
 import os
 import pathlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from shortlist import layout, lock, resources
 from shortlist.errors import BadInputError, ConfigError
+
+if TYPE_CHECKING:
+    from shortlist.config.types import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,11 @@ class Workspace:
 
     root: pathlib.Path
     name: str
+
+    @classmethod
+    def of(cls, config: Config) -> Workspace:
+        """Returns the workspace that a config names; relative to the working directory."""
+        return cls(pathlib.Path(config.workspace).absolute(), config.name)
 
     @property
     def metadata_path(self) -> pathlib.Path:

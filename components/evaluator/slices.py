@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-HISTORY_LENGTH = "history_length"
-TARGET_POPULARITY = "target_popularity"
-TARGET_SEEN_BEFORE = "target_seen_before"
-NAMES = (HISTORY_LENGTH, TARGET_POPULARITY, TARGET_SEEN_BEFORE)
+from shortlist import keys
+
+NAMES = (keys.HISTORY_LENGTH, keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE)
 """The slices of every evaluation, outputs of the trained model's signature `slices`."""
 
 _LENGTHS = ("0", "1", "2 to 5", "6 or more")
@@ -50,7 +49,7 @@ def labels(history: tf.Tensor, target: tf.Tensor, seen: tf.Tensor, popularity: t
     bucket = tf.where(target >= 0, tf.gather(popularity, tf.maximum(target, 0)), _UNSEEN)
     is_repeat = tf.reduce_any((seen == target[:, tf.newaxis]) & (seen >= 0), axis=1)
     return {
-        HISTORY_LENGTH: tf.gather(tf.constant(_LENGTHS), length_buckets),
-        TARGET_POPULARITY: tf.gather(tf.constant(_POPULARITIES), bucket),
-        TARGET_SEEN_BEFORE: tf.where(is_repeat, "yes", "no"),
+        keys.HISTORY_LENGTH: tf.gather(tf.constant(_LENGTHS), length_buckets),
+        keys.TARGET_POPULARITY: tf.gather(tf.constant(_POPULARITIES), bucket),
+        keys.TARGET_SEEN_BEFORE: tf.where(is_repeat, "yes", "no"),
     }

@@ -66,14 +66,12 @@ class WindowReader(tf.Module):
         transformed = self._transform(dict(raw))
         return {name: to_dense(transformed[name]) for name in self._raw_spec}
 
-    def shares_of_span(self, times: tf.RaggedTensor) -> tf.Tensor:
+    def shares_of_span(self, times: tf.SparseTensor) -> tf.Tensor:
         """Returns float32 [batch, n]: how much of the train targets' time has passed, from 0 to 1.
 
         Where there is no time it is 1: at the end of what is known. `n` is at least 1.
         """
-        sparse = times.to_sparse()
-        shape = tf.maximum(sparse.dense_shape, [0, 1])
-        wide = tf.SparseTensor(sparse.indices, sparse.values, shape)
+        wide = tf.SparseTensor(times.indices, times.values, tf.maximum(times.dense_shape, [0, 1]))
         shares = self._transform({keys.TARGET_TIMES: wide})[keys.TARGET_TIMES]
         return tf.sparse.to_dense(shares, default_value=1.0)
 
@@ -88,7 +86,8 @@ class WindowReader(tf.Module):
         target = self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0]
         seen = self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1)
         history = self.known_history(parsed[keys.HISTORY_IDS]).to_tensor(-1)
-        return EvalBatch(features, history, target, seen, self.shares_of_span(parsed[keys.TARGET_TIMES])[:, 0])
+        times = self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
+        return EvalBatch(features, history, target, seen, times)
 
     def train_batch(self, serialized: tf.Tensor, seed: tf.Tensor) -> TrainBatch:
         """Parses train windows: [batch] strings; `seed` [2] decides all that is random about them."""
@@ -122,7 +121,7 @@ class WindowReader(tf.Module):
             positions=positions,
             weights=weights,
             seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
-            times=self.shares_of_span(target_times),
+            times=self.shares_of_span(target_times.to_sparse()),
         )
 
     def _known(

@@ -56,8 +56,7 @@ class ServingModule(tf.Module):
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], types.FeatureType.CATEGORY)
         history = self._reader.known_history(inputs[keys.HISTORY_IDS]).to_tensor(-1)
-        times = inputs[keys.QUERY_TIME][:, tf.newaxis]
-        asked = self._reader.shares_of_span(tf.ragged.boolean_mask(times, times != 0))
+        asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], types.FeatureType.TIMESTAMP))
         return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0])}
 
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:

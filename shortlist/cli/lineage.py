@@ -55,17 +55,17 @@ def lineage(
         raise BadInputError(f"expected one question at a time, got {' and '.join(given)}; leave all but one out")
     if html and (as_json or impact or why or served):
         raise BadInputError("--html shows what made a pushed model; ask other questions, and for --json, without it")
-    name, workspace = _workspace(config)
+    workspace = _workspace(config)
     if html:
-        _page(name, workspace, version, html)
+        _page(workspace, version, html)
     elif impact:
         _impact(workspace, impact, as_json)
     elif why:
         _why(workspace, why, config, as_json)
     elif served:
-        _served(name, workspace, as_json)
+        _served(workspace, as_json)
     else:
-        _trace(name, workspace, version, as_json)
+        _trace(workspace, version, as_json)
 
 
 @app.command("diff")
@@ -88,7 +88,7 @@ def diff(
     from shortlist.lineage.sides import side
     from shortlist.lineage.store import Store
 
-    _, workspace = _workspace(config)
+    workspace = _workspace(config)
     store = Store(workspace.metadata_path)
     before_side, after_side = (
         side(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
@@ -101,7 +101,7 @@ def diff(
         lineage_text.print_tree(lineage_text.diff(answer))
 
 
-def _trace(name: str, workspace: Workspace, version: int | None, as_json: bool) -> None:
+def _trace(workspace: Workspace, version: int | None, as_json: bool) -> None:
     from shortlist.cli import lineage_text
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.store import Store
@@ -111,10 +111,10 @@ def _trace(name: str, workspace: Workspace, version: int | None, as_json: bool) 
     if as_json:
         _print_json(plain_data.trace(answer))
     else:
-        lineage_text.print_tree(lineage_text.trace(name, answer))
+        lineage_text.print_tree(lineage_text.trace(workspace.name, answer))
 
 
-def _page(name: str, workspace: Workspace, version: int | None, path: pathlib.Path) -> None:
+def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None:
     from components.pusher import atomic
     from shortlist.lineage import page
     from shortlist.lineage.serving import served
@@ -123,7 +123,7 @@ def _page(name: str, workspace: Workspace, version: int | None, path: pathlib.Pa
 
     store = Store(workspace.metadata_path)
     answer = trace_pushed(store, version, workspace.is_open)
-    text = page.render(name, answer, served(store, atomic.served_version(workspace.serving_dir)))
+    text = page.render(workspace.name, answer, served(store, atomic.served_version(workspace.serving_dir)))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -178,7 +178,7 @@ def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[
     return []
 
 
-def _served(name: str, workspace: Workspace, as_json: bool) -> None:
+def _served(workspace: Workspace, as_json: bool) -> None:
     from components.pusher import atomic
     from shortlist.cli import lineage_text
     from shortlist.lineage import as_json as plain_data
@@ -189,15 +189,14 @@ def _served(name: str, workspace: Workspace, as_json: bool) -> None:
     if as_json:
         _print_json(plain_data.served(answer))
     else:
-        lineage_text.print_tree(lineage_text.served(name, answer))
+        lineage_text.print_tree(lineage_text.served(workspace.name, answer))
 
 
-def _workspace(config: pathlib.Path) -> tuple[str, Workspace]:
+def _workspace(config: pathlib.Path) -> Workspace:
     from shortlist.config import load_config
     from shortlist.workspace import Workspace
 
-    checked = load_config(config)
-    return checked.name, Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    return Workspace.of(load_config(config))
 
 
 def _run_id(workspace: Workspace, name: str) -> str:

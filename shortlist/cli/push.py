@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 from typing import Annotated
 
 import typer
@@ -37,7 +36,7 @@ def push(
     from shortlist.workspace import Workspace
 
     checked = load_config(config)
-    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    workspace = Workspace.of(checked)
     with (
         workspace.opened("push", must_exist=True),
         log.everything_else_to(workspace.root / "push.log", verbose=False) as terminal,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +40,7 @@ def recommend(
     from shortlist.workspace import Workspace
 
     checked = load_config(config)
-    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    workspace = Workspace.of(checked)
     model_path = serving.version_path(workspace.serving_dir)
     data_root = datasets.default_data_dir()
     titles = lookup.candidate_titles(checked.data, data_root)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pathlib
 from typing import Annotated
 
 import typer
@@ -34,7 +33,7 @@ def rollback(
     from shortlist.workspace import Workspace
 
     checked = load_config(config)
-    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    workspace = Workspace.of(checked)
     with workspace.opened("rollback", must_exist=True):
         restored = core.rollback(workspace, checked.push.keep_versions, version, reason)
     if as_json:

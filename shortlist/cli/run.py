@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import pathlib
 from typing import Annotated
 
 import typer
@@ -45,7 +44,7 @@ def run(
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
-    workspace = Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    workspace = Workspace.of(checked)
     with workspace.opened("run") as died:
         if died is not None:
             console.print(f"Going on after a command that died: {died}", soft_wrap=True, markup=False)

@@ -142,8 +142,7 @@ def _workspace(config: pathlib.Path) -> Workspace:
     from shortlist.config import load_config
     from shortlist.workspace import Workspace
 
-    checked = load_config(config)
-    return Workspace(pathlib.Path(checked.workspace).absolute(), checked.name)
+    return Workspace.of(load_config(config))
 
 
 def _print_json(answer: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import json
-import math
 import re
 from collections.abc import Sequence
 
@@ -12,12 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components.evaluator import names
 from shortlist.cli.plain import plain
+from shortlist.intervals import standard_error
 from shortlist.runs.prune import Plan
 from shortlist.runs.record import Record
 
 _WIDTH = 100
-_GATED = "factorized_top_k/top_10_categorical_accuracy"
+_GATED = names.top_k(10)
 _SHARE = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
 _STYLES = {"pushed": "green", "not_blessed": "yellow", "index_rejected": "yellow", "check_failed": "yellow"}
 _NOTHING = "-"
@@ -98,7 +99,7 @@ def _metric(record: Record, name: str, noise: bool = False) -> str:
     value, rows = overall[name], overall.get("example_count", 0)
     if not noise or not rows or not _SHARE.fullmatch(name):
         return f"{value:.4f}"
-    return f"{value:.4f} ±{math.sqrt(max(value * (1 - value), 0) / rows):.4f}"
+    return f"{value:.4f} ±{standard_error(value, rows):.4f}"
 
 
 def _popular(record: Record) -> str:

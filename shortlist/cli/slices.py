@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator import names
 from shortlist.cli.plain import plain
 from shortlist.intervals import wilson
 from shortlist.summary import Metrics
 
-_TOP_10 = "factorized_top_k/top_10_categorical_accuracy"
-_POPULAR_10 = "popularity/top_10_categorical_accuracy"
+_TOP_10 = names.top_k(10)
+_POPULAR_10 = names.top_k(10, names.POPULARITY_FAMILY)
 _MOST_VALUES = 5
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from shortlist.intervals import standard_error
 from shortlist.lineage import drift, facts, schemas
 from shortlist.lineage.sides import Side
 
@@ -141,11 +142,6 @@ def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: s
         )
         # What counts leaves seen items out, and is the model's.
         yield Change(shown, first, second, told, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
-
-
-def standard_error(share: float, rows: float) -> float:
-    """Returns the standard error of a share of independent rows, sqrt(p (1 - p) / n)."""
-    return math.sqrt(max(share * (1 - share), 0.0) / rows)
 
 
 def _slices(before: Side, after: Side) -> Iterator[Change]:

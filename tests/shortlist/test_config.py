@@ -81,6 +81,40 @@ def test_a_feature_may_not_be_called_like_a_column_of_ours():
         parse_config(_with(data=data), "x.yaml")
 
 
+def test_a_feature_may_not_be_called_like_a_slice_of_every_evaluation():
+    data = {**MINIMAL["data"], "queries": {"path": "q.csv", "features": {"history_length": "category"}}}
+    with pytest.raises(ConfigError, match="'history_length' is reserved"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("height", r"evaluate\.slices: 'height' is no query feature; data\.queries\.features has \['age', 'job'\]"),
+        ("age", r"evaluate\.slices: 'age' is of type numeric; expected category or multi_category"),
+    ],
+)
+def test_slices_are_query_features_whose_values_can_be_listed(name, sentence):
+    data = {**MINIMAL["data"], "queries": {"path": "q.csv", "features": {"age": "numeric", "job": "category"}}}
+    with pytest.raises(ConfigError, match=sentence):
+        parse_config(_with(data=data, evaluate={"slices": [name]}), "x.yaml")
+    assert parse_config(_with(data=data, evaluate={"slices": ["job"]}), "x.yaml").evaluate.slices == ("job",)
+
+
+def test_basket_mates_need_a_split_that_knows_baskets():
+    with pytest.raises(ConfigError, match=r"train\.basket_mates is for split leave_last_basket.*is leave_last_out"):
+        parse_config(_with(train={"basket_mates": 0.5}), "x.yaml")
+    data = {**MINIMAL["data"], "split": {"kind": "leave_last_basket"}}
+    assert parse_config(_with(data=data, train={"basket_mates": 0.5}), "x.yaml").train.basket_mates == 0.5
+
+
+def test_query_time_needs_times():
+    data = {**MINIMAL["data"], "interactions": {"path": "x.csv", "timestamp": None}, "split": {"kind": "random"}}
+    model = {"query_tower": {"kind": "features"}, "query_time": {}}
+    with pytest.raises(ConfigError, match=r"model\.query_time needs the times of the interactions"):
+        parse_config(_with(data=data, model=model), "x.yaml")
+
+
 @pytest.mark.parametrize(
     "text", ["name: !!python/object/apply:os.system ['true']", "a: [1", "- 1", "", "\x00", "a: 2020-99-99"]
 )

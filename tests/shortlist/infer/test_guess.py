@@ -74,6 +74,10 @@ def test_the_written_config_is_one_that_run_takes_and_says_why(shop, tmp_path):
     text = config_text(shop, "shop", tmp_path / "schemas", tmp_path / "shop.yaml")
     assert text.startswith("# shop: a first config, guessed from the data.")
     assert "column: Description" in text
+    # Baskets: what lies together and what is in season are taken into account, and the head says so.
+    assert "query_time:\n    knots: 32" in text
+    assert "basket_mates: 0.5" in text
+    assert "model.query_time" in text.split("name: shop")[0]
 
 
 def test_the_schema_asks_for_what_the_rows_have(shop):

@@ -9,7 +9,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from benchmarks.lineage_store import ENDS, PUSHED, Maker
 from shortlist.errors import BadInputError
-from shortlist.lineage.diff import diff, standard_error
+from shortlist.intervals import standard_error
+from shortlist.lineage.diff import diff
 from shortlist.lineage.sides import side
 from shortlist.lineage.store import Store
 from shortlist.summary import read_summary
