@@ -53,13 +53,12 @@ def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kep
                 "so that nothing says which artifacts it came from; move it away, or push anew"
             )
     kept = _kept(store, [known[version] for version in versions], kept_runs)
-    ids = {artifact.id for artifact in kept}
     # A rollback and a forced push record a folder that another artifact names, too.
     folders = {_folder(artifact) for artifact in kept}
     found, root = [], pathlib.Path(os.path.abspath(pipeline_root))
     for artifact in store.all_artifacts():
         folder = _folder(artifact)
-        if artifact.type not in LARGE or artifact.id in ids or root not in folder.parents or not folder.is_dir():
+        if artifact.type not in LARGE or root not in folder.parents or not folder.is_dir():
             continue
         if not any(folder == other or folder in other.parents or other in folder.parents for other in folders):
             found.append(artifact)

@@ -11,6 +11,11 @@ def test_a_contender_against_itself_differs_by_nothing():
     assert bootstrap.difference_of_top_k([ranks], [ranks], np.arange(4), 10) == (0.0, 0.0, 0.0)
 
 
+def test_a_target_at_place_k_is_in_the_list():
+    for ours, theirs, gain in ((10, 11, 1.0), (11, 10, -1.0), (10, 10, 0.0)):
+        assert bootstrap.difference_of_top_k([np.array([ours])], [np.array([theirs])], np.arange(1), 10).mean == gain
+
+
 def test_seeds_count_by_their_mean():
     # Ours hit rows 0 and 1 in one seed and row 0 in the other: 3/4 of two rows; theirs hit row 1 alone: 1/2.
     found = bootstrap.difference_of_top_k(

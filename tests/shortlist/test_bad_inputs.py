@@ -96,7 +96,7 @@ def folder_with_one_truncated(project: Project) -> None:
     project.set(interactions={"path": "log"})
 
 
-PACKED = gzip.compress(LOG.encode())
+PACKED = gzip.compress(LOG.encode(), mtime=0)
 PARQUET = parquet_bytes(log_columns())
 
 CASES = {

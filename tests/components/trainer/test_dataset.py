@@ -142,17 +142,21 @@ def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(
     record = _window([1, 2], [100, 100], [3, 4, 5, 6], [101, 102, 102, 103])
     settings = worlds.settings(split="leave_last_basket", train={"basket_mates": 0.5})
     reader = worlds.assemble(world, settings)[1]
-    seen = collections.defaultdict(set)
+    seen, with_mates = collections.defaultdict(set), 0
     for number in range(60):
         batch = reader.train_batch(tf.constant([record]), (1, number))
         items, targets, positions = batch.items.numpy()[0], batch.targets.numpy()[0], batch.positions.numpy()[0]
         assert sorted(items[:2]) == [1, 2]
         assert set(targets[1:3]) == {4, 5}
+        # Three items are older than the basket; its second row looks back on the first one, too, or on none of it.
+        assert positions[2] in (3, 4)
+        with_mates += positions[2] == 4
         for target, weight, position in zip(targets, batch.weights.numpy()[0], positions, strict=True):
             # The weight goes with its target.
             assert weight == target - 2
             seen[int(target)].add(tuple(sorted(items[:position])))
-    assert seen[3] == {(), (1, 2)} - {()}
+    assert 18 <= with_mates <= 42
+    assert seen[3] == {(1, 2)}
     assert seen[4] == {(1, 2, 3), (1, 2, 3, 5)}
     assert seen[5] == {(1, 2, 3), (1, 2, 3, 4)}
     assert seen[6] == {(1, 2, 3, 4, 5)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shortlist.errors import BadInputError
+from shortlist.lineage import journal
 from shortlist.lineage.serving import served
 from shortlist.lineage.store import Store
 from tests.shortlist.lineage.recorded import Recorded
@@ -20,6 +21,17 @@ def test_every_push_says_its_command_and_what_it_replaced(shop):
     ]
     assert answer.current is answer.pushes[0]
     assert answer.pushes[1].overridden == {"Evaluator": ["too low"]}
+
+
+def test_a_rollback_knows_better_what_it_replaced_than_the_records_of_pushes(tmp_path):
+    recorded = Recorded(tmp_path)
+    told = {"restored_version": "3", "replaced_version": "55", "reason": "", "by": "bob@host"}
+    with journal.Journal(recorded.workspace).step(journal.ROLLBACK, {}, told) as step:
+        record = {"pushed": 1, "pushed_version": "56", "pushed_destination": "serving/shop/56"}
+        step.announce("restored_model", "PushedModel", "x", record)
+    # Version 55 was copied there by hand: no record of a push has it.
+    [push] = served(Store(recorded.workspace.metadata_path), 56).pushes
+    assert (push.version, push.replaced, push.copy_of) == (56, 55, 3)
 
 
 def test_version_in_the_folder_that_ml_metadata_does_not_know(shop):
