@@ -134,6 +134,11 @@ def _nodes() -> dict[str, Node]:
             },
             {"evaluation": "ModelEvaluation", "blessing": "ModelBlessing"},
         ),
+        "Answers": Node(
+            "components.answers.component.Answers",
+            {"model": model, "examples": windows, "candidates": examples["candidates"]},
+            {"answers": "InferenceResult"},
+        ),
         "Indexer": Node(
             "components.indexer.component.Indexer",
             {"trained_model": model, "model_blessing": ("Evaluator", "blessing"), "examples": windows},
@@ -385,7 +390,7 @@ def _cache_key(node: str, data: str, seed: int, ends: Ends) -> str:
         return f"never/{seed}/{ends.status}"
     if node.startswith(("Candidate", "Queries")):
         return ""
-    if node in ("Trainer", "Baseline", "Evaluator", "Indexer", "ServingCheck", "Pusher"):
+    if node in ("Trainer", "Baseline", "Evaluator", "Answers", "Indexer", "ServingCheck", "Pusher"):
         return f"{data}/{seed}"
     return data
 
@@ -421,7 +426,7 @@ def _execution_properties(node: str, data: str, seed: int) -> dict[str, Value]:
             "interactions_sha256": _sha256(data),
             "code_sha256": code,
         }
-    if node in ("DataGate", "Baseline", "Indexer", "ServingCheck"):
+    if node in ("DataGate", "Baseline", "Answers", "Indexer", "ServingCheck"):
         return {
             "code_sha256": code,
             **({"config": json.dumps({"kind": "auto", "k": 100})} if node == "Indexer" else {}),

@@ -42,6 +42,7 @@ def collect(
     seconds: dict[str, float],
     total_seconds: float,
     peak_rss_mb: float,
+    node_peaks_mb: dict[str, float],
 ) -> Summary:
     """Returns the summary of a run, as far as it got.
 
@@ -53,6 +54,7 @@ def collect(
       seconds: Node id to wall-clock seconds.
       total_seconds: Wall-clock seconds of the whole run.
       peak_rss_mb: Peak resident memory.
+      node_peaks_mb: Node id to the peak while it ran.
     """
     nodes = _nodes(workspace, run_id)
     windows = _output(nodes, "Windows", "examples")
@@ -81,6 +83,7 @@ def collect(
         cached=[node for node, execution in nodes.items() if execution.state == "CACHED"],
         seconds=Seconds(total=round(total_seconds, 3), components=seconds),
         peak_rss_mb=peak_rss_mb,
+        node_peaks_mb=node_peaks_mb,
         fingerprints=Fingerprints(
             data=data_sha256,
             config=fingerprints.config_sha256(config),

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfx import v1 as tfx
 
+from components.answers.component import Answers
 from components.baseline.component import Baseline, latest_other_blessed_model
 from components.data_gate.component import DataGate, blessed_statistics
 from components.evaluator.component import RankEvaluator
@@ -128,6 +129,15 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
         evaluate=config.evaluate,
     )
 
+    # What it answers to test queries, blessed or not, for the report.
+    answers = Answers(
+        model=trainer.outputs["model"],
+        examples=windows.outputs["examples"],
+        candidates=candidates.examples,
+        table=config.data.candidates,
+        report=config.report,
+    )
+
     # The index that is served, its exact twin, and the recall of the one against the other.
     indexer = Indexer(
         model=trainer.outputs["model"],
@@ -168,6 +178,7 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
             blessed_model,
             baseline,
             evaluator,
+            answers,
             indexer,
             serving_check,
             pusher,

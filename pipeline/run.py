@@ -7,7 +7,6 @@ import logging
 import os
 import pathlib
 import re
-import resource
 import time
 
 import yaml
@@ -16,7 +15,7 @@ from components.table_example_gen.spec import Unit, table_spec
 from pipeline import collect, schemas
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
-from shortlist import fingerprints, inputs, resources
+from shortlist import fingerprints, inputs, memory, resources
 from shortlist.config import types
 from shortlist.errors import BadInputError, DataError, ResourceError, ShortlistError
 from shortlist.lineage import journal
@@ -74,7 +73,8 @@ def run_pipeline(
             data_sha256=sources.content_sha256,
             seconds=timed.seconds,
             total_seconds=time.monotonic() - start,
-            peak_rss_mb=_peak_rss_mb(),
+            peak_rss_mb=timed.memory.highest_mb(),
+            node_peaks_mb=timed.peaks_mb,
         )
         if status is not None:
             summary = summary.model_copy(update={"status": status, "reasons": [reason or ""]})
@@ -128,24 +128,33 @@ def _bury(workspace: Workspace, why: str) -> None:
 
 
 class _Timed(Listener):
-    """Passes a run's events on and keeps each node's seconds."""
+    """Passes a run's events on and keeps each node's seconds and peak of memory."""
 
     def __init__(self, listener: Listener):
         self._listener = listener
         self.seconds: dict[str, float] = {}
+        self.peaks_mb: dict[str, float] = {}
+        self.memory = memory.Meter()
         self.current = ""
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
         self.current = node_id
+        self.memory.start()
         self._listener.node_started(node_id, index, total)
 
     def node_finished(self, result: NodeResult) -> None:
-        self.seconds[result.node_id] = round(result.seconds, 3)
+        self._measured(result.node_id, result.seconds)
         self._listener.node_finished(result)
 
     def node_failed(self, node_id: str, seconds: float) -> None:
-        self.seconds[node_id] = round(seconds, 3)
+        self._measured(node_id, seconds)
         self._listener.node_failed(node_id, seconds)
+
+    def _measured(self, node_id: str, seconds: float) -> None:
+        self.seconds[node_id] = round(seconds, 3)
+        peak = self.memory.peak_mb()
+        if peak is not None:
+            self.peaks_mb[node_id] = peak
 
 
 def pinned_sources(
@@ -170,8 +179,3 @@ def _write_config(config: types.Config, run_dir: pathlib.Path) -> None:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:500] if lines else ""
-
-
-def _peak_rss_mb() -> float:
-    """Peak resident memory of this process, in MB; Linux counts in KiB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

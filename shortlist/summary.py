@@ -129,6 +129,8 @@ class Summary(Part):
     """Nodes whose result was taken from the cache."""
     seconds: Seconds
     peak_rss_mb: float
+    node_peaks_mb: dict[str, float] = {}
+    """Peak resident memory of the process while each node ran; empty where the kernel does not tell."""
     fingerprints: Fingerprints
 
 

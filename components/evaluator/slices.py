@@ -12,8 +12,9 @@ NAMES = (keys.HISTORY_LENGTH, keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE)
 
 _LENGTHS = ("0", "1", "2 to 5", "6 or more")
 _LENGTHS_FROM = (1, 2, 6)
-_POPULARITIES = ("head", "middle", "tail", "unseen in train")
-_UNSEEN = len(_POPULARITIES) - 1
+POPULARITIES = ("head", "middle", "tail", "unseen in train")
+"""What `popularity_buckets` returns, in words."""
+_UNSEEN = len(POPULARITIES) - 1
 
 
 def popularity_buckets(counts: np.ndarray) -> np.ndarray:
@@ -50,6 +51,6 @@ def labels(history: tf.Tensor, target: tf.Tensor, seen: tf.Tensor, popularity: t
     is_repeat = tf.reduce_any((seen == target[:, tf.newaxis]) & (seen >= 0), axis=1)
     return {
         keys.HISTORY_LENGTH: tf.gather(tf.constant(_LENGTHS), length_buckets),
-        keys.TARGET_POPULARITY: tf.gather(tf.constant(_POPULARITIES), bucket),
+        keys.TARGET_POPULARITY: tf.gather(tf.constant(POPULARITIES), bucket),
         keys.TARGET_SEEN_BEFORE: tf.where(is_repeat, "yes", "no"),
     }

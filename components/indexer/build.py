@@ -60,13 +60,8 @@ class _Trained:
         Raises:
           _RejectedError: A query's embedding is not finite: ScaNN refuses it, and exact search orders it at random.
         """
-        signature = self.model.signatures["query_embedding"]
-        specs = signature.structured_input_signature[1]
         parsed = [queries.parse_window(window) for window in windows]
-        batches = [parsed[start : start + _BATCH] for start in range(0, len(parsed), _BATCH)]
-        embeddings = np.concatenate(
-            [signature(**signature_inputs(specs, batch))[keys.EMBEDDING].numpy() for batch in batches]
-        )
+        embeddings = queries.embed(self.model.signatures["query_embedding"], parsed)
         broken = int((~np.isfinite(embeddings).all(axis=1)).sum())
         if broken:
             raise _RejectedError(f"{broken} of {len(parsed)} sampled queries have an embedding that is not finite")

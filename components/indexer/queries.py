@@ -6,11 +6,16 @@ import glob
 import hashlib
 import heapq
 import os
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from shortlist import keys
+from shortlist.recommend import signature_inputs
+
+_BATCH = 64
 
 
 def sample_windows(split_dir: str, limit: int) -> list[bytes]:
@@ -35,6 +40,18 @@ def parse_window(serialized: bytes) -> dict[str, Any]:
     row: dict[str, Any] = {name: _values(value) for name, value in feature.items()}
     row.setdefault(keys.QUERY_TIME, row.get(keys.TARGET_TIMES, [])[:1])
     return row
+
+
+def embed(signature: Any, rows: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Returns the embeddings of parsed windows' queries, float32 [num_rows, embedding_dim].
+
+    Args:
+      signature: `query_embedding` of a trained model.
+      rows: From `parse_window`; at least one.
+    """
+    specs = signature.structured_input_signature[1]
+    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+    return np.concatenate([signature(**signature_inputs(specs, batch))[keys.EMBEDDING].numpy() for batch in batches])
 
 
 def seen_ids(row: dict[str, Any]) -> list[bytes]:

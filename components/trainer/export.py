@@ -28,6 +28,8 @@ class ServingModule(tf.Module):
     Attributes:
       candidate_ids: tf.Variable, string [corpus], sorted by bytes.
       candidate_embeddings: tf.Variable, float32 [corpus, embedding_dim].
+      candidate_counts: tf.Variable, int64 [corpus], how often each is a train target.
+      popularity: tf.Variable, int32 [corpus], see `slices.popularity_buckets`.
       query_embedding: tf.function from a dict, see `query_inputs`, to `embedding` [batch, embedding_dim].
       candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
       evaluation: tf.function from serialized eval or test windows [batch] to int64 ranks [batch] each.
@@ -39,8 +41,8 @@ class ServingModule(tf.Module):
         super().__init__()
         self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
         self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
-        self._counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
-        self._popularity = tf.Variable(slices.popularity_buckets(corpus.counts), trainable=False, name="popularity")
+        self.candidate_counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
+        self.popularity = tf.Variable(slices.popularity_buckets(corpus.counts), trainable=False, name="popularity")
         self._query_tower = model.query_tower
         self._reader = reader
         self._normalize = settings.model.normalize
@@ -68,7 +70,7 @@ class ServingModule(tf.Module):
         batch = self._reader.eval_batch(examples)
         queries = self._embed(batch.features, batch.history, batch.times)
         rank, rank_with_seen = target_ranks(queries, self.candidate_embeddings, batch.target, batch.seen)
-        popularity, popularity_with_seen = popularity_ranks(self._counts, batch.target, batch.seen)
+        popularity, popularity_with_seen = popularity_ranks(self.candidate_counts, batch.target, batch.seen)
         return {
             keys.RANK: rank,
             keys.RANK_WITH_SEEN: rank_with_seen,
@@ -78,7 +80,7 @@ class ServingModule(tf.Module):
 
     def _slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
-        return slices.labels(batch.history, batch.target, batch.seen, self._popularity)
+        return slices.labels(batch.history, batch.target, batch.seen, self.popularity)
 
     def _embed(self, features: Mapping[str, tf.Tensor], history: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
         return embed_histories(self._query_tower, features, history, self.candidate_embeddings, times, self._normalize)

@@ -535,6 +535,17 @@ class Push(Section):
     """Newest versions kept; older ones are deleted."""
 
 
+class Report(Section):
+    """The report that every run writes, one page for a browser."""
+
+    examples: bool = True
+    """Five test queries with their history, what they took next and what they were recommended. Histories are personal
+    data: with `false` none of them is written, neither into the report nor into what it is made from."""
+
+    query_ids: bool = False
+    """Call these queries by their own ids; unless asked they are numbered 1 to 5."""
+
+
 class Beam(Section):
     """How Beam runs on one machine."""
 
@@ -561,6 +572,7 @@ class Config(Section):
     evaluate: Evaluate = Evaluate()
     index: Index = Index()
     push: Push = Push()
+    report: Report = Report()
     beam: Beam = Beam()
 
     @pydantic.field_validator("workspace")

@@ -8,7 +8,7 @@ _STAGES = {
     "push": "Pusher|Rollback|ForcedPush",
     "check": "ServingCheck",
     "index": "Indexer",
-    "verdict": "Evaluator|Baseline|BlessedModel",
+    "verdict": "Evaluator|Answers|Baseline|BlessedModel",
     "model": "Trainer|Tuner",
     "features": "Transform|CandidateTransform",
     "windows": "Windows",

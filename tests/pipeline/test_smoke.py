@@ -26,7 +26,7 @@ _NODES = {f"{table}{node}" for table in _TABLES for node in ("Gen", "Statistics"
         "BlessedModel",
         "Baseline",
     ),
-    *("Evaluator", "Indexer", "ServingCheck", "Pusher"),
+    *("Evaluator", "Answers", "Indexer", "ServingCheck", "Pusher"),
 }
 
 
@@ -80,6 +80,7 @@ def test_the_summary_is_the_frozen_contract(smoke):
     assert set(raw) == {
         *("schema_version", "run_id", "pipeline", "status", "reasons", "warnings", "advice", "protocol", "data"),
         *("metrics", "baselines", "blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb"),
+        "node_peaks_mb",
         "fingerprints",
     }
     assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}

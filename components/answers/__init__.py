@@ -1,0 +1,1 @@
+"""What the model answers to test queries, left for the report to show."""

@@ -1,0 +1,71 @@
+"""The Answers node: what the model answers to test queries, for people to look at."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.answers import executor
+from shortlist import fingerprints
+from shortlist.config import types as config_types
+
+# What can be read as text; a title of numbers is no title.
+_TEXTS = (config_types.FeatureType.TEXT, config_types.FeatureType.CATEGORY)
+
+
+class AnswersSpec(component_spec.ComponentSpec):
+    """What the node reads and writes."""
+
+    PARAMETERS = {
+        "report": component_spec.ExecutionParameter(type=str),
+        "title": component_spec.ExecutionParameter(type=str),
+        "code_sha256": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS = {"answers": component_spec.ChannelParameter(type=standard_artifacts.InferenceResult)}
+
+
+class Answers(base_component.BaseComponent):
+    """Asks the trained model a sample of the test queries, by exact search, blessed or not.
+
+    Outputs:
+      answers: `answers.json`, see `components.answers.answers`; the custom property `problem` where there is none.
+    """
+
+    SPEC_CLASS = AnswersSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        candidates: types.BaseChannel,
+        table: config_types.Candidates,
+        report: config_types.Report,
+    ):
+        """Wires the node.
+
+        Args:
+          model: The Trainer's.
+          examples: Windows, with a split `test`.
+          candidates: The catalogue's flat examples.
+          table: Says which of its features is the title.
+          report: Whether single queries may be told, and their ids.
+        """
+        has_title = table.title is not None and table.features[table.title].type in _TEXTS
+        super().__init__(
+            AnswersSpec(
+                model=model,
+                examples=examples,
+                candidates=candidates,
+                report=report.model_dump_json(),
+                title=table.title if has_title else "",
+                code_sha256=fingerprints.code_sha256(executor.__name__),
+                answers=types.Channel(type=standard_artifacts.InferenceResult),
+            )
+        )

@@ -1,0 +1,49 @@
+"""Reads the URIs, has the model asked, writes `answers.json`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.answers import answers
+from shortlist import keys
+from shortlist.config import types as config_types
+
+PROBLEM = "problem"
+"""Custom property, str: why there is nothing to show."""
+
+
+class Executor(base_executor.BaseExecutor):
+    """Leaves the answers; what only informs must never keep a model from being pushed, so that it never raises."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Asks the model and writes down what it said, or why it could not be asked."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        output = artifact_utils.get_single_instance(output_dict["answers"])
+        try:
+            found = answers.describe(
+                path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"])),
+                artifact_utils.get_split_uri(input_dict["examples"], keys.SPLIT_TEST),
+                artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
+                exec_properties["title"],
+                config_types.Report.model_validate_json(exec_properties["report"]),
+            )
+        except Exception as error:
+            logging.getLogger(__name__).exception("the model could not be asked")
+            output.set_string_custom_property(PROBLEM, f"{type(error).__name__}: {error}"[:500])
+            return
+        io_utils.write_string_file(
+            os.path.join(output.uri, answers.FILE), json.dumps(found, indent=1, ensure_ascii=False)
+        )
