@@ -8,12 +8,13 @@ from typing import Any
 
 from tfx.utils import path_utils
 
-from components.evaluator import names, verdict
+from components.evaluator import verdict
 from components.table_example_gen.component import NODE_IDS
 from pipeline.diagnosis import diagnose
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.findings import WARNINGS_PROPERTY
+from shortlist.lineage import measured
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.model_files import TRAINED_FILE
 from shortlist.summary import (
@@ -30,8 +31,6 @@ from shortlist.summary import (
     Summary,
 )
 from shortlist.workspace import Workspace
-
-_POPULARITY = f"{names.POPULARITY_FAMILY}/"
 
 
 def collect(
@@ -145,18 +144,11 @@ def _data(nodes: dict[str, Execution], windows: Artifact | None) -> DataSummary 
 def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
     read = verdict.read_evaluation(evaluation.uri)
     overall: dict[str, float] = read["overall"]
-    own = {name: value for name, value in overall.items() if not name.startswith(_POPULARITY)}
-    popularity = {_same_name_as_own(name): value for name, value in overall.items() if name.startswith(_POPULARITY)}
-    latest = read["baseline"]
-    if latest is not None:
-        latest = {name: value for name, value in latest.items() if not name.startswith(_POPULARITY)}
-    return Metrics(overall=own, slices=read["slices"]), Baselines(popularity=popularity, latest_blessed=latest)
-
-
-def _same_name_as_own(popularity_name: str) -> str:
-    """A contender's section holds the same names as the model's, so that programs compare them key by key."""
-    name = popularity_name.removeprefix(_POPULARITY)
-    return f"{names.MODEL_FAMILY}/{name}" if name.startswith("top_") else name
+    latest = None if read["baseline"] is None else measured.own(read["baseline"])
+    return (
+        Metrics(overall=measured.own(overall), slices=read["slices"]),
+        Baselines(popularity=measured.popularity(overall), latest_blessed=latest),
+    )
 
 
 def _reasons(artifact: Artifact | None) -> list[str]:

@@ -18,6 +18,10 @@ REASONS = "reasons"
 """Custom property, str: JSON list of sentences on the blessing, why it was given or refused."""
 METRICS = "metrics"
 """Custom property of the evaluation, str: JSON of metric name to value over all test rows."""
+SLICES = "slices"
+"""Custom property of the evaluation, str: JSON list of {"slice": {feature: value}, "metrics": {...}}."""
+BASELINE = "baseline"
+"""Custom property of the evaluation, str: JSON of the baseline's metrics over all test rows; null without one."""
 
 
 class Executor(executor.Executor):
@@ -29,7 +33,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates, blesses or not, and sets the blessing's `reasons` and the evaluation's `metrics`."""
+        """Evaluates, blesses or not, and sets the blessing's `reasons` and the evaluation's properties."""
         inputs = dict(input_dict)
         baselines = inputs.pop(standard_component_specs.BASELINE_MODEL_KEY, [])
         real = [baseline for baseline in baselines if _is_real(baseline)]
@@ -40,6 +44,8 @@ class Executor(executor.Executor):
         evaluation = artifact_utils.get_single_instance(output_dict[standard_component_specs.EVALUATION_KEY])
         found = verdict.read_evaluation(evaluation.uri)
         evaluation.set_string_custom_property(METRICS, json.dumps(found["overall"], sort_keys=True))
+        evaluation.set_string_custom_property(SLICES, json.dumps(found["slices"], sort_keys=True))
+        evaluation.set_string_custom_property(BASELINE, json.dumps(found["baseline"], sort_keys=True))
         reasons = found["validation"]["reasons"]
         reasons += [
             f"not compared with an earlier model: {baseline.get_string_custom_property(REASON)}"

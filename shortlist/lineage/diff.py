@@ -84,9 +84,9 @@ def diff(before: Side, after: Side) -> Diff:
 def _notes(section: str, before: Side, after: Side) -> list[str]:
     if section not in ("metrics", "slices"):
         return []
-    if before.summary is None or after.summary is None:
-        without = [side.name for side in (before, after) if side.summary is None]
-        return [f"no summary of {' and '.join(without)}, hence no metrics"]
+    without = [side.name for side in (before, after) if side.measured is None]
+    if without:
+        return [f"no evaluation of {' and '.join(without)}, hence no metrics"]
     first, second = (_windows(side).get("split_fingerprint") for side in (before, after))
     if first is None or second is None:
         return ["whether both were tested on the same rows is not known"]
@@ -115,11 +115,11 @@ def _metrics(before: Side, after: Side) -> Iterator[Change]:
 
 
 def _overall(side: Side) -> dict[str, float]:
-    return side.summary.metrics.overall if side.summary and side.summary.metrics else {}
+    return side.measured.overall if side.measured else {}
 
 
 def _popularity(side: Side) -> dict[str, float]:
-    return side.summary.baselines.popularity if side.summary and side.summary.baselines else {}
+    return side.measured.popularity if side.measured else {}
 
 
 def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: str = "") -> Iterator[Change]:
@@ -153,13 +153,7 @@ def _slices(before: Side, after: Side) -> Iterator[Change]:
 
 
 def _by_slice(side: Side) -> dict[str, dict[str, float]]:
-    found = {}
-    for entry in side.summary.metrics.slices if side.summary and side.summary.metrics else []:
-        of_slice, metrics = entry.get("slice"), entry.get("metrics")
-        if isinstance(of_slice, dict) and isinstance(metrics, dict):
-            name = ", ".join(f"{key} {value}" for key, value in sorted(of_slice.items()))
-            found[name] = {str(key): float(value) for key, value in metrics.items()}
-    return found
+    return {f"{item.name} {item.value}": item.metrics for item in (side.measured.slices if side.measured else [])}
 
 
 def _data(before: Side, after: Side) -> Iterator[Change]:

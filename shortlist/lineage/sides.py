@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from shortlist.errors import BadInputError
 from shortlist.lineage import facts
+from shortlist.lineage.measured import Measured, measured
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.lineage.why import Verdict, judge
@@ -28,6 +30,11 @@ class Side:
     summary: Summary | None
     """That run's; None if it left none."""
     verdict: Verdict
+
+    @functools.cached_property
+    def measured(self) -> Measured | None:
+        """What the Evaluator measured; None if it did not come that far."""
+        return measured(self.nodes.get("Evaluator"), self.summary)
 
     def output(self, node: str, key: str) -> Artifact | None:
         """Returns an artifact that a node made or found in the cache."""

@@ -16,8 +16,8 @@ from shortlist.lineage.facts import is_blessed
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import pushed_models, upstream
 
-LARGE = ("Examples", "TransformGraph", "Model", "ModelRun", "PushedModel", "InferenceResult")
-"""Types of artifacts that are deleted; the last is small, but quotes histories."""
+LARGE = ("Examples", "TransformGraph", "Model", "ModelRun", "PushedModel")
+"""Types of artifacts that are deleted."""
 
 
 @dataclasses.dataclass(frozen=True)

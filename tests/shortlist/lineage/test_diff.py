@@ -15,16 +15,17 @@ from shortlist.lineage.sides import side
 from shortlist.lineage.store import Store
 from shortlist.summary import read_summary
 
-_FIRST, _SECOND, _REJECTED = "20260101T000000Z", "20260101T010000Z", "20260101T020000Z"
+_FIRST, _SECOND, _REJECTED, _FAILED = (f"20260101T0{hour}0000Z" for hour in (0, 1, 2, 4))
 
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
-    """Two pushed runs of other data and another seed, and one that was not blessed."""
+    """Two pushed runs of other data and another seed, one that was not blessed, and one that failed."""
     made = Maker(tmp_path_factory.mktemp("diff") / "workspace")
     made.run(0, PUSHED, seed=1, data="a")
     made.run(1, PUSHED, seed=2, data="b")
     made.run(2, ENDS[1], seed=3, data="b")
+    made.run(4, ENDS[3], seed=5, data="b")
     for number, jobs in ((0, {"clerk": 3, "cook": 1}), (1, {"clerk": 1, "cook": 3})):
         found = statistics_pb2.DatasetFeatureStatisticsList()
         feature = found.datasets.add(num_examples=4).features.add(type=statistics_pb2.FeatureNameStatistics.STRING)
@@ -115,8 +116,10 @@ def test_version_stands_for_the_run_that_evaluated_it(maker, compare):
 
 def test_without_summaries_ml_metadata_alone_answers(compare):
     found = compare(_FIRST, _SECOND, lambda run_id: None)
-    assert found["metrics"].notes == [f"no summary of {_FIRST} and {_SECOND}, hence no metrics"]
-    assert found["metrics"].changes == []
+    assert _told(found["metrics"])["top_10_categorical_accuracy"].startswith("0.2000 ±0.0130 to 0.2010 ±0.0131")
+    assert compare(_FIRST, _FAILED, lambda run_id: None)["metrics"].notes == [
+        f"no evaluation of {_FAILED}, hence no metrics"
+    ]
     assert _told(found["hyperparameters"]) == {"train.seed": "1 to 2"}
 
 

@@ -64,7 +64,6 @@ def test_all_large_ones_that_nobody_needs_go(maker):
         ("Trainer", "model", "0"),
         ("Trainer", "model_run", "0"),
         ("Baseline", "model", "0"),
-        ("Answers", "answers", "0"),
         ("Indexer", "model", "0"),
         ("Indexer", "exact_model", "0"),
         ("Pusher", "pushed_model", "0"),
