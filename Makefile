@@ -28,7 +28,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test test-kill bench-quality lint format docs venv lock audit clean broken
+.PHONY: help run test servers test-kill bench-quality lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +39,12 @@ run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.ya
 # A process a core; each takes up to 3 GB. What shares one is told in tests/conftest.py.
 IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-test: lint .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+test: lint servers .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
 	@.venv/bin/python requirements/audit.py --in-tests
 	@.venv/bin/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
+
+servers: .venv/.dev
+	@.venv/bin/python requirements/tools.py mariadb postgresql
 
 test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an hour; SHORTLIST_SEED=N repeats the moments
 	@SHORTLIST_KILLS=20 .venv/bin/python -m pytest --capture=no tests/pipeline/test_killed.py

@@ -104,6 +104,7 @@ def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
     from pipeline.local_runner import LocalRunner
     from pipeline.run import pinned_sources
     from shortlist.config import load_config
+    from shortlist.lineage.database import database
     from shortlist.workspace import Workspace
 
     overrides: dict[str, object] = {
@@ -114,13 +115,14 @@ def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
     }
     config = load_config(pathlib.Path("configs/movielens_100k.yaml"), overrides)
     workspace = Workspace(folder / "workspace", config.name)
-    workspace.metadata_path.parent.mkdir(parents=True)
+    metadata = database(workspace)
+    metadata.begin_run("benchmark")
     start = time.monotonic()
     sources = pinned_sources(config, workspace, folder, "seconds")
     seconds = {"fingerprints": round(time.monotonic() - start, 2)}
     listener = _Measuring(None if args.whole else LAST_NODE)
     with contextlib.suppress(_Done):
-        LocalRunner("benchmark", listener).run(create_pipeline(config, sources, workspace))
+        LocalRunner("benchmark", listener, metadata.connection()).run(create_pipeline(config, sources, workspace))
     return {"seconds": seconds | listener.seconds, "peak_mb": listener.peak_mb}
 
 

@@ -30,6 +30,8 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from benchmarks import direct_runner
+from shortlist.config import types
+from shortlist.lineage.database import database
 from shortlist.lineage.store import Value
 from shortlist.summary import Fingerprints, Seconds, Status, Summary, write_summary
 from shortlist.workspace import Workspace
@@ -227,21 +229,29 @@ class _Graph:
         return found
 
 
+def _run_id(number: int) -> str:
+    return (_BASE + datetime.timedelta(hours=number)).strftime("%Y%m%dT%H%M%SZ")
+
+
 class Maker:
     """Writes runs to a new store.
 
     Args:
       root: The workspace, which must not exist.
       name: The pipeline's.
+      server: Where ML Metadata is; a file of the workspace unless given.
     """
 
-    def __init__(self, root: pathlib.Path, name: str = NAME):
-        self.workspace = Workspace(root, name)
-        self.workspace.metadata_path.parent.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(self.workspace.metadata_path)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self._store = metadata_store.MetadataStore(config)
+    def __init__(
+        self,
+        root: pathlib.Path,
+        name: str = NAME,
+        server: types.MySqlMetadata | types.PostgreSqlMetadata | None = None,
+    ):
+        self.workspace = Workspace(root, name, server)
+        self._database = database(self.workspace)
+        self._database.begin_run(_run_id(0))
+        self._store = metadata_store.MetadataStore(self._database.connection())
         self._contexts = {
             kind: self._store.put_context_type(pb.ContextType(name=kind))
             for kind in ("pipeline", "pipeline_run", "node", "execution_cache")
@@ -254,7 +264,9 @@ class Maker:
             name: self._store.put_artifact_type(pb.ArtifactType(name=name))
             for name in sorted({name for node in NODES.values() for name in node.outputs.values()})
         }
-        [self._pipeline] = self._store.put_contexts([pb.Context(type_id=self._contexts["pipeline"], name=name)])
+        pipeline = pb.Context(type_id=self._contexts["pipeline"], name=name)
+        found = self._store.get_context_by_type_and_name("pipeline", name)
+        self._pipeline = found.id if found else self._store.put_contexts([pipeline])[0]
         self._of_node = dict(
             zip(
                 NODES,
@@ -276,7 +288,8 @@ class Maker:
           seed: A run with the seed and data of an earlier one comes from the cache.
           data: Stands for the interactions' content.
         """
-        run_id = (_BASE + datetime.timedelta(hours=number)).strftime("%Y%m%dT%H%M%SZ")
+        run_id = _run_id(number)
+        self._database.begin_run(run_id)
         seed = number if seed is None else seed
         graph = _Graph()
         for name, node in NODES.items():
@@ -316,7 +329,7 @@ class Maker:
         ]
         made = {place: artifact for place, artifact in graph.artifacts.items() if isinstance(artifact, pb.Artifact)}
         ids, artifact_ids, _ = self._store.put_lineage_subgraph(
-            list(graph.executions.values()), list(made.values()), contexts, graph.events(list(made))
+            list(graph.executions.values()), list(made.values()), contexts, graph.events(list(made)), True
         )
         associations = [
             pb.Association(execution_id=execution_id, context_id=self._of_node[name])

@@ -92,9 +92,9 @@ def collect(
 
 
 def _nodes(workspace: Workspace, run_id: str) -> dict[str, Execution]:
-    if not workspace.metadata_path.exists():
+    if not workspace.has_metadata:
         return {}
-    executions = Store(workspace.metadata_path).run_executions(run_id)
+    executions = Store.of(workspace).run_executions(run_id)
     return {execution.node: execution for execution in executions}
 
 

@@ -184,9 +184,6 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
             pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(workspace.metadata_path)
-        ),
         beam_pipeline_args=_beam_args(config.beam),
     )
 

@@ -178,7 +178,7 @@ def _latest_rejected(workspace: Workspace) -> _Run:
             f"run {summary.run_id}, the latest, did not get as far as a push, which could be forced; "
             f"it ended with {summary.status.value!r}: {'; '.join(summary.reasons)}"
         )
-    executions = Store(workspace.metadata_path).run_executions(summary.run_id)
+    executions = Store.of(workspace).run_executions(summary.run_id)
     return _Run(summary.run_id, {execution.node: execution for execution in executions})
 
 

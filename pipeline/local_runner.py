@@ -6,14 +6,18 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils, tfx_runner
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.orchestration.portable.mlmd import common_utils, context_lib
+from tfx.proto.orchestration import local_deployment_config_pb2, pipeline_pb2
+
+_Type: TypeAlias = metadata_store_pb2.ArtifactType | metadata_store_pb2.ContextType | metadata_store_pb2.ExecutionType
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +47,18 @@ class LocalRunner(tfx_runner.IrBasedRunner):
 
     `tfx.orchestration.LocalDagRunner` does not tell when a node starts or
     whether its result came from the cache; the loop here is the same otherwise.
+
+    Args:
+      run_id: Under which ML Metadata keeps the run.
+      listener: Hears of each node.
+      connection: Where ML Metadata is. No part of the pipeline: it may hold a password, and the pipeline is compiled,
+        logged and handed around.
     """
 
-    def __init__(self, run_id: str, listener: Listener):
+    def __init__(self, run_id: str, listener: Listener, connection: metadata_store_pb2.ConnectionConfig):
         self._run_id = run_id
         self._listener = listener
+        self._connection = connection
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         """Runs every node in topological order; what a node raises goes on to the caller."""
@@ -56,11 +67,13 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
         )
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        _register_types(pipeline, self._connection)
         for index, node in enumerate(pipeline.nodes, start=1):
             node_id = node.pipeline_node.node_info.id
             self._listener.node_started(node_id, index, len(pipeline.nodes))
             with self._failure_told(node_id):
-                result = _launch(pipeline, node.pipeline_node)
+                result = _launch(pipeline, node.pipeline_node, deployment, self._connection)
             self._listener.node_finished(result)
 
     @contextlib.contextmanager
@@ -73,12 +86,36 @@ class LocalRunner(tfx_runner.IrBasedRunner):
             raise
 
 
-def _launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> NodeResult:
-    deployment = runner_utils.extract_local_deployment_config(pipeline)
-    connection = getattr(
-        deployment.metadata_connection_config,
-        deployment.metadata_connection_config.WhichOneof("connection_config"),
-    )
+def _register_types(pipeline: pipeline_pb2.Pipeline, connection: metadata_store_pb2.ConnectionConfig) -> None:
+    """Registers all types that the nodes will, since TFX fails where another pipeline registers one at that moment."""
+    kinds: list[_Type] = [metadata_store_pb2.ContextType(name=context_lib.CONTEXT_TYPE_EXECUTION_CACHE)]
+    for node in (node.pipeline_node for node in pipeline.nodes):
+        kinds += [node.node_info.type, *(context.type for context in node.contexts.contexts)]
+        kinds += [output.artifact_spec.type for output in node.outputs.outputs.values()]
+        kinds += [channel.artifact_query.type for key in node.inputs.inputs.values() for channel in key.channels]
+    distinct = {f"{type(kind).__name__} {kind}": kind for kind in kinds if kind.name}
+    with metadata.Metadata(connection) as handle:
+        for kind in distinct.values():
+            _register_type(handle, kind)
+
+
+def _register_type(handle: metadata.Metadata, kind: _Type) -> None:
+    for is_last in (False, True):
+        try:
+            common_utils.register_type_if_not_exist(handle, kind)
+            return
+        except (RuntimeError, mlmd_errors.StatusError):
+            # The second time, what the other pipeline registered is found.
+            if is_last:
+                raise
+
+
+def _launch(
+    pipeline: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    deployment: local_deployment_config_pb2.LocalDeploymentConfig,
+    connection: metadata_store_pb2.ConnectionConfig,
+) -> NodeResult:
     node_id = node.node_info.id
     start = time.monotonic()
     execution_info = launcher.Launcher(

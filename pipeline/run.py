@@ -19,6 +19,7 @@ from shortlist import fingerprints, inputs, memory, resources
 from shortlist.config import types
 from shortlist.errors import BadInputError, DataError, ResourceError, ShortlistError
 from shortlist.lineage import journal
+from shortlist.lineage.database import database
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.workspace import Workspace
 
@@ -62,7 +63,8 @@ def run_pipeline(
     timed = _Timed(listener)
     sources = pinned_sources(config, workspace, data_root, timestamp_unit)
     _write_config(config, workspace.run_dir(run_id))
-    workspace.metadata_path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = database(workspace)
+    metadata.begin_run(run_id)
     _bury(workspace, "its process died")
 
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
@@ -84,7 +86,7 @@ def run_pipeline(
 
     try:
         with resources.shortage_told(workspace.root):
-            LocalRunner(run_id, timed).run(create_pipeline(config, sources, workspace))
+            LocalRunner(run_id, timed, metadata.connection()).run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _bury(workspace, "interrupted")
         summarise(Status.FAILED, "interrupted")
@@ -122,7 +124,7 @@ def find_bad_input(error: BaseException) -> BadInputError | None:
 
 def _bury(workspace: Workspace, why: str) -> None:
     """Ends in ML Metadata what was cut off, and deletes what it had written."""
-    if workspace.metadata_path.exists():
+    if workspace.has_metadata:
         for node in journal.Journal(workspace).bury(why):
             logging.getLogger(__name__).warning("%s was cut off: %s", node, why)
 

@@ -12,6 +12,8 @@ _DEFAULTS = {
     # Bitwise repeatable sums: oneDNN picks its algorithms by what the CPU offers.
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "GRPC_VERBOSITY": "ERROR",
+    # ML Metadata's: it tells of each connection to PostgreSQL.
+    "GLOG_minloglevel": "2",
 }
 
 

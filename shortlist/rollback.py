@@ -88,7 +88,7 @@ def _choose(workspace: Workspace, keep_versions: int, version: int | None) -> tu
     if not kept:
         raise BadInputError(f"{folder}: no model was pushed yet; `shortlist run` ends with a push or its reason")
     *older, served = kept
-    recorded = pushed_models(Store(workspace.metadata_path))
+    recorded = pushed_models(Store.of(workspace))
     known = [number for number in older if number in recorded]
     if version is None and not known:
         raise BadInputError(

@@ -14,7 +14,7 @@ from shortlist import layout, lock, resources
 from shortlist.errors import BadInputError, ConfigError
 
 if TYPE_CHECKING:
-    from shortlist.config.types import Config
+    from shortlist.config.types import Config, MySqlMetadata, PostgreSqlMetadata
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Workspace:
     """The folders of one pipeline's workspace.
 
     workspace.json              whose it is, and which version of this layout
-    metadata/mlmd.sqlite        ML Metadata: the lineage
+    metadata/mlmd.sqlite        ML Metadata: the lineage; or, where a server has it,
+    metadata/server.json        by what the server knows this workspace
     pipeline_root/<node>/...    every artifact
     serving/<name>/<version>/   what is served, in TF Serving's layout
     runs/<run id>/              summary.json, run.log and the config of each run
@@ -31,16 +32,29 @@ class Workspace:
 
     root: pathlib.Path
     name: str
+    metadata_server: MySqlMetadata | PostgreSqlMetadata | None = None
+    """Where ML Metadata is; None: in `metadata_path`."""
 
     @classmethod
     def of(cls, config: Config) -> Workspace:
         """Returns the workspace that a config names; relative to the working directory."""
-        return cls(pathlib.Path(config.workspace).absolute(), config.name)
+        server = None if config.metadata.kind == "sqlite" else config.metadata
+        return cls(pathlib.Path(config.workspace).absolute(), config.name, server)
 
     @property
     def metadata_path(self) -> pathlib.Path:
         """The sqlite file of ML Metadata."""
         return self.root / "metadata" / "mlmd.sqlite"
+
+    @property
+    def claim_path(self) -> pathlib.Path:
+        """What the first run with a server leaves; holds the id by which the server knows this workspace."""
+        return self.root / "metadata" / "server.json"
+
+    @property
+    def has_metadata(self) -> bool:
+        """Whether a run began to write to ML Metadata; asks no server."""
+        return (self.claim_path if self.metadata_server else self.metadata_path).exists()
 
     @property
     def pipeline_root(self) -> pathlib.Path:
@@ -75,7 +89,7 @@ class Workspace:
           ResourceError: The disk is full, now or while the command was at work.
         """
         layout.check(self.root, self.name)
-        if must_exist and not self.metadata_path.exists():
+        if must_exist and not self.has_metadata:
             raise BadInputError(f"{self.root}: nothing was run here yet; `shortlist run` makes a model and pushes it")
         try:
             self.root.mkdir(parents=True, exist_ok=True)

@@ -65,18 +65,21 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
     from pipeline.local_runner import LocalRunner
     from pipeline.run import pinned_sources
     from shortlist import preflight
+    from shortlist.lineage.database import database
     from shortlist.lineage.store import Store
     from shortlist.workspace import Workspace
 
     unit = preflight.check(config, data_dir).timestamp_unit
     workspace = Workspace(root.absolute(), config.name)
     with workspace.opened("bench-quality"):
-        workspace.metadata_path.parent.mkdir(parents=True, exist_ok=True)
+        metadata = database(workspace)
         sources = pinned_sources(config, workspace, data_dir.absolute(), unit)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
+        metadata.begin_run(run_id)
         with contextlib.suppress(_Done):
-            LocalRunner(run_id, _Until(LAST_NODE)).run(create_pipeline(config, sources, workspace))
-        nodes = {execution.node: execution for execution in Store(workspace.metadata_path).run_executions(run_id)}
+            runner = LocalRunner(run_id, _Until(LAST_NODE), metadata.connection())
+            runner.run(create_pipeline(config, sources, workspace))
+        nodes = {execution.node: execution for execution in Store.of(workspace).run_executions(run_id)}
     model, windows = (nodes[node].output(name) for node, name in OUTPUTS.items())
     assert model is not None
     assert windows is not None

@@ -89,7 +89,7 @@ def diff(
     from shortlist.lineage.store import Store
 
     workspace = _workspace(config)
-    store = Store(workspace.metadata_path)
+    store = Store.of(workspace)
     before_side, after_side = (
         side(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
         for name in (before, after)
@@ -107,7 +107,7 @@ def _trace(workspace: Workspace, version: int | None, as_json: bool) -> None:
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import trace_pushed
 
-    answer = trace_pushed(Store(workspace.metadata_path), version, workspace.is_open)
+    answer = trace_pushed(Store.of(workspace), version, workspace.is_open)
     if as_json:
         _print_json(plain_data.trace(answer))
     else:
@@ -121,7 +121,7 @@ def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import trace_pushed
 
-    store = Store(workspace.metadata_path)
+    store = Store.of(workspace)
     answer = trace_pushed(store, version, workspace.is_open)
     text = page.render(workspace.name, answer, served(store, atomic.served_version(workspace.serving_dir)))
     try:
@@ -137,7 +137,7 @@ def _impact(workspace: Workspace, named: str, as_json: bool) -> None:
     from shortlist.lineage.impact import impact
     from shortlist.lineage.store import Store
 
-    answer = impact(Store(workspace.metadata_path), named, workspace.is_open)
+    answer = impact(Store.of(workspace), named, workspace.is_open)
     if as_json:
         _print_json(plain_data.impact(answer))
     else:
@@ -152,7 +152,7 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
 
     run_id = _run_id(workspace, run_id)
     answer = why(
-        Store(workspace.metadata_path),
+        Store.of(workspace),
         run_id,
         workspace.is_open,
         _summary(workspace, run_id),
@@ -185,7 +185,7 @@ def _served(workspace: Workspace, as_json: bool) -> None:
     from shortlist.lineage.serving import served
     from shortlist.lineage.store import Store
 
-    answer = served(Store(workspace.metadata_path), atomic.served_version(workspace.serving_dir))
+    answer = served(Store.of(workspace), atomic.served_version(workspace.serving_dir))
     if as_json:
         _print_json(plain_data.served(answer))
     else:

@@ -30,6 +30,7 @@ def run(
     from shortlist.cli import data, log, progress, results, served
     from shortlist.config import load_config
     from shortlist.config.overrides import parse_overrides
+    from shortlist.lineage.database import database
     from shortlist.summary import Status
     from shortlist.workspace import Workspace
 
@@ -45,6 +46,7 @@ def run(
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace.of(checked)
+    database(workspace).check()
     with workspace.opened("run") as died:
         if died is not None:
             console.print(f"Going on after a command that died: {died}", soft_wrap=True, markup=False)

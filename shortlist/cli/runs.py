@@ -125,7 +125,7 @@ def _plan(workspace: Workspace, keep: int, older_than: str) -> Plan:
         start = filters.read_since(older_than, datetime.datetime.now(datetime.timezone.utc))
         kept += filters.matching(known[keep:], [], start, [])
     versions = atomic.versions(workspace.serving_dir)
-    return plan(Store(workspace.metadata_path), workspace.pipeline_root, versions, [record.run_id for record in kept])
+    return plan(Store.of(workspace), workspace.pipeline_root, versions, [record.run_id for record in kept])
 
 
 def _tell(plan: Plan, as_json: bool, resisted: list[str], deleted: bool = False) -> None:

@@ -24,12 +24,12 @@ class ByHand:
 def by_hand(workspace: Workspace) -> ByHand | None:
     """Returns the served version if a rollback or a forced push put it there."""
     version = atomic.served_version(workspace.serving_dir)
-    if version is None or not workspace.metadata_path.exists():
+    if version is None or not workspace.has_metadata:
         return None
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import told_by_hand
 
-    told = told_by_hand(Store(workspace.metadata_path), version)
+    told = told_by_hand(Store.of(workspace), version)
     return ByHand(version, told) if told else None
 
 

@@ -15,6 +15,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from shortlist.lineage.database import database
 from shortlist.lineage.store import KILLED as KILLED
 from shortlist.lineage.store import Artifact, Value
 from shortlist.workspace import Workspace
@@ -31,10 +32,7 @@ class Journal:
     """Writes to the lineage of a pipeline whose workspace has ML Metadata already; the caller holds the workspace."""
 
     def __init__(self, workspace: Workspace):
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(workspace.metadata_path)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE
-        self._store = metadata_store.MetadataStore(config)
+        self._store = database(workspace).writer()
         self._pipeline = workspace.name
         self._pipeline_root = workspace.pipeline_root
 

@@ -14,7 +14,8 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from shortlist.errors import BadInputError
+from shortlist.lineage.database import PIPELINE, PIPELINE_RUN, Database, SqliteDatabase, database
+from shortlist.workspace import Workspace
 
 Value = str | int | float
 
@@ -74,34 +75,33 @@ class Execution:
 
 
 class Store:
-    """Reads runs, executions and artifacts; never writes.
+    """Reads one pipeline's runs, executions and artifacts; never writes.
 
     Args:
-      path: The sqlite file.
+      source: Where they are; the path of a sqlite file will do.
 
     Raises:
       BadInputError: There is no store yet, or none that can be read.
     """
 
-    def __init__(self, path: pathlib.Path):
-        if not path.exists():
-            raise BadInputError(f"{path}: no ML Metadata store here yet; `shortlist run` makes it")
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(path)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READONLY
-        try:
-            self._store = metadata_store.MetadataStore(config)
-        except RuntimeError as error:
-            # A run that died in its first second, on a full disk say, leaves a file without tables.
-            raise BadInputError(
-                f"{path}: expected an ML Metadata store, got a file that is empty or damaged ({str(error)[:80]}); "
-                "`shortlist run` goes on from an empty one; restore a damaged one from a copy"
-            ) from None
+    def __init__(self, source: Database | pathlib.Path):
+        source = SqliteDatabase(source) if isinstance(source, pathlib.Path) else source
+        self._store = source.reader()
+        self._pipeline = source.pipeline
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Store:
+        """Returns the store of a workspace's pipeline."""
+        return cls(database(workspace))
 
     def run_ids(self) -> list[str]:
         """Returns the ids of all runs, oldest first."""
         try:
-            contexts = self._store.get_contexts_by_type("pipeline_run")
+            if self._pipeline is None:
+                contexts = self._store.get_contexts_by_type(PIPELINE_RUN)
+            else:
+                pipeline = self._store.get_context_by_type_and_name(PIPELINE, self._pipeline)
+                contexts = self._store.get_children_contexts_by_context(pipeline.id) if pipeline else []
         except mlmd_errors.NotFoundError:
             return []
         return [context.name for context in sorted(contexts, key=lambda context: context.id)]
@@ -109,16 +109,17 @@ class Store:
     def run_executions(self, run_id: str) -> list[Execution]:
         """Returns the executions of one run in the order in which they started."""
         try:
-            context = self._store.get_context_by_type_and_name("pipeline_run", run_id)
+            context = self._store.get_context_by_type_and_name(PIPELINE_RUN, run_id)
         except mlmd_errors.NotFoundError:
             return []
         if context is None:
             return []
-        return self._executions(self._store.get_executions_by_context(context.id))
+        # Another pipeline may have begun a run in the same second.
+        return self._executions(self._store.get_executions_by_context(context.id, self._scoped()))
 
     def executions(self) -> list[Execution]:
         """Returns all executions of all runs, and those of no run, oldest first; seconds where there are many."""
-        return self._executions(self._store.get_executions())
+        return self._executions(self._store.get_executions(self._scoped()))
 
     def executions_of(
         self, *type_names: str, among: Container[int] | None = None, placed: bool = True
@@ -131,7 +132,7 @@ class Store:
           placed: Whether to ask for their nodes and runs, which takes a second for five thousand; both empty if not.
         """
         types = [kind.name for kind in self._store.get_execution_types() if kind.name.rpartition(".")[2] in type_names]
-        found = [proto for name in types for proto in self._store.get_executions_by_type(name)]
+        found = [proto for name in types for proto in self._of_type(name)]
         return self._executions((proto for proto in found if among is None or proto.id in among), placed)
 
     def cut_short(self) -> list[Execution]:
@@ -198,18 +199,18 @@ class Store:
 
     def artifact(self, artifact_id: int) -> Artifact | None:
         """Returns an artifact by its id."""
-        found = self._store.get_artifacts_by_id([artifact_id])
+        found = self._store.get_artifacts(self._scoped(f"id = {int(artifact_id)}"))
         return self._artifact(found[0]) if found else None
 
     def all_artifacts(self) -> list[Artifact]:
         """Returns all finished artifacts, oldest first."""
-        artifacts = (self._artifact(proto) for proto in self._store.get_artifacts())
+        artifacts = (self._artifact(proto) for proto in self._store.get_artifacts(self._scoped()))
         return sorted((artifact for artifact in artifacts if artifact.live), key=lambda artifact: artifact.id)
 
     def artifacts(self, type_name: str) -> list[Artifact]:
         """Returns all finished artifacts of a type, oldest first."""
         try:
-            found = self._store.get_artifacts_by_type(type_name)
+            found = self._artifacts_of_type(type_name)
         except mlmd_errors.NotFoundError:
             return []
         artifacts = (self._artifact(artifact) for artifact in sorted(found, key=lambda artifact: artifact.id))
@@ -236,7 +237,24 @@ class Store:
         return collections.defaultdict(dict)
 
     def _matching(self, query: str) -> list[pb.Execution]:
-        return list(self._store.get_executions(metadata_store.ListOptions(filter_query=query)))
+        return list(self._store.get_executions(self._scoped(query)))
+
+    def _of_type(self, name: str) -> list[pb.Execution]:
+        if self._pipeline is None:
+            return list(self._store.get_executions_by_type(name))
+        return self._matching(f"type = '{name}'")
+
+    def _artifacts_of_type(self, name: str) -> list[pb.Artifact]:
+        if self._pipeline is None:
+            return list(self._store.get_artifacts_by_type(name))
+        return list(self._store.get_artifacts(self._scoped(f"type = '{name}'")))
+
+    def _scoped(self, query: str = "") -> metadata_store.ListOptions | None:
+        """Returns the options that find what a query asks for within the pipeline's part of the database."""
+        terms = [f"({query})"] if query else []
+        if self._pipeline is not None:
+            terms += [f"contexts_p.type = '{PIPELINE}'", f"contexts_p.name = '{self._pipeline}'"]
+        return metadata_store.ListOptions(filter_query=" AND ".join(terms)) if terms else None
 
     def _executions(self, protos: Iterable[pb.Execution], placed: bool = True) -> list[Execution]:
         by_id = {proto.id: proto for proto in sorted(protos, key=lambda proto: proto.id)}

@@ -60,7 +60,7 @@ def records(workspace: Workspace) -> list[Record]:
     Raises:
       BadInputError: Nothing was run yet.
     """
-    store = Store(workspace.metadata_path) if workspace.metadata_path.exists() else None
+    store = Store.of(workspace) if workspace.has_metadata else None
     in_store = store.run_ids() if store else []
     in_folder = [path.name for path in workspace.runs_dir.glob("[0-9]*") if _ID.fullmatch(path.name)]
     run_ids = sorted({*in_store, *in_folder}, key=_order, reverse=True)

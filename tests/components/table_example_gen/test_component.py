@@ -20,6 +20,7 @@ from pipeline.run import find_bad_input
 from shortlist import fingerprints, inputs
 from shortlist.config import types
 from shortlist.errors import DataError
+from shortlist.lineage.database import SqliteDatabase
 from shortlist.lineage.store import Store
 from tests.pipeline.conftest import RecordingListener
 
@@ -345,14 +346,12 @@ class TestInAPipeline:
                 pipeline_root=str(tmp_path / "root"),
                 components=[gen(path, tmp_path)],
                 enable_cache=True,
-                metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                    str(tmp_path / "mlmd.sqlite")
-                ),
                 beam_pipeline_args=list(IN_MEMORY),
             )
             listener = RecordingListener()
-            LocalRunner(run_id, listener).run(pipeline)
-            [execution] = Store(tmp_path / "mlmd.sqlite").run_executions(run_id)
+            database = SqliteDatabase(tmp_path / "mlmd.sqlite")
+            LocalRunner(run_id, listener, database.connection()).run(pipeline)
+            [execution] = Store(database).run_executions(run_id)
             return listener.cached["InteractionsGen"], execution
 
         return run
@@ -378,5 +377,5 @@ class TestInAPipeline:
         with pytest.raises(DataError):
             run()
         assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
-        [execution] = Store(tmp_path / "mlmd.sqlite").run_executions("run-0")
+        [execution] = Store(SqliteDatabase(tmp_path / "mlmd.sqlite")).run_executions("run-0")
         assert execution.state == "FAILED"

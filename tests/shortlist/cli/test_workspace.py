@@ -44,3 +44,8 @@ def test_another_pipelines_workspace(project):
 def test_folder_with_something_else_in_it(project):
     project.write("workspaces/x/thesis.tex", "dear")
     assert "got one with 'thesis.tex' in it" in _refusal(project)
+
+
+def test_dead_metadata_server(project):
+    project.config["metadata"] = {"kind": "mysql", "host": "127.0.0.1", "port": 1, "database": "m", "user": "u"}
+    assert "metadata.host: expected a server at 127.0.0.1:1, got: Connection refused; start" in _refusal(project)

@@ -8,6 +8,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.pusher import atomic
+from shortlist.lineage.database import database
 from shortlist.workspace import Workspace
 
 _KEYS = {"Model": "model", "PushedModel": "pushed_model"}
@@ -21,15 +22,13 @@ MODEL_FILES = (
 
 
 class Recorded:
-    """The workspace of a pipeline `shop`, with methods that do what a run's nodes do."""
+    """The workspace of a pipeline, with methods that do what a run's nodes do."""
 
-    def __init__(self, root: pathlib.Path):
-        self.workspace = Workspace(root / "workspace", "shop")
-        self.workspace.metadata_path.parent.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(self.workspace.metadata_path)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store = metadata_store.MetadataStore(config)
+    def __init__(self, root: pathlib.Path, name: str = "shop", server=None):
+        self.workspace = Workspace(root / "workspace", name, server)
+        metadata = database(self.workspace)
+        metadata.begin_run("run")
+        self.store = metadata_store.MetadataStore(metadata.connection())
         for name in ("pipeline", "pipeline_run", "node"):
             self.store.put_context_type(pb.ContextType(name=name))
         for name in ("Model", "PushedModel"):
@@ -41,10 +40,11 @@ class Recorded:
         state: str = "COMPLETE",
         inputs: list[int] | None = None,
         outputs: dict[str, dict[str, str | int]] | None = None,
-        pipeline: str = "shop",
+        pipeline: str | None = None,
         run_id: str = "run",
     ) -> tuple[int, list[int]]:
         """Records an execution and its outputs, artifact type to custom properties; returns the ids of both."""
+        pipeline = pipeline or self.workspace.name
         type_id = self.store.put_execution_type(pb.ExecutionType(name=f"tfx.{name}"))
         execution = pb.Execution(type_id=type_id, last_known_state=pb.Execution.State.Value(state))
         contexts = [
@@ -64,7 +64,7 @@ class Recorded:
                 kind = "int_value" if isinstance(value, int) else "string_value"
                 setattr(artifact.custom_properties[key], kind, value)
             pairs.append((artifact, _event(pb.Event.OUTPUT, _KEYS[artifact_type])))
-        _, artifact_ids, _ = self.store.put_execution(execution, pairs, [])
+        _, artifact_ids, _ = self.store.put_execution(execution, pairs, contexts, reuse_context_if_already_exist=True)
         return execution.id, artifact_ids[len(inputs or []) :]
 
     def output_folder(self, node: str, key: str, execution_id: int) -> pathlib.Path:
