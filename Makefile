@@ -28,7 +28,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test servers test-kill bench-quality lint format docs venv lock audit clean broken
+.PHONY: help run test servers test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ servers: .venv/.dev
 
 test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an hour; SHORTLIST_SEED=N repeats the moments
 	@SHORTLIST_KILLS=20 .venv/bin/python -m pytest --capture=no tests/pipeline/test_killed.py
+
+test-image: .venv/.dev ## Executes the steps of deploy/Dockerfile without Docker: root or user namespaces, 10 GB, a quarter of an hour
+	@SHORTLIST_TEST_IMAGE=1 .venv/bin/python -m pytest --capture=no tests/deploy/test_dockerfile.py
+
+test-s3: .venv/.dev .tools/s3/.made ## Has a task's artifacts copied from and to a real S3 server (SeaweedFS)
+	@SHORTLIST_WEED=.tools/s3/bin/weed .venv/bin/python -m pytest --capture=no tests/pipeline/kubeflow/test_object_store.py
 
 bench-quality: .venv/.runtime ## Puts Shortlist beside its peers, 20 minutes; BENCH_ARGS=--full for the whole table, hours
 	@.venv/bin/python -m benchmarks.quality.run $(BENCH_ARGS)
@@ -96,6 +102,12 @@ LATER := Bringing .venv in line with the locks
 .tools/audit/.made: requirements/audit.txt
 	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/audit
 	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes --only-binary :all: requirements/audit.txt
+	@touch $@
+
+# A server of 150 MB for one test.
+.tools/s3/.made: requirements/s3.txt
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/s3
+	@$(UV) pip sync --quiet --python .tools/s3/bin/python --require-hashes --only-binary :all: requirements/s3.txt
 	@touch $@
 
 define install

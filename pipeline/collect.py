@@ -35,7 +35,7 @@ from shortlist.workspace import Workspace
 
 def collect(
     config: types.Config,
-    workspace: Workspace,
+    nodes: dict[str, Execution],
     run_id: str,
     data_sha256: dict[str, str],
     seconds: dict[str, float],
@@ -47,15 +47,14 @@ def collect(
 
     Args:
       config: The run's config.
-      workspace: Holds the ML Metadata store.
-      run_id: Names the run there.
+      nodes: Node id to what ML Metadata knows of it in this run.
+      run_id: Names the run.
       data_sha256: Table name to content fingerprint.
       seconds: Node id to wall-clock seconds.
       total_seconds: Wall-clock seconds of the whole run.
       peak_rss_mb: Peak resident memory.
       node_peaks_mb: Node id to the peak while it ran.
     """
-    nodes = _nodes(workspace, run_id)
     windows = _output(nodes, "Windows", "examples")
     blessing = _blessing(_output(nodes, "Evaluator", "blessing"))
     evaluation = _output(nodes, "Evaluator", "evaluation")
@@ -91,7 +90,8 @@ def collect(
     )
 
 
-def _nodes(workspace: Workspace, run_id: str) -> dict[str, Execution]:
+def nodes_of(workspace: Workspace, run_id: str) -> dict[str, Execution]:
+    """Returns what ML Metadata knows of a run's nodes, by node id."""
     if not workspace.has_metadata:
         return {}
     executions = Store.of(workspace).run_executions(run_id)

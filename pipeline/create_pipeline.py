@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from tfx import v1 as tfx
 
 from components.answers.component import Answers
-from components.baseline.component import Baseline, latest_other_blessed_model
-from components.data_gate.component import DataGate, blessed_statistics
+from components.baseline.component import Baseline
+from components.data_gate.component import DataGate
 from components.evaluator.component import RankEvaluator
 from components.indexer.component import Indexer
 from components.pusher.component import TwinPusher
@@ -20,6 +21,7 @@ from components.table_example_gen.spec import Kind, Unit
 from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.windows.component import Windows
+from pipeline.place import Place, Text, ThisMachine
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.workspace import Workspace
@@ -31,9 +33,9 @@ _PREPROCESSING = preprocessing.__name__
 class Sources:
     """What the pipeline reads, pinned by content so that the cache sees every change."""
 
-    data_root: str
+    data_root: Text
     """Where relative data paths start; may be a URI that Beam opens."""
-    content_sha256: dict[str, str]
+    content_sha256: Mapping[str, Text]
     """Table name to the fingerprint of its files."""
     schema_files: dict[str, pathlib.Path]
     """Table name to its schema, at a path that changes with the content."""
@@ -52,24 +54,32 @@ class _CheckedTable:
     anomalies: tfx.types.BaseChannel
 
 
-def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace) -> tfx.dsl.Pipeline:
-    """Returns the pipeline of a config; nothing is read or run yet."""
+def create_pipeline(config: types.Config, sources: Sources, where: Workspace | Place) -> tfx.dsl.Pipeline:
+    """Returns the pipeline of a config; nothing is read or run yet.
+
+    Args:
+      config: The checked config.
+      sources: What it reads.
+      where: The workspace on this machine, or another place to run in.
+    """
+    place = ThisMachine(where) if isinstance(where, Workspace) else where
+
     # Each table alone: ingested, described, and compared with its schema.
-    interactions = _checked_table("interactions", config.data.interactions, sources)
-    candidates = _checked_table("candidates", config.data.candidates, sources)
-    queries = _checked_table("queries", config.data.queries, sources) if config.data.queries else None
+    interactions = _checked_table("interactions", config.data.interactions, sources, place)
+    candidates = _checked_table("candidates", config.data.candidates, sources, place)
+    queries = _checked_table("queries", config.data.queries, sources, place) if config.data.queries else None
 
     tables = {"interactions": interactions, "candidates": candidates, **({"queries": queries} if queries else {})}
 
     # What the tables were when a model was last blessed, on other data than today's.
     statistics = {name: table.statistics for name, table in tables.items()}
-    before = blessed_statistics(statistics)
+    before = place.statistics_before(statistics)
 
     # ExampleValidator only reports; this stops the run, also for what moved too far since then.
     gate = DataGate(
         anomalies={name: table.anomalies for name, table in tables.items()},
         statistics=statistics,
-        before=before,
+        before=before.outputs,
         gate=config.data.gate,
         schemas=config.data.schemas,
     )
@@ -117,8 +127,8 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
     )
 
     # What the new model has to match: the latest blessed one, where the two can be compared.
-    blessed_model = latest_other_blessed_model(trainer.outputs["model"])
-    baseline = Baseline(model=trainer.outputs["model"], baseline=blessed_model.outputs["model"])
+    blessed_model = place.baseline(trainer.outputs["model"])
+    baseline = Baseline(model=trainer.outputs["model"], baseline=blessed_model.outputs.get("model"))
 
     # FactorizedTopK on held-out targets; blesses only what beats popularity and the baseline.
     evaluator = RankEvaluator(
@@ -160,22 +170,22 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
         exact_model=indexer.outputs["exact_model"],
         model_blessing=indexer.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        serving_dir=str(workspace.serving_dir),
+        serving_dir=place.serving_dir,
         keep_versions=config.push.keep_versions,
     )
 
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(workspace.pipeline_root),
+        pipeline_root=place.pipeline_root,
         components=[
             *(node for table in tables.values() for node in table.nodes),
-            before,
+            *before.nodes,
             gate,
             windows,
             transform,
             candidate_transform,
             trainer,
-            blessed_model,
+            *blessed_model.nodes,
             baseline,
             evaluator,
             answers,
@@ -188,11 +198,11 @@ def create_pipeline(config: types.Config, sources: Sources, workspace: Workspace
     )
 
 
-def _checked_table(name: Kind, table: types.Table, sources: Sources) -> _CheckedTable:
+def _checked_table(name: Kind, table: types.Table, sources: Sources, place: Place) -> _CheckedTable:
     prefix = name.capitalize()
     gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
     statistics = tfx.components.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
-    schema = tfx.components.ImportSchemaGen(schema_file=str(sources.schema_files[name])).with_id(f"{prefix}Schema")
+    schema = place.schema(sources.schema_files[name]).with_id(f"{prefix}Schema")
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     ).with_id(f"{prefix}Validator")

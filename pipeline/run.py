@@ -6,27 +6,22 @@ import contextlib
 import logging
 import os
 import pathlib
-import re
 import time
 
 import yaml
 
 from components.table_example_gen.spec import Unit, table_spec
 from pipeline import collect, schemas
+from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
-from shortlist import fingerprints, inputs, memory, resources
+from shortlist import memory, resources, table_fingerprints
 from shortlist.config import types
-from shortlist.errors import BadInputError, DataError, ResourceError, ShortlistError
+from shortlist.errors import ResourceError, ShortlistError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.workspace import Workspace
-
-# Beam adds to a message which step it came from.
-_RUNNING = re.compile(r" \[while running .*\]$", re.DOTALL)
-# Some of its runners raise a RuntimeError that quotes the worker's traceback instead.
-_QUOTED_BAD_INPUT = re.compile(r"shortlist\.errors\.(?:Data|Config|BadInput)Error: (.+?)(?: \[while running|\n|$)")
 
 
 class RunFailed(ShortlistError):
@@ -70,9 +65,9 @@ def run_pipeline(
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
         summary = collect.collect(
             config=config,
-            workspace=workspace,
+            nodes=collect.nodes_of(workspace, run_id),
             run_id=run_id,
-            data_sha256=sources.content_sha256,
+            data_sha256={name: str(sha256) for name, sha256 in sources.content_sha256.items()},
             seconds=timed.seconds,
             total_seconds=time.monotonic() - start,
             peak_rss_mb=timed.memory.highest_mb(),
@@ -107,19 +102,6 @@ def run_pipeline(
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error
     return summarise(None)
-
-
-def find_bad_input(error: BaseException) -> BadInputError | None:
-    """Returns the `BadInputError` that an exception comes from, through Beam's wrapping too."""
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, BadInputError):
-            return type(link)(_RUNNING.sub("", str(link)))
-        quoted = _QUOTED_BAD_INPUT.search(str(link))
-        if quoted:
-            return DataError(quoted.group(1))
-        link = link.__cause__ or link.__context__
-    return None
 
 
 def _bury(workspace: Workspace, why: str) -> None:
@@ -163,13 +145,11 @@ def pinned_sources(
     config: types.Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
 ) -> Sources:
     """Takes the fingerprints of all that the run is about to read."""
-    content_sha256: dict[str, str] = {}
     schema_files: dict[str, pathlib.Path] = {}
     for name, table in config.data.tables.items():
-        last_spans = table.last_spans if isinstance(table, types.Interactions) else None
-        content_sha256[name] = fingerprints.content_sha256(inputs.find(table.path, data_root, last_spans))
         spec = table_spec(name, table, timestamp_unit)
         schema_files[name] = schemas.stage(spec, config.data.schemas, workspace.root / "schemas")
+    content_sha256 = table_fingerprints.content_sha256(config, data_root)
     return Sources(os.fspath(data_root), content_sha256, schema_files, timestamp_unit)
 
 

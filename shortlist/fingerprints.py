@@ -21,6 +21,9 @@ import pydantic
 from shortlist.errors import DataError
 from shortlist.inputs import InputFile
 
+UNPINNED = "unpinned"
+"""In place of a content's fingerprint: the run takes the files as it finds them, as a scheduled one must."""
+
 OUR_PACKAGES = ("components", "pipeline", "shortlist")
 
 _CHUNK_BYTES = 2**20

@@ -32,12 +32,12 @@ class Baseline(base_component.BaseComponent):
     SPEC_CLASS = BaselineSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, model: types.BaseChannel, baseline: types.BaseChannel):
+    def __init__(self, model: types.BaseChannel, baseline: types.BaseChannel | None):
         """Wires the node.
 
         Args:
           model: The candidate.
-          baseline: The latest other blessed model; may resolve to nothing.
+          baseline: The latest other blessed model; may resolve to nothing, or not be there.
         """
         super().__init__(
             BaselineSpec(

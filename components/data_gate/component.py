@@ -54,7 +54,7 @@ class DataGate(base_component.BaseComponent):
         self,
         anomalies: Mapping[str, tfx.types.BaseChannel],
         statistics: Mapping[str, tfx.types.BaseChannel],
-        before: tfx.dsl.Resolver,
+        before: Mapping[str, tfx.types.BaseChannel],
         gate: types.Gate,
         schemas: str,
     ):
@@ -63,7 +63,7 @@ class DataGate(base_component.BaseComponent):
         Args:
           anomalies: By table name; queries may be missing.
           statistics: Of the same tables.
-          before: The node that `blessed_statistics` made for these statistics.
+          before: By table name, what `blessed_statistics` found; empty where nothing is to be compared with.
           gate: The checks that are this node's become its cache key.
           schemas: The folder of the schema files, named in remedies.
         """
@@ -71,7 +71,7 @@ class DataGate(base_component.BaseComponent):
             spec=DataGateSpec(
                 **anomalies,
                 **{statistics_key(table): channel for table, channel in statistics.items()},
-                **{before_key(table): before.outputs[table] for table in statistics},
+                **{before_key(table): before[table] for table in statistics if table in before},
                 schemas=schemas,
                 gate=gate.model_dump_json(include=_CHECKS),
                 code_sha256=fingerprints.code_sha256(executor.__name__),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfx import types
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
@@ -14,8 +16,12 @@ from shortlist.errors import ConfigError
 
 
 class TwinPusherSpec(standard_component_specs.PusherSpec):
-    """The standard specification with one more input."""
+    """The standard specification with one more input, and a folder that may be known only when a run is submitted."""
 
+    PARAMETERS = {
+        **standard_component_specs.PusherSpec.PARAMETERS,
+        executor.SERVING_DIR: component_spec.ExecutionParameter(type=str, optional=True),
+    }
     INPUTS = {
         **standard_component_specs.PusherSpec.INPUTS,
         executor.EXACT_MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -39,7 +45,7 @@ class TwinPusher(tfx.components.Pusher):
         exact_model: types.BaseChannel,
         model_blessing: types.BaseChannel,
         infra_blessing: types.BaseChannel,
-        serving_dir: str,
+        serving_dir: str | tfx.dsl.experimental.RuntimeParameter,
         keep_versions: int,
     ):
         """Wires the node.
@@ -49,14 +55,18 @@ class TwinPusher(tfx.components.Pusher):
           exact_model: Its twin, pushed to `<serving_dir>-exact`.
           model_blessing: The Indexer's verdict.
           infra_blessing: The ServingCheck's verdict.
-          serving_dir: Folder of the served versions, on a file system.
+          serving_dir: Folder of the served versions, on a file system; may be told at submission.
           keep_versions: Newest versions kept.
 
         Raises:
           ConfigError: `serving_dir` is not on a file system: object stores cannot rename in one step.
         """
-        if "://" in serving_dir:
-            raise ConfigError(f"expected a folder to push to, got {serving_dir!r}; mount the bucket and name the mount")
+        destination: dict[str, Any] = {executor.SERVING_DIR: serving_dir}
+        if isinstance(serving_dir, str):
+            if "://" in serving_dir:
+                raise ConfigError(executor.not_a_folder(serving_dir))
+            filesystem = tfx.proto.PushDestination.Filesystem(base_directory=serving_dir)
+            destination = {"push_destination": tfx.proto.PushDestination(filesystem=filesystem)}
         # Not through TFX's constructor, which makes the standard specification.
         base_component.BaseComponent.__init__(
             self,
@@ -65,9 +75,7 @@ class TwinPusher(tfx.components.Pusher):
                 exact_model=exact_model,
                 model_blessing=model_blessing,
                 infra_blessing=infra_blessing,
-                push_destination=tfx.proto.PushDestination(
-                    filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_dir)
-                ),
+                **destination,
                 custom_config=json_utils.dumps(
                     {
                         executor.KEEP_VERSIONS: keep_versions,

@@ -14,9 +14,17 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from components.indexer import verdict
 from components.pusher import atomic
+from shortlist.errors import ConfigError
 
 KEEP_VERSIONS = "keep_versions"
 EXACT_MODEL = "exact_model"
+SERVING_DIR = "serving_dir"
+"""Exec property, str: where to push, if `push_destination` does not say it."""
+
+
+def not_a_folder(serving_dir: str) -> str:
+    """Returns what to say of a place that no version can be put into in one step."""
+    return f"expected a folder to push to, got {serving_dir!r}; mount the bucket and name the mount"
 
 
 class Executor(executor.Executor):
@@ -32,6 +40,7 @@ class Executor(executor.Executor):
 
         Raises:
           DataError: The folder's `versions.json` was tampered with.
+          ConfigError: The folder is an object store's.
           OSError: The file system failed; what was served before still is.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -68,6 +77,11 @@ def _objections(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
 
 
 def _serving_dir(exec_properties: dict[str, Any]) -> str:
+    told = exec_properties.get(SERVING_DIR)
+    if told:
+        if "://" in told:
+            raise ConfigError(not_a_folder(told))
+        return str(told)
     destination = pusher_pb2.PushDestination()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
     return str(destination.filesystem.base_directory)

@@ -56,8 +56,8 @@ class TableExampleGen(tfx.types.BaseBeamComponent):
         self,
         kind: Kind,
         table: types.Table,
-        data_root: str | os.PathLike[str],
-        content_sha256: str,
+        data_root: str | os.PathLike[str] | tfx.dsl.experimental.RuntimeParameter,
+        content_sha256: str | tfx.dsl.experimental.RuntimeParameter,
         timestamp_unit: Unit = "order",
     ):
         """Builds the node.
@@ -65,7 +65,7 @@ class TableExampleGen(tfx.types.BaseBeamComponent):
         Args:
           kind: interactions, candidates or queries; names the node.
           table: Where the table is and what its columns mean.
-          data_root: Where a relative `table.path` starts; may be a URI that Beam opens.
+          data_root: Where a relative `table.path` starts; may be a URI that Beam opens, or told at submission.
           content_sha256: `fingerprints.content_sha256` of the files: the cache sees every change of them.
           timestamp_unit: Of the interactions' timestamp, as `preflight` found it; other tables have none.
         """
@@ -73,7 +73,7 @@ class TableExampleGen(tfx.types.BaseBeamComponent):
             spec=TableExampleGenSpec(
                 table=table_spec(kind, table, timestamp_unit).to_json(),
                 data_path=table.path,
-                data_root=os.fspath(data_root),
+                data_root=os.fspath(data_root) if isinstance(data_root, str | os.PathLike) else data_root,
                 last_spans=table.last_spans if isinstance(table, types.Interactions) else None,
                 content_sha256=content_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),

@@ -18,6 +18,9 @@ from shortlist import fingerprints, inputs, keys
 from shortlist.errors import DataError
 from shortlist.inputs import InputFile
 
+CONTENT_SHA256 = "content_sha256"
+"""Custom property, str: fingerprint of the files that an unpinned run found."""
+
 _STAGING = "_staging"
 
 
@@ -42,6 +45,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             full = inputs.full_path(exec_properties["data_path"], exec_properties["data_root"])
             raise DataError(f"{exec_properties['data_path']}: expected a file at {full}, got none; fetch or name it")
         examples = artifact_utils.get_single_instance(output_dict["examples"])
+        expected = exec_properties["content_sha256"]
+        if expected == fingerprints.UNPINNED:
+            expected = fingerprints.content_sha256(files)
+            examples.set_string_custom_property(CONTENT_SHA256, expected)
         staging = os.path.join(examples.uri, _STAGING)
         examples.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
 
@@ -52,9 +59,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 beam.build(root, files, spec, split, staging)
         except Exception:
             # Half a file reads like a broken one: that it is being written is then what there is to say.
-            _check_content(exec_properties)
+            _check_content(exec_properties, expected)
             raise
-        _check_content(exec_properties)
+        _check_content(exec_properties, expected)
 
         with fileio.open(os.path.join(staging, beam.COUNTS_FILE)) as file:
             counts = json.loads(file.read())
@@ -74,9 +81,9 @@ def _files(exec_properties: dict[str, Any]) -> list[InputFile]:
     )
 
 
-def _check_content(exec_properties: dict[str, Any]) -> None:
+def _check_content(exec_properties: dict[str, Any], expected: str) -> None:
     """Refuses what is no longer what the run began with: its fingerprint would promise another content."""
-    if fingerprints.content_sha256(_files(exec_properties)) != exec_properties["content_sha256"]:
+    if fingerprints.content_sha256(_files(exec_properties)) != expected:
         raise DataError(
             f"{exec_properties['data_path']}: expected the files that this run began with, got others: they were "
             "written meanwhile; run again when that is done, or name the files that are done"

@@ -54,7 +54,7 @@ class Windows(tfx.types.BaseBeamComponent):
         interactions: tfx.types.BaseChannel,
         candidates: tfx.types.BaseChannel,
         data: types.Data,
-        interactions_sha256: str,
+        interactions_sha256: str | tfx.dsl.experimental.RuntimeParameter,
         queries: tfx.types.BaseChannel | None = None,
         queries_schema: tfx.types.BaseChannel | None = None,
         gate: tfx.types.BaseChannel | None = None,

@@ -65,7 +65,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         windows.set_string_custom_property(STATS_PROPERTY, summary)
         windows.set_string_custom_property(WARNINGS_PROPERTY, findings.warnings_json)
         windows.set_string_custom_property(
-            FINGERPRINT_PROPERTY, split_fingerprint(config, exec_properties["interactions_sha256"])
+            FINGERPRINT_PROPERTY, split_fingerprint(config, _interactions_sha256(input_dict, exec_properties))
         )
         schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
         io_utils.write_pbtxt_file(os.path.join(schema_uri, schema.SCHEMA_FILE), schema.windows_schema(feature_types))
@@ -82,6 +82,12 @@ def _patterns(artifacts: list[types.Artifact]) -> list[str]:
 def _timestamp_unit(input_dict: dict[str, list[types.Artifact]]) -> str:
     [interactions] = input_dict["interactions"]
     return interactions.get_string_custom_property("timestamp_unit")
+
+
+def _interactions_sha256(input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any]) -> str:
+    """Returns the fingerprint of the log: told, or as the node that read it found it."""
+    [interactions] = input_dict["interactions"]
+    return interactions.get_string_custom_property("content_sha256") or str(exec_properties["interactions_sha256"])
 
 
 def _read_schema(artifacts: list[types.Artifact]) -> schema_pb2.Schema | None:

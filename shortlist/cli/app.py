@@ -8,7 +8,7 @@ import click
 import typer
 from rich.console import Console
 
-from shortlist.cli import data, doctor, lineage, push, recommend, rollback, run, runs, schema, signals
+from shortlist.cli import compile, data, doctor, lineage, push, recommend, rollback, run, runs, schema, signals, submit
 from shortlist.cli.plain import plain
 from shortlist.errors import ExitCode, ShortlistError
 
@@ -21,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("compile")(compile.compile_)
+app.command("submit")(submit.submit)
 app.command("recommend")(recommend.recommend)
 app.command("rollback")(rollback.rollback)
 app.command("push")(push.push)

@@ -29,8 +29,10 @@ _SPLITS = {
 }
 
 
-def print_summary(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
-    """Prints the whole story of a run in under 40 lines."""
+def print_summary(
+    summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
+) -> None:
+    """Prints the whole story of a run in under 40 lines; what to type next only with a config's path."""
     # The table needs its columns, in a pipe too; lines of text are left to the terminal to wrap.
     console = Console(
         file=console.file,
@@ -140,9 +142,11 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
 
 
-def _print_next(summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path, console: Console) -> None:
+def _print_next(
+    summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
+) -> None:
     console.print(f"Summary   {summary_path}")
-    if summary.pushed:
+    if summary.pushed and config_path is not None:
         console.print()
         console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
         console.print(f"          .venv/bin/shortlist lineage --config {config_path}")

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption
+from shortlist.cli.options import DEFAULT_CONFIG, ConfigOption, SetOption
 from shortlist.errors import ExitCode
+
+
+class Orchestrator(str, enum.Enum):
+    """Who runs the nodes."""
+
+    LOCAL = "local"
+    KUBEFLOW_LOCAL = "kubeflow-local"
 
 
 def run(
     config: ConfigOption = DEFAULT_CONFIG,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a config value: train.seed=2.")
-    ] = None,
+    set_: SetOption = None,
+    orchestrator: Annotated[
+        Orchestrator,
+        typer.Option(help="kubeflow-local compiles for Kubeflow Pipelines and rehearses that here, without a cluster."),
+    ] = Orchestrator.LOCAL,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
 ) -> None:
     """Run the whole pipeline: ingest, check, train, evaluate, index, push.
 
     Nodes whose input, config and code did not change come from the cache.
     Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
+    With --orchestrator kubeflow-local it is a rehearsal, apart from what is served.
 
     Example: shortlist run --config configs/movielens_100k.yaml
     """
@@ -46,6 +57,11 @@ def run(
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace.of(checked)
+    if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
+        from shortlist.cli import rehearsal
+
+        rehearsal.rehearse(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
+        return
     database(workspace).check()
     with workspace.opened("run") as died:
         if died is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+import functools
+import operator
 import pathlib
+import types as types_module
 import typing
 
 import pydantic
@@ -70,10 +73,24 @@ def _type_name(annotation: object) -> str:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " or ".join(f"`{value.value}`" for value in annotation)
+    annotation = _plain(annotation)
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     if typing.get_args(annotation):
         name = str(annotation).replace("typing.", "")
     return name.replace("|", "or").replace("NoneType", "null").replace("None", "null")
+
+
+def _plain(annotation: typing.Any) -> typing.Any:
+    """Returns a type without the checks that `Annotated` adds to it or to its parts."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _plain(typing.get_args(annotation)[0])
+    parts = typing.get_args(annotation)
+    if not parts:
+        return annotation
+    plain = tuple(_plain(part) for part in parts)
+    if typing.get_origin(annotation) in (typing.Union, types_module.UnionType):
+        return functools.reduce(operator.or_, plain)
+    return typing.get_origin(annotation)[plain]
 
 
 def _default(field: pydantic.fields.FieldInfo) -> str:

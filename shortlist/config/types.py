@@ -13,28 +13,19 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
-from shortlist import inputs, keys, row_filter, secrets
+from shortlist import inputs, keys, row_filter
+from shortlist.config.kubeflow import Accelerator as Accelerator
+from shortlist.config.kubeflow import Kubeflow as Kubeflow
+from shortlist.config.kubeflow import SecretKey as SecretKey
+from shortlist.config.kubeflow import Task as Task
+from shortlist.config.kubeflow import Volume as Volume
+from shortlist.config.section import Section as Section
+from shortlist.config.section import without_credentials
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-
-
-class Section(pydantic.BaseModel):
-    """Base of all sections: frozen, typed, no unknown keys."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-def _without_credentials(address: str) -> str:
-    """Returns an address; it goes into logs, config dumps and ML Metadata, where no credentials belong."""
-    what = secrets.secrets_in(address)
-    if what:
-        raise ValueError(
-            f"expected an address without credentials, got {what}; put them where the store's own client reads them"
-        )
-    return address
 
 
 TableName = Literal["interactions", "candidates", "queries"]
@@ -105,7 +96,7 @@ class Table(Section):
     @classmethod
     def _path(cls, path: str) -> str:
         inputs.check_path(path)
-        return _without_credentials(path)
+        return without_credentials(path)
 
     @pydantic.field_validator("filter")
     @classmethod
@@ -641,11 +632,12 @@ class Config(Section):
     report: Report = Report()
     beam: Beam = Beam()
     metadata: Metadata = SqliteMetadata()
+    kubeflow: Kubeflow | None = None
 
     @pydantic.field_validator("workspace")
     @classmethod
     def _workspace(cls, workspace: str) -> str:
-        return _without_credentials(workspace)
+        return without_credentials(workspace)
 
     @pydantic.field_validator("name")
     @classmethod

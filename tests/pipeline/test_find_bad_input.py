@@ -7,7 +7,7 @@ from shortlist.errors import ConfigError, DataError
 
 @pytest.fixture(scope="module")
 def find_bad_input():
-    from pipeline.run import find_bad_input
+    from pipeline.bad_input import find_bad_input
 
     return find_bad_input
 

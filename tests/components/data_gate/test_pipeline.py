@@ -48,7 +48,9 @@ class Runs:
             statistics[table] = described.outputs["statistics"]
             anomalies[table] = validator.outputs["anomalies"]
         before = blessed_statistics(statistics)
-        data_gate = DataGate(anomalies=anomalies, statistics=statistics, before=before, gate=gate, schemas="schemas")
+        data_gate = DataGate(
+            anomalies=anomalies, statistics=statistics, before=before.outputs, gate=gate, schemas="schemas"
+        )
         windows = fake_nodes.FakeWindows(**examples, gate=data_gate.outputs["report"]).with_id("Windows")
         trainer = fake_nodes.FakeTrainer(examples=windows.outputs["examples"], seed=seed).with_id("Trainer")
         evaluator = fake_nodes.FakeEvaluator(model=trainer.outputs["model"], blessed=blessed).with_id("Evaluator")

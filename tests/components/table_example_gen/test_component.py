@@ -15,8 +15,8 @@ from tfx.types import artifact_utils
 
 from components.table_example_gen import executor, parts
 from components.table_example_gen.component import TableExampleGen
+from pipeline.bad_input import find_bad_input
 from pipeline.local_runner import LocalRunner
-from pipeline.run import find_bad_input
 from shortlist import fingerprints, inputs
 from shortlist.config import types
 from shortlist.errors import DataError
@@ -312,6 +312,19 @@ def test_a_file_more_between_fingerprint_and_reading_is_refused(tmp_path):
     write_csv(tmp_path / "log/y.csv")
     with pytest.raises(DataError, match="written meanwhile"):
         ingest(node, tmp_path)
+
+
+def test_an_unpinned_run_takes_the_files_as_it_finds_them_and_says_which(tmp_path):
+    write_csv(tmp_path / "log/x.csv")
+    node = TableExampleGen(
+        "interactions", types.Interactions(path="log", features=FEATURES), tmp_path, fingerprints.UNPINNED
+    )
+    first = ingest(node, tmp_path)
+    write_csv(tmp_path / "log/y.csv")
+    second = ingest(node, tmp_path)
+    found = fingerprints.content_sha256(inputs.find("log", tmp_path))
+    assert second.get_string_custom_property(executor.CONTENT_SHA256) == found
+    assert first.get_string_custom_property(executor.CONTENT_SHA256) != found
 
 
 def test_node():

@@ -1,0 +1,120 @@
+"""Rules on tasks, what runs them, and what they take from each other."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator
+
+from pipeline.kubeflow.check.view import ROOT, Dag, Problem, View
+from pipeline.kubeflow.package import Document
+
+_AFTER_ALL = "ALL_UPSTREAM_TASKS_COMPLETED"
+_KINDS = {"container", "importer"}
+
+
+def root_dag(view: View) -> Iterator[Problem]:
+    """A workflow needs something to run besides what runs at its exit."""
+    root = next(view.dags())
+    if all(task.get("triggerPolicy", {}).get("strategy") == _AFTER_ALL for task in root.tasks.values()):
+        yield Problem("root-dag", ROOT, "expected a DAG with at least one task that is no exit task, got none")
+
+
+def component_ref(view: View) -> Iterator[Problem]:
+    """Every task is an instance of a component of this spec."""
+    for _, name, task in _tasks(view):
+        if not view.component_of(task):
+            ref = task.get("componentRef", {}).get("name")
+            yield Problem("component-ref", name, f"expected a component of this spec, got {ref!r}")
+
+
+def executor(view: View) -> Iterator[Problem]:
+    """Open-source KFP runs containers and importers; resolvers and custom jobs are Vertex's."""
+    for name, component in sorted(view.components.items()):
+        if "dag" in component:
+            continue
+        label = component.get("executorLabel")
+        if not label:
+            yield Problem("executor", name, "expected an executorLabel or a dag, got neither")
+        elif label not in view.executors:
+            yield Problem("executor", name, f"expected an executor of the deploymentSpec, got {label!r}")
+        elif not _KINDS & set(view.executors[label]):
+            kind = ", ".join(sorted(view.executors[label])) or "nothing"
+            yield Problem("executor", name, f"expected a container or an importer, got {kind}: not implemented in KFP")
+
+
+def task_name(view: View) -> Iterator[Problem]:
+    """The driver files a task under its taskInfo.name, and looks producers up by their key: they are the same."""
+    for _, name, task in _tasks(view):
+        told = task.get("taskInfo", {}).get("name")
+        if told != name:
+            yield Problem("task-name", name, f"expected the same in taskInfo.name, got {told!r}")
+
+
+def producer_task(view: View) -> Iterator[Problem]:
+    """What is taken from another task names one of the same DAG."""
+    for dag, name, task in _tasks(view):
+        for key, producer, _, _ in _taken(view, task):
+            if producer not in dag.tasks:
+                yield Problem("producer-task", name, f"input {key!r} expected a task of this DAG, got {producer!r}")
+
+
+def producer_output(view: View) -> Iterator[Problem]:
+    """The task that is named has the output that is named."""
+    for dag, name, task in _tasks(view):
+        for key, producer, kind, output in _taken(view, task):
+            outputs = view.outputs(view.component_of(dag.tasks.get(producer, {})), kind)
+            if producer in dag.tasks and output not in outputs:
+                known = ", ".join(sorted(outputs)) or "none"
+                expected = f"expected one of {producer}'s {kind} ({known})"
+                yield Problem("producer-output", name, f"input {key!r} {expected}, got {output!r}")
+
+
+def dependent_task(view: View) -> Iterator[Problem]:
+    """Tasks wait for tasks of their DAG."""
+    for dag, name, task in _tasks(view):
+        for other in task.get("dependentTasks", []):
+            if other not in dag.tasks:
+                yield Problem("dependent-task", name, f"expected to wait for tasks of its DAG, got {other!r}")
+
+
+def cycle(view: View) -> Iterator[Problem]:
+    """No task waits for itself, over however many others."""
+    for dag in view.dags():
+        waits = {
+            name: {*task.get("dependentTasks", []), *(producer for _, producer, _, _ in _taken(view, task))}
+            for name, task in dag.tasks.items()
+        }
+        try:
+            graphlib.TopologicalSorter(waits).prepare()
+        except graphlib.CycleError as error:
+            yield Problem("cycle", dag.name, f"expected no cycle, got {' -> '.join(map(str, error.args[1]))}")
+
+
+def component_input(view: View) -> Iterator[Problem]:
+    """What a task takes from its DAG, the DAG has."""
+    for dag, name, task in _tasks(view):
+        for kind, key, declared in (
+            ("parameters", "componentInputParameter", dag.parameters),
+            ("artifacts", "componentInputArtifact", dag.artifacts),
+        ):
+            for input_name, spec in view.inputs(task, kind).items():
+                if key in spec and spec[key] not in declared:
+                    expected = f"expected an input of {dag.name}"
+                    yield Problem("component-input", name, f"input {input_name!r} {expected}, got {spec[key]!r}")
+
+
+def _tasks(view: View) -> Iterator[tuple[Dag, str, Document]]:
+    for dag in view.dags():
+        for name, task in sorted(dag.tasks.items()):
+            yield dag, name, task
+
+
+def _taken(view: View, task: Document) -> Iterator[tuple[str, str, str, str]]:
+    """Yields what a task takes from others: input, producer, parameters or artifacts, output."""
+    for kind, key, output in (
+        ("parameters", "taskOutputParameter", "outputParameterKey"),
+        ("artifacts", "taskOutputArtifact", "outputArtifactKey"),
+    ):
+        for name, spec in view.inputs(task, kind).items():
+            if key in spec:
+                yield name, str(spec[key].get("producerTask", "")), kind, str(spec[key].get(output, ""))

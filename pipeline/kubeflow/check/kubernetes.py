@@ -1,0 +1,63 @@
+"""Rules on the platform spec: what the driver puts into the pods besides the container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.kubeflow.check.view import Problem, View
+from pipeline.kubeflow.package import Document
+
+# Of KubernetesExecutorConfig, and what each entry must have. A field that KFP 2.5 does not know is lost without a word.
+_FIELDS: dict[str, tuple[type, set[str]]] = {
+    "secretAsVolume": (list, {"secretName", "mountPath"}),
+    "secretAsEnv": (list, {"secretName", "keyToEnv"}),
+    "pvcMount": (list, {"mountPath"}),
+    "nodeSelector": (dict, set()),
+    "podMetadata": (dict, set()),
+    "imagePullSecret": (list, {"secretName"}),
+    "imagePullPolicy": (str, set()),
+    "configMapAsVolume": (list, {"configMapName", "mountPath"}),
+    "configMapAsEnv": (list, {"configMapName", "keyToEnv"}),
+    "activeDeadlineSeconds": (str, set()),
+    "fieldPathAsEnv": (list, {"name", "fieldPath"}),
+    "tolerations": (list, set()),
+    "genericEphemeralVolume": (list, {"volumeName", "mountPath"}),
+    "nodeAffinity": (list, set()),
+    "podAffinity": (list, set()),
+    "enabledSharedMemory": (dict, set()),
+    "emptyDirMounts": (list, {"volumeName", "mountPath"}),
+}
+_PULL_POLICIES = {"Always", "Never", "IfNotPresent"}
+
+
+def platform(view: View, document: Document | None) -> Iterator[Problem]:
+    """The second document speaks of Kubernetes, of executors of the first, in fields that the driver knows."""
+    if document is None:
+        return
+    if set(document) != {"platforms"} or set(document["platforms"]) != {"kubernetes"}:
+        yield Problem("platform", "platform spec", "expected platforms.kubernetes alone: all else is ignored")
+        return
+    executors = document["platforms"]["kubernetes"].get("deploymentSpec", {}).get("executors", {})
+    for label, config in sorted(executors.items()):
+        if label not in view.executors:
+            yield Problem("platform", label, "expected an executor of the pipeline, got one that it does not have")
+        for field, value in config.items():
+            problem = _wrong(field, value)
+            if problem:
+                yield Problem("platform", label, problem)
+
+
+def _wrong(field: str, value: Any) -> str | None:
+    if field not in _FIELDS:
+        return f"expected a field of KubernetesExecutorConfig, got {field!r}"
+    kind, required = _FIELDS[field]
+    if not isinstance(value, kind):
+        return f"{field}: expected a {kind.__name__}, got {value!r:.80}"
+    if field == "imagePullPolicy" and value not in _PULL_POLICIES:
+        return f"{field}: expected one of {', '.join(sorted(_PULL_POLICIES))}, got {value!r}"
+    for entry in value if isinstance(value, list) else []:
+        missing = sorted(required - set(entry))
+        if missing:
+            return f"{field}: expected {missing[0]!r} in each, got {sorted(entry)}"
+    return None

@@ -1,0 +1,66 @@
+"""Rules on what must not be in a file that is sent away and shown to everybody: secrets, paths of this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.kubeflow.check.view import Problem, View
+from shortlist import secrets
+
+# An absolute path at the beginning of a value, or of a text or JSON string within it.
+_ABSOLUTE = re.compile(r"""(?:^|["'=\s,\[(])((?:file://)?/(?!/)[A-Za-z0-9._~-][^\s"',\])}]*)""")
+_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+
+
+def secret(view: View) -> Iterator[Problem]:
+    """No credential of an address, and no key."""
+    for where, text in _texts(view.pipeline):
+        # The search for addresses takes a time that grows with the square of a text without one.
+        found = secrets.secrets_in(text) if "://" in text else None
+        what = found or ("a private key" if _KEY_BLOCK.search(text) else None)
+        if what:
+            yield Problem("secret", where, f"expected no credentials, got {what}")
+
+
+def local_path(view: View, mounts: tuple[str, ...], private_paths: tuple[str, ...]) -> Iterator[Problem]:
+    """No path that exists only here: what a run is told where it is, it is told at submission."""
+    for where, text in _texts(view.pipeline):
+        private = next((path for path in private_paths if path and path in text), None)
+        if private is not None:
+            yield Problem("local-path", where, f"expected no path of this machine, got {private}")
+            continue
+        for task, value in ((where, match.group(1)) for match in _ABSOLUTE.finditer(text) if _is_a_value(where)):
+            if not any(value == mount or value.startswith(f"{mount}/") for mount in mounts):
+                yield Problem("local-path", task, f"expected no absolute path outside of the volumes, got {value}")
+
+
+def _is_a_value(where: str) -> bool:
+    """Whether something stands there that a task reads as a value; commands and schemas have slashes of their own."""
+    return ".runtimeValue." in where or ".artifactUri." in where or ".env." in where or ".defaultValue" in where
+
+
+def _texts(document: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yields every string of a document with its dotted place; JSON within a string is looked into, too."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from _texts(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from _texts(value, f"{where}.{index}")
+    elif isinstance(document, str):
+        yield from _inside(document, where)
+
+
+def _inside(text: str, where: str) -> Iterator[tuple[str, str]]:
+    if text[:1] in "{[" and _is_a_value(f"{where}."):
+        try:
+            nested = json.loads(text)
+        except ValueError:
+            nested = None
+        if isinstance(nested, dict | list):
+            yield from _texts(nested, where)
+            return
+    yield where, text

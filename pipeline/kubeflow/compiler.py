@@ -1,0 +1,74 @@
+"""From a config to what Kubeflow Pipelines v2 takes: two YAML documents, checked."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from components.table_example_gen.spec import Unit, table_spec
+from pipeline import schemas
+from pipeline.create_pipeline import Sources, create_pipeline
+from pipeline.kubeflow import parameters, platform
+from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.place import OnKubeflow, parameter
+from shortlist.config import types
+from shortlist.errors import ConfigError
+
+ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
+
+
+def compile_pipeline(
+    config: types.Config, timestamp_unit: Unit, compared_with: ComparedWith = parameters.NOTHING
+) -> Package:
+    """Returns the package of a config; nothing is read but the schemas.
+
+    Args:
+      config: A checked config with a section `kubeflow`.
+      timestamp_unit: Of the interactions' timestamp, as the preflight found it.
+      compared_with: What the run will be compared with; what is None has no place in the package.
+
+    Raises:
+      ConfigError: A schema is none, a table's path is one of this machine, or `kubeflow.tasks` names no node.
+    """
+    kubeflow = platform.section(config)
+    _check_paths(config, kubeflow)
+    with tempfile.TemporaryDirectory() as folder:
+        sources = _sources(config, timestamp_unit, Path(folder))
+        # The folder's name is all that remedies need, and wherever it is here it is not there.
+        told = config.data.model_copy(update={"schemas": Path(config.data.schemas).name})
+        pipeline = create_pipeline(config.model_copy(update={"data": told}), sources, OnKubeflow(compared_with))
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+            default_image=kubeflow.image,
+            default_commands=[*ENTRYPOINT, "--storage", kubeflow.storage],
+            use_pipeline_spec_2_1=True,
+        )
+    )
+    spec: dict[str, Any] = runner.run(pipeline, write_out=False)["pipelineSpec"]
+    return platform.with_what_tasks_ask(spec, kubeflow)
+
+
+def _check_paths(config: types.Config, kubeflow: types.Kubeflow) -> None:
+    mounts = [f"{volume.path}/" for volume in kubeflow.volumes]
+    for name, table in config.data.tables.items():
+        if table.path.startswith("/") and not table.path.startswith(tuple(mounts)):
+            raise ConfigError(
+                f"data.{name}.path: expected a path that the pods see, got {table.path}; make it relative to "
+                "kubeflow.data_root, name a URI, or mount it with kubeflow.volumes"
+            )
+
+
+def _sources(config: types.Config, timestamp_unit: Unit, folder: Path) -> Sources:
+    return Sources(
+        data_root=parameter(parameters.DATA_ROOT),
+        content_sha256={name: parameter(parameters.content_sha256(name)) for name in config.data.tables},
+        schema_files={
+            name: schemas.stage(table_spec(name, table, timestamp_unit), config.data.schemas, folder)
+            for name, table in config.data.tables.items()
+        },
+        timestamp_unit=timestamp_unit,
+    )

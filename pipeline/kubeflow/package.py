@@ -1,0 +1,71 @@
+"""The YAML file that Kubeflow Pipelines takes: the pipeline, and what its pods ask of Kubernetes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import yaml
+
+from shortlist.errors import ConfigError
+
+Document = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A compiled pipeline."""
+
+    pipeline: Document
+    """A PipelineSpec as JSON."""
+
+    platform: Document | None = None
+    """A PlatformSpec as JSON, where there is something to ask of Kubernetes."""
+
+    @property
+    def name(self) -> str:
+        """The pipeline's."""
+        return str(self.pipeline.get("pipelineInfo", {}).get("name", ""))
+
+    @property
+    def tasks(self) -> dict[str, Document]:
+        """The root's, by name."""
+        return dict(self.pipeline.get("root", {}).get("dag", {}).get("tasks", {}))
+
+    @property
+    def parameters(self) -> dict[str, Document]:
+        """What a run must be told, by name."""
+        return dict(self.pipeline.get("root", {}).get("inputDefinitions", {}).get("parameters", {}))
+
+    @property
+    def documents(self) -> list[Document]:
+        """One or two, as they stand in the file."""
+        return [self.pipeline] if self.platform is None else [self.pipeline, self.platform]
+
+    def to_yaml(self) -> str:
+        """Returns the file's text; the same package has the same text."""
+        head = [
+            "# PIPELINE DEFINITION",
+            f"# Name: {self.name}",
+            "# Inputs:",
+            *(f"#  {name}: {spec.get('parameterType')}" for name, spec in sorted(self.parameters.items())),
+        ]
+        return "\n".join(head) + "\n" + yaml.safe_dump_all(self.documents, sort_keys=True, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str, source: str) -> Package:
+        """Returns the package of a file's text; `source` names it in errors.
+
+        Raises:
+          ConfigError: It is no YAML, or not one or two documents.
+        """
+        try:
+            documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{source}: not plain YAML: {' '.join(str(error).split())}") from None
+        if not 1 <= len(documents) <= 2 or not all(isinstance(document, dict) for document in documents):
+            raise ConfigError(
+                f"{source}: expected a pipeline spec and perhaps a platform spec, got {len(documents)} documents; "
+                "`shortlist compile` writes them"
+            )
+        return cls(*documents)

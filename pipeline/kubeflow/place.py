@@ -1,0 +1,68 @@
+"""Kubeflow Pipelines as the place where a pipeline runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from tfx import v1 as tfx
+
+from components.inline_schema.component import InlineSchema
+from pipeline.kubeflow import parameters
+from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.place import Earlier
+from shortlist import keys
+
+_artifacts = tfx.types.standard_artifacts
+
+
+def parameter(name: str) -> tfx.dsl.experimental.RuntimeParameter:
+    """Returns a value that is told when a run is submitted."""
+    return tfx.dsl.experimental.RuntimeParameter(name=name, ptype=str)
+
+
+@dataclasses.dataclass(frozen=True)
+class OnKubeflow:
+    """A cluster: no files of this machine, no resolvers."""
+
+    compared_with: ComparedWith
+    """Only whether there is something matters here; the URIs are told at submission."""
+
+    @property
+    def pipeline_root(self) -> str:
+        """Told at submission, and not part of the spec."""
+        return ""
+
+    @property
+    def serving_dir(self) -> tfx.dsl.experimental.RuntimeParameter:
+        """Told at submission."""
+        return parameter(parameters.SERVING_DIR)
+
+    def schema(self, file: pathlib.Path) -> InlineSchema:
+        """Returns a node that has the file's text with it."""
+        return InlineSchema(text=file.read_text(encoding="utf-8"))
+
+    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Earlier:
+        """Returns an importer a table that there is something of."""
+        nodes: dict[str, Any] = {
+            table: tfx.dsl.Importer(
+                source_uri=parameter(parameters.statistics_before(table)),
+                artifact_type=_artifacts.ExampleStatistics,
+                properties={"split_names": json.dumps([keys.SPLIT_ALL])},
+            ).with_id(f"{table.capitalize()}Before")
+            for table in statistics
+            if table in self.compared_with.statistics
+        }
+        return Earlier(list(nodes.values()), {table: node.outputs["result"] for table, node in nodes.items()})
+
+    def baseline(self, model: tfx.types.BaseChannel) -> Earlier:
+        """Returns an importer, if there is a baseline."""
+        if self.compared_with.baseline_model is None:
+            return Earlier([], {})
+        node = tfx.dsl.Importer(
+            source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
+        ).with_id("BlessedModel")
+        return Earlier([node], {"model": node.outputs["result"]})

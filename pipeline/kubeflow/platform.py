@@ -1,0 +1,115 @@
+"""Puts into a compiled pipeline what its tasks ask of the cluster."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.kubeflow.package import Document, Package
+from shortlist.config import types
+from shortlist.config.kubeflow import quantity
+from shortlist.errors import ConfigError
+
+# Driver and launcher take memory in units of a thousand million bytes.
+_GIGA = 1e9
+
+
+def section(config: types.Config) -> types.Kubeflow:
+    """Returns the config's section `kubeflow`.
+
+    Raises:
+      ConfigError: There is none.
+    """
+    if config.kubeflow is None:
+        raise ConfigError("kubeflow: expected a section with at least `image`, got none; docs/kubeflow.md shows one")
+    return config.kubeflow
+
+
+def with_what_tasks_ask(pipeline: Document, kubeflow: types.Kubeflow) -> Package:
+    """Returns the package of a pipeline spec with resources, retries, volumes and the like.
+
+    Args:
+      pipeline: As TFX compiled it; stays as it is.
+      kubeflow: The config's section.
+
+    Raises:
+      ConfigError: `kubeflow.tasks` names no task that has a container.
+    """
+    pipeline = copy.deepcopy(pipeline)
+    containers = dict(_containers(pipeline))
+    unknown = sorted(set(kubeflow.tasks) - set(containers))
+    if unknown:
+        raise ConfigError(
+            f"kubeflow.tasks: {unknown[0]!r} is no task of this pipeline, which has {', '.join(sorted(containers))}"
+        )
+    executors: dict[str, Document] = {}
+    for name, (label, container) in containers.items():
+        task = kubeflow.tasks.get(name, types.Task()).over(kubeflow.defaults)
+        container.update(_container_fields(task))
+        asked = _platform_fields(task, kubeflow)
+        if asked:
+            executors[label] = asked
+    for name, task_spec in pipeline["root"]["dag"]["tasks"].items():
+        if not kubeflow.cache:
+            task_spec["cachingOptions"] = {}
+        retry = _retry(kubeflow.tasks.get(name, types.Task()).over(kubeflow.defaults)) if name in containers else None
+        if retry:
+            task_spec["retryPolicy"] = retry
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else None
+    return Package(pipeline, platform)
+
+
+def _containers(pipeline: Document) -> Iterator[tuple[str, tuple[str, Document]]]:
+    """Yields each task that has a container: its name, its executor's label and the container."""
+    for name, task in pipeline["root"]["dag"]["tasks"].items():
+        label = pipeline["components"][task["componentRef"]["name"]]["executorLabel"]
+        executor = pipeline["deploymentSpec"]["executors"][label]
+        if "container" in executor:
+            yield name, (label, executor["container"])
+
+
+def _container_fields(task: types.Task) -> Document:
+    resources: Document = {}
+    if task.cpu is not None:
+        cores = quantity(task.cpu)
+        resources |= {"cpuRequest": cores, "cpuLimit": cores}
+    if task.memory is not None:
+        gigabytes = quantity(task.memory) / _GIGA
+        resources |= {"memoryRequest": gigabytes, "memoryLimit": gigabytes}
+    if task.accelerator is not None:
+        # An int64 is a string in protobuf's JSON.
+        resources["accelerator"] = {"type": task.accelerator.type, "count": str(task.accelerator.count)}
+    fields: Document = {"resources": resources} if resources else {}
+    if task.env:
+        fields["env"] = [{"name": name, "value": value} for name, value in sorted(task.env.items())]
+    return fields
+
+
+def _retry(task: types.Task) -> Document | None:
+    if not task.retries:
+        return None
+    return {
+        "maxRetryCount": task.retries,
+        "backoffDuration": f"{task.retry_wait_seconds or 0}s",
+        "backoffFactor": 2.0,
+        "backoffMaxDuration": "3600s",
+    }
+
+
+def _platform_fields(task: types.Task, kubeflow: types.Kubeflow) -> Document:
+    fields: dict[str, Any] = {}
+    if kubeflow.volumes:
+        fields["pvcMount"] = [{"constant": volume.claim, "mountPath": volume.path} for volume in kubeflow.volumes]
+    if kubeflow.image_pull_secret:
+        fields["imagePullSecret"] = [{"secretName": kubeflow.image_pull_secret}]
+    if task.node_selector:
+        fields["nodeSelector"] = {"labels": dict(sorted(task.node_selector.items()))}
+    if task.secret_env:
+        fields["secretAsEnv"] = [
+            {"secretName": key.secret, "keyToEnv": [{"secretKey": key.key, "envVar": name}]}
+            for name, key in sorted(task.secret_env.items())
+        ]
+    if task.timeout_minutes is not None:
+        fields["activeDeadlineSeconds"] = str(task.timeout_minutes * 60)
+    return fields

@@ -1,0 +1,155 @@
+"""KFP's driver: what a task is given, where its outputs go, and what the cache knows it by."""
+
+from __future__ import annotations
+
+import dataclasses
+import graphlib
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.kubeflow.package import Document, Package
+from shortlist.errors import BadInputError
+
+Json = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """An importer task: what it brings."""
+
+    uri: str
+    output: str
+    type: Document
+    metadata: Json
+    reimport: bool
+
+
+def order(package: Package) -> list[str]:
+    """Returns the tasks in an order in which they can run; the same for the same package.
+
+    Raises:
+      BadInputError: A task is a DAG of its own, which is not rehearsed.
+    """
+    waits = {name: sorted(_upstream(task)) for name, task in sorted(package.tasks.items())}
+    for name, task in package.tasks.items():
+        if "dag" in component(package, task):
+            raise BadInputError(f"{name}: expected a container or an importer, got a pipeline within the pipeline")
+    return list(graphlib.TopologicalSorter(waits).static_order())
+
+
+def component(package: Package, task: Document) -> Document:
+    """Returns the component of a task."""
+    return dict(package.pipeline["components"][task["componentRef"]["name"]])
+
+
+def executor(package: Package, task: Document) -> Document:
+    """Returns what runs a task."""
+    return dict(package.pipeline["deploymentSpec"]["executors"][component(package, task)["executorLabel"]])
+
+
+def resolved_parameters(package: Package, task: Document, told: Mapping[str, Any]) -> Json:
+    """Returns the values of a task's parameters; a string takes any value, as JSON.
+
+    Raises:
+      BadInputError: A value is missing, which the driver would find in the cluster.
+    """
+    declared = component(package, task).get("inputDefinitions", {}).get("parameters", {})
+    values: Json = {}
+    for key, spec in task.get("inputs", {}).get("parameters", {}).items():
+        if "componentInputParameter" in spec:
+            name = spec["componentInputParameter"]
+            if told.get(name) is None:
+                raise BadInputError(f"expected a value for the parameter {name}, got none")
+            values[key] = told[name]
+        else:
+            values[key] = spec["runtimeValue"]["constant"]
+        if declared.get(key, {}).get("parameterType") == "STRING" and not isinstance(values[key], str):
+            values[key] = _as_text(values[key])
+    return values
+
+
+def resolved_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -> Json:
+    """Returns the input artifacts of a task, as KFP's driver writes them: named by their id, of no type.
+
+    Args:
+      task: The task.
+      made: By task and output, the artifacts that were made so far.
+    """
+    artifacts: Json = {}
+    for key, spec in task.get("inputs", {}).get("artifacts", {}).items():
+        source = spec["taskOutputArtifact"]
+        artifact = made[source["producerTask"]][source["outputArtifactKey"]]
+        artifacts[key] = {"artifacts": [{**artifact, "type": {"instanceSchema": ""}}]}
+    return artifacts
+
+
+def provisioned_outputs(package: Package, task: Document, root: str, output_file: str) -> Json:
+    """Returns where a task's outputs go.
+
+    Args:
+      package: The compiled pipeline.
+      task: The task.
+      root: URI of the folder of the task in this run.
+      output_file: Where the container writes what it says of its outputs.
+    """
+    declared = component(package, task).get("outputDefinitions", {}).get("artifacts", {})
+    return {
+        "artifacts": {
+            key: {
+                "artifacts": [
+                    {
+                        "uri": f"{root}/{key}",
+                        "type": spec["artifactType"],
+                        **({"metadata": spec["metadata"]} if "metadata" in spec else {}),
+                    }
+                ]
+            }
+            for key, spec in declared.items()
+        },
+        "outputFile": output_file,
+    }
+
+
+def imported(package: Package, task: Document, parameters: Mapping[str, Any]) -> Imported:
+    """Returns what an importer task brings."""
+    spec = executor(package, task)["importer"]
+    uri = spec["artifactUri"]
+    [output] = component(package, task)["outputDefinitions"]["artifacts"]
+    return Imported(
+        uri=uri["constant"] if "constant" in uri else str(parameters[uri["runtimeParameter"]]),
+        output=output,
+        type=spec["typeSchema"],
+        metadata=spec.get("metadata", {}),
+        reimport=bool(spec.get("reimport", False)),
+    )
+
+
+def fingerprint(package: Package, task: Document, inputs: Json) -> str:
+    """Returns what the cache knows a task by: image, command, parameters, names of artifacts, declared outputs."""
+    container = executor(package, task)["container"]
+    known = {
+        "container": {key: container.get(key) for key in ("image", "command", "args")},
+        "parameters": inputs["parameterValues"],
+        "artifacts": {
+            key: [artifact["name"] for artifact in artifacts["artifacts"]]
+            for key, artifacts in inputs["artifacts"].items()
+        },
+        "outputs": component(package, task).get("outputDefinitions", {}),
+    }
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def _upstream(task: Document) -> set[str]:
+    inputs = task.get("inputs", {}).get("artifacts", {}).values()
+    taken = {spec["taskOutputArtifact"]["producerTask"] for spec in inputs if "taskOutputArtifact" in spec}
+    return taken | set(task.get("dependentTasks", []))
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value) if isinstance(value, list | dict) else str(value)

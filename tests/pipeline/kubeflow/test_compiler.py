@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from pipeline.kubeflow.check import find_problems
+from pipeline.kubeflow.package import Package
+from shortlist.config import load_config
+from shortlist.config.types import Config
+from shortlist.errors import ConfigError
+
+ROOT = pathlib.Path(__file__).parents[3]
+_MEMORY = "kubeflow.tasks.Trainer.memory"
+
+
+def _config(**overrides: object) -> Config:
+    given = {"kubeflow.image": "registry.example.com/shortlist:1", "data.schemas": f"{ROOT}/schemas/movielens_100k"}
+    return load_config(ROOT / "configs" / "smoke.yaml", given | overrides)
+
+
+def _compiled(config: Config, baseline: bool, statistics: bool) -> Package:
+    from pipeline.kubeflow.compiler import compile_pipeline
+    from pipeline.kubeflow.parameters import placeholders
+
+    return compile_pipeline(config, "seconds", placeholders(config, baseline, statistics))
+
+
+@pytest.fixture(scope="module")
+def first() -> Package:
+    return _compiled(_config(**{_MEMORY: "8Gi"}), baseline=False, statistics=False)
+
+
+@pytest.fixture(scope="module")
+def later() -> Package:
+    return _compiled(_config(), baseline=True, statistics=True)
+
+
+def test_a_first_run_has_nothing_to_compare_with(first):
+    assert find_problems(first, private_paths=[str(ROOT), str(pathlib.Path.home())]) == []
+    assert set(first.parameters) == {
+        "data_root",
+        "serving_dir",
+        "interactions_sha256",
+        "candidates_sha256",
+        "queries_sha256",
+    }
+    executors = first.pipeline["deploymentSpec"]["executors"].values()
+    assert {kind for executor in executors for kind in executor} == {"container"}
+    assert "baseline" not in first.tasks["Baseline"]["inputs"]["artifacts"]
+
+
+def test_later_runs_import_what_they_are_compared_with(later):
+    assert find_problems(later, private_paths=[str(ROOT), str(pathlib.Path.home())]) == []
+    assert set(later.parameters) > {"baseline_model", "interactions_statistics_before"}
+    importers = [name for name, task in later.tasks.items() if "artifact_uri" in task["inputs"].get("parameters", {})]
+    assert sorted(importers) == ["BlessedModel", "CandidatesBefore", "InteractionsBefore", "QueriesBefore"]
+    assert later.tasks["Baseline"]["inputs"]["artifacts"]["baseline"]["taskOutputArtifact"] == {
+        "producerTask": "BlessedModel",
+        "outputArtifactKey": "result",
+    }
+
+
+def test_what_is_told_at_submission_reaches_the_nodes(first):
+    gen = first.tasks["InteractionsGen"]["inputs"]["parameters"]
+    assert gen["data_root"] == {"componentInputParameter": "data_root"}
+    assert gen["content_sha256"] == {"componentInputParameter": "interactions_sha256"}
+    assert first.tasks["Pusher"]["inputs"]["parameters"]["serving_dir"] == {"componentInputParameter": "serving_dir"}
+
+
+def test_the_spec_is_the_same_wherever_and_whenever_it_is_compiled(first):
+    again = _compiled(_config(**{_MEMORY: "8Gi"}), baseline=False, statistics=False)
+    assert again.to_yaml() == first.to_yaml()
+
+
+def test_kfp_itself_reads_the_file(first, tmp_path):
+    from kfp import components
+
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(first.to_yaml(), encoding="utf-8")
+    loaded = components.load_component_from_file(str(path))
+    assert loaded.pipeline_spec.pipeline_info.name == "movielens-100k-smoke"
+    assert set(loaded.pipeline_spec.root.dag.tasks) == set(first.tasks)
+
+
+def test_every_parameter_of_a_node_stands_in_the_spec(first):
+    settings = first.tasks["Trainer"]["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+    assert json.loads(settings)["train"]["seed"] == 1
+    assert first.pipeline["deploymentSpec"]["executors"]["Trainer_executor"]["container"]["resources"] == {
+        "memoryRequest": 8.589934592,
+        "memoryLimit": 8.589934592,
+    }
+
+
+def test_a_path_of_this_machine_has_no_way_into_a_spec():
+    with pytest.raises(ConfigError, match=r"data.interactions.path: expected a path that the pods see, got /srv/log"):
+        _compiled(_config(**{"data.interactions.path": "/srv/log.csv"}), baseline=False, statistics=False)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import concurrent.futures
+import pathlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as pb
+from ml_metadata.proto import metadata_store_service_pb2, metadata_store_service_pb2_grpc
+
+from pipeline.kubeflow import parameters
+from pipeline.kubeflow.metadata import earlier, outcome
+from pipeline.kubeflow.metadata.store import ClusterStore, connect
+from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.rehearsal import record
+from shortlist.errors import BadInputError
+
+_TABLES = ("interactions", "candidates")
+_SEED_1, _SEED_2 = {"seed": 1.0}, {"seed": 2.0}
+
+
+def _package(seed: dict[str, float]) -> Package:
+    trainer = {"inputs": {"parameters": {"seed": {"runtimeValue": {"constant": seed["seed"]}}}}}
+    gen = {"inputs": {"parameters": {"content_sha256": {"componentInputParameter": "interactions_sha256"}}}}
+    return Package({"root": {"dag": {"tasks": {"InteractionsGen": gen, "Trainer": trainer}}}})
+
+
+def _told(interactions: str) -> dict[str, str]:
+    return {"interactions_sha256": interactions, "candidates_sha256": "c", "data_root": "s3://data"}
+
+
+def _run(
+    store: Any,
+    run_id: str,
+    seed: dict[str, float],
+    told: dict[str, str],
+    blessed: bool = True,
+    compared_with: ComparedWith = parameters.NOTHING,
+) -> None:
+    """Files a run as the launcher would: numbers are doubles."""
+    recorder = record.Recorder(store, "shop", run_id, f"s3://root/shop/{run_id}", {**told, **compared_with.parameters})
+
+    def task(name: str, given: dict[str, Any], output: str, kind: str, **metadata: object) -> None:
+        artifact = {"uri": f"s3://root/{run_id}/{name}", "type": {"schemaTitle": kind}, "metadata": metadata}
+        inputs = {"parameterValues": given, "artifacts": {}}
+        recorder.task(name, inputs, {output: artifact}, pb.Execution.COMPLETE)
+
+    task("InteractionsGen", {"content_sha256": told["interactions_sha256"]}, "examples", "tfx.Examples")
+    task("InteractionsStatistics", {}, "statistics", "tfx.ExampleStatistics")
+    task("CandidatesStatistics", {}, "statistics", "tfx.ExampleStatistics")
+    task("Trainer", seed, "model", "tfx.Model")
+    task("Evaluator", {}, "blessing", "tfx.ModelBlessing", blessed=int(blessed))
+    pushed = {"pushed": 1, "pushed_destination": "/models/7"} if blessed else {"pushed": 0, "reasons": '["too weak"]'}
+    task("Pusher", {}, "pushed_model", "tfx.PushedModel", **pushed)
+
+
+def _found(store: Any, seed: dict[str, float], told: dict[str, str]) -> ComparedWith:
+    return earlier.compared_with(ClusterStore(store).runs("shop"), _package(seed), told, _TABLES)
+
+
+def _statistics(run_id: str) -> dict[str, str]:
+    return {table: f"s3://root/{run_id}/{table.capitalize()}Statistics" for table in _TABLES}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return record.open_store(tmp_path / "mlmd.sqlite")
+
+
+def test_a_first_run_is_compared_with_nothing(store):
+    assert _found(store, _SEED_1, _told("monday")) == ComparedWith()
+
+
+def test_the_latest_blessed_model_is_the_baseline(store):
+    _run(store, "run-1", _SEED_1, _told("monday"))
+    _run(store, "run-2", _SEED_1, _told("tuesday"))
+    _run(store, "run-3", _SEED_1, _told("wednesday"), blessed=False)
+    found = _found(store, _SEED_1, _told("thursday"))
+    assert found == ComparedWith("s3://root/run-2/Trainer", _statistics("run-2"))
+
+
+def test_data_are_compared_with_those_of_the_last_blessed_run_on_others(store):
+    _run(store, "run-1", _SEED_1, _told("monday"))
+    _run(store, "run-2", _SEED_1, _told("tuesday"))
+    found = _found(store, _SEED_2, _told("tuesday"))
+    assert found == ComparedWith("s3://root/run-2/Trainer", _statistics("run-1"))
+
+
+def test_the_same_again_finds_what_it_found_before(store):
+    _run(store, "run-1", _SEED_1, _told("monday"))
+    before = _found(store, _SEED_1, _told("tuesday"))
+    _run(store, "run-2", _SEED_1, _told("tuesday"), compared_with=before)
+    assert _found(store, _SEED_1, _told("tuesday")) == before
+
+
+def test_another_pipelines_runs_are_no_concern(store):
+    _run(store, "run-1", _SEED_1, _told("monday"))
+    assert list(ClusterStore(store).runs("other")) == []
+
+
+@pytest.fixture
+def served(tmp_path) -> Iterator[tuple[Any, str]]:
+    """Yields a sqlite store, and the address of a gRPC server of MLMD's own service over it."""
+    store = record.open_store(pathlib.Path(tmp_path) / "mlmd.sqlite")
+
+    class Servicer(metadata_store_service_pb2_grpc.MetadataStoreServiceServicer):
+        pass
+
+    def method(name: str):
+        response = getattr(metadata_store_service_pb2, f"{name}Response")
+
+        def call(self, request, context):
+            answer = response()
+            store._call(name, request, answer)
+            return answer
+
+        return call
+
+    for name in vars(metadata_store_service_pb2_grpc.MetadataStoreServiceServicer):
+        if name[0].isupper():
+            setattr(Servicer, name, method(name))
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    metadata_store_service_pb2_grpc.add_MetadataStoreServiceServicer_to_server(Servicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield store, f"127.0.0.1:{port}"
+    server.stop(None)
+
+
+def test_a_cluster_is_asked_over_grpc(served):
+    store, address = served
+    _run(store, "run-1", _SEED_1, _told("monday"))
+    _run(store, "run-2", _SEED_1, _told("tuesday"), blessed=False)
+    assert _found(connect(address), _SEED_2, _told("monday")).baseline_model == "s3://root/run-1/Trainer"
+    assert outcome.read(address, "run-1") == outcome.Verdict(True, "/models/7", ())
+    assert outcome.read(address, "run-2") == outcome.Verdict(False, "", ("too weak",))
+    assert outcome.read(address, "run-9").reasons == (f"ML Metadata at {address} does not know the run",)
+
+
+def test_a_dead_metadata_server_is_told_in_seconds():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(BadInputError, match=f"expected ML Metadata at 127.0.0.1:{port}, got UnavailableError"):
+        connect(f"127.0.0.1:{port}")
