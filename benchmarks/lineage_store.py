@@ -125,7 +125,11 @@ def _nodes() -> dict[str, Node]:
             {"model": "Model", "model_run": "ModelRun"},
         ),
         "BlessedModel": Node("tfx.dsl.components.common.resolver.Resolver", {}, {}),
-        "Baseline": Node("components.baseline.component.Baseline", {"candidate": model}, {"model": "Model"}),
+        "Baseline": Node(
+            "components.baseline.component.Baseline",
+            {"candidate": model, "catalogue": examples["candidates"]},
+            {"model": "Model"},
+        ),
         "Evaluator": Node(
             "components.evaluator.component.RankEvaluator",
             {

@@ -126,9 +126,13 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
         config=config,
     )
 
-    # What the new model has to match: the latest blessed one, where the two can be compared.
+    # What the new model has to match: the latest blessed one, which its own towers put before today's catalogue.
     blessed_model = place.baseline(trainer.outputs["model"])
-    baseline = Baseline(model=trainer.outputs["model"], baseline=blessed_model.outputs.get("model"))
+    baseline = Baseline(
+        model=trainer.outputs["model"],
+        baseline=blessed_model.outputs.get("model"),
+        candidates=candidates.examples,
+    )
 
     # FactorizedTopK on held-out targets; blesses only what beats popularity and the baseline.
     evaluator = RankEvaluator(

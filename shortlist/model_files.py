@@ -7,3 +7,7 @@ TRAINED_FILE = "assets.extra/shortlist.json"
 
 INDEX_FILE = "assets.extra/index.json"
 """Written by the Indexer: what the index is and what was measured of it."""
+
+TOWERS_DIR = "Format-Towers"
+"""Folder beside the Trainer's SavedModel: the towers without their catalogue, which is what another catalogue can be
+embedded by."""

@@ -10,18 +10,21 @@ SKIPPED = "skipped"
 REASON = "reason"
 """Custom property of the Baseline node's model, str: why it was skipped."""
 
-# Keys of shortlist.json that must be equal, and what people call them. Ranks are comparable only
-# in the same corpus, hits only on the same rows, and both models must read these rows' features.
+CATALOGUE_CHANGED = "catalogue_changed"
+"""Custom property of the Baseline node's model, str: how the catalogue that it was given differs from its own."""
+
+# Keys of shortlist.json that must be equal, and what people are told. Hits are comparable only on the same rows, and
+# both models must read these rows' features. Ranks are comparable only in the same corpus, which a model can be given.
 _MUST_MATCH = {
-    "contract_version": "contract version",
-    "split_fingerprint": "split",
-    "catalogue_sha256": "catalogue",
-    "features_sha256": "features",
+    "contract_version": "contract version differs",
+    "split_fingerprint": "split differs",
+    "features_sha256": "features differ",
 }
+_CATALOGUE = "catalogue_sha256"
 
 
 def why_incomparable(candidate: dict[str, Any], baseline: dict[str, Any]) -> str | None:
-    """Returns why the models cannot be compared, "its catalogue differs: ...", or None if they can.
+    """Returns why the models cannot be compared, "its split differs: ...", or None if they can.
 
     Args:
       candidate: The candidate's shortlist.json.
@@ -31,11 +34,21 @@ def why_incomparable(candidate: dict[str, Any], baseline: dict[str, Any]) -> str
       KeyError: The candidate's lacks a key.
     """
     differences = [
-        f"its {called} differs: {_short(baseline.get(key))}, not {_short(candidate[key])}"
-        for key, called in _MUST_MATCH.items()
+        f"its {told}: {_short(baseline.get(key))}, not {_short(candidate[key])}"
+        for key, told in _MUST_MATCH.items()
         if baseline.get(key) != candidate[key]
     ]
     return "; ".join(differences) or None
+
+
+def same_catalogue(candidate: dict[str, Any], baseline: dict[str, Any]) -> bool:
+    """Returns whether both models' candidates, with all their features, are the same.
+
+    Args:
+      candidate: The candidate's shortlist.json.
+      baseline: The earlier model's.
+    """
+    return bool(baseline.get(_CATALOGUE) == candidate[_CATALOGUE])
 
 
 def _short(value: Any) -> str:

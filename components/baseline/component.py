@@ -18,6 +18,7 @@ class BaselineSpec(component_spec.ComponentSpec):
     INPUTS = {
         "candidate": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "baseline": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "catalogue": component_spec.ChannelParameter(type=standard_artifacts.Examples),
     }
     OUTPUTS = {"model": component_spec.ChannelParameter(type=standard_artifacts.Model)}
 
@@ -25,24 +26,27 @@ class BaselineSpec(component_spec.ComponentSpec):
 class Baseline(base_component.BaseComponent):
     """Gives the Evaluator the earlier model that the candidate is compared with.
 
-    The output `model` is a copy of the baseline, or an empty artifact with the custom properties
+    The output `model` is a copy of the baseline; where the catalogue changed since, one whose signature `evaluation`
+    ranks in today's, with the custom property `catalogue_changed`; or an empty artifact with the custom properties
     `skipped` = 1 and `reason`, so that the Evaluator's input always exists.
     """
 
     SPEC_CLASS = BaselineSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, model: types.BaseChannel, baseline: types.BaseChannel | None):
+    def __init__(self, model: types.BaseChannel, baseline: types.BaseChannel | None, candidates: types.BaseChannel):
         """Wires the node.
 
         Args:
           model: The candidate.
           baseline: The latest other blessed model; may resolve to nothing, or not be there.
+          candidates: Flat examples of today's catalogue.
         """
         super().__init__(
             BaselineSpec(
                 candidate=model,
                 baseline=baseline,
+                catalogue=candidates,
                 model=types.Channel(type=standard_artifacts.Model),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
             )

@@ -11,7 +11,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
-from components.baseline.compatibility import REASON, SKIPPED
+from components.baseline.compatibility import CATALOGUE_CHANGED, REASON, SKIPPED
 from components.evaluator import verdict
 
 REASONS = "reasons"
@@ -48,9 +48,14 @@ class Executor(executor.Executor):
         evaluation.set_string_custom_property(BASELINE, json.dumps(found["baseline"], sort_keys=True))
         reasons = found["validation"]["reasons"]
         reasons += [
-            f"not compared with an earlier model: {baseline.get_string_custom_property(REASON)}"
+            f"not compared with an earlier model: {_text(baseline, REASON)}"
             for baseline in baselines
             if baseline not in real and baseline.has_custom_property(REASON)
+        ]
+        reasons += [
+            f"the latest blessed model faced today's catalogue, too: {_text(baseline, CATALOGUE_CHANGED)}"
+            for baseline in real
+            if baseline.has_custom_property(CATALOGUE_CHANGED)
         ]
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         blessing.set_string_custom_property(REASONS, json.dumps(reasons))
@@ -59,3 +64,7 @@ class Executor(executor.Executor):
 def _is_real(baseline: types.Artifact) -> bool:
     skipped = baseline.has_custom_property(SKIPPED) and baseline.get_int_custom_property(SKIPPED)
     return not skipped and fileio.exists(path_utils.serving_model_path(baseline.uri))
+
+
+def _text(artifact: types.Artifact, name: str) -> str:
+    return str(artifact.get_string_custom_property(name))

@@ -17,8 +17,36 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from shortlist import keys
+
 TILE = 4096
 """Candidates scored at once; counting takes up to 17 bytes x batch x tile of memory."""
+
+
+def evaluation_ranks(
+    query_embeddings: tf.Tensor,
+    candidate_embeddings: tf.Tensor,
+    counts: tf.Tensor,
+    target_rows: tf.Tensor,
+    seen_rows: tf.Tensor,
+) -> dict[str, tf.Tensor]:
+    """Returns what the signature `evaluation` does: each target's four ranks by name, int64 [batch] each.
+
+    Args:
+      query_embeddings: [batch, embedding_dim] floats.
+      candidate_embeddings: [corpus, embedding_dim] floats.
+      counts: [corpus] numbers, how often each candidate was a train target.
+      target_rows: [batch] integers, the target's row in the corpus; -1: not in it.
+      seen_rows: [batch, seen] integers, distinct rows of the corpus; -1 pads.
+    """
+    rank, rank_with_seen = target_ranks(query_embeddings, candidate_embeddings, target_rows, seen_rows)
+    popularity, popularity_with_seen = popularity_ranks(counts, target_rows, seen_rows)
+    return {
+        keys.RANK: rank,
+        keys.RANK_WITH_SEEN: rank_with_seen,
+        keys.POPULARITY_RANK: popularity,
+        keys.POPULARITY_RANK_WITH_SEEN: popularity_with_seen,
+    }
 
 
 def target_ranks(

@@ -86,15 +86,31 @@ def _batches(
     files: Sequence[str], features: Mapping[str, types.Feature], transform: tft.TFTransformOutput
 ) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
     """Yields (ids, one text a row to take a fingerprint of, transformed features)."""
-    spec = raw_feature_spec(features)
     layer = transform.transform_features_layer()
-    records = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").batch(_BATCH)
-    for serialized in records:
-        parsed = tf.io.parse_example(serialized, {keys.CANDIDATE_ID: tf.io.FixedLenFeature([], tf.string), **spec})
-        ids = parsed.pop(keys.CANDIDATE_ID)
-        transformed = layer(parsed) if parsed else {}
-        columns = {name: _narrow(to_dense(transformed[name]).numpy()) for name in spec}
-        yield ids.numpy(), _texts(ids, parsed).numpy(), columns
+    for serialized in catalogue_batches(files):
+        ids, raw = parse_candidates(serialized, features)
+        columns = {name: _narrow(column.numpy()) for name, column in transform_candidates(layer, raw).items()}
+        yield ids.numpy(), _texts(ids, raw).numpy(), columns
+
+
+def catalogue_batches(files: Sequence[str]) -> tf.data.Dataset:
+    """Returns the serialized flat candidates of gz TFRecord files, string [batch]."""
+    return tf.data.TFRecordDataset(sorted(files), compression_type="GZIP").batch(_BATCH)
+
+
+def parse_candidates(
+    serialized: tf.Tensor, features: Mapping[str, types.Feature]
+) -> tuple[tf.Tensor, dict[str, tf.SparseTensor]]:
+    """Returns the ids, [batch], and the raw features of serialized flat candidates, string [batch]."""
+    spec = {keys.CANDIDATE_ID: tf.io.FixedLenFeature([], tf.string), **raw_feature_spec(features)}
+    parsed = tf.io.parse_example(serialized, spec)
+    return parsed.pop(keys.CANDIDATE_ID), parsed
+
+
+def transform_candidates(layer: tf.keras.layers.Layer, raw: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+    """Returns the transformed features, dense, of raw ones by the catalogue's transform graph as a layer."""
+    transformed = layer(dict(raw)) if raw else {}
+    return {name: to_dense(transformed[name]) for name in raw}
 
 
 def _narrow(column: np.ndarray) -> np.ndarray:

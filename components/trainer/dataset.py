@@ -37,6 +37,48 @@ class EvalBatch(NamedTuple):
     """float32 [batch]: when the target was met, see `WindowReader.shares_of_span`."""
 
 
+class TargetRows(NamedTuple):
+    """What eval or test windows name, as rows of a corpus; -1 pads."""
+
+    history: tf.RaggedTensor
+    """int32 [batch, (length)], oldest first, those that the corpus has."""
+    target: tf.Tensor
+    """int32 [batch]; -1 where the corpus does not have it."""
+    seen: tf.Tensor
+    """int32 [batch, seen]."""
+
+
+class CorpusRows(tf.Module):
+    """Finds the rows of candidate ids in a corpus."""
+
+    def __init__(self, candidate_ids: np.ndarray) -> None:
+        """Takes the ids, [corpus] bytes, sorted."""
+        super().__init__()
+        self._rows = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(candidate_ids, tf.string), tf.range(len(candidate_ids), dtype=tf.int32)
+            ),
+            default_value=-1,
+        )
+
+    def lookup(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+        """Returns int32 of the same shape; -1 for an unknown id."""
+        return self._rows.lookup(ids)
+
+    def known(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
+        """Returns the rows of the ids that the corpus has, ragged [batch, (up to n)] from [batch, n]."""
+        rows = self._rows.lookup(ids)
+        return tf.ragged.boolean_mask(rows, rows >= 0)
+
+    def of_windows(self, parsed: Mapping[str, tf.RaggedTensor]) -> TargetRows:
+        """Returns the rows of parsed eval or test windows, see `WINDOW_IDS_SPEC`; one target each."""
+        return TargetRows(
+            history=self.known(parsed[keys.HISTORY_IDS]),
+            target=self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0],
+            seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
+        )
+
+
 class WindowReader(tf.Module):
     """Parses serialized windows; the same look-ups serve training, evaluation and the exported model."""
 
@@ -50,12 +92,7 @@ class WindowReader(tf.Module):
             {keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features}
         )
         self._transform = window_transform.transform_features_layer()
-        self._rows = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(candidate_ids, tf.string), tf.range(len(candidate_ids), dtype=tf.int32)
-            ),
-            default_value=-1,
-        )
+        self._rows = CorpusRows(candidate_ids)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns the corpus rows of candidate ids, int32 of the same shape; -1 for an unknown one."""
@@ -77,17 +114,24 @@ class WindowReader(tf.Module):
 
     def known_history(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
         """Returns the corpus rows of the latest known ids of each history, ragged [batch, up to max_history]."""
-        rows = self._rows.lookup(ids)
-        return tf.ragged.boolean_mask(rows, rows >= 0)[:, -self._max_history :]
+        return self.latest(self._rows.known(ids))
+
+    def latest(self, history: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Returns the latest `max_history` of each history, ragged [batch, (length)]."""
+        return history[:, -self._max_history :]
 
     def eval_batch(self, serialized: tf.Tensor) -> EvalBatch:
         """Parses eval or test windows: [batch] strings, one target each."""
         parsed, features = self._parse(serialized)
-        target = self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0]
-        seen = self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1)
-        history = self.known_history(parsed[keys.HISTORY_IDS]).to_tensor(-1)
+        rows = self._rows.of_windows(parsed)
+        history = self.latest(rows.history).to_tensor(-1)
         times = self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
-        return EvalBatch(features, history, target, seen, times)
+        return EvalBatch(features, history, rows.target, rows.seen, times)
+
+    def query_side(self, serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Returns what eval or test windows, [batch] strings, tell of their queries: features, and times [batch]."""
+        parsed, features = self._parse(serialized)
+        return features, self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
 
     def train_batch(self, serialized: tf.Tensor, seed: tf.Tensor) -> TrainBatch:
         """Parses train windows: [batch] strings; `seed` [2] decides all that is random about them."""
@@ -155,11 +199,14 @@ def shuffled_baskets(times: tf.RaggedTensor, seed: tf.Tensor, *columns: tf.Ragge
     ]
 
 
+WINDOW_IDS_SPEC = {
+    name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+    for name in (keys.HISTORY_IDS, keys.TARGET_IDS, keys.SEEN_IDS)
+}
+"""How the candidates that a window names are parsed."""
+
 _WINDOW_SPEC = {
-    **{
-        name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
-        for name in (keys.HISTORY_IDS, keys.TARGET_IDS, keys.SEEN_IDS)
-    },
+    **WINDOW_IDS_SPEC,
     **{
         name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
         for name in (keys.HISTORY_TIMES, keys.TARGET_TIMES)

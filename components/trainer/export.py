@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from components.evaluator import slices
-from components.evaluator.ranks import popularity_ranks, target_ranks
+from components.evaluator.ranks import evaluation_ranks
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
 from components.trainer.model import RetrievalModel, embed_histories
@@ -69,14 +69,7 @@ class ServingModule(tf.Module):
     def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
         queries = self._embed(batch.features, batch.history, batch.times)
-        rank, rank_with_seen = target_ranks(queries, self.candidate_embeddings, batch.target, batch.seen)
-        popularity, popularity_with_seen = popularity_ranks(self.candidate_counts, batch.target, batch.seen)
-        return {
-            keys.RANK: rank,
-            keys.RANK_WITH_SEEN: rank_with_seen,
-            keys.POPULARITY_RANK: popularity,
-            keys.POPULARITY_RANK_WITH_SEEN: popularity_with_seen,
-        }
+        return evaluation_ranks(queries, self.candidate_embeddings, self.candidate_counts, batch.target, batch.seen)
 
     def _slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)

@@ -64,6 +64,10 @@ class RetrievalModel(tfrs.models.Model):
         """Returns [n, embedding_dim] for rows [n] of the corpus, for all of them unless given."""
         return self._output(self.candidate_tower(rows, noise=noise))
 
+    def embed_described(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns [n, embedding_dim] of candidates whose features are told, see `towers.CandidateTower.embed`."""
+        return self._output(self.candidate_tower.embed(rows, features))
+
     def embed_queries(
         self,
         features: Mapping[str, tf.Tensor],

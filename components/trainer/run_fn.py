@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer import checkpoints, export, losses, training
+from components.trainer import checkpoints, export, losses, portable, training
 from components.trainer import corpus as corpora
 from components.trainer.dataset import WindowReader
 from components.trainer.features import feature_specs
@@ -18,6 +18,7 @@ from components.trainer.settings import Settings
 from components.transform.outputs import vocabulary_size
 from shortlist import keys
 from shortlist.config import types
+from shortlist.model_files import TOWERS_DIR
 
 # Inputs that TFX's FnArgs has no place for; the executor puts them into custom_config.
 CANDIDATES = "candidates"
@@ -73,6 +74,8 @@ def run_fn(fn_args: FnArgs) -> None:
         config[SPLIT_FINGERPRINT],
         history,
     )
+    towers = portable.PortableTowers(model, reader, corpus, settings, candidate_transform)
+    towers.save(os.path.join(os.path.dirname(fn_args.serving_model_dir), TOWERS_DIR))
     checkpoints.remove(checkpoint_dir)
 
 

@@ -51,13 +51,23 @@ class CandidateTower(tf.keras.layers.Layer):
           noise: Source of dropout; None when not training.
         """
         rows = tf.range(self._corpus_size) if rows is None else rows
+        features = {name: tf.gather(column, rows) for name, column in self._features.items()}
+        return self.embed(rows, features, noise=noise)
+
+    def embed(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
+        """Returns [n, embedding_dim] of candidates whose features are told, also of such that the corpus lacks.
+
+        Args:
+          rows: [n] rows of the corpus; -1 for a candidate that is not in it, which is what its features say.
+          features: Transformed features by name, [n, ...] each.
+          noise: Source of dropout; None when not training.
+        """
         parts = []
         if self._ids is not None:
-            id_rows = tf.gather(self._id_rows, rows)
+            id_rows = tf.where(rows >= 0, tf.gather(self._id_rows, tf.maximum(rows, 0)), -1)
             has_id = tf.cast(id_rows >= 0, tf.float32)[:, tf.newaxis]
             parts.append(tf.gather(self._ids, tf.maximum(id_rows, 0)) * has_id)
         if self._encoder is not None:
-            features = {name: tf.gather(column, rows) for name, column in self._features.items()}
             parts.append(self._encoder(features, noise=noise))
         return self._hidden(tf.add_n(parts))
 

@@ -203,7 +203,8 @@ def _baseline(execution: Execution) -> list[str]:
     model = execution.output("model")
     if model is not None and model.properties.get("skipped") == 1:
         return [f"no comparison: {model.properties.get('reason')}"]
-    return ["compared with the latest blessed model"]
+    changed = model.properties.get("catalogue_changed") if model is not None else None
+    return [f"compared with the latest blessed model{f' in this catalogue: {changed}' if changed else ''}"]
 
 
 def _windows(execution: Execution) -> list[str]:

@@ -23,6 +23,13 @@ def FakeWindows(
 
 
 @tfx.dsl.components.component
+def FakeCatalogue(examples: tfx.dsl.components.OutputArtifact[standard_artifacts.Examples]):
+    """Writes a catalogue without candidates, which a fake model does not look into."""
+    examples.split_names = artifact_utils.encode_split_names(["all"])
+    fakes.write_windows([], pathlib.Path(examples.uri) / "Split-all" / "candidates.gz")
+
+
+@tfx.dsl.components.component
 def FakeTrainer(
     examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
     model: tfx.dsl.components.OutputArtifact[standard_artifacts.Model],

@@ -1,6 +1,6 @@
 import pytest
 
-from components.baseline.compatibility import why_incomparable
+from components.baseline.compatibility import same_catalogue, why_incomparable
 
 MODEL = {
     "contract_version": 1,
@@ -16,19 +16,26 @@ def test_equal_models_compare_whatever_else_differs():
 
 
 @pytest.mark.parametrize(
-    ("key", "called"),
-    [("split_fingerprint", "split"), ("catalogue_sha256", "catalogue"), ("features_sha256", "features")],
+    ("key", "told"),
+    [("split_fingerprint", "split differs"), ("features_sha256", "features differ")],
 )
-def test_a_difference_is_named(key, called):
+def test_a_difference_is_named(key, told):
     baseline = {**MODEL, key: "0" * 64}
-    assert why_incomparable(MODEL, baseline) == f"its {called} differs: 000000000000, not {MODEL[key][:12]}"
+    assert why_incomparable(MODEL, baseline) == f"its {told}: 000000000000, not {MODEL[key][:12]}"
 
 
 def test_all_differences_are_named():
-    baseline = {**MODEL, "contract_version": 2, "catalogue_sha256": "0" * 64}
-    expected = "its contract version differs: 2, not 1; its catalogue differs: 000000000000, not cccccccccccc"
+    baseline = {**MODEL, "contract_version": 2, "features_sha256": "0" * 64}
+    expected = "its contract version differs: 2, not 1; its features differ: 000000000000, not ffffffffffff"
     assert why_incomparable(MODEL, baseline) == expected
 
 
 def test_a_model_that_does_not_describe_itself_is_not_compared():
     assert "its contract version differs: unknown, not 1" in why_incomparable(MODEL, {})
+
+
+def test_another_catalogue_is_told_and_does_not_forbid():
+    other = {**MODEL, "catalogue_sha256": "0" * 64}
+    assert why_incomparable(MODEL, other) is None
+    assert not same_catalogue(MODEL, other)
+    assert same_catalogue(MODEL, MODEL)

@@ -1,0 +1,84 @@
+"""The trained towers without their catalogue, as a SavedModel: what a later run embeds its own catalogue by."""
+
+from __future__ import annotations
+
+import types
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer import corpus as corpora
+from components.trainer.corpus import Corpus
+from components.trainer.dataset import WindowReader
+from components.trainer.model import RetrievalModel, embed_histories
+from components.trainer.settings import Settings
+from shortlist import keys
+
+EMBED_CATALOGUE = "embed_catalogue"
+"""Signature from serialized flat candidates [batch], `examples`, to the outputs below, [batch, ...] each."""
+
+KNOWN = "known"
+"""Output, bool: whether the catalogue that the model was trained on had the candidate."""
+
+COUNT = "count"
+"""Output, int64: how often the candidate was a train target."""
+
+EMBED_WINDOWS = "embed_windows"
+"""Signature from serialized eval or test windows, `examples`, to the `embedding` of their queries, in any corpus."""
+
+HISTORY = "history"
+"""Input, int32 [batch, length]: each window's history as rows of `candidates`, oldest first, padded with -1."""
+
+CANDIDATES = "candidates"
+"""Input, float32 [corpus, embedding_dim]."""
+
+
+class PortableTowers(tf.Module):
+    """What is saved: both towers, with the vocabularies that they were trained with.
+
+    A candidate that the model does not know is what its features say, as one that train never met is.
+    """
+
+    def __init__(
+        self,
+        model: RetrievalModel,
+        reader: WindowReader,
+        corpus: Corpus,
+        settings: Settings,
+        candidate_transform: tft.TFTransformOutput,
+    ) -> None:
+        """Takes the weights that the model has now."""
+        super().__init__()
+        # Not the model itself: tf.saved_model.save would try to save it as one of Keras', with its catalogue.
+        self._hidden = types.SimpleNamespace(model=model)
+        self._weights = [*model.query_tower.weights, *model.candidate_tower.weights]
+        self._reader = reader
+        self._features = settings.candidate_features
+        self._normalize = settings.model.normalize
+        self._transform = candidate_transform.transform_features_layer()
+        self._counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
+
+    def save(self, path: str) -> None:
+        """Writes the SavedModel."""
+        examples = tf.TensorSpec([None], tf.string, name="examples")
+        history = tf.TensorSpec([None, None], tf.int32, name=HISTORY)
+        candidates = tf.TensorSpec([None, None], tf.float32, name=CANDIDATES)
+        signatures = {
+            EMBED_CATALOGUE: tf.function(self._embed_catalogue, input_signature=[examples]),
+            EMBED_WINDOWS: tf.function(self._embed_windows, input_signature=[examples, history, candidates]),
+        }
+        tf.saved_model.save(self, path, signatures=signatures)
+
+    def _embed_catalogue(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        ids, raw = corpora.parse_candidates(examples, self._features)
+        rows = self._reader.rows(ids)
+        embeddings = self._hidden.model.embed_described(rows, corpora.transform_candidates(self._transform, raw))
+        known = rows >= 0
+        counts = tf.where(known, tf.gather(self._counts, tf.maximum(rows, 0)), 0)
+        return {keys.CANDIDATE_ID: ids, keys.EMBEDDING: embeddings, KNOWN: known, COUNT: counts}
+
+    def _embed_windows(self, examples: tf.Tensor, history: tf.Tensor, candidates: tf.Tensor) -> dict[str, tf.Tensor]:
+        features, times = self._reader.query_side(examples)
+        latest = self._reader.latest(tf.ragged.boolean_mask(history, history >= 0)).to_tensor(-1)
+        tower = self._hidden.model.query_tower
+        return {keys.EMBEDDING: embed_histories(tower, features, latest, candidates, times, self._normalize)}
