@@ -30,7 +30,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from benchmarks import direct_runner
-from shortlist.config import types
+from shortlist.config import metadata
 from shortlist.lineage.database import database
 from shortlist.lineage.store import Value
 from shortlist.summary import Fingerprints, Seconds, Status, Summary, write_summary
@@ -250,7 +250,7 @@ class Maker:
         self,
         root: pathlib.Path,
         name: str = NAME,
-        server: types.MySqlMetadata | types.PostgreSqlMetadata | None = None,
+        server: metadata.Server | None = None,
     ):
         self.workspace = Workspace(root, name, server)
         self._database = database(self.workspace)

@@ -24,6 +24,7 @@ from components.windows.component import Windows
 from pipeline.place import Place, Text, ThisMachine
 from shortlist import fingerprints
 from shortlist.config import types
+from shortlist.engines.arguments import beam_args
 from shortlist.workspace import Workspace
 
 _PREPROCESSING = preprocessing.__name__
@@ -198,7 +199,7 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
             pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=_beam_args(config.beam),
+        beam_pipeline_args=beam_args(config.beam),
     )
 
 
@@ -243,7 +244,3 @@ def _transform(
             "code_sha256": fingerprints.code_sha256(_PREPROCESSING),
         },
     ).with_id(node_id)
-
-
-def _beam_args(beam: types.Beam) -> list[str]:
-    return [f"--direct_running_mode={beam.running_mode}", f"--direct_num_workers={beam.num_workers}"]

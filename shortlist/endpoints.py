@@ -26,3 +26,14 @@ def check_answers(host: str, port: int, key: str, remedy: str) -> None:
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
         raise BadInputError(f"{key}: expected a server at {host}:{port}, got: {why}; {remedy}") from None
+
+
+def is_taken(port: int) -> bool:
+    """Returns whether something listens at a port of this machine."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

@@ -14,7 +14,8 @@ from shortlist import layout, lock, resources
 from shortlist.errors import BadInputError, ConfigError
 
 if TYPE_CHECKING:
-    from shortlist.config.types import Config, MySqlMetadata, PostgreSqlMetadata
+    from shortlist.config.metadata import Server
+    from shortlist.config.types import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Workspace:
 
     root: pathlib.Path
     name: str
-    metadata_server: MySqlMetadata | PostgreSqlMetadata | None = None
+    metadata_server: Server | None = None
     """Where ML Metadata is; None: in `metadata_path`."""
 
     @classmethod

@@ -17,7 +17,7 @@ import pydantic
 import pytest
 
 from requirements.tools import MAVEN_VARIABLE, TOOLS
-from shortlist.config import types
+from shortlist.config import metadata
 
 PASSWORD_ENV = "SHORTLIST_TEST_PASSWORD"
 PASSWORD = "not-to-be-seen-4711"
@@ -28,7 +28,7 @@ _NOBODY = 65534
 
 
 @contextlib.contextmanager
-def mariadb() -> Iterator[types.MySqlMetadata]:
+def mariadb() -> Iterator[metadata.MySqlMetadata]:
     """Runs MariaDB; yields how to connect to an empty database of it."""
     with _home("mariadb") as (tool, home):
         options = [f"--basedir={tool}", f"--datadir={home}/data", f"--lc-messages-dir={tool}/share"]
@@ -45,16 +45,16 @@ def mariadb() -> Iterator[types.MySqlMetadata]:
             "create database mlmd;\n"
             "grant all on mlmd.* to 'shortlist'@'127.0.0.1';\n"
         )
-        port = _free_port()
+        port = free_port()
         network = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={home}/socket", "--skip-name-resolve"]
         with _serving([*command, *network, f"--init-file={home}/init.sql"], home, port):
-            yield types.MySqlMetadata(
+            yield metadata.MySqlMetadata(
                 host="127.0.0.1", port=port, database="mlmd", user="shortlist", password_env=PASSWORD_ENV
             )
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[types.PostgreSqlMetadata]:
+def postgresql() -> Iterator[metadata.PostgreSqlMetadata]:
     """Runs PostgreSQL; yields how to connect to an empty database of it."""
     with _home("postgresql") as (tool, home):
         (home / "password").write_text(PASSWORD)
@@ -63,11 +63,11 @@ def postgresql() -> Iterator[types.PostgreSqlMetadata]:
         _run([f"{tool}/bin/initdb", "-D", f"{home}/data", *asks, "--no-sync", "--encoding=UTF8", "--locale=C"], home)
         sql = "create database mlmd;\n"
         _run([f"{tool}/bin/postgres", "--single", "-D", f"{home}/data", "-F", "postgres"], home, sql)
-        port = _free_port()
+        port = free_port()
         command = [f"{tool}/bin/postgres", "-D", f"{home}/data", "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
         # SIGTERM would have it wait for its clients.
         with _serving(command, home, port, signal.SIGINT):
-            yield types.PostgreSqlMetadata(
+            yield metadata.PostgreSqlMetadata(
                 host="127.0.0.1", port=port, database="mlmd", user="shortlist", password_env=PASSWORD_ENV
             )
 
@@ -78,8 +78,8 @@ SERVERS = {"mysql": mariadb, "postgresql": postgresql}
 class Servers(pydantic.BaseModel):
     """What was started, for another process."""
 
-    mysql: types.MySqlMetadata
-    postgresql: types.PostgreSqlMetadata
+    mysql: metadata.MySqlMetadata
+    postgresql: metadata.PostgreSqlMetadata
 
 
 PIPELINES = ("here", "there")
@@ -113,7 +113,7 @@ def _serving(command: list[str], home: pathlib.Path, port: int, end: int = signa
         server = subprocess.Popen(command, cwd=home, stdout=log, stderr=subprocess.STDOUT, **_as_nobody())
     try:
         until = time.monotonic() + _START_SECONDS
-        while not _listens(port):
+        while not listens(port):
             if server.poll() is not None or time.monotonic() > until:
                 pytest.fail(f"the server did not start: {(home / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
@@ -141,13 +141,13 @@ def _own(path: pathlib.Path) -> None:
         os.chown(path, _NOBODY, _NOBODY)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False

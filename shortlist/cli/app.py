@@ -8,7 +8,21 @@ import click
 import typer
 from rich.console import Console
 
-from shortlist.cli import compile, data, doctor, lineage, push, recommend, rollback, run, runs, schema, signals, submit
+from shortlist.cli import (
+    compile,
+    data,
+    doctor,
+    lineage,
+    push,
+    recommend,
+    rollback,
+    run,
+    runs,
+    schema,
+    signals,
+    submit,
+    worker,
+)
 from shortlist.cli.plain import plain
 from shortlist.errors import ExitCode, ShortlistError
 
@@ -28,6 +42,7 @@ app.command("rollback")(rollback.rollback)
 app.command("push")(push.push)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(runs.app, name="runs")
+app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(schema.app, name="schema")

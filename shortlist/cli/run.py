@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import enum
 from typing import Annotated
@@ -41,6 +42,8 @@ def run(
     from shortlist.cli import data, log, progress, results, served
     from shortlist.config import load_config
     from shortlist.config.overrides import parse_overrides
+    from shortlist.engines import checks
+    from shortlist.engines.at_hand import at_hand
     from shortlist.lineage.database import database
     from shortlist.summary import Status
     from shortlist.workspace import Workspace
@@ -57,10 +60,12 @@ def run(
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace.of(checked)
+    checks.check(checked.beam)
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from shortlist.cli import rehearsal
 
-        rehearsal.rehearse(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
+        with at_hand(checked.beam, workspace.root, console.print):
+            rehearsal.rehearse(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
         return
     database(workspace).check()
     with workspace.opened("run") as died:
@@ -70,8 +75,10 @@ def run(
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
         console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
-        with log.everything_else_to(log_path, verbose) as terminal:
-            with terminal.status("Loading TFX (about half a minute) ..."):
+        with log.everything_else_to(log_path, verbose) as terminal, contextlib.ExitStack() as stack:
+            with terminal.status("Loading TFX (about half a minute) ...") as waiting:
+                stack.enter_context(at_hand(checked.beam, workspace.root, waiting.update))
+                waiting.update("Loading TFX (about half a minute) ...")
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(

@@ -96,10 +96,9 @@ def _shown(value: object) -> str:
 
 
 @functools.cache
-def _sections() -> tuple[type[types.Section], ...]:
-    return tuple(
-        value for value in vars(types).values() if isinstance(value, type) and issubclass(value, types.Section)
-    )
+def _sections(base: type[types.Section] = types.Section) -> tuple[type[types.Section], ...]:
+    """Returns the sections that derive from another, over any number of steps."""
+    return tuple(found for child in base.__subclasses__() for found in (child, *_sections(child)))
 
 
 @functools.cache
@@ -111,5 +110,8 @@ def _known_keys() -> tuple[str, ...]:
 def _union_tags() -> frozenset[str]:
     """The discriminators (`history`, `in_batch`), which pydantic puts into the location."""
     return frozenset(
-        section.model_fields["kind"].default for section in _sections() if "kind" in section.model_fields
+        section.model_fields[tag].default
+        for section in _sections()
+        for tag in ("kind", "engine")
+        if tag in section.model_fields
     ) - {"random"}

@@ -43,8 +43,9 @@ def render() -> str:
 
 
 def _section(key: str, section: type[types.Section]) -> str:
-    kind = section.model_fields.get("kind")
-    title = key if kind is None or kind.default is None or key == "index" else f"{key} with kind: {kind.default}"
+    tag = "engine" if "engine" in section.model_fields else "kind"
+    kind = section.model_fields.get(tag)
+    title = key if kind is None or kind.default is None or key == "index" else f"{key} with {tag}: {kind.default}"
     lines = [
         f"## {title}",
         "",
@@ -68,7 +69,8 @@ def _nested(annotation: object) -> list[type[types.Section]]:
 def _type_name(annotation: object) -> str:
     sections = _nested(annotation)
     if sections:
-        return "section" if len(sections) == 1 else "section, by `kind`"
+        tag = "engine" if "engine" in sections[0].model_fields else "kind"
+        return "section" if len(sections) == 1 else f"section, by `{tag}`"
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
@@ -97,8 +99,11 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
     if field.is_required():
         return "required"
     if isinstance(field.default, types.Section):
-        kind = getattr(field.default, "kind", None)
-        return f"`kind: {kind}`" if kind and kind != "auto" else "its defaults"
+        for tag in ("kind", "engine"):
+            kind = getattr(field.default, tag, None)
+            if kind and kind != "auto":
+                return f"`{tag}: {kind}`"
+        return "its defaults"
     return f"`{'null' if field.default is None else field.default}`"
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pydantic
 
 from shortlist import secrets
+
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
+"""A host's name or address, alone."""
 
 
 class Section(pydantic.BaseModel):

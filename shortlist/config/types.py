@@ -14,18 +14,17 @@ from typing import Annotated, Literal, Union
 import pydantic
 
 from shortlist import inputs, keys, row_filter
+from shortlist.config.engines import NO_ENGINE, Beam, DirectBeam
 from shortlist.config.kubeflow import Accelerator as Accelerator
 from shortlist.config.kubeflow import Kubeflow as Kubeflow
 from shortlist.config.kubeflow import SecretKey as SecretKey
 from shortlist.config.kubeflow import Task as Task
 from shortlist.config.kubeflow import Volume as Volume
+from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.section import Section as Section
 from shortlist.config.section import without_credentials
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 TableName = Literal["interactions", "candidates", "queries"]
@@ -540,80 +539,6 @@ class Report(Section):
     """Call these queries by their own ids; unless asked they are numbered 1 to 5."""
 
 
-class Beam(Section):
-    """How Beam runs on one machine."""
-
-    running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
-    """DirectRunner's mode; in_memory is the fastest for small data. The other two open ports without a password on all
-    of the machine's interfaces while they run: not for a machine that others can reach."""
-
-    num_workers: int = pydantic.Field(1, ge=0)
-    """DirectRunner's workers; 0 is one a core."""
-
-
-class SqliteMetadata(Section):
-    """ML Metadata in a file of the workspace: for one machine."""
-
-    kind: Literal["sqlite"] = "sqlite"
-
-
-class MetadataServer(Section):
-    """ML Metadata in a database that exists already; the first run makes the tables, other pipelines may share it."""
-
-    host: str
-    """Name or address of the server's machine."""
-
-    database: str
-    """The database, in which the user may make tables."""
-
-    user: str
-
-    password_env: str | None = None
-    """Name of the environment variable that holds the password, which stands nowhere else; none: no password."""
-
-    @pydantic.field_validator("host")
-    @classmethod
-    def _host(cls, host: str) -> str:
-        if not _HOST.fullmatch(host):
-            raise ValueError("expected a host's name or address alone, without a scheme, a user, a port or a path")
-        return host
-
-    @pydantic.field_validator("database", "user")
-    @classmethod
-    def _identifier(cls, value: str) -> str:
-        # ML Metadata writes the database's name into SQL as it is.
-        if not _IDENTIFIER.fullmatch(value):
-            raise ValueError(f"{value!r} must be 1 to 63 of a-z, A-Z, 0-9 and _, starting with a letter or _")
-        return value
-
-    @pydantic.field_validator("password_env")
-    @classmethod
-    def _variable(cls, name: str | None) -> str | None:
-        # What does not look like a name may be the password itself: it is not repeated.
-        if name is not None and not _VARIABLE.fullmatch(name):
-            raise ValueError("expected the name of an environment variable (A-Z, 0-9 and _), not what it holds")
-        return name
-
-
-class MySqlMetadata(MetadataServer):
-    """ML Metadata on a MySQL or MariaDB server; the user logs in by `mysql_native_password`."""
-
-    kind: Literal["mysql"] = "mysql"
-
-    port: int = pydantic.Field(3306, ge=1, le=65535)
-
-
-class PostgreSqlMetadata(MetadataServer):
-    """ML Metadata on a PostgreSQL server."""
-
-    kind: Literal["postgresql"] = "postgresql"
-
-    port: int = pydantic.Field(5432, ge=1, le=65535)
-
-
-Metadata = Annotated[Union[SqliteMetadata, MySqlMetadata, PostgreSqlMetadata], pydantic.Field(discriminator="kind")]
-
-
 class Config(Section):
     """A pipeline: its data, its model, its gates, its index."""
 
@@ -630,9 +555,21 @@ class Config(Section):
     index: Index = Index()
     push: Push = Push()
     report: Report = Report()
-    beam: Beam = Beam()
+    beam: Beam = DirectBeam()
     metadata: Metadata = SqliteMetadata()
     kubeflow: Kubeflow | None = None
+
+    @pydantic.field_validator("beam", mode="before")
+    @classmethod
+    def _engine(cls, beam: object) -> object:
+        if not isinstance(beam, dict):
+            return beam
+        engine = beam.get("engine", "direct")
+        if isinstance(engine, str) and engine.lower() in NO_ENGINE:
+            raise ValueError(
+                f"engine {engine} is refused: {NO_ENGINE[engine.lower()]}; use direct, portable, flink or dataflow"
+            )
+        return {"engine": engine, **beam}
 
     @pydantic.field_validator("workspace")
     @classmethod

@@ -19,7 +19,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from shortlist import endpoints
-from shortlist.config import types
+from shortlist.config import metadata
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.lineage.database import PIPELINE, PIPELINE_RUN, Database
 from shortlist.workspace import Workspace
@@ -35,7 +35,6 @@ _POSTGRESQL_SAID = re.compile(r"PostgreSQL error: (.+)")
 _START_IT = "start the server, or correct metadata.host and metadata.port"
 
 _one_at_a_time = threading.Lock()
-_Server = types.MySqlMetadata | types.PostgreSqlMetadata
 
 
 class ServerDatabase(Database):
@@ -45,7 +44,7 @@ class ServerDatabase(Database):
     this one's work at hand for dead.
     """
 
-    def __init__(self, workspace: Workspace, server: _Server):
+    def __init__(self, workspace: Workspace, server: metadata.Server):
         self._workspace = workspace
         self._server = server
 
@@ -60,7 +59,7 @@ class ServerDatabase(Database):
     def connection(self) -> pb.ConnectionConfig:
         """Returns how to connect to the database, which is there."""
         config, server = pb.ConnectionConfig(), self._server
-        if isinstance(server, types.MySqlMetadata):
+        if isinstance(server, metadata.MySqlMetadata):
             config.mysql.host, config.mysql.port = server.host, server.port
             config.mysql.database, config.mysql.user = server.database, server.user
             config.mysql.password = _password(server)
@@ -151,7 +150,7 @@ class ServerDatabase(Database):
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311
 
 
-def _password(server: types.MySqlMetadata | types.PostgreSqlMetadata) -> str:
+def _password(server: metadata.Server) -> str:
     if server.password_env is None:
         return ""
     try:
@@ -163,9 +162,9 @@ def _password(server: types.MySqlMetadata | types.PostgreSqlMetadata) -> str:
         ) from None
 
 
-def _reason(server: types.MySqlMetadata | types.PostgreSqlMetadata, raised: str, printed: str) -> str:
+def _reason(server: metadata.Server, raised: str, printed: str) -> str:
     """Returns what a failed connection came from, in one line; neither client ever repeats a password."""
-    if isinstance(server, types.PostgreSqlMetadata):
+    if isinstance(server, metadata.PostgreSqlMetadata):
         found = _POSTGRESQL_SAID.search(printed)
         return found[1].strip() if found else " ".join(raised.split())[:200]
     # Its client does not say why it was not let in.

@@ -18,6 +18,9 @@ from tests.servers import PASSWORD, PASSWORD_ENV, PIPELINES, RUN_IDS, SERVERS, S
 ROOT = pathlib.Path(__file__).parents[2]
 _NODES = ["Judge", "Make", "Push"]
 
+# Each of the two processes loads TFX.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def chains(tmp_path_factory):

@@ -18,6 +18,7 @@ COMMANDS = [
     ["runs", "compare"],
     ["runs", "prune"],
     ["doctor"],
+    ["worker"],
     ["data"],
     ["data", "fetch"],
 ]

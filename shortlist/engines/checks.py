@@ -1,0 +1,114 @@
+"""What can be known to be wrong with an engine before anything starts, without Beam: seconds, never a hang."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import zipfile
+
+from shortlist import endpoints
+from shortlist.config import engines
+from shortlist.errors import ConfigError
+
+JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+BEAM_VERSION = "2.60.0"
+"""As `requirements/runtime.in` pins it; a job server of another one may read a pipeline wrongly."""
+
+_JAR = f"org.apache.beam:beam-runners-flink-1.18-job-server:{BEAM_VERSION}"
+_JAVA_VERSIONS = (11, 17)
+_JAVA_SECONDS = 20
+_BEAM_PROPERTIES = "org/apache/beam/sdk/sdk.properties"
+
+
+def check(beam: engines.Beam) -> None:
+    """Refuses an engine that cannot work from this machine.
+
+    Raises:
+      ConfigError: The config cannot be right here: a jar, Java, a port.
+      BadInputError: Nobody answers at an endpoint.
+    """
+    if isinstance(beam, engines.PortableBeam):
+        _answers(beam.job_endpoint, "beam.job_endpoint", "start the job server, or correct the address")
+        _answers(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
+    elif isinstance(beam, engines.FlinkBeam):
+        check_jar(beam.job_server_jar)
+        check_java(beam.java)
+        if endpoints.is_taken(beam.job_port):
+            raise ConfigError(
+                f"beam.job_port: expected port {beam.job_port} to be free for the job server, got one that is taken; "
+                "end what listens there, or set another port"
+            )
+        if beam.master != engines.LOCAL_FLINK:
+            _answers(beam.master, "beam.master", "start the cluster, or correct the address of its REST interface")
+        if beam.worker_endpoint is not None:
+            _answers(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
+    elif isinstance(beam, engines.DataflowBeam):
+        raise ConfigError(
+            "beam.engine: expected an engine whose workers see this machine's folders, got dataflow, whose do not; "
+            "a run on this machine keeps its artifacts in the workspace: use direct, portable or flink here, and "
+            "dataflow on Kubeflow with a root in Cloud Storage"
+        )
+
+
+_START_WORKERS = "start `shortlist worker` there, or correct the address"
+
+
+def check_jar(path: str) -> None:
+    """Refuses what is no Flink job server of this Beam.
+
+    Raises:
+      ConfigError: Says what the file is instead.
+    """
+    try:
+        with zipfile.ZipFile(path) as jar:
+            manifest = jar.read("META-INF/MANIFEST.MF").decode(errors="replace").replace("\r\n ", "")
+            version = _beam_version(jar)
+    except FileNotFoundError:
+        raise ConfigError(f"beam.job_server_jar: expected the jar {_JAR} at {path}, got none; {_GET_IT}") from None
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"beam.job_server_jar: expected a jar at {path}, got: {error}; {_GET_IT}") from None
+    if f"Main-Class: {JOB_SERVER_CLASS}" not in manifest:
+        raise ConfigError(f"beam.job_server_jar: expected Beam's Flink job server, got another jar, {path}; {_GET_IT}")
+    if version is not None and version != BEAM_VERSION:
+        raise ConfigError(
+            f"beam.job_server_jar: expected the job server of Beam {BEAM_VERSION}, got that of {version}; {_GET_IT}"
+        )
+
+
+_GET_IT = f"{_JAR} is in Maven Central"
+
+
+def _beam_version(jar: zipfile.ZipFile) -> str | None:
+    try:
+        properties = jar.read(_BEAM_PROPERTIES).decode(errors="replace")
+    except KeyError:
+        return None
+    found = re.search(r"^version=(\S+)", properties, re.MULTILINE)
+    return found[1] if found else None
+
+
+def check_java(java: str) -> None:
+    """Refuses a Java that Flink does not run on.
+
+    Raises:
+      ConfigError: There is none, or it is of another version.
+    """
+    remedy = "install a JDK or JRE of 17, or name its program in beam.java"
+    try:
+        done = subprocess.run(
+            [java, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JAVA_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"beam.java: expected a Java program at {java!r}, got: {why}; {remedy}") from None
+    said = done.stderr + done.stdout
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if found is None or int(found[1]) not in _JAVA_VERSIONS:
+        got = f"version {found[1]}" if found else f"{said.strip()[:80]!r}"
+        wanted = " or ".join(map(str, _JAVA_VERSIONS))
+        raise ConfigError(f"beam.java: expected Java {wanted} for Flink 1.18, got {got} from {java}; {remedy}")
+
+
+def _answers(endpoint: str, key: str, remedy: str) -> None:
+    host, _, port = endpoint.rpartition(":")
+    endpoints.check_answers(host.strip("[]"), int(port), key, remedy)

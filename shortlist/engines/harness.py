@@ -1,0 +1,19 @@
+"""One Beam worker of a pool: `python -m shortlist.engines.harness CONTROL_ENDPOINT WORKER_ID`."""
+
+from __future__ import annotations
+
+import sys
+
+# First of all: it sets what TensorFlow must find in the environment.
+import shortlist  # noqa: F401
+
+
+def main(control_endpoint: str, worker_id: str) -> None:
+    """Works until the engine has no more work."""
+    from apache_beam.runners.worker.sdk_worker import SdkHarness
+
+    SdkHarness(control_endpoint, worker_id=worker_id).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

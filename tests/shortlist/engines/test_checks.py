@@ -1,0 +1,105 @@
+"""What is refused before anything starts: jars, Java, ports, and an engine that cannot see the workspace."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import socket
+import time
+import zipfile
+
+import pytest
+
+from shortlist.config.engines import DataflowBeam, FlinkBeam
+from shortlist.engines import checks, flink
+from shortlist.errors import BadInputError, ConfigError
+from tests.servers import free_port
+
+_JAVA = pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
+_MAIN = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+
+
+def _jar(path: pathlib.Path, main: str = _MAIN, version: str = "2.60.0") -> str:
+    with zipfile.ZipFile(path, "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\r\nMain-Class: {main}\r\n\r\n")
+        jar.writestr("org/apache/beam/sdk/sdk.properties", f"version={version}\n")
+    return str(path)
+
+
+def _java(path: pathlib.Path, version: str) -> str:
+    path.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\" 2024-01-01' >&2\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def _refusal(beam) -> str:
+    with pytest.raises(BadInputError) as refused:
+        checks.check(beam)
+    return str(refused.value)
+
+
+def test_what_is_no_job_server(tmp_path):
+    (tmp_path / "text.jar").write_text("dear")
+    assert "expected the jar org.apache.beam:beam-runners-flink-1.18-job-server:2.60.0 at nowhere.jar, got none" in (
+        _refusal(FlinkBeam(job_server_jar="nowhere.jar"))
+    )
+    assert "expected a jar at" in _refusal(FlinkBeam(job_server_jar=str(tmp_path / "text.jar")))
+    assert "got another jar" in _refusal(FlinkBeam(job_server_jar=_jar(tmp_path / "other.jar", main="x.Main")))
+    old = _jar(tmp_path / "old.jar", version="2.50.0")
+    assert "expected the job server of Beam 2.60.0, got that of 2.50.0" in _refusal(FlinkBeam(job_server_jar=old))
+
+
+@pytest.mark.parametrize(("version", "got"), [("1.8.0_402", "version 8"), ("21.0.2", "version 21")])
+def test_java_that_flink_does_not_run_on(tmp_path, version, got):
+    beam = FlinkBeam(job_server_jar=_jar(tmp_path / "f.jar"), java=_java(tmp_path / "java", version))
+    assert f"beam.java: expected Java 11 or 17 for Flink 1.18, got {got}" in _refusal(beam)
+
+
+def test_no_java(tmp_path):
+    beam = FlinkBeam(job_server_jar=_jar(tmp_path / "f.jar"), java="no-such-java")
+    assert "expected a Java program at 'no-such-java', got: No such file" in _refusal(beam)
+
+
+def test_port_that_is_taken_and_cluster_that_is_down(tmp_path):
+    common = {"job_server_jar": _jar(tmp_path / "f.jar"), "java": _java(tmp_path / "java", "17.0.1")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"expected port {port} to be free" in _refusal(FlinkBeam(**common, job_port=port))
+    down = FlinkBeam(**common, job_port=free_port(), master="127.0.0.1:1", worker_endpoint="127.0.0.1:2")
+    assert "beam.master: expected a server at 127.0.0.1:1, got: Connection refused" in _refusal(down)
+    checks.check(FlinkBeam(**common, job_port=free_port()))
+
+
+def test_dataflow_does_not_see_the_workspace():
+    beam = DataflowBeam(project="p", region="r", temp_location="gs://b/t", sdk_container_image="i")
+    assert "got dataflow, whose do not; a run on this machine keeps its artifacts in the workspace" in _refusal(beam)
+
+
+@_JAVA
+def test_job_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path):
+    beam = FlinkBeam(job_server_jar=_jar(tmp_path / "empty.jar"), job_port=free_port())
+    start = time.monotonic()
+    with (
+        pytest.raises(BadInputError, match=f"it was ended: .*{_MAIN}.*; its log: "),
+        flink.job_server(beam, tmp_path / "flink.log"),
+    ):
+        pass
+    assert time.monotonic() - start < 30
+
+
+def test_what_the_job_server_is_told():
+    told = flink.command(FlinkBeam(job_server_jar="f.jar", master="h:8081", worker_endpoint="h:1"), "/staged")
+    assert told[-7:] == [
+        "f.jar",
+        "--flink-master=h:8081",
+        "--job-host=localhost",
+        "--job-port=8099",
+        "--artifact-port=0",
+        "--expansion-port=0",
+        "--artifacts-dir=/staged",
+    ]
+
+
+def test_an_unreadable_jar_is_a_config_error(tmp_path):
+    with pytest.raises(ConfigError):
+        checks.check_jar(str(tmp_path))
