@@ -37,7 +37,7 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["shortlist", "shortlist.*", "components", "components.*", "pipeline", "pipeline.*"]
     ),
-    package_data={"shortlist.lineage.page": ["page.*"]},
+    package_data={"shortlist.lineage.page": ["*.html", "*.css", "*.js"], "shortlist.report": ["templates/*"]},
     py_modules=["pipeline_runner"],
     install_requires=requirements("runtime"),
     extras_require={"kubeflow": requirements("kubeflow"), "dev": requirements("dev")},

@@ -20,6 +20,7 @@ from shortlist.config import types
 from shortlist.errors import ResourceError, ShortlistError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
+from shortlist.report.write import write_report
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.workspace import Workspace
 
@@ -77,6 +78,7 @@ def run_pipeline(
             summary = summary.model_copy(update={"status": status, "reasons": [reason or ""]})
         write_summary(summary, workspace.run_dir(run_id))
         workspace.point_latest_at(run_id)
+        _report(workspace, run_id)
         return summary
 
     try:
@@ -102,6 +104,14 @@ def run_pipeline(
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error
     return summarise(None)
+
+
+def _report(workspace: Workspace, run_id: str) -> None:
+    """Leaves the report; a run that was pushed is no failure because nobody could draw it."""
+    try:
+        write_report(workspace, run_id)
+    except Exception:
+        logging.getLogger(__name__).exception("no report could be written")
 
 
 def _bury(workspace: Workspace, why: str) -> None:

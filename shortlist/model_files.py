@@ -5,6 +5,9 @@ from __future__ import annotations
 TRAINED_FILE = "assets.extra/shortlist.json"
 """Written by the Trainer, carried along by the Indexer: what the model was trained on and how it went."""
 
+SAVED_MODEL_FOLDER = "Format-Serving"
+"""Where in a Model artifact TFX keeps its SavedModel."""
+
 INDEX_FILE = "assets.extra/index.json"
 """Written by the Indexer: what the index is and what was measured of it."""
 

@@ -27,7 +27,7 @@ class Workspace:
     metadata/server.json        by what the server knows this workspace
     pipeline_root/<node>/...    every artifact
     serving/<name>/<version>/   what is served, in TF Serving's layout
-    runs/<run id>/              summary.json, run.log and the config of each run
+    runs/<run id>/              report.html, summary.json, run.log and the config of each run
     runs/latest                 link to the newest of them
     """
 

@@ -1,15 +1,25 @@
 """What all tests share: the environment that TensorFlow needs, and hypothesis without a clock."""
 
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 
 import shortlist  # noqa: F401  sets the environment before any test imports TensorFlow
+from tests.browser import Browser, launched
 
 _SMOKE = "smoke"
 
 # A first example may pay for an import of 25 s, and CI's cores are shared.
 hypothesis.settings.register_profile("shortlist", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("shortlist")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for the tests of one file."""
+    with launched() as found:
+        yield found
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

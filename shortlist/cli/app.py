@@ -15,6 +15,7 @@ from shortlist.cli import (
     lineage,
     push,
     recommend,
+    report,
     rollback,
     run,
     runs,
@@ -40,6 +41,7 @@ app.command("submit")(submit.submit)
 app.command("recommend")(recommend.recommend)
 app.command("rollback")(rollback.rollback)
 app.command("push")(push.push)
+app.command("report")(report.report)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(runs.app, name="runs")
 app.command("worker")(worker.worker)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from shortlist.cli.plain import plain
 from shortlist.cli.slices import print_slices
+from shortlist.report import protocol as protocol_text
 from shortlist.summary import Status, Summary
 
 _HEADLINES = {
@@ -21,12 +22,6 @@ _HEADLINES = {
 }
 _WIDTH = 120
 _MOST_WARNINGS = 5
-_SPLITS = {
-    "leave_last_out": "each query's last interaction",
-    "leave_last_basket": "each query's last basket",
-    "temporal": "interactions after a cut in time",
-    "random": "a random fifth of the interactions",
-}
 
 
 def print_summary(
@@ -62,13 +57,9 @@ def _print_data(summary: Summary, console: Console) -> None:
     )
     console.print(
         f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
-        f"tested on {data.rows['test']:,} ({_SPLITS[protocol.split]})"
+        f"tested on {data.rows['test']:,} ({protocol_text.TESTED_ON[protocol.split]})"
     )
-    if protocol.split == "leave_last_basket":
-        ties = "rows of a basket are no history for each other"
-    else:
-        ties = f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
-    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {ties}")
+    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol_text.ties(protocol)}")
     if protocol.unseen_queries > 0:
         console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
 
@@ -145,6 +136,9 @@ def _print_verdict(summary: Summary, console: Console) -> None:
 def _print_next(
     summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
 ) -> None:
+    report = summary_path.with_name("report.html")
+    if report.exists():
+        console.print(f"Report    {report}")
     console.print(f"Summary   {summary_path}")
     if summary.pushed and config_path is not None:
         console.print()

@@ -70,6 +70,24 @@ def records(workspace: Workspace) -> list[Record]:
     return [_record(workspace, store, run_id, at_work and run_id == run_ids[0]) for run_id in run_ids]
 
 
+def one(workspace: Workspace, run_id: str) -> Record:
+    """Returns one run without reading the others; `latest` is the newest that ended.
+
+    Raises:
+      BadInputError: There is no such run.
+    """
+    if run_id == "latest":
+        run_id = (workspace.runs_dir / "latest").resolve().name
+    store = Store.of(workspace) if workspace.has_metadata else None
+    in_store = store.run_ids() if store else []
+    in_folder = _ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir()
+    if run_id not in in_store and not in_folder:
+        # It names those that there are.
+        return find(records(workspace), [run_id])[0]
+    newest = max([*in_store, *(path.name for path in workspace.runs_dir.glob("[0-9]*"))], key=_order)
+    return _record(workspace, store, run_id, workspace.is_open and run_id == newest)
+
+
 def find(known: list[Record], run_ids: list[str]) -> list[Record]:
     """Returns the runs of these ids in this order; `latest` is one.
 

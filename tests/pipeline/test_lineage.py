@@ -48,6 +48,8 @@ def _commands(smoke):
         ("runs",),
         ("runs", "compare", first.run_id, "latest"),
         ("runs", "prune"),
+        ("report", "--text"),
+        ("report", "--compare", first.run_id, second.run_id, "--json"),
     ]
 
 

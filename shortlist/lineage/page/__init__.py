@@ -34,14 +34,20 @@ def render(name: str, trace: Trace, served: Served) -> str:
         "served": as_json.served(served),
     }
     return _filled(
-        (_FILES / "page.html").read_text(encoding="utf-8"),
+        part("page.html"),
         {
             "title": html.escape(f"{name} {trace.version}: lineage"),
-            "css": (_FILES / "page.css").read_text(encoding="utf-8"),
-            "js": (_FILES / "page.js").read_text(encoding="utf-8"),
+            "graph": part("graph.html"),
+            "css": part("page.css"),
+            "js": part("page.js"),
             "data": in_script(data),
         },
     )
+
+
+def part(name: str) -> str:
+    """Returns a part of the page: `graph.html`, where the graph is drawn, `page.css` or `page.js`."""
+    return (_FILES / name).read_text(encoding="utf-8")
 
 
 def in_script(data: object) -> str:

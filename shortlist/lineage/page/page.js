@@ -213,11 +213,13 @@
   };
   const numbers = new Set(["Seconds", "Version", "Replaced"]);
   const fill = (id, titles, rows) => {
+    const table = document.getElementById(id);
+    if (!table) return;
     const head = element("thead");
     head.append(row(titles.map((title) => [title, numbers.has(title) ? "number" : ""]), "th"));
     const body = element("tbody");
     body.append(...rows);
-    document.getElementById(id).replaceChildren(head, body);
+    table.replaceChildren(head, body);
   };
 
   const all = (fold) => {
@@ -249,20 +251,23 @@
     ])),
   );
 
-  const { trace, served } = data;
-  const push = served.pushes.find((item) => item.version === trace.version);
-  const now = served.version === trace.version ? "served now" : `version ${served.version ?? "none"} is served now`;
-  document.getElementById("title").textContent = `${data.name}, version ${trace.version}`;
-  document.getElementById("subtitle").textContent = `${push ? `Pushed ${when(push.at)} by shortlist ${push.command}; ` : ""}${now}. ${trace.path}`;
-  fill(
-    "served",
-    ["Version", "Since", "By", "Run", "Replaced", "Why"],
-    served.pushes.map((item) => row([
-      [`${item.version}${item.version === served.version ? " (now)" : ""}`, "number"], [when(item.at)], [`shortlist ${item.command}`],
-      [item.run_id || (item.copy_of ? `copy of ${item.copy_of}` : "")], [item.replaced ?? "", "number"],
-      [[item.by, item.reason].filter(Boolean).join(": "), "wide"],
-    ])),
-  );
+  const aboutVersion = ({ trace, served }) => {
+    const push = served.pushes.find((item) => item.version === trace.version);
+    const now = served.version === trace.version ? "served now" : `version ${served.version ?? "none"} is served now`;
+    document.getElementById("title").textContent = `${data.name}, version ${trace.version}`;
+    document.getElementById("subtitle").textContent = `${push ? `Pushed ${when(push.at)} by shortlist ${push.command}; ` : ""}${now}. ${trace.path}`;
+    fill(
+      "served",
+      ["Version", "Since", "By", "Run", "Replaced", "Why"],
+      served.pushes.map((item) => row([
+        [`${item.version}${item.version === served.version ? " (now)" : ""}`, "number"], [when(item.at)], [`shortlist ${item.command}`],
+        [item.run_id || (item.copy_of ? `copy of ${item.copy_of}` : "")], [item.replaced ?? "", "number"],
+        [[item.by, item.reason].filter(Boolean).join(": "), "wide"],
+      ])),
+    );
+  };
+  // A report has the graph of a run, which need not have pushed anything.
+  if (data.served) aboutVersion(data);
   listSteps();
   draw();
   tell(null);

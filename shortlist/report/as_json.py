@@ -1,0 +1,47 @@
+"""A report as plain data, for `--json`: chapters with their tables; the figures themselves are in `summary.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from shortlist.report.blocks import Block, Examples, Figure, Graph, Notes, Report, Table, Tiles
+
+
+def report(made: Report) -> dict[str, Any]:
+    """Returns a report."""
+    return {
+        "title": made.title,
+        "status": made.status,
+        "reasons": list(made.reasons),
+        "protocol": made.protocol,
+        "chapters": [
+            {
+                "key": section.key,
+                "title": section.title,
+                "lead": section.lead,
+                "blocks": [_block(block) for block in section.blocks],
+            }
+            for section in made.sections
+        ],
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    if isinstance(block, Table):
+        return {"table": _table(block)}
+    if isinstance(block, Figure):
+        return {"figure": block.title, "what": block.what, "table": _table(block.table)}
+    if isinstance(block, Graph):
+        return {"table": _table(block.table)}
+    if isinstance(block, Notes):
+        return {block.kind: list(block.sentences)}
+    if isinstance(block, Tiles):
+        return {"tiles": [dataclasses.asdict(tile) for tile in block.tiles]}
+    assert isinstance(block, Examples)
+    return {"examples": [dataclasses.asdict(example) for example in block.examples]}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    titles = [column.title for column in table.columns]
+    return {"caption": table.caption, "columns": titles, "rows": [list(row) for row in table.rows]}

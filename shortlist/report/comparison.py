@@ -1,0 +1,238 @@
+"""Several runs on one page: what came out, on what, at what cost, and the settings that differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from components.evaluator import names
+from shortlist.report import plots, shown
+from shortlist.report.blocks import Column, Figure, Notes, Report, Section, Table
+from shortlist.report.facts import Facts
+from shortlist.report.sections import accuracy, training, verdict
+
+_POPULARITIES = ("head", "middle", "tail", "unseen in train")
+
+
+def of_runs(facts: Sequence[Facts]) -> Report:
+    """Returns the comparison of two runs or more, in the order given; all of one pipeline."""
+    found = (chapter(facts) for chapter in (_outcomes, _accuracy, _model, _costs, _settings))
+    return Report(
+        title=f"{facts[0].name}: {len(facts)} runs",
+        subtitle=", ".join(one.run_id for one in facts),
+        status=f"{len({one.record.status for one in facts})} kinds of outcome"
+        if len({one.record.status for one in facts}) > 1
+        else f"all {verdict.outcome(facts[0])[0]}",
+        mood="good" if all(verdict.outcome(one)[1] == "good" for one in facts) else "held",
+        reasons=[],
+        protocol="",
+        sections=[section for section in found if section is not None],
+    )
+
+
+def _columns(facts: Sequence[Facts], first: str) -> list[Column]:
+    return [Column(first, numeric=False), *(Column(one.run_id) for one in facts)]
+
+
+def _outcomes(facts: Sequence[Facts]) -> Section:
+    titles = ("run", "outcome", "why", "version", "index", "recall", "p99, ms")
+    rows = [
+        [
+            one.run_id,
+            verdict.outcome(one)[0],
+            "; ".join(verdict.reasons(one)) or shown.NOTHING,
+            str(one.summary.pushed.version if one.summary and one.summary.pushed else shown.NOTHING),
+            str(one.index.get("kind", shown.NOTHING)),
+            shown.share(one.index.get("recall_at_k")),
+            shown.number(one.index.get("p99_ms")),
+        ]
+        for one in facts
+    ]
+    table = Table("Outcomes", [Column(title, numeric=title in ("recall", "p99, ms")) for title in titles], rows)
+    return Section("verdict", "What became of them", "", [table, _on_what(facts)])
+
+
+def _on_what(facts: Sequence[Facts]) -> Notes:
+    """Returns whether the runs can be compared at all."""
+    splits = [one.split_fingerprint for one in facts]
+    if None in splits:
+        return Notes("warning", ["whether all were tested on the same rows is not known"])
+    if len(set(splits)) == 1:
+        told = "All were tested on the same rows, so that a difference is less noisy than the intervals look."
+        return Notes("plain", [told])
+    return Notes(
+        "warning", ["they were not tested on the same rows: data or split differ, and so may what is possible"]
+    )
+
+
+def _accuracy(facts: Sequence[Facts]) -> Section | None:
+    all_ks = sorted({k for one in facts if one.measured for k in accuracy.ks(one.measured.overall)})
+    if not all_ks:
+        return None
+    series = [
+        accuracy.of_shares(one.run_id, [_overall(one, names.top_k(k)) for k in all_ks], _rows(one)) for one in facts
+    ]
+    lines = [[f"top_{k}", *(_with_interval(one, names.top_k(k)) for one in facts)] for k in all_ks]
+    lines.append([names.ndcg(), *(shown.share(_overall(one, names.ndcg())) for one in facts)])
+    lines.append(["test rows", *(shown.count(_rows(one)) for one in facts)])
+    k = verdict.gate_k(facts[0])
+    popular = [one.measured.popularity.get(names.top_k(k)) if one.measured else None for one in facts]
+    lines.append([f"top_{k}, most popular", *map(shown.share, popular)])
+    figure = Figure(
+        "FactorizedTopK",
+        "For each K, the share of test rows whose target is among the first K, with its 95% interval, a run a colour.",
+        lambda: [plots.dots([f"top {k}" for k in all_ks], series, "share of the test rows")],
+        Table("Share of the test rows, seen items excluded; Wilson's 95% intervals", _columns(facts, "metric"), lines),
+    )
+    return Section("accuracy", "How often the target is among the first K", "", [figure, *_slices(facts)])
+
+
+def _overall(facts: Facts, name: str) -> float | None:
+    return facts.measured.overall.get(name) if facts.measured else None
+
+
+def _rows(facts: Facts) -> float:
+    return facts.measured.rows if facts.measured else 0.0
+
+
+def _with_interval(facts: Facts, name: str) -> str:
+    value = _overall(facts, name)
+    return shown.NOTHING if value is None else f"{shown.share(value)} ({shown.interval(value, _rows(facts))})"
+
+
+def _slices(facts: Sequence[Facts]) -> list[Figure]:
+    k = verdict.gate_k(facts[0])
+    name = names.top_k(k)
+    by_run = [
+        {(item.name, item.value): item.metrics for item in one.measured.slices} if one.measured else {} for one in facts
+    ]
+    families = accuracy.by_family([item for one in facts if one.measured for item in one.measured.slices])
+    figures = []
+    for family in families:
+        values = list(dict.fromkeys(item.value for item in families[family]))
+        if len(values) < 2:
+            continue
+        cells = [[found.get((family, value), {}) for value in values] for found in by_run]
+        series = [
+            accuracy.of_shares(
+                one.run_id,
+                [metrics.get(name) for metrics in of_run],
+                [metrics.get(names.EXAMPLE_COUNT, 0.0) for metrics in of_run],
+            )
+            for one, of_run in zip(facts, cells, strict=True)
+        ]
+        lines = [
+            [value, *(f"{shown.share(m.get(name))} of {shown.count(m.get(names.EXAMPLE_COUNT))}" for m in of_value)]
+            for value, *of_value in zip(values, *cells, strict=True)
+        ]
+        figures.append(
+            Figure(
+                family.replace("_", " "),
+                f"top_{k} by {family}, with 95% intervals, a run a colour.",
+                lambda values=values, series=series: [plots.rows(values, series, f"top_{k}, share of the rows")],  # type: ignore[misc]
+                Table(f"top_{k} by {family}, of so many rows", _columns(facts, family), lines),
+            )
+        )
+    return figures
+
+
+def _model(facts: Sequence[Facts]) -> Section | None:
+    figures = [figure for figure in (_training(facts), _answers(facts)) if figure]
+    return Section("model", "How they trained, and what they recommend", "", figures) if figures else None
+
+
+def _training(facts: Sequence[Facts]) -> Figure | None:
+    trained = [one for one in facts if any(line.get("ndcg_at_10") is not None for line in one.training)]
+    if not trained:
+        return None
+    lines = [training.line(one.training, "ndcg_at_10", one.run_id) for one in trained]
+    rows = [[one.run_id, shown.count(one.training[-1].get("epoch")), *_best(one)] for one in trained]
+    titles = ("run", "epochs", "best epoch", "its ndcg_at_10", "seconds")
+    return Figure(
+        "Eval ndcg_at_10",
+        "ndcg_at_10 on the eval rows by epoch; the best epoch of each is ringed.",
+        lambda: [plots.lines(lines, "epoch", "ndcg_at_10 on eval rows")],
+        Table("Trainings", [Column(title, numeric=place > 0) for place, title in enumerate(titles)], rows),
+    )
+
+
+def _best(facts: Facts) -> list[str]:
+    best = training.best_place(facts.training)
+    line = facts.training[best] if best is not None else {}
+    return [
+        shown.count(line.get("epoch")),
+        shown.share(line.get("ndcg_at_10")),
+        shown.number(facts.training[-1].get("seconds")),
+    ]
+
+
+def _answers(facts: Sequence[Facts]) -> Figure | None:
+    told = [one for one in facts if one.answers]
+    if not told:
+        return None
+    shares = [
+        [sum(row["answers"] for row in one.answers["popularity"] if row["bucket"] == bucket) for one in told]
+        for bucket in _POPULARITIES
+    ]
+    totals = [max(sum(column), 1) for column in zip(*shares, strict=True)]
+    parts = [
+        (bucket, [value / total for value, total in zip(of_bucket, totals, strict=True)])
+        for bucket, of_bucket in zip(_POPULARITIES, shares, strict=True)
+        if any(of_bucket)
+    ]
+    lines = [
+        ["queries asked", *(shown.count(one.answers["queries"]) for one in told)],
+        ["coverage", *(shown.percent(one.answers["coverage_at_10"]) for one in told)],
+        ["overlap", *(shown.percent(one.answers["overlap_at_10"]) for one in told)],
+        ["never recommended", *(f"{one.answers['never']:,} of {one.answers['corpus_size']:,}" for one in told)],
+        *([f"answers that are {bucket}", *map(shown.percent, values)] for bucket, values in parts),
+    ]
+    return Figure(
+        "Popularity of the answers",
+        "What share of the first 10 answers is head, middle and tail.",
+        lambda: [plots.stacks([one.run_id for one in told], parts)],
+        Table("The first 10 answers to the test queries", _columns(told, "what"), lines),
+    )
+
+
+def _costs(facts: Sequence[Facts]) -> Section | None:
+    timed = [one for one in facts if one.summary]
+    if not timed:
+        return None
+    nodes = list(dict.fromkeys(node for one in timed if one.summary for node in one.summary.seconds.components))
+    lines = [["whole run, s", *(f"{one.summary.seconds.total:,.1f}" for one in timed if one.summary)]]
+    lines.append(["peak memory, MB", *(shown.count(one.summary.peak_rss_mb) for one in timed if one.summary)])
+    for node in nodes:
+        lines.append([node, *(_seconds(one, node) for one in timed)])
+    return Section(
+        "costs",
+        "Time and memory",
+        "",
+        [Table("Seconds a step; what came from the cache says so", _columns(timed, "step"), lines)],
+    )
+
+
+def _seconds(facts: Facts, node: str) -> str:
+    summary = facts.summary
+    if summary is None or node not in summary.seconds.components:
+        return shown.NOTHING
+    return "cache" if node in summary.cached else f"{summary.seconds.components[node]:.1f}"
+
+
+def _settings(facts: Sequence[Facts]) -> Section | None:
+    configs = [one.config for one in facts]
+    lines = []
+    for name in sorted({name for config in configs for name in config}):
+        values = [json.dumps(config[name], default=str) if name in config else shown.NOTHING for config in configs]
+        if len(set(values)) > 1:
+            lines.append([name, *values])
+    tables = sorted({table for one in facts if one.summary for table in one.summary.fingerprints.data})
+    for table in tables:
+        prints = [one.summary.fingerprints.data.get(table, "")[:12] if one.summary else "" for one in facts]
+        if len(set(prints)) > 1:
+            lines.append([f"sha256 of {table}", *prints])
+    if not lines:
+        return Section("settings", "What differs", "Settings and data are the same.", [])
+    return Section(
+        "settings", "What differs", "", [Table("Settings and data that differ", _columns(facts, "what"), lines)]
+    )

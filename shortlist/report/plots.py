@@ -1,0 +1,341 @@
+"""The report's plots: plain data in, SVG out, without a window or a file."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shortlist.report import shown, theme
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTH = 4.7
+_SMALL_WIDTH = 2.9
+_ROW = 0.3
+_TEXT = 9.5
+_SMALL = 8.5
+_MOST_MARKERS = 40
+_LEGEND_CHARACTERS = 58
+_SPREAD = 0.12
+"""How far apart two series of one group stand; groups are 1 apart."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One value a group; None where there is none."""
+
+    name: str
+    values: Sequence[float | None]
+    bounds: Sequence[tuple[float, float] | None] = ()
+    """Lower and upper bound of each value; may be left out."""
+
+
+def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
+    """Returns a dot for each value with its bounds as a line, groups from left to right."""
+    with _drawing(_WIDTH, 3.1) as (figure, found):
+        axes = _axes(figure)
+        for place, one in enumerate(series):
+            style = theme.style(place)
+            for x, value, bounds in _points(one, place, len(series)):
+                if bounds:
+                    axes.plot([x, x], bounds, color=style.colour, linewidth=2, alpha=0.65)
+                axes.plot([x], [value], style.marker, color=style.colour, markersize=6, clip_on=False)
+            _named(axes, one.name, style)
+        axes.set_xticks(range(len(groups)), groups)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(axis)
+        _grid(axes, "y")
+        _legend(axes, [one.name for one in series])
+    return found[0]
+
+
+def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
+    """Returns the same with the groups from top to bottom, for names that are long."""
+    with _drawing(_WIDTH, 0.9 + _ROW * len(groups) * max(1.0, 0.6 * len(series))) as (figure, found):
+        axes = _axes(figure)
+        for place, one in enumerate(series):
+            style = theme.style(place)
+            for y, value, bounds in _points(one, place, len(series), spread=2.4):
+                if bounds:
+                    axes.plot(bounds, [y, y], color=style.colour, linewidth=2, alpha=0.65)
+                axes.plot([value], [y], style.marker, color=style.colour, markersize=6, clip_on=False)
+            _named(axes, one.name, style)
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(axis)
+        _grid(axes, "x")
+        _legend(axes, [one.name for one in series])
+    return found[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of a panel."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    marked: int | None = None
+    """Place of the point that stands out."""
+
+
+def lines(drawn: Sequence[Line], x_axis: str, y_axis: str, diagonal: bool = False) -> str:
+    """Returns lines, with their points where there are few.
+
+    Args:
+      drawn: The lines.
+      x_axis: What x is.
+      y_axis: What y is.
+      diagonal: Draw where x equals y, too.
+    """
+    with _drawing(_WIDTH, 3.0) as (figure, found):
+        axes = _axes(figure)
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color=theme.QUIET, linewidth=1, linestyle=(0, (1, 2)))
+        for place, line in enumerate(drawn):
+            style = theme.style(place)
+            few = len(line.x) <= _MOST_MARKERS
+            axes.plot(
+                line.x,
+                line.y,
+                color=style.colour,
+                linestyle=style.dashes,
+                linewidth=2,
+                label=line.name,
+                marker=style.marker if few else "",
+                markersize=4.5,
+            )
+            if line.marked is not None:
+                at = ([line.x[line.marked]], [line.y[line.marked]])
+                axes.plot(*at, "o", markersize=13, markerfacecolor="none", color=theme.INK, markeredgewidth=1.3)
+        axes.margins(y=0.14)
+        axes.set_xlabel(x_axis)
+        axes.set_ylabel(y_axis)
+        _grid(axes, "y")
+        if len(drawn) > 1:
+            _legend(axes, [line.name for line in drawn])
+        _whole_numbers(axes, [x for line in drawn for x in line.x])
+    return found[0]
+
+
+def bars(groups: Sequence[str], values: Sequence[float | None], axis: str, place: int = 0) -> str:
+    """Returns bars from left to right with their values, groups from top to bottom.
+
+    Args:
+      groups: Names.
+      values: One a group.
+      axis: What is counted.
+      place: Of the colour.
+    """
+    with _drawing(_WIDTH, 0.7 + 0.25 * len(groups)) as (figure, found):
+        axes = _axes(figure)
+        known = [value or 0.0 for value in values]
+        axes.barh(range(len(groups)), known, color=theme.style(place).colour, height=0.62)
+        for y, value in enumerate(values):
+            text = shown.NOTHING if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+            axes.annotate(text, (value or 0.0, y), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL)
+        axes.set_xlim(0, max([*known, 1e-9]) * 1.16)
+        axes.set_xlabel(axis)
+        axes.set_xticks([])
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.4, -0.6)
+    return found[0]
+
+
+def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """Returns one bar a group, made of shares.
+
+    Args:
+      groups: Names.
+      parts: What a part is and its share of each group.
+    """
+    hatches = ("", "///", "...", "xx")
+    with _drawing(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, found):
+        axes = _axes(figure)
+        starts = [0.0] * len(groups)
+        for place, (name, shares) in enumerate(parts):
+            axes.barh(
+                range(len(groups)),
+                shares,
+                left=starts,
+                height=0.66,
+                label=name,
+                color=theme.style(place).colour,
+                hatch=hatches[place % len(hatches)],
+                edgecolor=theme.GROUND,
+                linewidth=1,
+            )
+            for y, (start, share) in enumerate(zip(starts, shares, strict=True)):
+                if share >= 0.09:
+                    axes.text(
+                        start + share / 2,
+                        y,
+                        f"{share:.0%}",
+                        ha="center",
+                        va="center",
+                        color=theme.INK,
+                        fontsize=_SMALL,
+                        bbox={"boxstyle": "round,pad=0.18", "facecolor": theme.GROUND, "edgecolor": "none"},
+                    )
+            starts = [start + share for start, share in zip(starts, shares, strict=True)]
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.set_xlim(0, 1)
+        axes.set_xticks([])
+        _legend(axes, [name for name, _ in parts])
+    return found[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """How the values of one feature are distributed."""
+
+    feature: str
+    buckets: Sequence[tuple[float, float, float]] = ()
+    """Of numbers: lowest and highest value, and how many lie between."""
+    values: Sequence[tuple[str, float]] = ()
+    """Of strings: value and how many there are of it, most first."""
+
+
+def distribution(one: Distribution) -> str:
+    """Returns a small plot of one feature."""
+    with _drawing(_SMALL_WIDTH, 1.75) as (figure, found):
+        axes = _axes(figure)
+        axes.set_title(one.feature, fontsize=_TEXT, color=theme.INK, loc="left")
+        colour = theme.style(0).colour
+        if one.buckets:
+            for low, high, number in one.buckets:
+                axes.bar((low + high) / 2, number, width=(high - low) or 1, color=colour, linewidth=0)
+            axes.set_yticks([])
+            axes.locator_params(axis="x", nbins=4)
+        else:
+            names = [_shortened(value) for value, _ in one.values]
+            axes.barh(range(len(names)), [number for _, number in one.values], color=colour, height=0.7)
+            axes.set_yticks(range(len(names)), names)
+            axes.set_ylim(len(names) - 0.4, -0.6)
+            axes.set_xticks([])
+    return found[0]
+
+
+def _points(
+    series: Series, place: int, of: int, spread: float = 1.0
+) -> Iterator[tuple[float, float, tuple[float, float] | None]]:
+    """Yields where each value of a series stands, beside those of the other series."""
+    aside = (place - (of - 1) / 2) * min(_SPREAD * spread, 0.8 / of)
+    for group, value in enumerate(series.values):
+        if value is not None:
+            yield group + aside, value, series.bounds[group] if series.bounds else None
+
+
+def _shortened(text: str, most: int = 18) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+@contextlib.contextmanager
+def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
+    """Yields a figure and a list that holds its SVG afterwards."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    found: list[str] = []
+    settings: dict[str, Any] = {
+        # Text stays text, in the page's own font; the same figure always has the same ids.
+        "svg.fonttype": "none",
+        "svg.hashsalt": "shortlist",
+        "font.size": _TEXT,
+        "text.color": theme.INK,
+        "text.parse_math": False,
+        "axes.labelcolor": theme.QUIET,
+        "axes.edgecolor": theme.GRID,
+        "axes.unicode_minus": True,
+        "xtick.color": theme.QUIET,
+        "ytick.color": theme.QUIET,
+        "xtick.labelcolor": theme.INK,
+        "ytick.labelcolor": theme.INK,
+        "hatch.color": theme.GROUND,
+        "hatch.linewidth": 0.8,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, found
+        written = io.StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(written, format="svg", transparent=True, metadata=nothing)
+    found.append(_for_page(written.getvalue()))
+
+
+def _axes(figure: Figure) -> Axes:
+    axes = figure.add_subplot()
+    _bare(axes)
+    return axes
+
+
+def _bare(axes: Axes) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _grid(axes: Axes, axis: str) -> None:
+    axes.grid(axis=axis, color=theme.GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+
+
+def _named(axes: Axes, name: str, style: theme.Style) -> None:
+    axes.plot([], [], style.marker, color=style.colour, label=name, markersize=6)
+
+
+def _legend(axes: Axes, names: Sequence[str]) -> None:
+    """Puts the legend above the plot, in as many columns as find room there."""
+    room = _LEGEND_CHARACTERS // (max(map(len, names)) + 4)
+    axes.figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=max(1, min(len(names), room)),
+        frameon=False,
+        handletextpad=0.4,
+        columnspacing=1.2,
+        borderaxespad=0.2,
+        handlelength=1.6,
+    )
+
+
+def _whole_numbers(axes: Axes, values: Sequence[float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    # Shares from 0 to 1 are none.
+    if all(float(value).is_integer() for value in values) and max(values, default=0) > 1:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+_ID = re.compile(r' id="([^"]+)"')
+_FONT = re.compile(r"font-family: [^;\"]+")
+_STYLE = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
+_SIZE = re.compile(r'(<svg[^>]*?) width="([\d.]+)pt"', re.DOTALL)
+_HEIGHT = re.compile(r'(<svg[^>]*?) height="[\d.]+pt"', re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def _for_page(svg: str) -> str:
+    """Returns SVG that may stand in a page beside others: its fonts and colours, and no ids in vain."""
+    # Its one style element would hold for the whole page.
+    for part in (_HEAD, _METADATA, _STYLE, _COMMENT):
+        svg = part.sub("", svg)
+    asked = {*re.findall(r'xlink:href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
+    svg = _ID.sub(lambda found: found[0] if found[1] in asked else "", svg)
+    svg = _FONT.sub("font-family: inherit", svg)
+    digest = hashlib.sha256(svg.encode()).hexdigest()[:6]
+    for name in asked:
+        svg = re.sub(rf'(?<=[#"]){re.escape(name)}(?=[")])', f"{digest}-{name}", svg)
+    svg = _HEIGHT.sub(r"\1", _SIZE.sub(r'\1 width="100%" style="max-width: \2pt"', svg, count=1), count=1)
+    return theme.themed(re.sub(r"\n\s*", "\n", svg))

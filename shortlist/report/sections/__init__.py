@@ -1,0 +1,41 @@
+"""The chapters of a run's report, in the order in which people ask."""
+
+from __future__ import annotations
+
+from shortlist.report.blocks import Report
+from shortlist.report.facts import Facts
+from shortlist.report.protocol import sentence
+from shortlist.report.sections import accuracy, answers, costs, data, index, lineage, settings, training, verdict
+
+_CHAPTERS = (
+    verdict.section,
+    accuracy.overall,
+    accuracy.slices,
+    training.section,
+    index.section,
+    answers.variety,
+    answers.examples,
+    data.section,
+    costs.section,
+    lineage.section,
+    settings.section,
+)
+
+
+def of_run(facts: Facts) -> Report:
+    """Returns a run's report; chapters of which nothing is known are left out."""
+    summary = facts.summary
+    protocol = ""
+    if summary is not None and summary.protocol is not None and summary.data is not None:
+        protocol = sentence(summary.protocol, summary.data)
+    found = (chapter(facts) for chapter in _CHAPTERS)
+    status, mood = verdict.outcome(facts)
+    return Report(
+        title=f"{facts.name}: run {facts.run_id}",
+        subtitle=verdict.subtitle(facts),
+        status=status,
+        mood=mood,
+        reasons=verdict.reasons(facts),
+        protocol=protocol,
+        sections=[section for section in found if section is not None],
+    )

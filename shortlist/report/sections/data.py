@@ -1,0 +1,185 @@
+"""What went in: splits, what was dropped, statistics of each table and what does not fit its schema."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from shortlist import keys
+from shortlist.report import plots, shown
+from shortlist.report.blocks import Block, Column, Figure, Notes, Section, Table
+from shortlist.report.facts import TABLES, Facts
+
+# Who they are is nobody's business here, and where a row stood tells nothing.
+_IDS = {keys.QUERY_ID, keys.CANDIDATE_ID}
+_PLACES = {keys.SOURCE_PATH, keys.SOURCE_ROW}
+_MOST_VALUES = 8
+_MOST_PLOTS = 9
+_YEAR = " (year)"
+_EARLIEST = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc).timestamp()
+_SECONDS_A_YEAR = 365.2425 * 86400
+_KINDS = {
+    statistics_pb2.FeatureNameStatistics.INT: "whole number",
+    statistics_pb2.FeatureNameStatistics.FLOAT: "number",
+    statistics_pb2.FeatureNameStatistics.STRING: "text",
+    statistics_pb2.FeatureNameStatistics.BYTES: "bytes",
+}
+
+
+def section(facts: Facts) -> Section | None:
+    """Returns what is known of the data; None where nothing was read."""
+    blocks: list[Block] = [block for block in (_splits(facts), _dropped(facts)) if block]
+    distributions = []
+    for table in TABLES:
+        found = facts.statistics(table)
+        if found is not None:
+            blocks.append(_statistics(table, found.datasets[0]))
+            distributions += _distributions(table, found.datasets[0])
+    if distributions:
+        shown_ones = distributions[:_MOST_PLOTS]
+        blocks.append(_distributions_figure(shown_ones))
+    blocks += _anomalies(facts)
+    return Section("data", "The data", "", blocks) if blocks else None
+
+
+def _splits(facts: Facts) -> Table | None:
+    data = facts.summary.data if facts.summary else None
+    if data is None:
+        return None
+    return Table(
+        f"Splits of {data.interactions:,} interactions over {data.candidates:,} candidates",
+        [Column("split", numeric=False), Column("targets"), Column("queries"), Column("targets a query")],
+        [
+            [split, shown.count(rows), shown.count(data.queries.get(split)), _mean(rows, data.queries.get(split))]
+            for split in (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
+            if (rows := data.rows.get(split)) is not None
+        ],
+    )
+
+
+def _mean(total: float, number: float | None) -> str:
+    return f"{total / number:.1f}" if number else shown.NOTHING
+
+
+def _dropped(facts: Facts) -> Table | None:
+    data = facts.summary.data if facts.summary else None
+    if data is None or not any(data.dropped.values()):
+        return None
+    return Table(
+        "Rows left out, by reason",
+        [Column("reason", numeric=False), Column("rows")],
+        [[reason.replace("_", " "), shown.count(rows)] for reason, rows in data.dropped.items() if rows],
+    )
+
+
+def _statistics(table: str, dataset: Any) -> Table:
+    rows = dataset.num_examples
+    lines = [_feature(feature, rows) for feature in dataset.features if feature.path.step[0] not in _PLACES]
+    titles = ("feature", "kind", "rows with it", "distinct", "mean", "min", "median", "max", "most frequent")
+    texts = {"feature", "kind", "most frequent"}
+    return Table(f"{table.capitalize()}: {rows:,} rows", [Column(title, title not in texts) for title in titles], lines)
+
+
+def _feature(feature: Any, rows: int) -> list[str]:
+    name = feature.path.step[0]
+    kind = feature.WhichOneof("stats")
+    common = getattr(feature, kind).common_stats if kind else None
+    present = common.num_non_missing if common else 0
+    found = [name, _KINDS.get(feature.type, "other"), f"{present:,} ({present / max(rows, 1):.1%})"]
+    if kind == "string_stats":
+        top = "" if name in _IDS else _top(feature.string_stats)
+        return [*found, shown.count(feature.string_stats.unique), *[shown.NOTHING] * 4, top]
+    if kind == "num_stats":
+        numbers = feature.num_stats
+        values = (numbers.mean, numbers.min, numbers.median, numbers.max)
+        told = map(_date if _is_time(feature) else shown.number, values)
+        return [*found, shown.NOTHING, *told, ""]
+    return [*found, *[shown.NOTHING] * 5, ""]
+
+
+def _is_time(feature: Any) -> bool:
+    """Whether a feature is seconds since 1970; where the log has only an order, its numbers are smaller."""
+    return bool(feature.path.step[0] == keys.TIMESTAMP and feature.num_stats.min >= _EARLIEST)
+
+
+def _date(seconds: float) -> str:
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%d}"
+
+
+def _year(seconds: float) -> float:
+    return 1970 + seconds / _SECONDS_A_YEAR
+
+
+def _top(stats: Any) -> str:
+    return ", ".join(f"{value.value} ({value.frequency:,.0f})" for value in list(stats.top_values)[:2])
+
+
+def _distributions(table: str, dataset: Any) -> list[plots.Distribution]:
+    found = []
+    for feature in dataset.features:
+        name = feature.path.step[0]
+        if name in _IDS | _PLACES:
+            continue
+        buckets = _buckets(feature)
+        values = [(bucket.label, bucket.sample_count) for bucket in feature.string_stats.rank_histogram.buckets]
+        values = values[:_MOST_VALUES]
+        if buckets and _is_time(feature):
+            years = [(_year(low), _year(high), number) for low, high, number in buckets]
+            found.append(plots.Distribution(f"{table}: {name}{_YEAR}", years))
+        # Where every value stands for itself there is nothing to see.
+        elif buckets or (values and values[0][1] > 1.5 * values[-1][1]):
+            found.append(plots.Distribution(f"{table}: {name}", buckets, values))
+    return found
+
+
+def _buckets(feature: Any) -> list[tuple[float, float, float]]:
+    for histogram in feature.num_stats.histograms:
+        if histogram.type == statistics_pb2.Histogram.STANDARD:
+            return [(bucket.low_value, bucket.high_value, bucket.sample_count) for bucket in histogram.buckets]
+    return []
+
+
+def _distributions_figure(found: list[plots.Distribution]) -> Figure:
+    lines = []
+    for one in found:
+        lines += [[one.feature, _range(one, low, high), shown.count(number)] for low, high, number in one.buckets]
+        lines += [[one.feature, value, shown.count(number)] for value, number in one.values]
+    return Figure(
+        "How values are distributed",
+        "For each feature how many rows have which value: numbers in ten ranges, texts by their most frequent values.",
+        lambda: [plots.distribution(one) for one in found],
+        Table(
+            "Rows by value",
+            [Column("feature", numeric=False), Column("value", numeric=False), Column("rows")],
+            lines,
+        ),
+    )
+
+
+def _range(one: plots.Distribution, low: float, high: float) -> str:
+    if one.feature.endswith(_YEAR):
+        return f"{low:.2f} to {high:.2f}"
+    return f"{shown.number(low)} to {shown.number(high)}"
+
+
+def _anomalies(facts: Facts) -> list[Block]:
+    looked = {table: found for table in TABLES if (found := facts.anomalies(table)) is not None}
+    lines = [[table, feature, told] for table, found in looked.items() for feature, told in found.items()]
+    blocks: list[Block] = []
+    if lines:
+        columns = [Column(title, numeric=False) for title in ("table", "feature", "what does not fit its schema")]
+        blocks.append(Table("Anomalies", columns, lines))
+    elif looked:
+        blocks.append(Notes("plain", [f"No anomalies: {', '.join(looked)} fit their schemas."]))
+    drift = [
+        [table, str(feature), shown.number(distance)]
+        for table, found in (facts.gate.get("drift") or {}).items()
+        for feature, distance in (found.items() if isinstance(found, dict) else ())
+        if isinstance(distance, int | float)
+    ]
+    if drift:
+        columns = [Column("table", numeric=False), Column("feature", numeric=False), Column("distance, 0 to 1")]
+        blocks.append(Table("Drift since the last blessed run", columns, drift))
+    return blocks

@@ -1,0 +1,61 @@
+"""The index that is served: what it finds of what exact search finds, and how long it takes."""
+
+from __future__ import annotations
+
+from shortlist.lineage.facts import flat, parsed
+from shortlist.report import shown
+from shortlist.report.blocks import Column, Section, Table
+from shortlist.report.facts import Facts
+
+
+def section(facts: Facts) -> Section | None:
+    """Returns what was measured of the index; None where none was built."""
+    index = facts.index
+    if not index:
+        return None
+    queries = f"{index['test_queries']:,} test rows" if "test_queries" in index else "test rows"
+    k = index.get("k")
+    told = [
+        ("kind", str(index.get("kind")), index.get("reason") or "as configured and measured"),
+        (f"recall@{k}", shown.share(index.get("recall_at_k")), f"mean over {queries}, exclusions applied"),
+        (f"recall@{k} while tuning", shown.share(index.get("eval_recall_at_k")), "mean over eval queries"),
+        ("candidates", shown.count(index.get("corpus_size")), "in the index"),
+        ("p50", _ms(index.get("p50_ms")), "of 300 calls of the exported signature, one query at a time, this machine"),
+        ("p99", _ms(index.get("p99_ms")), "of the same calls"),
+        *((name, shown.setting(value), "parameter") for name, value in sorted(flat(index.get("params") or {}).items())),
+    ]
+    blocks = [
+        Table(
+            "The index",
+            [Column("what", numeric=False), Column("value"), Column("of what", numeric=False)],
+            [row for row in told if row[1] != shown.NOTHING],
+        )
+    ]
+    check = _check(facts)
+    return Section(
+        "index",
+        "The index that is served",
+        f"What the {index.get('kind')} index finds of what exact search finds, and how long a query takes.",
+        blocks + ([check] if check else []),
+    )
+
+
+def _check(facts: Facts) -> Table | None:
+    """Returns what a clean process measured of the export."""
+    execution = facts.nodes.get("ServingCheck")
+    blessing = execution.output("blessing") if execution else None
+    figures = flat(parsed(blessing.properties.get("figures"))) if blessing else {}
+    rows = [
+        [name.replace(".", ", ").replace("_", " "), shown.number(value)]
+        for name, value in figures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    if not rows:
+        return None
+    return Table(
+        "The serving check: both exports in clean processes", [Column("what", numeric=False), Column("value")], rows
+    )
+
+
+def _ms(value: float | None) -> str:
+    return shown.NOTHING if value is None else f"{value:.2f} ms"

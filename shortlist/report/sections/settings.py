@@ -1,0 +1,22 @@
+"""What the run went by: settings, and fingerprints of what went in."""
+
+from __future__ import annotations
+
+from shortlist.report import shown
+from shortlist.report.blocks import Block, Column, Section, Table
+from shortlist.report.facts import Facts
+
+
+def section(facts: Facts) -> Section | None:
+    """Returns the config and the fingerprints; None where the run left neither."""
+    blocks: list[Block] = []
+    texts = [Column("what", numeric=False), Column("value", numeric=False)]
+    if facts.summary is not None:
+        prints = facts.summary.fingerprints
+        told = [(f"data, {table}", sha256) for table, sha256 in prints.data.items()]
+        told += [("config", prints.config), ("code", prints.code)]
+        blocks.append(Table("Fingerprints (SHA-256)", texts, [[name, value] for name, value in told if value]))
+    if facts.config:
+        rows = [[name, shown.setting(value)] for name, value in facts.config.items() if value is not None]
+        blocks.append(Table("Settings", texts, rows, folded=True))
+    return Section("settings", "What it went by", "", blocks) if blocks else None

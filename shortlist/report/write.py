@@ -1,0 +1,33 @@
+"""Makes a run's report and puts it into the run's folder."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+from shortlist.report import html, sections
+from shortlist.report.facts import read
+from shortlist.workspace import Workspace
+
+FILE = "report.html"
+
+
+def write_report(workspace: Workspace, run_id: str) -> pathlib.Path:
+    """Writes `report.html` of any run, finished or not, in one step and returns its path.
+
+    Raises:
+      BadInputError: There is no such run.
+    """
+    facts = read(workspace, run_id)
+    text = html.render(sections.of_run(facts))
+    facts.record.folder.mkdir(parents=True, exist_ok=True)
+    path = facts.record.folder / FILE
+    put(text, path)
+    return path
+
+
+def put(text: str, path: pathlib.Path) -> None:
+    """Writes a file that is whole whenever somebody opens it."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

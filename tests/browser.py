@@ -1,0 +1,77 @@
+"""Pages in the Chromium on PATH: what it complains of, what axe finds, how it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+WIDTHS = (1280, 390)
+SCHEMES = ("light", "dark")
+every_look = pytest.mark.parametrize(("width", "scheme"), [(width, scheme) for width in WIDTHS for scheme in SCHEMES])
+
+
+@dataclasses.dataclass(frozen=True)
+class Tab:
+    """A page that is open, and all that its console said."""
+
+    page: Any
+    said: list[str]
+
+    def violations(self) -> list[str]:
+        """Returns what axe finds serious or critical, each with the place of the first element."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{one['id']}: {one['nodes'][0]['target']} {one['nodes'][0]['failureSummary']}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    def overflows(self) -> bool:
+        """Returns whether the page itself is wider than the screen."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+class Browser:
+    """A Chromium that is running."""
+
+    def __init__(self, chromium: Any):
+        self._chromium = chromium
+
+    @contextlib.contextmanager
+    def opened(self, path: pathlib.Path, width: int = 1280, scheme: str = "light") -> Iterator[Tab]:
+        """Yields a file in a tab of its own, without a network."""
+        context = self._chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", offline=True
+        )
+        page, said = context.new_page(), []
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.goto(path.as_uri())
+        try:
+            yield Tab(page, said)
+        finally:
+            context.close()
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """Yields the Chromium on PATH; skips where there is none."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium on PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        try:
+            yield Browser(browser)
+        finally:
+            browser.close()

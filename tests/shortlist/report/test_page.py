@@ -1,0 +1,139 @@
+"""One file that stands alone, whatever the data and however the run ended."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+
+from benchmarks.lineage_store import NODES
+from shortlist.report import html, sections
+from shortlist.report.facts import read
+from shortlist.report.write import write_report
+from tests.browser import every_look
+from tests.shortlist.report.conftest import EVIL
+
+_CHAPTERS = [
+    *("verdict", "accuracy", "slices", "training", "index", "variety", "examples", "data", "costs", "lineage"),
+    "settings",
+]
+
+
+def _report(shop, run_id):
+    return sections.of_run(read(shop.workspace, run_id))
+
+
+def test_all_that_is_known_has_its_chapter(shop):
+    assert [section.key for section in _report(shop, shop.pushed).sections] == _CHAPTERS
+
+
+def test_page_is_one_small_file_and_asks_no_network_for_anything(page):
+    text = page.read_text(encoding="utf-8")
+    assert page.stat().st_size < 3_000_000
+    assert "default-src 'none'" in text
+    # Names of SVG's elements are no addresses that anybody asks.
+    assert set(re.findall(r"https?://[^\s\"')]+", text)) == {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not re.search(r"<(link|img|iframe|script src)|@import|url\((?!#)", text)
+    # No plot has an id twice, nor one that another has.
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_in_the_data_is_markup(page):
+    text = page.read_text(encoding="utf-8")
+    assert "Alien" in text
+    assert EVIL not in text
+    assert "<b>Alien" not in text
+    # The graph's data, the graph and the page's own.
+    assert text.count("<script") == 3
+
+
+def test_same_facts_make_the_same_page(shop, page):
+    assert html.render(_report(shop, shop.pushed)) == page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "chapters"),
+    [
+        ("not_blessed", "not blessed, nothing pushed", {"verdict", "accuracy", "costs", "lineage", "settings"}),
+        ("index_rejected", "index rejected, nothing pushed", {"verdict", "accuracy", "costs", "lineage", "settings"}),
+        ("refused", "data refused", {"costs", "lineage", "settings"}),
+        ("failed", "failed", {"costs", "lineage", "settings"}),
+        ("killed", "killed", {"lineage", "settings"}),
+    ],
+)
+def test_runs_that_ended_early_tell_what_is_known(shop, status, told, chapters):
+    report = _report(shop, shop.runs[status])
+    assert report.status == told
+    assert report.reasons
+    assert {section.key for section in report.sections} >= chapters
+    assert told in write_report(shop.workspace, shop.runs[status]).read_text(encoding="utf-8")
+
+
+@every_look
+def test_page_in_a_browser(browser, page, width, scheme):
+    with browser.opened(page, width, scheme) as tab:
+        assert tab.said == []
+        assert not tab.overflows()
+        # Tables and boxes that are folded must do as well.
+        tab.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        tab.page.click("#unfold")
+        assert tab.page.locator("#graph .box").count() == len(NODES)
+        assert tab.violations() == []
+        assert not tab.overflows()
+
+
+def test_every_plot_follows_the_colour_scheme(browser, page):
+    seen = {}
+    for scheme in ("light", "dark"):
+        with browser.opened(page, scheme=scheme) as tab:
+            script = "[...document.querySelectorAll('.plot text')].map((text) => getComputedStyle(text).fill)"
+            seen[scheme] = set(tab.page.evaluate(script))
+    assert seen["light"]
+    assert not seen["light"] & seen["dark"]
+
+
+def test_page_prints_on_a4_with_its_tables(browser, page):
+    with browser.opened(page) as tab:
+        tab.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert tab.page.locator("details:not([open])").count() == 0
+        tab.page.emulate_media(media="print")
+        # A4 less its margins. What is wider than its card would be cut off.
+        tab.page.set_viewport_size({"width": 703, "height": 1016})
+        wide = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
+        assert tab.page.evaluate(f"{wide}.map((e) => e.getAttribute('aria-label'))") == []
+        pdf = tab.page.pdf(format="A4", prefer_css_page_size=True)
+    assert 2 <= len(re.findall(rb"/Type /Page\b", pdf)) <= 14
+    assert set(re.findall(rb"/MediaBox \[([^\]]+)\]", pdf)) <= {b"0 0 594.95996 841.91998", b"0 0 595.91998 842.88"}
+
+
+@pytest.mark.parametrize("status", ["refused", "killed"])
+def test_page_of_a_run_that_ended_early_in_a_browser(browser, shop, status):
+    with browser.opened(write_report(shop.workspace, shop.runs[status])) as tab:
+        assert (tab.said, tab.violations()) == ([], [])
+
+
+def test_colours_stand_out_from_their_ground_in_light_and_dark():
+    css = pathlib.Path("shortlist/report/templates/report.css").read_text(encoding="utf-8")
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)[:2]
+    )
+    for colours in (light, dark):
+        for name in (name for name in colours if name.startswith("series-")):
+            assert _contrast(colours[name], colours["card"]) >= 3, name
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG's contrast ratio."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)

@@ -1,0 +1,86 @@
+"""Every figure with its denominator, and nothing where nothing is known."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from shortlist.report import as_json, comparison, sections, shown, text
+from shortlist.report.facts import read
+
+
+@pytest.fixture(scope="module")
+def told(shop):
+    """The chapters of the run of which all is known, as plain data."""
+    made = as_json.report(sections.of_run(read(shop.workspace, shop.pushed)))
+    return {chapter["key"]: chapter for chapter in made["chapters"]} | {"report": made}
+
+
+def _rows(chapter, place=0):
+    return [block["table"] for block in chapter["blocks"] if "table" in block][place]["rows"]
+
+
+def test_verdict_comes_first_with_its_reason_and_the_protocol(told):
+    assert told["report"]["status"] == "pushed"
+    assert told["report"]["reasons"][0].startswith("blessed: top_10 0.2 is 2 times")
+    assert told["report"]["protocol"] == (
+        "Trained on 900 interactions, stopped early on 100 and tested on each query's last interaction (100 rows of 10 "
+        "queries, split leave_last_out), each ranked against all 40 candidates but those that its query had seen, ties "
+        "counting against the target; 44% of test targets share their time with another row (file order decides)."
+    )
+
+
+def test_contenders_have_wilsons_intervals(told):
+    # p = 0.2, n = 100: centre (0.2 + 1.92 / 100) / (1 + 3.84 / 100) = 0.2111, half 0.0778.
+    [top_10] = [row for row in _rows(told["accuracy"]) if row[0] == "top_10"]
+    assert top_10 == [
+        "top_10",
+        *("0.2000", "0.133 to 0.289"),
+        *("0.1000", "0.055 to 0.174"),
+        *("0.2000", "0.133 to 0.289"),
+    ]
+    assert "(a query has 10.0 of them on average, so that the truth is wider)" in json.dumps(told["accuracy"])
+
+
+def test_slices_have_their_own_denominators(told):
+    assert [row[:3] for row in _rows(told["slices"])] == [["F", "40", "0.2000"], ["M", "60", "0.2000"]]
+
+
+def test_best_epoch_is_told(told):
+    assert "the weights are those of epoch 2, the best by ndcg_at_10 on 100 eval rows" in told["training"]["lead"]
+
+
+def test_queries_are_numbered_and_ids_are_not_told(told):
+    [found] = [block["examples"] for block in told["examples"]["blocks"]]
+    assert [example["name"] for example in found] == [f"Query {place}" for place in range(1, 6)]
+    assert found[0]["earlier"] == 2
+    assert found[0]["outcome"] == "ranked 2 of 40 candidates; most popular has it at 9"
+    assert [answer["is_target"] for answer in found[0]["answers"]] == [False, True]
+    assert "ann" not in json.dumps(told).split('"')
+
+
+def test_anomalies_are_told(told):
+    assert ["interactions", "job", "Examples contain values missing from the schema"] in _rows(told["data"], -1)
+
+
+def test_text_has_the_same_tables(shop):
+    out = io.StringIO()
+    text.write(sections.of_run(read(shop.workspace, shop.pushed)), Console(file=out, width=120))
+    printed = out.getvalue()
+    assert "top_10      0.2000  0.133 to 0.289" in printed
+    assert "Query 1 took 2 earlier, then" in printed
+    assert max(map(len, printed.splitlines())) <= 120
+
+
+def test_runs_side_by_side(shop):
+    facts = [read(shop.workspace, shop.runs[status]) for status in ("pushed", "not_blessed", "failed")]
+    made = as_json.report(comparison.of_runs(facts))
+    chapters = {chapter["key"]: chapter for chapter in made["chapters"]}
+    assert [row[1] for row in _rows(chapters["verdict"])] == ["pushed", "not blessed, nothing pushed", "failed"]
+    [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]
+    assert top_10[1:] == ["0.2000 (0.133 to 0.289)", "0.2010 (0.177 to 0.228)", shown.NOTHING]
+    assert ["train.seed", "1", "1", "3"] in _rows(chapters["settings"])
+    assert "they were not tested on the same rows" in json.dumps(chapters["verdict"])
