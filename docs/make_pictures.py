@@ -1,39 +1,102 @@
-"""Draws README's picture from the latest run: `python docs/make_pictures.py WORKSPACE`."""
+"""Draws the pictures of README and docs from the latest run: `python docs/make_pictures.py WORKSPACE`.
+
+The terminal's is drawn by rich; the pages' are taken in the Chromium on PATH.
+"""
 
 from __future__ import annotations
 
 import io
 import pathlib
 import re
+import shutil
 import sys
+import tempfile
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from components.pusher import atomic
 from shortlist.cli import results
-from shortlist.summary import read_summary
+from shortlist.lineage import page as lineage_page
+from shortlist.lineage.serving import served
+from shortlist.lineage.store import Store
+from shortlist.lineage.trace import trace_pushed
+from shortlist.report.write import write_report
+from shortlist.summary import Summary, read_summary
+from shortlist.workspace import Workspace
 
-PICTURE = pathlib.Path(__file__).parent / "images" / "run.svg"
+IMAGES = pathlib.Path(__file__).parent / "images"
 _COLUMNS = 124
+_WIDTH = 1200
 
 
-def main(workspace: pathlib.Path) -> None:
-    """Writes the terminal picture of a workspace's latest run.
+def main(root: pathlib.Path) -> None:
+    """Draws all pictures.
 
     Args:
-      workspace: The workspace; its path is left out of the picture.
+      root: The workspace; its path is left out of the terminal's picture.
     """
-    path = workspace / "runs" / "latest" / "summary.json"
+    IMAGES.mkdir(exist_ok=True)
+    path = root / "runs" / "latest" / "summary.json"
+    summary = read_summary(path)
+    _draw_terminal(summary, path, str(root.absolute().parent.parent))
+    _take_pages(Workspace(root.absolute(), summary.pipeline), summary.run_id)
+
+
+def _draw_terminal(summary: Summary, path: pathlib.Path, left_out: str) -> None:
     printed = io.StringIO()
     console = Console(file=printed, force_terminal=True, color_system="standard", width=_COLUMNS)
-    results.print_summary(read_summary(path), path, pathlib.Path("configs/movielens_100k.yaml"), console)
-    text = printed.getvalue().replace(f"{workspace.absolute().parent.parent}/", "")
+    results.print_summary(summary, path, pathlib.Path("configs/movielens_100k.yaml"), console)
+    text = printed.getvalue().replace(f"{left_out}/", "")
     picture = Console(record=True, width=_COLUMNS, file=io.StringIO())
     picture.print(Text.from_ansi(f"$ make run\n{text}"))
-    PICTURE.parent.mkdir(exist_ok=True)
     svg = picture.export_svg(title="Shortlist on MovieLens 100K")
     # No font from the network: the reader's own monospaced one does.
-    PICTURE.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    (IMAGES / "run.svg").write_text(svg, encoding="utf-8")
+
+
+def _take_pages(workspace: Workspace, run_id: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    store = Store.of(workspace)
+    lineage = lineage_page.render(
+        workspace.name, trace_pushed(store), served(store, atomic.served_version(workspace.serving_dir))
+    )
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        lineage_path = pathlib.Path(folder, "lineage.html")
+        # Where it stood on the machine that drew it says nothing to others.
+        lineage_path.write_text(lineage.replace(str(workspace.root.parent.parent), "..."), encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": _WIDTH, "height": 900}, color_scheme="light")
+        page.goto(write_report(workspace, run_id).as_uri())
+        _take(page, "report", 0, _bottom(page, "#chapter-accuracy .card >> nth=0") + 16)
+        figures = "#chapter-variety figure >> nth="
+        _take(page, "report-variety", _top(page, f"{figures}0") - 16, _bottom(page, f"{figures}1") + 16)
+        first = "#chapter-examples .card >> nth=0"
+        _take(page, "report-examples", _top(page, "#title-examples") - 12, _bottom(page, first) + 16)
+        page.goto(lineage_path.as_uri())
+        page.locator("#graph [data-key^=step]", has_text="Trainer").click()
+        _take(page, "lineage", 0, _bottom(page, "#graph") + 16)
+        browser.close()
+
+
+def _top(page: Any, selector: str) -> float:
+    return float(page.locator(selector).first.evaluate("(e) => e.getBoundingClientRect().top + scrollY"))
+
+
+def _bottom(page: Any, selector: str) -> float:
+    return float(page.locator(selector).first.evaluate("(e) => e.getBoundingClientRect().bottom + scrollY"))
+
+
+def _take(page: Any, name: str, top: float, bottom: float) -> None:
+    """Takes what stands between two heights of the page, in few enough colours to be small."""
+    from PIL import Image
+
+    clip = {"x": 0, "y": top, "width": _WIDTH, "height": bottom - top}
+    taken = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
+    taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
 from shortlist import memory, resources, table_fingerprints
+from shortlist.cause import first_cause
 from shortlist.config import types
 from shortlist.errors import ResourceError, ShortlistError
 from shortlist.lineage import journal
@@ -100,7 +101,7 @@ def run_pipeline(
             summarise(Status.REFUSED, str(refusal))
             raise refusal from error
         logging.getLogger(__name__).exception("%s failed", timed.current)
-        cause = f"{timed.current}: {type(error).__name__}: {_first_line(error)}"
+        cause = f"{timed.current}: {first_cause(error)}"
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error
     return summarise(None)
@@ -166,8 +167,3 @@ def pinned_sources(
 def _write_config(config: types.Config, run_dir: pathlib.Path) -> None:
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     (run_dir / "config.yaml").write_text(text, encoding="utf-8")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else ""

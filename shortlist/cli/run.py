@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime
 import enum
+import pathlib
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -75,7 +77,11 @@ def run(
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
         console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
-        with log.everything_else_to(log_path, verbose) as terminal, contextlib.ExitStack() as stack:
+        with (
+            _told_where(workspace.run_dir(run_id), console),
+            log.everything_else_to(log_path, verbose) as terminal,
+            contextlib.ExitStack() as stack,
+        ):
             with terminal.status("Loading TFX (about half a minute) ...") as waiting:
                 stack.enter_context(at_hand(checked.beam, workspace.root, waiting.update))
                 waiting.update("Loading TFX (about half a minute) ...")
@@ -88,3 +94,15 @@ def run(
     served.print_served(served_before, workspace, summary, config, console)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))
+
+
+@contextlib.contextmanager
+def _told_where(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
+    """Says where to look further if its body fails, before the sentence that says why."""
+    try:
+        yield
+    except BaseException:
+        for name, file in (("Report", "report.html"), ("Log", "run.log")):
+            if (run_dir / file).exists():
+                console.print(f"{name:<10}{run_dir / file}", soft_wrap=True, markup=False)
+        raise

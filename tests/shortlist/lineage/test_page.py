@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
 from shortlist.lineage import page
 from shortlist.lineage.serving import served
 from shortlist.lineage.trace import trace_pushed
+from tests.browser import every_look
 
 
 @pytest.fixture
@@ -49,23 +48,30 @@ def test_nothing_in_the_data_ends_its_script_or_is_a_placeholder(shop):
     assert _data(text)["trace"]["steps"][0]["facts"] == [evil]
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on PATH")
-def test_page_draws_itself_in_a_browser(rendered, tmp_path):
-    path = tmp_path / "page.html"
-    path.write_text(rendered, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile", "--dump-dom"]
-    done = subprocess.run(
-        ["chromium", *options, path.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    texts = re.findall(r"<text[^>]*>([^<]+)</text> <text[^>]*>([^<]+)</text>", done.stdout)
-    boxes = [", ".join(pair) for pair in texts]
+@pytest.fixture
+def path(rendered, tmp_path):
+    found = tmp_path / "page.html"
+    found.write_text(rendered, encoding="utf-8")
+    return found
+
+
+def test_page_draws_itself_in_a_browser(browser, path):
+    with browser.opened(path) as tab:
+        boxes = [", ".join(box.locator("text").all_text_contents()) for box in tab.page.locator("#graph .box").all()]
+        title = tab.page.inner_text("h1")
     assert boxes == [
         *("interactions, + 4 steps", "candidates, + 4 steps", "queries, + 4 steps"),
         *("DataGate, 0.0 s", "Windows, 0.0 s", "features, + 2 steps", "Trainer, 0.0 s", "verdict, + 2 steps"),
         *("Indexer, 0.0 s", "ServingCheck, 0.0 s", "push, + 2 steps"),
     ]
-    assert "shop, version 1700000101" in done.stdout
+    assert title == "shop, version 1700000101"
+
+
+@every_look
+def test_everybody_can_read_it(browser, path, width, scheme):
+    with browser.opened(path, width, scheme) as tab:
+        tab.page.fill("#search", "trainer")
+        tab.page.click("#unfold")
+        assert tab.said == []
+        assert not tab.overflows()
+        assert tab.violations() == []
