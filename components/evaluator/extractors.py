@@ -8,7 +8,10 @@ import apache_beam as beam
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 
+from shortlist import progress
+
 _STAGE = "KeySlicesByModel"
+_COUNTED = "CountRows"
 
 
 def custom_extractors(
@@ -30,12 +33,20 @@ def custom_extractors(
         eval_config=eval_config,
         tensor_adapter_config=tensor_adapter_config,
     )
+    extractors = [*extractors, tfma.extractors.Extractor(stage_name=_COUNTED, ptransform=beam.Map(_counted))]
     if len(eval_config.model_specs) == 1:
         return extractors
     names = [extractor.stage_name for extractor in extractors]
     ours = tfma.extractors.Extractor(stage_name=_STAGE, ptransform=_KeyByModel(_sliced_by(eval_config)))
     place = names.index(tfma.extractors.SLICE_KEY_EXTRACTOR_STAGE_NAME)
     return [*extractors[:place], ours, *extractors[place:]]
+
+
+def _counted(extracts: dict[str, Any]) -> dict[str, Any]:
+    """Says how many rows more were evaluated; a value of the extracts may be one row's or a batch's."""
+    rows = extracts.get(constants.INPUT_KEY)
+    progress.count(1 if rows is None or isinstance(rows, bytes) else len(rows), "test rows")
+    return extracts
 
 
 def _sliced_by(eval_config: tfma.EvalConfig) -> str:

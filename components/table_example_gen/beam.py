@@ -22,7 +22,7 @@ from components import shards
 from components.table_example_gen import parts, readers
 from components.table_example_gen.encode import Encoder
 from components.table_example_gen.spec import TableSpec
-from shortlist import keys
+from shortlist import keys, progress
 from shortlist.inputs import InputFile
 
 COUNTS_FILE = "counts.json"
@@ -103,6 +103,7 @@ class _ReadFn(beam.DoFn):
             reader = readers.open_table(file, self._spec, name, part.row_groups)
             for index, rows in enumerate(readers.batches(reader, self._spec)):
                 examples = self._encoder.encode(rows, name)
+                progress.count(len(rows), "rows")
                 if self._spec.duplicates == "refuse":
                     yield (first_shard + index) % self._num_shards, (name, rows[0][0], _packed(examples))
                 else:

@@ -19,6 +19,7 @@ from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
 from components.trainer.model import RetrievalModel, TrainBatch
 from components.trainer.settings import Settings
+from shortlist import progress
 from shortlist.config import types
 
 PROGRESS_FILE = "progress.jsonl"
@@ -122,8 +123,10 @@ def fit(
     for epoch in range(state.epoch + 1, train.epochs + 1):
         if state.stale >= train.patience:
             break
-        for _ in range(state.step, epoch * steps_per_epoch):
+        note = state.told(epoch, train.epochs)
+        for done in range(state.step, epoch * steps_per_epoch):
             step(next(batches))
+            progress.tell(done + 1, steps_per_epoch * train.epochs, "steps", note)
             state.save_if_due()
         if epoch % train.eval_every_epochs == 0 or epoch == train.epochs:
             state.record(epoch, float(optimizer.learning_rate.numpy()), evaluate(model, eval_batches))
@@ -212,6 +215,14 @@ class _RunState:
         if self.stale == 0:
             self._checkpoints.save_weights(self.step)
         self._show([line])
+
+    def told(self, epoch: int, epochs: int) -> str:
+        """Returns where the training is and what it has come to, for people who look on."""
+        if not self.log or self.log[-1][NDCG] is None:
+            return f"epoch {epoch} of {epochs}"
+        latest, best = self.log[-1], self.best
+        metric = f"{NDCG} {latest[NDCG]:.4f} (best {best[NDCG]:.4f})"
+        return f"epoch {epoch} of {epochs}, {metric}, loss {latest['loss']:.3f}"
 
     def end_epoch(self, epoch: int) -> None:
         """Saves the state after an epoch and what there was to evaluate."""

@@ -10,6 +10,7 @@ from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
 from components.evaluator import eval_config, extractors, names, verdict
+from shortlist import progress
 from shortlist.config.types import Evaluate
 from tests.components.evaluator import fakes
 
@@ -50,8 +51,10 @@ def measured(tmp_path_factory):
         fakes.window(f"q{i}", row.tolist(), None if gender == "None" else gender)
         for i, (row, gender) in enumerate(zip(ranks, genders, strict=True))
     ]
-    read = evaluate(tmp_path_factory.mktemp("measured"), windows, baseline_shift=1, slices=("gender",))
-    return types.SimpleNamespace(ranks=ranks, genders=genders, read=read)
+    heard = []
+    with progress.told_to(heard.append):
+        read = evaluate(tmp_path_factory.mktemp("measured"), windows, baseline_shift=1, slices=("gender",))
+    return types.SimpleNamespace(ranks=ranks, genders=genders, read=read, heard=heard)
 
 
 def expected(ranks):
@@ -69,6 +72,10 @@ def expected(ranks):
         metrics[names.ndcg(family, with_seen)] = np.mean(np.where(of <= 10, 1 / np.log2(of + 1), 0))
     metrics[names.LIFT] = np.sum(ranks[:, 0] <= 10) / np.sum(ranks[:, 2] <= 10)
     return metrics
+
+
+def test_each_row_is_counted_once_while_it_is_evaluated(measured):
+    assert measured.heard[-1] == progress.Progress(300, None, "test rows")
 
 
 def test_the_names_are_the_contract():

@@ -17,7 +17,7 @@ from components.table_example_gen import executor, parts
 from components.table_example_gen.component import TableExampleGen
 from pipeline.bad_input import find_bad_input
 from pipeline.local_runner import LocalRunner
-from shortlist import fingerprints, inputs
+from shortlist import fingerprints, inputs, progress
 from shortlist.config import types
 from shortlist.errors import DataError
 from shortlist.lineage.database import SqliteDatabase
@@ -149,7 +149,10 @@ def test_examples(tmp_path, name):
 def test_what_the_artifact_says_of_itself(tmp_path):
     for day in ("2024-01-30", "2024-01-31", "2024-02-01"):
         write_csv(tmp_path / f"log/{day}/x.csv")
-    artifact = ingest(gen("log/{YYYY}-{MM}-{DD}", tmp_path, last_spans=2), tmp_path)
+    heard = []
+    with progress.told_to(heard.append):
+        artifact = ingest(gen("log/{YYYY}-{MM}-{DD}", tmp_path, last_spans=2), tmp_path)
+    assert heard[-1] == progress.Progress(6, None, "rows")
     assert {name: number(artifact, name) for name in ("rows", "files", "dropped_filter", "dropped_duplicate")} == {
         "rows": 6,
         "files": 2,

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from components.trainer import training
 from components.trainer.training import Files, WarmUpSchedule
+from shortlist import progress
 from shortlist.config import types
 from tests.components.trainer import world as worlds
 
@@ -55,7 +56,11 @@ def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
 
 def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
     model, history, _ = unbroken
-    again, same = _fit(world, tmp_path / "again", _settings())
+    heard = []
+    with progress.told_to(heard.append):
+        again, same = _fit(world, tmp_path / "again", _settings())
+    assert (heard[-1].done, heard[-1].total) == (history["steps"], history["steps"])
+    assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in heard[-1].note
     assert _without_seconds(same) == _without_seconds(history)
     np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
     _, other = _fit(world, tmp_path / "other", _settings(seed=2))
