@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ class Bench:
     labelled: splits.LabelledSplit
     folder: pathlib.Path
     """Cache of this data set."""
+    grids: Mapping[str, list[exchange.Setting]] = dataclasses.field(default_factory=dict)
+    """Contender to the settings to try, where they are not its own."""
+
+    def grid(self, model: str) -> list[exchange.Setting]:
+        """Returns the settings that a contender tries."""
+        return self.grids.get(model) or contenders.CONTENDERS[model].grid(self.config)
 
     @property
     def split_folder(self) -> pathlib.Path:
@@ -72,7 +79,7 @@ class Bench:
 def recipe(bench: Bench, model: str) -> str:
     """Returns the SHA-256 of all that decides a contender's models on a data set, but for the seed."""
     contender = contenders.CONTENDERS[model]
-    grid = contender.grid(bench.config)
+    grid = bench.grid(model)
     script = environments.ROOT / "benchmarks/quality" / f"{contender.script.replace('.', '/')}.py"
     said: dict[str, Any] = {
         "rows": bench.labelled.rows_sha256,
@@ -109,14 +116,13 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
     Raises:
       CellFailedError: Names the log.
     """
-    contender = contenders.CONTENDERS[model]
     sha256 = recipe(bench, model)
     folder = cell_folder(bench, model, seed, sha256)
     scratch = folder.with_suffix(".scratch")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     bench.write_split()
-    machine = _call(bench, contender, seed, scratch)
+    machine = _call(bench, model, seed, scratch)
     tried = [_ranked(bench, variant) for variant in sorted(scratch.iterdir()) if variant.is_dir()]
     # The first of equals.
     best = max(range(len(tried)), key=lambda number: (tried[number][0]["eval"][_CHOSEN_BY], -number))
@@ -144,8 +150,9 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
     return record, ranks
 
 
-def _call(bench: Bench, contender: contenders.Contender, seed: int, scratch: pathlib.Path) -> dict[str, Any]:
+def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[str, Any]:
     """Runs a contender's script to its end and returns what is known of the machine meanwhile."""
+    contender = contenders.CONTENDERS[model]
     command = [
         str(environments.python_of(contender.environment)),
         "-m",
@@ -153,7 +160,7 @@ def _call(bench: Bench, contender: contenders.Contender, seed: int, scratch: pat
         str(bench.split_folder.absolute()),
         str(scratch.absolute()),
         f"--seed={seed}",
-        f"--grid={json.dumps(contender.grid(bench.config))}",
+        f"--grid={json.dumps(bench.grid(model))}",
     ]
     if contender.script == contenders.SHORTLIST:
         command += [f"--data-dir={bench.data_dir.absolute()}", f"--workspace={(bench.folder / 'workspace').absolute()}"]

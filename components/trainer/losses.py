@@ -30,6 +30,7 @@ class CorpusRetrieval(tfrs.tasks.Retrieval):
         sample_weight: tf.Tensor | None = None,
         target_rows: tf.Tensor | None = None,
         not_negatives: tf.Tensor | None = None,
+        windows: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the weighted sum of the rows' cross-entropies.
 
@@ -38,16 +39,18 @@ class CorpusRetrieval(tfrs.tasks.Retrieval):
           candidate_embeddings: [corpus, embedding_dim], all candidates.
           sample_weight: [num_queries]; one each unless given.
           target_rows: [num_queries], the row of each query's positive in `candidate_embeddings`.
-          not_negatives: Optional bool [num_queries, corpus]: candidates that do not count as
-            negatives of a query; its target counts as positive all the same.
+          not_negatives: Optional bool [num_windows, corpus]: candidates that do not count as
+            negatives of a window's queries; a query's target counts as positive all the same.
+          windows: [num_queries], the row of each query in `not_negatives`.
         """
-        scores = tf.matmul(query_embeddings, candidate_embeddings, transpose_b=True)
         if self._temperature is not None:
-            scores /= self._temperature
+            query_embeddings /= self._temperature
+        scores = tf.matmul(query_embeddings, candidate_embeddings, transpose_b=True)
         if not_negatives is not None:
+            # Added rather than chosen by tf.where, whose gradient is two more passes over [num_queries, corpus].
+            penalties = tf.gather(tf.where(not_negatives, tf.constant(MIN_FLOAT, scores.dtype), 0.0), windows)
             own = tf.stack([tf.range(tf.shape(target_rows)[0]), tf.cast(target_rows, tf.int32)], axis=1)
-            masked = tf.tensor_scatter_nd_update(not_negatives, own, tf.zeros_like(target_rows, tf.bool))
-            scores = tf.where(masked, tf.constant(MIN_FLOAT, scores.dtype), scores)
+            scores += tf.tensor_scatter_nd_update(penalties, own, tf.zeros_like(target_rows, scores.dtype))
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target_rows, logits=scores)
         return tf.reduce_sum(losses if sample_weight is None else losses * sample_weight)
 

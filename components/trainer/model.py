@@ -95,10 +95,15 @@ class RetrievalModel(tfrs.models.Model):
         windows, targets, positions, weights, times = _flat_targets(inputs)
         items = gather_items(candidates, inputs.items) if self.query_tower.reads_history else None
         queries = self._output(self.query_tower(inputs.features, items, windows, positions, times, noise=noise))
-        not_negatives = None
-        if self._loss_config.mask_other_targets:
-            not_negatives = tf.gather(losses.rows_to_mask(inputs.seen, self._corpus_size), windows)
-        loss = self.task(queries, candidates, sample_weight=weights, target_rows=targets, not_negatives=not_negatives)
+        masked = self._loss_config.mask_other_targets
+        loss = self.task(
+            queries,
+            candidates,
+            sample_weight=weights,
+            target_rows=targets,
+            not_negatives=losses.rows_to_mask(inputs.seen, self._corpus_size) if masked else None,
+            windows=windows,
+        )
         return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
 
     def _in_batch_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:

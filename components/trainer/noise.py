@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+_BYTE = 256
+
 
 class Noise:
     """Hands a fresh seed to each random draw of one training step."""
@@ -21,7 +23,14 @@ class Noise:
 
 
 def dropout(values: tf.Tensor, rate: float, noise: Noise | None) -> tf.Tensor:
-    """Returns `values` with a share of elements set to zero and the others scaled up; all of them without noise."""
+    """Returns `values` with a share of elements set to zero and the others scaled up; all of them without noise.
+
+    The share is `rate` to the next 256th above zero: one random byte an element takes a quarter of the time of a float.
+    """
     if noise is None or rate == 0.0:
         return values
-    return tf.nn.experimental.stateless_dropout(values, rate, seed=noise.draw())
+    dropped = max(round(rate * _BYTE), 1)
+    shape, size = tf.shape(values), tf.size(values)
+    words = tf.random.stateless_uniform([(size + 3) // 4], noise.draw(), None, None, tf.uint32)
+    draws = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size], shape)
+    return values * (tf.cast(draws >= dropped, values.dtype) * (_BYTE / (_BYTE - dropped)))

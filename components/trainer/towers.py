@@ -153,7 +153,7 @@ class HistoryTower(tf.keras.layers.Layer):
         self._position_table = self.add_weight(
             name="position_embedding", shape=(max_items + 1, embedding_dim), initializer=_INITIALIZER(stddev=0.02)
         )
-        self._blocks = [CausalBlock(config, embedding_dim) for _ in range(config.blocks)]
+        self._blocks = [CausalBlock(config, embedding_dim, max_items + 1) for _ in range(config.blocks)]
         self._norm = LayerNorm(embedding_dim)
 
     def call(
@@ -181,11 +181,10 @@ class HistoryTower(tf.keras.layers.Layer):
             start += self._encoder(features, noise=noise)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden = dropout(hidden + self._position_table[: length + 1], self._dropout_rate, noise)
-        for block in self._blocks:
+        for block in self._blocks[:-1]:
             hidden = block(hidden, noise=noise)
-        width = hidden.shape[-1]
-        flat = tf.gather(tf.reshape(hidden, [-1, width]), windows * (length + 1) + positions)
-        return add_time(self._norm(flat), self._query_time, times)
+        hidden = self._blocks[-1](hidden, windows * (length + 1) + positions, noise=noise)
+        return add_time(self._norm(hidden), self._query_time, times)
 
 
 def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: tf.Tensor) -> tf.Tensor:
@@ -196,12 +195,13 @@ def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: t
 class CausalBlock(tf.keras.layers.Layer):
     """Pre-norm causal self-attention and a feed-forward layer, each with a residual."""
 
-    def __init__(self, config: types.HistoryTower, width: int) -> None:
-        """Makes the weights of one block."""
+    def __init__(self, config: types.HistoryTower, width: int, max_length: int) -> None:
+        """Makes the weights of one block; `max_length` is that of the longest sequence."""
         super().__init__()
         self._dropout_rate = config.dropout
         self._heads = config.heads
         self._width = width
+        self._distances = DistanceBias(config.heads, max_length) if config.position_bias else None
         self._attention_norm = LayerNorm(width)
         self._feed_forward_norm = LayerNorm(width)
         self._query_key_value = _dense(width, 3 * width)
@@ -209,23 +209,63 @@ class CausalBlock(tf.keras.layers.Layer):
         self._expand = _dense(width, 4 * width, "relu")
         self._contract = _dense(4 * width, width)
 
-    def call(self, hidden: tf.Tensor, noise: Noise | None = None) -> tf.Tensor:
-        """Maps [batch, length, width] to the same shape; position p depends on positions up to p."""
-        attended = self._merge(self._attend(self._attention_norm(hidden), noise))
-        hidden += dropout(attended, self._dropout_rate, noise)
+    def call(self, hidden: tf.Tensor, places: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
+        """Maps [batch, length, width] to the same shape; position p depends on positions up to p.
+
+        Args:
+          hidden: [batch, length, width].
+          places: Optional [n] places in [batch * length]: what is asked for, so that the result is [n, width].
+          noise: Source of dropout; None when not training.
+        """
+        mixed = self._attend(self._attention_norm(hidden), noise)
+        if places is not None:
+            mixed, hidden = _at(mixed, places), _at(hidden, places)
+        hidden += dropout(self._merge(mixed), self._dropout_rate, noise)
         expanded = dropout(self._expand(self._feed_forward_norm(hidden)), self._dropout_rate, noise)
         return hidden + dropout(self._contract(expanded), self._dropout_rate, noise)
 
     def _attend(self, hidden: tf.Tensor, noise: Noise | None) -> tf.Tensor:
-        batch, length = tf.shape(hidden)[0], tf.shape(hidden)[1]
-        depth = self._width // self._heads
-        split = tf.reshape(self._query_key_value(hidden), [batch, length, 3, self._heads, depth])
-        query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
-        scores = tf.matmul(query, key, transpose_b=True) * depth**-0.5
+        query, key, value = (
+            _by_head(part, self._heads) for part in tf.split(self._query_key_value(hidden), 3, axis=-1)
+        )
+        length = tf.shape(hidden)[1]
+        scores = tf.matmul(query, key, transpose_b=True) * (self._width // self._heads) ** -0.5
+        if self._distances is not None:
+            scores += self._distances(length)
         allowed = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
         weights = tf.nn.softmax(tf.where(allowed, scores, scores.dtype.min))
-        mixed = tf.matmul(dropout(weights, self._dropout_rate, noise), value)
-        return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, length, self._width])
+        return _side_by_side(tf.matmul(dropout(weights, self._dropout_rate, noise), value))
+
+
+def _by_head(values: tf.Tensor, heads: int) -> tf.Tensor:
+    """Returns [batch, heads, length, depth] of [batch, length, heads * depth]."""
+    batch, length, width = tf.shape(values)[0], tf.shape(values)[1], values.shape[-1]
+    return tf.transpose(tf.reshape(values, [batch, length, heads, width // heads]), [0, 2, 1, 3])
+
+
+def _side_by_side(values: tf.Tensor) -> tf.Tensor:
+    """Returns [batch, length, heads * depth] of [batch, heads, length, depth]."""
+    batch, length, width = tf.shape(values)[0], tf.shape(values)[2], values.shape[1] * values.shape[3]
+    return tf.reshape(tf.transpose(values, [0, 2, 1, 3]), [batch, length, width])
+
+
+def _at(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Returns [n, width], the `places` [n] of [batch, length, width] as [batch * length, width]."""
+    return tf.gather(tf.reshape(values, [-1, values.shape[-1]]), places)
+
+
+class DistanceBias(tf.keras.layers.Layer):
+    """A learned score for how many positions ago something was, a head (Raffel et al. 2020, without buckets)."""
+
+    def __init__(self, heads: int, max_length: int) -> None:
+        """Makes the table."""
+        super().__init__()
+        self._table = self.add_weight(name="distance_bias", shape=(heads, max_length), initializer="zeros")
+
+    def call(self, length: tf.Tensor) -> tf.Tensor:
+        """Returns [heads, length, length]; what lies above the diagonal means nothing."""
+        places = tf.range(length)
+        return tf.gather(self._table, tf.maximum(places[:, tf.newaxis] - places, 0), axis=1)
 
 
 class LayerNorm(tf.keras.layers.Layer):

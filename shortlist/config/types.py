@@ -345,6 +345,9 @@ class HistoryTower(Section):
     blocks: int = pydantic.Field(2, ge=1, le=16)
     """Transformer blocks."""
 
+    position_bias: bool = False
+    """Learn how much it counts how many positions ago something was, beside the place in the sequence."""
+
     heads: int = pydantic.Field(1, ge=1)
     """Attention heads; must divide model.embedding_dim."""
 

@@ -56,6 +56,14 @@ def test_dropout_is_a_function_of_seed_step_and_draw():
     assert (first == draws(1, 5)[0]).all()
     for other in (second, draws(1, 6)[0], draws(2, 5)[0]):
         assert (first != other).any()
-    assert set(np.unique(first)) == {np.float32(0.0), np.float32(1.25)}
+    # 51 of 256 byte values are dropped.
+    assert np.unique(first).tolist() == pytest.approx([0.0, 256 / 205])
     assert (first == 0).mean() == pytest.approx(0.2, abs=0.05)
     assert dropout(values, 0.2, None) is values
+
+
+@pytest.mark.parametrize("shape", [[0, 3], [1], [5, 7, 3]])
+def test_dropout_of_any_shape_and_a_rate_below_a_256th(shape):
+    dropped = dropout(tf.ones(shape), 0.0001, Noise(1, tf.constant(1)))
+    assert dropped.shape == shape
+    assert set(np.unique(dropped)) <= {np.float32(0.0), np.float32(256 / 255)}

@@ -26,7 +26,7 @@ def _in_batch(scores, config=None, **inputs):
     return float(task(tf.eye(len(scores)), tf.constant(scores.T), **inputs))
 
 
-def _corpus(scores, temperature=1.0, mask=None, weights=None, targets=(0, 1)):
+def _corpus(scores, temperature=1.0, mask=None, weights=None, targets=(0, 1), windows=None):
     scores = np.array(scores, np.float32)
     task = losses.make_task(types.CorpusLoss(temperature=temperature))
     return float(
@@ -36,6 +36,7 @@ def _corpus(scores, temperature=1.0, mask=None, weights=None, targets=(0, 1)):
             sample_weight=None if weights is None else tf.constant(weights),
             target_rows=tf.constant(targets),
             not_negatives=None if mask is None else tf.constant(mask),
+            windows=tf.range(len(scores)) if windows is None else tf.constant(windows),
         )
     )
 
@@ -169,6 +170,13 @@ def test_corpus_masks_other_targets_and_never_the_row_s_own():
 def test_corpus_weights_multiply_a_row_s_loss():
     loss = _corpus([[1, 0, 0], [0, 1, 2]], weights=[0.0, 3.0], targets=(0, 2))
     assert loss == pytest.approx(3 * math.log(1 + E**-2 + 1 / E), abs=1e-5)
+
+
+def test_queries_of_one_window_share_its_mask():
+    # Rows 0 and 1 are window 1's, which masks columns 0 and 2: row 0's target, 0, stays and loses against 1 alone.
+    # Row 1's target is 1: nothing is left to lose against.
+    loss = _corpus([[1, 0, 5], [0, 1, 5]], mask=[[False] * 3, [True, False, True]], targets=(0, 1), windows=[1, 1])
+    assert loss == pytest.approx(math.log(1 + 1 / E), abs=1e-5)
 
 
 def test_rows_to_mask():

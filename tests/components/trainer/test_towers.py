@@ -5,7 +5,7 @@ import tensorflow as tf
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureSpec
 from components.trainer.noise import Noise
-from components.trainer.towers import CandidateTower, FeaturesTower, LayerNorm
+from components.trainer.towers import CandidateTower, CausalBlock, DistanceBias, FeaturesTower, LayerNorm
 from shortlist import keys
 from shortlist.config import types
 from tests.components.trainer import world as worlds
@@ -181,13 +181,34 @@ def test_dropout_acts_only_with_noise(trained, features):
     np.testing.assert_array_equal(outputs(None), outputs(None))
 
 
-def test_heads_split_the_width_and_stay_causal(world, features):
-    settings = worlds.settings(model={"query_tower": {"kind": "history", "heads": 2, "blocks": 1}})
-    model, _, _ = worlds.assemble(world, settings)
+@pytest.mark.parametrize("tower", [{"heads": 2, "blocks": 1}, {"heads": 2, "position_bias": True}], ids=str)
+def test_heads_split_the_width_and_stay_causal(world, features, tower):
+    model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": {"kind": "history", **tower}}))
+    _shake(model.query_tower)
     before = _outputs(model, _of(features, 1), [3, 5, 7], 3)
     after = _outputs(model, _of(features, 1), [3, 5, 8], 3)
     np.testing.assert_allclose(before[:3], after[:3], atol=1e-6)
     assert np.abs(before[3] - after[3]).max() > 1e-3
+
+
+def test_a_block_asked_for_some_places_says_what_it_says_there_of_all():
+    block = CausalBlock(types.HistoryTower(heads=2), 8, 6)
+    hidden = tf.random.stateless_normal([3, 5, 8], (1, 2))
+    everywhere = tf.reshape(block(hidden), [15, 8])
+    np.testing.assert_allclose(block(hidden, tf.constant([14, 0, 7])), tf.gather(everywhere, [14, 0, 7]), atol=1e-6)
+
+
+def test_distance_bias_is_a_score_for_each_number_of_places_ago():
+    bias = DistanceBias(2, 3)
+    bias.set_weights([np.array([[0.0, 1.0, 2.0], [5.0, 6.0, 7.0]])])
+    below = np.tril(bias(tf.constant(3)).numpy())
+    assert below.tolist() == [[[0, 0, 0], [1, 0, 0], [2, 1, 0]], [[5, 0, 0], [6, 5, 0], [7, 6, 5]]]
+
+
+def _shake(layer):
+    """Moves every weight off its start, where biases and tables are zero."""
+    for number, weight in enumerate(layer.trainable_weights):
+        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
 
 
 def test_layer_norm_by_hand():
