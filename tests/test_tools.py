@@ -6,6 +6,7 @@ import functools
 import hashlib
 import http.server
 import io
+import os
 import pathlib
 import tarfile
 import threading
@@ -103,3 +104,26 @@ def test_a_path_that_leaves_the_folder(repository):
 def test_nobody_has_it(repository):
     *_, told = tools.bring(_postgresql("0" * 64))
     assert "answered 404" in told
+
+
+def test_without_a_repository_and_without_mvn(repository, monkeypatch):
+    monkeypatch.delenv(tools.MAVEN_VARIABLE)
+    monkeypatch.setenv("PATH", "")
+    *_, told = tools.bring(_postgresql("0" * 64))
+    assert "there is no mvn on PATH, and SHORTLIST_MAVEN_URL is not set; tests of it are skipped" in told
+
+
+def test_by_mvn(repository, tmp_path, monkeypatch):
+    jar = _jar({"bin/postgres": b"elf"})
+    (tmp_path / "is.jar").write_bytes(jar)
+    mvn = tmp_path / "bin" / "mvn"
+    mvn.parent.mkdir()
+    mvn.write_text(f'#!/bin/sh\nfor last; do :; done\ncp "{tmp_path}/is.jar" "${{last#*=}}/pg.jar"\n')
+    mvn.chmod(0o755)
+    monkeypatch.delenv(tools.MAVEN_VARIABLE)
+    monkeypatch.setenv("PATH", f"{mvn.parent}:{os.environ['PATH']}")
+    *_, told = tools.bring(_postgresql("0" * 64))
+    assert f"mvn brought {hashlib.sha256(jar).hexdigest()[:12]}..., expected 000000000000...;" in told
+    tool = _postgresql(hashlib.sha256(jar).hexdigest())
+    assert len(list(tools.bring(tool))) == 1
+    assert [path.name for path in tools.FOLDER.iterdir()] == ["pg-1.0"]
