@@ -8,7 +8,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shortlist.report import shown, theme
 
@@ -284,7 +284,7 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
-def _grid(axes: Axes, axis: str) -> None:
+def _grid(axes: Axes, axis: Literal["x", "y"]) -> None:
     axes.grid(axis=axis, color=theme.GRID, linewidth=0.7)
     axes.set_axisbelow(True)
 
