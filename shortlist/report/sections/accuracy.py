@@ -35,7 +35,7 @@ def overall(facts: Facts) -> Section | None:
         blocks.append(seen)
     notes = [f"{_INDEPENDENT}{_clustered(facts)}; all contenders answered the same rows."]
     if measured.latest_blessed is None:
-        notes.append("There was no earlier blessed model that this one could be compared with.")
+        notes.append("No earlier blessed model stands beside it; the reason is among those of the verdict.")
     blocks.append(Notes("plain", notes))
     return Section(
         "accuracy",

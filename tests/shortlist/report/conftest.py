@@ -46,6 +46,7 @@ def _leave_files(workspace: Workspace) -> None:
         for epoch, ndcg in ((1, 0.05), (2, 0.11), (3, 0.1))
     ]
     _write(workspace, "Trainer/model/0/Format-Serving/assets.extra/shortlist.json", {"train": {"log": log}})
+    _write(workspace, "DataGate/report/0/report.json", {"drift": {"interactions": {"job": 0.25}}})
     _write(workspace, "Answers/answers/0/answers.json", _answers())
     statistics = statistics_pb2.DatasetFeatureStatisticsList()
     dataset = statistics.datasets.add(num_examples=100)

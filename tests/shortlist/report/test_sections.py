@@ -62,8 +62,9 @@ def test_queries_are_numbered_and_ids_are_not_told(told):
     assert "ann" not in json.dumps(told).split('"')
 
 
-def test_anomalies_are_told(told):
-    assert ["interactions", "job", "Examples contain values missing from the schema"] in _rows(told["data"], -1)
+def test_anomalies_and_drift_are_told(told):
+    assert ["interactions", "job", "Examples contain values missing from the schema"] in _rows(told["data"], -2)
+    assert _rows(told["data"], -1) == [["interactions", "job", "0.25"]]
 
 
 def test_text_has_the_same_tables(shop):
