@@ -26,11 +26,11 @@ import time
 from collections.abc import Sequence
 
 import yaml
-from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from benchmarks import direct_runner
 from shortlist.config import metadata
+from shortlist.lineage.client import open_store
 from shortlist.lineage.database import database
 from shortlist.lineage.store import Value
 from shortlist.summary import Fingerprints, Seconds, Status, Summary, write_summary
@@ -255,7 +255,7 @@ class Maker:
         self.workspace = Workspace(root, name, server)
         self._database = database(self.workspace)
         self._database.begin_run(_run_id(0))
-        self._store = metadata_store.MetadataStore(self._database.connection())
+        self._store = open_store(self._database.connection())
         self._contexts = {
             kind: self._store.put_context_type(pb.ContextType(name=kind))
             for kind in ("pipeline", "pipeline_run", "node", "execution_cache")

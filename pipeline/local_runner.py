@@ -17,6 +17,8 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils, tfx_ru
 from tfx.orchestration.portable.mlmd import common_utils, context_lib
 from tfx.proto.orchestration import local_deployment_config_pb2, pipeline_pb2
 
+from shortlist.lineage.client import open_store
+
 _Type: TypeAlias = metadata_store_pb2.ArtifactType | metadata_store_pb2.ContextType | metadata_store_pb2.ExecutionType
 
 
@@ -40,6 +42,15 @@ class Listener(Protocol):
 
     def node_failed(self, node_id: str, seconds: float) -> None:
         """Called when a node raised, before the exception goes on."""
+
+
+class _Metadata(metadata.Metadata):
+    """TFX's handle, which connects by a client of ours."""
+
+    def __enter__(self) -> _Metadata:
+        self._store = open_store(self._connection_config)
+        self._users += 1
+        return self
 
 
 class LocalRunner(tfx_runner.IrBasedRunner):
@@ -94,7 +105,7 @@ def _register_types(pipeline: pipeline_pb2.Pipeline, connection: metadata_store_
         kinds += [output.artifact_spec.type for output in node.outputs.outputs.values()]
         kinds += [channel.artifact_query.type for key in node.inputs.inputs.values() for channel in key.channels]
     distinct = {f"{type(kind).__name__} {kind}": kind for kind in kinds if kind.name}
-    with metadata.Metadata(connection) as handle:
+    with _Metadata(connection) as handle:
         for kind in distinct.values():
             _register_type(handle, kind)
 
@@ -120,7 +131,7 @@ def _launch(
     start = time.monotonic()
     execution_info = launcher.Launcher(
         pipeline_node=node,
-        mlmd_connection=metadata.Metadata(connection),
+        mlmd_connection=_Metadata(connection),
         pipeline_info=pipeline.pipeline_info,
         pipeline_runtime_spec=pipeline.runtime_spec,
         executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
@@ -134,6 +145,6 @@ def _was_cached(connection: metadata_store_pb2.ConnectionConfig, execution_info:
     execution_id = getattr(execution_info, "execution_id", None)
     if execution_id is None:
         return False
-    with metadata.Metadata(connection) as handle:
+    with _Metadata(connection) as handle:
         [execution] = handle.store.get_executions_by_id([execution_id])
     return execution.last_known_state == metadata_store_pb2.Execution.CACHED

@@ -21,6 +21,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from shortlist import endpoints
 from shortlist.config import metadata
 from shortlist.errors import BadInputError, ConfigError
+from shortlist.lineage.client import open_store
 from shortlist.lineage.database import PIPELINE, PIPELINE_RUN, Database
 from shortlist.workspace import Workspace
 
@@ -138,7 +139,7 @@ class ServerDatabase(Database):
         while True:
             with _stderr_kept() as said:
                 try:
-                    return metadata_store.MetadataStore(config)
+                    return open_store(config)
                 except RuntimeError as error:
                     why = str(error)
             if not _TABLES_UNDER_WAY.search(why) or time.monotonic() > until:

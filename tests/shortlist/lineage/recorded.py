@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pathlib
 
-from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.pusher import atomic
+from shortlist.lineage.client import open_store
 from shortlist.lineage.database import database
 from shortlist.workspace import Workspace
 
@@ -28,7 +28,7 @@ class Recorded:
         self.workspace = Workspace(root / "workspace", name, server)
         metadata = database(self.workspace)
         metadata.begin_run("run")
-        self.store = metadata_store.MetadataStore(metadata.connection())
+        self.store = open_store(metadata.connection())
         for name in ("pipeline", "pipeline_run", "node"):
             self.store.put_context_type(pb.ContextType(name=name))
         for name in ("Model", "PushedModel"):

@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as pb
 
 from benchmarks.lineage_store import NODES, PUSHED, Maker
 from shortlist.cli import served as by_hand
@@ -158,3 +159,32 @@ metadata:
     assert "Trainer" in done.stdout
     assert PASSWORD not in done.stdout
     assert took < 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "b\\n\\"c\\""}',
+        "back\\slash",
+        "\\",
+        "\\'; drop table artifact; --",
+        "'; drop table artifact; --",
+        "it''s 'so' \"so\" `so`",
+        "$0 $1 %s {0} ? :x",
+        "Ünïcode 漢字",
+        "🛒",
+        "line\nline\ttab",
+        "x" * 70_000,
+    ],
+    ids=lambda text: ascii(text)[:40],
+)
+def test_any_text_comes_back_as_it_was(server, two, text):
+    store = database(two[0]).writer()
+    kind = store.get_artifact_type("Model").id
+    artifact = pb.Artifact(type_id=kind, uri=f"/{text[:1000]}", state=pb.Artifact.LIVE)
+    artifact.custom_properties["text"].string_value = text
+    [stored] = store.put_artifacts([artifact])
+    [found] = store.get_artifacts_by_id([stored])
+    assert found.custom_properties["text"].string_value == text
+    assert found.uri == artifact.uri
+    assert artifact.custom_properties["text"].string_value == text
