@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import random
 import time
 from collections.abc import Iterator
 from typing import Protocol, TypeAlias
@@ -44,11 +45,21 @@ class Listener(Protocol):
         """Called when a node raised, before the exception goes on."""
 
 
+_CONNECTION_TRIES = 10
+
+
 class _Metadata(metadata.Metadata):
-    """TFX's handle, which connects by a client of ours."""
+    """TFX's handle, which connects by a client of ours, and as patiently as TFX."""
 
     def __enter__(self) -> _Metadata:
-        self._store = open_store(self._connection_config)
+        for more_tries in reversed(range(_CONNECTION_TRIES)):
+            try:
+                self._store = open_store(self._connection_config)
+                break
+            except RuntimeError:
+                if not more_tries:
+                    raise
+                time.sleep(random.random())  # noqa: S311
         self._users += 1
         return self
 
