@@ -1,6 +1,7 @@
-"""Draws the pictures of README and docs from the latest run, on a quiet machine: `python docs/make_pictures.py WORKSPACE`.
+"""Draws the pictures of README and docs from the latest run: `python docs/make_pictures.py WORKSPACE`.
 
-The terminal's is drawn by rich; the pages' are taken in the Chromium on PATH.
+Times and latency stand in them: take a run of a quiet machine. The terminal's is drawn by rich, the pages' are
+taken in the Chromium on PATH.
 """
 
 from __future__ import annotations
