@@ -1,7 +1,8 @@
-"""ML Metadata's client, mended for PostgreSQL."""
+"""ML Metadata's client, mended where a server differs from a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -21,10 +22,36 @@ def open_store(config: pb.ConnectionConfig) -> metadata_store.MetadataStore:
     """
     if config.HasField("postgresql"):
         return _PostgreSqlStore(config)
-    return metadata_store.MetadataStore(config)
+    return _ServerStore(config) if config.HasField("mysql") else metadata_store.MetadataStore(config)
 
 
-class _PostgreSqlStore(metadata_store.MetadataStore):
+class _ServerStore(metadata_store.MetadataStore):
+    """Answers in the order of what was asked, as a file does by itself.
+
+    PostgreSQL puts a changed row last. TFX, which pairs the outputs of a cached node with their keys by place, would
+    take one output for another, without a word.
+    """
+
+    def get_artifacts_by_id(self, artifact_ids: Any, *args: Any, **kwargs: Any) -> Any:
+        asked = list(artifact_ids)
+        return _in_order(dict.fromkeys(asked), super().get_artifacts_by_id(asked, *args, **kwargs))
+
+    def get_executions_by_id(self, execution_ids: Any, *args: Any, **kwargs: Any) -> Any:
+        asked = list(execution_ids)
+        return _in_order(dict.fromkeys(asked), super().get_executions_by_id(asked, *args, **kwargs))
+
+    def get_artifact_types_by_id(self, type_ids: Any, *args: Any, **kwargs: Any) -> Any:
+        # One a question here, also where two ask the same.
+        asked = list(type_ids)
+        return _in_order(asked, super().get_artifact_types_by_id(asked, *args, **kwargs))
+
+
+def _in_order(ids: Iterable[int], found: Iterable[Any]) -> list[Any]:
+    by_id = {proto.id: proto for proto in found}
+    return [by_id[asked] for asked in ids if asked in by_id]
+
+
+class _PostgreSqlStore(_ServerStore):
     r"""Keeps backslashes from ML Metadata 1.16, which takes the quotes off PostgreSQL's `E'...'` and not the `E`.
 
     What follows would be read as SQL: a syntax error at best. In the database a control character stands for each

@@ -190,3 +190,17 @@ def test_any_text_comes_back_as_it_was(server, two, text):
     assert found.custom_properties["text"].string_value == text
     assert found.uri == artifact.uri
     assert artifact.custom_properties["text"].string_value == text
+
+
+def test_answers_come_in_the_order_of_the_questions(server, two):
+    store = database(two[0]).writer()
+    models, pushed = (store.get_artifact_type(name).id for name in ("Model", "PushedModel"))
+    kinds = [models, pushed, models]
+    ids = store.put_artifacts([pb.Artifact(type_id=kind, uri=str(place)) for place, kind in enumerate(kinds)])
+    # PostgreSQL moves what is changed to the end of the table.
+    [first] = store.get_artifacts_by_id(ids[:1])
+    first.state = pb.Artifact.LIVE
+    store.put_artifacts([first])
+    assert [artifact.uri for artifact in store.get_artifacts_by_id(ids)] == ["0", "1", "2"]
+    assert [artifact.uri for artifact in store.get_artifacts_by_id(ids[::-1])] == ["2", "1", "0"]
+    assert [kind.name for kind in store.get_artifact_types_by_id(kinds)] == ["Model", "PushedModel", "Model"]
