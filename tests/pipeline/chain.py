@@ -29,26 +29,37 @@ def Make(
 @tfx.dsl.components.component
 def Judge(
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
+    evaluation: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     blessing: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelBlessing],
 ):
+    evaluation.set_string_custom_property("is", "the evaluation")
     blessing.set_string_custom_property("of", model.get_string_custom_property("made_by"))
 
 
 @tfx.dsl.components.component
 def Push(
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
+    evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     pushed_model: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.PushedModel],
+    run_id: tfx.dsl.components.Parameter[str],
 ):
+    assert evaluation.get_string_custom_property("is") == "the evaluation"
     assert blessing.get_string_custom_property("of") == model.get_string_custom_property("made_by")
-    pushed_model.set_int_custom_property("pushed", 1)
+    pushed_model.set_string_custom_property("by", run_id)
 
 
 def run(workspace: Workspace, run_id: str) -> dict[str, bool]:
     """Runs the three nodes and returns which came from the cache."""
     make = Make(name=workspace.name)
     judge = Judge(model=make.outputs["model"])
-    push = Push(model=make.outputs["model"], blessing=judge.outputs["blessing"])
+    # Never from the cache: it looks at what the cache gives.
+    push = Push(
+        model=make.outputs["model"],
+        evaluation=judge.outputs["evaluation"],
+        blessing=judge.outputs["blessing"],
+        run_id=run_id,
+    )
     chain = tfx.dsl.Pipeline(
         pipeline_name=workspace.name,
         pipeline_root=str(workspace.pipeline_root),
