@@ -79,12 +79,14 @@ def _elsewhere(path: pathlib.Path, token: str):
 
 
 def test_workers_without_this_package(engine, tmp_path):
-    older = tmp_path / "older" / "shortlist"
-    older.mkdir(parents=True)
-    (older / "__init__.py").touch()
-    with beam_services.beams_own_pool(tmp_path, older.parent) as address:
+    older = tmp_path / "older"
+    older.mkdir()
+    # No package: what an editable install adds to one would be found.
+    (older / "shortlist.py").touch()
+    with beam_services.beams_own_pool(tmp_path, older) as address:
         told = _refusal(engine.model_copy(update={"worker_endpoint": address}), tmp_path)
-    assert "expected workers that have this package, got: No module named 'shortlist.engines'; install it and" in told
+    assert "expected workers that have this package, got: No module named 'shortlist.engines'; " in told
+    assert "install it and the locked stack into their environment" in told
 
 
 def test_dead_endpoints_are_told_in_seconds(engine, tmp_path):
