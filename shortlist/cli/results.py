@@ -136,10 +136,9 @@ def _print_verdict(summary: Summary, console: Console) -> None:
 def _print_next(
     summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
 ) -> None:
-    for name, file in (("Report", "report.html"), ("Summary", summary_path.name), ("Log", "run.log")):
+    for name, file in (("Report", "report.html"), ("Log", "run.log")):
         if summary_path.with_name(file).exists():
             console.print(f"{name:<10}{summary_path.with_name(file)}", markup=False)
     if summary.pushed and config_path is not None:
-        console.print()
         console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
         console.print(f"          .venv/bin/shortlist lineage --config {config_path}")
