@@ -15,7 +15,7 @@ from pipeline import collect, schemas
 from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
-from shortlist import memory, resources, table_fingerprints
+from shortlist import memory, resources, stopping, table_fingerprints
 from shortlist.cause import first_cause
 from shortlist.config import types
 from shortlist.errors import ResourceError, ShortlistError
@@ -83,7 +83,7 @@ def run_pipeline(
         return summary
 
     try:
-        with resources.shortage_told(workspace.root):
+        with stopping.insisted(), resources.shortage_told(workspace.root):
             LocalRunner(run_id, timed, metadata.connection()).run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _bury(workspace, "interrupted")

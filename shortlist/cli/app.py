@@ -8,6 +8,7 @@ import click
 import typer
 from rich.console import Console
 
+from shortlist import stopping
 from shortlist.cli import (
     compile,
     data,
@@ -20,7 +21,6 @@ from shortlist.cli import (
     run,
     runs,
     schema,
-    signals,
     submit,
     worker,
 )
@@ -52,7 +52,7 @@ app.add_typer(schema.app, name="schema")
 
 def main() -> None:
     """Runs a command; every error that a user can act on is one sentence on stderr."""
-    signals.stop_when_asked()
+    stopping.stop_when_asked()
     try:
         code = app(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -69,7 +69,7 @@ def main() -> None:
         code = error.exit_code
     # Typer turns Ctrl-C into this code, too.
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
-        _stderr().print(signals.SENTENCE)
+        _stderr().print(stopping.SENTENCE)
     sys.exit(int(code or 0))
 
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, number: signal.Signals) -> None:
     start = time.monotonic()
     victim.process.send_signal(number)
-    assert victim.process.wait(30) == 128 + number
+    assert victim.process.wait(30) == 128 + number, victim.output
     assert time.monotonic() - start < 12
     *_, last = victim.output.splitlines()
     assert last == "Interrupted: the same command goes on from what was finished."
