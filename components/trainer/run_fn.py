@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
-import tensorflow as tf
-import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import checkpoints, export, losses, portable, training
-from components.trainer import corpus as corpora
-from components.trainer.dataset import WindowReader
-from components.trainer.features import feature_specs
-from components.trainer.model import RetrievalModel
+from components.trainer.assembled import Assembled, Inputs, files_of
+from components.trainer.corpus import Corpus
 from components.trainer.settings import Settings
-from components.transform.outputs import vocabulary_size
-from shortlist import keys
 from shortlist.config import types
 from shortlist.model_files import TOWERS_DIR
 
@@ -27,6 +22,31 @@ SPLIT_FINGERPRINT = "split_fingerprint"
 CHECKPOINT_ROOT = "checkpoint_root"
 
 
+def read(fn_args: FnArgs) -> Assembled:
+    """Returns what TFX's arguments name, read.
+
+    Args:
+      fn_args: `custom_config` is `Settings.to_json()`, `code_sha256` and the keys above.
+    """
+    config = fn_args.custom_config
+    inputs = Inputs(files_of([config[CANDIDATES]]), config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path)
+    return Assembled.read(Settings.from_json(config), inputs)
+
+
+def write(parts: Assembled, fn_args: FnArgs, history: dict[str, Any]) -> None:
+    """Writes the trained model to `fn_args.serving_model_dir`, its portable towers beside it."""
+    export.export(
+        export.ServingModule(parts.model, parts.reader, parts.corpus, parts.settings),
+        fn_args.serving_model_dir,
+        parts.settings,
+        parts.corpus,
+        fn_args.custom_config[SPLIT_FINGERPRINT],
+        {**history, "logq_clipped_candidates": _clipped(parts.settings, parts.corpus)},
+    )
+    towers = portable.PortableTowers(parts.model, parts.reader, parts.corpus, parts.settings, parts.candidate_transform)
+    towers.save(os.path.join(os.path.dirname(fn_args.serving_model_dir), TOWERS_DIR))
+
+
 def run_fn(fn_args: FnArgs) -> None:
     """Trains one model and writes it to `fn_args.serving_model_dir`.
 
@@ -34,52 +54,38 @@ def run_fn(fn_args: FnArgs) -> None:
     checkpoints are removed when the model is written and not before.
 
     Args:
-      fn_args: TFX's arguments; `custom_config` is `Settings.to_json()`, `code_sha256` and the keys above.
+      fn_args: TFX's arguments, see `read`.
     """
-    config = fn_args.custom_config
-    settings = Settings.from_json(config)
-    tf.keras.utils.set_random_seed(settings.train.seed)
-    candidate_transform = tft.TFTransformOutput(config[CANDIDATE_TRANSFORM])
-    window_transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    corpus = corpora.load_corpus(
-        _files([config[CANDIDATES]]), settings.candidate_features, candidate_transform, window_transform
-    )
-    settings.check_fits(corpus.size)
-    reader = WindowReader(settings, corpus.ids, window_transform)
-    model = RetrievalModel(
-        settings,
-        corpus,
-        feature_specs(settings.query_features, window_transform),
-        feature_specs(settings.candidate_features, candidate_transform),
-        vocabulary_size(window_transform, keys.QUERY_ID),
-    )
-    identity = _identity(fn_args, settings)
-    checkpoints.prune(config[CHECKPOINT_ROOT], identity)
-    checkpoint_dir = os.path.join(config[CHECKPOINT_ROOT], identity)
+    parts = read(fn_args)
+    checkpoint_dir = checkpoints_of(fn_args, parts.settings)
     history = training.fit(
-        model,
-        reader,
-        training.Files(train=_files(fn_args.train_files), eval=_files(fn_args.eval_files)),
-        settings,
-        num_targets=int(corpus.counts.sum()),
+        parts.model,
+        parts.reader,
+        training.Files(train=files_of(fn_args.train_files), eval=files_of(fn_args.eval_files)),
+        parts.settings,
+        num_targets=int(parts.corpus.counts.sum()),
         run_dir=fn_args.model_run_dir,
         checkpoint_dir=checkpoint_dir,
     )
-    history["logq_clipped_candidates"] = _clipped(settings, corpus)
-    export.export(
-        export.ServingModule(model, reader, corpus, settings),
-        fn_args.serving_model_dir,
-        settings,
-        corpus,
-        config[SPLIT_FINGERPRINT],
-        history,
-    )
-    towers = portable.PortableTowers(model, reader, corpus, settings, candidate_transform)
-    towers.save(os.path.join(os.path.dirname(fn_args.serving_model_dir), TOWERS_DIR))
+    write(parts, fn_args, history)
     checkpoints.remove(checkpoint_dir)
 
 
-def _clipped(settings: Settings, corpus: corpora.Corpus) -> int:
+def checkpoints_of(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
+    """Returns the folder of exactly this training's checkpoints, and removes what died long ago beside it.
+
+    Args:
+      fn_args: TFX's arguments.
+      settings: What is trained.
+      more: What else decides how the training comes out, as JSON.
+    """
+    root = fn_args.custom_config[CHECKPOINT_ROOT]
+    identity = _identity(fn_args, settings, *more)
+    checkpoints.prune(root, identity)
+    return os.path.join(root, identity)
+
+
+def _clipped(settings: Settings, corpus: Corpus) -> int:
     loss = settings.train.loss
     if not isinstance(loss, types.InBatchLoss) or not loss.logq:
         return 0
@@ -87,18 +93,9 @@ def _clipped(settings: Settings, corpus: corpora.Corpus) -> int:
     return losses.count_clipped(frequencies, settings.train.batch_size, loss.uniform_negatives)
 
 
-def _files(patterns: list[str]) -> list[str]:
-    return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-
-
-def _identity(fn_args: FnArgs, settings: Settings) -> str:
+def _identity(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
     """Names what a checkpoint belongs to: settings, code, and the bytes of every input."""
     config = fn_args.custom_config
-    text = json.dumps([settings.to_json(), config["code_sha256"], config[SPLIT_FINGERPRINT]], sort_keys=True)
-    graphs = [config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path]
-    files = _files([*fn_args.train_files, *fn_args.eval_files, config[CANDIDATES]])
-    return checkpoints.identity(text, [*files, *(path for graph in graphs for path in _files_below(graph))])
-
-
-def _files_below(folder: str) -> list[str]:
-    return [os.path.join(parent, name) for parent, _, names in tf.io.gfile.walk(folder) for name in names]
+    text = json.dumps([settings.to_json(), config["code_sha256"], config[SPLIT_FINGERPRINT], *more], sort_keys=True)
+    inputs = Inputs(files_of([config[CANDIDATES]]), config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path)
+    return checkpoints.identity(text, [*files_of([*fn_args.train_files, *fn_args.eval_files]), *inputs.files])

@@ -8,8 +8,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -27,6 +27,7 @@ NDCG = "ndcg_at_10"
 TOP_10 = "top_10"
 SAVE_EVERY_SECONDS = 300.0
 _CUTOFF = 10
+_NOT_EVALUATED = {NDCG: None, TOP_10: None}
 
 
 class WarmUpSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -92,6 +93,7 @@ def fit(
     num_targets: int,
     run_dir: str,
     checkpoint_dir: str,
+    time_is_up: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Trains the model in place and leaves it with its best weights.
 
@@ -107,29 +109,108 @@ def fit(
       num_targets: Train targets in all windows.
       run_dir: For TensorBoard logs and `progress.jsonl`, one line an evaluation.
       checkpoint_dir: For the checkpoints of exactly this training, see `checkpoints.identity`.
+      time_is_up: Asked after each evaluation; where it says so, training ends there.
 
     Returns:
-      `epochs`, `steps`, `best_epoch`, `best_ndcg_at_10`, `best_top_10`, `seconds` and `log`, the lines of
-      `progress.jsonl`.
+      `epochs`, `steps`, `planned_steps`, `best_epoch`, `best_step`, `best_ndcg_at_10`, `best_top_10`, `seconds` and
+      `log`, the lines of `progress.jsonl`.
     """
     train = settings.train
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
-    optimizer = make_optimizer(model, train, steps_per_epoch * train.epochs)
-    state = _RunState(model, optimizer, run_dir, checkpoint_dir)
+    planned = steps_per_epoch * train.epochs
     eval_batches = dataset.eval_batches(reader, files.eval)
-    train_batches = dataset.train_batches(reader, files.train, settings, state.epoch + 1, train.epochs)
+    plan = _Plan(steps_per_epoch, last_epoch=train.epochs, last_step=planned, scheduled_steps=planned)
+    history = _train(
+        model,
+        reader,
+        files.train,
+        settings,
+        plan,
+        run_dir,
+        checkpoint_dir,
+        lambda: evaluate(model, eval_batches),
+        time_is_up,
+    )
+    return {**history, "planned_steps": planned}
+
+
+def refit(
+    model: RetrievalModel,
+    reader: WindowReader,
+    train_files: Sequence[str],
+    settings: Settings,
+    measured: Mapping[str, Any],
+    num_targets: int,
+    run_dir: str,
+    checkpoint_dir: str,
+) -> dict[str, Any]:
+    """Trains the model in place for exactly the steps that were best for another one, with its learning rates.
+
+    Nothing is held out, so that nothing is evaluated; it resumes as `fit` does.
+
+    Args:
+      model: Fresh.
+      reader: Parses the windows.
+      train_files: gz TFRecord files of the windows.
+      settings: The train section, as the other model's.
+      measured: What `fit` returned for the other model.
+      num_targets: Train targets in all windows.
+      run_dir: As for `fit`.
+      checkpoint_dir: As for `fit`.
+
+    Returns:
+      What `fit` does; metrics are None.
+    """
+    steps_per_epoch = dataset.count_train_batches(train_files, settings, num_targets)
+    steps = int(measured["best_step"])
+    plan = _Plan(
+        steps_per_epoch,
+        last_epoch=-(-steps // steps_per_epoch),
+        last_step=steps,
+        scheduled_steps=int(measured["planned_steps"]),
+    )
+    return _train(model, reader, train_files, settings, plan, run_dir, checkpoint_dir, lambda: dict(_NOT_EVALUATED))
+
+
+class _Plan(NamedTuple):
+    """How long to train."""
+
+    steps_per_epoch: int
+    last_epoch: int
+    last_step: int
+    """Within the last epoch."""
+    scheduled_steps: int
+    """Over which the learning rate rises and falls."""
+
+
+def _train(
+    model: RetrievalModel,
+    reader: WindowReader,
+    train_files: Sequence[str],
+    settings: Settings,
+    plan: _Plan,
+    run_dir: str,
+    checkpoint_dir: str,
+    evaluated: Callable[[], dict[str, float | None]],
+    time_is_up: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Trains by a plan, from the last checkpoint on, until `evaluated` gets no better; see `fit`."""
+    train = settings.train
+    optimizer = make_optimizer(model, train, plan.scheduled_steps)
+    state = _RunState(model, optimizer, run_dir, checkpoint_dir)
+    train_batches = dataset.train_batches(reader, train_files, settings, state.epoch + 1, plan.last_epoch)
     step = _step_function(model, optimizer, state.loss_sum, train_batches.element_spec)
-    batches = iter(train_batches.skip(state.step - state.epoch * steps_per_epoch))
-    for epoch in range(state.epoch + 1, train.epochs + 1):
-        if state.stale >= train.patience:
+    batches = iter(train_batches.skip(state.step - state.epoch * plan.steps_per_epoch))
+    for epoch in range(state.epoch + 1, plan.last_epoch + 1):
+        if state.stale >= train.patience or (state.log and time_is_up()):
             break
-        note = state.told(epoch, train.epochs)
-        for done in range(state.step, epoch * steps_per_epoch):
+        note = state.told(epoch, plan.last_epoch)
+        for done in range(state.step, min(epoch * plan.steps_per_epoch, plan.last_step)):
             step(next(batches))
-            progress.tell(done + 1, steps_per_epoch * train.epochs, "steps", note)
+            progress.tell(done + 1, plan.last_step, "steps", note)
             state.save_if_due()
-        if epoch % train.eval_every_epochs == 0 or epoch == train.epochs:
-            state.record(epoch, float(optimizer.learning_rate.numpy()), evaluate(model, eval_batches))
+        if epoch % train.eval_every_epochs == 0 or epoch == plan.last_epoch:
+            state.record(epoch, float(optimizer.learning_rate.numpy()), evaluated())
         state.end_epoch(epoch)
     return state.finish()
 
@@ -242,6 +323,7 @@ class _RunState:
             "epochs": self.log[-1]["epoch"],
             "steps": self.log[-1]["step"],
             "best_epoch": self.best["epoch"],
+            "best_step": self.best["step"],
             f"best_{NDCG}": self.best[NDCG],
             f"best_{TOP_10}": self.best[TOP_10],
             "seconds": self.log[-1]["seconds"],

@@ -152,3 +152,26 @@ def test_biases_and_norms_do_not_decay(trained):
     decaying = [weight for weight in model.trainable_variables if optimizer._use_weight_decay(weight)]
     assert decaying
     assert all(weight.shape.rank == 2 for weight in decaying)
+
+
+def test_a_refit_takes_the_steps_that_were_best_and_the_same_learning_rates(unbroken, world, tmp_path):
+    model, history, _ = unbroken
+    assert history["best_step"] == next(
+        line["step"] for line in history["log"] if line["epoch"] == history["best_epoch"]
+    )
+    settings = _settings()
+    again, reader, corpus = worlds.assemble(world, settings)
+    args = (history, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints"))
+    found = training.refit(again, reader, world.windows["train"], settings, *args)
+    assert found["steps"] == history["best_step"]
+    assert found[f"best_{training.NDCG}"] is None
+    # On the very rows of the measured model it is the measured model.
+    np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
+
+
+def test_a_refit_may_end_within_an_epoch(world, tmp_path):
+    settings = _settings()
+    model, reader, corpus = worlds.assemble(world, settings)
+    recipe = {"best_step": 5, "planned_steps": 40}
+    args = (recipe, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints"))
+    assert training.refit(model, reader, world.windows["train"], settings, *args)["steps"] == 5

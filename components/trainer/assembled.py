@@ -1,0 +1,77 @@
+"""A fresh model and all that it is trained on, from the folders of a run's artifacts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.trainer.corpus import Corpus, load_corpus
+from components.trainer.dataset import WindowReader
+from components.trainer.features import feature_specs
+from components.trainer.model import RetrievalModel
+from components.trainer.settings import Settings
+from components.transform.outputs import vocabulary_size
+from shortlist import keys
+
+
+class Inputs(NamedTuple):
+    """Where the catalogue and the two transform graphs are."""
+
+    candidates: Sequence[str]
+    """gz TFRecord files of flat candidates."""
+    candidate_transform: str
+    """The catalogue's transform graph."""
+    window_transform: str
+    """The windows' transform graph."""
+
+    @property
+    def files(self) -> list[str]:
+        """All of their files."""
+        graphs = (self.candidate_transform, self.window_transform)
+        return [*self.candidates, *(path for graph in graphs for path in _files_below(graph))]
+
+
+class Assembled(NamedTuple):
+    """A fresh model, and what it stands on."""
+
+    settings: Settings
+    corpus: Corpus
+    reader: WindowReader
+    model: RetrievalModel
+    candidate_transform: tft.TFTransformOutput
+
+    @classmethod
+    def read(cls, settings: Settings, inputs: Inputs) -> Assembled:
+        """Reads the inputs and makes a model, seeded.
+
+        Raises:
+          ConfigError: The loss cannot fit into memory.
+          DataError: The catalogue is empty or an id is in it twice.
+        """
+        tf.keras.utils.set_random_seed(settings.train.seed)
+        candidate_transform = tft.TFTransformOutput(inputs.candidate_transform)
+        window_transform = tft.TFTransformOutput(inputs.window_transform)
+        corpus = load_corpus(inputs.candidates, settings.candidate_features, candidate_transform, window_transform)
+        settings.check_fits(corpus.size)
+        reader = WindowReader(settings, corpus.ids, window_transform)
+        model = RetrievalModel(
+            settings,
+            corpus,
+            feature_specs(settings.query_features, window_transform),
+            feature_specs(settings.candidate_features, candidate_transform),
+            vocabulary_size(window_transform, keys.QUERY_ID),
+        )
+        return cls(settings, corpus, reader, model, candidate_transform)
+
+
+def files_of(patterns: Iterable[str]) -> list[str]:
+    """Returns the files of patterns, sorted."""
+    return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+
+
+def _files_below(folder: str) -> list[str]:
+    return [os.path.join(parent, name) for parent, _, names in tf.io.gfile.walk(folder) for name in names]
