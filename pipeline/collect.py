@@ -10,6 +10,7 @@ from tfx.utils import path_utils
 
 from components.evaluator import verdict
 from components.table_example_gen.component import NODE_IDS
+from pipeline import tuned
 from pipeline.diagnosis import diagnose
 from shortlist import fingerprints
 from shortlist.config import types
@@ -62,14 +63,16 @@ def collect(
     pushed = _pushed(_output(nodes, "Pusher", "pushed_model"))
     status, reasons = _status(nodes, blessing, pushed)
     protocol, index = _protocol(config, windows), _index(_output(nodes, "Indexer", "model"))
-    training = _training(_output(nodes, "Trainer", "model"))
+    model = _output(nodes, "Trainer", "model")
+    training, tuning = _training(model), tuned.tuning(_output(nodes, "Tuner", "tuner_results"), model)
+    trained = tuned.with_values(config, tuning.used) if tuning else config
     return Summary(
         run_id=run_id,
         pipeline=config.name,
         status=status,
         reasons=reasons,
         warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows),
-        advice=diagnose(config, protocol, metrics, training, index),
+        advice=diagnose(trained, protocol, metrics, training, index),
         protocol=protocol,
         data=_data(nodes, windows),
         metrics=metrics,
@@ -77,6 +80,7 @@ def collect(
         blessing=blessing,
         index=index,
         pushed=pushed,
+        tuning=tuning,
         training=training,
         cached=[node for node, execution in nodes.items() if execution.state == "CACHED"],
         seconds=Seconds(total=round(total_seconds, 3), components=seconds),

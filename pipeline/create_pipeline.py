@@ -20,6 +20,7 @@ from components.table_example_gen.component import TableExampleGen
 from components.table_example_gen.spec import Kind, Unit
 from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
+from components.tuner.component import RetrievalTuner
 from components.windows.component import Windows
 from pipeline.place import Place, Text, ThisMachine
 from shortlist import fingerprints
@@ -117,14 +118,22 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
     )
     candidate_transform.add_upstream_node(gate)
 
+    trained_on = {
+        "examples": windows.outputs["examples"],
+        "schema": windows.outputs["schema"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "candidates": candidates.examples,
+        "candidate_transform_graph": candidate_transform.outputs["transform_graph"],
+    }
+
+    # Better settings than the config's, if they are searched for: by eval, in a given time.
+    tuner = RetrievalTuner(**trained_on, config=config) if config.tune.enabled else None
+
     # The two towers.
     trainer = RetrievalTrainer(
-        examples=windows.outputs["examples"],
-        schema=windows.outputs["schema"],
-        transform_graph=transform.outputs["transform_graph"],
-        candidates=candidates.examples,
-        candidate_transform_graph=candidate_transform.outputs["transform_graph"],
+        **trained_on,
         config=config,
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
     )
 
     # What the new model has to match: the latest blessed one, which its own towers put before today's catalogue.
@@ -189,6 +198,7 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
             windows,
             transform,
             candidate_transform,
+            *([tuner] if tuner else []),
             trainer,
             *blessed_model.nodes,
             baseline,

@@ -11,7 +11,7 @@ import time
 import yaml
 
 from components.table_example_gen.spec import Unit, table_spec
-from pipeline import collect, schemas
+from pipeline import collect, schemas, tuned
 from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
@@ -23,7 +23,7 @@ from shortlist.lineage import journal
 from shortlist.lineage.database import database
 from shortlist.report.write import write_report
 from shortlist.summary import Status, Summary, write_summary
-from shortlist.workspace import Workspace
+from shortlist.workspace import TUNED_FILE, Workspace
 
 
 class RunFailed(ShortlistError):
@@ -59,7 +59,7 @@ def run_pipeline(
     start = time.monotonic()
     timed = _Timed(listener)
     sources = pinned_sources(config, workspace, data_root, timestamp_unit)
-    _write_config(config, workspace.run_dir(run_id))
+    _write_config(config, workspace.run_dir(run_id) / "config.yaml")
     metadata = database(workspace)
     metadata.begin_run(run_id)
     _bury(workspace, "its process died")
@@ -78,6 +78,9 @@ def run_pipeline(
         if status is not None:
             summary = summary.model_copy(update={"status": status, "reasons": [reason or ""]})
         write_summary(summary, workspace.run_dir(run_id))
+        if summary.tuning is not None:
+            best = tuned.with_values(config, summary.tuning.winner.values)
+            _write_config(best, workspace.run_dir(run_id) / TUNED_FILE)
         workspace.point_latest_at(run_id)
         _report(workspace, run_id)
         return summary
@@ -164,6 +167,6 @@ def pinned_sources(
     return Sources(os.fspath(data_root), content_sha256, schema_files, timestamp_unit)
 
 
-def _write_config(config: types.Config, run_dir: pathlib.Path) -> None:
+def _write_config(config: types.Config, path: pathlib.Path) -> None:
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (run_dir / "config.yaml").write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")

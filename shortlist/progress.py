@@ -26,12 +26,13 @@ class Progress:
 Listener = Callable[[Progress], None]
 _listeners: list[Listener] = []
 _counts: dict[str, int] = {}
+_notes: list[str] = []
 
 
 def tell(done: int, total: int | None, unit: str, note: str = "") -> None:
     """Says how far the step is."""
     for listener in _listeners:
-        listener(Progress(done, total, unit, note))
+        listener(Progress(done, total, unit, _notes[-1] if _notes else note))
 
 
 def count(more: int, unit: str) -> None:
@@ -44,6 +45,16 @@ def count(more: int, unit: str) -> None:
 def restart() -> None:
     """Counts from zero: another step began."""
     _counts.clear()
+
+
+@contextlib.contextmanager
+def noted(note: str) -> Iterator[None]:
+    """Has a note of a larger step stand in place of those that are told within its body."""
+    _notes.append(note)
+    try:
+        yield
+    finally:
+        _notes.pop()
 
 
 @contextlib.contextmanager

@@ -6,8 +6,11 @@ import enum
 import json
 import os
 import pathlib
+from typing import Literal
 
 import pydantic
+
+from shortlist.config.tune import Value
 
 SCHEMA_VERSION = 1
 
@@ -81,6 +84,49 @@ class IndexSummary(Part):
     """What two test queries' top 10 share, on average."""
 
 
+class Trial(Part):
+    """One set of values that was tried before training."""
+
+    number: int
+    """From 1, the config itself."""
+    values: dict[str, Value]
+    """By the settings' dotted names."""
+    score: float | None = None
+    """The objective on eval at the trial's best epoch; null where it failed."""
+    epochs: int | None = None
+    seconds: float | None = None
+    problem: str = ""
+    """Why it failed."""
+
+
+class Tuning(Part):
+    """The search for better settings."""
+
+    objective: str
+    """The eval metric that the best trial has most of."""
+    best: int
+    """Number of the best trial."""
+    trials: list[Trial]
+    """In the order in which they ran."""
+    seconds: float
+    ended_by: Literal["max_trials", "minutes", "space"]
+    """What ended the search: enough trials, the time box, or that there was nothing else to try."""
+    used: dict[str, Value] = {}
+    """What the trained model says that it was trained with, by the same names; empty where none was trained."""
+
+    @property
+    def winner(self) -> Trial:
+        """The best trial."""
+        return next(trial for trial in self.trials if trial.number == self.best)
+
+
+ENDED_BY = {
+    "max_trials": "as many as tune.max_trials allows",
+    "minutes": "until tune.minutes were over",
+    "space": "until there was nothing else to try",
+}
+
+
 class Pushed(Part):
     """What is being served since."""
 
@@ -123,6 +169,8 @@ class Summary(Part):
     blessing: Blessing | None = None
     index: IndexSummary | None = None
     pushed: Pushed | None = None
+    tuning: Tuning | None = None
+    """Null where nothing was searched."""
     training: dict[str, float] = {}
     """Epochs run, best epoch, train seconds and eval metrics at the best epoch."""
     cached: list[str] = []

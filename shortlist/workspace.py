@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shortlist.config.metadata import Server
     from shortlist.config.types import Config
 
+TUNED_FILE = "tuned.yaml"
+"""In a run's folder: its config with the values that its search found."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
@@ -29,6 +32,7 @@ class Workspace:
     serving/<name>/<version>/   what is served, in TF Serving's layout
     runs/<run id>/              report.html, summary.json, run.log and the config of each run
     runs/latest                 link to the newest of them
+    ablations/<key>/            what a training of `shortlist ablate` came to
     """
 
     root: pathlib.Path

@@ -47,6 +47,7 @@ class RetrievalTrainer(tfx.components.Trainer):
         candidates: types.BaseChannel,
         candidate_transform_graph: types.BaseChannel,
         config: Config,
+        hyperparameters: types.BaseChannel | None = None,
     ):
         """Wires the node.
 
@@ -57,6 +58,7 @@ class RetrievalTrainer(tfx.components.Trainer):
           candidates: Flat examples of the catalogue.
           candidate_transform_graph: Of the catalogue.
           config: The model and train sections and the features become the node's cache key.
+          hyperparameters: What a Tuner found; its values are used in place of the config's.
         """
         custom_config = {
             **Settings.from_config(config).to_json(),
@@ -71,6 +73,7 @@ class RetrievalTrainer(tfx.components.Trainer):
                 transform_graph=transform_graph,
                 candidates=candidates,
                 candidate_transform_graph=candidate_transform_graph,
+                hyperparameters=hyperparameters,
                 run_fn=f"{run_fn.__name__}.{run_fn.run_fn.__name__}",
                 train_args=tfx.proto.TrainArgs(),
                 eval_args=tfx.proto.EvalArgs(),

@@ -24,18 +24,30 @@ class Executor(executor.GenericExecutor):
         exec_properties: dict[str, Any],
     ) -> fn_args_utils.FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
-        [windows] = input_dict["examples"]
         fn_args.custom_config = {
             **fn_args.custom_config,
-            run_fn.CANDIDATES: io_utils.all_files_pattern(
-                artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL)
-            ),
-            run_fn.CANDIDATE_TRANSFORM: artifact_utils.get_single_uri(input_dict["candidate_transform_graph"]),
-            # Beside the outputs of all executions: one that is killed must leave something to the next.
-            run_fn.CHECKPOINT_ROOT: os.path.join(_node_dir(fn_args.model_run_dir), "checkpoints"),
-            run_fn.SPLIT_FINGERPRINT: windows.get_string_custom_property(run_fn.SPLIT_FINGERPRINT),
+            **more_inputs(input_dict, fn_args.model_run_dir),
         }
         return fn_args
+
+
+def more_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, str]:
+    """Returns what `run_fn.read` looks for in custom_config.
+
+    Args:
+      input_dict: The node's inputs, `candidates` and `candidate_transform_graph` among them.
+      output_uri: Of any output of this execution.
+    """
+    [windows] = input_dict["examples"]
+    return {
+        run_fn.CANDIDATES: io_utils.all_files_pattern(
+            artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL)
+        ),
+        run_fn.CANDIDATE_TRANSFORM: artifact_utils.get_single_uri(input_dict["candidate_transform_graph"]),
+        # Beside the outputs of all executions: one that is killed must leave something to the next.
+        run_fn.CHECKPOINT_ROOT: os.path.join(_node_dir(output_uri), "checkpoints"),
+        run_fn.SPLIT_FINGERPRINT: windows.get_string_custom_property(run_fn.SPLIT_FINGERPRINT),
+    }
 
 
 def _node_dir(artifact_uri: str) -> str:

@@ -26,11 +26,15 @@ def read(fn_args: FnArgs) -> Assembled:
     """Returns what TFX's arguments name, read.
 
     Args:
-      fn_args: `custom_config` is `Settings.to_json()`, `code_sha256` and the keys above.
+      fn_args: `custom_config` is `Settings.to_json()`, `code_sha256` and the keys above. The values of
+        `hyperparameters`, KerasTuner's by dotted name, come before the config's.
     """
     config = fn_args.custom_config
     inputs = Inputs(files_of([config[CANDIDATES]]), config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path)
-    return Assembled.read(Settings.from_json(config), inputs)
+    settings = Settings.from_json(config)
+    if fn_args.hyperparameters:
+        settings = settings.with_values(fn_args.hyperparameters["values"])
+    return Assembled.read(settings, inputs)
 
 
 def write(parts: Assembled, fn_args: FnArgs, history: dict[str, Any]) -> None:

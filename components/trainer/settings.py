@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist.config import types
+from shortlist.config import space, types
 from shortlist.errors import ConfigError
 
 
@@ -61,6 +61,11 @@ class Settings:
                 "split": self.split_kind,
             },
         }
+
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
+        """Returns these settings with some of model's and train's changed, by dotted name."""
+        changed: dict[str, Any] = {**space.with_values({"model": self.model, "train": self.train}, values)}
+        return dataclasses.replace(self, **changed)
 
     @property
     def strict_times(self) -> bool:

@@ -10,7 +10,8 @@ from rich.table import Table
 from shortlist.cli.plain import plain
 from shortlist.cli.slices import print_slices
 from shortlist.report import protocol as protocol_text
-from shortlist.summary import Status, Summary
+from shortlist.summary import ENDED_BY, Status, Summary
+from shortlist.workspace import TUNED_FILE
 
 _HEADLINES = {
     Status.PUSHED: "[bold green]pushed[/]",
@@ -42,6 +43,7 @@ def print_summary(
     _print_metrics(summary, console)
     if summary.metrics is not None:
         print_slices(summary.metrics, console)
+    _print_tuning(summary, summary_path, console)
     _print_verdict(summary, console)
     _print_next(summary, summary_path, config_path, console)
 
@@ -102,6 +104,24 @@ def _metric_rows(metrics: dict[str, float]) -> list[tuple[str, str]]:
 
 def _cell(values: dict[str, float], name: str) -> str:
     return f"{values[name]:.4f}" if name in values else "-"
+
+
+def _print_tuning(summary: Summary, summary_path: pathlib.Path, console: Console) -> None:
+    tuning = summary.tuning
+    if tuning is None:
+        return
+    best, own = tuning.winner, tuning.trials[0]
+    compared = "the config's own values" if best is own else f"the config itself had {own.score or 0:.4f}"
+    values = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in best.values.items()
+    )
+    console.print()
+    console.print(
+        f"Tuned     trial {best.number} of {len(tuning.trials)} was best: {tuning.objective} {best.score:.4f} on eval "
+        f"({compared}); {ENDED_BY[tuning.ended_by]}"
+    )
+    console.print(f"          {values}", markup=False)
+    console.print(f"          to keep them: {summary_path.with_name(TUNED_FILE)}", markup=False)
 
 
 def _print_verdict(summary: Summary, console: Console) -> None:

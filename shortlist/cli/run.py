@@ -30,6 +30,12 @@ def run(
         Orchestrator,
         typer.Option(help="kubeflow-local compiles for Kubeflow Pipelines and rehearses that here, without a cluster."),
     ] = Orchestrator.LOCAL,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune", help="First search better settings, as the config's section `tune` says; see docs/tuning.md."
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
 ) -> None:
     """Run the whole pipeline: ingest, check, train, evaluate, index, push.
@@ -39,6 +45,7 @@ def run(
     With --orchestrator kubeflow-local it is a rehearsal, apart from what is served.
 
     Example: shortlist run --config configs/movielens_100k.yaml
+    Example: shortlist run --tune --set tune.minutes=20
     """
     from shortlist import datasets, preflight
     from shortlist.cli import data, log, progress, results, served
@@ -51,7 +58,8 @@ def run(
     from shortlist.workspace import Workspace
 
     console = Console(highlight=False)
-    checked = load_config(config, parse_overrides(set_ or []))
+    overrides = parse_overrides(set_ or []) | ({"tune.enabled": True} if tune else {})
+    checked = load_config(config, overrides)
     data_root = datasets.default_data_dir()
     if checked.data.source:
         data.fetch_with_progress(checked.data.source, console)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Union
 import pydantic
 
 from shortlist import inputs, keys, row_filter
+from shortlist.config import space
 from shortlist.config.engines import NO_ENGINE, Beam, DirectBeam
 from shortlist.config.kubeflow import Accelerator as Accelerator
 from shortlist.config.kubeflow import Kubeflow as Kubeflow
@@ -23,6 +24,7 @@ from shortlist.config.kubeflow import Volume as Volume
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.section import Section as Section
 from shortlist.config.section import without_credentials
+from shortlist.config.tune import Tune as Tune
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -554,6 +556,7 @@ class Config(Section):
     data: Data
     model: Model = Model()
     train: Train = Train()
+    tune: Tune = Tune()
     evaluate: Evaluate = Evaluate()
     index: Index = Index()
     push: Push = Push()
@@ -594,7 +597,9 @@ class Config(Section):
                 "use query_tower.kind: features or another split"
             )
         self._check_slices()
-        if self.train.basket_mates and self.data.split.kind != "leave_last_basket":
+        space.settings(self.tune, {"model": self.model, "train": self.train})
+        mates = self.train.basket_mates or "train.basket_mates" in (self.tune.space or {})
+        if mates and self.data.split.kind != "leave_last_basket":
             raise ValueError(
                 f"train.basket_mates is for split leave_last_basket, whose windows tell baskets apart; the split is "
                 f"{self.data.split.kind}, remove basket_mates"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shortlist import inputs
 from shortlist.findings import WARNINGS_PROPERTY
 from shortlist.lineage import journal
 from shortlist.lineage.store import KILLED, Artifact, Execution
+from shortlist.model_files import TUNED_VALUES
 
 _SHA_SHOWN = 12
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
@@ -78,9 +79,13 @@ def schema_sha256(execution: Execution) -> str:
 
 
 def hyperparameters(execution: Execution) -> dict[str, Any]:
-    """Returns the model and train sections that a Trainer went by."""
+    """Returns the model and train sections that a Trainer went by, with the values that a Tuner found for it."""
     custom = parsed(execution.properties.get("custom_config"))
-    return {section: custom[section] for section in ("model", "train") if isinstance(custom.get(section), dict)}
+    found = {section: custom[section] for section in ("model", "train") if isinstance(custom.get(section), dict)}
+    for best in execution.inputs.get("hyperparameters", []):
+        for name, value in parsed(best.properties.get(TUNED_VALUES)).items():
+            _set(found, name.split("."), value)
+    return found
 
 
 def index(execution: Execution) -> dict[str, Any]:
@@ -93,6 +98,13 @@ def stats(execution: Execution) -> dict[str, Any]:
     """Returns what a Windows node counted."""
     examples = execution.output("examples")
     return parsed(examples.properties.get("stats")) if examples else {}
+
+
+def _set(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    *parents, last = path
+    for parent in parents:
+        settings = settings.setdefault(parent, {})
+    settings[last] = value
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -197,6 +209,18 @@ def _trainer(execution: Execution) -> list[str]:
     for section in (tower, model, loss, train):
         found.append(_listed({name: value for name, value in section.items() if name not in named}))
     return [sentence for sentence in found if sentence]
+
+
+def _tuner(execution: Execution) -> list[str]:
+    best = execution.output("best_hyperparameters")
+    if best is None:
+        return []
+    told = best.properties
+    score = f"{told.get('objective')} {told.get('score')}"
+    return [
+        f"trial {told.get('trial')} of {told.get('trials')} was best: {score} on eval",
+        _listed(parsed(told.get(TUNED_VALUES))),
+    ]
 
 
 def _baseline(execution: Execution) -> list[str]:
@@ -309,6 +333,7 @@ _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
     "Indexer": _indexer,
     "Evaluator": _evaluator,
     "Baseline": _baseline,
+    "Tuner": _tuner,
     "Trainer": _trainer,
     "Windows": _windows,
     "DataGate": _gate,

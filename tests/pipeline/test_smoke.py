@@ -79,7 +79,18 @@ def test_the_summary_is_the_frozen_contract(smoke):
     assert raw["schema_version"] == SCHEMA_VERSION == 1
     assert set(raw) == {
         *("schema_version", "run_id", "pipeline", "status", "reasons", "warnings", "advice", "protocol", "data"),
-        *("metrics", "baselines", "blessing", "index", "pushed", "training", "cached", "seconds", "peak_rss_mb"),
+        *(
+            "metrics",
+            "baselines",
+            "blessing",
+            "index",
+            "pushed",
+            "tuning",
+            "training",
+            "cached",
+            "seconds",
+            "peak_rss_mb",
+        ),
         "node_peaks_mb",
         "fingerprints",
     }

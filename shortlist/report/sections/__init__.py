@@ -5,12 +5,24 @@ from __future__ import annotations
 from shortlist.report.blocks import Report
 from shortlist.report.facts import Facts
 from shortlist.report.protocol import sentence
-from shortlist.report.sections import accuracy, answers, costs, data, index, lineage, settings, training, verdict
+from shortlist.report.sections import (
+    accuracy,
+    answers,
+    costs,
+    data,
+    index,
+    lineage,
+    settings,
+    training,
+    tuning,
+    verdict,
+)
 
 _CHAPTERS = (
     verdict.section,
     accuracy.overall,
     accuracy.slices,
+    tuning.section,
     training.section,
     index.section,
     answers.variety,

@@ -96,3 +96,12 @@ def test_every_parameter_of_a_node_stands_in_the_spec(first):
 def test_a_path_of_this_machine_has_no_way_into_a_spec():
     with pytest.raises(ConfigError, match=r"data.interactions.path: expected a path that the pods see, got /srv/log"):
         _compiled(_config(**{"data.interactions.path": "/srv/log.csv"}), baseline=False, statistics=False)
+
+
+def test_a_search_is_a_task_whose_best_values_the_trainer_takes():
+    package = _compiled(_config(**{"tune.enabled": True}), baseline=False, statistics=False)
+    assert find_problems(package, private_paths=[str(ROOT), str(pathlib.Path.home())]) == []
+    assert package.tasks["Trainer"]["inputs"]["artifacts"]["hyperparameters"]["taskOutputArtifact"] == {
+        "producerTask": "Tuner",
+        "outputArtifactKey": "best_hyperparameters",
+    }

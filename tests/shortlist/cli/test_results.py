@@ -96,3 +96,19 @@ def test_warnings_are_told_as_text_the_first_five_of_them():
     assert "Warning   interactions, feature 'a4': [red]moved[/]\n          and 2 more, in the summary\n" in text
     assert "a5" not in text
     assert "Warning" not in printed()
+
+
+def test_a_search_tells_the_winner_what_it_beat_and_where_it_is_kept():
+    trials = [
+        {"number": 1, "values": {"train.learning_rate": 0.001}, "score": 0.2105, "epochs": 5, "seconds": 9.0},
+        {"number": 2, "values": {"train.learning_rate": 0.00412345}, "score": 0.2211, "epochs": 5, "seconds": 9.0},
+    ]
+    tuning = {"objective": "top_10", "best": 2, "trials": trials, "seconds": 18.0, "ended_by": "minutes"}
+    text = printed(tuning=tuning)
+    assert (
+        "Tuned     trial 2 of 2 was best: top_10 0.2211 on eval (the config itself had 0.2105); "
+        "until tune.minutes were over" in text
+    )
+    assert "train.learning_rate 0.004123" in text
+    assert "to keep them: runs/x/tuned.yaml" in text
+    assert "Tuned" not in printed()

@@ -1,0 +1,73 @@
+"""The Tuner node: TFX's own, which also reads the catalogue and its transform graph."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.trainer.settings import Settings
+from components.tuner import executor, tuner_fn
+from shortlist import fingerprints
+from shortlist.config.types import Config
+
+
+class RetrievalTunerSpec(component_spec.ComponentSpec):
+    """TFX's TunerSpec with two more inputs."""
+
+    PARAMETERS = standard_component_specs.TunerSpec.PARAMETERS
+    INPUTS = {
+        **standard_component_specs.TunerSpec.INPUTS,
+        "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "candidate_transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
+    }
+    OUTPUTS = standard_component_specs.TunerSpec.OUTPUTS
+    TYPE_ANNOTATION = standard_component_specs.TunerSpec.TYPE_ANNOTATION
+
+
+class RetrievalTuner(tfx.components.Tuner):
+    """Searches settings on train and eval; test has no part in it.
+
+    Outputs:
+      best_hyperparameters: KerasTuner's HyperParameters as JSON: values by the settings' dotted names.
+      tuner_results: TFX's table of trials, and `trials.json`, see `shortlist.summary.Tuning`.
+    """
+
+    SPEC_CLASS = RetrievalTunerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        schema: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        candidates: types.BaseChannel,
+        candidate_transform_graph: types.BaseChannel,
+        config: Config,
+    ):
+        """Wires the node; its inputs are the Trainer's, and so are the sections that it goes by, with `tune`."""
+        custom_config = {
+            **Settings.from_config(config).to_json(),
+            tuner_fn.TUNE: config.tune.model_dump(mode="json", exclude={"enabled"}),
+            "code_sha256": fingerprints.code_sha256(tuner_fn.__name__, executor.__name__),
+        }
+        # Not through TFX's constructor, which makes the standard specification.
+        base_component.BaseComponent.__init__(
+            self,
+            spec=RetrievalTunerSpec(
+                examples=examples,
+                schema=schema,
+                transform_graph=transform_graph,
+                candidates=candidates,
+                candidate_transform_graph=candidate_transform_graph,
+                tuner_fn=f"{tuner_fn.__name__}.{tuner_fn.tuner_fn.__name__}",
+                train_args=tfx.proto.TrainArgs(),
+                eval_args=tfx.proto.EvalArgs(),
+                custom_config=json_utils.dumps(custom_config),
+                best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
+                tuner_results=types.Channel(type=standard_artifacts.TunerResults),
+            ),
+        )
+        self.with_id("Tuner")

@@ -1,0 +1,48 @@
+"""What a search found, and the config that has it in place of its own values."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping
+
+from tfx.utils import path_utils
+
+from shortlist.config import space, types
+from shortlist.config.tune import Value
+from shortlist.lineage.store import Artifact
+from shortlist.model_files import TRAINED_FILE, TRIALS_FILE
+from shortlist.summary import Tuning
+
+
+def tuning(results: Artifact | None, model: Artifact | None) -> Tuning | None:
+    """Returns the trials of a search, and what the trained model says that it was trained with.
+
+    Args:
+      results: The Tuner's; None where there was no search, or none that ended.
+      model: The Trainer's; None where it was not trained.
+    """
+    if results is None:
+        return None
+    told = json.loads(pathlib.Path(results.uri, TRIALS_FILE).read_text(encoding="utf-8"))
+    found = Tuning(**told)
+    if model is None:
+        return found
+    path = pathlib.Path(path_utils.serving_model_path(model.uri)) / TRAINED_FILE
+    trained = json.loads(path.read_text(encoding="utf-8"))["config"]
+    return found.model_copy(update={"used": {name: _at(trained, name) for name in found.winner.values}})
+
+
+def with_values(config: types.Config, values: Mapping[str, Value]) -> types.Config:
+    """Returns a config with values of model and train in place of its own, and without a search for others."""
+    changed = space.with_values({"model": config.model, "train": config.train}, values)
+    return config.model_copy(update={**changed, "tune": config.tune.model_copy(update={"enabled": False})})
+
+
+def _at(sections: dict[str, object], name: str) -> Value:
+    found: object = sections
+    for part in name.split("."):
+        assert isinstance(found, dict)
+        found = found[part]
+    assert isinstance(found, bool | int | float | str)
+    return found

@@ -1,0 +1,1 @@
+from tests.components.trainer.conftest import world as world

@@ -1,0 +1,172 @@
+"""The search itself, over a training that takes no time."""
+
+import pytest
+from keras_tuner import errors
+
+from components.tuner.search import Outcome, Search
+from shortlist import progress
+from shortlist.config import space, types
+from shortlist.errors import ConfigError, DataError
+
+_MODEL, _TRAIN = types.Model(), types.Train(learning_rate=0.001)
+
+
+class Clock:
+    """Seconds that pass when somebody works."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Training:
+    """Scores values by how near 0.2 dropout is; takes a minute a trial."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.tried = []
+
+    def __call__(self, values, folder, time_is_up):
+        self.tried.append(values)
+        self.clock.now += 60.0
+        score = 1.0 - abs(values["model.query_tower.dropout"] - 0.2)
+        return Outcome({"top_10": score, "ndcg_at_10": score / 2}, 3, 60.0)
+
+
+def _search(folder, training, **tune):
+    section = types.Tune.model_validate(
+        {
+            "max_trials": 6,
+            "minutes": 1_000,
+            "space": {
+                "train.learning_rate": {"min": 0.0001, "max": 0.01, "log": True},
+                "model.query_tower.dropout": [0.1, 0.3, 0.5],
+                "train.batch_size": {"min": 16, "max": 64},
+            },
+            **tune,
+        }
+    )
+    searched = space.settings(section, {"model": _MODEL, "train": _TRAIN})
+    return Search(training, searched, section, 1, str(folder), training.clock)
+
+
+@pytest.mark.parametrize("method", ["random", "bayesian"])
+def test_the_config_is_tried_first_and_the_best_wins(tmp_path, method):
+    training = Training(Clock())
+    search = _search(tmp_path, training, method=method, max_trials=12)
+    search.search()
+    results = search.results()
+    assert results["trials"][0]["values"] == {
+        "train.learning_rate": 0.001,
+        "model.query_tower.dropout": 0.2,
+        "train.batch_size": 64,
+    }
+    assert [trial["number"] for trial in results["trials"]] == list(range(1, 13))
+    # No dropout is nearer to 0.2 than the config's own, and the first of equals wins.
+    assert results["best"] == 1
+    assert search.get_best_hyperparameters()[0].values == results["trials"][0]["values"]
+    assert results["ended_by"] == "max_trials"
+    assert results["seconds"] == 12 * 60.0
+    for values in training.tried:
+        assert 0.0001 <= values["train.learning_rate"] <= 0.01
+        assert values["model.query_tower.dropout"] in (0.1, 0.2, 0.3, 0.5)
+        assert 16 <= values["train.batch_size"] <= 64
+        assert isinstance(values["train.batch_size"], int)
+
+
+def test_the_same_seed_tries_the_same_values(tmp_path):
+    first, second = Training(Clock()), Training(Clock())
+    _search(tmp_path / "first", first).search()
+    _search(tmp_path / "second", second).search()
+    assert first.tried == second.tried
+    assert len({str(values) for values in first.tried}) == 6
+
+
+def test_the_time_box_ends_it_with_the_best_so_far(tmp_path):
+    search = _search(tmp_path, Training(Clock()), minutes=2.5)
+    search.search()
+    results = search.results()
+    # The third trial starts at 2 minutes and ends at 3.
+    assert len(results["trials"]) == 3
+    assert results["ended_by"] == "minutes"
+    assert search.get_best_hyperparameters()[0].values == results["trials"][results["best"] - 1]["values"]
+
+
+def test_a_small_space_is_tried_out(tmp_path):
+    search = _search(tmp_path, Training(Clock()), space={"model.query_tower.dropout": [0.1, 0.2]})
+    search.search()
+    assert search.results()["ended_by"] == "space"
+    assert len(search.results()["trials"]) == 2
+
+
+def test_progress_says_which_trial_it_is_and_the_best_so_far(tmp_path):
+    heard = []
+
+    class Telling(Training):
+        def __call__(self, *args):
+            progress.tell(1, 2, "steps", "epoch 1 of 3")
+            return super().__call__(*args)
+
+    with progress.told_to(heard.append):
+        _search(tmp_path, Telling(Clock()), max_trials=2).search()
+        progress.tell(1, 1, "steps", "afterwards")
+    assert heard[0].note == "trial 1 of 2"
+    assert heard[1].note == ("trial 2 of 2, best top_10 1.0000 (learning_rate 0.001, dropout 0.2, batch_size 64)")
+    assert heard[2].note == "afterwards"
+
+
+def test_a_search_that_was_killed_goes_on(tmp_path):
+    whole = Training(Clock())
+    _search(tmp_path / "whole", whole).search()
+
+    class Killed(Training):
+        def __call__(self, *args):
+            if len(self.tried) == 3:
+                raise KeyboardInterrupt
+            return super().__call__(*args)
+
+    killed, rest = Killed(Clock()), Training(Clock())
+    with pytest.raises(KeyboardInterrupt):
+        _search(tmp_path / "killed", killed).search()
+    search = _search(tmp_path / "killed", rest)
+    search.search()
+    assert killed.tried + rest.tried == whole.tried
+    assert len(search.results()["trials"]) == 6
+    assert search.results()["seconds"] == 6 * 60.0
+
+
+def test_values_that_do_not_go_together_are_passed_over(tmp_path):
+    class Picky(Training):
+        def __call__(self, values, *args):
+            if values["model.query_tower.dropout"] == 0.5:
+                raise ConfigError("too much of it")
+            return super().__call__(values, *args)
+
+    search = _search(tmp_path, Picky(Clock()), max_trials=12)
+    search.search()
+    problems = [trial["problem"] for trial in search.results()["trials"] if "problem" in trial]
+    assert set(problems) == {"too much of it"}
+    assert "score" in search.results()["trials"][search.results()["best"] - 1]
+
+
+@pytest.mark.parametrize("error", [ConfigError("the config itself"), MemoryError("no room")])
+def test_what_no_other_values_would_repair_ends_the_search(tmp_path, error):
+    class Failing(Training):
+        def __call__(self, *args):
+            raise error
+
+    with pytest.raises(errors.FatalError) as raised:
+        _search(tmp_path, Failing(Clock())).search()
+    assert raised.value.__cause__ is error
+
+
+def test_without_eval_rows_there_is_nothing_to_choose_by(tmp_path):
+    def training(values, folder, time_is_up):
+        return Outcome({"top_10": None, "ndcg_at_10": None}, 3, 1.0)
+
+    training.clock = Clock()
+    with pytest.raises(errors.FatalError) as raised:
+        _search(tmp_path, training).search()
+    assert isinstance(raised.value.__cause__, DataError)
