@@ -7,6 +7,29 @@ import math
 Z_95 = 1.959963984540054
 """Of the normal distribution, 95% lie within so many standard deviations."""
 
+# Student's t where the expansion by 1 / freedom is too far off.
+_T_95 = {1: 12.7062, 2: 4.3027, 3: 3.1824}
+
+
+def student_t_95(freedom: int) -> float:
+    """Returns within how many standard errors 95% of means lie whose deviation was itself estimated.
+
+    By the expansion of Student's t in 1 / freedom (Abramowitz and Stegun 26.7.5), good to three parts in a thousand.
+
+    Args:
+      freedom: Degrees of freedom of the deviation, 1 or more.
+    """
+    if freedom in _T_95:
+        return _T_95[freedom]
+    z = Z_95
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return math.fsum(term / float(freedom) ** power for power, term in enumerate(terms))
+
 
 def standard_error(share: float, rows: float) -> float:
     """Returns the standard error of a share of independent rows, sqrt(p (1 - p) / n)."""

@@ -12,9 +12,8 @@ Read it in this order:
     shortlist.py     the product's own pipeline, up to its Trainer
     contenders.py    who takes part, with which settings
     cells.py         one contender on one data set with one seed: run, or found in the cache
-    bootstrap.py     how sure a difference is
     table.py, plot.py
-    run.py           all of it
+    run.py           all of it; how sure a difference is, shortlist/bootstrap.py tells
 
 docs/benchmarks.md says what the figures mean and what they do not.
 """

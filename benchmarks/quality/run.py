@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality import bootstrap, cells, contenders, environments, split, table
-from shortlist import datasets
+from benchmarks.quality import cells, contenders, environments, split, table
+from shortlist import bootstrap, datasets
 from shortlist.config import load_config
 from shortlist.errors import DataError
 

@@ -267,6 +267,14 @@ def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 2
     return _without_autotuner(batches.map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2))
 
 
+def query_ids(files: Sequence[str]) -> np.ndarray:
+    """Returns the query id of each row of a split, [rows] bytes objects in the order of `eval_batches`."""
+    spec = {keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string)}
+    batches = _records(tf.data.Dataset.from_tensor_slices(sorted(files))).batch(_EXPLODED_WINDOWS)
+    parsed = batches.map(lambda serialized: tf.io.parse_example(serialized, spec)[keys.QUERY_ID])
+    return np.concatenate([np.array([], object), *parsed.as_numpy_iterator()])
+
+
 def _without_autotuner(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Has AUTOTUNE mean one call a core: an iterator's end can have to wait a minute for the tuner's thread."""
     options = tf.data.Options()

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from components.evaluator import rank_metrics
 from components.evaluator.ranks import target_ranks
 from components.trainer import dataset
 from components.trainer.checkpoints import Checkpoints
@@ -64,16 +66,19 @@ def evaluate(model: RetrievalModel, batches: tf.data.Dataset) -> dict[str, float
     With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0. Both are None where the
     split has no rows.
     """
+    ranks = rank_rows(model, batches)
+    if not len(ranks):
+        return dict(_NOT_EVALUATED)
+    counts = rank_metrics.histogram(ranks, _CUTOFF)
+    return {NDCG: rank_metrics.ndcg(counts, _CUTOFF), TOP_10: rank_metrics.top_k_accuracy(counts, _CUTOFF)}
+
+
+def rank_rows(model: RetrievalModel, batches: tf.data.Dataset) -> np.ndarray:
+    """Returns the rank of each row's target over the whole corpus, seen items excluded, int64 [rows]."""
     ranks = _rank_function(model, batches)
     candidates = model.embed_candidates()
-    counts = gains = hits = 0.0
-    for batch in batches:
-        rank = tf.cast(ranks(batch, candidates), tf.float32)
-        inside = rank <= _CUTOFF
-        counts += float(tf.size(rank))
-        hits += float(tf.reduce_sum(tf.cast(inside, tf.float32)))
-        gains += float(tf.reduce_sum(tf.where(inside, math.log(2.0) / tf.math.log(1.0 + rank), 0.0)))
-    return {NDCG: gains / counts, TOP_10: hits / counts} if counts else {NDCG: None, TOP_10: None}
+    found = [np.asarray(ranks(batch, candidates), np.int64) for batch in batches]
+    return np.concatenate([np.array([], np.int64), *found])
 
 
 def _rank_function(model: RetrievalModel, batches: tf.data.Dataset) -> Any:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from shortlist import stopping
 from shortlist.cli import (
+    ablate,
     compile,
     data,
     doctor,
@@ -41,6 +42,7 @@ app.command("submit")(submit.submit)
 app.command("recommend")(recommend.recommend)
 app.command("rollback")(rollback.rollback)
 app.command("push")(push.push)
+app.command("ablate")(ablate.ablate)
 app.command("report")(report.report)
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(runs.app, name="runs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,8 +12,22 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from shortlist import progress
 
-if TYPE_CHECKING:
-    from pipeline.local_runner import NodeResult
+
+class Result(Protocol):
+    """How one node went."""
+
+    @property
+    def node_id(self) -> str:
+        """Its name."""
+
+    @property
+    def seconds(self) -> float:
+        """That it took."""
+
+    @property
+    def cached(self) -> bool:
+        """Whether it came from the cache."""
+
 
 # Steps of a small model take milliseconds; nobody sees more of them.
 _SECONDS_BETWEEN = 0.1
@@ -24,10 +38,12 @@ class ProgressListener:
 
     Args:
       console: Where to print.
+      unit: What a node is called.
     """
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Console, unit: str = "node"):
         self._console = console
+        self._unit = unit
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -59,11 +75,15 @@ class ProgressListener:
         """Moves the bar."""
         progress.restart()
         self._bar.update(
-            self._nodes, description=node_id, completed=index - 1, total=total, counted=f"node {index} of {total}"
+            self._nodes,
+            description=node_id,
+            completed=index - 1,
+            total=total,
+            counted=f"{self._unit} {index} of {total}",
         )
         self._bar.reset(self._within, visible=False, description="", counted="", total=None)
 
-    def node_finished(self, result: NodeResult) -> None:
+    def node_finished(self, result: Result) -> None:
         """Prints the node's line; nodes from the cache share one."""
         if result.cached:
             self._cached.append(result.node_id)
@@ -95,5 +115,5 @@ class ProgressListener:
     def _flush_cached(self) -> None:
         if self._cached:
             names = ", ".join(self._cached)
-            self._console.print(f"  [cyan]cached[/]  {len(self._cached)} nodes: {names}", soft_wrap=True)
+            self._console.print(f"  [cyan]cached[/]  {len(self._cached)} {self._unit}s: {names}", soft_wrap=True)
             self._cached = []

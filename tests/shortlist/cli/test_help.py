@@ -12,6 +12,7 @@ COMMANDS = [
     ["recommend"],
     ["rollback"],
     ["push"],
+    ["ablate"],
     ["lineage"],
     ["lineage", "diff"],
     ["runs"],

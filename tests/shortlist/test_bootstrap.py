@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.quality import bootstrap
+from shortlist import bootstrap
 
 
 def test_a_contender_against_itself_differs_by_nothing():

@@ -1,0 +1,45 @@
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.ablations import effects
+from shortlist import bootstrap
+
+_QUERIES = np.arange(1_000)
+
+
+def _ranks(hits):
+    return np.where(np.arange(1_000) < hits, 1, 99)
+
+
+def test_seed_noise_is_pooled_over_recipes():
+    # 0.1 and 0.2: 0.005 in squares; 0.3 and 0.3: none; together over 2 degrees of freedom.
+    deviation, freedom = effects.seed_noise([[_ranks(100), _ranks(200)], [_ranks(300), _ranks(300)]], 10)
+    assert freedom == 2
+    assert deviation == pytest.approx(math.sqrt(0.005 / 2))
+
+
+def test_the_interval_has_the_noise_of_rows_and_of_seeds():
+    ours, theirs = [_ranks(300), _ranks(310)], [_ranks(200), _ranks(220)]
+    rows = bootstrap.difference_of_top_k(ours, theirs, _QUERIES, 10)
+    found = effects.effect(ours, theirs, _QUERIES, 10, (0.01, 2))
+    assert found.mean == pytest.approx(0.095)
+    # Student's t at 2 degrees of freedom is 4.303, two means of two seeds each deviate by 0.01 x sqrt(1/2 + 1/2).
+    seeds = 0.0430
+    assert found.mean - found.low == pytest.approx(math.hypot(rows.mean - rows.low, seeds), abs=1e-4)
+    assert found.high - found.mean == pytest.approx(math.hypot(rows.high - rows.mean, seeds), abs=1e-4)
+    assert found.verdict == effects.HELPS
+
+
+def test_a_difference_that_seeds_could_make_is_no_effect():
+    quiet = effects.effect([_ranks(230)], [_ranks(200)], _QUERIES, 10, (math.nan, 0))
+    noisy = effects.effect([_ranks(230)], [_ranks(200)], _QUERIES, 10, (0.02, 20))
+    assert (quiet.verdict, noisy.verdict) == (effects.HELPS, effects.NO_EFFECT)
+    assert effects.effect([_ranks(200)], [_ranks(230)], _QUERIES, 10, (math.nan, 0)).verdict == effects.COSTS
+
+
+def test_without_a_second_seed_nothing_is_known_of_seeds():
+    deviation, freedom = effects.seed_noise([[_ranks(100)], [_ranks(300)]], 10)
+    assert math.isnan(deviation)
+    assert freedom == 0

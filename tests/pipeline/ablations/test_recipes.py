@@ -1,0 +1,80 @@
+import dataclasses
+
+import pytest
+
+from pipeline.ablations import recipes
+from shortlist.config import types
+from shortlist.errors import BadInputError
+from tests.components.trainer import world as worlds
+
+
+def _changed(group):
+    """Returns, by part, which settings differ from the reference's."""
+    own = _flat(group.reference.settings.to_json())
+    return {
+        recipe.name: {
+            name: value for name, value in _flat(recipe.settings.to_json()).items() if own.get(name, "") != value
+        }
+        for recipe in group.variants
+    }
+
+
+def _flat(value, prefix=""):
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {
+        name: leaf for key, item in value.items() for name, leaf in _flat(item, f"{prefix}.{key}".lstrip(".")).items()
+    }
+
+
+def test_each_part_of_a_corpus_recipe_is_switched_alone():
+    own, in_batch = recipes.groups(worlds.settings())
+    assert (own.name, in_batch.name) == ("own", "in-batch")
+    changed = _changed(own)
+    assert list(changed) == ["history", "position bias", "features", "dropout", "temperature", "other targets masked"]
+    assert changed["history"]["model.query_tower.kind"] == "features"
+    assert changed["position bias"] == {"model.query_tower.position_bias": True}
+    assert changed["features"] == {"data.query_features": {}, "data.candidate_features": {}}
+    assert changed["dropout"] == {"model.query_tower.dropout": 0.0}
+    assert changed["temperature"] == {"train.loss.temperature": 0.1, "model.normalize": True}
+    assert changed["other targets masked"] == {"train.loss.mask_other_targets": False}
+    assert [recipe.name for recipe in own.variants if recipe.has_part] == ["position bias", "temperature"]
+
+
+def test_parts_of_the_in_batch_loss_are_switched_in_an_in_batch_recipe():
+    [_, in_batch] = recipes.groups(worlds.settings())
+    assert in_batch.reference.settings.train.loss == types.InBatchLoss()
+    assert in_batch.reference.settings.train.batch_size == recipes.IN_BATCH_TARGETS
+    assert _changed(in_batch) == {
+        "logQ": {"train.loss.logq": False},
+        "accidental hits removed": {"train.loss.remove_accidental_hits": False},
+        "hard negatives": {"train.loss.num_hard_negatives": 100},
+        "uniform negatives": {"train.loss.uniform_negatives": 1024},
+    }
+
+
+def test_an_in_batch_config_is_its_own_reference():
+    loss = {"kind": "in_batch", "uniform_negatives": 5, "temperature": 0.5, "logq": False}
+    settings = worlds.settings(train={"loss": loss, "batch_size": 7}, model={"query_tower": {"kind": "features"}})
+    [own] = recipes.groups(settings)
+    assert own.reference.settings == settings
+    changed = _changed(own)
+    assert changed["uniform negatives"] == {"train.loss.uniform_negatives": 0}
+    assert changed["logQ"] == {"train.loss.logq": True}
+    assert changed["temperature"] == {"train.loss.temperature": 1.0}
+    assert changed["history"]["model.query_tower.kind"] == "history"
+    assert {recipe.name for recipe in own.variants if recipe.has_part} == {
+        *("history", "dropout", "logQ", "hard negatives")
+    }
+
+
+def test_what_a_recipe_lacks_is_not_switched():
+    bare = dataclasses.replace(worlds.settings(), query_features={}, candidate_features={})
+    assert "features" not in [recipe.name for recipe in recipes.groups(bare)[0].variants]
+
+
+def test_parts_can_be_named():
+    [group] = recipes.groups(worlds.settings(), ("logQ",))
+    assert [recipe.name for recipe in group.recipes] == ["reference", "logQ"]
+    with pytest.raises(BadInputError, match="--only logq: expected a part of this recipe, which has history, "):
+        recipes.groups(worlds.settings(), ("logq",))
