@@ -93,12 +93,18 @@ def _words(text: tf.SparseTensor) -> tf.SparseTensor:
 
 
 def _z_score(column: tf.SparseTensor) -> tf.Tensor:
-    """[batch, 1] z-scores; missing values become the mean, which is zero."""
-    values = tf.cast(column.values, tf.float32)
-    floats = tf.SparseTensor(column.indices, values, column.dense_shape)
+    """[batch, 1] z-scores; missing values become the mean, which is zero.
+
+    Beam batches by the clock, so that sums come in another order each time: in 64 bits that is far below what the 32
+    bits of the result can tell, and a run has the same deviation every time.
+    """
+    floats = tf.SparseTensor(column.indices, tf.cast(column.values, tf.float32), column.dense_shape)
     dense = _dense(floats, float("nan"))
     missing = tf.math.is_nan(dense)
-    scaled = (dense - tft.mean(floats)) / _positive(tf.sqrt(tft.var(floats)))
+    exact = tf.SparseTensor(column.indices, tf.cast(column.values, tf.float64), column.dense_shape)
+    mean = tf.cast(tft.mean(exact), tf.float32)
+    deviation = tf.cast(tf.sqrt(tft.var(exact)), tf.float32)
+    scaled = (dense - mean) / _positive(deviation)
     return tf.where(missing, tf.zeros_like(scaled), scaled)
 
 

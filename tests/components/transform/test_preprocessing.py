@@ -1,6 +1,7 @@
 import math
 import tempfile
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -28,10 +29,10 @@ _ROWS = [
 ]
 
 
-def _analyze(rows, spec, fn, features):
+def _analyze(rows, spec, fn, features, batch_size=None):
     metadata = tft.DatasetMetadata.from_feature_spec(spec)
     path = tempfile.mkdtemp()
-    with tft_beam.Context(temp_dir=tempfile.mkdtemp()):
+    with tft_beam.Context(temp_dir=tempfile.mkdtemp(), desired_batch_size=batch_size):
         transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: fn(inputs, {"features": features}))
         _ = transform_fn | tft_beam.WriteTransformFn(path)
     return tft.TFTransformOutput(path)
@@ -142,3 +143,13 @@ def test_a_constant_numeric_column_gives_zero_not_nan():
     values = _apply(output, rows, spec, list(spec))["year"].numpy().ravel().tolist()
     assert values == [0.0, 0.0]
     assert not any(math.isnan(value) for value in values)
+
+
+def test_how_beam_batches_the_rows_does_not_change_a_digit():
+    spec = {"candidate_id": tf.io.VarLenFeature(tf.string), "year": tf.io.VarLenFeature(tf.float32)}
+    random = np.random.default_rng(0)
+    rows = [{"candidate_id": [b"%d" % n], "year": [year]} for n, year in enumerate(random.normal(1987, 13, 300))]
+    fn, features = preprocessing.candidates_preprocessing_fn, {"year": {"type": "numeric"}}
+    outputs_by_size = [_analyze(rows, spec, fn, features, size) for size in (7, 1000)]
+    first, second = [_apply(output, rows, spec, list(spec))["year"].numpy().tolist() for output in outputs_by_size]
+    assert first == second
