@@ -22,7 +22,7 @@ from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.tuner.component import RetrievalTuner
 from components.windows.component import Windows
-from pipeline.place import Place, Text, ThisMachine
+from pipeline.place import Brought, Place, Text, ThisMachine
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.engines.arguments import beam_args
@@ -39,7 +39,7 @@ class Sources:
     """Where relative data paths start; may be a URI that Beam opens."""
     content_sha256: Mapping[str, Text]
     """Table name to the fingerprint of its files."""
-    schema_files: dict[str, pathlib.Path]
+    schema_files: Mapping[types.TableName, pathlib.Path]
     """Table name to its schema, at a path that changes with the content."""
     timestamp_unit: Unit
     """Of the interactions' timestamp, as the preflight found it."""
@@ -66,10 +66,13 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
     """
     place = ThisMachine(where) if isinstance(where, Workspace) else where
 
+    # What the tables may hold.
+    schemas = place.schemas(sources.schema_files)
+
     # Each table alone: ingested, described, and compared with its schema.
-    interactions = _checked_table("interactions", config.data.interactions, sources, place)
-    candidates = _checked_table("candidates", config.data.candidates, sources, place)
-    queries = _checked_table("queries", config.data.queries, sources, place) if config.data.queries else None
+    interactions = _checked_table("interactions", config.data.interactions, sources, schemas)
+    candidates = _checked_table("candidates", config.data.candidates, sources, schemas)
+    queries = _checked_table("queries", config.data.queries, sources, schemas) if config.data.queries else None
 
     tables = {"interactions": interactions, "candidates": candidates, **({"queries": queries} if queries else {})}
 
@@ -192,6 +195,7 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
         pipeline_name=config.name,
         pipeline_root=place.pipeline_root,
         components=[
+            *schemas.nodes,
             *(node for table in tables.values() for node in table.nodes),
             *before.nodes,
             gate,
@@ -213,19 +217,18 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
     )
 
 
-def _checked_table(name: Kind, table: types.Table, sources: Sources, place: Place) -> _CheckedTable:
+def _checked_table(name: Kind, table: types.Table, sources: Sources, schemas: Brought) -> _CheckedTable:
     prefix = name.capitalize()
     gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
     statistics = tfx.components.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
-    schema = place.schema(sources.schema_files[name]).with_id(f"{prefix}Schema")
     validator = tfx.components.ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+        statistics=statistics.outputs["statistics"], schema=schemas.outputs[name]
     ).with_id(f"{prefix}Validator")
     return _CheckedTable(
-        nodes=[gen, statistics, schema, validator],
+        nodes=[gen, statistics, validator],
         examples=gen.outputs["examples"],
         statistics=statistics.outputs["statistics"],
-        schema=schema.outputs["schema"],
+        schema=schemas.outputs[name],
         anomalies=validator.outputs["anomalies"],
     )
 

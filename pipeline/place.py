@@ -11,6 +11,7 @@ from tfx import v1 as tfx
 
 from components.baseline.component import latest_other_blessed_model
 from components.data_gate.component import blessed_statistics
+from shortlist.config.types import TableName
 from shortlist.workspace import Workspace
 
 Text = Union[str, tfx.dsl.experimental.RuntimeParameter]
@@ -18,12 +19,12 @@ Text = Union[str, tfx.dsl.experimental.RuntimeParameter]
 
 
 @dataclasses.dataclass(frozen=True)
-class Earlier:
-    """What earlier runs left for this one to be compared with, and the nodes that bring it."""
+class Brought:
+    """What comes from outside of the run, and the nodes that bring it."""
 
     nodes: Sequence[Any]
     outputs: Mapping[str, tfx.types.BaseChannel]
-    """Empty where there is nothing to compare with."""
+    """Lacks what there is not."""
 
 
 class Place(Protocol):
@@ -37,13 +38,13 @@ class Place(Protocol):
     def serving_dir(self) -> Text:
         """Folder of the served versions."""
 
-    def schema(self, file: pathlib.Path) -> Any:
-        """Returns the node whose output `schema` is that of a file of this machine."""
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+        """Returns by table name the schemas in files of this machine."""
 
-    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Earlier:
+    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Brought:
         """Returns the statistics, by table name, of the last blessed run on other data than `statistics`."""
 
-    def baseline(self, model: tfx.types.BaseChannel) -> Earlier:
+    def baseline(self, model: tfx.types.BaseChannel) -> Brought:
         """Returns under `model` the latest blessed model other than `model`."""
 
 
@@ -63,16 +64,20 @@ class ThisMachine:
         """The workspace's."""
         return str(self.workspace.serving_dir)
 
-    def schema(self, file: pathlib.Path) -> Any:
-        """Returns TFX's own node."""
-        return tfx.components.ImportSchemaGen(schema_file=str(file))
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+        """Returns TFX's own nodes, one a table."""
+        nodes = {
+            table: tfx.components.ImportSchemaGen(schema_file=str(file)).with_id(f"{table.capitalize()}Schema")
+            for table, file in files.items()
+        }
+        return Brought(list(nodes.values()), {table: node.outputs["schema"] for table, node in nodes.items()})
 
-    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Earlier:
+    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Brought:
         """Returns a Resolver."""
         node = blessed_statistics(statistics)
-        return Earlier([node], node.outputs)
+        return Brought([node], node.outputs)
 
-    def baseline(self, model: tfx.types.BaseChannel) -> Earlier:
+    def baseline(self, model: tfx.types.BaseChannel) -> Brought:
         """Returns a Resolver."""
         node = latest_other_blessed_model(model)
-        return Earlier([node], node.outputs)
+        return Brought([node], node.outputs)

@@ -159,7 +159,7 @@ def pinned_sources(
     config: types.Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
 ) -> Sources:
     """Takes the fingerprints of all that the run is about to read."""
-    schema_files: dict[str, pathlib.Path] = {}
+    schema_files: dict[types.TableName, pathlib.Path] = {}
     for name, table in config.data.tables.items():
         spec = table_spec(name, table, timestamp_unit)
         schema_files[name] = schemas.stage(spec, config.data.schemas, workspace.root / "schemas")

@@ -1,36 +1,55 @@
-"""The InlineSchema node: ImportSchemaGen for a cluster, which cannot read the files of who submits."""
+"""The Schemas node: ImportSchemaGen for a cluster, which cannot read the files of who submits."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.inline_schema import executor
+from shortlist.config.types import TableName
+
+_TABLES: tuple[TableName, ...] = ("interactions", "candidates", "queries")
 
 
-class InlineSchemaSpec(component_spec.ComponentSpec):
-    """A schema as text in, the same as an artifact out."""
+class InlineSchemasSpec(component_spec.ComponentSpec):
+    """Schemas as text in, the same as artifacts out; there may be no queries."""
 
-    PARAMETERS = {"text": component_spec.ExecutionParameter(type=str)}
+    PARAMETERS = {
+        executor.text_key(table): component_spec.ExecutionParameter(type=str, optional=table == "queries")
+        for table in _TABLES
+    }
     INPUTS: dict[str, component_spec.ChannelParameter] = {}
-    OUTPUTS = {"schema": component_spec.ChannelParameter(type=standard_artifacts.Schema)}
+    OUTPUTS = {
+        table: component_spec.ChannelParameter(type=standard_artifacts.Schema, optional=table == "queries")
+        for table in _TABLES
+    }
 
 
-class InlineSchema(base_component.BaseComponent):
-    """Writes a schema that was read when the pipeline was made; the text is the cache key.
+class InlineSchemas(base_component.BaseComponent):
+    """Writes schemas that were read when the pipeline was made; the texts are the cache key.
+
+    One node for all tables: on a cluster each is a pod.
 
     Outputs:
-      schema: `schema.pbtxt`.
+      interactions, candidates, queries: `schema.pbtxt`.
     """
 
-    SPEC_CLASS = InlineSchemaSpec
+    SPEC_CLASS = InlineSchemasSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
-    def __init__(self, text: str):
+    def __init__(self, texts: Mapping[TableName, str]):
         """Builds the node.
 
         Args:
-          text: A TensorFlow Metadata schema as text.
+          texts: TensorFlow Metadata schemas as text, by table name.
         """
-        super().__init__(InlineSchemaSpec(text=text, schema=types.Channel(type=standard_artifacts.Schema)))
+        super().__init__(
+            InlineSchemasSpec(
+                **{executor.text_key(table): text for table, text in texts.items()},
+                **{table: types.Channel(type=standard_artifacts.Schema) for table in texts},
+            )
+        )
+        self.with_id("Schemas")

@@ -1,4 +1,4 @@
-"""Writes the schema."""
+"""Writes the schemas."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from tfx.utils import io_utils
 SCHEMA_FILE = "schema.pbtxt"
 
 
+def text_key(table: str) -> str:
+    """Returns the exec property with a table's schema."""
+    return f"{table}_text"
+
+
 class Executor(base_executor.BaseExecutor):
-    """Writes the exec property `text` to the output `schema`."""
+    """Writes each output, a table's schema, from its exec property."""
 
     def Do(
         self,
@@ -24,5 +29,6 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Writes `schema.pbtxt`, as ImportSchemaGen calls it."""
         self._log_startup(input_dict, output_dict, exec_properties)
-        uri = artifact_utils.get_single_uri(output_dict["schema"])
-        io_utils.write_string_file(os.path.join(uri, SCHEMA_FILE), exec_properties["text"])
+        for table, artifacts in output_dict.items():
+            path = os.path.join(artifact_utils.get_single_uri(artifacts), SCHEMA_FILE)
+            io_utils.write_string_file(path, exec_properties[text_key(table)])

@@ -32,10 +32,12 @@ def compile_pipeline(
       compared_with: What the run will be compared with; what is None has no place in the package.
 
     Raises:
-      ConfigError: A schema is none, a table's path is one of this machine, or `kubeflow.tasks` names no node.
+      ConfigError: A schema is none, a table's path is one of this machine, Beam's engine cannot work there, or
+        `kubeflow.tasks` names no node.
     """
     kubeflow = platform.section(config)
     _check_paths(config, kubeflow)
+    _check_engine(config, kubeflow)
     with tempfile.TemporaryDirectory() as folder:
         sources = _sources(config, timestamp_unit, Path(folder))
         # The folder's name is all that remedies need, and wherever it is here it is not there.
@@ -60,6 +62,20 @@ def _check_paths(config: types.Config, kubeflow: types.Kubeflow) -> None:
                 f"data.{name}.path: expected a path that the pods see, got {table.path}; make it relative to "
                 "kubeflow.data_root, name a URI, or mount it with kubeflow.volumes"
             )
+
+
+def _check_engine(config: types.Config, kubeflow: types.Kubeflow) -> None:
+    """Refuses engines whose workers would not see what a task reads, or which would be looked for in the pod."""
+    engine = config.beam.engine
+    if engine == "direct":
+        return
+    if engine == "flink":
+        raise ConfigError("beam.engine: flink starts its job server beside the run, which a pod has not; use portable")
+    if kubeflow.storage != "direct":
+        raise ConfigError(
+            f"beam.engine: the workers of {engine} are outside of the pod and do not see what KFP copies into it; use "
+            "direct, or kubeflow.storage: direct with a gs:// root"
+        )
 
 
 def _sources(config: types.Config, timestamp_unit: Unit, folder: Path) -> Sources:

@@ -10,11 +10,12 @@ from typing import Any
 
 from tfx import v1 as tfx
 
-from components.inline_schema.component import InlineSchema
+from components.inline_schema.component import InlineSchemas
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.parameters import ComparedWith
-from pipeline.place import Earlier
+from pipeline.place import Brought
 from shortlist import keys
+from shortlist.config.types import TableName
 
 _artifacts = tfx.types.standard_artifacts
 
@@ -41,11 +42,12 @@ class OnKubeflow:
         """Told at submission."""
         return parameter(parameters.SERVING_DIR)
 
-    def schema(self, file: pathlib.Path) -> InlineSchema:
-        """Returns a node that has the file's text with it."""
-        return InlineSchema(text=file.read_text(encoding="utf-8"))
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+        """Returns a node that has the files' text with it."""
+        node = InlineSchemas({table: file.read_text(encoding="utf-8") for table, file in files.items()})
+        return Brought([node], node.outputs)
 
-    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Earlier:
+    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Brought:
         """Returns an importer a table that there is something of."""
         nodes: dict[str, Any] = {
             table: tfx.dsl.Importer(
@@ -56,13 +58,13 @@ class OnKubeflow:
             for table in statistics
             if table in self.compared_with.statistics
         }
-        return Earlier(list(nodes.values()), {table: node.outputs["result"] for table, node in nodes.items()})
+        return Brought(list(nodes.values()), {table: node.outputs["result"] for table, node in nodes.items()})
 
-    def baseline(self, model: tfx.types.BaseChannel) -> Earlier:
+    def baseline(self, model: tfx.types.BaseChannel) -> Brought:
         """Returns an importer, if there is a baseline."""
         if self.compared_with.baseline_model is None:
-            return Earlier([], {})
+            return Brought([], {})
         node = tfx.dsl.Importer(
             source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
         ).with_id("BlessedModel")
-        return Earlier([node], {"model": node.outputs["result"]})
+        return Brought([node], {"model": node.outputs["result"]})

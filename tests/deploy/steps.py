@@ -1,6 +1,6 @@
 """Reads a Dockerfile and executes its steps without Docker, in a copy-on-write view of this machine.
 
-Needs root, or user namespaces. The base image is this machine, in which python3.10 plays the part of `python`: what is
+Needs root, or user namespaces. The base image is this machine, whose Python plays the part of `python`: what is
 missing in python:3.10-slim and present here is not found out.
 """
 
@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 
 
@@ -94,16 +95,14 @@ class Builder:
         self._environment, self._directory, self._user = {"PATH": "/usr/local/bin:/usr/bin:/bin"}, "/", "0:0"
         for name in ("upper", "work", "mount"):
             (self._folder / f"{name}-{step.stage}").mkdir(parents=True)
-        python = shutil.which(
-            "python3.10", path=os.pathsep.join(["/root/.pyenv/versions/3.10.13/bin", os.environ["PATH"]])
-        )
-        assert python is not None
-        real = subprocess.run(
-            [python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=True
-        )
-        binaries = self.layer(step.stage) / "usr" / "local" / "bin"
-        binaries.mkdir(parents=True)
-        (binaries / "python").symlink_to(os.path.realpath(real.stdout.strip()))
+        upper, python = self.layer(step.stage), pathlib.Path(os.path.realpath(sys.executable))
+        (upper / "usr/local/bin").mkdir(parents=True)
+        (upper / "usr/local/bin/python").symlink_to(python)
+        # Whoever the image runs as must get to it, wherever this machine keeps it.
+        for folder in reversed(python.parents):
+            if not folder.stat().st_mode & 0o001:
+                (upper / str(folder).lstrip("/")).mkdir(parents=True, exist_ok=True)
+                (upper / str(folder).lstrip("/")).chmod(0o755)
 
     def _copy(self, step: Step) -> None:
         words = step.argument.split()

@@ -8,12 +8,14 @@ import pathlib
 import time
 from typing import Any
 
+from ml_metadata import metadata_store
+
 from components.table_example_gen.spec import Unit
 from pipeline import collect
-from pipeline.kubeflow import check, compiler, locations, submission
+from pipeline.kubeflow import check, compiler, locations, parameters, platform, submission
 from pipeline.kubeflow.metadata import earlier
 from pipeline.kubeflow.metadata import store as cluster
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.rehearsal import record, walk
 from pipeline.local_runner import Listener, NodeResult
 from shortlist import memory, table_fingerprints
@@ -53,25 +55,16 @@ def rehearse(
       TaskFailed: A task failed otherwise; the summary says `failed`.
     """
     start = time.monotonic()
-    kubeflow = config.kubeflow or types.Kubeflow(image=IMAGE)
-    if kubeflow.storage == "direct":
-        raise ConfigError("kubeflow.storage: expected copied, got direct: a rehearsal has no gs:// that TFX could open")
-    config = config.model_copy(update={"kubeflow": kubeflow})
+    config = _with_section(config)
     store = record.open_store(workspace.metadata_path)
     sha256 = table_fingerprints.content_sha256(config, data_root)
-    told = submission.told(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
-    package = compiler.compile_pipeline(config, timestamp_unit)
-    runs = cluster.ClusterStore(store).runs(config.name)
-    compared_with = earlier.compared_with(runs, package, told, config.data.tables)
-    if compared_with != ComparedWith():
-        package = compiler.compile_pipeline(config, timestamp_unit, compared_with)
-    told = {**told, **compared_with.parameters}
-    mounts = [volume.path for volume in kubeflow.volumes]
-    check.refuse_problems(package, config.name, mounts, [os.fspath(data_root), str(workspace.root)])
+    given = submission.told(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
+    package, told = _planned(config, timestamp_unit, given, store)
+    check.refuse_problems(package, config.name, _mounts(config), [os.fspath(data_root), str(workspace.root)])
     run_dir = workspace.run_dir(run_id)
     (run_dir / "pipeline.yaml").write_text(package.to_yaml(), encoding="utf-8")
 
-    root = f"{(kubeflow.pipeline_root or _ROOT).rstrip('/')}/{config.name}/{run_id}"
+    root = f"{(platform.section(config).pipeline_root or _ROOT).rstrip('/')}/{config.name}/{run_id}"
     mount = workspace.root / "pods"
     stage = walk.Stage(mount, root, run_dir / "pods.log", run_dir / "outputs")
     heard = _Heard(listener)
@@ -103,6 +96,30 @@ def rehearse(
         summarise(Status.FAILED, str(failure))
         raise
     return summarise(None)
+
+
+def _with_section(config: types.Config) -> types.Config:
+    """Returns a config that has a section `kubeflow`, of which a rehearsal needs nothing."""
+    kubeflow = config.kubeflow or types.Kubeflow(image=IMAGE)
+    if kubeflow.storage == "direct":
+        raise ConfigError("kubeflow.storage: expected copied, got direct: a rehearsal has no gs:// that TFX could open")
+    return config.model_copy(update={"kubeflow": kubeflow})
+
+
+def _mounts(config: types.Config) -> list[str]:
+    return [volume.path for volume in platform.section(config).volumes]
+
+
+def _planned(
+    config: types.Config, timestamp_unit: Unit, given: dict[str, str], store: metadata_store.MetadataStore
+) -> tuple[Package, dict[str, str]]:
+    """Returns the package and all that a run is told, as `submit` would: compared with what earlier rehearsals left."""
+    package = compiler.compile_pipeline(config, timestamp_unit)
+    runs = cluster.ClusterStore(store).runs(config.name)
+    compared_with = earlier.compared_with(runs, package, given, config.data.tables)
+    if compared_with != parameters.NOTHING:
+        package = compiler.compile_pipeline(config, timestamp_unit, compared_with)
+    return package, {**given, **compared_with.parameters}
 
 
 class _Heard:

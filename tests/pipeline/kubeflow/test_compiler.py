@@ -93,6 +93,17 @@ def test_every_parameter_of_a_node_stands_in_the_spec(first):
     }
 
 
+_PORTABLE = {"engine": "portable", "job_endpoint": "jobs:8099", "worker_endpoint": "workers:50000"}
+
+
+@pytest.mark.parametrize(
+    ("beam", "said"), [({"engine": "flink"}, "which a pod has not"), (_PORTABLE, "outside of the pod")]
+)
+def test_an_engine_that_cannot_see_the_pods_artifacts_is_refused(beam, said):
+    with pytest.raises(ConfigError, match=said):
+        _compiled(_config(beam=beam), baseline=False, statistics=False)
+
+
 def test_a_path_of_this_machine_has_no_way_into_a_spec():
     with pytest.raises(ConfigError, match=r"data.interactions.path: expected a path that the pods see, got /srv/log"):
         _compiled(_config(**{"data.interactions.path": "/srv/log.csv"}), baseline=False, statistics=False)

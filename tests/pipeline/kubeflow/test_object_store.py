@@ -118,8 +118,9 @@ def _container(executor: str, inputs: Mapping[str, object]) -> dict[str, object]
 
 
 def _package() -> Package:
-    text = {"parameters": {"text": {"parameterType": "STRING"}}}
+    text = {"parameters": {"interactions_text": {"parameterType": "STRING"}}}
     schema = {"artifacts": {"schema": _SCHEMA}}
+    schemas = {"artifacts": {"interactions": _SCHEMA}}
     return Package(
         {
             "pipelineInfo": {"name": "through-s3"},
@@ -128,14 +129,17 @@ def _package() -> Package:
                     "tasks": {
                         "Schema": {
                             "componentRef": {"name": "Schema"},
-                            "inputs": {"parameters": {"text": {"runtimeValue": {"constant": _TEXT}}}},
+                            "inputs": {"parameters": {"interactions_text": {"runtimeValue": {"constant": _TEXT}}}},
                         },
                         "Copy": {
                             "componentRef": {"name": "Copy"},
                             "inputs": {
                                 "artifacts": {
                                     "schema": {
-                                        "taskOutputArtifact": {"producerTask": "Schema", "outputArtifactKey": "schema"}
+                                        "taskOutputArtifact": {
+                                            "producerTask": "Schema",
+                                            "outputArtifactKey": "interactions",
+                                        }
                                     }
                                 }
                             },
@@ -144,7 +148,7 @@ def _package() -> Package:
                 }
             },
             "components": {
-                "Schema": {"executorLabel": "schema", "inputDefinitions": text, "outputDefinitions": schema},
+                "Schema": {"executorLabel": "schema", "inputDefinitions": text, "outputDefinitions": schemas},
                 "Copy": {
                     "executorLabel": "copy",
                     "inputDefinitions": schema,
@@ -178,7 +182,7 @@ def test_an_artifact_goes_from_pod_to_pod_through_the_server(scheme, s3, tmp_pat
     walk.walk(_package(), {}, stage, recorder, _Silent())
     run = ClusterStore(store).run("run-1")
     assert run is not None
-    copy, schema = run.output("Copy", "copy"), run.output("Schema", "schema")
+    copy, schema = run.output("Copy", "copy"), run.output("Schema", "interactions")
     assert copy is not None
     assert schema is not None
     # What a task says of its input's folder is turned back into the address.
