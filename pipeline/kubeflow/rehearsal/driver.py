@@ -26,17 +26,19 @@ class Imported:
     reimport: bool
 
 
-def order(package: Package) -> list[str]:
-    """Returns the tasks in an order in which they can run; the same for the same package.
+def order(package: Package) -> graphlib.TopologicalSorter[str]:
+    """Returns which task has to wait for which, prepared; it hands them out in the same order for the same package.
 
     Raises:
       BadInputError: A task is a DAG of its own, which is not rehearsed.
     """
-    waits = {name: sorted(_upstream(task)) for name, task in sorted(package.tasks.items())}
     for name, task in package.tasks.items():
         if "dag" in component(package, task):
             raise BadInputError(f"{name}: expected a container or an importer, got a pipeline within the pipeline")
-    return list(graphlib.TopologicalSorter(waits).static_order())
+    waits = {name: sorted(_upstream(task)) for name, task in sorted(package.tasks.items())}
+    sorter = graphlib.TopologicalSorter(waits)
+    sorter.prepare()
+    return sorter
 
 
 def component(package: Package, task: Document) -> Document:

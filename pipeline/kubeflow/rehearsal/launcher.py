@@ -43,45 +43,72 @@ class Finished:
     """The last error that it told, or nothing."""
 
 
-def run(
-    container: Document,
-    executor_input: Json,
-    mount: pathlib.Path,
-    log: pathlib.Path,
-    objects: ObjectStore | None = None,
-) -> Finished:
-    """Runs a container's command once, as a process of its own in a clean environment.
+class Started:
+    """A container's command at work, as a process of its own in a clean environment.
 
     `python` is this one, and PYTHONPATH stands in for the image that has the package installed.
-
-    Args:
-      container: Of the deployment spec.
-      executor_input: What the driver resolved.
-      mount: Folder in place of `/`, below which `/s3`, `/gcs` and `/minio` are.
-      log: Its output is appended here.
-      objects: Where artifacts are; without it they stay below `mount`, where the next container finds them.
     """
-    if objects is not None:
-        for uri in _uris(executor_input["inputs"]):
-            objects.download(uri, _local(uri, mount))
-    for artifacts in executor_input["outputs"]["artifacts"].values():
-        for artifact in artifacts["artifacts"]:
-            # The folder around it, as the launcher does.
-            os.makedirs(os.path.dirname(_local(artifact["uri"], mount)), exist_ok=True)
-    command = [_filled(word, executor_input) for word in [*container.get("command", []), *container.get("args", [])]]
-    output_file = pathlib.Path(executor_input["outputs"]["outputFile"])
-    output_file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, log.open("ab") as sink:
-        start = sink.tell()
-        code = subprocess.run(
-            command, cwd=folder, env=_environment(container, mount), stdout=sink, stderr=subprocess.STDOUT, check=False
-        ).returncode
-    if code != ExitCode.DONE:
-        return Finished(code, {}, _last_error(log, start))
-    if objects is not None:
+
+    def __init__(
+        self,
+        container: Document,
+        executor_input: Json,
+        mount: pathlib.Path,
+        log: pathlib.Path,
+        objects: ObjectStore | None = None,
+    ):
+        """Brings the inputs and starts the command.
+
+        Args:
+          container: Of the deployment spec.
+          executor_input: What the driver resolved.
+          mount: Folder in place of `/`, below which `/s3`, `/gcs` and `/minio` are.
+          log: Its output is appended here when it is done.
+          objects: Where artifacts are; without it they stay below `mount`, where the next container finds them.
+        """
+        self._executor_input, self._mount, self._log, self._objects = executor_input, mount, log, objects
+        if objects is not None:
+            for uri in _uris(executor_input["inputs"]):
+                objects.download(uri, _local(uri, mount))
         for uri in _uris(executor_input["outputs"]):
-            objects.upload(_local(uri, mount), uri)
-    return Finished(code, _merged(executor_input, output_file), "")
+            # The folder around it, as the launcher does.
+            os.makedirs(os.path.dirname(_local(uri, mount)), exist_ok=True)
+        words = [*container.get("command", []), *container.get("args", [])]
+        self._output_file = pathlib.Path(executor_input["outputs"]["outputFile"])
+        self._output_file.parent.mkdir(parents=True, exist_ok=True)
+        # Not that of all: two containers at once would print into each other's lines.
+        self._own_log = self._output_file.parent / "log"
+        self._folder = tempfile.TemporaryDirectory()
+        with self._own_log.open("wb") as sink:
+            self._process = subprocess.Popen(
+                [_filled(word, executor_input) for word in words],
+                cwd=self._folder.name,
+                env=_environment(container, mount),
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+
+    def poll(self) -> Finished | None:
+        """Returns how it ended, None while it is at work; to be asked no more once it ended."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        self._folder.cleanup()
+        said = self._own_log.read_bytes()
+        with self._log.open("ab") as log:
+            log.write(said)
+        if code != ExitCode.DONE:
+            return Finished(code, {}, _last_error(said))
+        if self._objects is not None:
+            for uri in _uris(self._executor_input["outputs"]):
+                self._objects.upload(_local(uri, self._mount), uri)
+        return Finished(code, _merged(self._executor_input, self._output_file), "")
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
 
 
 def _uris(side: Json) -> list[str]:
@@ -126,9 +153,7 @@ def _merged(executor_input: Json, output_file: pathlib.Path) -> dict[str, Json]:
     return merged
 
 
-def _last_error(log: pathlib.Path, start: int) -> str:
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = file.read().decode("utf-8", "replace").splitlines()
+def _last_error(said: bytes) -> str:
+    lines = said.decode("utf-8", "replace").splitlines()
     told = [line for line in lines if line.startswith(_ERROR)] or [line for line in lines if line.strip()]
     return told[-1].removeprefix(_ERROR)[:500] if told else ""

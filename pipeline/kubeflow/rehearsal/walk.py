@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
 import logging
 import pathlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -19,6 +21,11 @@ from pipeline.kubeflow.rehearsal.record import Recorder
 from shortlist.errors import DataError, ExitCode, ShortlistError
 
 Json = dict[str, Any]
+
+AT_ONCE = 2
+"""Containers: one that trains or evaluates may well take 2 GiB and all the cores there are."""
+
+_LOOK_EVERY_SECONDS = 0.05
 
 
 class TaskFailed(ShortlistError):
@@ -59,7 +66,7 @@ class Stage:
 
 
 def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: Listener) -> None:
-    """Runs every task in order, from the cache where that has it.
+    """Runs every task once what it waits for is there, two at a time, from the cache where that has it.
 
     Args:
       package: A checked package.
@@ -72,27 +79,135 @@ def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Reco
       BadInputError: A parameter is missing, or a task refused the data.
       TaskFailed: A task failed otherwise, after its retries.
     """
-    names = driver.order(package)
-    made: dict[str, dict[str, Json]] = {}
-    for index, name in enumerate(names, start=1):
-        listener.started(name, index, len(names))
-        start = time.monotonic()
-        task = package.tasks[name]
-        inputs = {
-            "parameterValues": driver.resolved_parameters(package, task, told),
-            "artifacts": driver.resolved_artifacts(task, made),
-        }
+    _Walk(package, told, stage, recorder, listener).go()
+
+
+class _Walk:
+    """Which tasks wait, which are at work, and what those that are done have made."""
+
+    def __init__(self, package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: Listener):
+        self._package, self._told, self._stage = package, told, stage
+        self._recorder, self._listener = recorder, listener
+        self._order = driver.order(package)
+        self._ready: collections.deque[str] = collections.deque()
+        self._at_work: dict[str, _Container] = {}
+        self._made: dict[str, dict[str, Json]] = {}
+        self._began: dict[str, float] = {}
+
+    def go(self) -> None:
+        """Runs them all."""
         try:
-            if "importer" in driver.executor(package, task):
-                made[name], cached = _import(package, name, inputs, recorder), False
-            else:
-                made[name], cached = _run(package, name, inputs, stage, recorder)
+            while self._order.is_active():
+                self._ready.extend(self._order.get_ready())
+                while self._ready and len(self._at_work) < AT_ONCE:
+                    self._start(self._ready.popleft())
+                    self._ready.extend(self._order.get_ready())
+                self._look()
         except ShortlistError:
-            listener.failed(name, time.monotonic() - start)
-            recorder.finish(pb.Execution.FAILED)
+            self._recorder.finish(pb.Execution.FAILED)
             raise
-        listener.finished(name, time.monotonic() - start, cached)
-    recorder.finish(pb.Execution.COMPLETE)
+        finally:
+            for container in self._at_work.values():
+                container.kill()
+        self._recorder.finish(pb.Execution.COMPLETE)
+
+    def _start(self, name: str) -> None:
+        """Brings what an importer brings or the cache has; else starts the task's container."""
+        self._began[name] = time.monotonic()
+        self._listener.started(name, len(self._began), len(self._package.tasks))
+        task = self._package.tasks[name]
+        with self._failing(name):
+            inputs = {
+                "parameterValues": driver.resolved_parameters(self._package, task, self._told),
+                "artifacts": driver.resolved_artifacts(task, self._made),
+            }
+            if "importer" in driver.executor(self._package, task):
+                self._done(name, _import(self._package, name, inputs, self._recorder), cached=False)
+                return
+            fingerprint = ""
+            if task.get("cachingOptions", {}).get("enableCache"):
+                fingerprint = driver.fingerprint(self._package, task, inputs)
+                cached = self._recorder.cached(name, fingerprint)
+                if cached is not None:
+                    outputs = self._recorder.task(name, inputs, cached, pb.Execution.CACHED, fingerprint)
+                    self._done(name, outputs, cached=True)
+                    return
+            self._at_work[name] = _Container(self._package, name, inputs, fingerprint, self._stage)
+
+    def _look(self) -> None:
+        """Files the containers that ended; where none did, waits a moment."""
+        ended = {name: container.poll() for name, container in self._at_work.items()}
+        for name, finished in ended.items():
+            if finished is None:
+                continue
+            container = self._at_work.pop(name)
+            with self._failing(name):
+                self._done(name, _filed(name, container, finished, self._recorder), cached=False)
+        if self._at_work and not any(ended.values()):
+            time.sleep(_LOOK_EVERY_SECONDS)
+
+    def _done(self, name: str, outputs: dict[str, Json], cached: bool) -> None:
+        self._made[name] = outputs
+        self._order.done(name)
+        self._listener.finished(name, time.monotonic() - self._began[name], cached)
+
+    @contextlib.contextmanager
+    def _failing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except ShortlistError:
+            self._listener.failed(name, time.monotonic() - self._began[name])
+            raise
+
+
+class _Container:
+    """The container of a task, started again as often as its policy has it."""
+
+    def __init__(self, package: Package, name: str, inputs: Json, fingerprint: str, stage: Stage):
+        self.inputs = inputs
+        self.fingerprint = fingerprint
+        self._package, self._name, self._stage = package, name, stage
+        retry: Document = package.tasks[name].get("retryPolicy", {})
+        self._left = int(retry.get("maxRetryCount", 0))
+        self._wait = _seconds(retry.get("backoffDuration", "0s"))
+        self._factor = float(retry.get("backoffFactor", 1.0))
+        self._longest = _seconds(retry.get("backoffMaxDuration", "0s"))
+        self._due = 0.0
+        self._started: launcher.Started | None = self._start()
+
+    def poll(self) -> launcher.Finished | None:
+        """Returns how its last attempt ended, None while there is one to come."""
+        if self._started is None:
+            if time.monotonic() >= self._due:
+                self._started = self._start()
+            return None
+        finished = self._started.poll()
+        if finished is None or finished.exit_code == ExitCode.DONE or not self._left:
+            return finished
+        logging.getLogger(__name__).warning("%s failed; another attempt in %.0f s", self._name, self._wait)
+        self._left -= 1
+        self._due = time.monotonic() + self._wait
+        self._wait = min(self._wait * self._factor, self._longest)
+        self._started = None
+        return None
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        if self._started is not None:
+            self._started.kill()
+
+    def _start(self) -> launcher.Started:
+        task, stage = self._package.tasks[self._name], self._stage
+        salt = uuid.uuid4().hex
+        output_file = stage.scratch / salt / "output_metadata.json"
+        uri = f"{stage.root}/{self._name}/{salt}"
+        executor_input = {
+            "inputs": self.inputs,
+            "outputs": driver.provisioned_outputs(self._package, task, uri, str(output_file)),
+        }
+        container = driver.executor(self._package, task)["container"]
+        mount = stage.mount / salt if stage.objects is not None else stage.mount
+        return launcher.Started(container, executor_input, mount, stage.log, stage.objects)
 
 
 def _import(package: Package, name: str, inputs: Json, recorder: Recorder) -> dict[str, Json]:
@@ -102,44 +217,14 @@ def _import(package: Package, name: str, inputs: Json, recorder: Recorder) -> di
     return recorder.task(name, inputs, {brought.output: artifact}, pb.Execution.COMPLETE, kind=layout.IMPORTER)
 
 
-def _run(package: Package, name: str, inputs: Json, stage: Stage, recorder: Recorder) -> tuple[dict[str, Json], bool]:
-    task = package.tasks[name]
-    fingerprint = ""
-    if task.get("cachingOptions", {}).get("enableCache"):
-        fingerprint = driver.fingerprint(package, task, inputs)
-        cached = recorder.cached(name, fingerprint)
-        if cached is not None:
-            return recorder.task(name, inputs, cached, pb.Execution.CACHED, fingerprint), True
-    finished = _with_retries(package, name, inputs, stage)
-    if finished.exit_code != ExitCode.DONE:
-        recorder.task(name, inputs, {}, pb.Execution.FAILED, fingerprint)
-        if finished.exit_code == ExitCode.BAD_INPUT:
-            raise DataError(finished.said)
-        raise TaskFailed(f"{name}: exit code {finished.exit_code}: {finished.said}")
-    return recorder.task(name, inputs, finished.outputs, pb.Execution.COMPLETE, fingerprint), False
-
-
-def _with_retries(package: Package, name: str, inputs: Json, stage: Stage) -> launcher.Finished:
-    task = package.tasks[name]
-    retry: Document = task.get("retryPolicy", {})
-    wait = _seconds(retry.get("backoffDuration", "0s"))
-    for attempt in range(int(retry.get("maxRetryCount", 0)) + 1):
-        if attempt:
-            logging.getLogger(__name__).warning("%s failed; attempt %d in %.0f s", name, attempt + 1, wait)
-            time.sleep(wait)
-            wait = min(wait * float(retry.get("backoffFactor", 1.0)), _seconds(retry.get("backoffMaxDuration", "0s")))
-        salt = uuid.uuid4().hex
-        output_file = stage.scratch / salt / "output_metadata.json"
-        executor_input = {
-            "inputs": inputs,
-            "outputs": driver.provisioned_outputs(package, task, f"{stage.root}/{name}/{salt}", str(output_file)),
-        }
-        container = driver.executor(package, task)["container"]
-        mount = stage.mount / salt if stage.objects is not None else stage.mount
-        finished = launcher.run(container, executor_input, mount, stage.log, stage.objects)
-        if finished.exit_code == ExitCode.DONE:
-            break
-    return finished
+def _filed(name: str, container: _Container, finished: launcher.Finished, recorder: Recorder) -> dict[str, Json]:
+    inputs, fingerprint = container.inputs, container.fingerprint
+    if finished.exit_code == ExitCode.DONE:
+        return recorder.task(name, inputs, finished.outputs, pb.Execution.COMPLETE, fingerprint)
+    recorder.task(name, inputs, {}, pb.Execution.FAILED, fingerprint)
+    if finished.exit_code == ExitCode.BAD_INPUT:
+        raise DataError(finished.said)
+    raise TaskFailed(f"{name}: exit code {finished.exit_code}: {finished.said}")
 
 
 def _seconds(duration: str) -> float:

@@ -214,3 +214,52 @@ def test_a_parameter_that_is_not_told_is_missed_before_anything_runs(theatre, tm
     with pytest.raises(BadInputError, match="a value for the parameter uri"):
         theatre.run(_package(tmp_path / "state"), "run-1", uri=None)
     assert theatre.calls("First") == []
+
+
+def _independent(state: pathlib.Path, **codes: str) -> Package:
+    """Tasks that wait for nothing, each a line of Python that finds `state`, `wait_for` and its own `name`."""
+    before = textwrap.dedent(
+        """
+        import pathlib, sys, time
+        state, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+        def wait_for(other):
+            deadline = time.monotonic() + 20
+            while not (state / other).exists():
+                assert time.monotonic() < deadline, other
+                time.sleep(0.01)
+        (state / name).touch()
+        """
+    )
+    containers = {
+        name: {"image": "x", "command": ["python", "-c", f"{before}\n{code}"], "args": [str(state), name]}
+        for name, code in codes.items()
+    }
+    return Package(
+        {
+            "pipelineInfo": {"name": "two-steps"},
+            "root": {"dag": {"tasks": {name: _task(name) for name in codes}}},
+            "components": {name: {"executorLabel": name} for name in codes},
+            "deploymentSpec": {"executors": {name: {"container": container} for name, container in containers.items()}},
+        }
+    )
+
+
+def test_two_tasks_that_do_not_wait_for_each_other_run_at_once_and_never_three(theatre, tmp_path):
+    state = tmp_path / "state"
+    code = "assert not (state / 'C').exists(); (state / f'{name} ended').touch()"
+    package = _independent(
+        state,
+        A=f"wait_for('B'); {code}",
+        B="wait_for('A'); wait_for('C')",
+        C="wait_for('A ended')",
+    )
+    assert set(theatre.run(package, "run-1").cached) == {"A", "B", "C"}
+
+
+def test_what_runs_beside_a_task_that_fails_is_ended(theatre, tmp_path):
+    state = tmp_path / "state"
+    package = _independent(state, A="wait_for('B'); sys.exit('Error: no')", B="time.sleep(600)", C="pass")
+    with pytest.raises(walk.TaskFailed, match="A: exit code 1: no"):
+        theatre.run(package, "run-1")
+    assert theatre.listener.broken == ["A"]
+    assert not (state / "C").exists()
