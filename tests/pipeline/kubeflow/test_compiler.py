@@ -97,7 +97,8 @@ _PORTABLE = {"engine": "portable", "job_endpoint": "jobs:8099", "worker_endpoint
 
 
 @pytest.mark.parametrize(
-    ("beam", "said"), [({"engine": "flink"}, "which a pod has not"), (_PORTABLE, "outside of the pod")]
+    ("beam", "said"),
+    [({"engine": "flink", "job_server_jar": "a.jar"}, "which a pod has not"), (_PORTABLE, "outside of the pod")],
 )
 def test_an_engine_that_cannot_see_the_pods_artifacts_is_refused(beam, said):
     with pytest.raises(ConfigError, match=said):
