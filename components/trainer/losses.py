@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from components.trainer.corpus_softmax import NotNegatives, corpus_cross_entropy
 from shortlist.config import types
 
 # What tfrs.tasks.Retrieval itself puts where a score must not count.
@@ -38,21 +39,19 @@ class CorpusRetrieval(tfrs.tasks.Retrieval):
           query_embeddings: [num_queries, embedding_dim].
           candidate_embeddings: [corpus, embedding_dim], all candidates.
           sample_weight: [num_queries]; one each unless given.
-          target_rows: [num_queries], the row of each query's positive in `candidate_embeddings`.
+          target_rows: int32 [num_queries], the row of each query's positive in `candidate_embeddings`.
           not_negatives: Optional bool [num_windows, corpus]: candidates that do not count as
             negatives of a window's queries; a query's target counts as positive all the same.
-          windows: [num_queries], the row of each query in `not_negatives`.
+          windows: int32 [num_queries], the row of each query in `not_negatives`.
         """
         if self._temperature is not None:
             query_embeddings /= self._temperature
-        scores = tf.matmul(query_embeddings, candidate_embeddings, transpose_b=True)
+        weights = tf.ones_like(query_embeddings[:, 0]) if sample_weight is None else sample_weight
+        masks = None
         if not_negatives is not None:
-            # Added rather than chosen by tf.where, whose gradient is two more passes over [num_queries, corpus].
-            penalties = tf.gather(tf.where(not_negatives, tf.constant(MIN_FLOAT, scores.dtype), 0.0), windows)
-            own = tf.stack([tf.range(tf.shape(target_rows)[0]), tf.cast(target_rows, tf.int32)], axis=1)
-            scores += tf.tensor_scatter_nd_update(penalties, own, tf.zeros_like(target_rows, scores.dtype))
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target_rows, logits=scores)
-        return tf.reduce_sum(losses if sample_weight is None else losses * sample_weight)
+            penalties = tf.where(not_negatives, tf.constant(MIN_FLOAT, query_embeddings.dtype), 0.0)
+            masks = NotNegatives(penalties, windows)
+        return corpus_cross_entropy(query_embeddings, candidate_embeddings, target_rows, weights, masks)
 
 
 def rows_to_mask(rows: tf.Tensor, corpus_size: int) -> tf.Tensor:
