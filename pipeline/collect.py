@@ -57,7 +57,8 @@ def collect(
       node_peaks_mb: Node id to the peak while it ran.
     """
     windows = _output(nodes, "Windows", "examples")
-    blessing = _blessing(_output(nodes, "Evaluator", "blessing"))
+    judged = _output(nodes, "Evaluator", "blessing")
+    blessing = _blessing(judged)
     evaluation = _output(nodes, "Evaluator", "evaluation")
     metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
     pushed = _pushed(_output(nodes, "Pusher", "pushed_model"))
@@ -71,7 +72,7 @@ def collect(
         pipeline=config.name,
         status=status,
         reasons=reasons,
-        warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows),
+        warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows) + _warnings(judged),
         advice=diagnose(trained, protocol, metrics, training, index),
         protocol=protocol,
         data=_data(nodes, windows),

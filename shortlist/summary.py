@@ -159,7 +159,7 @@ class Summary(Part):
     reasons: list[str] = []
     """Why nothing was pushed; empty when something was."""
     warnings: list[str] = []
-    """What the checks of the data found and the config lets pass."""
+    """What the checks of the data and of the model's cold start found and the config lets pass."""
     advice: list[str] = []
     """What the run's own figures say of the model, with the remedy."""
     protocol: Protocol | None = None

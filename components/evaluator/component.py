@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from tfx import types
 from tfx import v1 as tfx
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
 
 from components.evaluator import eval_config, executor, extractors, tfma_metrics
 from shortlist import fingerprints, keys
 from shortlist.config import types as config_types
+
+
+class RankEvaluatorSpec(component_spec.ComponentSpec):
+    """TFX's EvaluatorSpec with one more parameter."""
+
+    PARAMETERS = {
+        **standard_component_specs.EvaluatorSpec.PARAMETERS,
+        executor.COLD_START: component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = standard_component_specs.EvaluatorSpec.INPUTS
+    OUTPUTS = standard_component_specs.EvaluatorSpec.OUTPUTS
+    TYPE_ANNOTATION = standard_component_specs.EvaluatorSpec.TYPE_ANNOTATION
 
 
 class RankEvaluator(tfx.components.Evaluator):
@@ -17,6 +31,7 @@ class RankEvaluator(tfx.components.Evaluator):
     The `blessing` has the custom properties `blessed` (0 or 1) and `reasons` (a JSON list of sentences).
     """
 
+    SPEC_CLASS = RankEvaluatorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
 
     def __init__(
@@ -37,13 +52,20 @@ class RankEvaluator(tfx.components.Evaluator):
           evaluate: The metrics' K and the gates' bounds.
         """
         code_sha256 = fingerprints.code_sha256(executor.__name__, tfma_metrics.__name__, extractors.__name__)
-        super().__init__(
-            examples=examples,
-            model=model,
-            baseline_model=baseline_model,
-            schema=schema,
-            example_splits=[keys.SPLIT_TEST],
-            eval_config=eval_config.make_eval_config(evaluate, code_sha256),
-            module_path=extractors.__name__,
+        # Not through TFX's constructor, which makes the standard specification.
+        base_component.BaseComponent.__init__(
+            self,
+            spec=RankEvaluatorSpec(
+                examples=examples,
+                model=model,
+                baseline_model=baseline_model,
+                schema=schema,
+                example_splits=json_utils.dumps([keys.SPLIT_TEST]),
+                eval_config=eval_config.make_eval_config(evaluate, code_sha256),
+                module_path=extractors.__name__,
+                cold_start=evaluate.cold_start.model_dump_json(),
+                evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+                blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+            ),
         )
         self.with_id("Evaluator")

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from google.protobuf import wrappers_pb2
 
-from components.evaluator import names, slices, tfma_metrics
+from components.evaluator import cold_start, names, slices, tfma_metrics
 from shortlist import keys
 from shortlist.config import types
 
@@ -35,11 +35,13 @@ def make_eval_config(evaluate: types.Evaluate, code_sha256: str) -> tfma.EvalCon
       evaluate: The config's section.
       code_sha256: Hash of the metrics' source; the Evaluator's cache key sees it here.
     """
-    width = max(*evaluate.ks, names.NDCG_K)
+    # The gate on cold start reads its own K whatever the others are.
+    ks = dict.fromkeys((*evaluate.ks, cold_start.K))
+    width = max(*ks, names.NDCG_K)
     metrics = [tfma.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": names.EXAMPLE_COUNT}))]
     for (family, with_seen), ranks in _RANKS.items():
         common = {"ranks": ranks, "width": width}
-        for k in dict.fromkeys(evaluate.ks):
+        for k in ks:
             metrics.append(_metric(tfma_metrics.TopKAccuracy, name=names.top_k(k, family, with_seen), k=k, **common))
             if ranks == keys.RANK and k == evaluate.gate_k:
                 metrics[-1].per_slice_thresholds.append(_overall(_may_drop(evaluate.max_drop_from_baseline)))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from tfx import types
-from tfx.components.evaluator import executor
+from tfx.components.evaluator import constants, executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
 from components.baseline.compatibility import CATALOGUE_CHANGED, REASON, SKIPPED
 from components.evaluator import verdict
+from shortlist.config import types as config_types
+from shortlist.findings import WARNINGS_PROPERTY
 
 REASONS = "reasons"
 """Custom property, str: JSON list of sentences on the blessing, why it was given or refused."""
+COLD_START = "cold_start"
+"""Parameter, str: JSON of the config's `evaluate.cold_start`."""
 METRICS = "metrics"
 """Custom property of the evaluation, str: JSON of metric name to value over all test rows."""
 SLICES = "slices"
@@ -41,7 +46,10 @@ class Executor(executor.Executor):
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = real
         super().Do(inputs, output_dict, exec_properties)
 
+        model = artifact_utils.get_single_instance(inputs[standard_component_specs.MODEL_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[standard_component_specs.EVALUATION_KEY])
+        settings = config_types.ColdStart.model_validate_json(exec_properties[COLD_START])
+        verdict.add_cold_start(evaluation.uri, path_utils.serving_model_path(model.uri), settings)
         found = verdict.read_evaluation(evaluation.uri)
         evaluation.set_string_custom_property(METRICS, json.dumps(found["overall"], sort_keys=True))
         evaluation.set_string_custom_property(SLICES, json.dumps(found["slices"], sort_keys=True))
@@ -59,6 +67,18 @@ class Executor(executor.Executor):
         ]
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         blessing.set_string_custom_property(REASONS, json.dumps(reasons))
+        warnings = json.dumps(found["validation"]["warnings"], ensure_ascii=False)
+        blessing.set_string_custom_property(WARNINGS_PROPERTY, warnings)
+        if not found["validation"]["blessed"]:
+            _refuse(blessing)
+
+
+def _refuse(blessing: types.Artifact) -> None:
+    """Takes back the blessing that TFX's executor gives by TFMA's thresholds alone."""
+    given = os.path.join(blessing.uri, constants.BLESSED_FILE_NAME)
+    if fileio.exists(given):
+        fileio.rename(given, os.path.join(blessing.uri, constants.NOT_BLESSED_FILE_NAME))
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE)
 
 
 def _is_real(baseline: types.Artifact) -> bool:

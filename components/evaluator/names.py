@@ -8,9 +8,17 @@ SIGNATURE = "evaluation"
 SLICES_SIGNATURE = "slices"
 """The trained model's signature that returns the slices of `components.evaluator.slices`."""
 
+NEWCOMER_SIGNATURE = "newcomer"
+"""The trained model's signature, without inputs, that embeds a query of which nothing is known, [moments, dim]."""
+
 MODEL_FAMILY = "factorized_top_k"
 POPULARITY_FAMILY = "popularity"
 LIFT = "lift_over_popularity"
+UNSEEN = "unseen in train"
+"""The slice, of those by the target's popularity, whose targets train never met."""
+
+UNSEEN_LIFT = "cold_start/unseen_top_100_lift_over_chance"
+POPULAR_SHARE = "cold_start/empty_history_popular_share"
 EXAMPLE_COUNT = "example_count"
 NDCG_K = 10
 

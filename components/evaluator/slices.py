@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from components.evaluator import names
 from shortlist import keys
 
 NAMES = (keys.HISTORY_LENGTH, keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE)
@@ -12,7 +13,7 @@ NAMES = (keys.HISTORY_LENGTH, keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE)
 
 _LENGTHS = ("0", "1", "2 to 5", "6 or more")
 _LENGTHS_FROM = (1, 2, 6)
-POPULARITIES = ("head", "middle", "tail", "unseen in train")
+POPULARITIES = ("head", "middle", "tail", names.UNSEEN)
 """What `popularity_buckets` returns, in words."""
 _UNSEEN = len(POPULARITIES) - 1
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from components.evaluator import names
+from components.evaluator import cold_start, names
+from shortlist.config import types
 
 
 def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     Returns:
       `overall` {metric name: value}; `slices` [{"slice": {feature: value}, "metrics": {...}}];
       `baseline`, the same as `overall` of the baseline model, or None; `validation`
-      {"blessed": bool, "reasons": [sentence]}: the gates that failed, or all where none did.
+      {"blessed": bool, "reasons": [sentence], "warnings": [sentence]}: the gates that failed, or all where none did.
     """
     import tensorflow_model_analysis as tfma
     from tensorflow_model_analysis.writers import eval_config_writer
@@ -38,15 +39,33 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
             overall, baseline = metrics, _metrics(record, tfma.BASELINE_KEY)
     result = tfma.load_validation_result(evaluation_uri)
     eval_config, *_ = eval_config_writer.load_eval_run(evaluation_uri)
+    cold = cold_start.read(evaluation_uri)
+    blessed = result.validation_ok and not cold.failed
+    reasons = gate_reasons(result, eval_config, overall, baseline) if blessed or not result.validation_ok else []
     return {
-        "overall": overall,
+        "overall": overall | cold.metrics,
         "slices": sorted(slices, key=lambda entry: json.dumps(entry["slice"], sort_keys=True)),
         "baseline": baseline or None,
         "validation": {
-            "blessed": result.validation_ok,
-            "reasons": gate_reasons(result, eval_config, overall, baseline),
+            "blessed": blessed,
+            "reasons": reasons + (cold.told if blessed else cold.failed),
+            "warnings": cold.warned,
         },
     }
+
+
+def add_cold_start(evaluation_uri: str, model_dir: str, settings: types.ColdStart) -> None:
+    """Measures how a model starts cold, and has `read_evaluation` tell of it from then on.
+
+    Args:
+      evaluation_uri: The artifact's folder, as TFX's Evaluator left it.
+      model_dir: The trained SavedModel.
+      settings: The gates' floors.
+    """
+    of_slices = read_evaluation(evaluation_uri)["slices"]
+    newcomer = cold_start.ask(model_dir)
+    if newcomer is not None:
+        cold_start.write(cold_start.assess(of_slices, newcomer, settings), evaluation_uri)
 
 
 def _metrics(record: Any, model_name: str) -> dict[str, float]:

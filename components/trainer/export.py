@@ -33,6 +33,8 @@ class ServingModule(tf.Module):
       query_embedding: tf.function from a dict, see `query_inputs`, to `embedding` [batch, embedding_dim].
       candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
       evaluation: tf.function from serialized eval or test windows [batch] to int64 ranks [batch] each.
+      newcomer: tf.function without inputs to `embedding` [moments, embedding_dim] of a query of which nothing is known,
+        at moments evenly spaced over train; at one, its end, where the model does not follow the time.
       slices: tf.function from the same to the slices that each row is in, string [batch] each.
     """
 
@@ -53,6 +55,8 @@ class ServingModule(tf.Module):
         examples = [tf.TensorSpec([None], tf.string, name="examples")]
         self.evaluation = tf.function(self._evaluation, input_signature=examples)
         self.slices = tf.function(self._slices, input_signature=examples)
+        self._moments = [moment / (_MOMENTS - 1) for moment in range(_MOMENTS)] if settings.model.query_time else [1.0]
+        self.newcomer = tf.function(self._newcomer, input_signature=[])
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
@@ -60,6 +64,14 @@ class ServingModule(tf.Module):
         history = self._reader.known_history(inputs[keys.HISTORY_IDS]).to_tensor(-1)
         asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], types.FeatureType.TIMESTAMP))
         return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0])}
+
+    def _newcomer(self) -> dict[str, tf.Tensor]:
+        number = len(self._moments)
+        nothing = tf.zeros([number, 0], tf.string)
+        raw = {name: _sparse(_missing(kind, number), kind) for name, kind in self._feature_types.items()}
+        raw[keys.QUERY_ID] = _sparse(_missing(types.FeatureType.CATEGORY, number), types.FeatureType.CATEGORY)
+        history = self._reader.known_history(nothing).to_tensor(-1)
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, tf.constant(self._moments))}
 
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._reader.rows(candidate_id)
@@ -115,6 +127,7 @@ def export(
         "candidate_embedding": module.candidate_embedding,
         "evaluation": module.evaluation,
         "slices": module.slices,
+        "newcomer": module.newcomer,
     }
     tf.saved_model.save(module, path, signatures=signatures)
     metadata = {
@@ -135,6 +148,8 @@ def export(
         file.write(json.dumps(metadata, indent=2, sort_keys=True))
 
 
+# As many as config `model.query_time` has knots unless told.
+_MOMENTS = 32
 _DTYPES = {types.FeatureType.NUMERIC: tf.float32, types.FeatureType.TIMESTAMP: tf.int64}
 
 
@@ -149,3 +164,10 @@ def _sparse(values: tf.Tensor, kind: types.FeatureType) -> tf.SparseTensor:
         present = columns != ""
     at = tf.where(present)
     return tf.SparseTensor(at, tf.gather_nd(columns, at), tf.shape(columns, out_type=tf.int64))
+
+
+def _missing(kind: types.FeatureType, number: int) -> tf.Tensor:
+    """Returns what `query_inputs` says of a missing value, [number] or, for multi_category, [number, 1]."""
+    fill = {types.FeatureType.NUMERIC: float("nan"), types.FeatureType.TIMESTAMP: 0}.get(kind, "")
+    shape = [number, 1] if kind is types.FeatureType.MULTI_CATEGORY else [number]
+    return tf.fill(shape, tf.constant(fill, _DTYPES.get(kind, tf.string)))

@@ -95,16 +95,26 @@ class RetrievalModel(tfrs.models.Model):
         windows, targets, positions, weights, times = _flat_targets(inputs)
         items = gather_items(candidates, inputs.items) if self.query_tower.reads_history else None
         queries = self._output(self.query_tower(inputs.features, items, windows, positions, times, noise=noise))
-        masked = self._loss_config.mask_other_targets
         loss = self.task(
             queries,
             candidates,
             sample_weight=weights,
             target_rows=targets,
-            not_negatives=losses.rows_to_mask(inputs.seen, self._corpus_size) if masked else None,
+            not_negatives=self._not_negatives(inputs.seen),
             windows=windows,
         )
         return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
+
+    def _not_negatives(self, seen: tf.Tensor) -> tf.Tensor | None:
+        """Returns bool [batch, corpus], what is no negative of a window, whose candidates are `seen` [batch, n]."""
+        assert isinstance(self._loss_config, types.CorpusLoss)
+        masked = None
+        if self._loss_config.mask_other_targets:
+            masked = losses.rows_to_mask(seen, self._corpus_size)
+        if self._loss_config.mask_unseen_candidates and self.candidate_tower.has_features:
+            unseen = tf.tile((self._frequencies == 0.0)[tf.newaxis], [tf.shape(seen)[0], 1])
+            masked = unseen if masked is None else masked | unseen
+        return masked
 
     def _in_batch_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
         config = self._loss_config

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureEncoder, FeatureSpec
-from components.trainer.noise import Noise, dropout
+from components.trainer.noise import Noise, dropout, kept
 from components.trainer.query_time import QueryTimeEmbedding
 from shortlist import keys
 from shortlist.config import types
@@ -31,6 +31,8 @@ class CandidateTower(tf.keras.layers.Layer):
         super().__init__()
         self._features = {spec.name: tf.constant(corpus.features[spec.name]) for spec in specs}
         self._corpus_size = corpus.size
+        self.has_features = bool(specs)
+        self._id_dropout = config.id_dropout if specs else 0.0
         self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
         self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
         trained = corpus.counts > 0
@@ -65,7 +67,7 @@ class CandidateTower(tf.keras.layers.Layer):
         parts = []
         if self._ids is not None:
             id_rows = tf.where(rows >= 0, tf.gather(self._id_rows, tf.maximum(rows, 0)), -1)
-            has_id = tf.cast(id_rows >= 0, tf.float32)[:, tf.newaxis]
+            has_id = tf.cast((id_rows >= 0) & kept(tf.shape(rows), self._id_dropout, noise), tf.float32)[:, tf.newaxis]
             parts.append(tf.gather(self._ids, tf.maximum(id_rows, 0)) * has_id)
         if self._encoder is not None:
             parts.append(self._encoder(features, noise=noise))
@@ -145,6 +147,7 @@ class HistoryTower(tf.keras.layers.Layer):
         """Makes the blocks; `max_items` is the longest sequence of items that will ever come."""
         super().__init__()
         self._query_time = query_time
+        self._newcomers = config.newcomers
         self._dropout_rate = config.dropout
         self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
         self._start = self.add_weight(
@@ -179,12 +182,25 @@ class HistoryTower(tf.keras.layers.Layer):
         start = tf.tile(self._start, [batch, 1])
         if self._encoder is not None:
             start += self._encoder(features, noise=noise)
+        knows_history = kept(tf.shape(positions), self._newcomers, noise)
+        positions = tf.where(knows_history, positions, 0)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden = dropout(hidden + self._position_table[: length + 1], self._dropout_rate, noise)
         for block in self._blocks[:-1]:
             hidden = block(hidden, noise=noise)
         hidden = self._blocks[-1](hidden, windows * (length + 1) + positions, noise=noise)
-        return add_time(self._norm(hidden), self._query_time, times)
+        queries = self._norm(hidden)
+        if noise is not None and self._newcomers:
+            knows_features = knows_history | kept(tf.shape(positions), 0.5, noise)
+            queries = tf.where(knows_features[:, tf.newaxis], queries, self._embed_nobody(noise))
+        return add_time(queries, self._query_time, times)
+
+    def _embed_nobody(self, noise: Noise) -> tf.Tensor:
+        """Returns [1, embedding_dim]: a query with neither history nor features, which is the start token alone."""
+        hidden = dropout(self._start + self._position_table[:1], self._dropout_rate, noise)[tf.newaxis]
+        for block in self._blocks:
+            hidden = block(hidden, noise=noise)
+        return self._norm(hidden[:, 0])
 
 
 def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: tf.Tensor) -> tf.Tensor:

@@ -356,6 +356,11 @@ class HistoryTower(Section):
     dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Dropout on embeddings, attention and feed-forward while training."""
 
+    newcomers: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
+    """Share of train targets, others in each step, that are asked for as of a newcomer: from an empty history, half of
+    them without the query's features. So newcomers are answered with what is liked, not with what others happened to
+    begin with."""
+
 
 QueryTower = Annotated[Union[FeaturesTower, HistoryTower], pydantic.Field(discriminator="kind")]
 
@@ -365,6 +370,10 @@ class CandidateTower(Section):
 
     use_candidate_id: bool = True
     """Learn an embedding for each candidate id seen in train; unseen ones rely on their features."""
+
+    id_dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
+    """Share of candidates, others in each training step, that are embedded by their features alone, so that features
+    learn to stand for a candidate that train never met; nothing where candidates have no features."""
 
     hidden_units: tuple[int, ...] = ()
     """Widths of hidden ReLU layers on top of the features."""
@@ -440,6 +449,10 @@ class CorpusLoss(Section):
     mask_other_targets: bool = True
     """A query's own other targets in the window are no negatives."""
 
+    mask_unseen_candidates: bool = True
+    """Candidates that train never met are no negatives, where they have features to be known by: nobody was seen to
+    pass them over, and a negative of all rows is recommended to nobody."""
+
 
 Loss = Annotated[Union[InBatchLoss, CorpusLoss], pydantic.Field(discriminator="kind")]
 
@@ -481,6 +494,31 @@ class Train(Section):
     """Seeds weights, shuffling, dropout and sampling."""
 
 
+class Floor(Section):
+    """The least that a figure must reach, and what happens below it."""
+
+    threshold: float = pydantic.Field(ge=0.0)
+    """The lowest value that passes."""
+
+    action: Action = "error"
+    """error blesses no model below it, warn tells, ignore does neither."""
+
+
+class ColdStart(Section):
+    """What the model must say where train says nothing."""
+
+    unseen_candidates: Floor = Floor(threshold=5.0)
+    """top_100 of the test rows whose target train never met, as a multiple of chance, which is 100 over the number of
+    candidates."""
+
+    empty_history: Floor = Floor(threshold=0.5)
+    """Of the 100 candidates that a query is answered with of which nothing is known, the share that are among the 100
+    most popular in train."""
+
+    min_rows: int = pydantic.Field(100, ge=1)
+    """With fewer test rows whose target train never met, these are measured and not judged; the verdict says so."""
+
+
 class Evaluate(Section):
     """What the model must beat before it may be pushed."""
 
@@ -496,6 +534,8 @@ class Evaluate(Section):
     max_drop_from_baseline: float = pydantic.Field(0.02, ge=0.0, le=1.0)
     """How far the gated accuracy may fall below the latest blessed model's, absolute; on 1,000 test rows two seeds
     of one model differ by 0.01."""
+
+    cold_start: ColdStart = ColdStart()
 
     slices: tuple[str, ...] = ()
     """Query features (category or multi_category) by whose values the metrics are told, too; those by history length

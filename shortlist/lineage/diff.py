@@ -244,6 +244,7 @@ def _settings_of(side: Side, nodes: set[str]) -> dict[str, Any]:
             found |= facts.flat(features, f"{prefix}.features.")
     if "Evaluator" in nodes:
         found |= dict(_gates(side.json("Evaluator", "eval_config")))
+        found |= facts.flat(side.json("Evaluator", "cold_start"), "evaluate.cold_start.")
     if "Indexer" in nodes:
         found |= facts.flat(side.json("Indexer", "config"), "index.")
     return found

@@ -163,7 +163,8 @@ def _evaluator(execution: Execution) -> list[str]:
         for k, name in sorted(by_k.items())
     ]
     rows = f"{metrics.get('example_count', 0):,.0f} test rows, seen items excluded: "
-    return [*([rows + ", ".join(told)] if told else []), *_blessing(execution)]
+    warnings = sentences(execution.output("blessing"), WARNINGS_PROPERTY)
+    return [*([rows + ", ".join(told)] if told else []), *_blessing(execution), *warnings]
 
 
 def _as_popular(name: str) -> str:

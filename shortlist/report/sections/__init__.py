@@ -8,6 +8,7 @@ from shortlist.report.protocol import sentence
 from shortlist.report.sections import (
     accuracy,
     answers,
+    cold_start,
     costs,
     data,
     index,
@@ -22,6 +23,7 @@ _CHAPTERS = (
     verdict.section,
     accuracy.overall,
     accuracy.slices,
+    cold_start.section,
     tuning.section,
     training.section,
     index.section,

@@ -1,5 +1,6 @@
 """TFMA on the `evaluation` signature, from the config to the sentences; without TFX."""
 
+import dataclasses
 import pathlib
 import types
 
@@ -9,7 +10,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator import eval_config, extractors, names, verdict
+from components.evaluator import cold_start, eval_config, extractors, names, verdict
 from shortlist import progress
 from shortlist.config.types import Evaluate
 from tests.components.evaluator import fakes
@@ -51,10 +52,11 @@ def measured(tmp_path_factory):
         fakes.window(f"q{i}", row.tolist(), None if gender == "None" else gender)
         for i, (row, gender) in enumerate(zip(ranks, genders, strict=True))
     ]
-    heard = []
+    heard, folder = [], tmp_path_factory.mktemp("measured")
     with progress.told_to(heard.append):
-        read = evaluate(tmp_path_factory.mktemp("measured"), windows, baseline_shift=1, slices=("gender",))
-    return types.SimpleNamespace(ranks=ranks, genders=genders, read=read, heard=heard)
+        read = evaluate(folder, windows, baseline_shift=1, slices=("gender",))
+    evaluation = str(folder / "evaluation")
+    return types.SimpleNamespace(ranks=ranks, genders=genders, read=read, heard=heard, evaluation=evaluation)
 
 
 def expected(ranks):
@@ -125,6 +127,19 @@ def test_blessed_against_a_baseline_says_what_it_beat(measured):
     against_baseline, against_popularity = validation["reasons"]
     assert "the latest blessed model's" in against_baseline
     assert "times most popular's" in against_popularity
+
+
+def test_a_model_that_starts_cold_badly_is_not_blessed(measured):
+    found = cold_start.Findings({"cold_start/share": 0.25}, ["too cold"], ["a warning"], ["not gated: no rows"])
+    cold_start.write(found, measured.evaluation)
+    read = verdict.read_evaluation(measured.evaluation)
+    assert read["validation"] == {"blessed": False, "reasons": ["too cold"], "warnings": ["a warning"]}
+    assert read["overall"]["cold_start/share"] == 0.25
+
+    cold_start.write(dataclasses.replace(found, failed=[]), measured.evaluation)
+    validation = verdict.read_evaluation(measured.evaluation)["validation"]
+    assert validation["blessed"]
+    assert validation["reasons"] == [*measured.read["validation"]["reasons"], "not gated: no rows"]
 
 
 def gate(model, popularity, baseline=None, rows=100):

@@ -79,6 +79,23 @@ def test_of_a_long_history_the_last_ones_count(saved):
     np.testing.assert_allclose(long, last, atol=1e-6)
 
 
+def test_a_newcomer_is_a_query_of_which_nothing_is_known(saved):
+    loaded = tf.saved_model.load(saved)
+    nothing = _embed(
+        loaded,
+        query_id=[""],
+        history_ids=[[""]],
+        history_times=np.zeros([1, 1], np.int64),
+        query_time=np.array([0], np.int64),
+        age=np.array([np.nan], np.float32),
+        bio=[""],
+        city=[""],
+        joined=np.array([0], np.int64),
+        tags=[[""]],
+    )
+    np.testing.assert_allclose(loaded.signatures["newcomer"]()["embedding"], nothing, atol=1e-6)
+
+
 def test_missing_features_and_an_unknown_query_have_an_embedding(saved):
     loaded = tf.saved_model.load(saved)
     embedding = _embed(
@@ -223,6 +240,9 @@ def test_a_model_with_query_time_reads_the_request_s_and_the_target_s(world, tmp
     np.testing.assert_array_equal(at[50], at[100])
     np.testing.assert_array_equal(at[0], at[102])
     np.testing.assert_array_equal(at[999], at[102])
+    moments = loaded.signatures["newcomer"]()["embedding"].numpy()
+    assert moments.shape == (32, 8)
+    np.testing.assert_allclose(moments[-1] - moments[0], table[2] - table[0], atol=1e-5)
 
     ranks = {}
     for time in (100, 102):

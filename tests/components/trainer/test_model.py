@@ -25,10 +25,11 @@ def _first_targets(batch):
     return batch._replace(**{name: getattr(batch, name)[:, :1] for name in columns})
 
 
-@pytest.mark.parametrize("mask", [True, False])
-def test_corpus_loss_is_the_mean_over_targets_against_the_whole_catalogue(world, mask):
-    settings = worlds.settings(train={"loss": {"kind": "corpus", "temperature": 0.5, "mask_other_targets": mask}})
-    model, reader, _ = worlds.assemble(world, settings)
+@pytest.mark.parametrize(("mask", "mask_unseen"), [(True, False), (False, False), (True, True), (False, True)])
+def test_corpus_loss_is_the_mean_over_targets_against_the_whole_catalogue(world, mask, mask_unseen):
+    switches = {"mask_other_targets": mask, "mask_unseen_candidates": mask_unseen}
+    settings = worlds.settings(train={"loss": {"kind": "corpus", "temperature": 0.5, **switches}})
+    model, reader, corpus = worlds.assemble(world, settings)
     batch = _batch(world, reader)
     candidates = model.embed_candidates().numpy()
     losses = []
@@ -42,8 +43,36 @@ def test_corpus_loss_is_the_mean_over_targets_against_the_whole_catalogue(world,
             if mask:
                 others = [item for item in batch.seen[row].numpy() if item >= 0 and item != target]
                 scores[others] = -1e9
+            if mask_unseen:
+                scores[corpus.counts == 0] = -1e9
             losses.append(-_log_softmax(scores)[target])
     assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_newcomers_have_no_history_and_half_of_them_no_features_in_training_alone(world):
+    def model_with(newcomers):
+        tower = {"kind": "history", "dropout": 0.0, "newcomers": newcomers}
+        towers = {"query_tower": tower, "candidate_tower": {"id_dropout": 0.0}}
+        return worlds.assemble(world, worlds.settings(model=towers))
+
+    model, reader, _ = model_with(0.999)
+    batch = _batch(world, reader)
+    whole, empty = float(model.compute_loss(batch)), batch._replace(positions=tf.zeros_like(batch.positions))
+    nothing = {
+        name: -tf.ones_like(column) if column.dtype.is_integer else tf.zeros_like(column)
+        for name, column in batch.features.items()
+    }
+    without_history = float(model.compute_loss(empty))
+    without_both = float(model.compute_loss(empty._replace(features=nothing)))
+    steps = []
+    for step in range(40):
+        model.step.assign(step)
+        steps.append(float(model.compute_loss(batch, training=True)))
+    # All have lost their history; of the dozen targets of a step half have lost their features, too.
+    assert np.mean(steps) == pytest.approx((without_history + without_both) / 2, abs=np.std(steps))
+    assert min(steps) < max(steps)
+    # Without newcomers, training without dropout is what evaluation is.
+    assert float(model_with(0.0)[0].compute_loss(batch, training=True)) == pytest.approx(whole, rel=1e-5)
 
 
 def test_in_batch_loss_corrects_for_the_target_frequency(world):

@@ -214,3 +214,25 @@ def _shake(layer):
 def test_layer_norm_by_hand():
     # [1, 3]: mean 2, deviation 1.
     assert LayerNorm(2)(tf.constant([[1.0, 3.0]])).numpy().ravel().tolist() == pytest.approx([-1.0, 1.0], abs=1e-5)
+
+
+def test_id_dropout_leaves_candidates_to_their_features_in_training_alone(world):
+    settings = worlds.settings(model={"candidate_tower": {"id_dropout": 0.5}})
+    tower = worlds.assemble(world, settings)[0].candidate_tower
+    whole = tower(None).numpy()
+    weights = {weight.name.partition(":")[0]: weight for weight in tower.trainable_variables}
+    ids = weights["candidate_id_embedding"]
+    saved = ids.numpy()
+    ids.assign(tf.zeros_like(ids))
+    by_features = tower(None).numpy()
+    ids.assign(saved)
+
+    dropped = np.zeros(worlds.NUM_CANDIDATES)
+    for step in range(200):
+        trained = tower(None, noise=Noise(1, tf.constant(step))).numpy()
+        without = np.abs(trained - by_features).max(axis=1) < 1e-6
+        np.testing.assert_allclose(trained[~without], whole[~without], atol=1e-6)
+        dropped += without
+    # c19 is no train target and has no id to lose; 200 coins fall within 5 standard deviations of 100.
+    assert dropped[19] == 200
+    assert np.abs(dropped[:19] - 100).max() < 5 * 50**0.5

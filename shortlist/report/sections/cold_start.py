@@ -1,0 +1,85 @@
+"""How the model does where train says nothing: new candidates, and queries without a past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from components.evaluator import names
+from shortlist import keys
+from shortlist.lineage.measured import Measured
+from shortlist.report import shown
+from shortlist.report.blocks import Column, Notes, Section, Table
+from shortlist.report.facts import Facts
+
+_K = 100
+_COLUMNS = ("figure", "value", "95% interval", "asked for")
+
+
+def section(facts: Facts) -> Section | None:
+    """Returns both figures beside what the gates ask; None where an older version did not measure them."""
+    measured = facts.measured
+    if measured is None or names.POPULAR_SHARE not in measured.overall:
+        return None
+    corpus = facts.summary.protocol.corpus_size if facts.summary and facts.summary.protocol else None
+    of_corpus = f" of {corpus:,} candidates" if corpus else ""
+    rows = [*_unseen(facts, measured), _newcomer(facts, measured)]
+    table = Table(
+        f"Candidates that train never met, and an empty history; {_K}{of_corpus} answered",
+        [Column(title, numeric=place in (1, 2)) for place, title in enumerate(_COLUMNS)],
+        rows,
+    )
+    return Section(
+        "cold-start",
+        "Where train says nothing",
+        "New candidates are known by their features alone, newcomers by nothing: do these find queries, and do "
+        "those get what is liked?",
+        [table, *_notes(measured)],
+    )
+
+
+def _unseen(facts: Facts, measured: Measured) -> list[list[str]]:
+    """Returns the lines on test rows whose target train never met; none where there is no such row."""
+    found = [s for s in measured.slices if (s.name, s.value) == (keys.TARGET_POPULARITY, names.UNSEEN)]
+    lift = measured.overall.get(names.UNSEEN_LIFT)
+    if not found or lift is None:
+        return []
+    metrics = found[0].metrics
+    rows, accuracy = metrics.get(names.EXAMPLE_COUNT, 0.0), metrics.get(names.top_k(_K))
+    floor = _asked(facts, "unseen_candidates", lambda value: f"{value:g} times chance")
+    return [
+        [
+            f"top_{_K} of {rows:,.0f} test rows whose target train never met",
+            shown.share(accuracy),
+            shown.interval(accuracy, rows),
+            shown.NOTHING,
+        ],
+        ["that as a multiple of chance", f"{lift:.2f}", shown.NOTHING, floor],
+    ]
+
+
+def _newcomer(facts: Facts, measured: Measured) -> list[str]:
+    share = measured.overall[names.POPULAR_SHARE]
+    floor = _asked(facts, "empty_history", shown.percent)
+    return [
+        f"of the {_K} most popular in train, share in an empty history's answer",
+        shown.percent(share),
+        shown.NOTHING,
+        floor,
+    ]
+
+
+def _asked(facts: Facts, gate: str, form: Callable[[float], str]) -> str:
+    """Returns what a gate asks for, and what happens below it."""
+    prefix = f"evaluate.cold_start.{gate}"
+    threshold, action = facts.config.get(f"{prefix}.threshold"), facts.config.get(f"{prefix}.action")
+    if not isinstance(threshold, int | float) or action == "ignore":
+        return shown.NOTHING
+    return f"at least {form(threshold)} ({action})"
+
+
+def _notes(measured: Measured) -> list[Notes]:
+    if names.UNSEEN_LIFT in measured.overall:
+        return []
+    return [
+        Notes("plain", ["No test row has a target that train never met, so that new candidates were not measured."])
+    ]
