@@ -27,6 +27,7 @@ from shortlist.summary import (
     Metrics,
     Protocol,
     Pushed,
+    Refit,
     Seconds,
     Status,
     Summary,
@@ -79,6 +80,7 @@ def collect(
         metrics=metrics,
         baselines=baselines,
         blessing=blessing,
+        refit=_refit(_output(nodes, "Refit", "model")),
         index=index,
         pushed=pushed,
         tuning=tuning,
@@ -168,6 +170,13 @@ def _blessing(artifact: Artifact | None) -> Blessing | None:
     if artifact is None:
         return None
     return Blessing(blessed=artifact.properties.get("blessed") == 1, reasons=_reasons(artifact))
+
+
+def _refit(model: Artifact | None) -> Refit | None:
+    if model is None or "refit" not in model.properties:
+        return None
+    raw = json.loads(str(model.properties["refit"]))
+    return Refit(steps=raw["steps"], targets=raw["targets"], seconds=raw["seconds"])
 
 
 def _index(model: Artifact | None) -> IndexSummary | None:

@@ -15,6 +15,7 @@ from components.data_gate.component import DataGate
 from components.evaluator.component import RankEvaluator
 from components.indexer.component import Indexer
 from components.pusher.component import TwinPusher
+from components.refit.component import Refit
 from components.serving_check.component import ServingCheck
 from components.table_example_gen.component import TableExampleGen
 from components.table_example_gen.spec import Kind, Unit
@@ -56,6 +57,16 @@ class _CheckedTable:
     anomalies: tfx.types.BaseChannel
 
 
+@dataclasses.dataclass(frozen=True)
+class _Final:
+    """The model that is indexed, and its verdict."""
+
+    nodes: list[tfx.dsl.components.base_component.BaseComponent | Any]
+    """What makes it of the measured model."""
+    model: tfx.types.BaseChannel
+    blessing: tfx.types.BaseChannel
+
+
 def create_pipeline(config: types.Config, sources: Sources, where: Workspace | Place) -> tfx.dsl.Pipeline:
     """Returns the pipeline of a config; nothing is read or run yet.
 
@@ -74,7 +85,9 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
     candidates = _checked_table("candidates", config.data.candidates, sources, schemas)
     queries = _checked_table("queries", config.data.queries, sources, schemas) if config.data.queries else None
 
-    tables = {"interactions": interactions, "candidates": candidates, **({"queries": queries} if queries else {})}
+    tables: dict[str, _CheckedTable] = {"interactions": interactions, "candidates": candidates}
+    if queries is not None:
+        tables["queries"] = queries
 
     # What the tables were when a model was last blessed, on other data than today's.
     statistics = {name: table.statistics for name, table in tables.items()}
@@ -165,10 +178,15 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
         report=config.report,
     )
 
+    # Where the config asks for it, the blessed recipe once more on everything; the verdict stays the measured model's.
+    final = _Final([], trainer.outputs["model"], evaluator.outputs["blessing"])
+    if config.train.refit:
+        final = _refitted(config, tables, gate, sources, candidate_transform, final)
+
     # The index that is served, its exact twin, and the recall of the one against the other.
     indexer = Indexer(
-        model=trainer.outputs["model"],
-        blessing=evaluator.outputs["blessing"],
+        model=final.model,
+        blessing=final.blessing,
         examples=windows.outputs["examples"],
         index=config.index,
     )
@@ -208,6 +226,7 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
             baseline,
             evaluator,
             answers,
+            *final.nodes,
             indexer,
             serving_check,
             pusher,
@@ -231,6 +250,49 @@ def _checked_table(name: Kind, table: types.Table, sources: Sources, schemas: Br
         schema=schemas.outputs[name],
         anomalies=validator.outputs["anomalies"],
     )
+
+
+def _refitted(
+    config: types.Config,
+    tables: dict[str, _CheckedTable],
+    gate: DataGate,
+    sources: Sources,
+    candidate_transform: tfx.components.Transform,
+    measured: _Final,
+) -> _Final:
+    """Returns the measured model trained once more, on windows, vocabularies and counts of its own.
+
+    What the measured model saw must not know of held-out rows, so that none of its nodes can serve here.
+    """
+    interactions, candidates, queries = tables["interactions"], tables["candidates"], tables.get("queries")
+    windows = Windows(
+        interactions=interactions.examples,
+        candidates=candidates.examples,
+        queries=queries.examples if queries else None,
+        queries_schema=queries.schema if queries else None,
+        gate=gate.outputs["report"],
+        data=config.data,
+        interactions_sha256=sources.content_sha256["interactions"],
+        everything_is_train=True,
+    ).with_id("RefitWindows")
+    transform = _transform(
+        "RefitTransform",
+        windows.outputs["examples"],
+        windows.outputs["schema"],
+        "queries_preprocessing_fn",
+        config.data.queries,
+        analyze="train",
+    )
+    refit = Refit(
+        examples=windows.outputs["examples"],
+        schema=windows.outputs["schema"],
+        transform_graph=transform.outputs["transform_graph"],
+        candidates=candidates.examples,
+        candidate_transform_graph=candidate_transform.outputs["transform_graph"],
+        measured_model=measured.model,
+        blessing=measured.blessing,
+    )
+    return _Final([windows, transform, refit], refit.outputs["model"], refit.outputs["blessing"])
 
 
 def _transform(

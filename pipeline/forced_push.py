@@ -120,18 +120,20 @@ class _Run:
     @property
     def inputs(self) -> dict[str, list[Artifact]]:
         """What a forced push goes by."""
-        places = {
-            "trained_model": ("Trainer", "model"),
-            "model_blessing": ("Evaluator", "blessing"),
-            "examples": ("Windows", "examples"),
-        }
+        places = {"model_blessing": ("Evaluator", "blessing"), "examples": ("Windows", "examples")}
         if self.index is not None:
             places |= {
                 "model": ("Indexer", "model"),
                 "exact_model": ("Indexer", "exact_model"),
                 "index_blessing": ("Indexer", "blessing"),
             }
-        return {key: [self.output(*place)] for key, place in places.items()}
+        return {"trained_model": [self.trained_model], **{key: [self.output(*place)] for key, place in places.items()}}
+
+    @property
+    def trained_model(self) -> Artifact:
+        """What an index is made of: the refit, where the measured model was blessed and there is one."""
+        refit = self.nodes["Refit"].output("model") if "Refit" in self.nodes else None
+        return refit if refit is not None and "refit" in refit.properties else self.output("Trainer", "model")
 
     @property
     def objections(self) -> dict[str, list[str]]:
@@ -191,7 +193,7 @@ def _build(run: _Run, book: journal.Journal, step: journal.Step, tell: Callable[
     index = _Index(folders["model"] / _SERVING, folders["exact_model"] / _SERVING, {})
     report = build.build(
         windows_dir=run.output("Windows", "examples").uri,
-        trained_dir=str(pathlib.Path(run.output("Trainer", "model").uri, _SERVING)),
+        trained_dir=str(pathlib.Path(run.trained_model.uri, _SERVING)),
         settings=types.Index.model_validate_json(str(run.nodes["Indexer"].properties["config"])),
         model_dir=str(index.model_dir),
         exact_dir=str(index.exact_dir),

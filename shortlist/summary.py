@@ -127,6 +127,15 @@ ENDED_BY = {
 }
 
 
+class Refit(Part):
+    """The model that is indexed, where it was trained once more on everything: nobody can know its own metrics."""
+
+    steps: int
+    targets: int
+    """Interactions that it was trained on, eval and test included."""
+    seconds: float
+
+
 class Pushed(Part):
     """What is being served since."""
 
@@ -167,6 +176,9 @@ class Summary(Part):
     metrics: Metrics | None = None
     baselines: Baselines | None = None
     blessing: Blessing | None = None
+    refit: Refit | None = None
+    """Set where the served model is not the measured one, but its recipe trained on everything; all metrics are the
+    measured one's, which was trained on train alone."""
     index: IndexSummary | None = None
     pushed: Pushed | None = None
     tuning: Tuning | None = None

@@ -29,7 +29,8 @@ class Settings:
         queries = config.data.queries
         return cls(
             model=config.model,
-            train=config.train,
+            # Whether another model is made afterwards does not change this one.
+            train=config.train.model_copy(update={"refit": False}),
             query_features=dict(queries.features) if queries else {},
             candidate_features=dict(config.data.candidates.features),
             windows=config.data.windows,

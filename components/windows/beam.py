@@ -79,7 +79,9 @@ def build(
 
     num_kept = kept | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1])) | "Kept" >> beam.CombineGlobally(_total)
     num_shards = beam.pvalue.AsSingleton(num_kept | "NumShards" >> beam.Map(records.num_shards))
-    cuts = beam.pvalue.AsSingleton(_random_cuts(kept, config.split)) if config.split.kind == "random" else None
+    cuts = None
+    if isinstance(config.split, types.Random) and not config.everything_is_train:
+        cuts = beam.pvalue.AsSingleton(_random_cuts(kept, config.split))
     planned = (
         {"interactions": kept, "queries": query_rows}
         | "JoinQueries" >> beam.CoGroupByKey()

@@ -186,7 +186,9 @@ class PlanQueryFn(beam.DoFn):
             yield beam.pvalue.TaggedOutput(COUNTS, (stats.QUERY_WITHOUT_INTERACTIONS, 1))
             return
         split = self._config.split
-        names = splits.assign(rows, split, cuts)
+        names = (
+            splits.assign(rows, split, cuts) if not self._config.everything_is_train else [keys.SPLIT_TRAIN] * len(rows)
+        )
         counts = stats.count_query(rows, names)
         counts[stats.QUERIES_WITHOUT_FEATURES] += self._has_queries and not query_rows
         shard = records.shard_of(query_id, num_shards)

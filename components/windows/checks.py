@@ -58,7 +58,7 @@ def check(counted: Counted, config: WindowsConfig, timestamp_unit: str = "") -> 
     _check_unknown(counted, config, findings)
     _check_isolated(counted, config, timestamp_unit, findings)
     _check_tied(counts, config, findings)
-    unusable = _no_split(counts, config.split)
+    unusable = None if config.everything_is_train else _no_split(counts, config.split)
     if unusable and not findings.errors:
         findings.errors.append(unusable)
     return findings

@@ -58,6 +58,7 @@ class Windows(tfx.types.BaseBeamComponent):
         queries: tfx.types.BaseChannel | None = None,
         queries_schema: tfx.types.BaseChannel | None = None,
         gate: tfx.types.BaseChannel | None = None,
+        everything_is_train: bool = False,
     ):
         """Builds the node.
 
@@ -69,6 +70,7 @@ class Windows(tfx.types.BaseBeamComponent):
           queries: Flat examples of the queries table, where there is one.
           queries_schema: Its schema; needed with `queries`.
           gate: DataGate's report, so that this node runs after it; its content is not read.
+          everything_is_train: Whether all rows are train, and eval and test are empty.
         """
         if (queries is None) != (queries_schema is None):
             raise ValueError("queries and queries_schema go together, got one of them")
@@ -79,7 +81,7 @@ class Windows(tfx.types.BaseBeamComponent):
                 queries=queries,
                 queries_schema=queries_schema,
                 gate=gate,
-                config=WindowsConfig.of(data).model_dump_json(),
+                config=WindowsConfig.of(data, everything_is_train).model_dump_json(),
                 interactions_sha256=interactions_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 examples=tfx.dsl.Channel(type=_Examples),

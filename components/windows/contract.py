@@ -31,11 +31,14 @@ class WindowsConfig(types.Section):
     tied_targets: types.Check
     isolated_times: types.Check
 
+    everything_is_train: bool = False
+    """Whether there is nothing to be held out any more: for `train.refit`."""
+
     has_timestamps: bool
     """False where `interactions.timestamp` is null: all times are 0 then, which means unknown."""
 
     @classmethod
-    def of(cls, data: types.Data) -> WindowsConfig:
+    def of(cls, data: types.Data, everything_is_train: bool = False) -> WindowsConfig:
         """Returns the part of `data` that decides the windows."""
         return cls(
             split=data.split,
@@ -47,6 +50,7 @@ class WindowsConfig(types.Section):
             unknown_candidates=data.gate.unknown_candidates,
             tied_targets=data.gate.tied_targets,
             isolated_times=data.gate.isolated_times,
+            everything_is_train=everything_is_train,
             has_timestamps=data.interactions.timestamp is not None,
         )
 
@@ -76,6 +80,8 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     }
     if isinstance(config.split, types.Random):
         said["interactions_sha256"] = interactions_sha256
+    if config.everything_is_train:
+        said["everything_is_train"] = True
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -140,6 +140,8 @@ def _print_verdict(summary: Summary, console: Console) -> None:
             f"Warning   {clipped:,.0f} candidates are drawn more seldom than logQ can say (1e-6); "
             "their correction is cut off there"
         )
+    if summary.refit:
+        console.print(f"Refit     {protocol_text.refitted(summary.refit)}")
     if summary.index:
         index = summary.index
         console.print(

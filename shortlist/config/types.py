@@ -493,6 +493,10 @@ class Train(Section):
     seed: int = 1
     """Seeds weights, shuffling, dropout and sampling."""
 
+    refit: bool = False
+    """Train a blessed model's recipe once more before it is indexed, on everything, eval and test included, for the
+    steps that were best. All figures stay those of the model that was measured: nothing is left to measure it on."""
+
 
 class Floor(Section):
     """The least that a figure must reach, and what happens below it."""

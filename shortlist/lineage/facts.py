@@ -232,6 +232,19 @@ def _baseline(execution: Execution) -> list[str]:
     return [f"compared with the latest blessed model{f' in this catalogue: {changed}' if changed else ''}"]
 
 
+def _refit(execution: Execution) -> list[str]:
+    model = execution.output("model")
+    told = parsed(model.properties.get("refit")) if model else {}
+    if not told:
+        return _blessing(execution)
+    return [
+        f"trained on all {told['targets']:,} interactions, eval and test included, for {told['steps']:,} steps, "
+        "as many as were best for the measured model",
+        f"its metrics are those of model {told['metrics_of']}, which was trained on train alone and measured by the "
+        "Evaluator",
+    ]
+
+
 def _windows(execution: Execution) -> list[str]:
     found, told, config = [], stats(execution), parsed(execution.properties.get("config"))
     if told:
@@ -336,10 +349,13 @@ _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
     "Baseline": _baseline,
     "Tuner": _tuner,
     "Trainer": _trainer,
+    "Refit": _refit,
     "Windows": _windows,
+    "RefitWindows": _windows,
     "DataGate": _gate,
     "Transform": _transform,
     "CandidateTransform": _transform,
+    "RefitTransform": _transform,
 }
 _TELLERS_BY_END: dict[str, Callable[[Execution], list[str]]] = {
     "Gen": _ingestion,

@@ -153,6 +153,7 @@ def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[M
     evaluators = store.executions_of("RankEvaluator", "Evaluator", among=used_by, placed=False)
     builders = store.executions_of("Indexer", journal.FORCED_PUSH, among=used_by, placed=False)
     verdicts, indexers = _by_input(evaluators, "model"), _by_input(builders, "trained_model")
+    refits = _by_input(store.executions_of("Refit", among=used_by, placed=False), "measured_model")
     of_data = store.executions_of(*PUSHERS, among=used_by)
     pushers = _by_input(of_data, "model", "trained_model")
     pushed_in = {push.execution_id: push for push in pushes(of_data)}
@@ -163,7 +164,9 @@ def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[M
         if model is None:
             continue
         verdict = next((e.output("blessing") for e in reversed(verdicts.get(model.id, []))), None)
-        of_it = indexers.get(model.id, [])
+        # What is indexed is the model itself, or its recipe trained on everything.
+        trained_again = [artifact for refit in refits.get(model.id, []) for artifact in refit.outputs.get("model", [])]
+        of_it = [indexer for artifact in (model, *trained_again) for indexer in indexers.get(artifact.id, [])]
         built = [indexer for indexer in of_it if index(indexer)]
         files = [model.id, *(artifact.id for indexer in of_it for artifact in indexer.outputs.get("model", []))]
         by = {pusher.id for artifact_id in files for pusher in pushers.get(artifact_id, [])}

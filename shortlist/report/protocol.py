@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.summary import DataSummary, Protocol
+from shortlist.summary import DataSummary, Protocol, Refit
 
 TESTED_ON = {
     "leave_last_out": "each query's last interaction",
@@ -35,3 +35,12 @@ def ties(protocol: Protocol) -> str:
     if protocol.split == "leave_last_basket":
         return "rows of a basket are no history for each other"
     return f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
+
+
+def refitted(refit: Refit) -> str:
+    """Returns whose figures they are where the served model is another one."""
+    return (
+        f"Served is this recipe trained again on all {refit.targets:,} interactions, eval and test included, for "
+        f"{refit.steps:,} steps, as many as were best; all figures are those of the model that was trained on train "
+        "alone"
+    )

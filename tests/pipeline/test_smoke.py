@@ -73,6 +73,13 @@ def test_metrics_are_on_every_test_row_with_popularity_beside(smoke):
             assert 0.0 <= with_seen <= excluded <= 1.0
 
 
+def test_a_newcomer_is_answered_with_what_is_popular(smoke):
+    summary = smoke.first.summary
+    assert summary.metrics.overall["cold_start/empty_history_popular_share"] >= 0.5
+    assert any(reason.startswith("an empty history is answered with") for reason in summary.blessing.reasons)
+    assert any("not gated: " in reason and "train never met" in reason for reason in summary.blessing.reasons)
+
+
 def test_the_summary_is_the_frozen_contract(smoke):
     path = smoke.workspace.runs_dir / "latest" / "summary.json"
     raw = json.loads(path.read_text(encoding="utf-8"))
@@ -91,7 +98,7 @@ def test_the_summary_is_the_frozen_contract(smoke):
             "seconds",
             "peak_rss_mb",
         ),
-        "node_peaks_mb",
+        *("node_peaks_mb", "refit"),
         "fingerprints",
     }
     assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shortlist.report.blocks import Report
 from shortlist.report.facts import Facts
-from shortlist.report.protocol import sentence
+from shortlist.report.protocol import refitted, sentence
 from shortlist.report.sections import (
     accuracy,
     answers,
@@ -42,6 +42,8 @@ def of_run(facts: Facts) -> Report:
     protocol = ""
     if summary is not None and summary.protocol is not None and summary.data is not None:
         protocol = sentence(summary.protocol, summary.data)
+        if summary.refit is not None:
+            protocol += f" {refitted(summary.refit)}."
     found = (chapter(facts) for chapter in _CHAPTERS)
     status, mood = verdict.outcome(facts)
     return Report(

@@ -122,6 +122,23 @@ def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: types.
     assert checks.check(counted, config) == Findings()
 
 
+@pytest.mark.parametrize(
+    "split", [types.LeaveLastOut(), types.LeaveLastBasket(), types.Random()], ids=lambda it: it.kind
+)
+def test_where_everything_is_train_each_row_is_a_target_once(split: types.Split, tmp_path: pathlib.Path):
+    config = make_config(split, everything_is_train=True)
+    log = random_log(seed=1)
+    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    assert checks.check(counted, config) == Findings()
+    assert stats.summarize(counted.counts, config)["rows"] == {"train": len(log), "eval": 0, "test": 0}
+    windows = {name: flat.read(tmp_path / "windows", name) for name in SPLITS}
+    targets = [
+        target for window in windows["train"] for target in window.features.feature["target_ids"].bytes_list.value
+    ]
+    assert sorted(targets) == sorted(row.candidate_id for _, row in log)
+    assert windows["eval"] == windows["test"] == []
+
+
 @pytest.mark.parametrize("repeats", ["all", "first", "last"])
 @pytest.mark.parametrize("split", SPLIT_CONFIGS, ids=lambda split: split.kind)
 def test_beam_agrees_with_the_core_on_weights_and_repeats(

@@ -66,3 +66,8 @@ def test_the_content_matters_only_where_it_moves_the_cuts():
     assert fingerprint(data(split=types.Random(seed=1))) != fingerprint(data(split=types.Random(seed=2)))
     early, late = (data(split=types.Temporal(eval_from=1, test_from=test_from)) for test_from in (2, 3))
     assert fingerprint(early) != fingerprint(late)
+
+
+def test_windows_that_hold_nothing_out_are_no_split_s():
+    everything = WindowsConfig.of(data(), everything_is_train=True)
+    assert split_fingerprint(everything, "a") != fingerprint(data())

@@ -34,7 +34,7 @@ def first() -> Package:
 
 @pytest.fixture(scope="module")
 def later() -> Package:
-    return _compiled(_config(), baseline=True, statistics=True)
+    return _compiled(_config(**{"train.refit": True}), baseline=True, statistics=True)
 
 
 def test_a_first_run_has_nothing_to_compare_with(first):
@@ -60,6 +60,18 @@ def test_later_runs_import_what_they_are_compared_with(later):
         "producerTask": "BlessedModel",
         "outputArtifactKey": "result",
     }
+
+
+def test_with_a_refit_it_is_the_refit_that_is_indexed(first, later):
+    indexed = {
+        name: package.tasks["Indexer"]["inputs"]["artifacts"] for name, package in (("no", first), ("yes", later))
+    }
+    makers = {
+        name: [artifacts[key]["taskOutputArtifact"]["producerTask"] for key in ("trained_model", "model_blessing")]
+        for name, artifacts in indexed.items()
+    }
+    assert makers == {"no": ["Trainer", "Evaluator"], "yes": ["Refit", "Refit"]}
+    assert later.tasks.keys() - first.tasks.keys() >= {"RefitWindows", "RefitTransform", "Refit"}
 
 
 def test_what_is_told_at_submission_reaches_the_nodes(first):

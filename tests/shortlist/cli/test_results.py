@@ -112,3 +112,11 @@ def test_a_search_tells_the_winner_what_it_beat_and_where_it_is_kept():
     assert "train.learning_rate 0.004123" in text
     assert "to keep them: runs/x/tuned.yaml" in text
     assert "Tuned" not in printed()
+
+
+def test_a_refit_says_whose_the_figures_are():
+    text = printed(refit={"steps": 4_200, "targets": 100_000, "seconds": 9.0})
+    [line] = [line for line in text.splitlines() if line.startswith("Refit")]
+    assert "trained again on all 100,000 interactions, eval and test included, for 4,200 steps" in line
+    assert line.endswith("all figures are those of the model that was trained on train alone")
+    assert "Refit" not in printed()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import types
 
 import pytest
 from rich.console import Console
 
+from components.evaluator import names
+from shortlist.lineage.measured import Measured, Slice
 from shortlist.report import as_json, comparison, sections, shown, text
 from shortlist.report.facts import read
+from shortlist.report.sections import cold_start
+from shortlist.summary import Refit
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,41 @@ def test_contenders_have_wilsons_intervals(told):
 
 def test_slices_have_their_own_denominators(told):
     assert [row[:3] for row in _rows(told["slices"])] == [["F", "40", "0.2000"], ["M", "60", "0.2000"]]
+
+
+@pytest.mark.parametrize("has_unseen", [True, False])
+def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
+    overall = {names.POPULAR_SHARE: 0.62} | ({names.UNSEEN_LIFT: 6.0} if has_unseen else {})
+    unseen = {names.EXAMPLE_COUNT: 100.0, names.top_k(100): 0.2}
+    found = Measured(overall, {}, None, [Slice("target_popularity", "unseen in train", unseen)] if has_unseen else [])
+    floors = {
+        "evaluate.cold_start.unseen_candidates.threshold": 5.0,
+        "evaluate.cold_start.unseen_candidates.action": "error",
+        "evaluate.cold_start.empty_history.threshold": 0.5,
+        "evaluate.cold_start.empty_history.action": "ignore",
+    }
+    chapter = cold_start.section(types.SimpleNamespace(measured=found, summary=None, config=floors))
+    *of_unseen, newcomer = chapter.blocks[0].rows
+    assert newcomer[1:] == ["62.0%", shown.NOTHING, shown.NOTHING]
+    if has_unseen:
+        # Wilson: p = 0.2, n = 100, as above.
+        assert of_unseen[0][:3] == ["top_100 of 100 test rows whose target train never met", "0.2000", "0.133 to 0.289"]
+        assert of_unseen[1][1:] == ["6.00", shown.NOTHING, "at least 5 times chance (error)"]
+    else:
+        assert of_unseen == []
+        assert "new candidates were not measured" in chapter.blocks[1].sentences[0]
+
+
+def test_whose_figures_they_are_is_told_of_a_refit(shop):
+    facts = read(shop.workspace, shop.pushed)
+    refit = Refit(steps=20, targets=1_100, seconds=3.0)
+    again = dataclasses.replace(
+        facts, record=dataclasses.replace(facts.record, summary=facts.summary.model_copy(update={"refit": refit}))
+    )
+    assert sections.of_run(again).protocol.endswith(
+        "Served is this recipe trained again on all 1,100 interactions, eval and test included, for 20 steps, as many "
+        "as were best; all figures are those of the model that was trained on train alone."
+    )
 
 
 def test_best_epoch_is_told(told):

@@ -1,0 +1,1 @@
+"""Trains the blessed recipe once more on everything there is."""

@@ -1,0 +1,87 @@
+"""The Refit node: a blessed model in, the same recipe trained on everything out."""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.refit import executor, refit_fn
+from components.trainer.component import RetrievalTrainerSpec
+from shortlist import fingerprints
+
+
+class RefitSpec(component_spec.ComponentSpec):
+    """The Trainer's specification with the measured model and its verdict."""
+
+    PARAMETERS = RetrievalTrainerSpec.PARAMETERS
+    INPUTS = {
+        **RetrievalTrainerSpec.INPUTS,
+        executor.MEASURED_MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model),
+        executor.MODEL_BLESSING: component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+    OUTPUTS = {
+        **standard_component_specs.TrainerSpec.OUTPUTS,
+        "blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+    }
+    TYPE_ANNOTATION = standard_component_specs.TrainerSpec.TYPE_ANNOTATION
+
+
+class Refit(tfx.components.Trainer):
+    """Trains the recipe of a blessed model once more, on windows that hold nothing out, for the steps that were best.
+
+    Outputs:
+      model: As the Trainer's, with the custom property `refit`, JSON, which says whose metrics the blessing rests on.
+        Empty where the measured model was not blessed.
+      model_run: As the Trainer's.
+      blessing: The measured model's, given to this model: custom properties as those of the Indexer's.
+    """
+
+    SPEC_CLASS = RefitSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        schema: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        candidates: types.BaseChannel,
+        candidate_transform_graph: types.BaseChannel,
+        measured_model: types.BaseChannel,
+        blessing: types.BaseChannel,
+    ):
+        """Wires the node.
+
+        Args:
+          examples: Windows of which all rows are train.
+          schema: Theirs.
+          transform_graph: Theirs: vocabularies and counts of everything.
+          candidates: Flat examples of the catalogue.
+          candidate_transform_graph: Of the catalogue.
+          measured_model: The Trainer's; its own settings are the recipe.
+          blessing: The Evaluator's verdict on it.
+        """
+        custom_config = {"code_sha256": fingerprints.code_sha256(refit_fn.__name__, executor.__name__)}
+        # Not through TFX's constructor, which makes the standard specification.
+        base_component.BaseComponent.__init__(
+            self,
+            spec=RefitSpec(
+                examples=examples,
+                schema=schema,
+                transform_graph=transform_graph,
+                candidates=candidates,
+                candidate_transform_graph=candidate_transform_graph,
+                measured_model=measured_model,
+                model_blessing=blessing,
+                run_fn=f"{refit_fn.__name__}.{refit_fn.refit_fn.__name__}",
+                train_args=tfx.proto.TrainArgs(),
+                eval_args=tfx.proto.EvalArgs(),
+                custom_config=json_utils.dumps(custom_config),
+                model=types.Channel(type=standard_artifacts.Model),
+                model_run=types.Channel(type=standard_artifacts.ModelRun),
+                blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+            ),
+        )
+        self.with_id("Refit")

@@ -1,0 +1,76 @@
+"""Reads the verdict, has a blessed model trained once more, passes the verdict on."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from tfx import types
+from tfx.components.trainer import fn_args_utils
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import path_utils
+
+from components.indexer import verdict
+from components.refit import refit_fn
+from components.trainer import executor
+from shortlist.model_files import TRAINED_FILE
+
+REFIT = "refit"
+"""Custom property of the model, str: JSON of `steps`, `targets` and `seconds`, and `metrics_of`, the id of the artifact
+of the model that the Evaluator measured."""
+
+MEASURED_MODEL = "measured_model"
+MODEL_BLESSING = "model_blessing"
+
+
+class Executor(executor.Executor):
+    """Trains where the measured model was blessed; never raises over one that was not."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the model and the blessing, which is the measured model's, given to this one."""
+        measured = artifact_utils.get_single_instance(input_dict[MEASURED_MODEL])
+        upstream = artifact_utils.get_single_instance(input_dict[MODEL_BLESSING])
+        model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        objections = verdict.objections(upstream, measured)
+        if objections:
+            verdict.give(blessing, model, verdict.NOT_BLESSED, objections)
+            return
+        super().Do(input_dict, output_dict, exec_properties)
+        trained = _trained(model.uri)["train"]
+        told = {
+            "steps": trained["steps"],
+            "targets": trained["targets"],
+            "seconds": trained["seconds"],
+            "metrics_of": measured.id,
+        }
+        model.set_string_custom_property(REFIT, json.dumps(told, sort_keys=True))
+        verdict.give(blessing, model, verdict.OK, [])
+
+    def _GetFnArgs(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> fn_args_utils.FnArgs:
+        fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
+        measured = _trained(artifact_utils.get_single_uri(input_dict[MEASURED_MODEL]))
+        # The recipe is what the model was really trained with, whatever told the Trainer so.
+        fn_args.custom_config = {
+            **fn_args.custom_config,
+            **measured["config"],
+            refit_fn.MEASURED: measured["train"],
+        }
+        return fn_args
+
+
+def _trained(model_uri: str) -> dict[str, Any]:
+    with fileio.open(os.path.join(path_utils.serving_model_path(model_uri), TRAINED_FILE), "r") as file:
+        return dict(json.load(file))
