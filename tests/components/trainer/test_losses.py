@@ -214,7 +214,7 @@ def _cross_entropy(scores, positive):
 @pytest.mark.parametrize("mask", [True, False])
 @pytest.mark.parametrize("normalize", [True, False])
 def test_the_model_s_corpus_loss_is_the_formula(world, mask, normalize):
-    loss = {"kind": "corpus", "temperature": 0.3, "mask_other_targets": mask}
+    loss = {"kind": "corpus", "temperature": 0.3, "mask_other_targets": mask, "mask_unseen_candidates": False}
     model, reader, _ = _model(world, loss, normalize=normalize)
     batch = _batch(reader, world)
     candidates = model.embed_candidates().numpy()
