@@ -113,6 +113,11 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
     dropout = 0.0 if tower.dropout else DROPOUT
     changed = settings.with_values({"model.query_tower.dropout": dropout})
     yield Recipe("dropout", changed, f"{dropout:g}", not tower.dropout)
+    if isinstance(tower, types.HistoryTower) and tower.newcomers:
+        yield Recipe("newcomers", settings.with_values({"model.query_tower.newcomers": 0.0}), "none")
+    if settings.candidate_features and model.candidate_tower.id_dropout:
+        known = settings.with_values({"model.candidate_tower.id_dropout": 0.0})
+        yield Recipe("id dropout", known, "0")
     if model.query_time is not None:
         yield Recipe("query time", _replace(settings, model={"query_time": None}), "off")
 
@@ -125,9 +130,13 @@ def _of_loss(settings: Settings) -> Iterator[Recipe]:
         sharp = settings.with_values({"train.loss.temperature": TEMPERATURE, "model.normalize": True})
         yield Recipe("temperature", sharp, f"{TEMPERATURE:g}, on normalised towers", has_part=True)
     if isinstance(train.loss, types.CorpusLoss):
-        masked = train.loss.mask_other_targets
-        changed = settings.with_values({"train.loss.mask_other_targets": not masked})
-        yield Recipe("other targets masked", changed, _on_off(not masked), not masked)
+        for name, key in (
+            ("other targets masked", "mask_other_targets"),
+            ("unseen candidates masked", "mask_unseen_candidates"),
+        ):
+            masked = getattr(train.loss, key)
+            changed = settings.with_values({f"train.loss.{key}": not masked})
+            yield Recipe(name, changed, _on_off(not masked), not masked)
     if train.basket_mates:
         yield Recipe("basket mates", settings.with_values({"train.basket_mates": 0.0}), "off")
 

@@ -20,6 +20,7 @@ _FIXED = {
     "train.seed": "to choose a seed on eval is to choose luck",
     "train.epochs": "tune.epochs is how long a trial trains",
     "train.patience": "tune.epochs is how long a trial trains",
+    "train.refit": "the refit comes after all that is measured",
     "train.eval_every_epochs": "a trial is ranked after every epoch",
 }
 _DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)

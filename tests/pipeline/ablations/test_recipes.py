@@ -31,7 +31,12 @@ def test_each_part_of_a_corpus_recipe_is_switched_alone():
     own, in_batch = recipes.groups(worlds.settings())
     assert (own.name, in_batch.name) == ("own", "in-batch")
     changed = _changed(own)
-    assert list(changed) == ["history", "position bias", "features", "dropout", "temperature", "other targets masked"]
+    assert list(changed) == [
+        *("history", "position bias", "features", "dropout", "newcomers", "id dropout", "temperature"),
+        *("other targets masked", "unseen candidates masked"),
+    ]
+    assert changed["newcomers"] == {"model.query_tower.newcomers": 0.0}
+    assert changed["id dropout"] == {"model.candidate_tower.id_dropout": 0.0}
     assert changed["history"]["model.query_tower.kind"] == "features"
     assert changed["position bias"] == {"model.query_tower.position_bias": True}
     assert changed["features"] == {"data.query_features": {}, "data.candidate_features": {}}
