@@ -61,7 +61,7 @@ def _newcomer(facts: Facts, measured: Measured) -> list[str]:
     share = measured.overall[names.POPULAR_SHARE]
     floor = _asked(facts, "empty_history", shown.percent)
     return [
-        f"of the {_K} most popular in train, share in an empty history's answer",
+        f"empty history: share of the {_K} most popular",
         shown.percent(share),
         shown.NOTHING,
         floor,
