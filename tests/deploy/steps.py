@@ -92,7 +92,9 @@ class Builder:
         words = step.argument.split()
         if "AS" in words:
             self._names[words[-1]] = step.stage
-        self._environment, self._directory, self._user = {"PATH": "/usr/local/bin:/usr/bin:/bin"}, "/", "0:0"
+        # What Docker gives where the base image says nothing.
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self._environment, self._directory, self._user = {"PATH": path}, "/", "0:0"
         for name in ("upper", "work", "mount"):
             (self._folder / f"{name}-{step.stage}").mkdir(parents=True)
         upper, python = self.layer(step.stage), pathlib.Path(os.path.realpath(sys.executable))
