@@ -222,8 +222,8 @@ class CausalBlock(tf.keras.layers.Layer):
         self._feed_forward_norm = LayerNorm(width)
         self._query_key_value = _dense(width, 3 * width)
         self._merge = _dense(width, width)
-        self._expand = _dense(width, 4 * width, "relu")
-        self._contract = _dense(4 * width, width)
+        self._expand = _dense(width, config.feed_forward_factor * width, "relu")
+        self._contract = _dense(config.feed_forward_factor * width, width)
 
     def call(self, hidden: tf.Tensor, places: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
         """Maps [batch, length, width] to the same shape; position p depends on positions up to p.

@@ -353,6 +353,9 @@ class HistoryTower(Section):
     heads: int = pydantic.Field(1, ge=1)
     """Attention heads; must divide model.embedding_dim."""
 
+    feed_forward_factor: int = pydantic.Field(4, ge=1, le=16)
+    """Width of a block's feed-forward layer, in model.embedding_dim; SASRec has 1."""
+
     dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Dropout on embeddings, attention and feed-forward while training."""
 
