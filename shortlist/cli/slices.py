@@ -25,7 +25,7 @@ def print_slices(metrics: Metrics, console: Console) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("top_10 by slice")
-    for title in ("rows", "model", "95% interval", "most popular"):
+    for title in ("rows", "model", "95% (Wilson)", "most popular"):
         table.add_column(title, justify="right")
     for name, entries in families.items():
         for value, of_slice in entries[:_MOST_VALUES]:
@@ -35,8 +35,8 @@ def print_slices(metrics: Metrics, console: Console) -> None:
     console.print()
     console.print(table)
     more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())
-    left_out = f"; {more} smaller slices are in the summary" if more else ""
-    console.print(f"[dim]intervals: Wilson's, rows taken as independent{left_out}[/]")
+    if more:
+        console.print(f"[dim]{more} smaller slices are in the summary[/]")
 
 
 def _families(metrics: Metrics) -> dict[str, list[tuple[str, dict[str, Any]]]]:
