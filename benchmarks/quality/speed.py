@@ -22,7 +22,6 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from benchmarks.quality import cells, contenders, run, split
-from benchmarks.quality.run import CACHE, RESULTS
 from shortlist import datasets, keys
 from shortlist.config import load_config, types
 
@@ -43,19 +42,19 @@ def main() -> int:
     """Runs both with each seed, prints the table and returns the exit code."""
     data_dir = datasets.default_data_dir()
     datasets.fetch(DATA, data_dir)
-    bench = prepare(data_dir, CACHE / NAME)
+    bench = prepare(data_dir, run.CACHE / NAME)
     records = []
     for model in MODELS:
         for seed in SEEDS:
             record, _ = cells.find(bench, model, seed) or cells.run(bench, model, seed)
             records.append(record)
             print(table(records[-1:]), flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    run.RESULTS.mkdir(parents=True, exist_ok=True)
     differences = run.differences({"records": records}, bench)
     said = {"records": records, "times": times_as_fast(records), "differences": differences}
-    (RESULTS / "speed.json").write_text(json.dumps(said, indent=1) + "\n")
+    (run.RESULTS / "speed.json").write_text(json.dumps(said, indent=1) + "\n")
     text = f"<!-- Written by `python -m benchmarks.quality.speed`, which says what it means. -->\n\n{document(said)}"
-    (RESULTS / "speed.md").write_text(text)
+    (run.RESULTS / "speed.md").write_text(text)
     print(f"\n{text}")
     return 0
 

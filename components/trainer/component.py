@@ -13,16 +13,18 @@ from components.trainer.settings import Settings
 from shortlist import fingerprints
 from shortlist.config.types import Config
 
+CATALOGUE_INPUTS = {
+    "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+    "candidate_transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
+}
+"""What whoever trains the two towers reads beside TFX's own inputs."""
+
 
 class RetrievalTrainerSpec(component_spec.ComponentSpec):
     """TFX's TrainerSpec with two more inputs."""
 
     PARAMETERS = standard_component_specs.TrainerSpec.PARAMETERS
-    INPUTS = {
-        **standard_component_specs.TrainerSpec.INPUTS,
-        "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        "candidate_transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
-    }
+    INPUTS = {**standard_component_specs.TrainerSpec.INPUTS, **CATALOGUE_INPUTS}
     OUTPUTS = standard_component_specs.TrainerSpec.OUTPUTS
     TYPE_ANNOTATION = standard_component_specs.TrainerSpec.TYPE_ANNOTATION
 

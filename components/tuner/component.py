@@ -8,6 +8,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
+from components.trainer.component import CATALOGUE_INPUTS
 from components.trainer.settings import Settings
 from components.tuner import executor, tuner_fn
 from shortlist import fingerprints
@@ -18,11 +19,7 @@ class RetrievalTunerSpec(component_spec.ComponentSpec):
     """TFX's TunerSpec with two more inputs."""
 
     PARAMETERS = standard_component_specs.TunerSpec.PARAMETERS
-    INPUTS = {
-        **standard_component_specs.TunerSpec.INPUTS,
-        "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        "candidate_transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
-    }
+    INPUTS = {**standard_component_specs.TunerSpec.INPUTS, **CATALOGUE_INPUTS}
     OUTPUTS = standard_component_specs.TunerSpec.OUTPUTS
     TYPE_ANNOTATION = standard_component_specs.TunerSpec.TYPE_ANNOTATION
 

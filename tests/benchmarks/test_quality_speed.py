@@ -1,5 +1,7 @@
 """The speed comparison: what both learn from, and what its figures come to."""
 
+import pathlib
+
 import pandas as pd
 import pytest
 
@@ -33,6 +35,9 @@ def test_the_cut_tables_pass_the_preflight_without_features(bench):
     preflight.check(bench.config, bench.data_dir)
     data = bench.config.data
     assert (data.interactions.features, data.candidates.features, data.candidates.title) == ({}, {}, None)
+    # The gate refuses a table that lacks what its schema has.
+    described = [(pathlib.Path(data.schemas) / f"{name}.pbtxt").read_text() for name in ("interactions", "candidates")]
+    assert all(f'"{feature}"' not in text for text in described for feature in ("rating", "title", "genres"))
 
 
 def test_the_peer_is_given_the_same_sizes(bench):
