@@ -100,6 +100,9 @@ class Builder:
         upper, python = self.layer(step.stage), pathlib.Path(os.path.realpath(sys.executable))
         (upper / "usr/local/bin").mkdir(parents=True)
         (upper / "usr/local/bin/python").symlink_to(python)
+        (upper / "etc").mkdir()
+        for name in ("passwd", "group"):
+            (upper / "etc" / name).write_text(_without_people(pathlib.Path("/etc", name).read_text(encoding="utf-8")))
         # Whoever the image runs as must get to it, wherever this machine keeps it.
         for folder in reversed(python.parents):
             if not folder.stat().st_mode & 0o001:
@@ -154,3 +157,8 @@ class Builder:
         if done.returncode:
             raise RuntimeError(json.dumps({"step": command, "printed": (done.stdout + done.stderr)[-4000:]}, indent=1))
         return done.stdout + done.stderr
+
+
+def _without_people(table: str) -> str:
+    """Returns passwd or group as a base image has it: the system's own, and not this machine's users."""
+    return "".join(line for line in table.splitlines(keepends=True) if not 1000 <= int(line.split(":")[2]) < 65534)
