@@ -89,7 +89,7 @@ def recipe(bench: Bench, model: str) -> str:
         "script": ast.dump(ast.parse(script.read_text(encoding="utf-8"))),
         "evaluator": evaluate.VERSION,
     }
-    if model == contenders.SHORTLIST:
+    if contender.script == contenders.SHORTLIST:
         del said["lock"]
         said["grid"] = [{name: setting[name] for name in ("data", "model", "train")} for setting in grid]
         said["product"] = fingerprints.code_sha256(*_PRODUCT_MODULES)

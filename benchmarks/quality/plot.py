@@ -24,6 +24,7 @@ _LOOKS = {
     "bpr": ("#CC79A7", "v", "BPR"),
     "tfrs_tutorial": ("#999999", "P", "TFRS tutorial"),
     "sasrec": ("#0072B2", "o", "SASRec (RecTools)"),
+    "shortlist_short": ("#D55E00", "p", "Shortlist, short"),
     "shortlist": ("#D55E00", "*", "Shortlist"),
 }
 # Popularity takes no time; a logarithmic axis has no zero.

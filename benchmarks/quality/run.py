@@ -27,7 +27,6 @@ from shortlist.errors import DataError
 
 RESULTS = pathlib.Path("benchmarks/results")
 CACHE = pathlib.Path("workspaces/bench-quality")
-DEFAULT_DATA = "movielens-100k"
 DEFAULT_SEEDS = (1,)
 FULL_SEEDS = (1, 2, 3)
 DIFFERENCE_KS = (10, 100)
@@ -64,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="all data sets, 3 seeds")
-    parser.add_argument("--data", nargs="+", choices=list(split.RECIPES), help=f"default: {DEFAULT_DATA}")
+    parser.add_argument("--data", nargs="+", choices=list(split.RECIPES), help=f"default: {contenders.DEFAULT_DATA}")
     parser.add_argument("--models", nargs="+", choices=list(contenders.CONTENDERS), default=list(contenders.CONTENDERS))
     parser.add_argument("--seeds", nargs="+", type=int, help="default: 1")
     parser.add_argument("--fresh", action="store_true", help="run the cells that are asked for again")
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
     parser.add_argument("--cache", type=pathlib.Path, default=CACHE)
     args = parser.parse_args(argv)
-    args.data = args.data or (list(split.RECIPES) if args.full else [DEFAULT_DATA])
+    args.data = args.data or (list(split.RECIPES) if args.full else [contenders.DEFAULT_DATA])
     args.seeds = args.seeds or (FULL_SEEDS if args.full else DEFAULT_SEEDS)
     return args
 

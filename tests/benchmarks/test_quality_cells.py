@@ -26,6 +26,9 @@ def bench(folder: pathlib.Path, sha256: str = "a" * 64, overrides: dict[str, obj
     return cells.Bench("movielens-100k", load_config(CONFIG, overrides), pathlib.Path("data"), labelled, folder)
 
 
+SHORTLISTS = {contenders.SHORTLIST, "shortlist_short"}
+
+
 @pytest.mark.parametrize("model", list(contenders.CONTENDERS))
 def test_a_cells_key_is_the_same_twice_and_another_for_other_rows(tmp_path, model):
     assert cells.recipe(bench(tmp_path), model) == cells.recipe(bench(tmp_path), model)
@@ -35,13 +38,28 @@ def test_a_cells_key_is_the_same_twice_and_another_for_other_rows(tmp_path, mode
 def test_a_changed_preset_runs_shortlist_again_and_no_peer_that_does_not_depend_on_it(tmp_path):
     before, after = bench(tmp_path), bench(tmp_path, overrides={"train.learning_rate": 0.5})
     changed = {model for model in contenders.CONTENDERS if cells.recipe(before, model) != cells.recipe(after, model)}
-    assert changed == {contenders.SHORTLIST}
+    assert changed == SHORTLISTS
 
 
 def test_sasrec_follows_the_products_dimensions(tmp_path):
     before, after = bench(tmp_path), bench(tmp_path, overrides={"model.embedding_dim": 32})
     changed = {model for model in contenders.CONTENDERS if cells.recipe(before, model) != cells.recipe(after, model)}
-    assert changed == {contenders.SHORTLIST, "sasrec"}
+    assert changed == SHORTLISTS | {"sasrec"}
+
+
+def test_the_short_one_is_the_preset_but_for_its_epochs(tmp_path):
+    whole, short = (bench(tmp_path).grid(model)[0] for model in (contenders.SHORTLIST, "shortlist_short"))
+    assert (whole["train"]["epochs"], short["train"]["epochs"]) == (24, 5)
+    for setting in (whole, short):
+        del setting["train"]["epochs"], setting["train"]["eval_every_epochs"]
+    assert short == whole
+
+
+@pytest.mark.parametrize("name", ["movielens-1m", "online-retail"])
+def test_sasrec_has_as_many_epochs_as_the_preset_where_an_epoch_is_long(name):
+    config = load_config(split.RECIPES[name].config)
+    [setting] = contenders.CONTENDERS["sasrec"].grid(config)
+    assert setting["stop_after"][-1] == config.train.epochs
 
 
 def test_gates_index_and_workspace_are_no_part_of_shortlists_key(tmp_path):
