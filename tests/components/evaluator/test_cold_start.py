@@ -1,9 +1,11 @@
 """Gates on what train says nothing of, by hand."""
 
+import json
 import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.evaluator import cold_start, executor, names
@@ -88,6 +90,22 @@ def test_a_gate_that_cannot_be_applied_says_so(of_slices, given, why):
     assert said.startswith("not gated: ")
 
 
+def test_at_their_very_bounds_gates_are_applied():
+    # Of 500 candidates five times chance is all of them, which is hard and not impossible; 100 rows are enough.
+    found = assess(unseen(100.0, 0.99), corpus=500)
+    assert [said.partition(";")[2] for said in found.failed] == [
+        f" at least 5 is required: {cold_start._UNSEEN_REMEDY}"
+    ]
+    assert assess(unseen(100.0, 1.0), corpus=500).failed == []
+    # Whoever asks for nothing is not told that chance would do.
+    [_, said] = assess([], share=0.0, empty_history={"threshold": 0.0}).told
+    assert said.endswith("most popular candidates; at least 0% is required")
+
+
+def test_chance_in_a_corpus_of_fewer_than_100_is_certainty():
+    assert assess(unseen(200.0, 1.0), corpus=50, share=0.5).metrics[names.UNSEEN_LIFT] == 1.0
+
+
 @pytest.mark.parametrize(("share", "passed"), [(0.5, True), (0.49, False)])
 def test_an_empty_history_must_be_answered_with_popular_candidates(share, passed):
     found = assess([], share=share)
@@ -107,6 +125,38 @@ def test_what_happens_below_a_floor_is_the_action_s(action):
     assert (len(found.failed), len(found.warned)) == by_action[action]
     assert found.told == []
     assert found.metrics == {names.UNSEEN_LIFT: pytest.approx(2.0), names.POPULAR_SHARE: 0.1}
+
+
+class _Asked(tf.Module):
+    """A trained model that is asked at two moments."""
+
+    def __init__(self):
+        super().__init__()
+        self.candidate_embeddings = tf.Variable([[3.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        self.candidate_counts = tf.Variable([5, 0, 2], dtype=tf.int64)
+
+    @tf.function(input_signature=[])
+    def newcomer(self):
+        return {"embedding": tf.constant([[1.0, 0.0], [0.0, 1.0]])}
+
+
+@pytest.mark.parametrize("features", [{}, {"title": {"type": "text"}}])
+def test_a_model_is_asked_at_all_its_moments_and_for_its_features(tmp_path, features):
+    asked = _Asked()
+    tf.saved_model.save(asked, str(tmp_path), signatures={names.NEWCOMER_SIGNATURE: asked.newcomer})
+    (tmp_path / "assets.extra").mkdir()
+    trained = {"config": {"data": {"candidate_features": features}}}
+    (tmp_path / "assets.extra" / "shortlist.json").write_text(json.dumps(trained))
+    found = cold_start.ask(str(tmp_path))
+    # 3, 0 and 1 at one moment, 0, 1 and 1 at the other.
+    assert found.scores.tolist() == [1.5, 0.5, 1.0]
+    assert found.counts.tolist() == [5, 0, 2]
+    assert found.candidates_have_features == bool(features)
+
+
+def test_a_model_of_an_older_version_cannot_be_asked(tmp_path):
+    tf.saved_model.save(_Asked(), str(tmp_path))
+    assert cold_start.ask(str(tmp_path)) is None
 
 
 def test_what_was_found_is_read_back(tmp_path):

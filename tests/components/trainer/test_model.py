@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,8 +73,20 @@ def test_newcomers_have_no_history_and_half_of_them_no_features_in_training_alon
     # All have lost their history; of the dozen targets of a step half have lost their features, too.
     assert np.mean(steps) == pytest.approx((without_history + without_both) / 2, abs=np.std(steps))
     assert min(steps) < max(steps)
-    # Without newcomers, training without dropout is what evaluation is.
-    assert float(model_with(0.0)[0].compute_loss(batch, training=True)) == pytest.approx(whole, rel=1e-5)
+    # Without newcomers, and where nobody happens to be one, training without dropout is what evaluation is.
+    for nobody in (0.0, 1e-9):
+        assert float(model_with(nobody)[0].compute_loss(batch, training=True)) == pytest.approx(whole, rel=1e-5)
+
+
+def test_without_features_unseen_candidates_stay_negatives(world):
+    def loss(mask_unseen):
+        switches = {"kind": "corpus", "mask_other_targets": False, "mask_unseen_candidates": mask_unseen}
+        settings = dataclasses.replace(worlds.settings(train={"loss": switches}), candidate_features={})
+        model, reader, corpus = worlds.assemble(world, settings)
+        assert (corpus.counts == 0).any()
+        return float(model.compute_loss(_batch(world, reader)))
+
+    assert loss(True) == loss(False)
 
 
 def test_in_batch_loss_corrects_for_the_target_frequency(world):

@@ -236,3 +236,35 @@ def test_id_dropout_leaves_candidates_to_their_features_in_training_alone(world)
     # c19 is no train target and has no id to lose; 200 coins fall within 5 standard deviations of 100.
     assert dropped[19] == 200
     assert np.abs(dropped[:19] - 100).max() < 5 * 50**0.5
+
+
+def test_without_features_no_candidate_loses_its_id():
+    corpus = Corpus(np.array([b"a", b"b"], object), {}, np.array([3, 1]), "")
+    tower = CandidateTower(types.CandidateTower(id_dropout=0.9), corpus, [], 4)
+    for step in range(5):
+        np.testing.assert_array_equal(tower(None, noise=Noise(1, tf.constant(step))), tower(None))
+
+
+def test_a_newcomer_is_embedded_as_one_is_when_served(world, features):
+    tower = {"kind": "history", "dropout": 0.0, "newcomers": 1 - 1e-9}
+    model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
+    _shake(model.query_tower)
+    windows, times = tf.repeat(tf.range(5), 2), tf.ones([10])
+    items = tf.gather(model.embed_candidates(), tf.random.stateless_uniform([5, 4], (1, 2), 0, 20, tf.int32))
+    nothing = {
+        name: -tf.ones_like(column) if column.dtype.is_integer else tf.zeros_like(column)
+        for name, column in features.items()
+    }
+    by_features, by_nothing = (
+        model.query_tower(told, items[:, :0], windows, tf.zeros_like(windows), times).numpy()
+        for told in (features, nothing)
+    )
+    anonymous = 0
+    for step in range(40):
+        noise = Noise(1, tf.constant(step))
+        asked = model.query_tower(features, items, windows, tf.tile([1, 3], [5]), times, noise=noise).numpy()
+        is_anonymous = np.abs(asked - by_nothing).max(axis=1) < 1e-5
+        np.testing.assert_allclose(asked[~is_anonymous], by_features[~is_anonymous], atol=1e-5)
+        anonymous += is_anonymous.sum()
+    # 400 coins fall within 5 standard deviations of 200.
+    assert abs(anonymous - 200) < 5 * 100**0.5
