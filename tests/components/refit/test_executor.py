@@ -1,10 +1,17 @@
 """A model that was not blessed is not trained again; the verdict goes on all the same."""
 
+import json
+import pathlib
+
 import pytest
+from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.types import standard_artifacts
+from tfx.utils import path_utils
 
 from components.indexer import verdict
-from components.refit import executor
+from components.refit import executor, refit_fn
+from components.trainer import executor as trainer
+from shortlist.model_files import TRAINED_FILE
 
 
 def artifact(kind, uri, number):
@@ -43,3 +50,32 @@ def test_a_blessing_of_another_model_is_none(artifacts):
     verdict.give(inputs[executor.MODEL_BLESSING][0], outputs["model"][0], verdict.OK, [])
     executor.Executor().Do(inputs, outputs, {})
     assert "the blessing is that of" in verdict.objections(outputs["blessing"][0], outputs["model"][0])[0]
+
+
+def trained(model, **told):
+    """Writes what a trained model says of itself."""
+    path = pathlib.Path(path_utils.serving_model_path(model.uri), TRAINED_FILE)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(told))
+
+
+def test_the_refitted_model_has_the_blessing_and_says_whose_metrics_it_rests_on(artifacts, monkeypatch):
+    inputs, outputs = artifacts
+    [measured], [blessing], [model] = inputs[executor.MEASURED_MODEL], inputs[executor.MODEL_BLESSING], outputs["model"]
+    verdict.give(blessing, measured, verdict.OK, [])
+    told = {"steps": 7, "targets": 120, "seconds": 1.5}
+    monkeypatch.setattr(trainer.Executor, "Do", lambda *_: trained(model, train={**told, "best_step": 7}))
+    executor.Executor().Do(inputs, outputs, {})
+    assert json.loads(model.get_string_custom_property(executor.REFIT)) == {**told, "metrics_of": measured.id}
+    [given] = outputs["blessing"]
+    assert verdict.objections(given, model) == []
+    assert verdict.objections(given, measured) != []
+
+
+def test_the_recipe_is_what_the_measured_model_was_trained_with(artifacts, monkeypatch):
+    inputs, outputs = artifacts
+    trained(inputs[executor.MEASURED_MODEL][0], config={"train": "tuned"}, train={"best_step": 7})
+    given = FnArgs(custom_config={"train": "of the config", "code_sha256": "c"})
+    monkeypatch.setattr(trainer.Executor, "_GetFnArgs", lambda *_: given)
+    found = executor.Executor()._GetFnArgs(inputs, outputs, {})
+    assert found.custom_config == {"train": "tuned", "code_sha256": "c", refit_fn.MEASURED: {"best_step": 7}}

@@ -174,4 +174,8 @@ def test_a_refit_may_end_within_an_epoch(world, tmp_path):
     model, reader, corpus = worlds.assemble(world, settings)
     recipe = {"best_step": 5, "planned_steps": 40}
     args = (recipe, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints"))
-    assert training.refit(model, reader, world.windows["train"], settings, *args)["steps"] == 5
+    found = training.refit(model, reader, world.windows["train"], settings, *args)
+    assert (found["steps"], found["epochs"]) == (5, 1)
+    # Its last rate is that of the fifth step on the way to 40, not to 5; steps count from 0.
+    schedule = WarmUpSchedule(0.01, round(settings.train.warmup_fraction * 40), 40, settings.train.schedule == "cosine")
+    assert found["log"][-1]["learning_rate"] == pytest.approx(float(schedule(tf.constant(4))))

@@ -1,0 +1,60 @@
+"""What is trained again, for how long, and what is said of it."""
+
+import pathlib
+import types
+
+import numpy as np
+import pytest
+
+from components.refit import refit_fn
+from components.trainer import run_fn, training
+from tests.components.trainer import world as worlds
+from tests.components.trainer.test_run_fn import arguments
+
+MEASURED = {"best_step": 7, "planned_steps": 40, "steps": 20, "epochs": 4, "best_ndcg_at_10": 0.1}
+
+
+@pytest.fixture
+def refitted(tmp_path, monkeypatch):
+    """Refits with what was measured changed; returns what it trained by and wrote."""
+    corpus = types.SimpleNamespace(counts=np.array([2, 1]))
+    parts = types.SimpleNamespace(settings=worlds.settings(), corpus=corpus, model=None, reader=None)
+    told = types.SimpleNamespace()
+
+    def refit(model, reader, train_files, settings, measured, num_targets, run_dir, checkpoint_dir):
+        told.files, told.measured, told.targets = train_files, measured, num_targets
+        told.checkpoints = pathlib.Path(checkpoint_dir)
+        told.checkpoints.mkdir(parents=True)
+        return {"steps": measured["best_step"]}
+
+    def write(parts, fn_args, history):
+        assert told.checkpoints.exists()
+        told.history = history
+
+    monkeypatch.setattr(run_fn, "read", lambda _: parts)
+    monkeypatch.setattr(run_fn, "write", write)
+    monkeypatch.setattr(training, "refit", refit)
+
+    def run(**changed):
+        fn_args = arguments(tmp_path / "inputs")
+        fn_args.custom_config[refit_fn.MEASURED] = MEASURED | changed
+        refit_fn.refit_fn(fn_args)
+        return types.SimpleNamespace(**vars(told))
+
+    return run
+
+
+def test_it_trains_for_the_best_step_on_the_way_to_the_planned_one(refitted, tmp_path):
+    told = refitted()
+    assert told.measured == {"best_step": 7, "planned_steps": 40}
+    assert told.files == [str(tmp_path / "inputs" / "train")]
+    assert (told.targets, told.history) == (3, {"steps": 7, "targets": 3})
+    assert not told.checkpoints.exists()
+
+
+def test_a_refit_for_other_steps_goes_on_from_no_checkpoint_of_this_one(refitted):
+    first = refitted().checkpoints
+    assert refitted(best_step=8).checkpoints != first
+    assert refitted(planned_steps=50).checkpoints != first
+    # What does not change the training does not lose its checkpoints.
+    assert refitted(best_ndcg_at_10=0.2).checkpoints == first
