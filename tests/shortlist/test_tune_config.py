@@ -52,6 +52,18 @@ def test_what_cannot_be_searched_is_refused(searched, said):
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["seed", "epochs", "patience", "refit", "eval_every_epochs"])
+def test_what_a_trial_has_of_its_own_cannot_be_searched(name):
+    with pytest.raises(ConfigError, match=rf"tune\.space\.train\.{name}: cannot be searched, "):
+        _config({"space": {f"train.{name}": [1, 2]}})
+
+
+def test_values_that_do_not_go_together_are_refused_wherever_they_stand():
+    space = {"train.batch_size": [32], "model.embedding_dim": {"min": 4, "max": 6}, "model.query_tower.heads": [1, 4]}
+    with pytest.raises(ConfigError, match=r"model\.embedding_dim 6, model\.query_tower\.heads 4: .*does not divide"):
+        _config({"space": space})
+
+
 def test_values_that_do_not_go_together_are_refused():
     with pytest.raises(ConfigError, match=r"model\.query_tower\.heads 4, model\.embedding_dim 6: .*does not divide"):
         _config({"space": {"model.query_tower.heads": [1, 2, 4], "model.embedding_dim": [6, 64]}})

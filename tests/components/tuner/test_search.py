@@ -35,7 +35,7 @@ class Training:
         return Outcome({"top_10": score, "ndcg_at_10": score / 2}, 3, 60.0)
 
 
-def _search(folder, training, **tune):
+def _search(folder, training, seed=1, **tune):
     section = types.Tune.model_validate(
         {
             "max_trials": 6,
@@ -49,7 +49,7 @@ def _search(folder, training, **tune):
         }
     )
     searched = space.settings(section, {"model": _MODEL, "train": _TRAIN})
-    return Search(training, searched, section, 1, str(folder), training.clock)
+    return Search(training, searched, section, seed, str(folder), training.clock)
 
 
 @pytest.mark.parametrize("method", ["random", "bayesian"])
@@ -82,6 +82,10 @@ def test_the_same_seed_tries_the_same_values(tmp_path):
     _search(tmp_path / "second", second).search()
     assert first.tried == second.tried
     assert len({str(values) for values in first.tried}) == 6
+    other = Training(Clock())
+    _search(tmp_path / "other", other, seed=2).search()
+    assert other.tried[0] == first.tried[0]
+    assert other.tried[1:] != first.tried[1:]
 
 
 def test_the_time_box_ends_it_with_the_best_so_far(tmp_path):
@@ -92,6 +96,30 @@ def test_the_time_box_ends_it_with_the_best_so_far(tmp_path):
     assert len(results["trials"]) == 3
     assert results["ended_by"] == "minutes"
     assert search.get_best_hyperparameters()[0].values == results["trials"][results["best"] - 1]["values"]
+
+
+def test_when_the_time_is_just_over_no_trial_starts_and_one_there_always_is(tmp_path):
+    for minutes, trials in ((2.0, 2), (0.001, 1)):
+        search = _search(tmp_path / str(trials), Training(Clock()), minutes=minutes)
+        # So that it is over before it starts, too.
+        search._earlier = 60.0 if trials == 1 else 0.0
+        search.search()
+        assert len(search.results()["trials"]) == trials
+        assert search.results()["ended_by"] == "minutes"
+
+
+def test_the_objective_chooses(tmp_path):
+    class Contrary(Training):
+        def __call__(self, *args):
+            outcome = super().__call__(*args)
+            return outcome._replace(metrics={**outcome.metrics, "ndcg_at_10": -outcome.metrics["ndcg_at_10"]})
+
+    space = {"model.query_tower.dropout": [0.1, 0.2, 0.5]}
+    for objective, best in (("top_10", 0.2), ("ndcg_at_10", 0.5)):
+        search = _search(tmp_path / objective, Contrary(Clock()), space=space, objective=objective)
+        search.search()
+        results = search.results()
+        assert results["trials"][results["best"] - 1]["values"]["model.query_tower.dropout"] == best
 
 
 def test_a_small_space_is_tried_out(tmp_path):
@@ -117,6 +145,14 @@ def test_progress_says_which_trial_it_is_and_the_best_so_far(tmp_path):
     assert heard[2].note == "afterwards"
 
 
+def test_the_best_so_far_is_not_the_latest_or_the_worst(tmp_path):
+    search = _search(tmp_path, Training(Clock()))
+    for number, score in enumerate((0.2, 0.3, 0.1), start=1):
+        search._tell(number, {"train.batch_size": number}, score=score)
+    search._tell(4, {"train.batch_size": 4}, problem="too much of it")
+    assert search._note(5) == "trial 5 of 6, best top_10 0.3000 (batch_size 2)"
+
+
 def test_a_search_that_was_killed_goes_on(tmp_path):
     whole = Training(Clock())
     _search(tmp_path / "whole", whole).search()
@@ -135,6 +171,34 @@ def test_a_search_that_was_killed_goes_on(tmp_path):
     assert killed.tried + rest.tried == whole.tried
     assert len(search.results()["trials"]) == 6
     assert search.results()["seconds"] == 6 * 60.0
+
+
+def test_the_first_of_equals_wins_after_a_stop_too(tmp_path):
+    class Indifferent(Training):
+        def __call__(self, *args):
+            return super().__call__(*args)._replace(metrics={"top_10": 0.5, "ndcg_at_10": 0.5})
+
+    _search(tmp_path, Indifferent(Clock()), max_trials=12).search()
+    resumed = _search(tmp_path, Indifferent(Clock()), max_trials=12)
+    resumed.search()
+    assert len(resumed.results()["trials"]) == 12
+    assert resumed.results()["best"] == 1
+
+
+def test_values_that_do_not_go_together_time_and_again_are_no_reason_to_stop(tmp_path):
+    class Pickier(Training):
+        def __call__(self, values, *args):
+            if self.tried:
+                raise ConfigError("not these either")
+            return super().__call__(values, *args)
+
+    search = _search(tmp_path, Pickier(Clock()), max_trials=8)
+    search.search()
+    results = search.results()
+    assert [("score" in trial, trial["number"]) for trial in results["trials"]] == [
+        (number == 1, number) for number in range(1, 9)
+    ]
+    assert results["best"] == 1
 
 
 def test_values_that_do_not_go_together_are_passed_over(tmp_path):
