@@ -130,10 +130,10 @@ def _of_loss(settings: Settings) -> Iterator[Recipe]:
         sharp = settings.with_values({"train.loss.temperature": TEMPERATURE, "model.normalize": True})
         yield Recipe("temperature", sharp, f"{TEMPERATURE:g}, on normalised towers", has_part=True)
     if isinstance(train.loss, types.CorpusLoss):
-        for name, key in (
-            ("other targets masked", "mask_other_targets"),
-            ("unseen candidates masked", "mask_unseen_candidates"),
-        ):
+        masks = [("other targets masked", "mask_other_targets")]
+        # Without features the loss masks none of them.
+        masks += [("unseen candidates masked", "mask_unseen_candidates")] if settings.candidate_features else []
+        for name, key in masks:
             masked = getattr(train.loss, key)
             changed = settings.with_values({f"train.loss.{key}": not masked})
             yield Recipe(name, changed, _on_off(not masked), not masked)

@@ -43,3 +43,21 @@ def test_rows_of_one_query_are_drawn_together():
     alone = bootstrap.difference_of_top_k([gains], [none], np.arange(100), 10)
     together = bootstrap.difference_of_top_k([gains.repeat(20)], [none.repeat(20)], np.arange(100).repeat(20), 10)
     assert together == pytest.approx(alone)
+
+
+def test_a_draw_is_a_share_of_the_rows_that_it_drew():
+    # A query of three rows that are won and one of a row that is not: a draw has one of them twice, or each.
+    won, lost = np.array([1, 1, 1, 99]), np.full(4, 99)
+    found = bootstrap.difference_of_top_k([won], [lost], np.array([0, 0, 0, 1]), 10)
+    assert found == (0.75, 0.0, 1.0)
+
+
+def test_large_data_is_drawn_less_often_and_often_enough(monkeypatch):
+    drawn = []
+    quantile = np.quantile
+    monkeypatch.setattr(np, "quantile", lambda draws, at: drawn.append(len(draws)) or quantile(draws, at))
+    monkeypatch.setattr(bootstrap, "_MOST_DRAWS", 20_000)
+    ranks = np.ones(100, np.int64)
+    for queries, samples in ((1, bootstrap.SAMPLES), (25, 800), (100, bootstrap.LEAST_SAMPLES)):
+        bootstrap.difference_of_top_k([ranks], [ranks], np.arange(100) % queries, 10)
+        assert drawn.pop() == samples

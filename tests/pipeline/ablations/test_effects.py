@@ -43,3 +43,14 @@ def test_without_a_second_seed_nothing_is_known_of_seeds():
     deviation, freedom = effects.seed_noise([[_ranks(100)], [_ranks(300)]], 10)
     assert math.isnan(deviation)
     assert freedom == 0
+
+
+def test_an_interval_that_ends_at_nothing_says_nothing():
+    assert effects.Effect(0.1, 0.0, 0.2).verdict == effects.NO_EFFECT
+    assert effects.Effect(-0.1, -0.2, 0.0).verdict == effects.NO_EFFECT
+
+
+def test_two_means_of_unlike_many_seeds_deviate_each_by_its_own():
+    # 4.303 x 0.01 x sqrt(1/1 + 1/4), on rows that do not differ.
+    found = effects.effect([_ranks(200)], [_ranks(200)] * 4, _QUERIES, 10, (0.01, 2))
+    assert (found.low, found.high) == pytest.approx((-0.0481, 0.0481), abs=1e-4)

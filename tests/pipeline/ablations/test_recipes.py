@@ -58,6 +58,11 @@ def test_parts_of_the_in_batch_loss_are_switched_in_an_in_batch_recipe():
     }
 
 
+def test_the_in_batch_reference_keeps_the_config_s_temperature():
+    [_, in_batch] = recipes.groups(worlds.settings(train={"loss": {"kind": "corpus", "temperature": 0.5}}))
+    assert in_batch.reference.settings.train.loss == types.InBatchLoss(temperature=0.5)
+
+
 def test_an_in_batch_config_is_its_own_reference():
     loss = {"kind": "in_batch", "uniform_negatives": 5, "temperature": 0.5, "logq": False}
     settings = worlds.settings(train={"loss": loss, "batch_size": 7}, model={"query_tower": {"kind": "features"}})
@@ -75,7 +80,18 @@ def test_an_in_batch_config_is_its_own_reference():
 
 def test_what_a_recipe_lacks_is_not_switched():
     bare = dataclasses.replace(worlds.settings(), query_features={}, candidate_features={})
-    assert "features" not in [recipe.name for recipe in recipes.groups(bare)[0].variants]
+    assert not {"features", "id dropout", "unseen candidates masked"} & set(_changed(recipes.groups(bare)[0]))
+    without_ids = worlds.settings(model={"candidate_tower": {"use_candidate_id": False}})
+    assert "features" not in _changed(recipes.groups(without_ids)[0])
+
+
+def test_what_only_some_recipes_have_is_switched_in_these():
+    settings = worlds.settings(
+        split="leave_last_basket", model={"query_time": {"knots": 3}}, train={"basket_mates": 0.5}
+    )
+    changed = _changed(recipes.groups(settings)[0])
+    assert changed["query time"] == {"model.query_time": None}
+    assert changed["basket mates"] == {"train.basket_mates": 0.0}
 
 
 def test_parts_can_be_named():
