@@ -51,12 +51,13 @@ def test_a_trial_whose_time_is_over_ends_with_its_epoch(inputs, files, tmp_path)
     assert 0.0 <= trial.metrics["top_10"] <= 1.0
 
 
-def test_the_search_knows_no_test_rows(world, tmp_path):
+def test_the_search_trains_on_train_ranks_eval_and_knows_no_test_rows(world, files, tmp_path):
     tune = types.Tune(max_trials=2, epochs=1, space={_RATE: {"values": [0.01]}})
     found = tuner_fn.tuner_fn(_fn_args(world, tmp_path, tune=tune.model_dump(mode="json")))
     found.tuner.search(**found.fit_kwargs)
     results = found.tuner.results()
     assert [trial["values"] for trial in results["trials"]] == [{_RATE: 0.001}, {_RATE: 0.01}]
+    assert found.tuner._train.args[-1] == files
     assert not any("test" in str(part) for part in found.tuner._train.args)
 
 
