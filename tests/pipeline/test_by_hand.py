@@ -49,10 +49,14 @@ class Rejected:
 
 @pytest.fixture(scope="module")
 def rejected_run(smoke, run_smoke):
-    """A run of the smoke preset whose gate nothing passes."""
-    evaluate = smoke.config.evaluate.model_copy(update={"min_lift_over_popularity": 100.0})
-    run = run_smoke(smoke.config.model_copy(update={"evaluate": evaluate}), smoke.workspace)
+    """A run of the smoke preset whose gate nothing passes; it would refit what passed."""
+    changed = {
+        "evaluate": smoke.config.evaluate.model_copy(update={"min_lift_over_popularity": 100.0}),
+        "train": smoke.config.train.model_copy(update={"refit": True}),
+    }
+    run = run_smoke(smoke.config.model_copy(update=changed), smoke.workspace)
     assert run.summary.status is Status.NOT_BLESSED
+    assert run.summary.refit is None
     return run
 
 
@@ -80,6 +84,9 @@ def test_pushed_by_force_and_taken_back(rejected):
     for folder in (rejected.workspace.serving_dir, atomic.exact_dir(rejected.workspace.serving_dir)):
         assert atomic.missing_files(folder / str(version)) == []
     assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
+    # Nothing was trained again, so it is the measured model that is served.
+    served = json.loads((rejected.workspace.serving_dir / str(version) / "assets.extra/shortlist.json").read_text())
+    assert served["train"]["best_ndcg_at_10"] > 0.0
 
     trace = rejected.said("lineage")
     steps = {step["node"]: step for step in trace["steps"]}
