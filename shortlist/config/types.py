@@ -347,7 +347,7 @@ class HistoryTower(Section):
     blocks: int = pydantic.Field(2, ge=1, le=16)
     """Transformer blocks."""
 
-    position_bias: bool = False
+    position_bias: bool = True
     """Learn how much it counts how many positions ago something was, beside the place in the sequence."""
 
     heads: int = pydantic.Field(1, ge=1)

@@ -49,7 +49,7 @@ def test_the_peer_is_given_the_same_sizes(bench):
         bench.config.train.batch_size,
         [bench.config.train.epochs],
     )
-    assert tower.feed_forward_factor == 1
+    assert (tower.feed_forward_factor, tower.position_bias, tower.newcomers) == (1, False, 0.0)
 
 
 def test_times_as_fast_is_by_the_means():

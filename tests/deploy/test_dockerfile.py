@@ -53,7 +53,7 @@ def test_what_is_copied_is_there_and_nothing_else_reaches_the_builder():
     assert {pathlib.PurePosixPath(source).parts[0] for source in copied} == allowed
 
 
-@pytest.mark.skipif("SHORTLIST_TEST_IMAGE" not in os.environ, reason="15 minutes and 10 GB: make test-image")
+@pytest.mark.skipif("SHORTLIST_TEST_IMAGE" not in os.environ, reason="minutes and 10 GB: make test-image")
 def test_every_step_of_the_image_succeeds(tmp_path):
     builder = steps.Builder(ROOT, tmp_path)
     # The compiler is a matter of the machine; the step that fetches it needs Debian's mirrors and root.
