@@ -62,9 +62,10 @@ def test_sasrec_has_as_many_epochs_as_the_preset_where_an_epoch_is_long(name):
     assert setting["stop_after"][-1] == config.train.epochs
 
 
-def test_gates_index_and_workspace_are_no_part_of_shortlists_key(tmp_path):
+@pytest.mark.parametrize("model", sorted(SHORTLISTS))
+def test_gates_index_and_workspace_are_no_part_of_shortlists_key(tmp_path, model):
     other = bench(tmp_path, overrides={"workspace": "x", "index.min_recall": 0.5, "evaluate.gate_k": 5})
-    assert cells.recipe(other, contenders.SHORTLIST) == cells.recipe(bench(tmp_path), contenders.SHORTLIST)
+    assert cells.recipe(other, model) == cells.recipe(bench(tmp_path), model)
 
 
 def test_a_changed_lock_runs_what_it_decides_again(tmp_path, monkeypatch):
