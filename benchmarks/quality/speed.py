@@ -78,9 +78,12 @@ def equal_config(config: types.Config, schemas: pathlib.Path) -> types.Config:
     plain["data"]["interactions"]["features"] = {}
     plain["data"]["candidates"].update(title=None, features={})
     plain["data"]["windows"] = {"max_history": MAX_HISTORY, "max_targets": MAX_HISTORY + 1}
-    plain["model"]["query_tower"].update(feed_forward_factor=1, position_bias=False, newcomers=0.0)
+    plain["model"]["query_tower"].update(
+        feed_forward_factor=1, position_bias=False, time_intervals=False, newcomers=0.0
+    )
     plain["train"].update(
         loss={"kind": "corpus", "mask_other_targets": False},
+        shuffle_ties=False,
         batch_size=BATCH,
         epochs=EPOCHS,
         eval_every_epochs=EPOCHS,

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from components.evaluator.names import SIGNATURE
 from components.evaluator.ranks import evaluation_ranks
+from components.graph import graph_function
 from components.trainer import portable
 from components.trainer.corpus import catalogue_batches
 from components.trainer.dataset import WINDOW_IDS_SPEC, CorpusRows
@@ -73,7 +74,7 @@ class _Rebased(tf.Module):
         self._embeddings = tf.Variable(catalogue.embeddings, trainable=False, name="candidate_embeddings")
         self._counts = tf.Variable(catalogue.counts, trainable=False, name="candidate_counts")
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @graph_function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._rows.of_windows(tf.io.parse_example(examples, WINDOW_IDS_SPEC))
         inputs = {

@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.graph import graph_function
 from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.scann_index import ScannIndex
@@ -188,7 +189,7 @@ def _zero(value: tf.Tensor) -> Any:
 
 def _concrete(function: Callable[..., Any], specs: _Specs) -> Callable[..., Any]:
     named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
-    return tf.function(lambda **inputs: function(**inputs)).get_concrete_function(**named)
+    return graph_function(lambda **inputs: function(**inputs)).get_concrete_function(**named)
 
 
 def save(model: ServedModel, trained_dir: str, model_dir: str) -> None:

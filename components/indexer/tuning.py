@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from components.graph import graph_function
 from components.indexer import retrieval
 from components.indexer.recall import ExactAnswers
 from components.indexer.scann_index import ScannIndex, ScannParams
@@ -97,7 +98,7 @@ def _recall(served: np.ndarray, exact: ExactAnswers, max_exclusions: int) -> flo
 def _search(index: ScannIndex, exact: ExactAnswers, k: int) -> Callable[[ScannParams], np.ndarray]:
     """Returns a function that searches with some parameters: rows [num_queries, k], -1 past an answer's end."""
 
-    @tf.function(reduce_retracing=True)
+    @graph_function(reduce_retracing=True)
     def answer(queries: tf.Tensor, excluded: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor) -> tf.Tensor:
         return index.approximate(queries, excluded, k, leaves, reorder)[1]
 

@@ -72,6 +72,8 @@ def _by_pieces(
     """Returns the loss and its gradients by queries and candidates."""
     number, corpus = tf.shape(queries)[0], tf.shape(candidates)[0]
     rows = tf.maximum(PIECE_CELLS // corpus, 1)
+    # Where there is no query, there is one piece without any: a TensorArray of nothing has no shape.
+    last = tf.maximum(number, 1)
     positives = tf.gather(candidates, targets)
     own = tf.reduce_sum(queries * positives, axis=1)
     # The product with a column of ones sums a row.
@@ -96,10 +98,10 @@ def _by_pieces(
         )
 
     def column(*shape: int | None) -> tf.TensorArray:
-        return tf.TensorArray(queries.dtype, -(-number // rows), infer_shape=False, element_shape=shape)
+        return tf.TensorArray(queries.dtype, -(-last // rows), infer_shape=False, element_shape=shape)
 
     _, loss, by_query, by_target, by_candidate = tf.while_loop(
-        lambda start, *_: start < number,
+        lambda start, *_: start < last,
         step,
         [0, tf.zeros([], queries.dtype), column(None, queries.shape[-1]), column(None), tf.zeros_like(candidates)],
         parallel_iterations=2,

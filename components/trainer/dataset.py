@@ -9,8 +9,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.graph import as_is
 from components.trainer.corpus import raw_feature_spec
 from components.trainer.features import to_dense
+from components.trainer.intervals import UNKNOWN
 from components.trainer.model import TrainBatch
 from components.trainer.settings import Settings
 from shortlist import keys
@@ -35,17 +37,28 @@ class EvalBatch(NamedTuple):
     """int32 [batch, seen]."""
     times: tf.Tensor
     """float32 [batch]: when the target was met, see `WindowReader.shares_of_span`."""
+    clock: tf.Tensor
+    """int64 [batch, length + 1]: when each item was met, and behind the last one when the target was."""
 
 
 class TargetRows(NamedTuple):
     """What eval or test windows name, as rows of a corpus; -1 pads."""
 
     history: tf.RaggedTensor
-    """int32 [batch, (length)], oldest first, those that the corpus has."""
+    """int32 [batch, (length)], oldest first; -1 where the corpus does not have it."""
     target: tf.Tensor
     """int32 [batch]; -1 where the corpus does not have it."""
     seen: tf.Tensor
     """int32 [batch, seen]."""
+
+
+class QuerySide(NamedTuple):
+    """What eval or test windows tell of their queries; fields as `EvalBatch`'s."""
+
+    features: Mapping[str, tf.Tensor]
+    history: tf.Tensor
+    times: tf.Tensor
+    clock: tf.Tensor
 
 
 class CorpusRows(tf.Module):
@@ -65,15 +78,10 @@ class CorpusRows(tf.Module):
         """Returns int32 of the same shape; -1 for an unknown id."""
         return self._rows.lookup(ids)
 
-    def known(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
-        """Returns the rows of the ids that the corpus has, ragged [batch, (up to n)] from [batch, n]."""
-        rows = self._rows.lookup(ids)
-        return tf.ragged.boolean_mask(rows, rows >= 0)
-
     def of_windows(self, parsed: Mapping[str, tf.RaggedTensor]) -> TargetRows:
         """Returns the rows of parsed eval or test windows, see `WINDOW_IDS_SPEC`; one target each."""
         return TargetRows(
-            history=self.known(parsed[keys.HISTORY_IDS]),
+            history=self._rows.lookup(parsed[keys.HISTORY_IDS]),
             target=self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0],
             seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
         )
@@ -88,6 +96,7 @@ class WindowReader(tf.Module):
         self._max_history = settings.windows.max_history
         self._strict_times = settings.strict_times
         self._basket_mates = settings.train.basket_mates
+        self._shuffles_ties = settings.train.shuffle_ties
         self._raw_spec = raw_feature_spec(
             {keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features}
         )
@@ -112,26 +121,43 @@ class WindowReader(tf.Module):
         shares = self._transform({keys.TARGET_TIMES: wide})[keys.TARGET_TIMES]
         return tf.sparse.to_dense(shares, default_value=1.0)
 
-    def known_history(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.RaggedTensor:
-        """Returns the corpus rows of the latest known ids of each history, ragged [batch, up to max_history]."""
-        return self.latest(self._rows.known(ids))
+    def latest(
+        self, rows: tf.Tensor | tf.RaggedTensor, times: tf.Tensor | tf.RaggedTensor, asked: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the latest `max_history` known items of each history, int32 [batch, length], and its clock.
 
-    def latest(self, history: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Returns the latest `max_history` of each history, ragged [batch, (length)]."""
-        return history[:, -self._max_history :]
+        Args:
+          rows: int32 [batch, n] rows of a corpus, oldest first; -1 for what is not in it.
+          times: int64 [batch, n], when each was met.
+          asked: int64 [batch], when each query is asked.
+        """
+        known = rows >= 0
+        history, met = (tf.ragged.boolean_mask(column, known)[:, -self._max_history :] for column in (rows, times))
+        clock = tf.concat([met, tf.cast(asked[:, tf.newaxis], tf.int64)], axis=1)
+        return history.to_tensor(-1), clock.to_tensor(UNKNOWN)
 
     def eval_batch(self, serialized: tf.Tensor) -> EvalBatch:
         """Parses eval or test windows: [batch] strings, one target each."""
         parsed, features = self._parse(serialized)
         rows = self._rows.of_windows(parsed)
-        history = self.latest(rows.history).to_tensor(-1)
-        times = self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
-        return EvalBatch(features, history, rows.target, rows.seen, times)
+        history, clock = self.latest(rows.history, parsed[keys.HISTORY_TIMES], _first(parsed[keys.TARGET_TIMES]))
+        return EvalBatch(features, history, rows.target, rows.seen, self._target_times(parsed), clock)
 
-    def query_side(self, serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Returns what eval or test windows, [batch] strings, tell of their queries: features, and times [batch]."""
+    def query_side(self, serialized: tf.Tensor, history: tf.Tensor) -> QuerySide:
+        """Returns what eval or test windows tell of their queries, in a corpus that need not be this one's.
+
+        Args:
+          serialized: [batch] strings.
+          history: int32 [batch, n], each window's history as rows of the corpus; -1 pads, and stands where the corpus
+            does not have an item.
+        """
         parsed, features = self._parse(serialized)
-        return features, self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
+        met = parsed[keys.HISTORY_TIMES].to_tensor(UNKNOWN)
+        known, clock = self.latest(history, met, _first(parsed[keys.TARGET_TIMES]))
+        return QuerySide(features, known, self._target_times(parsed), clock)
+
+    def _target_times(self, parsed: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
+        return self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
 
     def train_batch(self, serialized: tf.Tensor, seed: tf.Tensor) -> TrainBatch:
         """Parses train windows: [batch] strings; `seed` [2] decides all that is random about them."""
@@ -143,17 +169,18 @@ class WindowReader(tf.Module):
         in_window = tf.cast(
             history.row_lengths()[:, tf.newaxis] + tf.range(tf.reduce_max(targets.row_lengths())), tf.int32
         )
+        seeds = tf.random.experimental.stateless_split(seed, 3)
         if self._strict_times:
             times = tf.concat([history_times, target_times], axis=1).to_tensor(tf.int64.max)
             positions = tf.searchsorted(times, target_times.to_tensor(tf.int64.max), side="left")
             if self._basket_mates:
-                seeds = tf.random.experimental.stateless_split(seed, 3)
-                (history,) = shuffled_baskets(history_times, seeds[0], history)
-                targets, weights = shuffled_baskets(target_times, seeds[1], targets, weights)
                 with_mates = tf.random.stateless_uniform([tf.shape(positions)[0], 1], seeds[2]) < self._basket_mates
                 positions = tf.where(with_mates, in_window, positions)
         else:
             positions = in_window
+        if self._shuffles_ties or self._basket_mates:
+            (history,) = shuffled_ties(history_times, seeds[0], history)
+            targets, weights = shuffled_ties(target_times, seeds[1], targets, weights)
         items = tf.concat([history, targets], axis=1).to_tensor(-1)
         weights = weights.to_tensor(0.0)
         return TrainBatch(
@@ -166,6 +193,7 @@ class WindowReader(tf.Module):
             weights=weights,
             seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
             times=self.shares_of_span(target_times.to_sparse()),
+            clock=tf.concat([history_times, target_times], axis=1).to_tensor(UNKNOWN),
         )
 
     def _known(
@@ -180,7 +208,12 @@ class WindowReader(tf.Module):
         return parsed, self.transform({name: parsed[name] for name in self._raw_spec})
 
 
-def shuffled_baskets(times: tf.RaggedTensor, seed: tf.Tensor, *columns: tf.RaggedTensor) -> list[tf.RaggedTensor]:
+def _first(times: tf.RaggedTensor) -> tf.Tensor:
+    """Returns the first time of each row, int64 [batch]; `UNKNOWN` where there is none."""
+    return times.to_tensor(UNKNOWN, shape=[None, 1])[:, 0]
+
+
+def shuffled_ties(times: tf.RaggedTensor, seed: tf.Tensor, *columns: tf.RaggedTensor) -> list[tf.RaggedTensor]:
     """Returns the columns with the rows of one time in a random order, the same one for all columns.
 
     Args:
@@ -190,8 +223,8 @@ def shuffled_baskets(times: tf.RaggedTensor, seed: tf.Tensor, *columns: tf.Ragge
     """
     dense = times.to_tensor(tf.int64.max)
     is_new = tf.pad(dense[:, 1:] != dense[:, :-1], [[0, 0], [1, 0]])[:, : tf.shape(dense)[1]]
-    baskets = tf.cumsum(tf.cast(is_new, tf.float32), axis=1)
-    order = tf.argsort(baskets + tf.random.stateless_uniform(tf.shape(dense), seed), axis=1, stable=True)
+    ties = tf.cumsum(tf.cast(is_new, tf.float32), axis=1)
+    order = tf.argsort(ties + tf.random.stateless_uniform(tf.shape(dense), seed), axis=1, stable=True)
     lengths = times.row_lengths()
     return [
         tf.RaggedTensor.from_tensor(tf.gather(column.to_tensor(), order, batch_dims=1), lengths=lengths)
@@ -254,17 +287,19 @@ def train_batches(
         if isinstance(settings.train.loss, types.InBatchLoss):
             return _target_batches(reader, records, settings, seed)
         batches = _similar_lengths(records, settings).enumerate()
-        return batches.map(lambda number, rows: reader.train_batch(rows, tf.stack([seed, number])), tf.data.AUTOTUNE)
+        return batches.map(
+            as_is(lambda number, rows: reader.train_batch(rows, tf.stack([seed, number]))), tf.data.AUTOTUNE
+        )
 
     epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
-    return _without_autotuner(epochs.flat_map(one_epoch).prefetch(4))
+    return _without_autotuner(epochs.flat_map(as_is(one_epoch)).prefetch(4))
 
 
 def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
     """Returns the `EvalBatch`es of a split."""
     files_dataset = tf.data.Dataset.from_tensor_slices(sorted(files))
     batches = _records(files_dataset).batch(batch_size)
-    return _without_autotuner(batches.map(reader.eval_batch, tf.data.AUTOTUNE).prefetch(2))
+    return _without_autotuner(batches.map(as_is(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
 
 
 def query_ids(files: Sequence[str]) -> np.ndarray:
@@ -301,7 +336,7 @@ def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Da
         return tf.searchsorted(boundaries, length[tf.newaxis], out_type=tf.int64)[0]
 
     return records.group_by_window(
-        key_func=bucket,
+        key_func=as_is(bucket),
         reduce_func=lambda _, rows: rows.batch(settings.train.batch_size),
         window_size=settings.train.batch_size,
     )
@@ -319,7 +354,7 @@ def _target_batches(
     targets = (
         records.batch(_EXPLODED_WINDOWS)
         .enumerate()
-        .map(targets_of, tf.data.AUTOTUNE)
+        .map(as_is(targets_of), tf.data.AUTOTUNE)
         # Dataset.unbatch reads through a null pointer where a column has width 0.
         .flat_map(tf.data.Dataset.from_tensor_slices)
         .shuffle(_SHUFFLE_TARGETS, seed=seed)
@@ -331,7 +366,7 @@ def _target_batches(
     loss = settings.train.loss
     assert isinstance(loss, types.InBatchLoss)
     most = loss.max_positions
-    return batches.map(lambda batch: one_target_a_query(batch, most), tf.data.AUTOTUNE)
+    return batches.map(as_is(lambda batch: one_target_a_query(batch, most)), tf.data.AUTOTUNE)
 
 
 def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
@@ -344,6 +379,9 @@ def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
     columns = starts[:, tf.newaxis] + tf.range(width)
     inside = columns < ends[:, tf.newaxis]
     items = tf.gather(tf.gather(batch.items, windows), tf.where(inside, columns, 0), batch_dims=1)
+    places = starts[:, tf.newaxis] + tf.range(width + 1)
+    on_clock = places <= ends[:, tf.newaxis]
+    clock = tf.gather(tf.gather(batch.clock, windows), tf.where(on_clock, places, 0), batch_dims=1)
     return TrainBatch(
         features={name: tf.gather(column, windows) for name, column in batch.features.items()},
         items=tf.where(inside, items, -1),
@@ -352,6 +390,7 @@ def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
         weights=tf.gather_nd(batch.weights, present)[:, tf.newaxis],
         seen=tf.zeros([tf.size(ends), 0], tf.int32),
         times=tf.gather_nd(batch.times, present)[:, tf.newaxis],
+        clock=tf.where(on_clock, clock, UNKNOWN),
     )
 
 

@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from components.evaluator import slices
 from components.evaluator.ranks import evaluation_ranks
+from components.graph import graph_function
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
+from components.trainer.intervals import UNKNOWN
 from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.settings import Settings
 from shortlist import keys
@@ -49,29 +51,30 @@ class ServingModule(tf.Module):
         self._reader = reader
         self._normalize = settings.model.normalize
         self._feature_types = {name: feature.type for name, feature in settings.query_features.items()}
-        self.query_embedding = tf.function(self._query_embedding, input_signature=[query_inputs(settings)])
+        self.query_embedding = graph_function(self._query_embedding, input_signature=[query_inputs(settings)])
         strings = [tf.TensorSpec([None], tf.string, name=keys.CANDIDATE_ID)]
-        self.candidate_embedding = tf.function(self._candidate_embedding, input_signature=strings)
+        self.candidate_embedding = graph_function(self._candidate_embedding, input_signature=strings)
         examples = [tf.TensorSpec([None], tf.string, name="examples")]
-        self.evaluation = tf.function(self._evaluation, input_signature=examples)
-        self.slices = tf.function(self._slices, input_signature=examples)
+        self.evaluation = graph_function(self._evaluation, input_signature=examples)
+        self.slices = graph_function(self._slices, input_signature=examples)
         self._moments = [moment / (_MOMENTS - 1) for moment in range(_MOMENTS)] if settings.model.query_time else [1.0]
-        self.newcomer = tf.function(self._newcomer, input_signature=[])
+        self.newcomer = graph_function(self._newcomer, input_signature=[])
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], types.FeatureType.CATEGORY)
-        history = self._reader.known_history(inputs[keys.HISTORY_IDS]).to_tensor(-1)
+        rows = self._reader.rows(inputs[keys.HISTORY_IDS])
+        met = _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1])
+        history, clock = self._reader.latest(rows, met, inputs[keys.QUERY_TIME])
         asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], types.FeatureType.TIMESTAMP))
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0])}
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0], clock)}
 
     def _newcomer(self) -> dict[str, tf.Tensor]:
         number = len(self._moments)
-        nothing = tf.zeros([number, 0], tf.string)
         raw = {name: _sparse(_missing(kind, number), kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(_missing(types.FeatureType.CATEGORY, number), types.FeatureType.CATEGORY)
-        history = self._reader.known_history(nothing).to_tensor(-1)
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, tf.constant(self._moments))}
+        nothing = tf.zeros([number, 0], tf.int32)
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), nothing, tf.constant(self._moments), None)}
 
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._reader.rows(candidate_id)
@@ -80,15 +83,19 @@ class ServingModule(tf.Module):
 
     def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
-        queries = self._embed(batch.features, batch.history, batch.times)
+        queries = self._embed(batch.features, batch.history, batch.times, batch.clock)
         return evaluation_ranks(queries, self.candidate_embeddings, self.candidate_counts, batch.target, batch.seen)
 
     def _slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
         return slices.labels(batch.history, batch.target, batch.seen, self.popularity)
 
-    def _embed(self, features: Mapping[str, tf.Tensor], history: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
-        return embed_histories(self._query_tower, features, history, self.candidate_embeddings, times, self._normalize)
+    def _embed(
+        self, features: Mapping[str, tf.Tensor], history: tf.Tensor, times: tf.Tensor, clock: tf.Tensor | None
+    ) -> tf.Tensor:
+        return embed_histories(
+            self._query_tower, features, history, self.candidate_embeddings, times, clock, self._normalize
+        )
 
 
 def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:
@@ -164,6 +171,12 @@ def _sparse(values: tf.Tensor, kind: types.FeatureType) -> tf.SparseTensor:
         present = columns != ""
     at = tf.where(present)
     return tf.SparseTensor(at, tf.gather_nd(columns, at), tf.shape(columns, out_type=tf.int64))
+
+
+def _of_width(times: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Returns [batch, width] times: who tells fewer than there are items knows no more."""
+    times = times[:, :width]
+    return tf.pad(times, [[0, 0], [0, width - tf.shape(times)[1]]], constant_values=UNKNOWN)
 
 
 def _missing(kind: types.FeatureType, number: int) -> tf.Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from components.graph import graph_function
 from components.trainer import losses, towers
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureSpec
@@ -34,6 +37,8 @@ class TrainBatch(NamedTuple):
     """int32 [batch, seen]: all of the query's train candidates."""
     times: tf.Tensor
     """float32 [batch, targets]: when each target was met, from 0, the first of all train targets, to 1, the last."""
+    clock: tf.Tensor
+    """int64 [batch, length + 1]: when the item after each place was met, see `towers.HistoryTower.call`; 0 pads."""
 
 
 class RetrievalModel(tfrs.models.Model):
@@ -74,13 +79,14 @@ class RetrievalModel(tfrs.models.Model):
         history: tf.Tensor,
         candidates: tf.Tensor,
         times: tf.Tensor | None = None,
+        clock: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns [batch, embedding_dim] of whole histories, see `embed_histories`.
 
-        Without `times` all are asked at the end of train.
+        Without `times` all are asked at the end of train; without `clock` nothing is known of when items were met.
         """
         times = tf.ones([tf.shape(history)[0]]) if times is None else times
-        return embed_histories(self.query_tower, features, history, candidates, times, self._normalize)
+        return embed_histories(self.query_tower, features, history, candidates, times, clock, self._normalize)
 
     def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
         """Returns the mean loss of a batch's targets, weighted."""
@@ -92,9 +98,27 @@ class RetrievalModel(tfrs.models.Model):
     def _corpus_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
         assert isinstance(self._loss_config, types.CorpusLoss)
         candidates = self.embed_candidates(noise=noise)
+        parts = self._loss_config.parts
+        found = [
+            self._part_loss(part, candidates, None if noise is None else noise.key_of_part(number, parts))
+            for number, part in enumerate(split_windows(inputs, parts))
+        ]
+        loss, weight = map(tf.add_n, zip(*found, strict=True))
+        return tf.math.divide_no_nan(loss, weight)
+
+    @functools.cached_property
+    def _part_loss(self) -> Any:
+        # Traced once for all parts; and a property, since what is assigned Keras would take into its checkpoints.
+        return graph_function(self._loss_of_part, reduce_retracing=True)
+
+    def _loss_of_part(
+        self, inputs: TrainBatch, candidates: tf.Tensor, key: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the weighted sum of the losses of some windows' targets, and that of their weights."""
+        noise = None if key is None else Noise(self._seed, key)
         windows, targets, positions, weights, times = _flat_targets(inputs)
         items = gather_items(candidates, inputs.items) if self.query_tower.reads_history else None
-        queries = self._output(self.query_tower(inputs.features, items, windows, positions, times, noise=noise))
+        queries = self._embed(inputs, items, windows, positions, times, noise)
         loss = self.task(
             queries,
             candidates,
@@ -103,7 +127,7 @@ class RetrievalModel(tfrs.models.Model):
             not_negatives=self._not_negatives(inputs.seen),
             windows=windows,
         )
-        return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
+        return loss, tf.reduce_sum(weights)
 
     def _not_negatives(self, seen: tf.Tensor) -> tf.Tensor | None:
         """Returns bool [batch, corpus], what is no negative of a window, whose candidates are `seen` [batch, n]."""
@@ -133,7 +157,7 @@ class RetrievalModel(tfrs.models.Model):
         embedded = self.embed_candidates(named, noise=noise)
         item_places = tf.where(inputs.items >= 0, tf.reshape(places[:length], tf.shape(inputs.items)), -1)
         items = gather_items(embedded, item_places)
-        queries = self._output(self.query_tower(inputs.features, items, windows, positions, times, noise=noise))
+        queries = self._embed(inputs, items, windows, positions, times, noise)
         probability = None
         if config.logq:
             probability = losses.sampling_probability(
@@ -149,6 +173,19 @@ class RetrievalModel(tfrs.models.Model):
             compute_batch_metrics=False,
         )
         return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
+
+    def _embed(
+        self,
+        inputs: TrainBatch,
+        items: tf.Tensor | None,
+        windows: tf.Tensor,
+        positions: tf.Tensor,
+        times: tf.Tensor,
+        noise: Noise | None,
+    ) -> tf.Tensor:
+        """Returns [n, embedding_dim], the queries of a batch's targets."""
+        queries = self.query_tower(inputs.features, items, windows, positions, times, inputs.clock, noise=noise)
+        return self._output(queries)
 
     def _output(self, embeddings: tf.Tensor) -> tf.Tensor:
         return tf.math.l2_normalize(embeddings, axis=-1) if self._normalize else embeddings
@@ -172,6 +209,7 @@ def embed_histories(
     history: tf.Tensor,
     candidates: tf.Tensor,
     times: tf.Tensor,
+    clock: tf.Tensor | None,
     normalize: bool,
 ) -> tf.Tensor:
     """Returns [batch, embedding_dim]: each query after its whole history.
@@ -182,12 +220,14 @@ def embed_histories(
       history: [batch, length] rows of the corpus, oldest first, padded with -1 at the right.
       candidates: [corpus, embedding_dim].
       times: float32 [batch] from 0 to 1: when each query is asked.
+      clock: Optional int64 [batch, length + 1]: when each item was met, and behind the last one when the query is
+        asked; 0 where it is not known.
       normalize: Whether outputs have length 1.
     """
     items = gather_items(candidates, history) if tower.reads_history else None
     windows = tf.range(tf.shape(history)[0])
     positions = tf.reduce_sum(tf.cast(history >= 0, tf.int32), axis=1)
-    embeddings = tower(features, items, windows, positions, times)
+    embeddings = tower(features, items, windows, positions, times, clock)
     return tf.math.l2_normalize(embeddings, axis=-1) if normalize else embeddings
 
 
@@ -195,6 +235,15 @@ def gather_items(candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Returns [batch, length, embedding_dim] of rows [batch, length]; zeros where a row is -1."""
     present = tf.cast(rows >= 0, candidates.dtype)[..., tf.newaxis]
     return tf.gather(candidates, tf.maximum(rows, 0)) * present
+
+
+def split_windows(inputs: TrainBatch, parts: int) -> list[TrainBatch]:
+    """Returns the windows of a batch in so many parts of about the same size; one may have none."""
+    cuts = [tf.shape(inputs.items)[0] * number // parts for number in range(parts + 1)]
+    return [
+        tf.nest.map_structure(lambda column, some=slice(*bounds): column[some], inputs)
+        for bounds in itertools.pairwise(cuts)
+    ]
 
 
 def _flat_targets(inputs: TrainBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -16,6 +16,10 @@ class Noise:
         self._step = tf.cast(step, tf.int32)
         self._draws = 0
 
+    def key_of_part(self, number: int, parts: int) -> tf.Tensor:
+        """Returns what stands in for the step in the noise of one of a batch's parts; no step has it itself."""
+        return -1 - (self._step * parts + number)
+
     def draw(self) -> tf.Tensor:
         """Returns a seed [2] for the next draw; draws are told apart by their order in the step's graph."""
         self._draws += 1

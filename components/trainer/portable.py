@@ -7,6 +7,7 @@ import types
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.graph import graph_function
 from components.trainer import corpus as corpora
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
@@ -27,7 +28,8 @@ EMBED_WINDOWS = "embed_windows"
 """Signature from serialized eval or test windows, `examples`, to the `embedding` of their queries, in any corpus."""
 
 HISTORY = "history"
-"""Input, int32 [batch, length]: each window's history as rows of `candidates`, oldest first, padded with -1."""
+"""Input, int32 [batch, length]: each window's history as rows of `candidates`, oldest first; -1 pads, and stands where
+`candidates` do not have an item."""
 
 CANDIDATES = "candidates"
 """Input, float32 [corpus, embedding_dim]."""
@@ -64,8 +66,8 @@ class PortableTowers(tf.Module):
         history = tf.TensorSpec([None, None], tf.int32, name=HISTORY)
         candidates = tf.TensorSpec([None, None], tf.float32, name=CANDIDATES)
         signatures = {
-            EMBED_CATALOGUE: tf.function(self._embed_catalogue, input_signature=[examples]),
-            EMBED_WINDOWS: tf.function(self._embed_windows, input_signature=[examples, history, candidates]),
+            EMBED_CATALOGUE: graph_function(self._embed_catalogue, input_signature=[examples]),
+            EMBED_WINDOWS: graph_function(self._embed_windows, input_signature=[examples, history, candidates]),
         }
         tf.saved_model.save(self, path, signatures=signatures)
 
@@ -78,7 +80,9 @@ class PortableTowers(tf.Module):
         return {keys.CANDIDATE_ID: ids, keys.EMBEDDING: embeddings, KNOWN: known, COUNT: counts}
 
     def _embed_windows(self, examples: tf.Tensor, history: tf.Tensor, candidates: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, times = self._reader.query_side(examples)
-        latest = self._reader.latest(tf.ragged.boolean_mask(history, history >= 0)).to_tensor(-1)
+        side = self._reader.query_side(examples, history)
         tower = self._hidden.model.query_tower
-        return {keys.EMBEDDING: embed_histories(tower, features, latest, candidates, times, self._normalize)}
+        queries = embed_histories(
+            tower, side.features, side.history, candidates, side.times, side.clock, self._normalize
+        )
+        return {keys.EMBEDDING: queries}

@@ -10,12 +10,15 @@ import tensorflow as tf
 
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureEncoder, FeatureSpec
+from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, ago
 from components.trainer.noise import Noise, dropout, kept
 from components.trainer.query_time import QueryTimeEmbedding
 from shortlist import keys
 from shortlist.config import types
 
 _INITIALIZER = tf.keras.initializers.RandomNormal
+_TIMELESS = 0.1
+"""Share of train windows, others in each step, whose times are not told: a history may be asked for without."""
 
 
 class CandidateTower(tf.keras.layers.Layer):
@@ -109,10 +112,11 @@ class FeaturesTower(tf.keras.layers.Layer):
         windows: tf.Tensor,
         positions: tf.Tensor,
         times: tf.Tensor,
+        clock: tf.Tensor | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Returns [n, embedding_dim]: the embedding of the query of each of `windows`, see `HistoryTower.call`."""
-        del items, positions
+        del items, positions, clock
         parts = [self._common]
         if self._ids is not None:
             ids = features[keys.QUERY_ID][:, 0]
@@ -156,6 +160,7 @@ class HistoryTower(tf.keras.layers.Layer):
         self._position_table = self.add_weight(
             name="position_embedding", shape=(max_items + 1, embedding_dim), initializer=_INITIALIZER(stddev=0.02)
         )
+        self._gaps = GapEmbedding(embedding_dim) if config.time_intervals else None
         self._blocks = [CausalBlock(config, embedding_dim, max_items + 1) for _ in range(config.blocks)]
         self._norm = LayerNorm(embedding_dim)
 
@@ -166,6 +171,7 @@ class HistoryTower(tf.keras.layers.Layer):
         windows: tf.Tensor,
         positions: tf.Tensor,
         times: tf.Tensor,
+        clock: tf.Tensor | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Returns [n, embedding_dim], one vector for each (window, position) pair.
@@ -176,6 +182,8 @@ class HistoryTower(tf.keras.layers.Layer):
           windows: [n] rows of the batch.
           positions: [n], how many of the window's items each output has seen.
           times: float32 [n] from 0 to 1, when each output is asked for.
+          clock: int64 [batch, length + 1]: when the next item was met, after the last one when the query is asked; 0
+            where that is not known, as it is nowhere without a clock.
           noise: Source of dropout; None when not training.
         """
         batch, length = tf.shape(items)[0], tf.shape(items)[1]
@@ -185,10 +193,19 @@ class HistoryTower(tf.keras.layers.Layer):
         knows_history = kept(tf.shape(positions), self._newcomers, noise)
         positions = tf.where(knows_history, positions, 0)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
-        hidden = dropout(hidden + self._position_table[: length + 1], self._dropout_rate, noise)
+        hidden += self._position_table[: length + 1]
+        intervals = None
+        if self._gaps is not None:
+            told = kept([batch, 1], _TIMELESS, noise)
+            clock = tf.fill([batch, length + 1], tf.constant(UNKNOWN, tf.int64)) if clock is None else clock
+            clock = tf.where(told, clock, UNKNOWN)
+            hidden += self._gaps(clock)
+            intervals = ago(clock)
+        hidden = dropout(hidden, self._dropout_rate, noise)
         for block in self._blocks[:-1]:
-            hidden = block(hidden, noise=noise)
-        hidden = self._blocks[-1](hidden, windows * (length + 1) + positions, noise=noise)
+            hidden = block(hidden, intervals=intervals, noise=noise)
+        places = windows * (length + 1) + positions
+        hidden = self._blocks[-1](hidden, intervals=intervals, places=places, noise=noise)
         queries = self._norm(hidden)
         if noise is not None and self._newcomers:
             knows_features = knows_history | kept(tf.shape(positions), 0.5, noise)
@@ -197,7 +214,10 @@ class HistoryTower(tf.keras.layers.Layer):
 
     def _embed_nobody(self, noise: Noise) -> tf.Tensor:
         """Returns [1, embedding_dim]: a query with neither history nor features, which is the start token alone."""
-        hidden = dropout(self._start + self._position_table[:1], self._dropout_rate, noise)[tf.newaxis]
+        start = self._start + self._position_table[:1]
+        if self._gaps is not None:
+            start += self._gaps(tf.constant([[UNKNOWN]], tf.int64))[0]
+        hidden = dropout(start, self._dropout_rate, noise)[tf.newaxis]
         for block in self._blocks:
             hidden = block(hidden, noise=noise)
         return self._norm(hidden[:, 0])
@@ -218,6 +238,7 @@ class CausalBlock(tf.keras.layers.Layer):
         self._heads = config.heads
         self._width = width
         self._distances = DistanceBias(config.heads, max_length) if config.position_bias else None
+        self._intervals = IntervalBias(config.heads) if config.time_intervals else None
         self._attention_norm = LayerNorm(width)
         self._feed_forward_norm = LayerNorm(width)
         self._query_key_value = _dense(width, 3 * width)
@@ -225,22 +246,29 @@ class CausalBlock(tf.keras.layers.Layer):
         self._expand = _dense(width, config.feed_forward_factor * width, "relu")
         self._contract = _dense(config.feed_forward_factor * width, width)
 
-    def call(self, hidden: tf.Tensor, places: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
+    def call(
+        self,
+        hidden: tf.Tensor,
+        intervals: tf.Tensor | None = None,
+        places: tf.Tensor | None = None,
+        noise: Noise | None = None,
+    ) -> tf.Tensor:
         """Maps [batch, length, width] to the same shape; position p depends on positions up to p.
 
         Args:
           hidden: [batch, length, width].
+          intervals: Optional int32 [batch, length, length], see `intervals.ago`; of no use without `time_intervals`.
           places: Optional [n] places in [batch * length]: what is asked for, so that the result is [n, width].
           noise: Source of dropout; None when not training.
         """
-        mixed = self._attend(self._attention_norm(hidden), noise)
+        mixed = self._attend(self._attention_norm(hidden), intervals, noise)
         if places is not None:
             mixed, hidden = _at(mixed, places), _at(hidden, places)
         hidden += dropout(self._merge(mixed), self._dropout_rate, noise)
         expanded = dropout(self._expand(self._feed_forward_norm(hidden)), self._dropout_rate, noise)
         return hidden + dropout(self._contract(expanded), self._dropout_rate, noise)
 
-    def _attend(self, hidden: tf.Tensor, noise: Noise | None) -> tf.Tensor:
+    def _attend(self, hidden: tf.Tensor, intervals: tf.Tensor | None, noise: Noise | None) -> tf.Tensor:
         query, key, value = (
             _by_head(part, self._heads) for part in tf.split(self._query_key_value(hidden), 3, axis=-1)
         )
@@ -248,6 +276,8 @@ class CausalBlock(tf.keras.layers.Layer):
         scores = tf.matmul(query, key, transpose_b=True) * (self._width // self._heads) ** -0.5
         if self._distances is not None:
             scores += self._distances(length)
+        if self._intervals is not None and intervals is not None:
+            scores += self._intervals(intervals)
         allowed = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
         weights = tf.nn.softmax(tf.where(allowed, scores, scores.dtype.min))
         return _side_by_side(tf.matmul(dropout(weights, self._dropout_rate, noise), value))

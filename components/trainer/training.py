@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from components.evaluator import rank_metrics
 from components.evaluator.ranks import target_ranks
+from components.graph import graph_function
 from components.trainer import dataset
 from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
@@ -60,34 +61,38 @@ class Files:
     eval: Sequence[str]
 
 
-def evaluate(model: RetrievalModel, batches: tf.data.Dataset) -> dict[str, float | None]:
-    """Returns NDCG@10 and the share of targets in the top 10, seen items excluded, over the whole corpus.
+class Ranker:
+    """Ranks the targets of a split over the whole corpus, seen items excluded, by a model as it then is."""
 
-    With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0. Both are None where the
-    split has no rows.
-    """
-    ranks = rank_rows(model, batches)
-    if not len(ranks):
-        return dict(_NOT_EVALUATED)
-    counts = rank_metrics.histogram(ranks, _CUTOFF)
-    return {NDCG: rank_metrics.ndcg(counts, _CUTOFF), TOP_10: rank_metrics.top_k_accuracy(counts, _CUTOFF)}
+    def __init__(self, model: RetrievalModel, batches: tf.data.Dataset) -> None:
+        """Takes the `dataset.eval_batches` of the split; what they are ranked by is traced once, not each time."""
+        self._model = model
+        self._batches = batches
 
+        @graph_function(input_signature=[batches.element_spec, tf.TensorSpec([None, None], tf.float32)])
+        def ranks(batch: EvalBatch, candidates: tf.Tensor) -> tf.Tensor:
+            queries = model.embed_queries(batch.features, batch.history, candidates, batch.times, batch.clock)
+            return target_ranks(queries, candidates, batch.target, batch.seen)[0]
 
-def rank_rows(model: RetrievalModel, batches: tf.data.Dataset) -> np.ndarray:
-    """Returns the rank of each row's target over the whole corpus, seen items excluded, int64 [rows]."""
-    ranks = _rank_function(model, batches)
-    candidates = model.embed_candidates()
-    found = [np.asarray(ranks(batch, candidates), np.int64) for batch in batches]
-    return np.concatenate([np.array([], np.int64), *found])
+        self._ranks = ranks
 
+    def ranks(self) -> np.ndarray:
+        """Returns the rank of each row's target, int64 [rows]."""
+        candidates = self._model.embed_candidates()
+        found = [np.asarray(self._ranks(batch, candidates), np.int64) for batch in self._batches]
+        return np.concatenate([np.array([], np.int64), *found])
 
-def _rank_function(model: RetrievalModel, batches: tf.data.Dataset) -> Any:
-    @tf.function(input_signature=[batches.element_spec, tf.TensorSpec([None, None], tf.float32)])
-    def ranks(batch: EvalBatch, candidates: tf.Tensor) -> tf.Tensor:
-        queries = model.embed_queries(batch.features, batch.history, candidates, batch.times)
-        return target_ranks(queries, candidates, batch.target, batch.seen)[0]
+    def evaluate(self) -> dict[str, float | None]:
+        """Returns NDCG@10 and the share of targets in the top 10.
 
-    return ranks
+        With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0. Both are None where
+        the split has no rows.
+        """
+        ranks = self.ranks()
+        if not len(ranks):
+            return dict(_NOT_EVALUATED)
+        counts = rank_metrics.histogram(ranks, _CUTOFF)
+        return {NDCG: rank_metrics.ndcg(counts, _CUTOFF), TOP_10: rank_metrics.top_k_accuracy(counts, _CUTOFF)}
 
 
 def fit(
@@ -123,7 +128,7 @@ def fit(
     train = settings.train
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     planned = steps_per_epoch * train.epochs
-    eval_batches = dataset.eval_batches(reader, files.eval)
+    ranker = Ranker(model, dataset.eval_batches(reader, files.eval))
     plan = _Plan(steps_per_epoch, last_epoch=train.epochs, last_step=planned, scheduled_steps=planned)
     history = _train(
         model,
@@ -133,7 +138,7 @@ def fit(
         plan,
         run_dir,
         checkpoint_dir,
-        lambda: evaluate(model, eval_batches),
+        ranker.evaluate,
         time_is_up,
     )
     return {**history, "planned_steps": planned}
@@ -355,12 +360,14 @@ class _RunState:
 def _step_function(
     model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, loss_sum: tf.Variable, batch_spec: Any
 ) -> Any:
-    @tf.function(input_signature=[batch_spec])
+    @graph_function(input_signature=[batch_spec])
     def step(batch: TrainBatch) -> None:
         with tf.GradientTape() as tape:
             loss = model.compute_loss(batch, training=True)
         weights = model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        # AdamW moves every row of a table in every step; of a sparse gradient it would look for equal rows first.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
         model.step.assign_add(1)
         loss_sum.assign_add(tf.cast(loss, tf.float64))
 

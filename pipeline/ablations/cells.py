@@ -80,7 +80,8 @@ class Cells:
             run_dir=str(folder),
             checkpoint_dir=checkpoint_dir,
         )
-        ranks = training.rank_rows(parts.model, dataset.eval_batches(parts.reader, self._windows.files[self._split]))
+        rows = dataset.eval_batches(parts.reader, self._windows.files[self._split])
+        ranks = training.Ranker(parts.model, rows).ranks()
         cell = Cell(ranks, history["epochs"], history["best_epoch"], history["seconds"])
         self._keep(folder, cell, settings)
         checkpoints.remove(checkpoint_dir)

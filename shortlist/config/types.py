@@ -350,6 +350,10 @@ class HistoryTower(Section):
     position_bias: bool = True
     """Learn how much it counts how many positions ago something was, beside the place in the sequence."""
 
+    time_intervals: bool = True
+    """Learn how much it counts how long ago something was, and how long the query has been away; needs times, of which
+    unit does not matter. Without a query's time, or for items without theirs, it does without."""
+
     heads: int = pydantic.Field(1, ge=1)
     """Attention heads; must divide model.embedding_dim."""
 
@@ -452,6 +456,10 @@ class CorpusLoss(Section):
     mask_other_targets: bool = True
     """A query's own other targets in the window are no negatives."""
 
+    parts: int = pydantic.Field(2, ge=1, le=256)
+    """Parts of a batch that are computed side by side, best as many as there are cores. Another number draws other
+    noise, so that a seed gives another model."""
+
     mask_unseen_candidates: bool = True
     """Candidates that train never met are no negatives, where they have features to be known by: nobody was seen to
     pass them over, and a negative of all rows is recommended to nobody."""
@@ -488,6 +496,10 @@ class Train(Section):
 
     patience: int = pydantic.Field(5, ge=1)
     """Evaluations without a better eval NDCG@10 after which training stops; the best weights are kept."""
+
+    shuffle_ties: bool = True
+    """Train interactions of one query at one time are put into another random order in each epoch: the log does not
+    tell theirs. Eval and test rows keep the file's."""
 
     basket_mates: float = pydantic.Field(0.0, ge=0.0, le=1.0)
     """Share of train windows, others in each epoch, in which a target also looks back on rows of its own basket, in

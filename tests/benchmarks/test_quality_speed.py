@@ -50,6 +50,8 @@ def test_the_peer_is_given_the_same_sizes(bench):
         [bench.config.train.epochs],
     )
     assert (tower.feed_forward_factor, tower.position_bias, tower.newcomers) == (1, False, 0.0)
+    assert not tower.time_intervals
+    assert not bench.config.train.shuffle_ties
 
 
 def test_times_as_fast_is_by_the_means():

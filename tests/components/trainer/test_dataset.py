@@ -54,18 +54,22 @@ def _train_pairs(trained, world):
     return collections.Counter(_pairs(batch))
 
 
-def test_a_history_is_the_latest_known_ones(trained):
-    rows = trained[1].known_history(tf.constant([_ids([1, 2, 99, 3, 4, 5]), [*_ids([6, 98]), b"", b"", b"", b""]]))
-    # Four at most; an unknown id takes no place.
-    assert rows.to_list() == [[2, 3, 4, 5], [6]]
+def test_a_history_is_the_latest_known_ones_with_their_times_and_the_query_s(trained):
+    rows = tf.constant([[1, 2, -1, 3, 4, 5], [6, -1, -1, -1, -1, -1]])
+    times = tf.constant([[11, 12, 13, 14, 15, 16], [17, 18, 0, 0, 0, 0]], tf.int64)
+    history, clock = trained[1].latest(rows, times, tf.constant([90, 91], tf.int64))
+    # Four at most; an unknown one takes no place.
+    assert history.numpy().tolist() == [[2, 3, 4, 5], [6, -1, -1, -1]]
+    assert clock.numpy().tolist() == [[12, 14, 15, 16, 90], [17, 91, 0, 0, 0]]
 
 
 def test_an_eval_row(trained):
     records = [
-        _window([1, 2, 3, 4, 5, 99], targets=[6], seen=[1, 2, 3, 4, 5, 99]),
-        _window([7], targets=[98], seen=[7], query_id=b"nobody"),
+        _window([1, 2, 3, 4, 5, 99], [11, 12, 13, 14, 15, 16], targets=[6], seen=[1, 2, 3, 4, 5, 99]),
+        _window([7], [17], targets=[98], seen=[7], query_id=b"nobody"),
     ]
     batch = trained[1].eval_batch(tf.constant(records))
+    assert batch.clock.numpy().tolist() == [[12, 13, 14, 15, 100], [17, 100, 0, 0, 0]]
     assert batch.history.numpy().tolist() == [[2, 3, 4, 5], [7, -1, -1, -1]]
     # A target that the catalogue lacks has no row.
     assert batch.target.numpy().tolist() == [6, -1]
@@ -93,7 +97,10 @@ def test_what_a_target_looks_back_on(world, trained, split, positions):
         _window([1, 99, 2, 3], [100, 100, 100, 101], [4, 5, 6, 7], [101, 102, 103, 103]),
         _window(targets=[8, 9], target_times=[50, 50]),
     ]
-    batch = _reader(world, trained, split=split).train_batch(tf.constant(records), worlds.SEED)
+    reader = _reader(world, trained, split=split, train={"shuffle_ties": False})
+    batch = reader.train_batch(tf.constant(records), worlds.SEED)
+    # A place's clock is the time of what comes next, which is that of a target that looks back on all before the place.
+    assert batch.clock.numpy().tolist() == [[100, 100, 101, 101, 102, 103, 103], [50, 50, 0, 0, 0, 0, 0]]
     # The last target is nobody's past.
     assert batch.items.numpy().tolist() == [[1, 2, 3, 4, 5, 6], [8, 9, -1, -1, -1, -1]]
     assert batch.targets.numpy().tolist() == [[4, 5, 6, 7], [8, 9, -1, -1]]
@@ -130,7 +137,7 @@ def test_a_basket_is_no_history_of_its_own_items(world):
         batch = reader.train_batch(tf.constant([record]), worlds.SEED)
         items = tf.gather(model.embed_candidates(), batch.items)
         return model.query_tower(
-            batch.features, items, tf.zeros([3], tf.int32), batch.positions[0], batch.times[0]
+            batch.features, items, tf.zeros([3], tf.int32), batch.positions[0], batch.times[0], batch.clock
         ).numpy()[1:]
 
     first, second = basket(6)
@@ -160,6 +167,38 @@ def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(
     assert seen[4] == {(1, 2, 3), (1, 2, 3, 5)}
     assert seen[5] == {(1, 2, 3), (1, 2, 3, 4)}
     assert seen[6] == {(1, 2, 3, 4, 5)}
+
+
+def test_rows_of_one_time_come_in_any_order_and_no_other_ones_do(world, trained):
+    record = _window([1, 2, 3], [100, 101, 101], [4, 5, 6, 7], [102, 103, 103, 103])
+    reader = _reader(world, trained)
+    orders = collections.Counter()
+    for number in range(120):
+        batch = reader.train_batch(tf.constant([record]), (1, number))
+        targets = batch.targets.numpy()[0].tolist()
+        # A weight goes with its target, and a target is what stands at its place.
+        assert batch.weights.numpy()[0].tolist() == [target - 3 for target in targets]
+        assert batch.items.numpy()[0].tolist() == [*batch.items.numpy()[0, :3], *targets[:-1]]
+        assert batch.positions.numpy().tolist() == [[3, 4, 5, 6]]
+        assert batch.clock.numpy().tolist() == [[100, 101, 101, 102, 103, 103, 103]]
+        orders[tuple(batch.items.numpy()[0, :3]), tuple(targets)] += 1
+    assert {history for history, _ in orders} == {(1, 2, 3), (1, 3, 2)}
+    # Two orders of the history with each of the six of three targets: ten each, but for chance.
+    assert len(orders) == 12
+    assert {targets[0] for _, targets in orders} == {4}
+    # An epoch and a place in it decide.
+    again = reader.train_batch(tf.constant([record]), (1, 119))
+    np.testing.assert_array_equal(again.targets, batch.targets)
+
+
+def test_ties_keep_the_file_s_order_where_asked_to(world, trained):
+    record = _window([1, 2], [100, 100], [3, 4, 5], [101, 101, 101])
+    reader = _reader(world, trained, train={"shuffle_ties": False})
+    for number in range(10):
+        assert reader.train_batch(tf.constant([record]), (1, number)).targets.numpy().tolist() == [[3, 4, 5]]
+    # An eval row keeps it anyway.
+    row = _window([1, 2, 3, 4], [100] * 4, [5], [100])
+    assert trained[1].eval_batch(tf.constant([row])).history.numpy().tolist() == [[1, 2, 3, 4]]
 
 
 def test_no_window_or_every_window_has_basket_mates(world):
@@ -215,7 +254,7 @@ def test_an_in_batch_step_has_at_most_max_positions(trained, world):
 def test_one_target_a_query_is_its_first():
     columns = tf.range(6)[:, tf.newaxis]
     queries = tf.constant([[4], [7], [4], [5], [7], [6]])
-    batch = TrainBatch({keys.QUERY_ID: queries}, *[columns] * 6)
+    batch = TrainBatch({keys.QUERY_ID: queries}, *[columns] * 7)
     assert dataset.one_target_a_query(batch, 10).targets.numpy().ravel().tolist() == [0, 1, 3, 5]
     assert dataset.one_target_a_query(batch, 3).targets.numpy().ravel().tolist() == [0, 1, 3]
 
@@ -228,10 +267,13 @@ def test_explode_gives_each_target_its_latest_items(world, trained):
     assert exploded.items.numpy().tolist() == [[1, 2, 3], [2, 3, 4], [-1, -1, -1], [6, -1, -1]]
     assert exploded.positions.numpy().tolist() == [[3], [3], [0], [1]]
     assert exploded.weights.numpy().tolist() == [[1], [2], [1], [2]]
+    # Items 1 to 3 were met at 0 to 2, the targets of each at 100 and 101.
+    assert exploded.clock.numpy().tolist() == [[0, 1, 2, 100], [1, 2, 100, 101], [100, 0, 0, 0], [100, 101, 0, 0]]
     queries = exploded.features[keys.QUERY_ID].numpy().ravel().tolist()
     assert queries[0] == queries[1] != queries[2] == queries[3]
     # A tower that reads no history needs none.
     assert dataset.explode(batch, 0).items.shape == [4, 0]
+    assert dataset.explode(batch, 0).clock.numpy().ravel().tolist() == [100, 101, 100, 101]
 
 
 @pytest.mark.parametrize("loss", [_CORPUS, _IN_BATCH])

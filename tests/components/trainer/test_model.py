@@ -142,6 +142,7 @@ def test_padding_adds_nothing_to_the_loss(trained, world):
         weights=tf.pad(batch.weights, pad),
         seen=tf.pad(batch.seen, pad, constant_values=-1),
         times=tf.pad(batch.times, pad),
+        clock=tf.pad(batch.clock, pad),
     )
     assert float(model.compute_loss(padded)) == pytest.approx(float(model.compute_loss(batch)), rel=1e-5)
 

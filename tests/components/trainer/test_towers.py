@@ -195,7 +195,9 @@ def test_a_block_asked_for_some_places_says_what_it_says_there_of_all():
     block = CausalBlock(types.HistoryTower(heads=2), 8, 6)
     hidden = tf.random.stateless_normal([3, 5, 8], (1, 2))
     everywhere = tf.reshape(block(hidden), [15, 8])
-    np.testing.assert_allclose(block(hidden, tf.constant([14, 0, 7])), tf.gather(everywhere, [14, 0, 7]), atol=1e-6)
+    np.testing.assert_allclose(
+        block(hidden, places=tf.constant([14, 0, 7])), tf.gather(everywhere, [14, 0, 7]), atol=1e-6
+    )
 
 
 def test_distance_bias_is_a_score_for_each_number_of_places_ago():

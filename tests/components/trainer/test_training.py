@@ -51,7 +51,7 @@ def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
     assert history[f"best_{training.NDCG}"] == best
     _, reader, _ = worlds.assemble(world, _settings())
     batches = training.dataset.eval_batches(reader, world.windows["eval"])
-    assert training.evaluate(model, batches)[training.NDCG] == pytest.approx(best, abs=1e-6)
+    assert training.Ranker(model, batches).evaluate()[training.NDCG] == pytest.approx(best, abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
@@ -96,7 +96,7 @@ def test_a_finished_run_is_not_trained_again_and_another_identity_is(unbroken, w
 
 def test_it_stops_when_eval_gets_no_better(world, tmp_path, monkeypatch):
     figures = iter([0.1, 0.3, 0.2, 0.3, 0.9])
-    monkeypatch.setattr(training, "evaluate", lambda *_: {training.NDCG: next(figures), training.TOP_10: 0.0})
+    monkeypatch.setattr(training.Ranker, "evaluate", lambda _: {training.NDCG: next(figures), training.TOP_10: 0.0})
     _, history = _fit(world, tmp_path, _settings(epochs=9, patience=2))
     # Best at 2; 3 and 4 are no better: the fifth is never run.
     assert (history["epochs"], history["best_epoch"]) == (4, 2)
@@ -131,7 +131,7 @@ def test_ndcg_by_hand(trained, world, monkeypatch):
     monkeypatch.setattr(
         training, "target_ranks", lambda *_: (tf.constant([1, 2, 10, 11], tf.int64), tf.constant([0], tf.int64))
     )
-    metrics = training.evaluate(model, training.dataset.eval_batches(reader, world.windows["eval"], 64))
+    metrics = training.Ranker(model, training.dataset.eval_batches(reader, world.windows["eval"], 64)).evaluate()
     # (1 + 1 / log2(3) + 1 / log2(11) + 0) / 4 and 3 of 4.
     assert metrics[training.NDCG] == pytest.approx((1 + 1 / math.log2(3) + 1 / math.log2(11)) / 4, rel=1e-6)
     assert metrics[training.TOP_10] == 0.75

@@ -40,13 +40,13 @@ def trained(monkeypatch, tmp_path):
         (tmp_path / checkpoint_dir).mkdir(parents=True)
         return {"epochs": 4, "best_epoch": 3, "seconds": 2.0}
 
-    def rank_rows(model, batches):
+    def ranker(model, batches):
         seen[-1]["ranked"] = batches
-        return np.array([1, 20])
+        return types.SimpleNamespace(ranks=lambda: np.array([1, 20]))
 
     monkeypatch.setattr(Assembled, "read", lambda *_: parts)
     monkeypatch.setattr(cells.training, "fit", fit)
-    monkeypatch.setattr(cells.training, "rank_rows", rank_rows)
+    monkeypatch.setattr(cells.training, "Ranker", ranker)
     monkeypatch.setattr(cells.dataset, "eval_batches", lambda _, files: files)
     return seen
 

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.trainer import intervals
+from components.trainer.intervals import GapEmbedding, IntervalBias
+from components.trainer.noise import Noise
+from shortlist.config import types
+from tests.components.trainer import world as worlds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bucket"),
+    # Two buckets for each doubling of 1 + seconds: 1 + floor(2 log2(1 + seconds)).
+    [(0, 1), (1, 3), (2, 4), (3, 5), (7, 7), (86_400, 33), (2**62, 125), (-5, 1)],
+)
+def test_buckets_by_hand(seconds, bucket):
+    later = tf.constant([10 + seconds], tf.int64)
+    assert intervals.buckets(later, tf.constant([10], tf.int64)).numpy().tolist() == [bucket]
+
+
+def test_the_longest_interval_has_the_last_bucket_or_one_before():
+    far = intervals.buckets(tf.constant([2**63 - 1], tf.int64), tf.constant([1], tf.int64))
+    assert 1 < int(far[0]) < intervals.NUM_BUCKETS
+
+
+def test_an_interval_without_both_ends_is_unknown():
+    later, earlier = tf.constant([0, 7, 0], tf.int64), tf.constant([7, 0, 0], tf.int64)
+    assert intervals.buckets(later, earlier).numpy().tolist() == [intervals.UNKNOWN] * 3
+
+
+def test_what_stands_at_a_place_was_met_at_the_clock_of_the_place_before():
+    clock = tf.constant([[5, 8, 9]], tf.int64)
+    assert intervals.met(clock).numpy().tolist() == [[0, 5, 8]]
+    ago = np.tril(intervals.ago(clock).numpy()[0])
+    # Nothing stands at the first place. At 8, what was met at 5 is 3 s ago: bucket 5. At 9 they are 4 s and 1 s ago.
+    assert ago.tolist() == [[0, 0, 0], [0, 5, 0], [0, 5, 3]]
+
+
+def test_tables_are_read_by_bucket():
+    gaps = GapEmbedding(2)
+    table = np.arange(2 * intervals.NUM_BUCKETS, dtype=np.float32).reshape(-1, 2)
+    assert not gaps.get_weights()[0].any()
+    gaps.set_weights([table])
+    # Nothing stood at the first place; the query was away for 3 s after the first item: bucket 5.
+    assert gaps(tf.constant([[5, 8]], tf.int64)).numpy().tolist() == [[[0, 1], [10, 11]]]
+    bias = IntervalBias(2)
+    bias.set_weights([table])
+    assert bias(tf.constant([[[0, 5], [5, 3]]])).numpy().tolist() == [[[[0, 10], [10, 6]], [[1, 11], [11, 7]]]]
+
+
+@pytest.fixture(scope="module")
+def shaken(world):
+    model, reader, _ = worlds.assemble(world, worlds.settings())
+    for number, weight in enumerate(model.query_tower.trainable_weights):
+        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
+    features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
+    return model, features
+
+
+def _outputs(model, features, clock, noise=None):
+    """Returns what the tower says at each place of a history of three, [4, embedding_dim]."""
+    items = tf.gather(model.embed_candidates(), [[3, 5, 7]])
+    windows, positions = tf.zeros([4], tf.int32), tf.range(4)
+    clock = None if clock is None else tf.constant([clock], tf.int64)
+    return model.query_tower(features, items, windows, positions, tf.ones([4]), clock, noise=noise).numpy()
+
+
+def test_no_later_time_reaches_a_place(shaken):
+    model, features = shaken
+    told = _outputs(model, features, [100, 110, 500, 900])
+    # When the third item was met, at 500, is known at the third place, where that item is what comes next.
+    changed = _outputs(model, features, [100, 110, 700, 901])
+    np.testing.assert_allclose(told[:2], changed[:2], atol=1e-6)
+    assert np.abs(told[2:] - changed[2:]).max(axis=1).min() > 1e-3
+    last = _outputs(model, features, [100, 110, 500, 9_000])
+    np.testing.assert_allclose(told[:3], last[:3], atol=1e-6)
+    assert np.abs(told[3] - last[3]).max() > 1e-3
+
+
+def test_only_what_lies_between_counts_not_the_date(shaken):
+    model, features = shaken
+    told = _outputs(model, features, [100, 110, 500, 900])
+    a_year_later = [time + 31_536_000 for time in (100, 110, 500, 900)]
+    np.testing.assert_allclose(told, _outputs(model, features, a_year_later), atol=1e-6)
+
+
+def test_without_a_clock_nothing_is_known(shaken):
+    model, features = shaken
+    np.testing.assert_array_equal(_outputs(model, features, None), _outputs(model, features, [0, 0, 0, 0]))
+
+
+def test_one_window_in_ten_is_trained_without_its_times(world):
+    tower = {"kind": "history", "dropout": 0.0, "newcomers": 0.0}
+    model, reader, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
+    for number, weight in enumerate(model.query_tower.trainable_weights):
+        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
+    features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
+    told, untold = (_outputs(model, features, clock) for clock in ([100, 110, 500, 900], None))
+    without = 0
+    for step in range(300):
+        found = _outputs(model, features, [100, 110, 500, 900], Noise(1, tf.constant(step)))
+        timeless = bool(np.abs(found - untold).max() < 1e-5)
+        np.testing.assert_allclose(found, untold if timeless else told, atol=1e-5)
+        without += timeless
+    # 300 draws of one in ten fall within 4 standard deviations, 5.2 each, of 30.
+    assert 9 <= without <= 51
+
+
+def test_a_tower_may_do_without_intervals(world, shaken):
+    tower = types.HistoryTower(time_intervals=False).model_dump(mode="json")
+    model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
+    assert not any("interval" in weight.name or "gap" in weight.name for weight in model.query_tower.weights)
+    _, features = shaken
+    told = _outputs(model, features, [100, 110, 500, 900])
+    np.testing.assert_array_equal(told, _outputs(model, features, [100, 9_000, 10_000, 90_000]))
