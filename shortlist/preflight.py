@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from components.table_example_gen.spec import Kind, Unit
+from components.table_example_gen.spec import UNITS_WITH_PARTS, Kind, Unit
 from components.windows import splits
 from shortlist import inputs, keys
 from shortlist.cells import shown
@@ -103,7 +103,7 @@ def check(config: types.Config, data_root: str | os.PathLike[str]) -> PreflightR
 
     Raises:
       DataError: A table is missing, unreadable, too small, or has a row that a run would refuse.
-      ConfigError: A schema is missing or the workspace cannot be written.
+      ConfigError: A schema is missing, the workspace cannot be written, or `shuffle_ties` would undo an order.
     """
     data = config.data
     check_schemas(data)
@@ -122,10 +122,20 @@ def check(config: types.Config, data_root: str | os.PathLike[str]) -> PreflightR
     if known_candidates is not None:
         warnings += _check_unknown_candidates(table, data, sample, known_candidates)
         _check_something_is_evaluable(table, data, sample, known_candidates)
+    _check_ties_have_no_order(config.train, table.unit)
     warnings += _beyond_one_machine(table, sample)
     check_workspace(config.workspace)
     interactions = _report(table, sample.rows, len(sample.rows) if sample.is_whole else None)
     return PreflightReport(interactions, candidates, queries, table.unit, tuple(warnings))
+
+
+def _check_ties_have_no_order(train: types.Train, unit: Unit) -> None:
+    """Refuses to shuffle what happened in one second where the log tells parts of seconds."""
+    if train.shuffle_ties and unit in UNITS_WITH_PARTS:
+        raise ConfigError(
+            f"train.shuffle_ties: expected times of whole seconds or coarser, got {unit}, which order what "
+            "happens within a second; remove shuffle_ties"
+        )
 
 
 def check_schemas(data: types.Data) -> None:

@@ -76,8 +76,9 @@ class Recommender:
           exclude_seen: Keep the history out of the answer.
           query_features: By name; lists for multi_category features; what is absent counts as missing.
           candidates_titles: Title by candidate id.
-          query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, and
-            whenever it is later, it is the end of what the model was trained on.
+          query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, the
+            model makes no use of how long ago something was; one that follows demand then answers as of the end of
+            what it was trained on, as it does for any later time.
 
         Raises:
           BadInputError: k is more than the model was exported for, it has no such feature, or a value has a wrong type.

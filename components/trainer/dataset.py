@@ -38,7 +38,7 @@ class EvalBatch(NamedTuple):
     times: tf.Tensor
     """float32 [batch]: when the target was met, see `WindowReader.shares_of_span`."""
     clock: tf.Tensor
-    """int64 [batch, length + 1]: when each item was met, and behind the last one when the target was."""
+    """int64 [batch, length + 1]: when each item was met, and behind the last one when the target was; 0 pads."""
 
 
 class TargetRows(NamedTuple):
@@ -362,6 +362,7 @@ def _target_batches(
     padding = tf.nest.map_structure(
         lambda spec: tf.constant(-1 if spec.dtype.is_integer else 0, spec.dtype), targets.element_spec
     )
+    padding = padding._replace(clock=tf.constant(UNKNOWN, tf.int64))
     batches = targets.padded_batch(settings.train.batch_size, padding_values=padding)
     loss = settings.train.loss
     assert isinstance(loss, types.InBatchLoss)

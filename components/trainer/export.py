@@ -64,8 +64,11 @@ class ServingModule(tf.Module):
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], types.FeatureType.CATEGORY)
         rows = self._reader.rows(inputs[keys.HISTORY_IDS])
-        met = _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1])
-        history, clock = self._reader.latest(rows, met, inputs[keys.QUERY_TIME])
+        asked_at = inputs[keys.QUERY_TIME]
+        # Intervals end where the query is asked: without that time the others say nothing.
+        is_asked = asked_at[:, tf.newaxis] != UNKNOWN
+        met = tf.where(is_asked, _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1]), UNKNOWN)
+        history, clock = self._reader.latest(rows, met, asked_at)
         asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], types.FeatureType.TIMESTAMP))
         return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0], clock)}
 

@@ -7,16 +7,20 @@ stands at a place is known at that place's clock and was met at the clock of the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
 UNKNOWN = 0
-"""A clock that says nothing, and the bucket of an interval without both its ends."""
+"""A time that is not known, and the bucket of an interval without both its ends."""
+_NOTHING = tf.int64.min
+"""In place of a time: when what stands at the first place was met, which is no item."""
+_NOTHING_BUCKET = 1
 _PER_OCTAVE = 2
 _OCTAVES = 64  # of int64
-NUM_BUCKETS = 1 + _PER_OCTAVE * _OCTAVES
+_FIRST_BUCKET = 2
+NUM_BUCKETS = _FIRST_BUCKET + _PER_OCTAVE * _OCTAVES
+# 1, 3, 7 ... seconds lie on a bucket's edge, where the last bit of a logarithm must not decide.
+_EDGE = 1e-3
 
 
 def buckets(later: tf.Tensor, earlier: tf.Tensor) -> tf.Tensor:
@@ -28,13 +32,22 @@ def buckets(later: tf.Tensor, earlier: tf.Tensor) -> tf.Tensor:
     """
     seconds = tf.cast(tf.maximum(later - earlier, 0), tf.float32)
     octaves = tf.math.log1p(seconds) / math.log(2.0)
-    found = 1 + tf.minimum(tf.cast(octaves * _PER_OCTAVE, tf.int32), NUM_BUCKETS - 2)
-    return tf.where((later != UNKNOWN) & (earlier != UNKNOWN), found, UNKNOWN)
+    found = tf.minimum(_FIRST_BUCKET + tf.cast(octaves * _PER_OCTAVE + _EDGE, tf.int32), NUM_BUCKETS - 1)
+    found = tf.where((later != UNKNOWN) & (earlier != UNKNOWN), found, UNKNOWN)
+    return tf.where(earlier == _NOTHING, _NOTHING_BUCKET, found)
 
 
 def met(clock: tf.Tensor) -> tf.Tensor:
     """Returns when what stands at each place was met, int64 as the clock, [batch, places]; nothing is at the first."""
-    return tf.pad(clock[:, :-1], [[0, 0], [1, 0]], constant_values=UNKNOWN)
+    return tf.pad(clock[:, :-1], [[0, 0], [1, 0]], constant_values=_NOTHING)
+
+
+def ago(clock: tf.Tensor) -> tf.Tensor:
+    """Returns the bucket of how long before each place's clock each place was met, int32 [batch, places, places].
+
+    What lies above the diagonal means nothing.
+    """
+    return buckets(clock[:, :, tf.newaxis], met(clock)[:, tf.newaxis, :])
 
 
 class GapEmbedding(tf.keras.layers.Layer):
@@ -47,7 +60,7 @@ class GapEmbedding(tf.keras.layers.Layer):
 
     def call(self, clock: tf.Tensor) -> tf.Tensor:
         """Returns [batch, places, embedding_dim] of a clock [batch, places]."""
-        return tf.gather(self._table, buckets(clock, met(clock)))
+        return tf.gather(_carried_on(self._table), buckets(clock, met(clock)))
 
 
 class IntervalBias(tf.keras.layers.Layer):
@@ -60,23 +73,15 @@ class IntervalBias(tf.keras.layers.Layer):
 
     def call(self, ago: tf.Tensor) -> tf.Tensor:
         """Returns [batch, heads, places, places] of buckets [batch, places, places], see `ago`."""
-        return tf.stack([_look_up(self._table[:, head], ago) for head in range(self._table.shape[1])], axis=1)
+        table = _carried_on(self._table)
+        # A head at a time: to look up columns is quicker than to turn the result around.
+        return tf.stack([tf.gather(table[:, head], ago) for head in range(table.shape[1])], axis=1)
 
 
-@tf.custom_gradient
-def _look_up(scores: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-    """Returns scores [n] at rows of any shape. TensorFlow's own gradient sorts all places to add up those of a row."""
+def _carried_on(table: tf.Tensor) -> tf.Tensor:
+    """Returns a table in which intervals longer than any that was trained are as the longest that was.
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        weights, size = tf.reshape(upstream, [-1]), scores.shape[0]
-        return tf.math.bincount(tf.reshape(rows, [-1]), weights, minlength=size, maxlength=size), None
-
-    return tf.gather(scores, rows), gradient
-
-
-def ago(clock: tf.Tensor) -> tf.Tensor:
-    """Returns the bucket of how long before each place's clock each place was met, int32 [batch, places, places].
-
-    What lies above the diagonal means nothing.
+    Rows are learned as steps from the row before, so that one without a step of its own is as that.
     """
-    return buckets(clock[:, :, tf.newaxis], met(clock)[:, tf.newaxis, :])
+    table = tf.convert_to_tensor(table)
+    return tf.concat([table[:_FIRST_BUCKET], tf.cumsum(table[_FIRST_BUCKET:])], axis=0)

@@ -103,8 +103,9 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
     if isinstance(tower, types.HistoryTower):
         alone = _with_tower(settings, types.FeaturesTower(dropout=tower.dropout))
         yield Recipe("history", alone, "the query's id and features")
-        biased = settings.with_values({"model.query_tower.position_bias": not tower.position_bias})
-        yield Recipe("position bias", biased, _on_off(not tower.position_bias), not tower.position_bias)
+        for name, key in (("position bias", "position_bias"), ("time intervals", "time_intervals")):
+            changed = settings.with_values({f"model.query_tower.{key}": not getattr(tower, key)})
+            yield Recipe(name, changed, _on_off(not getattr(tower, key)), not getattr(tower, key))
     elif settings.split_kind != "random":
         yield Recipe("history", _with_tower(settings, types.HistoryTower()), "a history tower", has_part=True)
     if (settings.query_features or settings.candidate_features) and model.candidate_tower.use_candidate_id:
@@ -137,6 +138,10 @@ def _of_loss(settings: Settings) -> Iterator[Recipe]:
             masked = getattr(train.loss, key)
             changed = settings.with_values({f"train.loss.{key}": not masked})
             yield Recipe(name, changed, _on_off(not masked), not masked)
+    # A tower without a history has no order to learn, and baskets whose rows teach each other are shuffled anyway.
+    if settings.history_tower is not None and not train.basket_mates:
+        changed = settings.with_values({"train.shuffle_ties": not train.shuffle_ties})
+        yield Recipe("ties shuffled", changed, _on_off(not train.shuffle_ties), not train.shuffle_ties)
     if train.basket_mates:
         yield Recipe("basket mates", settings.with_values({"train.basket_mates": 0.0}), "off")
 

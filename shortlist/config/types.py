@@ -351,8 +351,8 @@ class HistoryTower(Section):
     """Learn how much it counts how many positions ago something was, beside the place in the sequence."""
 
     time_intervals: bool = True
-    """Learn how much it counts how long ago something was, and how long the query has been away; needs times, of which
-    unit does not matter. Without a query's time, or for items without theirs, it does without."""
+    """Learn how much it counts how long ago something was, and how long the query has been away. A query without its
+    time, and items without theirs, are answered without."""
 
     heads: int = pydantic.Field(1, ge=1)
     """Attention heads; must divide model.embedding_dim."""
@@ -497,9 +497,10 @@ class Train(Section):
     patience: int = pydantic.Field(5, ge=1)
     """Evaluations without a better eval NDCG@10 after which training stops; the best weights are kept."""
 
-    shuffle_ties: bool = True
-    """Train interactions of one query at one time are put into another random order in each epoch: the log does not
-    tell theirs. Eval and test rows keep the file's."""
+    shuffle_ties: bool = False
+    """Put train interactions of one query in one second into another random order in each epoch: for logs whose times
+    are whole seconds or coarser, where the file's order says nothing; others are refused. Eval and test rows keep the
+    file's order. With `basket_mates`, baskets are shuffled anyway."""
 
     basket_mates: float = pydantic.Field(0.0, ge=0.0, le=1.0)
     """Share of train windows, others in each epoch, in which a target also looks back on rows of its own basket, in

@@ -221,6 +221,15 @@ def test_the_unit_of_the_times_is_found(project, log, unit, values):
     assert report.interactions.sample[0] == {"query_id": ["u0"], "candidate_id": ["i0"], **values}
 
 
+@pytest.mark.parametrize("log", ["ms", "iso"])
+def test_an_order_within_a_second_is_not_shuffled(project, log):
+    project.raw["train"] = {"shuffle_ties": True}
+    assert project.write(log=SECONDS).check().timestamp_unit == "seconds"
+    project.write(log=with_unit(log))
+    with pytest.raises(ConfigError, match="shuffle_ties: expected times of whole seconds"):
+        project.check()
+
+
 def test_the_unit_of_the_config_is_believed(project):
     project.set(interactions={"timestamp_unit": "order"})
     assert project.write(log=SECONDS).check().timestamp_unit == "order"

@@ -97,8 +97,7 @@ def test_what_a_target_looks_back_on(world, trained, split, positions):
         _window([1, 99, 2, 3], [100, 100, 100, 101], [4, 5, 6, 7], [101, 102, 103, 103]),
         _window(targets=[8, 9], target_times=[50, 50]),
     ]
-    reader = _reader(world, trained, split=split, train={"shuffle_ties": False})
-    batch = reader.train_batch(tf.constant(records), worlds.SEED)
+    batch = _reader(world, trained, split=split).train_batch(tf.constant(records), worlds.SEED)
     # A place's clock is the time of what comes next, which is that of a target that looks back on all before the place.
     assert batch.clock.numpy().tolist() == [[100, 100, 101, 101, 102, 103, 103], [50, 50, 0, 0, 0, 0, 0]]
     # The last target is nobody's past.
@@ -171,7 +170,7 @@ def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(
 
 def test_rows_of_one_time_come_in_any_order_and_no_other_ones_do(world, trained):
     record = _window([1, 2, 3], [100, 101, 101], [4, 5, 6, 7], [102, 103, 103, 103])
-    reader = _reader(world, trained)
+    reader = _reader(world, trained, train={"shuffle_ties": True})
     orders = collections.Counter()
     for number in range(120):
         batch = reader.train_batch(tf.constant([record]), (1, number))
@@ -191,14 +190,13 @@ def test_rows_of_one_time_come_in_any_order_and_no_other_ones_do(world, trained)
     np.testing.assert_array_equal(again.targets, batch.targets)
 
 
-def test_ties_keep_the_file_s_order_where_asked_to(world, trained):
+def test_ties_keep_the_file_s_order_unless_asked_and_in_eval_rows_always(world, trained):
     record = _window([1, 2], [100, 100], [3, 4, 5], [101, 101, 101])
-    reader = _reader(world, trained, train={"shuffle_ties": False})
     for number in range(10):
-        assert reader.train_batch(tf.constant([record]), (1, number)).targets.numpy().tolist() == [[3, 4, 5]]
-    # An eval row keeps it anyway.
+        assert trained[1].train_batch(tf.constant([record]), (1, number)).targets.numpy().tolist() == [[3, 4, 5]]
     row = _window([1, 2, 3, 4], [100] * 4, [5], [100])
-    assert trained[1].eval_batch(tf.constant([row])).history.numpy().tolist() == [[1, 2, 3, 4]]
+    reader = _reader(world, trained, train={"shuffle_ties": True})
+    assert reader.eval_batch(tf.constant([row])).history.numpy().tolist() == [[1, 2, 3, 4]]
 
 
 def test_no_window_or_every_window_has_basket_mates(world):

@@ -61,13 +61,12 @@ def test_a_candidate_embedding_is_its_row_and_zeros_where_unknown(saved):
 def test_padding_and_unknown_ids_in_a_history_change_nothing(saved):
     loaded = tf.saved_model.load(saved)
     plain = _embed(loaded)
-    times = np.array([[1, 2, 0, 0]], np.int64)
-    np.testing.assert_allclose(
-        _embed(loaded, history_ids=[["c01", "c02", "", ""]], history_times=times), plain, atol=1e-6
-    )
-    np.testing.assert_allclose(
-        _embed(loaded, history_ids=[["c01", "?", "c02", ""]], history_times=times), plain, atol=1e-6
-    )
+    for ids, times in (
+        (["c01", "c02", "", ""], [1, 2, 0, 0]),
+        (["c01", "?", "c02", ""], [1, 9, 2, 0]),
+    ):
+        found = _embed(loaded, history_ids=[ids], history_times=np.array([times], np.int64))
+        np.testing.assert_allclose(found, plain, atol=1e-6)
     assert np.abs(_embed(loaded, history_ids=[["c02", "c01"]]) - plain).max() > 1e-3
 
 
@@ -253,6 +252,60 @@ def test_a_model_with_query_time_reads_the_request_s_and_the_target_s(world, tmp
         ranks[time] = loaded.signatures["evaluation"](examples=tf.constant(records))["rank"].numpy()
         np.testing.assert_array_equal(ranks[time], expected)
     assert (ranks[100] != ranks[102]).any()
+
+
+@pytest.fixture(scope="module")
+def timed(world, tmp_path_factory):
+    """A model whose interval tables say something, loaded."""
+    settings = worlds.settings()
+    model, reader, corpus = worlds.assemble(world, settings)
+    worlds.shake(model.query_tower)
+    path = str(tmp_path_factory.mktemp("timed"))
+    export(ServingModule(model, reader, corpus, settings), path, settings, corpus, "split-1", {"epochs": 0})
+    return model, reader, tf.saved_model.load(path)
+
+
+def test_a_request_with_a_window_s_times_is_ranked_as_that_window(timed):
+    model, reader, loaded = timed
+    window = {
+        "history_ids": [b"c03", b"c98", b"c05", b"c07"],
+        "history_times": [1_000, 1_050, 1_100, 5_000],
+        "target_ids": [b"c09"],
+        "target_times": [9_000],
+        "query_id": [b"q03"],
+    }
+    request = {name: [window[name]] for name in ("history_ids", "history_times", "query_id")}
+    features = {"age": [np.nan], "bio": [""], "city": [""], "joined": [0], "tags": [[""]]}
+    request = {**features, **request, "query_id": [b"q03"], "query_time": [9_000]}
+    asked = loaded.signatures["query_embedding"](
+        **{name: tf.constant(value, _inputs()[name].dtype) for name, value in request.items()}
+    )["embedding"]
+    serialized = tf.constant([worlds.example(**window)])
+    batch = reader.eval_batch(serialized)
+    # c98 is in no catalogue: neither is its time.
+    assert batch.clock.numpy().tolist() == [[1_000, 1_100, 5_000, 9_000]]
+    expected = model.embed_queries(batch.features, batch.history, loaded.candidate_embeddings, batch.times, batch.clock)
+    np.testing.assert_allclose(asked, expected, atol=1e-5)
+    rank = loaded.signatures["evaluation"](examples=serialized)["rank"]
+    assert rank.numpy() == target_ranks(asked, loaded.candidate_embeddings, batch.target, batch.seen)[0].numpy()
+    # And times do count.
+    untimed = model.embed_queries(batch.features, batch.history, loaded.candidate_embeddings, batch.times)
+    assert np.abs(untimed - expected).max() > 1e-3
+
+
+def test_without_query_time_a_history_s_times_say_nothing(timed):
+    loaded = timed[2]
+    nothing = _embed(loaded, history_times=np.zeros([1, 2], np.int64), query_time=np.array([0], np.int64))
+    np.testing.assert_array_equal(_embed(loaded, query_time=np.array([0], np.int64)), nothing)
+    assert np.abs(_embed(loaded) - nothing).max() > 1e-3
+
+
+def test_fewer_times_than_items_are_of_the_first_ones(timed):
+    loaded = timed[2]
+    padded = _embed(loaded, history_times=np.array([[1, 0]], np.int64))
+    np.testing.assert_array_equal(_embed(loaded, history_times=np.array([[1]], np.int64)), padded)
+    more = _embed(loaded, history_times=np.array([[1, 2, 3]], np.int64))
+    np.testing.assert_array_equal(more, _embed(loaded))
 
 
 def _at(record, time):

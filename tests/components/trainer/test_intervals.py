@@ -8,20 +8,20 @@ from components.trainer.noise import Noise
 from shortlist.config import types
 from tests.components.trainer import world as worlds
 
-
-@pytest.mark.parametrize(
-    ("seconds", "bucket"),
-    # Two buckets for each doubling of 1 + seconds: 1 + floor(2 log2(1 + seconds)).
-    [(0, 1), (1, 3), (2, 4), (3, 5), (7, 7), (86_400, 33), (2**62, 125), (-5, 1)],
-)
-def test_buckets_by_hand(seconds, bucket):
-    later = tf.constant([10 + seconds], tf.int64)
-    assert intervals.buckets(later, tf.constant([10], tf.int64)).numpy().tolist() == [bucket]
+# Two buckets for each doubling of 1 + seconds: 2 + floor(2 log2(1 + seconds)).
+_BY_HAND = {0: 2, 1: 4, 2: 5, 3: 6, 7: 8, 63: 14, 86_400: 34, 2**62: 126, -5: 2}
 
 
-def test_the_longest_interval_has_the_last_bucket_or_one_before():
+@pytest.mark.parametrize("copies", [1, 7, 64])
+def test_buckets_by_hand(copies):
+    seconds = np.repeat(list(_BY_HAND), copies)
+    found = intervals.buckets(tf.constant(10 + seconds), tf.constant(10, tf.int64))
+    assert found.numpy().tolist() == np.repeat(list(_BY_HAND.values()), copies).tolist()
+
+
+def test_the_longest_interval_has_a_bucket():
     far = intervals.buckets(tf.constant([2**63 - 1], tf.int64), tf.constant([1], tf.int64))
-    assert 1 < int(far[0]) < intervals.NUM_BUCKETS
+    assert int(far[0]) == intervals.NUM_BUCKETS - 2 or int(far[0]) == intervals.NUM_BUCKETS - 1
 
 
 def test_an_interval_without_both_ends_is_unknown():
@@ -31,29 +31,33 @@ def test_an_interval_without_both_ends_is_unknown():
 
 def test_what_stands_at_a_place_was_met_at_the_clock_of_the_place_before():
     clock = tf.constant([[5, 8, 9]], tf.int64)
-    assert intervals.met(clock).numpy().tolist() == [[0, 5, 8]]
+    assert intervals.met(clock).numpy().tolist()[0][1:] == [5, 8]
     ago = np.tril(intervals.ago(clock).numpy()[0])
-    # Nothing stands at the first place. At 8, what was met at 5 is 3 s ago: bucket 5. At 9 they are 4 s and 1 s ago.
-    assert ago.tolist() == [[0, 0, 0], [0, 5, 0], [0, 5, 3]]
+    # No item stands at the first place: bucket 1. At 8, what was met at 5 is 3 s ago: 6. At 9 they are 4 s and 1 s ago.
+    assert ago.tolist() == [[1, 0, 0], [1, 6, 0], [1, 6, 4]]
+    # The first place has no item whether times are known or not.
+    assert np.tril(intervals.ago(tf.zeros_like(clock)).numpy()[0]).tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 0]]
 
 
-def test_tables_are_read_by_bucket():
+def test_tables_are_read_by_bucket_and_go_on_as_the_longest_that_was_learned():
     gaps = GapEmbedding(2)
-    table = np.arange(2 * intervals.NUM_BUCKETS, dtype=np.float32).reshape(-1, 2)
     assert not gaps.get_weights()[0].any()
+    table = np.zeros([intervals.NUM_BUCKETS, 2], np.float32)
+    # Unknown, nothing, and then the steps from one bucket to the next; none was learned beyond bucket 4.
+    table[:5] = [[1, 10], [2, 20], [3, 30], [4, 40], [5, 50]]
     gaps.set_weights([table])
-    # Nothing stood at the first place; the query was away for 3 s after the first item: bucket 5.
-    assert gaps(tf.constant([[5, 8]], tf.int64)).numpy().tolist() == [[[0, 1], [10, 11]]]
+    # Nothing stood at the first place; the query was away for 0 s, for 1 s and for a year.
+    clock = tf.constant([[5, 5, 6, 31_536_000, 0]], tf.int64)
+    assert gaps(clock).numpy().tolist() == [[[2, 20], [3, 30], [12, 120], [12, 120], [1, 10]]]
     bias = IntervalBias(2)
     bias.set_weights([table])
-    assert bias(tf.constant([[[0, 5], [5, 3]]])).numpy().tolist() == [[[[0, 10], [10, 6]], [[1, 11], [11, 7]]]]
+    assert bias(tf.constant([[[0, 3], [1, 90]]])).numpy().tolist() == [[[[1, 7], [2, 12]], [[10, 70], [20, 120]]]]
 
 
 @pytest.fixture(scope="module")
 def shaken(world):
     model, reader, _ = worlds.assemble(world, worlds.settings())
-    for number, weight in enumerate(model.query_tower.trainable_weights):
-        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
+    worlds.shake(model.query_tower)
     features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
     return model, features
 
@@ -93,8 +97,7 @@ def test_without_a_clock_nothing_is_known(shaken):
 def test_one_window_in_ten_is_trained_without_its_times(world):
     tower = {"kind": "history", "dropout": 0.0, "newcomers": 0.0}
     model, reader, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
-    for number, weight in enumerate(model.query_tower.trainable_weights):
-        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
+    worlds.shake(model.query_tower)
     features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
     told, untold = (_outputs(model, features, clock) for clock in ([100, 110, 500, 900], None))
     without = 0

@@ -7,6 +7,7 @@ import tensorflow_recommenders as tfrs
 
 from components.evaluator.ranks import target_ranks
 from components.trainer.model import TrainBatch
+from components.trainer.noise import Noise
 from shortlist import keys
 from shortlist.errors import ConfigError
 from tests.components.trainer import world as worlds
@@ -49,6 +50,34 @@ def test_corpus_loss_is_the_mean_over_targets_against_the_whole_catalogue(world,
                 scores[corpus.counts == 0] = -1e9
             losses.append(-_log_softmax(scores)[target])
     assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("windows", [1, 3])
+def test_neither_loss_nor_gradient_depends_on_the_parts(world, windows):
+    found = []
+    for parts in (1, 2, 5):
+        settings = worlds.settings(train={"loss": {"kind": "corpus", "parts": parts}})
+        model, reader, _ = worlds.assemble(world, settings)
+        worlds.shake(model)
+        # One window or three in five parts: some have none.
+        records = worlds.read(world.windows["train"])[:windows]
+        batch = reader.train_batch(tf.constant(records), worlds.SEED)
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(batch)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        found.append((float(loss), [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]))
+    (loss, gradients), *others = found
+    for other_loss, other_gradients in others:
+        assert other_loss == pytest.approx(loss, rel=1e-5)
+        for gradient, other in zip(gradients, other_gradients, strict=True):
+            np.testing.assert_allclose(other, gradient, atol=1e-5)
+
+
+def test_parts_and_steps_draw_noise_of_their_own():
+    drawn = [int(Noise(1, tf.constant(step)).key_of_part(part, 3)) for step in range(4) for part in range(3)]
+    assert len(set(drawn)) == 12
+    # No step's own.
+    assert max(drawn) < 0
 
 
 def test_newcomers_have_no_history_and_half_of_them_no_features_in_training_alone(world):

@@ -184,7 +184,7 @@ def test_dropout_acts_only_with_noise(trained, features):
 @pytest.mark.parametrize("tower", [{"heads": 2, "blocks": 1}, {"heads": 2, "position_bias": False}], ids=str)
 def test_heads_split_the_width_and_stay_causal(world, features, tower):
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": {"kind": "history", **tower}}))
-    _shake(model.query_tower)
+    worlds.shake(model.query_tower)
     before = _outputs(model, _of(features, 1), [3, 5, 7], 3)
     after = _outputs(model, _of(features, 1), [3, 5, 8], 3)
     np.testing.assert_allclose(before[:3], after[:3], atol=1e-6)
@@ -205,12 +205,6 @@ def test_distance_bias_is_a_score_for_each_number_of_places_ago():
     bias.set_weights([np.array([[0.0, 1.0, 2.0], [5.0, 6.0, 7.0]])])
     below = np.tril(bias(tf.constant(3)).numpy())
     assert below.tolist() == [[[0, 0, 0], [1, 0, 0], [2, 1, 0]], [[5, 0, 0], [6, 5, 0], [7, 6, 5]]]
-
-
-def _shake(layer):
-    """Moves every weight off its start, where biases and tables are zero."""
-    for number, weight in enumerate(layer.trainable_weights):
-        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
 
 
 def test_layer_norm_by_hand():
@@ -250,7 +244,7 @@ def test_without_features_no_candidate_loses_its_id():
 def test_a_newcomer_is_embedded_as_one_is_when_served(world, features):
     tower = {"kind": "history", "dropout": 0.0, "newcomers": 1 - 1e-9}
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
-    _shake(model.query_tower)
+    worlds.shake(model.query_tower)
     windows, times = tf.repeat(tf.range(5), 2), tf.ones([10])
     items = tf.gather(model.embed_candidates(), tf.random.stateless_uniform([5, 4], (1, 2), 0, 20, tf.int32))
     nothing = {

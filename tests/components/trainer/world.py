@@ -156,6 +156,12 @@ def assemble(world, settings_):
     return model, reader, corpus
 
 
+def shake(layer):
+    """Moves every weight off its start, where biases and tables are zero."""
+    for number, weight in enumerate(layer.trainable_weights):
+        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
+
+
 def transform_output(world):
     """Returns the windows' transform graph."""
     return tft.TFTransformOutput(world.transform)

@@ -32,18 +32,20 @@ def test_each_part_of_a_corpus_recipe_is_switched_alone():
     assert (own.name, in_batch.name) == ("own", "in-batch")
     changed = _changed(own)
     assert list(changed) == [
-        *("history", "position bias", "features", "dropout", "newcomers", "id dropout", "temperature"),
-        *("other targets masked", "unseen candidates masked"),
+        *("history", "position bias", "time intervals", "features", "dropout", "newcomers", "id dropout"),
+        *("temperature", "other targets masked", "unseen candidates masked", "ties shuffled"),
     ]
     assert changed["newcomers"] == {"model.query_tower.newcomers": 0.0}
     assert changed["id dropout"] == {"model.candidate_tower.id_dropout": 0.0}
     assert changed["history"]["model.query_tower.kind"] == "features"
     assert changed["position bias"] == {"model.query_tower.position_bias": False}
+    assert changed["time intervals"] == {"model.query_tower.time_intervals": False}
+    assert changed["ties shuffled"] == {"train.shuffle_ties": True}
     assert changed["features"] == {"data.query_features": {}, "data.candidate_features": {}}
     assert changed["dropout"] == {"model.query_tower.dropout": 0.0}
     assert changed["temperature"] == {"train.loss.temperature": 0.1, "model.normalize": True}
     assert changed["other targets masked"] == {"train.loss.mask_other_targets": False}
-    assert [recipe.name for recipe in own.variants if recipe.has_part] == ["temperature"]
+    assert [recipe.name for recipe in own.variants if recipe.has_part] == ["temperature", "ties shuffled"]
 
 
 def test_parts_of_the_in_batch_loss_are_switched_in_an_in_batch_recipe():
