@@ -24,3 +24,8 @@ def prepare() -> None:
     """Sets what this process and its children need, leaving what the user set."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def of_others() -> dict[str, str]:
+    """Returns the environment of a program that is none of Shortlist's: without what has Shortlist's own default."""
+    return {name: value for name, value in os.environ.items() if _DEFAULTS.get(name) != value}

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import direct_runner
 from benchmarks.quality import contenders, environments, evaluate, exchange
 from benchmarks.quality import split as splits
-from shortlist import fingerprints
+from shortlist import environment, fingerprints
 from shortlist.config import types
 
 # What of the product decides how a model comes out.
@@ -164,10 +164,12 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
     ]
     if contender.script == contenders.SHORTLIST:
         command += [f"--data-dir={bench.data_dir.absolute()}", f"--workspace={(bench.folder / 'workspace').absolute()}"]
+    # A peer runs as its users run it, not with the threads that suit Shortlist.
+    env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.of_others()
     log_path = scratch / "log"
     load_before, busy_before, start = os.getloadavg()[0], _busy_seconds(), time.monotonic()
     with log_path.open("w") as log:
-        process = subprocess.Popen(command, cwd=environments.ROOT, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=environments.ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
