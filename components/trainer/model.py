@@ -163,7 +163,7 @@ class RetrievalModel(tfrs.models.Model):
             probability = losses.sampling_probability(
                 sampled, self._frequencies, tf.size(targets), config.uniform_negatives
             )
-        loss = self.task(
+        loss = self._in_batch_task(
             queries,
             tf.gather(embedded, places[length:]),
             sample_weight=weights,
@@ -173,6 +173,11 @@ class RetrievalModel(tfrs.models.Model):
             compute_batch_metrics=False,
         )
         return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
+
+    @functools.cached_property
+    def _in_batch_task(self) -> Any:
+        # TFRS asks for len(tf.shape(...)), which AutoGraph alone makes sense of: it converts the task and nothing else.
+        return tf.function(self.task.__call__, reduce_retracing=True)
 
     def _embed(
         self,

@@ -54,7 +54,7 @@ def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_in_batch, w
     rank = module.evaluation(records)[keys.RANK_WITH_SEEN].numpy()
     batch = reader.eval_batch(records)
     candidates = module.candidate_embeddings.read_value()
-    queries = model.embed_queries(batch.features, batch.history, candidates)
+    queries = model.embed_queries(batch.features, batch.history, candidates, batch.times, batch.clock)
     scores = np.sort(queries.numpy() @ candidates.numpy().T, axis=1)
     # The two count ties differently.
     assert np.diff(scores, axis=1).min() > 1e-6
