@@ -73,11 +73,11 @@ def test_early_stopping_leaves_the_best_weights_and_is_final(world, tmp_path, mo
     figures = [0.1, 0.3, 0.3, 0.2]
     embeddings = []
 
-    def evaluate(model, _):
-        embeddings.append(model.embed_candidates().numpy())
+    def evaluate(ranker):
+        embeddings.append(ranker._model.embed_candidates().numpy())
         return {training.NDCG: figures[len(embeddings) - 1], training.TOP_10: 0.0}
 
-    monkeypatch.setattr(training, "evaluate", evaluate)
+    monkeypatch.setattr(training.Ranker, "evaluate", evaluate)
     model, *_, history = _fit(world, tmp_path, settings)
     # Epoch 3 equals the best and 4 is worse: two evaluations without a better one.
     assert (history["epochs"], history["best_epoch"], len(embeddings)) == (4, 2, 4)
