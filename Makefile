@@ -118,8 +118,9 @@ LATER := Bringing .venv in line with the locks
 	@$(UV) pip sync --quiet --python .tools/s3/bin/python --require-hashes --only-binary :all: requirements/s3.txt
 	@touch $@
 
+# Compiled here, since a process that may not write to .venv would compile TFX's thousand modules each time it starts.
 define install
-$(UV) pip sync --python .venv/bin/python --require-hashes --build-constraints requirements/build.txt \
+$(UV) pip sync --python .venv/bin/python --compile-bytecode --require-hashes --build-constraints requirements/build.txt \
     requirements/$(1).txt $(PROGRESS) \
     || { echo "The install failed, see above; where a package could not be built, it needs a C++ compiler (apt install g++)" >&2; exit 1; }
 $(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
