@@ -1,6 +1,7 @@
 """A small world on disk: windows, a catalogue and the two transform graphs, made by the product's own code."""
 
 import dataclasses
+import functools
 import pathlib
 import tempfile
 
@@ -94,8 +95,9 @@ def interactions(number):
     ]
 
 
+@functools.cache
 def build(split, sizes):
-    """Writes windows, candidates and both transform graphs; returns their World."""
+    """Writes windows, candidates and both transform graphs, once a process; returns their World."""
     root = pathlib.Path(tempfile.mkdtemp())
     rows = {number: splits.ordered(interactions(number)) for number in range(NUM_QUERIES)}
     cuts = None
