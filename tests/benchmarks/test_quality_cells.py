@@ -47,9 +47,14 @@ def test_sasrec_follows_the_products_dimensions(tmp_path):
     assert changed == SHORTLISTS | {"sasrec"}
 
 
-def test_the_short_one_is_the_preset_but_for_its_epochs(tmp_path):
-    whole, short = (bench(tmp_path).grid(model)[0] for model in (contenders.SHORTLIST, "shortlist_short"))
-    assert (whole["train"]["epochs"], short["train"]["epochs"]) == (24, 5)
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("movielens-100k", (24, 5)), ("movielens-1m", (16, 8)), ("online-retail", (12, 3))]
+)
+def test_the_short_one_is_the_preset_but_for_its_epochs(name, epochs):
+    config = load_config(split.RECIPES[name].config)
+    whole, short = (contenders.CONTENDERS[model].grid(config)[0] for model in (contenders.SHORTLIST, "shortlist_short"))
+    assert (whole["train"]["epochs"], short["train"]["epochs"]) == epochs
+    assert short["train"]["eval_every_epochs"] == epochs[1]
     for setting in (whole, short):
         del setting["train"]["epochs"], setting["train"]["eval_every_epochs"]
     assert short == whole
