@@ -40,7 +40,7 @@ run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.ya
 # A process a core; each takes up to 3 GB. What shares one is told in tests/conftest.py.
 IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-test: lint servers .tools/audit/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+test: lint servers .tools/audit/.made .tools/manifests/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
 	@.venv/bin/python requirements/audit.py --in-tests
 	@.venv/bin/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
@@ -106,16 +106,11 @@ LATER := Bringing .venv in line with the locks
 	@$(call install,dev)
 	@touch $@
 
-# The scanner brings pip, which `data fetch` would prefer to uv if .venv had it.
-.tools/audit/.made: requirements/audit.txt
-	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/audit
-	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes --only-binary :all: requirements/audit.txt
-	@touch $@
-
-# A server of 150 MB for one test.
-.tools/s3/.made: requirements/s3.txt
-	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/s3
-	@$(UV) pip sync --quiet --python .tools/s3/bin/python --require-hashes --only-binary :all: requirements/s3.txt
+# Programs that tests start, each in an environment of its own: the scanner brings pip, which `data fetch` would prefer to
+# uv if .venv had it; the manifests' schemas would slow down each import of TFX; the S3 server is 150 MB for one test.
+.tools/%/.made: requirements/%.txt | .venv/.runtime
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/$*
+	@$(UV) pip sync --quiet --python .tools/$*/bin/python --require-hashes --only-binary :all: requirements/$*.txt
 	@touch $@
 
 # Compiled here, since a process that may not write to .venv would compile TFX's thousand modules each time it starts.

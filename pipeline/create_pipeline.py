@@ -7,7 +7,11 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tfx import v1 as tfx
+from tfx import components as standard
+from tfx.dsl.components.base import base_component
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.proto import transform_pb2
+from tfx.types import channel
 
 from components.answers.component import Answers
 from components.baseline.component import Baseline
@@ -50,24 +54,24 @@ class Sources:
 class _CheckedTable:
     """One input table after ingestion, with what is known of it."""
 
-    nodes: list[tfx.dsl.components.base_component.BaseComponent | Any]
-    examples: tfx.types.BaseChannel
-    statistics: tfx.types.BaseChannel
-    schema: tfx.types.BaseChannel
-    anomalies: tfx.types.BaseChannel
+    nodes: list[base_component.BaseComponent | Any]
+    examples: channel.BaseChannel
+    statistics: channel.BaseChannel
+    schema: channel.BaseChannel
+    anomalies: channel.BaseChannel
 
 
 @dataclasses.dataclass(frozen=True)
 class _Final:
     """The model that is indexed, and its verdict."""
 
-    nodes: list[tfx.dsl.components.base_component.BaseComponent | Any]
+    nodes: list[base_component.BaseComponent | Any]
     """What makes it of the measured model."""
-    model: tfx.types.BaseChannel
-    blessing: tfx.types.BaseChannel
+    model: channel.BaseChannel
+    blessing: channel.BaseChannel
 
 
-def create_pipeline(config: types.Config, sources: Sources, where: Workspace | Place) -> tfx.dsl.Pipeline:
+def create_pipeline(config: types.Config, sources: Sources, where: Workspace | Place) -> tfx_pipeline.Pipeline:
     """Returns the pipeline of a config; nothing is read or run yet.
 
     Args:
@@ -209,7 +213,7 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
         keep_versions=config.push.keep_versions,
     )
 
-    return tfx.dsl.Pipeline(
+    return tfx_pipeline.Pipeline(
         pipeline_name=config.name,
         pipeline_root=place.pipeline_root,
         components=[
@@ -239,8 +243,8 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
 def _checked_table(name: Kind, table: types.Table, sources: Sources, schemas: Brought) -> _CheckedTable:
     prefix = name.capitalize()
     gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
-    statistics = tfx.components.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
-    validator = tfx.components.ExampleValidator(
+    statistics = standard.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
+    validator = standard.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schemas.outputs[name]
     ).with_id(f"{prefix}Validator")
     return _CheckedTable(
@@ -257,7 +261,7 @@ def _refitted(
     tables: dict[str, _CheckedTable],
     gate: DataGate,
     sources: Sources,
-    candidate_transform: tfx.components.Transform,
+    candidate_transform: standard.Transform,
     measured: _Final,
 ) -> _Final:
     """Returns the measured model trained once more, on windows, vocabularies and counts of its own.
@@ -297,18 +301,18 @@ def _refitted(
 
 def _transform(
     node_id: str,
-    examples: tfx.types.BaseChannel,
-    schema: tfx.types.BaseChannel,
+    examples: channel.BaseChannel,
+    schema: channel.BaseChannel,
     function: str,
     table: types.Table | None,
     analyze: str,
-) -> tfx.components.Transform:
+) -> standard.Transform:
     # Nothing is materialised: the trainer applies the graph itself, as the served model does.
-    return tfx.components.Transform(
+    return standard.Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn=f"{_PREPROCESSING}.{function}",
-        splits_config=tfx.proto.SplitsConfig(analyze=[analyze], transform=[]),
+        splits_config=transform_pb2.SplitsConfig(analyze=[analyze], transform=[]),
         materialize=False,
         disable_analyzer_cache=True,
         disable_statistics=True,

@@ -7,14 +7,16 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Union
 
-from tfx import v1 as tfx
+from tfx import components as standard
+from tfx.orchestration import data_types
+from tfx.types import channel
 
 from components.baseline.component import latest_other_blessed_model
 from components.data_gate.component import blessed_statistics
 from shortlist.config.types import TableName
 from shortlist.workspace import Workspace
 
-Text = Union[str, tfx.dsl.experimental.RuntimeParameter]
+Text = Union[str, data_types.RuntimeParameter]
 """A value, or the name of one that is told when a run is submitted."""
 
 
@@ -23,7 +25,7 @@ class Brought:
     """What comes from outside of the run, and the nodes that bring it."""
 
     nodes: Sequence[Any]
-    outputs: Mapping[str, tfx.types.BaseChannel]
+    outputs: Mapping[str, channel.BaseChannel]
     """Lacks what there is not."""
 
 
@@ -41,10 +43,10 @@ class Place(Protocol):
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
         """Returns by table name the schemas in files of this machine."""
 
-    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Brought:
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
         """Returns the statistics, by table name, of the last blessed run on other data than `statistics`."""
 
-    def baseline(self, model: tfx.types.BaseChannel) -> Brought:
+    def baseline(self, model: channel.BaseChannel) -> Brought:
         """Returns under `model` the latest blessed model other than `model`."""
 
 
@@ -67,17 +69,17 @@ class ThisMachine:
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
         """Returns TFX's own nodes, one a table."""
         nodes = {
-            table: tfx.components.ImportSchemaGen(schema_file=str(file)).with_id(f"{table.capitalize()}Schema")
+            table: standard.ImportSchemaGen(schema_file=str(file)).with_id(f"{table.capitalize()}Schema")
             for table, file in files.items()
         }
         return Brought(list(nodes.values()), {table: node.outputs["schema"] for table, node in nodes.items()})
 
-    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Brought:
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
         """Returns a Resolver."""
         node = blessed_statistics(statistics)
         return Brought([node], node.outputs)
 
-    def baseline(self, model: tfx.types.BaseChannel) -> Brought:
+    def baseline(self, model: channel.BaseChannel) -> Brought:
         """Returns a Resolver."""
         node = latest_other_blessed_model(model)
         return Brought([node], node.outputs)

@@ -27,7 +27,7 @@ import pydantic
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LOCKS = ("dev", "build", "uv", "audit")  # dev.txt has all of runtime.txt and kubeflow.txt.
+LOCKS = ("dev", "build", "uv", "audit", "manifests")  # dev.txt has all of runtime.txt and kubeflow.txt.
 SERVICES = ("pypi", "osv")
 # A mirror without vulnerability data knows no package, or finds nothing in any: pip-audit takes both for good news.
 CANARY_PACKAGE, CANARY_VERSION, CANARY_ID = "pyarrow", "10.0.1", "CVE-2023-47248"

@@ -17,6 +17,7 @@ compile dev.txt requirements/{runtime,kubeflow,dev}.in --constraints requirement
 compile build.txt requirements/build.in --constraints requirements/kubeflow.txt "$@"
 compile uv.txt requirements/uv.in "$@"
 compile audit.txt requirements/audit.in "$@"
+compile manifests.txt requirements/manifests.in "$@"
 compile s3.txt requirements/s3.in "$@"
 # What is compared with Shortlist in an environment of its own: its pins fight TFX's.
 for peer in bench-implicit bench-rectools bench-plot; do

@@ -6,7 +6,9 @@ import re
 import pytest
 
 REQUIREMENTS = pathlib.Path(__file__).parent.parent / "requirements"
-LOCKS = ("runtime", "kubeflow", "dev", "build", "uv", "audit", "s3", "bench-implicit", "bench-rectools", "bench-plot")
+TOOLS = ("audit", "manifests", "s3")
+PEERS = ("bench-implicit", "bench-rectools", "bench-plot")
+LOCKS = ("runtime", "kubeflow", "dev", "build", "uv", *TOOLS, *PEERS)
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: \\\n {4}--hash=sha256:[0-9a-f]{64})+$", re.M)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import component_spec, standard_artifacts
+from tfx.dsl.components.common import resolver
+from tfx.types import channel, component_spec, standard_artifacts
 
 from components.baseline import executor, strategy
 from shortlist import fingerprints
@@ -55,7 +55,7 @@ class Baseline(base_component.BaseComponent):
 
 def latest_other_blessed_model(
     model: types.BaseChannel, trainer_id: str = "Trainer", evaluator_id: str = "Evaluator"
-) -> tfx.dsl.Resolver:
+) -> resolver.Resolver:
     """Returns the node whose output `model` is the latest blessed model other than the candidate `model`.
 
     Args:
@@ -63,9 +63,9 @@ def latest_other_blessed_model(
       trainer_id: The node that makes models.
       evaluator_id: The node that blesses them.
     """
-    return tfx.dsl.Resolver(
+    return resolver.Resolver(
         strategy_class=strategy.LatestOtherBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=standard_artifacts.Model, producer_component_id=trainer_id),
-        model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
+        model=channel.Channel(type=standard_artifacts.Model, producer_component_id=trainer_id),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
         candidate=model,
     ).with_id("BlessedModel")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ml_metadata as mlmd
 from tfx import types
-from tfx import v1 as tfx
 from tfx.components.evaluator import constants
+from tfx.dsl.components.common import resolver
 
 _Artifacts = dict[str, list[types.Artifact]]
 
 
-class LatestOtherBlessedModelStrategy(tfx.dsl.experimental.ResolverStrategy):
+class LatestOtherBlessedModelStrategy(resolver.ResolverStrategy):
     """Resolves `model` to the latest blessed one of them other than `candidate`.
 
     TFX's LatestBlessedModelStrategy would resolve to the candidate itself once it is blessed, so

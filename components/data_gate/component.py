@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import component_spec
+from tfx.dsl.components.common import resolver
+from tfx.types import channel, component_spec, standard_artifacts
 
 from components.data_gate import executor, strategy
 from components.data_gate.executor import TABLES, before_key, statistics_key
 from shortlist import fingerprints
 from shortlist.config import types
 
-_Anomalies = tfx.types.standard_artifacts.ExampleAnomalies
-_Statistics = tfx.types.standard_artifacts.ExampleStatistics
+_Anomalies = standard_artifacts.ExampleAnomalies
+_Statistics = standard_artifacts.ExampleStatistics
 
 # The checks of this node; Windows makes the others, and a change of those must not run this one again.
 _CHECKS = {"schema_anomalies", "drift", "volume"}
@@ -52,9 +52,9 @@ class DataGate(base_component.BaseComponent):
 
     def __init__(
         self,
-        anomalies: Mapping[str, tfx.types.BaseChannel],
-        statistics: Mapping[str, tfx.types.BaseChannel],
-        before: Mapping[str, tfx.types.BaseChannel],
+        anomalies: Mapping[str, channel.BaseChannel],
+        statistics: Mapping[str, channel.BaseChannel],
+        before: Mapping[str, channel.BaseChannel],
         gate: types.Gate,
         schemas: str,
     ):
@@ -75,24 +75,22 @@ class DataGate(base_component.BaseComponent):
                 schemas=schemas,
                 gate=gate.model_dump_json(include=_CHECKS),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
-                report=tfx.dsl.Channel(type=_Anomalies),
+                report=channel.Channel(type=_Anomalies),
             )
         )
 
 
 def blessed_statistics(
-    statistics: Mapping[str, tfx.types.BaseChannel], evaluator_id: str = "Evaluator"
-) -> tfx.dsl.Resolver:
+    statistics: Mapping[str, channel.BaseChannel], evaluator_id: str = "Evaluator"
+) -> resolver.Resolver:
     """Returns the node whose outputs are, by table name, the statistics of the last blessed run on other data.
 
     Args:
       statistics: By table name, those of this run.
       evaluator_id: The node that blesses models.
     """
-    return tfx.dsl.Resolver(
+    return resolver.Resolver(
         strategy_class=strategy.BlessedStatisticsStrategy,
-        model_blessing=tfx.dsl.Channel(
-            type=tfx.types.standard_artifacts.ModelBlessing, producer_component_id=evaluator_id
-        ),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
         **statistics,
     ).with_id("BlessedStatistics")

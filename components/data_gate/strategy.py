@@ -5,8 +5,8 @@ from __future__ import annotations
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx import types
-from tfx import v1 as tfx
 from tfx.components.evaluator import constants
+from tfx.dsl.components.common import resolver
 from tfx.types import artifact_utils, standard_artifacts
 
 _Artifacts = dict[str, list[types.Artifact]]
@@ -15,7 +15,7 @@ BLESSINGS = "model_blessing"
 _STATISTICS_TYPE = standard_artifacts.ExampleStatistics.TYPE_NAME
 
 
-class BlessedStatisticsStrategy(tfx.dsl.experimental.ResolverStrategy):
+class BlessedStatisticsStrategy(resolver.ResolverStrategy):
     """Resolves each table's statistics to those of the last blessed run on other data.
 
     A run on the same examples is passed over: once the model of this run is blessed,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tfx import components as standard
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
@@ -25,7 +25,7 @@ class RankEvaluatorSpec(component_spec.ComponentSpec):
     TYPE_ANNOTATION = standard_component_specs.EvaluatorSpec.TYPE_ANNOTATION
 
 
-class RankEvaluator(tfx.components.Evaluator):
+class RankEvaluator(standard.Evaluator):
     """Ranks the test split's targets and blesses the model where it passes the gates.
 
     The `blessing` has the custom properties `blessed` (0 or 1) and `reasons` (a JSON list of sentences).

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfx import components as standard
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration import data_types
+from tfx.proto import pusher_pb2
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
@@ -28,7 +30,7 @@ class TwinPusherSpec(standard_component_specs.PusherSpec):
     }
 
 
-class TwinPusher(tfx.components.Pusher):
+class TwinPusher(standard.Pusher):
     """Puts a model and its twin where they are served from, as one new version.
 
     Outputs:
@@ -45,7 +47,7 @@ class TwinPusher(tfx.components.Pusher):
         exact_model: types.BaseChannel,
         model_blessing: types.BaseChannel,
         infra_blessing: types.BaseChannel,
-        serving_dir: str | tfx.dsl.experimental.RuntimeParameter,
+        serving_dir: str | data_types.RuntimeParameter,
         keep_versions: int,
     ):
         """Wires the node.
@@ -65,8 +67,8 @@ class TwinPusher(tfx.components.Pusher):
         if isinstance(serving_dir, str):
             if "://" in serving_dir:
                 raise ConfigError(executor.not_a_folder(serving_dir))
-            filesystem = tfx.proto.PushDestination.Filesystem(base_directory=serving_dir)
-            destination = {"push_destination": tfx.proto.PushDestination(filesystem=filesystem)}
+            filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
+            destination = {"push_destination": pusher_pb2.PushDestination(filesystem=filesystem)}
         # Not through TFX's constructor, which makes the standard specification.
         base_component.BaseComponent.__init__(
             self,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tfx import components as standard
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.proto import trainer_pb2
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
@@ -29,7 +30,7 @@ class RefitSpec(component_spec.ComponentSpec):
     TYPE_ANNOTATION = standard_component_specs.TrainerSpec.TYPE_ANNOTATION
 
 
-class Refit(tfx.components.Trainer):
+class Refit(standard.Trainer):
     """Trains the recipe of a blessed model once more, on windows that hold nothing out, for the steps that were best.
 
     Outputs:
@@ -76,8 +77,8 @@ class Refit(tfx.components.Trainer):
                 measured_model=measured_model,
                 model_blessing=blessing,
                 run_fn=f"{refit_fn.__name__}.{refit_fn.refit_fn.__name__}",
-                train_args=tfx.proto.TrainArgs(),
-                eval_args=tfx.proto.EvalArgs(),
+                train_args=trainer_pb2.TrainArgs(),
+                eval_args=trainer_pb2.EvalArgs(),
                 custom_config=json_utils.dumps(custom_config),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),

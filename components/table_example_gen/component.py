@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from tfx import v1 as tfx
-from tfx.dsl.components.base import executor_spec
-from tfx.types import component_spec
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.orchestration import data_types
+from tfx.types import channel, component_spec, standard_artifacts
 
 from components.table_example_gen import executor
 from components.table_example_gen.spec import Kind, Unit, table_spec
@@ -20,7 +20,7 @@ NODE_IDS: dict[Kind, str] = {
     "queries": "QueriesGen",
 }
 
-_Examples = tfx.types.standard_artifacts.Examples
+_Examples = standard_artifacts.Examples
 
 
 class TableExampleGenSpec(component_spec.ComponentSpec):
@@ -38,7 +38,7 @@ class TableExampleGenSpec(component_spec.ComponentSpec):
     OUTPUTS = {"examples": component_spec.ChannelParameter(type=_Examples)}
 
 
-class TableExampleGen(tfx.types.BaseBeamComponent):
+class TableExampleGen(base_beam_component.BaseBeamComponent):
     """Ingests one table into one split, `all`.
 
     TFX's FileBasedExampleGen lists files with tf.io.gfile, which knows fewer places than Beam, and its cache sees when
@@ -56,8 +56,8 @@ class TableExampleGen(tfx.types.BaseBeamComponent):
         self,
         kind: Kind,
         table: types.Table,
-        data_root: str | os.PathLike[str] | tfx.dsl.experimental.RuntimeParameter,
-        content_sha256: str | tfx.dsl.experimental.RuntimeParameter,
+        data_root: str | os.PathLike[str] | data_types.RuntimeParameter,
+        content_sha256: str | data_types.RuntimeParameter,
         timestamp_unit: Unit = "order",
     ):
         """Builds the node.
@@ -77,7 +77,7 @@ class TableExampleGen(tfx.types.BaseBeamComponent):
                 last_spans=table.last_spans if isinstance(table, types.Interactions) else None,
                 content_sha256=content_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
-                examples=tfx.dsl.Channel(type=_Examples),
+                examples=channel.Channel(type=_Examples),
             )
         )
         self.with_id(NODE_IDS[kind])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tfx import components as standard
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.proto import trainer_pb2
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
@@ -29,7 +30,7 @@ class RetrievalTrainerSpec(component_spec.ComponentSpec):
     TYPE_ANNOTATION = standard_component_specs.TrainerSpec.TYPE_ANNOTATION
 
 
-class RetrievalTrainer(tfx.components.Trainer):
+class RetrievalTrainer(standard.Trainer):
     """Trains the two towers on the train split; early stopping watches the eval split.
 
     Outputs:
@@ -77,8 +78,8 @@ class RetrievalTrainer(tfx.components.Trainer):
                 candidate_transform_graph=candidate_transform_graph,
                 hyperparameters=hyperparameters,
                 run_fn=f"{run_fn.__name__}.{run_fn.run_fn.__name__}",
-                train_args=tfx.proto.TrainArgs(),
-                eval_args=tfx.proto.EvalArgs(),
+                train_args=trainer_pb2.TrainArgs(),
+                eval_args=trainer_pb2.EvalArgs(),
                 custom_config=json_utils.dumps(custom_config),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tfx import components as standard
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.proto import trainer_pb2
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
@@ -24,7 +25,7 @@ class RetrievalTunerSpec(component_spec.ComponentSpec):
     TYPE_ANNOTATION = standard_component_specs.TunerSpec.TYPE_ANNOTATION
 
 
-class RetrievalTuner(tfx.components.Tuner):
+class RetrievalTuner(standard.Tuner):
     """Searches settings on train and eval; test has no part in it.
 
     Outputs:
@@ -60,8 +61,8 @@ class RetrievalTuner(tfx.components.Tuner):
                 candidates=candidates,
                 candidate_transform_graph=candidate_transform_graph,
                 tuner_fn=f"{tuner_fn.__name__}.{tuner_fn.tuner_fn.__name__}",
-                train_args=tfx.proto.TrainArgs(),
-                eval_args=tfx.proto.EvalArgs(),
+                train_args=trainer_pb2.TrainArgs(),
+                eval_args=trainer_pb2.EvalArgs(),
                 custom_config=json_utils.dumps(custom_config),
                 best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
                 tuner_results=types.Channel(type=standard_artifacts.TunerResults),

@@ -8,8 +8,8 @@ import gc
 import os
 from collections.abc import Callable, Mapping
 
-from tfx import v1 as tfx
 from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
 
 from components.trainer import checkpoints, run_fn, training
 from components.trainer.assembled import Assembled, Inputs, files_of
@@ -23,7 +23,7 @@ TUNE = "tune"
 _CHECKPOINTS = "checkpoints"
 
 
-def tuner_fn(fn_args: FnArgs) -> tfx.components.TunerFnResult:
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Returns the search.
 
     Args:
@@ -37,7 +37,7 @@ def tuner_fn(fn_args: FnArgs) -> tfx.components.TunerFnResult:
         files_of([config[run_fn.CANDIDATES]]), config[run_fn.CANDIDATE_TRANSFORM], fn_args.transform_graph_path
     )
     files = training.Files(train=files_of(fn_args.train_files), eval=files_of(fn_args.eval_files))
-    return tfx.components.TunerFnResult(
+    return TunerFnResult(
         tuner=Search(
             functools.partial(train_trial, settings, tune.epochs, inputs, files),
             space.settings(tune, {"model": settings.model, "train": settings.train}),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tfx import v1 as tfx
-from tfx.dsl.components.base import executor_spec
-from tfx.types import component_spec
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.orchestration import data_types
+from tfx.types import channel, component_spec, standard_artifacts
 
 from components.windows import executor
 from components.windows.contract import WindowsConfig
 from shortlist import fingerprints
 from shortlist.config import types
 
-_Examples = tfx.types.standard_artifacts.Examples
-_Schema = tfx.types.standard_artifacts.Schema
-_Anomalies = tfx.types.standard_artifacts.ExampleAnomalies
+_Examples = standard_artifacts.Examples
+_Schema = standard_artifacts.Schema
+_Anomalies = standard_artifacts.ExampleAnomalies
 
 
 class WindowsSpec(component_spec.ComponentSpec):
@@ -37,7 +37,7 @@ class WindowsSpec(component_spec.ComponentSpec):
     }
 
 
-class Windows(tfx.types.BaseBeamComponent):
+class Windows(base_beam_component.BaseBeamComponent):
     """Joins, orders and splits the log; refuses, tells or drops (and counts) what the gate's checks ask it to.
 
     Outputs:
@@ -51,13 +51,13 @@ class Windows(tfx.types.BaseBeamComponent):
 
     def __init__(
         self,
-        interactions: tfx.types.BaseChannel,
-        candidates: tfx.types.BaseChannel,
+        interactions: channel.BaseChannel,
+        candidates: channel.BaseChannel,
         data: types.Data,
-        interactions_sha256: str | tfx.dsl.experimental.RuntimeParameter,
-        queries: tfx.types.BaseChannel | None = None,
-        queries_schema: tfx.types.BaseChannel | None = None,
-        gate: tfx.types.BaseChannel | None = None,
+        interactions_sha256: str | data_types.RuntimeParameter,
+        queries: channel.BaseChannel | None = None,
+        queries_schema: channel.BaseChannel | None = None,
+        gate: channel.BaseChannel | None = None,
         everything_is_train: bool = False,
     ):
         """Builds the node.
@@ -84,7 +84,7 @@ class Windows(tfx.types.BaseBeamComponent):
                 config=WindowsConfig.of(data, everything_is_train).model_dump_json(),
                 interactions_sha256=interactions_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
-                examples=tfx.dsl.Channel(type=_Examples),
-                schema=tfx.dsl.Channel(type=_Schema),
+                examples=channel.Channel(type=_Examples),
+                schema=channel.Channel(type=_Schema),
             )
         )

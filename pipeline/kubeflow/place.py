@@ -8,7 +8,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from tfx import v1 as tfx
+from tfx.dsl.components.common import importer
+from tfx.orchestration import data_types
+from tfx.types import channel, standard_artifacts
 
 from components.inline_schema.component import InlineSchemas
 from pipeline.kubeflow import parameters
@@ -17,12 +19,12 @@ from pipeline.place import Brought
 from shortlist import keys
 from shortlist.config.types import TableName
 
-_artifacts = tfx.types.standard_artifacts
+_artifacts = standard_artifacts
 
 
-def parameter(name: str) -> tfx.dsl.experimental.RuntimeParameter:
+def parameter(name: str) -> data_types.RuntimeParameter:
     """Returns a value that is told when a run is submitted."""
-    return tfx.dsl.experimental.RuntimeParameter(name=name, ptype=str)
+    return data_types.RuntimeParameter(name=name, ptype=str)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ class OnKubeflow:
         return ""
 
     @property
-    def serving_dir(self) -> tfx.dsl.experimental.RuntimeParameter:
+    def serving_dir(self) -> data_types.RuntimeParameter:
         """Told at submission."""
         return parameter(parameters.SERVING_DIR)
 
@@ -47,10 +49,10 @@ class OnKubeflow:
         node = InlineSchemas({table: file.read_text(encoding="utf-8") for table, file in files.items()})
         return Brought([node], node.outputs)
 
-    def statistics_before(self, statistics: Mapping[str, tfx.types.BaseChannel]) -> Brought:
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
         """Returns an importer a table that there is something of."""
         nodes: dict[str, Any] = {
-            table: tfx.dsl.Importer(
+            table: importer.Importer(
                 source_uri=parameter(parameters.statistics_before(table)),
                 artifact_type=_artifacts.ExampleStatistics,
                 properties={"split_names": json.dumps([keys.SPLIT_ALL])},
@@ -60,11 +62,11 @@ class OnKubeflow:
         }
         return Brought(list(nodes.values()), {table: node.outputs["result"] for table, node in nodes.items()})
 
-    def baseline(self, model: tfx.types.BaseChannel) -> Brought:
+    def baseline(self, model: channel.BaseChannel) -> Brought:
         """Returns an importer, if there is a baseline."""
         if self.compared_with.baseline_model is None:
             return Brought([], {})
-        node = tfx.dsl.Importer(
+        node = importer.Importer(
             source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
         ).with_id("BlessedModel")
         return Brought([node], {"model": node.outputs["result"]})

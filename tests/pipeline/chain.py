@@ -7,7 +7,9 @@ import pathlib
 import sys
 import time
 
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental import annotations, decorators
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.types import standard_artifacts
 
 from pipeline.local_runner import LocalRunner
 from shortlist.lineage.database import database
@@ -18,31 +20,31 @@ from tests.servers import PIPELINES, RUN_IDS, Servers
 _WAIT_SECONDS = 120
 
 
-@tfx.dsl.components.component
+@decorators.component
 def Make(
-    model: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Model],
-    name: tfx.dsl.components.Parameter[str],
+    model: annotations.OutputArtifact[standard_artifacts.Model],
+    name: annotations.Parameter[str],
 ):
     model.set_string_custom_property("made_by", name)
 
 
-@tfx.dsl.components.component
+@decorators.component
 def Judge(
-    model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
-    evaluation: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
-    blessing: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelBlessing],
+    model: annotations.InputArtifact[standard_artifacts.Model],
+    evaluation: annotations.OutputArtifact[standard_artifacts.ModelEvaluation],
+    blessing: annotations.OutputArtifact[standard_artifacts.ModelBlessing],
 ):
     evaluation.set_string_custom_property("is", "the evaluation")
     blessing.set_string_custom_property("of", model.get_string_custom_property("made_by"))
 
 
-@tfx.dsl.components.component
+@decorators.component
 def Push(
-    model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
-    evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
-    blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
-    pushed_model: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.PushedModel],
-    run_id: tfx.dsl.components.Parameter[str],
+    model: annotations.InputArtifact[standard_artifacts.Model],
+    evaluation: annotations.InputArtifact[standard_artifacts.ModelEvaluation],
+    blessing: annotations.InputArtifact[standard_artifacts.ModelBlessing],
+    pushed_model: annotations.OutputArtifact[standard_artifacts.PushedModel],
+    run_id: annotations.Parameter[str],
 ):
     assert evaluation.get_string_custom_property("is") == "the evaluation"
     assert blessing.get_string_custom_property("of") == model.get_string_custom_property("made_by")
@@ -60,7 +62,7 @@ def run(workspace: Workspace, run_id: str) -> dict[str, bool]:
         blessing=judge.outputs["blessing"],
         run_id=run_id,
     )
-    chain = tfx.dsl.Pipeline(
+    chain = tfx_pipeline.Pipeline(
         pipeline_name=workspace.name,
         pipeline_root=str(workspace.pipeline_root),
         components=[make, judge, push],

@@ -37,15 +37,15 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
         assert died is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_in_a_beam_node(data_root, tmp_path, number):
+def test_in_a_beam_node(data_root, tmp_path):
     config_path = killing.write_config(tmp_path / "smoke.yaml", tmp_path / "workspace")
     workspace = Workspace(tmp_path / "workspace", load_config(config_path).name)
-    with killing.Victim(config_path, workspace, data_root) as victim:
-        # The longest of those on Beam: ingestion is over within a second.
-        assert victim.wait_until_at("Transform"), victim.output
-        time.sleep(1)
-        _assert_stopped(victim, workspace, "Transform", number)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with killing.Victim(config_path, workspace, data_root) as victim:
+            # The longest of those on Beam: ingestion is over within a second.
+            assert victim.wait_until_at("Transform"), victim.output
+            time.sleep(1)
+            _assert_stopped(victim, workspace, "Transform", number)
 
 
 def test_while_it_trains(smoke):

@@ -2,16 +2,16 @@
 
 import pathlib
 
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental import annotations, decorators
 from tfx.types import artifact_utils, standard_artifacts
 
 from tests.components.evaluator import fakes
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeWindows(
-    examples: tfx.dsl.components.OutputArtifact[standard_artifacts.Examples],
-    schema: tfx.dsl.components.OutputArtifact[standard_artifacts.Schema],
+    examples: annotations.OutputArtifact[standard_artifacts.Examples],
+    schema: annotations.OutputArtifact[standard_artifacts.Schema],
 ):
     """Writes 50 test windows: ranks 1 to 50, in popularity's eyes 6 to 55."""
     examples.split_names = artifact_utils.encode_split_names(["train", "test"])
@@ -22,19 +22,19 @@ def FakeWindows(
     (pathlib.Path(schema.uri) / "schema.pbtxt").write_text(str(fakes.SCHEMA))
 
 
-@tfx.dsl.components.component
-def FakeCatalogue(examples: tfx.dsl.components.OutputArtifact[standard_artifacts.Examples]):
+@decorators.component
+def FakeCatalogue(examples: annotations.OutputArtifact[standard_artifacts.Examples]):
     """Writes a catalogue without candidates, which a fake model does not look into."""
     examples.split_names = artifact_utils.encode_split_names(["all"])
     fakes.write_windows([], pathlib.Path(examples.uri) / "Split-all" / "candidates.gz")
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeTrainer(
-    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
-    model: tfx.dsl.components.OutputArtifact[standard_artifacts.Model],
-    shift: tfx.dsl.components.Parameter[int],
-    catalogue: tfx.dsl.components.Parameter[str],
+    examples: annotations.InputArtifact[standard_artifacts.Examples],
+    model: annotations.OutputArtifact[standard_artifacts.Model],
+    shift: annotations.Parameter[int],
+    catalogue: annotations.Parameter[str],
 ):
     """Writes a model whose ranks are worse by `shift` than the windows'."""
     fakes.save_model(model.uri, shift, catalogue_sha256=catalogue)

@@ -4,7 +4,9 @@ import json
 
 import ml_metadata as mlmd
 import pytest
-from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import local_dag_runner
 from tfx.types import standard_artifacts
 
 from components.baseline import executor as baseline_executor
@@ -25,7 +27,7 @@ class Runs:
     """Runs the pipeline and reads back what the latest execution of a node did."""
 
     def __init__(self, folder):
-        self._metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
+        self._metadata = metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
         self._root = str(folder / "root")
         self._store = None
         self._known = set()
@@ -50,8 +52,8 @@ class Runs:
             baseline_model=baseline.outputs["model"],
             evaluate=Evaluate(max_drop_from_baseline=0.05),
         )
-        tfx.orchestration.LocalDagRunner().run(
-            tfx.dsl.Pipeline(
+        local_dag_runner.LocalDagRunner().run(
+            tfx_pipeline.Pipeline(
                 pipeline_name="fake",
                 pipeline_root=self._root,
                 components=[windows, candidates, trainer, blessed, baseline, evaluator],

@@ -4,26 +4,26 @@ import json
 import pathlib
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental import annotations, decorators
 from tfx.types import artifact_utils, standard_artifacts
 
 from tests.components.data_gate import tables
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeGen(
-    examples: tfx.dsl.components.OutputArtifact[standard_artifacts.Examples],
-    content: tfx.dsl.components.Parameter[str],
+    examples: annotations.OutputArtifact[standard_artifacts.Examples],
+    content: annotations.Parameter[str],
 ):
     """Writes what the table's statistics are to be made of."""
     examples.split_names = artifact_utils.encode_split_names(["all"])
     (pathlib.Path(examples.uri) / "content.json").write_text(content)
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeStatistics(
-    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
-    statistics: tfx.dsl.components.OutputArtifact[standard_artifacts.ExampleStatistics],
+    examples: annotations.InputArtifact[standard_artifacts.Examples],
+    statistics: annotations.OutputArtifact[standard_artifacts.ExampleStatistics],
 ):
     """Writes real statistics of a made-up log."""
     statistics.split_names = artifact_utils.encode_split_names(["all"])
@@ -33,10 +33,10 @@ def FakeStatistics(
     (folder / "FeatureStats.pb").write_bytes(tables.statistics(tables.log(**content)).SerializeToString())
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeValidator(
-    statistics: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleStatistics],
-    anomalies: tfx.dsl.components.OutputArtifact[standard_artifacts.ExampleAnomalies],
+    statistics: annotations.InputArtifact[standard_artifacts.ExampleStatistics],
+    anomalies: annotations.OutputArtifact[standard_artifacts.ExampleAnomalies],
 ):
     """Finds nothing."""
     anomalies.split_names = artifact_utils.encode_split_names(["all"])
@@ -45,30 +45,30 @@ def FakeValidator(
     (folder / "SchemaDiff.pb").write_bytes(anomalies_pb2.Anomalies().SerializeToString())
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeWindows(
-    interactions: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
-    candidates: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
-    gate: tfx.dsl.components.InputArtifact[standard_artifacts.ExampleAnomalies],
-    examples: tfx.dsl.components.OutputArtifact[standard_artifacts.Examples],
+    interactions: annotations.InputArtifact[standard_artifacts.Examples],
+    candidates: annotations.InputArtifact[standard_artifacts.Examples],
+    gate: annotations.InputArtifact[standard_artifacts.ExampleAnomalies],
+    examples: annotations.OutputArtifact[standard_artifacts.Examples],
 ):
     """Joins nothing."""
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeTrainer(
-    examples: tfx.dsl.components.InputArtifact[standard_artifacts.Examples],
-    model: tfx.dsl.components.OutputArtifact[standard_artifacts.Model],
-    seed: tfx.dsl.components.Parameter[int],
+    examples: annotations.InputArtifact[standard_artifacts.Examples],
+    model: annotations.OutputArtifact[standard_artifacts.Model],
+    seed: annotations.Parameter[int],
 ):
     """Trains nothing."""
 
 
-@tfx.dsl.components.component
+@decorators.component
 def FakeEvaluator(
-    model: tfx.dsl.components.InputArtifact[standard_artifacts.Model],
-    blessing: tfx.dsl.components.OutputArtifact[standard_artifacts.ModelBlessing],
-    blessed: tfx.dsl.components.Parameter[int],
+    model: annotations.InputArtifact[standard_artifacts.Model],
+    blessing: annotations.OutputArtifact[standard_artifacts.ModelBlessing],
+    blessed: annotations.Parameter[int],
 ):
     """Blesses as told."""
     blessing.set_int_custom_property("blessed", blessed)

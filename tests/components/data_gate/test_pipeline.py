@@ -6,7 +6,9 @@ import shutil
 
 import ml_metadata as mlmd
 import pytest
-from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import local_dag_runner
 
 from components.data_gate.component import DataGate, blessed_statistics
 from shortlist.config.types import Check, Gate
@@ -28,7 +30,7 @@ class Runs:
 
     def __init__(self, folder):
         self.metadata_path = folder / "metadata.sqlite"
-        self._metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(self.metadata_path))
+        self._metadata = metadata.sqlite_metadata_connection_config(str(self.metadata_path))
         self._root = str(folder / "root")
         self._known = set()
         self.latest = {}
@@ -55,8 +57,8 @@ class Runs:
         trainer = fake_nodes.FakeTrainer(examples=windows.outputs["examples"], seed=seed).with_id("Trainer")
         evaluator = fake_nodes.FakeEvaluator(model=trainer.outputs["model"], blessed=blessed).with_id("Evaluator")
         try:
-            tfx.orchestration.LocalDagRunner().run(
-                tfx.dsl.Pipeline(
+            local_dag_runner.LocalDagRunner().run(
+                tfx_pipeline.Pipeline(
                     pipeline_name="fake",
                     pipeline_root=self._root,
                     components=[*nodes, before, data_gate, windows, trainer, evaluator],

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 from pyarrow import parquet
-from tfx import v1 as tfx
-from tfx.types import artifact_utils
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.types import artifact_utils, standard_artifacts
 
 from components.table_example_gen import executor, parts
 from components.table_example_gen.component import TableExampleGen
@@ -63,7 +63,7 @@ def gen_of(kind, table, root):
 
 def ingest(node, tmp_path, beam_args=IN_MEMORY):
     """Runs the node's executor as the launcher does and returns the Examples artifact."""
-    artifact = tfx.types.standard_artifacts.Examples()
+    artifact = standard_artifacts.Examples()
     artifact.uri = str(tmp_path / f"examples-{len(list(tmp_path.glob('examples-*')))}")
     context = executor.Executor.Context(
         beam_pipeline_args=list(beam_args), tmp_dir=str(tmp_path / "tmp"), unique_id="1"
@@ -357,7 +357,7 @@ class TestInAPipeline:
         def run(path="log"):
             run_id = f"run-{len(list(tmp_path.glob('run-*')))}"
             (tmp_path / run_id).touch()
-            pipeline = tfx.dsl.Pipeline(
+            pipeline = tfx_pipeline.Pipeline(
                 pipeline_name="ingestion",
                 pipeline_root=str(tmp_path / "root"),
                 components=[gen(path, tmp_path)],

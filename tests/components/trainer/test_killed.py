@@ -36,11 +36,11 @@ def _fit(world, settings, run_dir, checkpoint_dir):
     return history, model.embed_candidates().numpy()
 
 
-def _start(world, settings, folder, run):
+def _start(world, settings, folder, run, save_every_seconds):
     job = {
         "world": dataclasses.asdict(world),
         "settings": settings.to_json(),
-        "save_every_seconds": 0.05,
+        "save_every_seconds": save_every_seconds,
         "run_dir": str(folder / f"run-{run}"),
         "checkpoint_dir": str(folder / "checkpoints"),
         "result": str(folder / "result.json"),
@@ -73,16 +73,17 @@ def test_killed_in_the_middle_of_saving_and_of_training_it_ends_as_if_left_alone
     assert undisturbed["epochs"] < settings.train.epochs, "it was to stop early"
     assert undisturbed["best_epoch"] < undisturbed["epochs"]
 
-    first = _start(world, settings, tmp_path, 1)
+    # It does little but save.
+    first = _start(world, settings, tmp_path, 1, save_every_seconds=0.05)
     _kill_when(first, lambda: any((tmp_path / "checkpoints").glob("state-*_temp*")))
     seen = _states(tmp_path)
-    second = _start(world, settings, tmp_path, 2)
+    second = _start(world, settings, tmp_path, 2, save_every_seconds=0.2)
     progress = tmp_path / "run-2" / training.PROGRESS_FILE
     enough = undisturbed["best_epoch"] // 2
     _kill_when(second, lambda: progress.exists() and progress.read_text().count("\n") >= enough + 1)
     assert _states(tmp_path) > seen
 
-    third = _start(world, settings, tmp_path, 3)
+    third = _start(world, settings, tmp_path, 3, training.SAVE_EVERY_SECONDS)
     _, stderr = third.communicate(timeout=250)
     assert third.returncode == 0, stderr
     resumed = json.loads((tmp_path / "result.json").read_text())

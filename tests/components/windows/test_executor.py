@@ -12,9 +12,8 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.tf_metadata import schema_utils
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_beam_executor
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, channel, standard_artifacts
 
 from components.windows.component import Windows
 from components.windows.contract import WindowsConfig, split_fingerprint
@@ -40,9 +39,9 @@ QUERIES_SCHEMA = """
 """
 
 
-def examples(folder: pathlib.Path, records: list[bytes]) -> tfx.types.standard_artifacts.Examples:
+def examples(folder: pathlib.Path, records: list[bytes]) -> standard_artifacts.Examples:
     flat.write(folder, records)
-    artifact = tfx.types.standard_artifacts.Examples()
+    artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     artifact.split_names = artifact_utils.encode_split_names(["all"])
     return artifact
@@ -58,7 +57,7 @@ def inputs(folder: pathlib.Path, with_queries: bool) -> dict[str, list[Any]]:
             flat.example(query_id=[b"q%d" % row], age=[float(row)], tags=[b"x"], source_path=[b"u"], source_row=[row])
             for row in range(12)
         ]
-        schema = tfx.types.standard_artifacts.Schema()
+        schema = standard_artifacts.Schema()
         schema.uri = str(folder / "queries_schema")
         os.makedirs(schema.uri)
         pathlib.Path(schema.uri, "schema.pbtxt").write_text(QUERIES_SCHEMA)
@@ -67,7 +66,7 @@ def inputs(folder: pathlib.Path, with_queries: bool) -> dict[str, list[Any]]:
 
 
 def do(folder: pathlib.Path, input_dict: dict[str, list[Any]], data: types.Data) -> tuple[Any, Any]:
-    windows, schema = tfx.types.standard_artifacts.Examples(), tfx.types.standard_artifacts.Schema()
+    windows, schema = standard_artifacts.Examples(), standard_artifacts.Schema()
     windows.uri, schema.uri = str(folder / "windows"), str(folder / "schema")
     for artifact in (windows, schema):
         os.makedirs(artifact.uri)
@@ -134,8 +133,8 @@ def test_what_is_only_to_be_told_is_on_the_artifact(tmp_path: pathlib.Path):
 
 
 def test_the_node_takes_optional_channels():
-    channel = tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples)
-    node = Windows(interactions=channel, candidates=channel, data=DATA, interactions_sha256="abc")
+    table = channel.Channel(type=standard_artifacts.Examples)
+    node = Windows(interactions=table, candidates=table, data=DATA, interactions_sha256="abc")
     assert set(node.outputs) == {"examples", "schema"}
     assert set(node.inputs) == {"interactions", "candidates"}
     with pytest.raises(ValueError, match="queries_schema"):
