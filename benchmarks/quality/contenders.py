@@ -35,6 +35,13 @@ def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
     return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
 
+def _recent_popularity(config: types.Config) -> list[exchange.Setting]:
+    """Returns the spans to count over; none where the times are no times."""
+    if config.data.interactions.timestamp_unit == "order":
+        return []
+    return _product(days=(3, 7, 14, 30, 60, 120))
+
+
 def _item_knn(config: types.Config) -> list[exchange.Setting]:
     return _product(model=("item_knn",), K=(2, 3, 5, 10, 20, 50, 100, 200))
 
@@ -45,7 +52,7 @@ def _ease(config: types.Config) -> list[exchange.Setting]:
 
 def _ials(config: types.Config) -> list[exchange.Setting]:
     return _product(
-        model=("ials",), factors=(32, 64, 128), alpha=(1, 5), regularization=(0.01, 1.0, 10.0), iterations=(15,)
+        model=("ials",), factors=(64, 128, 256), alpha=(0.5, 1, 5), regularization=(1.0, 10.0, 100.0), iterations=(15,)
     )
 
 
@@ -76,6 +83,15 @@ def _sasrec(config: types.Config) -> list[exchange.Setting]:
     return [own_rate, small] if config.name == DEFAULT_DATA else [small]
 
 
+def _untimed(config: types.Config) -> list[exchange.Setting]:
+    """Returns the preset without what it reads of times, but for their order; none where it reads nothing else."""
+    tower = config.model.query_tower.model_copy(update={"time_intervals": False})
+    model = config.model.model_copy(update={"query_tower": tower, "query_time": None})
+    if model == config.model:
+        return []
+    return [config.model_copy(update={"model": model}).model_dump(mode="json")]
+
+
 def _short(config: types.Config) -> list[exchange.Setting]:
     """Returns the preset with as many epochs as take at most a third of SASRec's time."""
     epochs = round(config.train.epochs * _IN_A_THIRD_OF_SASRECS_TIME[config.name])
@@ -85,6 +101,9 @@ def _short(config: types.Config) -> list[exchange.Setting]:
 
 CONTENDERS: Mapping[str, Contender] = {
     "popularity": Contender("most popular", PRODUCT, "peers.popularity", lambda _: [{}], has_seed=False),
+    "recent_popularity": Contender(
+        "most popular of late", PRODUCT, "peers.recent_popularity", _recent_popularity, has_seed=False
+    ),
     "item_knn": Contender("item kNN (implicit)", "bench-implicit", "peers.implicit_models", _item_knn, has_seed=False),
     "ease": Contender("EASE", PRODUCT, "peers.ease", _ease, has_seed=False),
     "ials": Contender("iALS (implicit)", "bench-implicit", "peers.implicit_models", _ials),
@@ -97,5 +116,6 @@ CONTENDERS: Mapping[str, Contender] = {
     ),
     "sasrec": Contender("SASRec (RecTools)", "bench-rectools", "peers.rectools_sasrec", _sasrec),
     "shortlist_short": Contender("Shortlist, in fewer epochs", PRODUCT, SHORTLIST, _short),
+    "shortlist_untimed": Contender("Shortlist, not told any time", PRODUCT, SHORTLIST, _untimed),
     SHORTLIST: Contender("Shortlist", PRODUCT, SHORTLIST, lambda config: [config.model_dump(mode="json")]),
 }

@@ -34,13 +34,13 @@ def split_ranks(scores: np.ndarray, split: exchange.Split, phase: str) -> np.nda
     if scores.shape != expected:
         raise ValueError(f"expected scores of shape {expected} for {phase}, got {scores.shape}")
     history = split.history(phase)
-    starts = np.searchsorted(history.query, np.append(queries, queries[-1:] + 1))
+    starts = np.searchsorted(history.query, queries)
     ends = np.searchsorted(history.query, queries, side="right")
     return target_ranks(
         scores,
         np.searchsorted(queries, rows.query),
         rows.candidate,
-        [history.candidate[start:end] for start, end in zip(starts, ends, strict=False)],
+        [history.candidate[start:end] for start, end in zip(starts, ends, strict=True)],
     )
 
 

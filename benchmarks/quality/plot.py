@@ -18,6 +18,7 @@ from matplotlib import pyplot
 # Okabe and Ito's palette, which colour-blind people can tell apart, and a marker each for those who see no colour.
 _LOOKS = {
     "popularity": ("#000000", "x", "most popular"),
+    "recent_popularity": ("#000000", "+", "most popular of late"),
     "item_knn": ("#56B4E9", "^", "item kNN"),
     "ease": ("#009E73", "s", "EASE"),
     "ials": ("#E69F00", "D", "iALS"),
@@ -25,8 +26,11 @@ _LOOKS = {
     "tfrs_tutorial": ("#999999", "P", "TFRS tutorial"),
     "sasrec": ("#0072B2", "o", "SASRec (RecTools)"),
     "shortlist_short": ("#D55E00", "p", "Shortlist, short"),
+    "shortlist_untimed": ("#D55E00", "h", "Shortlist, no times"),
     "shortlist": ("#D55E00", "*", "Shortlist"),
 }
+# Markers without an inside.
+_LINES = ("x", "+")
 # Popularity takes no time; a logarithmic axis has no zero.
 _LEAST_SECONDS = 0.01
 
@@ -51,11 +55,14 @@ def draw(panel: Any, records: list[dict[str, Any]]) -> None:
     """Draws one point a seed, and its contender's name in the legend once."""
     for model, (colour, marker, label) in _LOOKS.items():
         found = [record for record in records if record["model"] == model]
+        # Hollow where other work slowed the training down.
+        faces = ["none" if record["machine"]["busy"] else colour for record in found]
         panel.scatter(
             [max(record["train_seconds"], _LEAST_SECONDS) for record in found],
             [record["top_10"] for record in found],
             s=150 if marker == "*" else 60,
-            color=colour,
+            facecolors=colour if marker in _LINES else faces,
+            edgecolors=None if marker in _LINES else colour,
             marker=marker,
             label=label,
             zorder=3,

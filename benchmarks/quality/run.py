@@ -1,4 +1,4 @@
-"""Trains and ranks every contender and writes benchmarks/results/quality.{json,md,svg}.
+"""Trains and ranks every contender; writes benchmarks/results/quality.{json,md,svg} and quality_ranks.parquet.
 
     make bench-quality                                          # MovieLens 100K, one seed
     make bench-quality BENCH_ARGS=--full                        # all data sets, 3 seeds; hours
@@ -15,13 +15,13 @@ import json
 import pathlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.quality import cells, contenders, environments, split, table
-from shortlist import bootstrap, datasets
+from benchmarks.quality import cells, contenders, environments, lead, ranks, split, table
+from shortlist import datasets
 from shortlist.config import load_config
 from shortlist.errors import DataError
 
@@ -29,7 +29,6 @@ RESULTS = pathlib.Path("benchmarks/results")
 CACHE = pathlib.Path("workspaces/bench-quality")
 DEFAULT_SEEDS = (1,)
 FULL_SEEDS = (1, 2, 3)
-DIFFERENCE_KS = (10, 100)
 Results = dict[str, Any]
 
 
@@ -43,14 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed.append(name)
             continue
         for model in args.models:
+            if not bench.grid(model):
+                print(f"{name} {model}: does not apply", flush=True)
+                continue
             for seed in args.seeds if contenders.CONTENDERS[model].has_seed else DEFAULT_SEEDS:
-                record = _cell(bench, model, seed, args.fresh)
-                if record is None:
+                cell = _cell(bench, model, seed, args.fresh)
+                if cell is None:
                     failed.append(f"{name} {model} seed {seed}")
                     continue
                 # After each cell, so that an interrupted run leaves what it had, and another one what it has meanwhile.
-                update(args.results, bench, record)
-        update(args.results, bench)
+                add(args.results, bench, *cell)
+        compare(args.results, bench)
     results = read(args.results)
     print(f"\n{table.document(results)}")
     if results["records"]:
@@ -93,20 +95,20 @@ def prepare(name: str, cache: pathlib.Path) -> cells.Bench | None:
     return cells.Bench(name, config, data_dir, labelled, cache / name)
 
 
-def _cell(bench: cells.Bench, model: str, seed: int, fresh: bool) -> dict[str, Any] | None:
-    """Returns a cell's record, None where it failed; says how it went."""
+def _cell(bench: cells.Bench, model: str, seed: int, fresh: bool) -> tuple[dict[str, Any], np.ndarray] | None:
+    """Returns a cell's record and ranks, None where it failed; says how it went."""
     what = f"{bench.name} {model} seed {seed}"
     try:
         found = None if fresh else cells.find(bench, model, seed)
         if not found:
             print(f"{what} ...", flush=True)
-        record, _ = found or cells.run(bench, model, seed)
+        record, of_rows = found or cells.run(bench, model, seed)
     except (cells.CellFailedError, subprocess.CalledProcessError) as error:
         print(f"{what}: failed: {error}", file=sys.stderr, flush=True)
         return None
     how = "cached" if found else f"training {record['train_seconds']:.1f} s"
     print(f"{what}: top_10 {record['top_10']:.4f}, top_100 {record['top_100']:.4f}, {how}", flush=True)
-    return record
+    return record, of_rows
 
 
 def read(folder: pathlib.Path) -> Results:
@@ -115,16 +117,24 @@ def read(folder: pathlib.Path) -> Results:
     return json.loads(path.read_text()) if path.exists() else {"records": [], "differences": []}
 
 
-def update(folder: pathlib.Path, bench: cells.Bench, record: dict[str, Any] | None = None) -> None:
-    """Adds a record to the results, or without one tells how far Shortlist is ahead."""
+def add(folder: pathlib.Path, bench: cells.Bench, record: dict[str, Any], of_rows: np.ndarray) -> None:
+    """Adds a record and the ranks of its test rows to the results."""
     results = read(folder)
     drop_other_rows(results, bench)
-    if record:
-        put(results, record)
-    else:
-        others = [found for found in results["differences"] if found["data"] != bench.name]
-        results["differences"] = [*others, *differences(results, bench)]
-    write(folder, results)
+    put(results, record)
+    write(folder, results, {**ranks.read(folder), ranks.Cell.of(record): of_rows})
+
+
+def compare(folder: pathlib.Path, bench: cells.Bench) -> None:
+    """Tells anew how far Shortlist is ahead on a data set, by the ranks that the results hold."""
+    results, found = read(folder), ranks.read(folder)
+    records = [record for record in results["records"] if record["data"] == bench.name]
+    others = [difference for difference in results["differences"] if difference["data"] != bench.name]
+    results["differences"] = [*others, *lead.differences(records, found, bench.labelled.split.test.query)]
+    write(folder, results, found)
+    lost = sorted({record["model"] for record in records if ranks.Cell.of(record) not in found})
+    if lost:
+        print(f"{bench.name}: not compared, for want of ranks: {', '.join(lost)}", flush=True)
 
 
 def drop_other_rows(results: Results, bench: cells.Bench) -> None:
@@ -151,27 +161,10 @@ def put(results: Results, record: dict[str, Any]) -> None:
     )
 
 
-def differences(results: Results, bench: cells.Bench) -> list[dict[str, Any]]:
-    """Returns how far Shortlist is ahead of each peer whose ranks are in the cache."""
-    ranks: dict[str, list[np.ndarray]] = {}
-    for record in results["records"]:
-        if record["data"] == bench.name and (found := cells.find(bench, record["model"], record["seed"])):
-            ranks.setdefault(record["model"], []).append(found[1])
-    ours = ranks.pop(contenders.SHORTLIST, None)
-    if ours is None:
-        return []
-    queries = bench.labelled.split.test.query
-    return [
-        {"data": bench.name, "against": model, "metric": f"top_{k}", "level": bootstrap.LEVEL}
-        | bootstrap.difference_of_top_k(ours, theirs, queries, k)._asdict()
-        for model, theirs in ranks.items()
-        for k in DIFFERENCE_KS
-    ]
-
-
-def write(folder: pathlib.Path, results: Results) -> None:
-    """Writes quality.json and quality.md."""
+def write(folder: pathlib.Path, results: Results, found: Mapping[ranks.Cell, np.ndarray]) -> None:
+    """Writes quality.json, quality.md and the ranks."""
     folder.mkdir(parents=True, exist_ok=True)
+    ranks.write(folder, found, results["records"])
     (folder / "quality.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / "quality.md").write_text(table.document(results))
 

@@ -25,8 +25,8 @@ def document(results: Mapping[str, Any]) -> str:
         parts += [f"## {name}", f"{found[0]['protocol']}.", table(found)]
         if any(record["machine"]["busy"] for record in found):
             parts.append(_BUSY_NOTE)
-        if differences:
-            parts.append(difference_table(differences))
+        for of, those in itertools.groupby(differences, key=lambda difference: difference["of"]):
+            parts.append(difference_table(of, those))
     return "\n\n".join(parts) + "\n"
 
 
@@ -55,15 +55,16 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def difference_table(differences: Iterable[Mapping[str, Any]]) -> str:
-    """Returns a line a peer: how far ahead of it Shortlist is."""
-    lines = ["| Shortlist less | top_10 (95%) | top_100 (95%) |", "|---|---|---|"]
+def difference_table(of: str, differences: Iterable[Mapping[str, Any]]) -> str:
+    """Returns a line a contender: how far ahead of it one of Shortlist's is."""
+    lines = [f"| {CONTENDERS[of].title} less | seeds | top_10 (95%) | top_100 (95%) |", "|---|---:|---|---|"]
     for model, found in itertools.groupby(differences, key=lambda difference: difference["against"]):
         by_metric = {difference["metric"]: difference for difference in found}
         cells = [
             "{mean:+.4f} ({low:+.4f} to {high:+.4f})".format_map(by_metric[metric]) for metric in ("top_10", "top_100")
         ]
-        lines.append(f"| {CONTENDERS[model].title} | {' | '.join(cells)} |")
+        seeds = "and".join(f" {len(by_metric['top_10']['seeds'][one])} " for one in (of, model)).strip()
+        lines.append(f"| {CONTENDERS[model].title} | {seeds} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

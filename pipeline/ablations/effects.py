@@ -78,10 +78,19 @@ def effect(
       noise: As `seed_noise` returns it; where there is one seed alone, the interval is that of the rows.
     """
     rows = bootstrap.difference_of_top_k(with_part, without, queries, k)
+    return with_seeds(rows, noise, 1 / len(with_part) + 1 / len(without))
+
+
+def with_seeds(rows: bootstrap.Difference, noise: tuple[float, int], share: float) -> Effect:
+    """Returns a difference whose interval has the noise of seeds beside that of the rows.
+
+    Args:
+      rows: The difference, with its interval of the rows.
+      noise: As `seed_noise` returns it; where there is one seed alone, the interval is that of the rows.
+      share: The variance of the difference over seeds, as a multiple of one seed's: for two means 1 / n + 1 / m.
+    """
     deviation, freedom = noise
-    seeds = 0.0
-    if freedom:
-        seeds = intervals.student_t_95(freedom) * deviation * math.sqrt(1 / len(with_part) + 1 / len(without))
+    seeds = intervals.student_t_95(freedom) * deviation * math.sqrt(share) if freedom else 0.0
     return Effect(
         rows.mean,
         rows.mean - math.hypot(rows.mean - rows.low, seeds),

@@ -26,7 +26,7 @@ def bench(folder: pathlib.Path, sha256: str = "a" * 64, overrides: dict[str, obj
     return cells.Bench("movielens-100k", load_config(CONFIG, overrides), pathlib.Path("data"), labelled, folder)
 
 
-SHORTLISTS = {contenders.SHORTLIST, "shortlist_short"}
+SHORTLISTS = {contenders.SHORTLIST, "shortlist_short", "shortlist_untimed"}
 
 
 @pytest.mark.parametrize("model", list(contenders.CONTENDERS))

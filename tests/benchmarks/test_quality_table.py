@@ -41,11 +41,23 @@ def test_differences_stand_below_and_busy_times_are_explained():
     results = {
         "records": [record("shortlist", 1, 0.21, busy=True)],
         "differences": [
-            {"data": "movielens-100k", "against": "ease", "metric": metric, "mean": 0.07, "low": -0.05, "high": 0.09}
+            {
+                "data": "movielens-100k",
+                "of": of,
+                "against": "ease",
+                "metric": metric,
+                "seeds": {of: [1, 2], "ease": [1]},
+                "mean": 0.07,
+                "low": -0.05,
+                "high": 0.09,
+            }
+            for of in ("shortlist", "shortlist_short")
             for metric in ("top_10", "top_100")
         ],
     }
     text = table.document(results)
     assert "## movielens-100k\n\nleave_last_out.\n\n| |" in text
     assert "\\* Another process had more than a tenth of the cores" in text
-    assert "| EASE | +0.0700 (-0.0500 to +0.0900) | +0.0700 (-0.0500 to +0.0900) |" in text
+    line = "| EASE | 2 and 1 | +0.0700 (-0.0500 to +0.0900) | +0.0700 (-0.0500 to +0.0900) |"
+    for title in ("Shortlist", "Shortlist, in fewer epochs"):
+        assert f"| {title} less | seeds | top_10 (95%) | top_100 (95%) |\n|---|---:|---|---|\n{line}" in text

@@ -1,0 +1,38 @@
+"""Most popular of late: a candidate's train interactions in the days before the moment that a query is asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.quality import exchange
+
+_DAY = 86_400
+
+
+def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
+    """Yields a model for each number of days; times are seconds. It counts nothing of the moment itself or later."""
+    start = time.monotonic()
+    order = np.argsort(split.train.time, kind="stable")
+    times, candidates = split.train.time[order], split.train.candidate[order]
+    seconds = time.monotonic() - start
+    for setting in grid:
+
+        def score(phase: str, span: int = setting["days"] * _DAY) -> np.ndarray:
+            rows = getattr(split, phase)
+            queries, first = np.unique(rows.query, return_index=True)
+            asked = rows.time[first]
+            scores = np.empty((len(queries), split.num_candidates), np.float32)
+            ends = np.searchsorted(times, asked, side="left")
+            starts = np.searchsorted(times, asked - span, side="left")
+            for row, (begin, end) in enumerate(zip(starts, ends, strict=True)):
+                scores[row] = np.bincount(candidates[begin:end], minlength=split.num_candidates)
+            return scores
+
+        yield exchange.Fitted(setting, seconds, score)
+
+
+if __name__ == "__main__":
+    exchange.main(fit, "numpy")
