@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from components.evaluator import names
+from shortlist import keys
 from shortlist.config import types
+from shortlist.intervals import standard_error
 from shortlist.summary import IndexSummary, Metrics, Protocol
 
 TOP_10 = names.top_k(10)
@@ -16,8 +19,12 @@ MANY_UNSEEN = 0.5
 MANY_TIES = 0.9
 SAME_LIST = 0.8
 LITTLE_COVERAGE = 0.05
+NOISE = 2.0
+"""Standard errors from which a difference is more than noise."""
 # Below so many rows a slice's figures are noise.
 _LEAST_ROWS = 100
+# When a query is answered, nobody knows its target: by these slices nothing can be served.
+_OF_THE_TARGET = frozenset({keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE})
 
 
 def diagnose(
@@ -48,7 +55,8 @@ def diagnose(
 
 def _of_training(config: types.Config, training: dict[str, float]) -> Iterator[str]:
     epochs, best = training.get("epochs"), training.get("best_epoch")
-    if epochs and best == epochs == config.train.epochs:
+    compared = training.get("best_ndcg_at_10") is not None
+    if epochs and compared and best == epochs == config.train.epochs:
         yield f"the last of {epochs:.0f} epochs was the best one: more train.epochs may do better"
     if epochs and best and epochs >= 4 and best <= epochs / 3:
         yield (
@@ -82,16 +90,21 @@ def _of_split(config: types.Config, protocol: Protocol) -> Iterator[str]:
 def _of_slices(metrics: Metrics) -> Iterator[str]:
     for entry in metrics.slices:
         told: Any = entry["metrics"]
-        if told["example_count"] < _LEAST_ROWS or TOP_10 not in told:
+        slice_keys: Any = entry["slice"]
+        if told["example_count"] < _LEAST_ROWS or TOP_10 not in told or _OF_THE_TARGET & slice_keys.keys():
             continue
-        if told[TOP_10] < told[POPULAR_10]:
-            slice_keys: Any = entry["slice"]
+        if told[POPULAR_10] - told[TOP_10] > NOISE * _standard_error(told):
             where = ", ".join(f"{name} {value}" for name, value in slice_keys.items())
             yield (
                 f"on the {told['example_count']:,.0f} test rows with {where} the model's top_10 {told[TOP_10]:.4f} is "
                 f"below most popular's {told[POPULAR_10]:.4f}: serve those by popularity, or give the towers features "
                 "that tell them apart"
             )
+
+
+def _standard_error(told: Any) -> float:
+    """Returns that of the difference of a model's top_10 and most popular's, as if they were of different rows."""
+    return math.hypot(*(standard_error(told[name], told["example_count"]) for name in (TOP_10, POPULAR_10)))
 
 
 def _of_answers(index: IndexSummary) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Union
 
-from tfx import components as standard
+from tfx.components.schema_gen.import_schema_gen import component as import_schema_gen
 from tfx.orchestration import data_types
 from tfx.types import channel
 
@@ -69,7 +69,7 @@ class ThisMachine:
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
         """Returns TFX's own nodes, one a table."""
         nodes = {
-            table: standard.ImportSchemaGen(schema_file=str(file)).with_id(f"{table.capitalize()}Schema")
+            table: import_schema_gen.ImportSchemaGen(schema_file=str(file)).with_id(f"{table.capitalize()}Schema")
             for table, file in files.items()
         }
         return Brought(list(nodes.values()), {table: node.outputs["schema"] for table, node in nodes.items()})

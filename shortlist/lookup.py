@@ -39,14 +39,14 @@ def find_query(data: types.Data, data_root: pathlib.Path, query_id: str) -> Quer
     found = []
     for place, row in _rows("interactions", data.interactions, data_root):
         if row[keys.QUERY_ID] == [query_id]:
-            time = int((row.get(keys.TIMESTAMP) or [0])[0])
-            found.append((time, place, str(row[keys.CANDIDATE_ID][0])))
+            time, nanos = (int((row.get(name) or [0])[0]) for name in (keys.TIMESTAMP, keys.TIMESTAMP_NANOS))
+            found.append((time, nanos, place, str(row[keys.CANDIDATE_ID][0])))
     if not found:
         raise DataError(
             f"{data.interactions.path}, column {data.interactions.query_id!r}: no row has the query {query_id!r}; "
             "give an id of that file, or --history"
         )
-    history = [(candidate_id, time) for time, _, candidate_id in sorted(found)]
+    history = [(candidate_id, time) for time, _, _, candidate_id in sorted(found)]
     return Query(query_id, history, _features(data.queries, data_root, query_id))
 
 

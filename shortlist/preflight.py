@@ -122,18 +122,20 @@ def check(config: types.Config, data_root: str | os.PathLike[str]) -> PreflightR
     if known_candidates is not None:
         warnings += _check_unknown_candidates(table, data, sample, known_candidates)
         _check_something_is_evaluable(table, data, sample, known_candidates)
-    _check_ties_have_no_order(config.train, table.unit)
+    _check_ties_have_no_order(config, table.unit)
     warnings += _beyond_one_machine(table, sample)
     check_workspace(config.workspace)
     interactions = _report(table, sample.rows, len(sample.rows) if sample.is_whole else None)
     return PreflightReport(interactions, candidates, queries, table.unit, tuple(warnings))
 
 
-def _check_ties_have_no_order(train: types.Train, unit: Unit) -> None:
+def _check_ties_have_no_order(config: types.Config, unit: Unit) -> None:
     """Refuses to shuffle what happened in one second where the log tells parts of seconds."""
-    if train.shuffle_ties and unit in UNITS_WITH_PARTS:
+    key = "train.shuffle_ties"
+    where = f"tune.space.{key}" if key in (config.tune.space or {}) else key
+    if (where != key or config.train.shuffle_ties) and unit in UNITS_WITH_PARTS:
         raise ConfigError(
-            f"train.shuffle_ties: expected times of whole seconds or coarser, got {unit}, which order what "
+            f"{where}: expected times of whole seconds or coarser, got {unit}, which order what "
             "happens within a second; remove shuffle_ties"
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import datetime
 import hashlib
 import json
 import os
@@ -167,7 +168,8 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
     # A peer runs as its users run it, not with the threads that suit Shortlist.
     env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.of_others()
     log_path = scratch / "log"
-    load_before, busy_before, start = os.getloadavg()[0], _busy_seconds(), time.monotonic()
+    started, load_before, start = datetime.datetime.now(datetime.timezone.utc), os.getloadavg()[0], time.monotonic()
+    busy_before, stolen_before = _cpu_seconds()
     with log_path.open("w") as log:
         process = subprocess.Popen(command, cwd=environments.ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -179,20 +181,25 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
     if process.returncode:
         tail = log_path.read_text(errors="replace").strip().splitlines()[-5:]
         raise CellFailedError("\n".join([f"exit code {process.returncode}; see {log_path}", *tail]))
-    wall = time.monotonic() - start
-    others = (_busy_seconds() - busy_before - usage.ru_utime - usage.ru_stime) / (wall * (os.cpu_count() or 1))
+    all_seconds = (time.monotonic() - start) * (os.cpu_count() or 1)
+    busy_after, stolen_after = _cpu_seconds()
+    others = (busy_after - busy_before - usage.ru_utime - usage.ru_stime) / all_seconds
+    stolen = (stolen_after - stolen_before) / all_seconds
     return direct_runner.machine() | {
+        "started": started.isoformat(timespec="seconds"),
         "load_average_before": round(load_before, 2),
         "others_cpu_share": round(max(others, 0.0), 3),
-        "busy": others > BUSY,
+        "stolen_cpu_share": round(stolen, 3),
+        "busy": others + stolen > BUSY,
         "peak_rss_mb": round(usage.ru_maxrss / 1024),
     }
 
 
-def _busy_seconds() -> float:
-    """Returns the seconds that all cores together were at work since the machine was started."""
-    user, nice, system = map(int, pathlib.Path("/proc/stat").read_text().split()[1:4])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+def _cpu_seconds() -> tuple[float, float]:
+    """Returns the seconds since the start that all cores together were at work, and that other machines had of them."""
+    ticks = [int(field) for field in pathlib.Path("/proc/stat").read_text().split()[1:9]]
+    user, nice, system, *_, steal = (tick / os.sysconf("SC_CLK_TCK") for tick in ticks)
+    return user + nice + system, steal
 
 
 def _ranked(bench: Bench, variant: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:

@@ -21,6 +21,7 @@ _MUST_MATCH = {
     "features_sha256": "features differ",
 }
 _CATALOGUE = "catalogue_sha256"
+_MAX_HISTORY = "max_history"
 
 
 def why_incomparable(candidate: dict[str, Any], baseline: dict[str, Any]) -> str | None:
@@ -38,6 +39,12 @@ def why_incomparable(candidate: dict[str, Any], baseline: dict[str, Any]) -> str
         for key, told in _MUST_MATCH.items()
         if baseline.get(key) != candidate[key]
     ]
+    longest, shorter = baseline.get(_MAX_HISTORY, 0), candidate.get(_MAX_HISTORY, 0)
+    if longest > shorter:
+        differences.append(
+            f"it reads the latest {longest} items of a history, and today's test rows hold {shorter} "
+            "(data.windows.max_history)"
+        )
     return "; ".join(differences) or None
 
 

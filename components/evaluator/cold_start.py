@@ -41,11 +41,12 @@ class Newcomer:
     """Whether the model can tell candidates apart that train never met."""
 
     def popular_share(self) -> float:
-        """Returns how many of the best K are among the K most popular, as a share of K (or of a smaller corpus).
+        """Returns how many of the best K are among the K most popular, as a share of K.
 
-        All candidates that are as popular as the K-th are among them: which ones of equals come first says nothing.
+        Where fewer candidates than K are train targets at all, K is their number. All that are as popular as the K-th
+        are among them: which ones of equals come first says nothing.
         """
-        k = min(K, len(self.counts))
+        k = min(K, int(np.count_nonzero(self.counts)))
         if not k:
             return 0.0
         answer = np.argsort(-self.scores, kind="stable")[:k]

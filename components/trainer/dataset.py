@@ -268,8 +268,8 @@ def train_batches(
     """Returns the `TrainBatch`es of the epochs, one after the other; seed and epoch decide the order in each.
 
     For the corpus loss a batch is `batch_size` whole windows of similar length. For in_batch, it is
-    `batch_size` single targets, drawn over all windows so that a target comes as often as it does in train, and of
-    each query only the first: `tfrs.tasks.Retrieval` takes each target of a batch for a negative of all others.
+    `batch_size` single targets, drawn over all windows so that a target comes as often as it does in train: to that
+    the logQ correction holds.
 
     Args:
       reader: Parses the windows.
@@ -345,7 +345,7 @@ def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Da
 def _target_batches(
     reader: WindowReader, records: tf.data.Dataset, settings: Settings, seed: tf.Tensor
 ) -> tf.data.Dataset:
-    """Batches single targets, at most one of each query."""
+    """Batches single targets."""
     max_history = settings.windows.max_history if settings.history_tower else 0
 
     def targets_of(number: tf.Tensor, rows: tf.Tensor) -> TrainBatch:
@@ -363,11 +363,7 @@ def _target_batches(
         lambda spec: tf.constant(-1 if spec.dtype.is_integer else 0, spec.dtype), targets.element_spec
     )
     padding = padding._replace(clock=tf.constant(UNKNOWN, tf.int64))
-    batches = targets.padded_batch(settings.train.batch_size, padding_values=padding)
-    loss = settings.train.loss
-    assert isinstance(loss, types.InBatchLoss)
-    most = loss.max_positions
-    return batches.map(as_is(lambda batch: one_target_a_query(batch, most)), tf.data.AUTOTUNE)
+    return targets.padded_batch(settings.train.batch_size, padding_values=padding)
 
 
 def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
@@ -393,16 +389,6 @@ def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
         times=tf.gather_nd(batch.times, present)[:, tf.newaxis],
         clock=tf.where(on_clock, clock, UNKNOWN),
     )
-
-
-def one_target_a_query(batch: TrainBatch, max_positions: int) -> TrainBatch:
-    """Returns the first window of each query, at most `max_positions` of them, in the order of the batch."""
-    query_ids = batch.features[keys.QUERY_ID][:, 0]
-    distinct, query_numbers = tf.unique(query_ids)
-    places = tf.range(tf.size(query_ids))
-    first = tf.math.unsorted_segment_min(places, query_numbers, tf.size(distinct))
-    kept = tf.sort(first)[:max_positions]
-    return tf.nest.map_structure(lambda column: tf.gather(column, kept), batch)
 
 
 _LENGTH_SPEC = {name: tf.io.RaggedFeature(tf.string) for name in (keys.HISTORY_IDS, keys.TARGET_IDS)}

@@ -75,6 +75,21 @@ def make_task(config: types.InBatchLoss | types.CorpusLoss) -> tfrs.tasks.Retrie
     )
 
 
+def of_other_queries(queries: tf.Tensor, num_uniform: int) -> tf.Tensor:
+    """Returns bool [P, P + N], what counts of P rows' own targets and N uniform negatives: `score_mask` of TFRS.
+
+    A query's other targets of the batch are no negatives of it. They stay candidates of all other queries, so that
+    what a batch holds is what `sampling_probability` says.
+
+    Args:
+      queries: [P], whose target each row is.
+      num_uniform: N.
+    """
+    number = tf.size(queries)
+    counts = (queries[:, tf.newaxis] != queries[tf.newaxis, :]) | tf.eye(number, dtype=tf.bool)
+    return tf.concat([counts, tf.ones([number, num_uniform], tf.bool)], axis=1)
+
+
 def count_clipped(frequencies: np.ndarray, num_in_batch: int, num_uniform: int) -> int:
     """Returns how many candidates can be drawn, but more seldom than TFRS' logQ correction can say.
 

@@ -17,6 +17,7 @@ from components.trainer.features import FeatureSpec
 from components.trainer.noise import Noise
 from components.trainer.query_time import QueryTimeEmbedding
 from components.trainer.settings import Settings
+from shortlist import keys
 from shortlist.config import types
 
 
@@ -171,6 +172,9 @@ class RetrievalModel(tfrs.models.Model):
             candidate_ids=sampled,
             compute_metrics=False,
             compute_batch_metrics=False,
+            score_mask=losses.of_other_queries(
+                tf.gather(inputs.features[keys.QUERY_ID][:, 0], windows), config.uniform_negatives
+            ),
         )
         return tf.math.divide_no_nan(loss, tf.reduce_sum(weights))
 

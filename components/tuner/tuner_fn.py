@@ -17,6 +17,7 @@ from components.trainer.settings import Settings
 from components.tuner.search import Outcome, Search
 from shortlist.config import space, types
 from shortlist.config.tune import Value
+from shortlist.errors import ConfigError
 
 TUNE = "tune"
 """Key of the config's section in custom_config, beside those of `Settings.to_json()`."""
@@ -69,7 +70,11 @@ def train_trial(
       folder: For checkpoints, which are removed at the end.
       time_is_up: Where it says so, training ends with its epoch.
     """
-    tried = settings.with_values(values)
+    try:
+        tried = settings.with_values(values)
+    except ValueError as error:
+        # Of a range, only the ends were tried together before the search.
+        raise ConfigError(str(error)) from error
     short = tried.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})
     parts = Assembled.read(dataclasses.replace(tried, train=short), inputs)
     checkpoint_dir = os.path.join(folder, _CHECKPOINTS)

@@ -48,7 +48,7 @@ class Group:
         return (self.reference, *self.variants)
 
 
-def groups(settings: Settings, only: tuple[str, ...] = ()) -> list[Group]:
+def groups(settings: Settings, only: tuple[str, ...] = (), ties_have_order: bool = False) -> list[Group]:
     """Returns what is compared with what.
 
     Parts of the model and of the data are switched in the config's own recipe. Parts of the in-batch loss mean
@@ -58,12 +58,13 @@ def groups(settings: Settings, only: tuple[str, ...] = ()) -> list[Group]:
     Args:
       settings: The config's own.
       only: Names of the parts to switch; all of them unless given.
+      ties_have_order: Whether the log orders what happened within one second, which nothing may shuffle then.
 
     Raises:
       BadInputError: The recipe has no such part.
     """
     loss = settings.train.loss
-    own = [*_of_model(settings), *_of_loss(settings)]
+    own = [*_of_model(settings), *_of_loss(settings, ties_have_order)]
     if isinstance(loss, types.InBatchLoss):
         found = [Group("own", "the config's own recipe", _reference(settings), (*own, *_of_in_batch(settings)))]
     else:
@@ -123,7 +124,7 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
         yield Recipe("query time", _replace(settings, model={"query_time": None}), "off")
 
 
-def _of_loss(settings: Settings) -> Iterator[Recipe]:
+def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
     train = settings.train
     if train.loss.temperature != 1.0:
         yield Recipe("temperature", settings.with_values({"train.loss.temperature": 1.0}), "1")
@@ -139,7 +140,7 @@ def _of_loss(settings: Settings) -> Iterator[Recipe]:
             changed = settings.with_values({f"train.loss.{key}": not masked})
             yield Recipe(name, changed, _on_off(not masked), not masked)
     # A tower without a history has no order to learn, and baskets whose rows teach each other are shuffled anyway.
-    if settings.history_tower is not None and not train.basket_mates:
+    if settings.history_tower is not None and not train.basket_mates and not ties_have_order:
         changed = settings.with_values({"train.shuffle_ties": not train.shuffle_ties})
         yield Recipe("ties shuffled", changed, _on_off(not train.shuffle_ties), not train.shuffle_ties)
     if train.basket_mates:

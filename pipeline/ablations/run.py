@@ -18,6 +18,7 @@ from pipeline.ablations.cells import Cell, Cells
 from pipeline.ablations.recipes import Group, Recipe
 from pipeline.ablations.table import Ablations, Part, Reference
 from pipeline.ablations.windows import Windows
+from shortlist.errors import BadInputError
 
 K = 10
 
@@ -67,8 +68,15 @@ def run(plan: Plan, windows: Windows, folder: pathlib.Path, listener: Listener) 
       listener: Hears of every cell.
 
     Raises:
+      BadInputError: The split has no rows.
       ConfigError: A recipe does not fit into memory.
     """
+    queries = dataset.query_ids(windows.files[plan.split])
+    if not len(queries):
+        raise BadInputError(
+            f"--split {plan.split}: expected rows to rank, the {plan.split} split of run {windows.run_id} has none; "
+            f"use --split {'test' if plan.split == 'eval' else 'eval'} or another data.split"
+        )
     cells = Cells(folder, windows, plan.split)
     # A seed of all recipes before the next seed: what is cut short has said something of each.
     jobs = [(group, recipe, seed) for seed in plan.seeds for group in plan.groups for recipe in group.recipes]
@@ -82,7 +90,6 @@ def run(plan: Plan, windows: Windows, folder: pathlib.Path, listener: Listener) 
         cached = cell is not None
         found[group.name, recipe.name, seed] = cell = cell or cells.run(settings)
         listener.node_finished(CellResult(name, time.monotonic() - start, cached))
-    queries = dataset.query_ids(windows.files[plan.split])
     return Ablations(
         run_id=windows.run_id,
         split=plan.split,
@@ -132,9 +139,16 @@ def _of_group(
     )
 
 
-def plan(settings: Settings, seeds: Sequence[int], split: str, epochs: int | None, only: Sequence[str] = ()) -> Plan:
+def plan(
+    settings: Settings,
+    seeds: Sequence[int],
+    split: str,
+    epochs: int | None,
+    only: Sequence[str] = (),
+    ties_have_order: bool = False,
+) -> Plan:
     """Returns what to run for a config's own settings; see `recipes.groups`."""
-    return Plan(recipes.groups(settings, tuple(only)), seeds, split, epochs)
+    return Plan(recipes.groups(settings, tuple(only), ties_have_order), seeds, split, epochs)
 
 
 def _mean(values: Sequence[float]) -> float:

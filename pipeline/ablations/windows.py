@@ -10,7 +10,7 @@ from components.trainer.assembled import Inputs, files_of
 from shortlist import keys
 from shortlist.config import types
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import flat
+from shortlist.lineage.facts import flat, parsed
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.runs import record
 from shortlist.workspace import Workspace
@@ -29,6 +29,8 @@ class Windows:
     inputs: Inputs
     files: Mapping[str, list[str]]
     """gz TFRecord files by split."""
+    tells_parts_of_seconds: bool = False
+    """Whether the log orders what happened within one second."""
 
     @property
     def all_files(self) -> list[str]:
@@ -57,11 +59,17 @@ def latest(workspace: Workspace, config: types.Config) -> Windows:
                 found.run_id,
                 Inputs(_files(candidates, keys.SPLIT_ALL), candidate_graph.uri, graph.uri),
                 {split: _files(examples, split) for split in _SPLITS},
+                _tells_parts(nodes["InteractionsGen"]),
             )
     raise BadInputError(
         f"{workspace.root}: expected a run with this config's `data`, got none that got as far as its windows; "
         "`shortlist run` with the same config makes one"
     )
+
+
+def _tells_parts(interactions: Execution) -> bool:
+    columns = parsed(interactions.properties.get("table")).get("columns", [])
+    return any(column.get("type") == "subsecond" for column in columns)
 
 
 def _of_data(settings: Mapping[str, object]) -> dict[str, object]:

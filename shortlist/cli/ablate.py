@@ -59,7 +59,14 @@ def ablate(
                 from pipeline.ablations import run, table, windows
             found = windows.latest(workspace, checked)
             first = checked.train.seed
-            plan = run.plan(Settings.from_config(checked), range(first, first + seeds), split.value, epochs, only or ())
+            plan = run.plan(
+                Settings.from_config(checked),
+                range(first, first + seeds),
+                split.value,
+                epochs,
+                only or (),
+                found.tells_parts_of_seconds,
+            )
             # Programs read the standard output.
             shown = Console(stderr=True, quiet=True) if as_json else terminal
             with progress.ProgressListener(shown, unit="cell") as listener:

@@ -442,7 +442,7 @@ class InBatchLoss(Section):
     """Candidates drawn uniformly from the catalogue for every batch."""
 
     max_positions: int = pydantic.Field(1024, ge=2)
-    """Most sampled targets a step: the logits are at least max_positions squared."""
+    """Largest train.batch_size that is let pass: the logits are at least its square."""
 
 
 class CorpusLoss(Section):
@@ -477,7 +477,7 @@ class Train(Section):
     """Most passes over the train windows."""
 
     batch_size: int = pydantic.Field(64, ge=1)
-    """Windows a batch with loss corpus; single targets, each of another query, with loss in_batch."""
+    """Windows a batch with loss corpus; single targets with loss in_batch."""
 
     learning_rate: float = pydantic.Field(1e-3, gt=0.0)
     """Peak learning rate (AdamW)."""
@@ -512,6 +512,15 @@ class Train(Section):
     refit: bool = False
     """Train a blessed model's recipe once more before it is indexed, on everything, eval and test included, for the
     steps that were best. All figures stay those of the model that was measured: nothing is left to measure it on."""
+
+    @pydantic.model_validator(mode="after")
+    def _batch_fits(self) -> Train:
+        if isinstance(self.loss, InBatchLoss) and self.batch_size > self.loss.max_positions:
+            raise ValueError(
+                f"train.batch_size {self.batch_size} is more than train.loss.max_positions {self.loss.max_positions}: "
+                "every step scores each target of a batch against all of them; lower the one or raise the other"
+            )
+        return self
 
 
 class Floor(Section):
@@ -663,6 +672,13 @@ class Config(Section):
             raise ValueError(
                 f"train.basket_mates is for split leave_last_basket, whose windows tell baskets apart; the split is "
                 f"{self.data.split.kind}, remove basket_mates"
+            )
+        searched = self.tune.space or {}
+        by_id = self.model.candidate_tower.use_candidate_id and "model.candidate_tower.use_candidate_id" not in searched
+        if not by_id and not self.data.candidates.features:
+            raise ValueError(
+                "model.candidate_tower.use_candidate_id: false leaves nothing to tell candidates apart by, "
+                "data.candidates.features has none; add some, or keep the id"
             )
         if self.model.query_time and self.data.interactions.timestamp is None:
             raise ValueError(

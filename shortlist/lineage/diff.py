@@ -87,7 +87,7 @@ def _notes(section: str, before: Side, after: Side) -> list[str]:
     without = [side.name for side in (before, after) if side.measured is None]
     if without:
         return [f"no evaluation of {' and '.join(without)}, hence no metrics"]
-    first, second = (_windows(side).get("split_fingerprint") for side in (before, after))
+    first, second = (facts.test_rows(side.nodes) for side in (before, after))
     if first is None or second is None:
         return ["whether both were tested on the same rows is not known"]
     if first == second:

@@ -73,6 +73,24 @@ def content_sha256(execution: Execution) -> str:
     return str(execution.properties.get("content_sha256") or _custom(execution).get("content_sha256") or "")
 
 
+def test_rows(nodes: Mapping[str, Execution]) -> str | None:
+    """Returns what decides a run's test rows and what they are ranked among: equal ones, equal rows.
+
+    A split's fingerprint leaves the log out, so that a model is compared with last week's; two runs' figures are
+    of the same rows only where the log and the catalogue are the same, too.
+
+    Args:
+      nodes: The run's, by name; None is returned where they made no windows.
+    """
+    windows = nodes.get("Windows")
+    examples = windows.output("examples") if windows else None
+    split = examples.properties.get("split_fingerprint") if examples else None
+    contents = [content_sha256(nodes[name]) for name in ("InteractionsGen", "CandidatesGen") if name in nodes]
+    if not split or len(contents) < 2 or not all(contents):
+        return None
+    return "/".join([str(split), *contents])
+
+
 def schema_sha256(execution: Execution) -> str:
     """Returns the start of a schema file's fingerprint, by which its folder is named."""
     return pathlib.PurePath(str(execution.properties.get("schema_file", ""))).parent.name

@@ -54,10 +54,10 @@ def _outcomes(facts: Sequence[Facts]) -> Section:
 
 def _on_what(facts: Sequence[Facts]) -> Notes:
     """Returns whether the runs can be compared at all."""
-    splits = [one.split_fingerprint for one in facts]
-    if None in splits:
+    rows = [one.test_rows for one in facts]
+    if None in rows:
         return Notes("warning", ["whether all were tested on the same rows is not known"])
-    if len(set(splits)) == 1:
+    if len(set(rows)) == 1:
         told = "All were tested on the same rows, so that a difference is less noisy than the intervals look."
         return Notes("plain", [told])
     return Notes(

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from shortlist import keys
-from shortlist.lineage import drift
+from shortlist.lineage import drift, facts
 from shortlist.lineage.measured import Measured, measured
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
@@ -108,14 +108,9 @@ class Facts:
         return found if isinstance(found, dict) else {}
 
     @property
-    def split_fingerprint(self) -> str | None:
+    def test_rows(self) -> str | None:
         """Equal ones, equal test rows; None where no windows were made."""
-        examples = self._output("Windows", "examples")
-        return (
-            str(examples.properties["split_fingerprint"])
-            if examples and "split_fingerprint" in examples.properties
-            else None
-        )
+        return facts.test_rows(self.nodes) if self._output("Windows", "examples") else None
 
     @functools.cached_property
     def gate(self) -> dict[str, Any]:

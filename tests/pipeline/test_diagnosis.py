@@ -29,18 +29,18 @@ def told(preset=HISTORY, overrides=None, training=None, slices=(), index=GOOD, *
         config,
         Protocol.model_validate(PROTOCOL | protocol),
         Metrics(overall={}, slices=list(slices)),
-        training or {"epochs": 24.0, "best_epoch": 18.0},
+        {"best_ndcg_at_10": 0.1} | (training or {"epochs": 24.0, "best_epoch": 18.0}),
         IndexSummary.model_validate(INDEX | index),
     )
 
 
-def _slice(value, own, popular, rows=500):
+def _slice(value, own, popular, rows=500, name="history_length"):
     metrics = {"example_count": rows, TOP_10: own, POPULAR_10: popular}
-    return {"slice": {"target_popularity": value}, "metrics": metrics}
+    return {"slice": {name: value}, "metrics": metrics}
 
 
 def test_a_good_run_is_told_nothing():
-    assert told(slices=[_slice("head", 0.3, 0.2), _slice("tail", 0.01, 0.0)]) == []
+    assert told(slices=[_slice("1", 0.3, 0.2), _slice("0", 0.01, 0.0)]) == []
     assert diagnose(load_config(ROOT / "configs" / "smoke.yaml"), None, None, {}, None) == []
 
 
@@ -59,8 +59,8 @@ def test_a_good_run_is_told_nothing():
         ({"preset": FEATURES, "unseen_queries": 0.8}, "use model.query_tower.kind: history"),
         ({"tied_targets": 0.95}, "95% of test targets share their time with another row"),
         (
-            {"slices": [_slice("head", 0.1, 0.2)]},
-            "on the 500 test rows with target_popularity head the model's top_10 0.1",
+            {"slices": [_slice("1", 0.1, 0.2)]},
+            "on the 500 test rows with history_length 1 the model's top_10 0.1",
         ),
         ({"index": {"coverage_at_10": 0.01, "overlap_at_10": 0.9}}, "two queries' top 10 share 90% on average"),
         ({"index": {"coverage_at_10": 0.01, "overlap_at_10": 0.1}}, "together name 1.0% of the candidates"),
@@ -76,6 +76,10 @@ def test_each_weakness_with_its_remedy(given, sentence):
 
 
 def test_few_rows_and_early_stops_by_patience_say_nothing():
-    assert told(slices=[_slice("head", 0.1, 0.2, rows=99)]) == []
+    assert told(slices=[_slice("1", 0.1, 0.2, rows=99)]) == []
+    # 9 hits beside 10, and what nobody knows when a query is answered.
+    assert told(slices=[_slice("1", 0.09, 0.10, rows=100)]) == []
+    assert told(slices=[_slice("head", 0.1, 0.3, name="target_popularity")]) == []
+    assert told(slices=[_slice("yes", 0.1, 0.3, name="target_seen_before")]) == []
     # Patience ended it: its last epoch is no sign of more to come.
     assert told(training={"epochs": 12.0, "best_epoch": 12.0}) == []

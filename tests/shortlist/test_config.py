@@ -111,6 +111,24 @@ def test_slices_are_query_features_whose_values_can_be_listed(name, sentence):
     assert parse_config(_with(data=data, evaluate={"slices": ["job"]}), "x.yaml").evaluate.slices == ("job",)
 
 
+def test_candidates_without_id_and_features_are_refused():
+    bare = {"candidate_tower": {"use_candidate_id": False}}
+    ids_alone = MINIMAL["data"] | {"candidates": {"path": "candidates.csv"}}
+    with pytest.raises(ConfigError, match=r"use_candidate_id: false leaves nothing .*data\.candidates\.features"):
+        parse_config(_with(data=ids_alone, model=bare), "x.yaml")
+    searched = {"space": {"model.candidate_tower.use_candidate_id": [True, False]}}
+    with pytest.raises(ConfigError, match="use_candidate_id: false leaves nothing"):
+        parse_config(_with(data=ids_alone, tune=searched), "x.yaml")
+    assert not parse_config(_with(model=bare), "x.yaml").model.candidate_tower.use_candidate_id
+
+
+def test_an_in_batch_step_is_as_large_as_was_meant():
+    in_batch = {"kind": "in_batch", "max_positions": 256}
+    with pytest.raises(ConfigError, match=r"train\.batch_size 512 is more than train\.loss\.max_positions 256"):
+        parse_config(_with(train={"loss": in_batch, "batch_size": 512}), "x.yaml")
+    assert parse_config(_with(train={"loss": in_batch, "batch_size": 256}), "x.yaml").train.batch_size == 256
+
+
 def test_basket_mates_need_a_split_that_knows_baskets():
     with pytest.raises(ConfigError, match=r"train\.basket_mates is for split leave_last_basket.*is leave_last_out"):
         parse_config(_with(train={"basket_mates": 0.5}), "x.yaml")

@@ -29,6 +29,13 @@ def test_a_query_has_its_history_in_order_with_ties_in_file_order(data, tmp_path
     assert query.features == {"age": [40.0], "town": []}
 
 
+def test_what_happened_within_a_second_is_in_order(data, tmp_path):
+    first = 1_700_000_000_000
+    rows = "".join(f"u,{item},{first + later}\n" for item, later in (("c", 900), ("b", 1000), ("a", 100)))
+    (tmp_path / "log.csv").write_text("user,item,time\n" + rows, encoding="utf-8")
+    assert [item for item, _ in lookup.find_query(data, tmp_path, "u").history] == ["a", "c", "b"]
+
+
 def test_a_query_without_a_row_of_features_has_none(data, tmp_path):
     assert lookup.find_query(data, tmp_path, "v").features == {}
 

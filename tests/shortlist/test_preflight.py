@@ -228,6 +228,10 @@ def test_an_order_within_a_second_is_not_shuffled(project, log):
     project.write(log=with_unit(log))
     with pytest.raises(ConfigError, match="shuffle_ties: expected times of whole seconds"):
         project.check()
+    project.raw["train"] = {}
+    project.raw["tune"] = {"space": {"train.shuffle_ties": [True, False]}}
+    with pytest.raises(ConfigError, match=r"tune\.space\.train\.shuffle_ties: expected times of whole seconds"):
+        project.check()
 
 
 def test_the_unit_of_the_config_is_believed(project):

@@ -8,6 +8,7 @@ MODEL = {
     "catalogue_sha256": "c" * 64,
     "features_sha256": "f" * 64,
     "embedding_dim": 64,
+    "max_history": 10,
 }
 
 
@@ -32,6 +33,14 @@ def test_all_differences_are_named():
 
 def test_a_model_that_does_not_describe_itself_is_not_compared():
     assert "its contract version differs: unknown, not 1" in why_incomparable(MODEL, {})
+
+
+def test_a_model_that_reads_more_than_the_rows_hold_is_not_compared():
+    told = why_incomparable(MODEL, {**MODEL, "max_history": 100})
+    assert told == (
+        "it reads the latest 100 items of a history, and today's test rows hold 10 (data.windows.max_history)"
+    )
+    assert why_incomparable(MODEL, {**MODEL, "max_history": 5}) is None
 
 
 def test_another_catalogue_is_told_and_does_not_forbid():

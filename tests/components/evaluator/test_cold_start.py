@@ -56,7 +56,9 @@ def test_candidates_as_popular_as_the_hundredth_are_popular_too():
 
 
 def test_in_a_small_corpus_the_answer_is_all_of_it():
-    assert newcomer([1, 2, 3], [3, 0, 1]).popular_share() == 1.0
+    # Two candidates are popular at all: one of the best two is.
+    assert newcomer([1, 2, 3], [3, 0, 1]).popular_share() == 0.5
+    assert newcomer([1, 2], [0, 0]).popular_share() == 0.0
 
 
 @pytest.mark.parametrize(("accuracy", "passed"), [(0.25, True), (0.245, False)])

@@ -12,6 +12,7 @@ import tensorflow_recommenders as tfrs
 
 from components.trainer import losses
 from components.trainer.noise import Noise
+from shortlist import keys
 from shortlist.config import types
 from tests.components.trainer import world as worlds
 
@@ -242,10 +243,16 @@ def test_the_model_s_in_batch_loss_is_the_formula(world, logq, hits, uniform):
     frequencies = corpus.counts / corpus.counts.sum()
     probability = (len(rows) * frequencies[ids] + uniform / corpus.size) / (len(rows) + uniform)
     sampled = model.embed_candidates().numpy()[ids]
+    query_ids = batch.features[keys.QUERY_ID].numpy()[:, 0]
+    assert 1 < len(set(query_ids)) < len(rows)
     total = 0.0
     for place, (_, query, target, weight) in enumerate(rows):
         scores = sampled @ query / 0.3 - (np.log(probability) if logq else 0.0)
-        kept = [column for column in range(len(ids)) if column == place or not hits or ids[column] != target]
+        # No negatives are a row's own target once more, and its query's other targets.
+        own = query_ids[rows[place][0]]
+        left_out = {column for column, (window, *_) in enumerate(rows) if query_ids[window] == own}
+        left_out |= {column for column in range(len(ids)) if hits and ids[column] == target}
+        kept = [column for column in range(len(ids)) if column == place or column not in left_out]
         total += weight * _cross_entropy(scores[kept], kept.index(place))
     expected = total / sum(weight for *_, weight in rows)
     assert float(model.compute_loss(batch)) == pytest.approx(expected, rel=1e-5)

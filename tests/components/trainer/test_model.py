@@ -23,7 +23,9 @@ def _log_softmax(scores):
     return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
 
 
-def _first_targets(batch):
+def _first_targets(world, reader):
+    """One target of each of three queries, which have two windows each."""
+    batch = reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:6:2]), worlds.SEED)
     columns = ("targets", "positions", "weights", "times")
     return batch._replace(**{name: getattr(batch, name)[:, :1] for name in columns})
 
@@ -122,11 +124,10 @@ def test_in_batch_loss_corrects_for_the_target_frequency(world):
     switches = {"kind": "in_batch", "temperature": 0.5, "remove_accidental_hits": False}
     settings = worlds.settings(model=_FEATURES_TOWER, train={"loss": switches})
     model, reader, corpus = worlds.assemble(world, settings)
-    batch = _batch(world, reader)
-    one_each = _first_targets(batch)
+    one_each = _first_targets(world, reader)
     targets = one_each.targets.numpy()[:, 0]
     candidates = model.embed_candidates().numpy()
-    queries = model.embed_queries(batch.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
+    queries = model.embed_queries(one_each.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
     frequency = corpus.counts / corpus.counts.sum()
     scores = queries @ candidates[targets].T / 0.5 - np.log(frequency[targets])
     expected = -np.diag(_log_softmax(scores)).mean()
@@ -137,11 +138,10 @@ def test_uniform_negatives_join_with_their_own_probability(world):
     switches = {"kind": "in_batch", "uniform_negatives": 4000, "remove_accidental_hits": False}
     settings = worlds.settings(model=_FEATURES_TOWER, train={"loss": switches})
     model, reader, corpus = worlds.assemble(world, settings)
-    batch = _batch(world, reader)
-    one_each = _first_targets(batch)
+    one_each = _first_targets(world, reader)
     targets = one_each.targets.numpy()[:, 0]
     candidates = model.embed_candidates().numpy()
-    queries = model.embed_queries(batch.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
+    queries = model.embed_queries(one_each.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
     # 4,000 draws of 20 candidates are nearly the whole catalogue 200 times over, the three targets hardly count.
     probability = (3 * corpus.counts / corpus.counts.sum() + 4000 / corpus.size) / 4003
     scores = queries @ candidates.T - np.log(probability)
@@ -201,5 +201,7 @@ def test_a_query_without_features_or_history_tower_needs_neither(world):
 def test_a_corpus_loss_that_cannot_fit_is_refused():
     settings = worlds.settings(train={"batch_size": 1000})
     settings.check_fits(20)
-    with pytest.raises(ConfigError, match=r"train\.batch_size=1000 x data\.windows\.max_targets=4 .* in_batch"):
+    # 1,000 windows' masks of 7 bytes and 12 copies of 8 floats, each times 10 million.
+    with pytest.raises(ConfigError, match=r"about 69 GiB for train\.batch_size=1000 windows .* in_batch"):
         settings.check_fits(10_000_000)
+    worlds.settings(train={"batch_size": 64}).check_fits(10_000_000)

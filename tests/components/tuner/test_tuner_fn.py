@@ -10,6 +10,7 @@ from components.trainer.assembled import Assembled, Inputs
 from components.tuner import tuner_fn
 from shortlist import keys
 from shortlist.config import types
+from shortlist.errors import ConfigError
 from tests.components.trainer import world as worlds
 
 _RATE = "train.learning_rate"
@@ -43,6 +44,13 @@ def test_a_trial_is_the_training_with_other_values(inputs, files, tmp_path):
     assert trial.epochs == history["epochs"] == 3
     # Checkpoints are gone, the log stays.
     assert sorted(path.name for path in (tmp_path / "trial").iterdir()) == ["logs", "progress.jsonl"]
+
+
+def test_values_that_do_not_go_together_are_the_config_s_and_not_the_search_s_end(inputs, files, tmp_path):
+    # Both divide 8, the embedding's dimensions, at their ends; 3 does not.
+    values = {"model.query_tower.heads": 3}
+    with pytest.raises(ConfigError, match=r"query_tower\.heads=3 does not divide embedding_dim=8"):
+        tuner_fn.train_trial(worlds.settings(), 1, inputs, files, values, str(tmp_path), lambda: False)
 
 
 def test_a_trial_whose_time_is_over_ends_with_its_epoch(inputs, files, tmp_path):

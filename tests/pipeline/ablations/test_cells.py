@@ -114,6 +114,12 @@ def test_an_effect_is_that_of_having_the_part_whichever_recipe_has_it(rows, monk
     assert [row[0] for row in table.rows(told)] == ["b", "a", "d", "c"]
 
 
+def test_a_split_without_rows_is_refused_before_anything_is_trained(rows, monkeypatch, tmp_path):
+    monkeypatch.setattr(run.dataset, "query_ids", lambda files: np.array([], object))
+    with pytest.raises(BadInputError, match=r"the eval split of run run has none; use --split test"):
+        run.run(run.Plan([], (1,), "eval", None), rows, tmp_path, None)
+
+
 def _config(**data):
     file = {"path": "x.csv"}
     sections = {"interactions": file, "candidates": file, "schemas": "schemas", **data}
@@ -128,9 +134,10 @@ def latest(monkeypatch, tmp_path):
         def executions(run_id):
             [(state, deleted)] = [(state, deleted) for known, _, state, deleted in runs if known == run_id]
             artifact = types.SimpleNamespace(uri=str(tmp_path / run_id), deleted=deleted)
+            table = json.dumps({"columns": [{"type": "id"}, {"type": "subsecond" if run_id == "fine" else "order"}]})
             return [
-                types.SimpleNamespace(node=node, state=state, output=lambda _: artifact)
-                for node in ("Windows", "CandidatesGen", "Transform", "CandidateTransform")
+                types.SimpleNamespace(node=node, state=state, output=lambda _: artifact, properties={"table": table})
+                for node in ("InteractionsGen", "Windows", "CandidatesGen", "Transform", "CandidateTransform")
             ]
 
         records = [
@@ -139,7 +146,7 @@ def latest(monkeypatch, tmp_path):
         ]
         monkeypatch.setattr(windows.record, "records", lambda _: records)
         monkeypatch.setattr(windows.Store, "of", lambda _: types.SimpleNamespace(run_executions=executions))
-        return windows.latest(types.SimpleNamespace(has_metadata=True, root=tmp_path), config).run_id
+        return windows.latest(types.SimpleNamespace(has_metadata=True, root=tmp_path), config)
 
     return look
 
@@ -153,12 +160,17 @@ def test_only_a_run_of_the_same_rows_that_has_them_still_will_do(latest):
         ("cached", own, "CACHED", False),
         ("oldest", own, "COMPLETE", False),
     ]
-    assert latest(own, *runs) == "cached"
-    assert latest(other, *runs) == "of-other-data"
+    assert latest(own, *runs).run_id == "cached"
+    assert latest(other, *runs).run_id == "of-other-data"
     with pytest.raises(BadInputError, match="got none that got as far as its windows"):
         latest(own, *runs[:3])
 
 
 def test_what_is_in_no_window_does_not_matter(latest):
     gated = _config(gate={"schema_anomalies": "warn"})
-    assert latest(_config(), ("run", gated, "COMPLETE", False)) == "run"
+    assert latest(_config(), ("run", gated, "COMPLETE", False)).run_id == "run"
+
+
+def test_the_log_s_own_order_within_a_second_is_known(latest):
+    assert latest(_config(), ("fine", _config(), "COMPLETE", False)).tells_parts_of_seconds
+    assert not latest(_config(), ("run", _config(), "COMPLETE", False)).tells_parts_of_seconds

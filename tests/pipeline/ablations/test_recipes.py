@@ -48,6 +48,11 @@ def test_each_part_of_a_corpus_recipe_is_switched_alone():
     assert [recipe.name for recipe in own.variants if recipe.has_part] == ["temperature", "ties shuffled"]
 
 
+def test_an_order_within_a_second_is_not_shuffled():
+    [own, _] = recipes.groups(worlds.settings(), ties_have_order=True)
+    assert "ties shuffled" not in _changed(own)
+
+
 def test_parts_of_the_in_batch_loss_are_switched_in_an_in_batch_recipe():
     [_, in_batch] = recipes.groups(worlds.settings())
     assert in_batch.reference.settings.train.loss == types.InBatchLoss()
