@@ -14,7 +14,8 @@ from components.trainer import training
 from tests.components.trainer import world as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
-HISTORY_TOWER = {"query_tower": {"kind": "history", "dropout": 0.3}, "candidate_tower": {"dropout": 0.1}}
+# One block: most of the seconds here go into tracing it, four times.
+TOWERS = {"query_tower": {"kind": "history", "blocks": 1, "dropout": 0.3}, "candidate_tower": {"dropout": 0.1}}
 
 
 def _settings(loss, model):
@@ -24,8 +25,8 @@ def _settings(loss, model):
 
 
 CASES = {
-    "corpus": _settings({"kind": "corpus"}, HISTORY_TOWER),
-    "in_batch": _settings({"kind": "in_batch", "uniform_negatives": 5}, HISTORY_TOWER),
+    "corpus": _settings({"kind": "corpus"}, TOWERS),
+    "in_batch": _settings({"kind": "in_batch", "uniform_negatives": 5}, TOWERS),
 }
 
 
