@@ -1,8 +1,9 @@
 """How far Shortlist is ahead of its peers, and how sure that is.
 
 An interval has both kinds of noise: of the rows, by a paired bootstrap over queries, and of the seeds, whose spread is
-pooled over the contenders that ran several on a data set (`pipeline/ablations/effects.py`). A contender without a seed
-has none of the latter. One difference is of all seeds that the results hold of both, or is not told.
+pooled over those of the two alone (`pipeline/ablations/effects.py`), since contenders do not spread alike: iALS' seeds
+hardly do. Which ran one seed is taken to spread as the other, and who has no seed does not. One difference is of all seeds
+that the results hold of both, or is not told.
 """
 
 from __future__ import annotations
@@ -61,6 +62,6 @@ def _difference(
     whole: Mapping[str, Sequence[np.ndarray]], one: str, other: str, queries: np.ndarray, k: int
 ) -> dict[str, float]:
     rows = bootstrap.difference_of_top_k(whole[one], whole[other], queries, k)
-    seeded = {model: of_model for model, of_model in whole.items() if contenders.CONTENDERS[model].has_seed}
-    share = sum(1 / len(seeded[model]) for model in (one, other) if model in seeded)
-    return effects.with_seeds(rows, effects.seed_noise(list(seeded.values()), k), share)._asdict()
+    seeded = [whole[model] for model in (one, other) if contenders.CONTENDERS[model].has_seed]
+    share = sum(1 / len(seeds) for seeds in seeded)
+    return effects.with_seeds(rows, effects.seed_noise(seeded, k), share)._asdict()

@@ -26,23 +26,24 @@ Any value can be overridden on the command line: `shortlist run --set train.seed
 
 def render() -> str:
     """Returns the reference as Markdown, a table a section."""
-    parts = [_HEAD]
+    places: dict[type[types.Section], list[str]] = {}
     waiting: list[tuple[str, type[types.Section]]] = [("(top)", types.Config)]
-    done: set[type[types.Section]] = set()
     while waiting:
         key, section = waiting.pop(0)
-        if section in done:
+        met = section in places
+        places.setdefault(section, []).append(key)
+        if met:
             continue
-        done.add(section)
-        parts.append(_section(key, section))
         prefix = "" if key == "(top)" else f"{key}."
         for name, field in section.model_fields.items():
             for nested in _nested(field.annotation):
                 waiting.append((f"{prefix}{name}", nested))
-    return "\n".join(parts)
+    return "\n".join([_HEAD, *(_section(keys, section) for section, keys in places.items())])
 
 
-def _section(key: str, section: type[types.Section]) -> str:
+def _section(keys: list[str], section: type[types.Section]) -> str:
+    """Returns the table of a section, which may stand at several keys."""
+    key = ", ".join(dict.fromkeys(keys))
     tag = "engine" if "engine" in section.model_fields else "kind"
     kind = section.model_fields.get(tag)
     title = key if kind is None or kind.default is None or key == "index" else f"{key} with {tag}: {kind.default}"
@@ -103,8 +104,17 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
             kind = getattr(field.default, tag, None)
             if kind and kind != "auto":
                 return f"`{tag}: {kind}`"
-        return "its defaults"
+        return _own_values(field.default) or "its defaults"
     return f"`{'null' if field.default is None else field.default}`"
+
+
+def _own_values(section: types.Section) -> str:
+    """Returns what a section that is a default says beyond its own defaults; all of it where it has to say something."""
+    fields = type(section).model_fields
+    must = any(field.is_required() for field in fields.values())
+    values = {name: getattr(section, name) for name in fields}
+    plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
+    return ", ".join(f"`{name}: {plain[name]}`" for name in fields if must or values[name] != fields[name].default)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,15 @@ def test_who_has_no_seed_adds_no_noise_of_seeds():
     assert one["low"] == effects.with_seeds(rows, effects.seed_noise([given[1:]], 10), 1 / 2).low
 
 
+def test_others_seeds_say_nothing_of_the_noise_of_two():
+    records = [record("sasrec", 1), record("sasrec", 2), record("shortlist", 1), record("shortlist", 2)]
+    given = [hits(0.2, 1), hits(0.3, 2), hits(0.6, 3), hits(0.5, 4)]
+    alone = lead.differences(records, found_of(records, *given), QUERIES)
+    records += [record("ials", 1), record("ials", 2)]
+    beside = lead.differences(records, found_of(records, *given, hits(0.2, 5), hits(0.2, 5)), QUERIES)
+    assert [one for one in beside if one["against"] == "sasrec"] == alone
+
+
 def test_a_contender_that_lacks_the_ranks_of_one_seed_is_not_compared():
     records = [record("ease", 1), record("sasrec", 1), record("sasrec", 2), record("shortlist", 1)]
     found = found_of(records, *map(hits, (0.1, 0.2, 0.3, 0.5)))
