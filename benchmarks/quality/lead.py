@@ -2,8 +2,8 @@
 
 An interval has both kinds of noise: of the rows, by a paired bootstrap over queries, and of the seeds, whose spread is
 pooled over those of the two alone (`pipeline/ablations/effects.py`), since contenders do not spread alike: iALS' seeds
-hardly do. Which ran one seed is taken to spread as the other, and who has no seed does not. One difference is of all seeds
-that the results hold of both, or is not told.
+hardly do. Which ran one seed is taken to spread as the other, and who has no seed does not. One difference is of all
+seeds that the results hold of both, or is not told.
 """
 
 from __future__ import annotations

@@ -90,9 +90,9 @@ def run(
             log.everything_else_to(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
-            with terminal.status("Loading TFX (about half a minute) ...") as waiting:
+            with terminal.status("Loading TFX (half a minute the first time) ...") as waiting:
                 stack.enter_context(at_hand(checked.beam, workspace.root, waiting.update))
-                waiting.update("Loading TFX (about half a minute) ...")
+                waiting.update("Loading TFX (half a minute the first time) ...")
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(

@@ -109,7 +109,7 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
 
 
 def _own_values(section: types.Section) -> str:
-    """Returns what a section that is a default says beyond its own defaults; all of it where it has to say something."""
+    """Returns what a default section sets that is not its class's default; all of it where it must set something."""
     fields = type(section).model_fields
     must = any(field.is_required() for field in fields.values())
     values = {name: getattr(section, name) for name in fields}
