@@ -48,7 +48,7 @@ def test_sasrec_follows_the_products_dimensions(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "epochs"), [("movielens-100k", (24, 5)), ("movielens-1m", (16, 12)), ("online-retail", (12, 3))]
+    ("name", "epochs"), [("movielens-100k", (24, 8)), ("movielens-1m", (16, 12)), ("online-retail", (12, 3))]
 )
 def test_the_short_one_is_the_preset_but_for_its_epochs(name, epochs):
     config = load_config(split.RECIPES[name].config)
