@@ -98,7 +98,7 @@ def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: C
         tempfile.TemporaryDirectory() as folder,
         log.everything_else_to(pathlib.Path(folder) / "compile.log", verbose) as terminal,
     ):
-        with (console if console.stderr else terminal).status("Loading TFX (half a minute the first time) ..."):
+        with (console if console.stderr else terminal).status(log.LOADING_TFX):
             from pipeline.kubeflow import check, compiler
         package = compiler.compile_pipeline(config, unit, compared_with)
     private = [os.fspath(path) for path in (pathlib.Path.cwd(), pathlib.Path.home(), pathlib.Path(data_root(config)))]

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+LOADING_TFX = "Loading TFX (half a minute the first time) ..."
+"""What a command says while it imports TFX."""
+
 
 @contextlib.contextmanager
 def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:

@@ -42,7 +42,7 @@ def rehearse(
         log_path = stage.run_dir(run_id) / "run.log"
         console.print(f"Rehearsal {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
         with log.everything_else_to(log_path, verbose) as terminal:
-            with terminal.status("Loading TFX (half a minute the first time) ..."):
+            with terminal.status(log.LOADING_TFX):
                 from pipeline.kubeflow.rehearsal import run
             with progress.ProgressListener(terminal) as listener:
                 summary = run.rehearse(config, stage, run_id, data_root, listener, unit)

@@ -90,9 +90,9 @@ def run(
             log.everything_else_to(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
-            with terminal.status("Loading TFX (half a minute the first time) ...") as waiting:
+            with terminal.status(log.LOADING_TFX) as waiting:
                 stack.enter_context(at_hand(checked.beam, workspace.root, waiting.update))
-                waiting.update("Loading TFX (half a minute the first time) ...")
+                waiting.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(

@@ -43,7 +43,7 @@ def render() -> str:
 
 def _section(keys: list[str], section: type[types.Section]) -> str:
     """Returns the table of a section, which may stand at several keys."""
-    key = ", ".join(dict.fromkeys(keys))
+    key = ", ".join(keys)
     tag = "engine" if "engine" in section.model_fields else "kind"
     kind = section.model_fields.get(tag)
     title = key if kind is None or kind.default is None or key == "index" else f"{key} with {tag}: {kind.default}"
@@ -113,8 +113,7 @@ def _own_values(section: types.Section) -> str:
     fields = type(section).model_fields
     must = any(field.is_required() for field in fields.values())
     values = {name: getattr(section, name) for name in fields}
-    plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
-    return ", ".join(f"`{name}: {plain[name]}`" for name in fields if must or values[name] != fields[name].default)
+    return ", ".join(f"`{name}: {value}`" for name, value in values.items() if must or value != fields[name].default)
 
 
 if __name__ == "__main__":
