@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import http.client
 import os
 import pathlib
-import queue
 import ssl
 import threading
 import time
@@ -99,8 +99,9 @@ def _transfer(url: str, part: pathlib.Path, resumed: int, progress: Progress, li
         # S310: the address is pinned beside its checksum, no user's.
         response = _open(urllib.request.Request(url, headers=headers), limits.answer_seconds)  # noqa: S310
     except urllib.error.HTTPError as error:
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise SourceError(f"answered {error.code} {error.reason}") from None
+        with error:  # It is a response, and holds its connection.
+            if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise SourceError(f"answered {error.code} {error.reason}") from None
         return  # Nothing is left to send; the checksum tells whether `part` is the file.
     with response:
         continues = response.status == http.HTTPStatus.PARTIAL_CONTENT
@@ -150,24 +151,34 @@ def _open(request: urllib.request.Request, seconds: float) -> http.client.HTTPRe
 
     In a thread of its own: a socket's timeout bounds neither name resolution nor a host with many dead addresses.
     """
-    answers: queue.SimpleQueue[http.client.HTTPResponse | Exception] = queue.SimpleQueue()
+    answer: concurrent.futures.Future[http.client.HTTPResponse] = concurrent.futures.Future()
 
     def ask() -> None:
         try:
-            answers.put(urllib.request.urlopen(request, timeout=seconds, context=_tls()))  # noqa: S310
+            answer.set_result(urllib.request.urlopen(request, timeout=seconds, context=_tls()))  # noqa: S310
         except Exception as error:
-            answers.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True, name="shortlist-download").start()
     try:
-        answer = answers.get(timeout=seconds)
-    except queue.Empty:
+        error = answer.exception(timeout=seconds)
+    except concurrent.futures.TimeoutError:
+        answer.add_done_callback(_hang_up)
         raise SourceError(f"did not answer within {seconds:g} s") from None
-    if isinstance(answer, urllib.error.HTTPError):
-        raise answer
-    if isinstance(answer, Exception):
-        raise SourceError(f"cannot be reached ({_reason(answer)})")
-    return answer
+    if isinstance(error, urllib.error.HTTPError):
+        raise error
+    if error is not None:
+        raise SourceError(f"cannot be reached ({_reason(error)})")
+    return answer.result()
+
+
+def _hang_up(answer: concurrent.futures.Future[http.client.HTTPResponse]) -> None:
+    """Closes the connection of a host that answered after all."""
+    error = answer.exception()
+    if error is None:
+        answer.result().close()
+    elif isinstance(error, urllib.error.HTTPError):
+        error.close()
 
 
 def _tls() -> ssl.SSLContext:
@@ -186,6 +197,6 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
     return " ".join(str(reason).split()) or type(error).__name__

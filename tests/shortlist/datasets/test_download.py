@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import pathlib
 import re
 import socket
+import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -70,7 +76,9 @@ def test_a_server_without_ranges_starts_the_file_anew(server: FileServer, part: 
     assert part.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("stale", [b"x" * 1000, b"x" * len(CONTENT), CONTENT + b"x"])
+@pytest.mark.parametrize(
+    "stale", [b"x" * 1000, b"x" * len(CONTENT), CONTENT + b"x"], ids=["shorter", "as long", "longer"]
+)
 def test_a_part_of_something_else_is_thrown_away(server: FileServer, part: pathlib.Path, stale: bytes) -> None:
     part.write_bytes(stale)
     get(server.url(PATH), part)
@@ -94,6 +102,38 @@ def test_an_error_page_is_no_file(server: FileServer, part: pathlib.Path) -> Non
     with pytest.raises(SourceError, match="answered 404"):
         get(server.url("/files/b.zip"), part)
     assert not part.exists()
+
+
+@pytest.mark.parametrize("case", ["not found", "nothing left to send", "too late", "an error too late"])
+def test_no_connection_is_left_to_the_garbage_collector(
+    server: FileServer, part: pathlib.Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, path = Limits(), PATH if case in ("nothing left to send", "too late") else "/files/b.zip"
+    if case == "nothing left to send":
+        part.write_bytes(CONTENT)
+    if case.endswith("too late"):
+        limits = Limits(answer_seconds=0.2)
+        monkeypatch.setattr(urllib.request, "urlopen", _late(urllib.request.urlopen, 0.5))
+    gc.collect()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ResourceWarning)
+        with contextlib.suppress(SourceError):
+            get(server.url(path), part, limits=limits)
+        for thread in threading.enumerate():
+            if thread.name == "shortlist-download":
+                thread.join()
+        gc.collect()
+    assert [str(warning.message) for warning in found] == []
+
+
+def _late(urlopen: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    def open_late(*args: Any, **options: Any) -> Any:
+        try:
+            return urlopen(*args, **options)
+        finally:
+            time.sleep(seconds)
+
+    return open_late
 
 
 def test_a_silent_host_costs_five_seconds(part: pathlib.Path) -> None:
