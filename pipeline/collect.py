@@ -8,10 +8,11 @@ from typing import Any
 
 from tfx.utils import path_utils
 
+from components.answers.answers import FILE as ANSWERS_FILE
 from components.evaluator import verdict
 from components.table_example_gen.component import NODE_IDS
 from pipeline import tuned
-from pipeline.diagnosis import diagnose
+from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
 from shortlist.config import types
 from shortlist.findings import WARNINGS_PROPERTY
@@ -19,6 +20,7 @@ from shortlist.lineage import measured
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.model_files import TRAINED_FILE
 from shortlist.summary import (
+    Answers,
     Baselines,
     Blessing,
     DataSummary,
@@ -64,7 +66,8 @@ def collect(
     metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
     pushed = _pushed(_output(nodes, "Pusher", "pushed_model"))
     status, reasons = _status(nodes, blessing, pushed)
-    protocol, index = _protocol(config, windows), _index(_output(nodes, "Indexer", "model"))
+    protocol, answers = _protocol(config, windows), _answers(_output(nodes, "Answers", "answers"))
+    data = _data(nodes, windows)
     model = _output(nodes, "Trainer", "model")
     training, tuning = _training(model), tuned.tuning(_output(nodes, "Tuner", "tuner_results"), model)
     trained = tuned.with_values(config, tuning.used) if tuning else config
@@ -74,17 +77,18 @@ def collect(
         status=status,
         reasons=reasons,
         warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows) + _warnings(judged),
-        advice=diagnose(trained, protocol, metrics, training, index),
+        advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
         protocol=protocol,
-        data=_data(nodes, windows),
+        data=data,
         metrics=metrics,
         baselines=baselines,
         blessing=blessing,
         refit=_refit(_output(nodes, "Refit", "model")),
-        index=index,
+        answers=answers,
+        index=_index(_output(nodes, "Indexer", "model")),
         pushed=pushed,
         tuning=tuning,
-        training=training,
+        training={name: value for name, value in training.items() if isinstance(value, int | float)},
         cached=[node for node, execution in nodes.items() if execution.state == "CACHED"],
         seconds=Seconds(total=round(total_seconds, 3), components=seconds),
         peak_rss_mb=peak_rss_mb,
@@ -179,6 +183,21 @@ def _refit(model: Artifact | None) -> Refit | None:
     return Refit(steps=raw["steps"], targets=raw["targets"], seconds=raw["seconds"])
 
 
+def _answers(told: Artifact | None) -> Answers | None:
+    path = None if told is None else pathlib.Path(told.uri) / ANSWERS_FILE
+    if path is None or not path.exists():
+        return None
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    counts = raw["mean_train_count"]
+    shares = ("coverage_at_10", "overlap_at_10", "overlap_at_10_with_seen")
+    return Answers(
+        queries=raw["queries"],
+        **{name: round(raw[name], 4) for name in shares},
+        mean_train_count=round(counts["answers"], 2),
+        mean_train_count_of_targets=round(counts["targets"], 2),
+    )
+
+
 def _index(model: Artifact | None) -> IndexSummary | None:
     if model is None or "index" not in model.properties:
         return None
@@ -194,12 +213,12 @@ def _pushed(artifact: Artifact | None) -> Pushed | None:
     )
 
 
-def _training(model: Artifact | None) -> dict[str, float]:
+def _training(model: Artifact | None) -> dict[str, Any]:
     if model is None:
         return {}
     path = pathlib.Path(path_utils.serving_model_path(model.uri)) / TRAINED_FILE
-    train = json.loads(path.read_text(encoding="utf-8"))["train"]
-    return {name: value for name, value in train.items() if isinstance(value, int | float)}
+    train: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["train"]
+    return train
 
 
 def _status(nodes: dict[str, Execution], blessing: Blessing | None, pushed: Pushed | None) -> tuple[Status, list[str]]:

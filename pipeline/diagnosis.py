@@ -2,72 +2,103 @@
 
 from __future__ import annotations
 
+import dataclasses
+import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.evaluator import names
 from shortlist import keys
 from shortlist.config import types
 from shortlist.intervals import standard_error
-from shortlist.summary import IndexSummary, Metrics, Protocol
+from shortlist.summary import Answers, Baselines, DataSummary, Metrics, Protocol
 
-TOP_10 = names.top_k(10)
-POPULAR_10 = names.top_k(10, names.POPULARITY_FAMILY)
 FEW_NEGATIVES = 128
 MANY_UNSEEN = 0.5
 MANY_TIES = 0.9
 SAME_LIST = 0.8
 LITTLE_COVERAGE = 0.05
+DIVERGED = 0.1
+"""What share of the best eval NDCG has to be lost by the last epoch, while the loss fell."""
 NOISE = 2.0
 """Standard errors from which a difference is more than noise."""
+MOST_SLICES = 5
+"""So many slices are told of, those that are furthest behind."""
 # Below so many rows a slice's figures are noise.
 _LEAST_ROWS = 100
 # When a query is answered, nobody knows its target: by these slices nothing can be served.
 _OF_THE_TARGET = frozenset({keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE})
+_NDCG = names.ndcg()
 
 
-def diagnose(
-    config: types.Config,
-    protocol: Protocol | None,
-    metrics: Metrics | None,
-    training: dict[str, float],
-    index: IndexSummary | None,
-) -> list[str]:
-    """Returns a sentence for each weakness that the figures show.
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What a run measured, as far as it got: what it did not measure is None or empty."""
+
+    data: DataSummary | None = None
+    protocol: Protocol | None = None
+    """How it was measured."""
+    metrics: Metrics | None = None
+    """Overall and by slice."""
+    baselines: Baselines | None = None
+    log: Sequence[Mapping[str, Any]] = ()
+    """A line for each evaluation of the training: epoch, mean loss since the last one, metrics on eval."""
+    answers: Answers | None = None
+    """How varied the answers are."""
+
+
+def diagnose(config: types.Config, figures: Figures) -> list[str]:
+    """Returns a sentence for each weakness that the figures show, with what to do.
 
     Args:
-      config: What was run.
-      protocol: How it was measured; None where the run did not get so far, as for the others.
-      metrics: Overall and by slice.
-      training: `epochs` and `best_epoch` of the trained model.
-      index: With coverage and overlap of what is answered.
+      config: What was run, a search's values in it.
+      figures: What came of it.
     """
-    found = list(_of_training(config, training))
-    if protocol is not None:
-        found += _of_split(config, protocol)
-    if metrics is not None:
-        found += _of_slices(metrics)
-    if index is not None:
-        found += _of_answers(index)
+    found = list(_of_training(config, figures.log))
+    if figures.data is not None:
+        found += _of_batches(config, figures.data)
+    if figures.protocol is not None:
+        found += _of_split(config, figures.protocol)
+    if figures.metrics is not None and figures.baselines is not None:
+        found += _of_accuracy(config.evaluate.gate_k, figures.metrics, figures.baselines)
+    if figures.answers is not None:
+        found += _of_answers(figures.answers)
     return found
 
 
-def _of_training(config: types.Config, training: dict[str, float]) -> Iterator[str]:
-    epochs, best = training.get("epochs"), training.get("best_epoch")
-    compared = training.get("best_ndcg_at_10") is not None
-    if epochs and compared and best == epochs == config.train.epochs:
-        yield f"the last of {epochs:.0f} epochs was the best one: more train.epochs may do better"
-    if epochs and best and epochs >= 4 and best <= epochs / 3:
+def _of_training(config: types.Config, log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    diverged = next((line for line in log if not math.isfinite(line["loss"])), None)
+    if diverged is not None:
         yield (
-            f"epoch {best:.0f} of {epochs:.0f} was the best one, and eval got worse while train went on: raise "
-            "model.query_tower.dropout or train.weight_decay, or lower train.learning_rate"
+            f"the loss is not a number from epoch {diverged['epoch']} on, and nothing was learnt since: lower "
+            "train.learning_rate, or raise train.warmup_fraction"
         )
-    loss = config.train.loss
-    negatives = config.train.batch_size + getattr(loss, "uniform_negatives", 0)
-    if isinstance(loss, types.InBatchLoss) and negatives < FEW_NEGATIVES:
+        return
+    if not log or log[-1][_NDCG] is None:
+        return
+    # The first of equals.
+    best, last = max(log, key=lambda line: line[_NDCG]), log[-1]
+    if best is last and last["epoch"] == config.train.epochs:
+        yield f"the last of {last['epoch']} epochs was the best one: more train.epochs may do better"
+    if last["loss"] < best["loss"] and last[_NDCG] <= (1.0 - DIVERGED) * best[_NDCG]:
         yield (
-            f"a batch has {negatives} negatives, which is few: raise train.batch_size or "
+            f"train and eval diverge: from epoch {best['epoch']}, the best, to epoch {last['epoch']} the loss fell "
+            f"from {best['loss']:.3f} to {last['loss']:.3f} and {_NDCG} on eval from {best[_NDCG]:.4f} to "
+            f"{last[_NDCG]:.4f}; "
+            "raise model.query_tower.dropout or train.weight_decay, or lower train.learning_rate"
+        )
+
+
+def _of_batches(config: types.Config, data: DataSummary) -> Iterator[str]:
+    loss = config.train.loss
+    if not isinstance(loss, types.InBatchLoss):
+        return
+    # Of a batch's targets one is the row's own.
+    negatives = max(min(config.train.batch_size, data.rows["train"]) - 1, 0) + loss.uniform_negatives
+    if negatives < FEW_NEGATIVES:
+        yield (
+            f"a target has at most {negatives} negatives, which is few: raise train.batch_size or "
             "train.loss.uniform_negatives, or use train.loss.kind: corpus while the catalogue fits"
         )
 
@@ -77,7 +108,8 @@ def _of_split(config: types.Config, protocol: Protocol) -> Iterator[str]:
         remedy = (
             "the features tower knows nothing of them; use model.query_tower.kind: history"
             if isinstance(config.model.query_tower, types.FeaturesTower)
-            else "the figures are those of newcomers; leave_last_out measures those who return"
+            else "the slices by history_length say how much of a past they are asked with; leave_last_out measures "
+            "those who return"
         )
         yield f"{protocol.unseen_queries:.0%} of test rows belong to queries that train never saw: {remedy}"
     if protocol.tied_targets > MANY_TIES and protocol.split == "leave_last_out":
@@ -87,34 +119,53 @@ def _of_split(config: types.Config, protocol: Protocol) -> Iterator[str]:
         )
 
 
-def _of_slices(metrics: Metrics) -> Iterator[str]:
+def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines) -> Iterator[str]:
+    own, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
+    if own in metrics.overall and own in baselines.popularity:
+        # Popularity's are told under the model's names there.
+        overall = metrics.overall | {popular: baselines.popularity[own]}
+        if _behind(overall, own, popular) > NOISE:
+            yield (
+                f"on all {overall[names.EXAMPLE_COUNT]:,.0f} test rows the model's top_{k} {overall[own]:.4f} is below "
+                f"most popular's {overall[popular]:.4f}: it has not learnt, or learnt the wrong thing; look at how the "
+                "loss went, name features or use model.query_tower.kind: history, and try another train.learning_rate"
+            )
+    behind = []
     for entry in metrics.slices:
         told: Any = entry["metrics"]
         slice_keys: Any = entry["slice"]
-        if told["example_count"] < _LEAST_ROWS or TOP_10 not in told or _OF_THE_TARGET & slice_keys.keys():
+        if told[names.EXAMPLE_COUNT] < _LEAST_ROWS or own not in told or _OF_THE_TARGET & slice_keys.keys():
             continue
-        if told[POPULAR_10] - told[TOP_10] > NOISE * _standard_error(told):
-            where = ", ".join(f"{name} {value}" for name, value in slice_keys.items())
-            yield (
-                f"on the {told['example_count']:,.0f} test rows with {where} the model's top_10 {told[TOP_10]:.4f} is "
-                f"below most popular's {told[POPULAR_10]:.4f}: serve those by popularity, or give the towers features "
-                "that tell them apart"
-            )
-
-
-def _standard_error(told: Any) -> float:
-    """Returns that of the difference of a model's top_10 and most popular's, as if they were of different rows."""
-    return math.hypot(*(standard_error(told[name], told["example_count"]) for name in (TOP_10, POPULAR_10)))
-
-
-def _of_answers(index: IndexSummary) -> Iterator[str]:
-    if index.overlap_at_10 is not None and index.overlap_at_10 > SAME_LIST:
+        where = ", ".join(f"{name} {value}" for name, value in slice_keys.items())
+        behind.append((_behind(told, own, popular), where, told))
+    worst = heapq.nlargest(MOST_SLICES, (one for one in behind if one[0] > NOISE), key=lambda one: one[0])
+    for _, where, told in worst:
         yield (
-            f"two queries' top 10 share {index.overlap_at_10:.0%} on average: nearly everyone gets the same list; "
-            "check that histories and query features reach the model, and that the learning rate is not too high"
+            f"on the {told[names.EXAMPLE_COUNT]:,.0f} test rows with {where} the model's top_{k} {told[own]:.4f} is "
+            f"below most popular's {told[popular]:.4f}: serve those by popularity, or give the towers features that "
+            "tell them apart"
         )
-    elif index.coverage_at_10 is not None and index.coverage_at_10 < LITTLE_COVERAGE:
+    more = sum(one[0] > NOISE for one in behind) - len(worst)
+    if more:
+        yield f"{more} more slices are below most popular; the summary and the report have them all"
+
+
+def _behind(told: Mapping[str, float], own: str, popular: str) -> float:
+    """Returns how many standard errors the model is behind most popular, as if they were of different rows."""
+    errors = math.hypot(*(standard_error(told[name], told[names.EXAMPLE_COUNT]) for name in (own, popular)))
+    difference = told[popular] - told[own]
+    return difference / errors if errors else math.copysign(math.inf, difference) if difference else 0.0
+
+
+def _of_answers(answers: Answers) -> Iterator[str]:
+    if answers.overlap_at_10_with_seen > SAME_LIST:
         yield (
-            f"all test queries' top 10 together name {index.coverage_at_10:.1%} of the candidates that they could: add "
-            "candidate features, or raise train.loss.temperature"
+            f"before seen items are removed two queries' top 10 share {answers.overlap_at_10_with_seen:.0%} on "
+            "average: nearly everyone gets the same list; check that histories and query features reach the model, and "
+            "that the learning rate is not too high"
+        )
+    elif answers.coverage_at_10 < LITTLE_COVERAGE:
+        yield (
+            f"the top 10 of {answers.queries:,} test queries together name {answers.coverage_at_10:.1%} of the "
+            "candidates that they could: add candidate features, or raise train.loss.temperature"
         )

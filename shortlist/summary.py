@@ -84,6 +84,23 @@ class IndexSummary(Part):
     """What two test queries' top 10 share, on average."""
 
 
+class Answers(Part):
+    """How varied the measured model's top 10 of the test queries are, whether or not it was blessed."""
+
+    queries: int
+    """Distinct test queries that were asked, a sample of at most 2,000."""
+    coverage_at_10: float
+    """Distinct candidates in all answers, as a share of those that could be there."""
+    overlap_at_10: float
+    """What two queries' answers share, on average."""
+    overlap_at_10_with_seen: float
+    """The same before seen items are removed: 1 where there is one list for all."""
+    mean_train_count: float
+    """How often an average answer is a train target."""
+    mean_train_count_of_targets: float
+    """How often an average test target is one: popularity bias is the first beside the second."""
+
+
 class Trial(Part):
     """One set of values that was tried before training."""
 
@@ -179,6 +196,8 @@ class Summary(Part):
     refit: Refit | None = None
     """Set where the served model is not the measured one, but its recipe trained on everything; all metrics are the
     measured one's, which was trained on train alone."""
+    answers: Answers | None = None
+    """Null where the model could not be asked."""
     index: IndexSummary | None = None
     pushed: Pushed | None = None
     tuning: Tuning | None = None

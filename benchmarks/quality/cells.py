@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks import direct_runner
 from benchmarks.quality import contenders, environments, evaluate, exchange
 from benchmarks.quality import split as splits
+from components.evaluator import rank_metrics
 from shortlist import environment, fingerprints
 from shortlist.config import types
 
@@ -33,7 +34,10 @@ _PRODUCT_MODULES = (
     "components.trainer.executor",
     "components.transform.preprocessing",
     "components.windows.executor",
+    "components.table_example_gen.executor",
 )
+# What decides, whoever the contender is, what it reads and how it is ranked.
+_SHARED = tuple(pathlib.Path(str(module.__file__)) for module in (exchange, evaluate, rank_metrics))
 # Another process's share of all cores above which seconds say little.
 BUSY = 0.1
 _CHOSEN_BY = f"ndcg_{evaluate.NDCG_K}"
@@ -54,6 +58,8 @@ class Bench:
     labelled: splits.LabelledSplit
     folder: pathlib.Path
     """Cache of this data set."""
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Table name to the SHA-256 of its files, and that of the schemas: what Shortlist reads and the rows do not say."""
     grids: Mapping[str, list[exchange.Setting]] = dataclasses.field(default_factory=dict)
     """Contender to the settings to try, where they are not its own."""
 
@@ -86,15 +92,19 @@ def recipe(bench: Bench, model: str) -> str:
         "rows": bench.labelled.rows_sha256,
         "grid": grid,
         "lock": environments.lock_of(contender.environment),
-        # Comments and layout do not count.
-        "script": ast.dump(ast.parse(script.read_text(encoding="utf-8"))),
-        "evaluator": evaluate.VERSION,
+        "code": [_code(path) for path in (script, *_SHARED)],
     }
     if contender.script == contenders.SHORTLIST:
         del said["lock"]
         said["grid"] = [{name: setting[name] for name in ("data", "model", "train")} for setting in grid]
+        said["inputs"] = dict(bench.inputs)
         said["product"] = fingerprints.code_sha256(*_PRODUCT_MODULES)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _code(path: pathlib.Path) -> str:
+    """Returns a script as its syntax tree: comments and layout do not count."""
+    return ast.dump(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def cell_folder(bench: Bench, model: str, seed: int, recipe_sha256: str) -> pathlib.Path:

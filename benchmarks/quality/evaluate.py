@@ -12,8 +12,6 @@ import numpy as np
 from benchmarks.quality import exchange
 from components.evaluator import rank_metrics
 
-VERSION = 1
-"""Raise it when the same scores would give other ranks or metrics: every cell runs again."""
 KS = (1, 10, 100)
 NDCG_K = 10
 # Rows ranked at once: 256 x 4,000 candidates x a few bytes.

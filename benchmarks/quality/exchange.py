@@ -124,6 +124,8 @@ def read_split(folder: pathlib.Path) -> Split:
 def write(folder: pathlib.Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Writes arrays as plain bytes, with their types and shapes beside plain JSON; the JSON comes last."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Who is stopped from here on leaves arrays that nobody reads, not those of other facts.
+    (folder / "facts.json").unlink(missing_ok=True)
     described = {}
     for name, array in arrays.items():
         np.ascontiguousarray(array).tofile(folder / f"{name}.bin")

@@ -19,6 +19,7 @@ from matplotlib import pyplot
 _LOOKS = {
     "popularity": ("#000000", "x", "most popular"),
     "recent_popularity": ("#000000", "+", "most popular of late"),
+    "popularity_around": ("#000000", "1", "most popular around"),
     "item_knn": ("#56B4E9", "^", "item kNN"),
     "ease": ("#009E73", "s", "EASE"),
     "ials": ("#E69F00", "D", "iALS"),
@@ -30,7 +31,7 @@ _LOOKS = {
     "shortlist": ("#D55E00", "*", "Shortlist"),
 }
 # Markers without an inside.
-_LINES = ("x", "+")
+_LINES = ("x", "+", "1")
 # Popularity takes no time; a logarithmic axis has no zero.
 _LEAST_SECONDS = 0.01
 

@@ -76,8 +76,18 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
         sources = pinned_sources(config, workspace, data_dir.absolute(), unit)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         metadata.begin_run(run_id)
+
+        class Runner(LocalRunner):
+            """Trains whether or not the same was trained before: its seconds are to be those of now."""
+
+            def run_with_ir(self, pipeline: Any, run_options: Any = None) -> None:
+                for node in (node.pipeline_node for node in pipeline.nodes):
+                    if node.node_info.id == LAST_NODE:
+                        node.execution_options.caching_options.enable_cache = False
+                super().run_with_ir(pipeline, run_options)
+
         with contextlib.suppress(_Done):
-            runner = LocalRunner(run_id, _Until(LAST_NODE), metadata.connection())
+            runner = Runner(run_id, _Until(LAST_NODE), metadata.connection())
             runner.run(create_pipeline(config, sources, workspace))
         nodes = {execution.node: execution for execution in Store.of(workspace).run_executions(run_id)}
     model, windows = (nodes[node].output(name) for node, name in OUTPUTS.items())
@@ -118,22 +128,25 @@ def match(
     """Returns which of the split's rows each window is, int [n].
 
     Raises:
-      ValueError: They differ in a query, a target, or what was seen before.
+      ValueError: They differ in a query, a target, what was seen before, or the history's order.
     """
     rows = getattr(split, phase)
     query_number = {name.encode(): number for number, name in enumerate(query_ids)}
     candidate_number = {name.encode(): number for number, name in enumerate(candidate_ids)}
     history = split.history(phase)
-    seen = collections.defaultdict(set)
+    pasts = collections.defaultdict(list)
     for query, candidate in zip(history.query, history.candidate, strict=True):
-        seen[query].add(candidate)
+        pasts[query].append(candidate)
     place_of: dict[tuple[int, int], list[int]] = collections.defaultdict(list)
     for place, row in enumerate(zip(rows.query, rows.candidate, strict=True)):
         place_of[row].append(place)
     places = []
-    for query_id, target_id, seen_ids in _parsed(serialized):
+    for query_id, target_id, seen_ids, history_ids in _parsed(serialized):
         row = (query_number[query_id], candidate_number[target_id])
-        if not place_of[row] or {candidate_number[name] for name in seen_ids} != seen[row[0]]:
+        seen, latest = ([candidate_number[name] for name in ids] for ids in (seen_ids, history_ids))
+        past = pasts[row[0]]
+        is_past = set(seen) == set(past) and latest == past[len(past) - len(latest) :] and bool(latest) == bool(past)
+        if not place_of[row] or not is_past:
             raise ValueError(
                 f"the pipeline's {phase} row of query {query_id!r}, target {target_id!r} is not the split's"
             )
@@ -143,14 +156,14 @@ def match(
     return np.array(places, np.int64)
 
 
-def _parsed(serialized: list[bytes]) -> Iterator[tuple[bytes, bytes, list[bytes]]]:
+def _parsed(serialized: list[bytes]) -> Iterator[tuple[bytes, bytes, list[bytes], list[bytes]]]:
     import tensorflow as tf
 
     for record in serialized:
         feature = tf.train.Example.FromString(record).features.feature
-        values = {name: feature[name].bytes_list.value for name in (keys.QUERY_ID, keys.TARGET_IDS, keys.SEEN_IDS)}
-        [query_id], [target_id] = values[keys.QUERY_ID], values[keys.TARGET_IDS]
-        yield query_id, target_id, list(values[keys.SEEN_IDS])
+        names = (keys.QUERY_ID, keys.TARGET_IDS, keys.SEEN_IDS, keys.HISTORY_IDS)
+        [query_id], [target_id], seen_ids, history_ids = (list(feature[name].bytes_list.value) for name in names)
+        yield query_id, target_id, seen_ids, history_ids
 
 
 class _Done(Exception):

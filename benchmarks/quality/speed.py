@@ -69,7 +69,7 @@ def prepare(data_dir: pathlib.Path, folder: pathlib.Path) -> cells.Bench:
         table.to_csv(folder / path, index=False)
     sasrec = {**contenders.CONTENDERS[SASREC].grid(config)[0], "batch_size": BATCH, "stop_after": [EPOCHS]}
     labelled = split.split_tables(config.data, folder)
-    return cells.Bench(NAME, config, folder, labelled, folder / "cells", {SASREC: [sasrec]})
+    return cells.Bench(NAME, config, folder, labelled, folder / "cells", grids={SASREC: [sasrec]})
 
 
 def equal_config(config: types.Config, schemas: pathlib.Path) -> types.Config:

@@ -6,6 +6,8 @@ What stands in `answers.json`:
     broken              queries whose embedding is not finite, which were not asked
     corpus_size         candidates that could be answered
     coverage_at_10      see `components.indexer.variety`, as of `overlap_at_10`
+    overlap_at_10_with_seen
+                        the same of the answers before seen items are removed: 1 where there is one list for all
     never               candidates in no answer
     popularity          bucket (head, middle ...) to how many candidates, train targets, test targets and answers it has
     mean_train_count    how often an average answer, and an average test target, is a train target
@@ -13,7 +15,7 @@ What stands in `answers.json`:
     most, least         candidates in most and fewest answers, the latter by how popular they are in train
     examples            single queries with history, target, its rank and the answers; absent where they may not be told
 
-Answers are those of exact search, seen items excluded, as they would be served.
+Answers are those of exact search, seen items excluded, as they would be served, but where it says otherwise.
 """
 
 from __future__ import annotations
@@ -62,11 +64,16 @@ def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, r
     ids = model.candidate_ids.numpy()
     rows = {candidate: row for row, candidate in enumerate(ids)}
     excluded = [np.array([rows[item] for item in queries.seen_ids(row) if item in rows], np.int64) for row in asked]
-    answers, scores = best(embeddings[sound], model.candidate_embeddings.numpy(), excluded, WIDTH)
+    candidates = model.candidate_embeddings.numpy()
+    answers, scores = best(embeddings[sound], candidates, excluded, WIDTH)
+    with_seen, _ = best(embeddings[sound], candidates, [np.array([], np.int64)] * len(sound), WIDTH)
     targets = np.array([rows[item] for row in asked for item in row[keys.TARGET_IDS][:1] if item in rows], np.int64)
     counts, buckets = model.candidate_counts.numpy(), model.popularity.numpy()
     shown = np.bincount(answers[answers != NO_ROW], minlength=len(ids))
-    found = _overall(answers, shown, targets, counts, buckets) | {"broken": len(parsed) - len(sound)}
+    found = _overall(answers, shown, targets, counts, buckets) | {
+        "overlap_at_10_with_seen": variety.overlap(with_seen),
+        "broken": len(parsed) - len(sound),
+    }
     lists = _most_and_least(shown, counts)
     examples = []
     if report.examples:

@@ -40,17 +40,23 @@ class Newcomer:
     candidates_have_features: bool = True
     """Whether the model can tell candidates apart that train never met."""
 
-    def popular_share(self) -> float:
-        """Returns how many of the best K are among the K most popular, as a share of K.
+    @property
+    def k(self) -> int:
+        """How many answers are looked at: K, or as many candidates as are train targets at all where they are fewer."""
+        return min(K, int(np.count_nonzero(self.counts)))
 
-        Where fewer candidates than K are train targets at all, K is their number. All that are as popular as the K-th
-        are among them: which ones of equals come first says nothing.
+    @property
+    def popular(self) -> np.ndarray:
+        """[corpus], which candidates count as the `k` most popular.
+
+        All that are as popular as the k-th are among them: which ones of equals come first says nothing.
         """
-        k = min(K, int(np.count_nonzero(self.counts)))
-        if not k:
-            return 0.0
-        answer = np.argsort(-self.scores, kind="stable")[:k]
-        return float((self.counts[answer] >= np.sort(self.counts)[-k]).mean())
+        return self.counts >= (np.sort(self.counts)[-self.k] if self.k else np.inf)
+
+    def popular_share(self) -> float:
+        """Returns how many of the best `k` are popular, as a share of `k`; 0 where train has no targets."""
+        answer = np.argsort(-self.scores, kind="stable")[: self.k]
+        return float(self.popular[answer].mean()) if self.k else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,9 +132,14 @@ def _assess_unseen(
 def _assess_newcomer(newcomer: Newcomer, floor: types.Floor, findings: Findings) -> None:
     share, corpus_size = newcomer.popular_share(), len(newcomer.counts)
     findings.metrics[names.POPULAR_SHARE] = share
-    said = f"an empty history is answered with {share:.0%} of the {min(K, corpus_size):,} most popular candidates"
-    if 0.0 < corpus_size * floor.threshold <= K:
-        findings.skip(floor, f"{said}, and so would any {min(K, corpus_size)} of {corpus_size:,} on average")
+    said = f"an empty history is answered with {share:.0%} of the {newcomer.k:,} most popular candidates"
+    popular = int(newcomer.popular.sum())
+    if 0.0 < corpus_size * floor.threshold <= popular:
+        findings.skip(
+            floor,
+            f"{said}, and so would any {newcomer.k:,} of {corpus_size:,} on average: {popular:,} are as popular as the "
+            f"{newcomer.k:,}th",
+        )
     else:
         findings.judge(floor, share, f"{said}; at least {floor.threshold:.0%} is required", _NEWCOMER_REMEDY)
 

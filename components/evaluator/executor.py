@@ -54,22 +54,24 @@ class Executor(executor.Executor):
         evaluation.set_string_custom_property(METRICS, json.dumps(found["overall"], sort_keys=True))
         evaluation.set_string_custom_property(SLICES, json.dumps(found["slices"], sort_keys=True))
         evaluation.set_string_custom_property(BASELINE, json.dumps(found["baseline"], sort_keys=True))
-        reasons = found["validation"]["reasons"]
-        reasons += [
+        validation = found["validation"]
+        notes = [
             f"not compared with an earlier model: {_text(baseline, REASON)}"
             for baseline in baselines
             if baseline not in real and baseline.has_custom_property(REASON)
         ]
-        reasons += [
+        notes += [
             f"the latest blessed model faced today's catalogue, too: {_text(baseline, CATALOGUE_CHANGED)}"
             for baseline in real
             if baseline.has_custom_property(CATALOGUE_CHANGED)
         ]
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
-        blessing.set_string_custom_property(REASONS, json.dumps(reasons))
-        warnings = json.dumps(found["validation"]["warnings"], ensure_ascii=False)
+        # No reason to refuse a model: beside those that are, they would be read as one.
+        validation["reasons" if validation["blessed"] else "warnings"] += notes
+        blessing.set_string_custom_property(REASONS, json.dumps(validation["reasons"]))
+        warnings = json.dumps(validation["warnings"], ensure_ascii=False)
         blessing.set_string_custom_property(WARNINGS_PROPERTY, warnings)
-        if not found["validation"]["blessed"]:
+        if not validation["blessed"]:
             _refuse(blessing)
 
 

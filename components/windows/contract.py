@@ -8,7 +8,7 @@ import json
 from shortlist import keys
 from shortlist.config import types
 
-CONTRACT_VERSION = 1  # raise it when the same config would give other splits, histories or seen ids
+CONTRACT_VERSION = 2  # raise it when the same config would give other splits, histories or seen ids
 SPLITS = (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
 
 
@@ -20,8 +20,14 @@ class WindowsConfig(types.Section):
     max_interactions_per_query: int
     repeats: types.Repeats = "all"
 
+    columns: tuple[str | None, ...] = ()
+    """Where the log has its queries, candidates and times; only part of the fingerprint, as the next two."""
+
     filter: str | None = None
-    """Which rows of the log are there at all; only part of the fingerprint."""
+    """Which rows of the log are there at all."""
+
+    candidates_filter: str | None = None
+    """Which candidates are, without which a row is not."""
 
     no_targets: tuple[str, ...] = ()
     """How rows of weight 0 are told: the column, and its types that have this weight, or none where the column is the
@@ -40,18 +46,21 @@ class WindowsConfig(types.Section):
     @classmethod
     def of(cls, data: types.Data, everything_is_train: bool = False) -> WindowsConfig:
         """Returns the part of `data` that decides the windows."""
+        log = data.interactions
         return cls(
+            columns=(log.query_id, log.candidate_id, log.timestamp),
+            candidates_filter=data.candidates.filter,
             split=data.split,
             windows=data.windows,
             max_interactions_per_query=data.max_interactions_per_query,
-            repeats=data.interactions.repeats,
-            filter=data.interactions.filter,
-            no_targets=_no_targets(data.interactions.weight),
+            repeats=log.repeats,
+            filter=log.filter,
+            no_targets=_no_targets(log.weight),
             unknown_candidates=data.gate.unknown_candidates,
             tied_targets=data.gate.tied_targets,
             isolated_times=data.gate.isolated_times,
             everything_is_train=everything_is_train,
-            has_timestamps=data.interactions.timestamp is not None,
+            has_timestamps=log.timestamp is not None,
         )
 
 
@@ -61,19 +70,24 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     Both are ranked on the same test rows anyway, the newer one's. What must not be
     is that the earlier one was trained on them, or tuned on an easier kind of row.
     Hence it covers all of the config that decides, from one and the same log, which
-    rows are held out: the split, the filter, the policy for repeats, which rows are
-    no targets, and how many of a query's rows are kept (the last ones kept may all
-    be one basket, or all of weight 0). It does not cover what decides something
+    rows are held out: the split, the columns that name and order them, the filters,
+    the policy for repeats, which rows are no targets, and how many of a query's
+    rows are kept (the last ones kept may all be one basket, or all of weight 0). It
+    does not cover what decides something
     else: positive weights (the loss), the windows' sizes (what a target may look
     back on), gates. Nor does it cover the log itself, since a model must be
     comparable with last week's: with the other splits, rows that come in later
     move no row from train into test. For split random they do, one more row moves
-    every cut: there it covers the interactions' content too.
+    every cut: there it covers the interactions' content too. Rows that go may, with
+    any split: without the candidates that left the catalogue, a query's last row is
+    an earlier one. `data.gate.unknown_candidates` bounds how many these are.
     """
     said: dict[str, object] = {
         "contract_version": CONTRACT_VERSION,
         "split": config.split.model_dump(mode="json"),
+        "columns": config.columns,
         "filter": config.filter,
+        "candidates_filter": config.candidates_filter,
         "repeats": config.repeats,
         "no_targets": config.no_targets,
         "max_interactions_per_query": config.max_interactions_per_query,

@@ -7,10 +7,11 @@ import pathlib
 from rich.console import Console
 from rich.table import Table
 
+from components.evaluator import names
 from shortlist.cli.plain import plain
-from shortlist.cli.slices import print_slices
+from shortlist.cli.slices import print_slices, reported_ks
 from shortlist.report import protocol as protocol_text
-from shortlist.summary import ENDED_BY, Status, Summary
+from shortlist.summary import ENDED_BY, Metrics, Status, Summary
 from shortlist.workspace import TUNED_FILE
 
 _HEADLINES = {
@@ -43,6 +44,7 @@ def print_summary(
     _print_metrics(summary, console)
     if summary.metrics is not None:
         print_slices(summary.metrics, console)
+    _print_answers(summary, console)
     _print_tuning(summary, summary_path, console)
     _print_verdict(summary, console)
     _print_next(summary, summary_path, config_path, console)
@@ -84,7 +86,7 @@ def _print_metrics(summary: Summary, console: Console) -> None:
     for title, _ in columns:
         table.add_column(title, justify="right")
         table.add_column("with seen", justify="right", style="dim")
-    for name, label in _metric_rows(own):
+    for name, label in _metric_rows(summary.metrics):
         cells = [_cell(values, suffixed) for _, values in columns for suffixed in (name, f"{name}_with_seen")]
         table.add_row(label, *cells)
     console.print()
@@ -92,14 +94,22 @@ def _print_metrics(summary: Summary, console: Console) -> None:
     console.print("[dim]seen items excluded; `with seen` leaves a query's past among the candidates[/]")
 
 
-def _metric_rows(metrics: dict[str, float]) -> list[tuple[str, str]]:
-    prefix, suffix = "factorized_top_k/top_", "_categorical_accuracy"
-    ks = sorted(
-        int(name.removeprefix(prefix).removesuffix(suffix))
-        for name in metrics
-        if name.startswith(prefix) and name.endswith(suffix)
+def _print_answers(summary: Summary, console: Console) -> None:
+    answers = summary.answers
+    if answers is None:
+        return
+    console.print()
+    console.print(
+        f"Answers   the top 10 of {answers.queries:,} test queries name {answers.coverage_at_10:.0%} of the candidates "
+        f"that they could; two of them share {answers.overlap_at_10:.0%}; an average answer has "
+        f"{answers.mean_train_count:,.0f} train interactions, an average target "
+        f"{answers.mean_train_count_of_targets:,.0f}"
     )
-    return [(f"{prefix}{k}{suffix}", f"top_{k}_categorical_accuracy") for k in ks] + [("ndcg_at_10", "ndcg_at_10")]
+
+
+def _metric_rows(metrics: Metrics) -> list[tuple[str, str]]:
+    tops = [names.top_k(k) for k in reported_ks(metrics)]
+    return [(name, name.partition("/")[2]) for name in tops] + [(names.ndcg(), names.ndcg())]
 
 
 def _cell(values: dict[str, float], name: str) -> str:

@@ -13,25 +13,33 @@ from shortlist.cli.plain import plain
 from shortlist.intervals import wilson
 from shortlist.summary import Metrics
 
-_TOP_10 = names.top_k(10)
-_POPULAR_10 = names.top_k(10, names.POPULARITY_FAMILY)
+_K = 10
 _MOST_VALUES = 5
 
 
+def reported_ks(metrics: Metrics) -> list[int]:
+    """Returns every K of which the model's top_K is told, in order."""
+    prefix, suffix = names.top_k(0).split("0")
+    found = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
+    return sorted(int(k) for k in found if k.isdigit())
+
+
 def print_slices(metrics: Metrics, console: Console) -> None:
-    """Prints a line a slice; nothing where every row is in the same one, or where top_10 was not asked for."""
-    families = _families(metrics)
-    if not families or _TOP_10 not in metrics.overall:
+    """Prints a line a slice, of top_10 or else of the least K there is; nothing where all rows are in the same one."""
+    families, ks = _families(metrics), reported_ks(metrics)
+    if not families or not ks:
         return
+    k = _K if _K in ks else ks[0]
+    own, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("top_10 by slice")
+    table.add_column(f"top_{k} by slice")
     for title in ("rows", "model", "95% (Wilson)", "most popular"):
         table.add_column(title, justify="right")
     for name, entries in families.items():
         for value, of_slice in entries[:_MOST_VALUES]:
-            low, high = wilson(of_slice[_TOP_10], of_slice["example_count"])
-            cells = [f"{of_slice['example_count']:,.0f}", f"{of_slice[_TOP_10]:.4f}", f"{low:.3f} to {high:.3f}"]
-            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[_POPULAR_10]:.4f}")
+            low, high = wilson(of_slice[own], of_slice["example_count"])
+            cells = [f"{of_slice['example_count']:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
+            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[popular]:.4f}")
     console.print()
     console.print(table)
     more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())

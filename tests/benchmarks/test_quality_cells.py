@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -41,6 +42,27 @@ def test_a_changed_preset_runs_shortlist_again_and_no_peer_that_does_not_depend_
     assert changed == SHORTLISTS
 
 
+def test_other_features_or_schemas_run_shortlist_again_and_no_peer(tmp_path):
+    tables, schemas = tmp_path / "tables", tmp_path / "schemas"
+    config = load_config(CONFIG, {"data.schemas": str(schemas)})
+    for table in config.data.tables.values():
+        (tables / table.path).parent.mkdir(parents=True, exist_ok=True)
+        (tables / table.path).write_text("as it was")
+    schemas.mkdir()
+    (schemas / "candidates.pbtxt").write_text("as it was")
+
+    def recipes() -> dict[str, str]:
+        place = dataclasses.replace(bench(tmp_path), inputs=run.inputs_sha256(config, tables))
+        return {model: cells.recipe(place, model) for model in contenders.CONTENDERS}
+
+    before = recipes()
+    for path in (tables / config.data.candidates.path, schemas / "candidates.pbtxt"):
+        path.write_text("changed")
+        after = recipes()
+        assert {model for model in before if after[model] != before[model]} == SHORTLISTS
+        before = after
+
+
 def test_sasrec_follows_the_products_dimensions(tmp_path):
     before, after = bench(tmp_path), bench(tmp_path, overrides={"model.embedding_dim": 32})
     changed = {model for model in contenders.CONTENDERS if cells.recipe(before, model) != cells.recipe(after, model)}
@@ -61,10 +83,10 @@ def test_the_short_one_is_the_preset_but_for_its_epochs(name, epochs):
 
 
 @pytest.mark.parametrize("name", ["movielens-1m", "online-retail"])
-def test_sasrec_has_as_many_epochs_as_the_preset_where_an_epoch_is_long(name):
+def test_sasrec_has_twice_as_many_epochs_as_the_preset_where_it_is_tried_with_one_setting(name):
     config = load_config(split.RECIPES[name].config)
     [setting] = contenders.CONTENDERS["sasrec"].grid(config)
-    assert setting["stop_after"][-1] == config.train.epochs
+    assert setting["stop_after"][-1] == 2 * config.train.epochs
 
 
 @pytest.mark.parametrize("model", sorted(SHORTLISTS))

@@ -34,6 +34,9 @@ def test_what_was_popular_of_late_ends_before_the_moment_of_the_query():
     assert twenty.score("eval").tolist() == [[1, 2, 0, 0], [1, 2, 1, 1]]
     # Of the queries that have a test row: 0 and 2.
     assert three.score("test").tolist() == [[0, 2, 1, 1], [0, 2, 0, 0]]
+    [around] = recent_popularity.fit(split, [{"days": 1, "around": True}], seed=1)
+    # Days 9 to 11 for the query of day 10, days 10 to 12 for that of day 11.
+    assert around.score("eval").tolist() == [[0, 2, 1, 1], [0, 0, 1, 1]]
 
 
 # Twins until eval: queries 0 and 1 took 0 and 1, 2 and 3 took 1 and 2. Nobody took 4 in train.

@@ -96,7 +96,12 @@ def test_windows_of_other_rows_are_refused(tmp_path):
     section = data("leave_last_out", "all")
     made = split.split_tables(section, tmp_path)
     [[window]] = windows_of(log, "abcd", section)["test"].values()
-    for wrong in (window._replace(seen_ids=window.seen_ids[1:]), window._replace(targets=window.history[:1])):
+    for wrong in (
+        window._replace(seen_ids=window.seen_ids[1:]),
+        window._replace(targets=window.history[:1]),
+        window._replace(history=window.history[::-1]),
+        window._replace(history=()),
+    ):
         with pytest.raises(ValueError, match="is not the split's"):
             shortlist.match(
                 [records.encode(b"1", wrong, None, {})], "test", made.split, made.query_ids, made.candidate_ids

@@ -60,6 +60,11 @@ def rejected_run(smoke, run_smoke):
     return run
 
 
+def test_a_refused_model_is_asked_for_answers_all_the_same(rejected_run):
+    assert rejected_run.summary.index is None
+    assert rejected_run.summary.answers.queries > 0
+
+
 @pytest.fixture
 def rejected(smoke, rejected_run, tmp_path):
     """A copy of the workspace, whose artifacts stay where they are."""

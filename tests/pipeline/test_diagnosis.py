@@ -6,12 +6,15 @@ import pathlib
 
 import pytest
 
-from pipeline.diagnosis import POPULAR_10, TOP_10, diagnose
+from components.evaluator import names
+from pipeline.diagnosis import Figures, diagnose
 from shortlist.config import load_config
-from shortlist.summary import IndexSummary, Metrics, Protocol
+from shortlist.summary import Answers, Baselines, DataSummary, Metrics, Protocol
 
 ROOT = pathlib.Path(__file__).parents[2]
 HISTORY, FEATURES = "movielens_100k", "movielens_100k_random"
+TOP_10, POPULAR_10 = names.top_k(10), names.top_k(10, names.POPULARITY_FAMILY)
+DATA = {"rows": {"train": 98_114, "eval": 943, "test": 943}, "queries": {}, "interactions": 0, "candidates": 0}
 PROTOCOL = {
     "split": "leave_last_out",
     "corpus_size": 1682,
@@ -19,42 +22,65 @@ PROTOCOL = {
     "repeat_targets": 0.0,
     "unseen_queries": 0.0,
 }
-INDEX = {"kind": "scann", "k": 100, "recall_at_k": 0.99, "p50_ms": 1.0, "p99_ms": 2.0}
-GOOD = {"coverage_at_10": 0.5, "overlap_at_10": 0.1}
+ANSWERS = {
+    **{"queries": 943, "coverage_at_10": 0.5, "overlap_at_10": 0.1, "overlap_at_10_with_seen": 0.15},
+    **{"mean_train_count": 160.0, "mean_train_count_of_targets": 170.0},
+}
 
 
-def told(preset=HISTORY, overrides=None, training=None, slices=(), index=GOOD, **protocol):
+def log(*lines):
+    """Lines of (epoch, loss, NDCG on eval)."""
+    return [{"epoch": epoch, "loss": loss, "ndcg_at_10": ndcg} for epoch, loss, ndcg in lines]
+
+
+GOOD_LOG = log((12, 4.2, 0.14), (18, 4.0, 0.16), (22, 3.9, 0.157), (24, 3.9, 0.158))
+
+
+def told(preset=HISTORY, overrides=None, lines=GOOD_LOG, own=0.24, slices=(), answers=None, train=98_114, **protocol):
     config = load_config(ROOT / "configs" / f"{preset}.yaml", overrides or {})
-    return diagnose(
-        config,
+    k = config.evaluate.gate_k
+    overall = {"example_count": 943.0, names.top_k(k): own}
+    figures = Figures(
+        DataSummary.model_validate(DATA | {"dropped": {}, "rows": DATA["rows"] | {"train": train}}),
         Protocol.model_validate(PROTOCOL | protocol),
-        Metrics(overall={}, slices=list(slices)),
-        {"best_ndcg_at_10": 0.1} | (training or {"epochs": 24.0, "best_epoch": 18.0}),
-        IndexSummary.model_validate(INDEX | index),
+        Metrics(overall=overall, slices=list(slices)),
+        Baselines(popularity={names.top_k(k): 0.084}),
+        lines,
+        Answers.model_validate(ANSWERS | (answers or {})),
     )
+    return diagnose(config, figures)
 
 
-def _slice(value, own, popular, rows=500, name="history_length"):
-    metrics = {"example_count": rows, TOP_10: own, POPULAR_10: popular}
+def _slice(value, own, popular, rows=500, name="history_length", k=10):
+    metrics = {"example_count": rows, names.top_k(k): own, names.top_k(k, names.POPULARITY_FAMILY): popular}
     return {"slice": {name: value}, "metrics": metrics}
 
 
 def test_a_good_run_is_told_nothing():
     assert told(slices=[_slice("1", 0.3, 0.2), _slice("0", 0.01, 0.0)]) == []
-    assert diagnose(load_config(ROOT / "configs" / "smoke.yaml"), None, None, {}, None) == []
+    assert diagnose(load_config(ROOT / "configs" / "smoke.yaml"), Figures()) == []
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
         (
-            {"training": {"epochs": 24.0, "best_epoch": 24.0}},
+            {"lines": log((12, 4.2, 0.14), (24, 3.9, 0.16))},
             "the last of 24 epochs was the best one: more train.epochs",
         ),
-        ({"training": {"epochs": 12.0, "best_epoch": 4.0}}, "epoch 4 of 12 was the best one, and eval got worse"),
+        (
+            {"lines": log((2, 5.0, 0.1), (10, 4.0, 0.16), (18, 3.0, 0.12))},
+            "from epoch 10, the best, to epoch 18 the loss fell from 4.000 to 3.000 and ndcg_at_10 on eval from 0.1600 "
+            "to 0.1200; raise model.query_tower.dropout",
+        ),
+        (
+            {"lines": log((2, 5.0, 0.1), (4, float("nan"), 0.0), (6, float("nan"), 0.0))},
+            "the loss is not a number from epoch 4 on, and nothing was learnt since: lower train.learning_rate",
+        ),
+        ({"own": 0.04}, "on all 943 test rows the model's top_10 0.0400 is below most popular's 0.0840: it has not"),
         (
             {"unseen_queries": 0.8},
-            "80% of test rows belong to queries that train never saw: the figures are those of new",
+            "80% of test rows belong to queries that train never saw: the slices by history_length say",
         ),
         ({"preset": FEATURES, "unseen_queries": 0.8}, "use model.query_tower.kind: history"),
         ({"tied_targets": 0.95}, "95% of test targets share their time with another row"),
@@ -62,11 +88,26 @@ def test_a_good_run_is_told_nothing():
             {"slices": [_slice("1", 0.1, 0.2)]},
             "on the 500 test rows with history_length 1 the model's top_10 0.1",
         ),
-        ({"index": {"coverage_at_10": 0.01, "overlap_at_10": 0.9}}, "two queries' top 10 share 90% on average"),
-        ({"index": {"coverage_at_10": 0.01, "overlap_at_10": 0.1}}, "together name 1.0% of the candidates"),
+        (
+            # Everyone has seen another part of the one list.
+            {"answers": {"coverage_at_10": 0.01, "overlap_at_10": 0.4, "overlap_at_10_with_seen": 0.9}},
+            "before seen items are removed two queries' top 10 share 90% on average: nearly everyone gets the same",
+        ),
+        ({"answers": {"coverage_at_10": 0.01}}, "top 10 of 943 test queries together name 1.0% of the candidates"),
         (
             {"overrides": {"train.loss": {"kind": "in_batch"}, "train.batch_size": 32}},
-            "a batch has 32 negatives, which is few: raise train.batch_size",
+            "a target has at most 31 negatives, which is few: raise train.batch_size",
+        ),
+        (
+            {"overrides": {"train.loss": {"kind": "in_batch"}, "train.batch_size": 1024}, "train": 90},
+            "a target has at most 89 negatives",
+        ),
+        (
+            {
+                "overrides": {"evaluate.ks": [20], "evaluate.gate_k": 20},
+                "slices": [_slice("1", 0.1, 0.2, k=20)],
+            },
+            "on the 500 test rows with history_length 1 the model's top_20 0.1",
         ),
     ],
 )
@@ -75,11 +116,34 @@ def test_each_weakness_with_its_remedy(given, sentence):
     assert sentence in advice
 
 
-def test_few_rows_and_early_stops_by_patience_say_nothing():
+def test_few_rows_noise_and_what_nobody_knows_say_nothing():
     assert told(slices=[_slice("1", 0.1, 0.2, rows=99)]) == []
     # 9 hits beside 10, and what nobody knows when a query is answered.
     assert told(slices=[_slice("1", 0.09, 0.10, rows=100)]) == []
     assert told(slices=[_slice("head", 0.1, 0.3, name="target_popularity")]) == []
     assert told(slices=[_slice("yes", 0.1, 0.3, name="target_seen_before")]) == []
-    # Patience ended it: its last epoch is no sign of more to come.
-    assert told(training={"epochs": 12.0, "best_epoch": 12.0}) == []
+    # Below by less than noise, over all rows.
+    assert told(own=0.08) == []
+    in_batch = {"overrides": {"train.loss": {"kind": "in_batch"}, "train.batch_size": 129}}
+    assert told(**in_batch) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Patience ended it: its last epoch is no sign of more to come.
+        log((10, 4.2, 0.14), (12, 4.0, 0.16)),
+        # A plateau, a loss that did not fall, and a split without eval rows.
+        log((2, 4.2, 0.16), (12, 4.0, 0.15)),
+        log((2, 4.2, 0.16), (12, 4.3, 0.12)),
+        log((2, 4.2, None), (12, 4.0, None)),
+    ],
+)
+def test_what_is_no_divergence(lines):
+    assert told(lines=lines) == []
+
+
+def test_of_many_slices_the_worst_are_told():
+    *first, last = told(slices=[_slice(str(share), share / 100, 0.4) for share in range(10, 18)])
+    assert [advice.partition("history_length ")[2][:2] for advice in first] == ["10", "11", "12", "13", "14"]
+    assert last == "3 more slices are below most popular; the summary and the report have them all"

@@ -98,7 +98,7 @@ def test_the_summary_is_the_frozen_contract(smoke):
             "seconds",
             "peak_rss_mb",
         ),
-        *("node_peaks_mb", "refit"),
+        *("node_peaks_mb", "refit", "answers"),
         "fingerprints",
     }
     assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}
@@ -107,6 +107,8 @@ def test_the_summary_is_the_frozen_contract(smoke):
     }
     assert 0 < raw["index"]["coverage_at_10"] <= 1
     assert 0 <= raw["index"]["overlap_at_10"] < 1
+    assert 0 <= raw["answers"]["overlap_at_10"] <= raw["answers"]["overlap_at_10_with_seen"] <= 1
+    assert 0 < raw["answers"]["coverage_at_10"] <= 1
     by_slice = collections.Counter(name for entry in raw["metrics"]["slices"] for name in entry["slice"])
     assert by_slice.keys() == {"history_length", "target_popularity", "target_seen_before"}
     for name in by_slice:

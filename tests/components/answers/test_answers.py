@@ -79,6 +79,8 @@ def test_counts_are_of_the_queries_that_could_be_asked(folders):
     assert found["coverage_at_10"] == 1.0
     # b, c and d are each in both answers: 3 of 10 places.
     assert found["overlap_at_10"] == pytest.approx(0.3)
+    # Everyone gets a b c d, before ann's a is left out.
+    assert found["overlap_at_10_with_seen"] == pytest.approx(0.4)
     # 7 of 12 train targets are a's, which is head alone; c begins at 7 of 12, in the second third; b at 10.
     by_bucket = {row.pop("bucket"): row for row in found["popularity"]}
     assert [by_bucket[name]["answers"] for name in slices.POPULARITIES] == [1, 2, 2, 2]

@@ -14,6 +14,7 @@ from components.baseline.component import Baseline, latest_other_blessed_model
 from components.baseline.strategy import LatestOtherBlessedModelStrategy
 from components.evaluator.component import RankEvaluator
 from shortlist.config.types import Evaluate
+from shortlist.findings import WARNINGS_PROPERTY
 from tests.components.baseline import fake_nodes
 from tests.components.evaluator import fakes
 
@@ -141,6 +142,13 @@ def test_a_model_meets_its_predecessors(runs):
     assert moved["BlessedModel"][1]["model"].id == better["Trainer"][1]["model"].id
     assert_skipped(moved, differs)
     assert_blessed(moved, True, lift.format(0.12, "1.2"), f"not compared with an earlier model: {differs}")
+
+    # That nobody stood against it is no reason why it was refused.
+    refused = runs.run(shift=5)
+    assert_skipped(refused, differs)
+    assert_blessed(refused, False, lift.format(0.1, "1"))
+    warnings = refused["Evaluator"][1]["blessing"].custom_properties[WARNINGS_PROPERTY].string_value
+    assert json.loads(warnings) == [f"not compared with an earlier model: {differs}"]
 
 
 def model(artifact_id, uri=""):

@@ -55,6 +55,17 @@ def test_candidates_as_popular_as_the_hundredth_are_popular_too():
     assert newcomer(np.arange(200), counts).popular_share() == 1.0
 
 
+def test_where_half_of_all_are_as_popular_as_the_hundredth_any_answer_would_pass():
+    # Of 2,000 candidates 40 are met twice and 1,000 once: an answer of those is no better than any.
+    counts = np.array([2] * 40 + [1] * 1_000 + [0] * 960)
+    found = cold_start.assess([], newcomer(np.arange(2_000) == 1_500, counts), ColdStart())
+    assert found.failed == []
+    assert "so would any 100 of 2,000 on average: 1,040 are as popular as the 100th" in found.told[-1]
+    # With 900 of them it is a gate again.
+    fewer = np.array([2] * 40 + [1] * 900 + [0] * 1_060)
+    assert len(cold_start.assess([], newcomer(-fewer, fewer), ColdStart()).failed) == 1
+
+
 def test_in_a_small_corpus_the_answer_is_all_of_it():
     # Two candidates are popular at all: one of the best two is.
     assert newcomer([1, 2, 3], [3, 0, 1]).popular_share() == 0.5

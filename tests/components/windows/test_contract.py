@@ -6,11 +6,17 @@ from components.windows.contract import WindowsConfig, split_fingerprint
 from shortlist.config import types
 
 
-def data(split: types.Split | None = None, gate: types.Gate | None = None, cap: int = 100, **log: object) -> types.Data:
+def data(
+    split: types.Split | None = None,
+    gate: types.Gate | None = None,
+    cap: int = 100,
+    kept: str | None = None,
+    **log: object,
+) -> types.Data:
     return types.Data.model_validate(
         {
             "interactions": {"path": "log.csv", **log},
-            "candidates": {"path": "items.csv"},
+            "candidates": {"path": "items.csv", "filter": kept},
             "schemas": "schemas",
             "max_interactions_per_query": cap,
             **({"split": split} if split else {}),
@@ -28,7 +34,11 @@ def fingerprint(of: types.Data, content: str = "a") -> str:
     [
         data(split=types.LeaveLastBasket()),
         data(split=types.Temporal(eval_from=1, test_from=2)),
+        data(timestamp="shipped_at"),
+        data(query_id="household"),
+        data(candidate_id="article"),
         data(filter="rating >= 4"),
+        data(kept="in_stock == 1"),
         data(repeats="first"),
         data(cap=99),
         data(weight={"column": "weight"}),  # any row may have weight 0

@@ -120,3 +120,26 @@ def test_a_refit_says_whose_the_figures_are():
     assert "trained again on all 100,000 interactions, eval and test included, for 4,200 steps" in line
     assert line.endswith("all figures are those of the model that was trained on train alone")
     assert "Refit" not in printed()
+
+
+def test_how_varied_the_answers_are_is_told_blessed_or_not():
+    answers = {"queries": 943, "coverage_at_10": 0.451, "overlap_at_10": 0.093, "overlap_at_10_with_seen": 0.12}
+    text = printed(answers={**answers, "mean_train_count": 168.2, "mean_train_count_of_targets": 169.9})
+    assert (
+        "Answers   the top 10 of 943 test queries name 45% of the candidates that they could; two of them share 9%; an "
+        "average answer has 168 train interactions, an average target 170"
+    ) in text
+    assert "Answers" not in printed()
+
+
+def test_slices_are_told_at_the_least_k_where_10_is_not_among_them():
+    def of_slice(value, rows):
+        shares = {"factorized_top_k/top_20_categorical_accuracy": 0.25, "popularity/top_20_categorical_accuracy": 0.125}
+        return {"slice": {"history_length": value}, "metrics": {"example_count": rows, **shares}}
+
+    overall = {"factorized_top_k/top_20_categorical_accuracy": 0.25, "ndcg_at_10": 0.1, "example_count": 100.0}
+    metrics = {"overall": overall, "slices": [of_slice("1", 60.0), of_slice("2 to 5", 40.0)]}
+    text = printed(metrics=metrics, baselines={"popularity": overall})
+    assert "top_20 by slice" in text
+    [row] = [line for line in text.splitlines() if line.startswith("history_length: 1")]
+    assert row.split()[2:] == ["60", "0.2500", "0.158", "to", "0.372", "0.1250"]
