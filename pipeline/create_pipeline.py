@@ -171,6 +171,8 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
         evaluate=config.evaluate,
+        candidates=candidates.examples,
+        target_slices=config.target_slices,
     )
 
     # What it answers to test queries, blessed or not, for the report.

@@ -27,8 +27,6 @@ MOST_SLICES = 5
 """So many slices are told of, those that are furthest behind."""
 # Below so many rows a slice's figures are noise.
 _LEAST_ROWS = 100
-# When a query is answered, nobody knows its target: by these slices nothing can be served.
-_OF_THE_TARGET = frozenset({keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE})
 _NDCG = names.ndcg()
 
 
@@ -61,7 +59,9 @@ def diagnose(config: types.Config, figures: Figures) -> list[str]:
     if figures.protocol is not None:
         found += _of_split(config, figures.protocol)
     if figures.metrics is not None and figures.baselines is not None:
-        found += _of_accuracy(config.evaluate.gate_k, figures.metrics, figures.baselines)
+        # When a query is answered, nobody knows its target: by these slices nothing can be served.
+        of_the_target = frozenset({keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE, *config.target_slices})
+        found += _of_accuracy(config.evaluate.gate_k, figures.metrics, figures.baselines, of_the_target)
     if figures.answers is not None:
         found += _of_answers(figures.answers)
     return found
@@ -119,7 +119,7 @@ def _of_split(config: types.Config, protocol: Protocol) -> Iterator[str]:
         )
 
 
-def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines) -> Iterator[str]:
+def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: frozenset[str]) -> Iterator[str]:
     own, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
     if own in metrics.overall and own in baselines.popularity:
         # Popularity's are told under the model's names there.
@@ -134,7 +134,7 @@ def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines) -> Iterator[str
     for entry in metrics.slices:
         told: Any = entry["metrics"]
         slice_keys: Any = entry["slice"]
-        if told[names.EXAMPLE_COUNT] < _LEAST_ROWS or own not in told or _OF_THE_TARGET & slice_keys.keys():
+        if told[names.EXAMPLE_COUNT] < _LEAST_ROWS or own not in told or passed_over & slice_keys.keys():
             continue
         where = ", ".join(f"{name} {value}" for name, value in slice_keys.items())
         behind.append((_behind(told, own, popular), where, told))

@@ -45,6 +45,9 @@ HISTORY_LENGTH = "history_length"
 TARGET_POPULARITY = "target_popularity"
 TARGET_SEEN_BEFORE = "target_seen_before"
 
+# Before the name of a candidates' feature: the slice by the target's value of it.
+TARGET_FEATURE = "target_"
+
 # Splits.
 SPLIT_ALL = "all"
 SPLIT_TRAIN = "train"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from tfx import components as standard
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -14,13 +17,17 @@ from shortlist.config import types as config_types
 
 
 class RankEvaluatorSpec(component_spec.ComponentSpec):
-    """TFX's EvaluatorSpec with one more parameter."""
+    """TFX's EvaluatorSpec with two more parameters and one more input."""
 
     PARAMETERS = {
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
         executor.COLD_START: component_spec.ExecutionParameter(type=str),
+        executor.TARGET_SLICES: component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = standard_component_specs.EvaluatorSpec.INPUTS
+    INPUTS = {
+        **standard_component_specs.EvaluatorSpec.INPUTS,
+        executor.CANDIDATES: component_spec.ChannelParameter(type=standard_artifacts.Examples, optional=True),
+    }
     OUTPUTS = standard_component_specs.EvaluatorSpec.OUTPUTS
     TYPE_ANNOTATION = standard_component_specs.EvaluatorSpec.TYPE_ANNOTATION
 
@@ -41,6 +48,8 @@ class RankEvaluator(standard.Evaluator):
         baseline_model: types.BaseChannel,
         schema: types.BaseChannel,
         evaluate: config_types.Evaluate,
+        candidates: types.BaseChannel | None = None,
+        target_slices: Sequence[str] = (),
     ):
         """Wires the node.
 
@@ -50,6 +59,8 @@ class RankEvaluator(standard.Evaluator):
           baseline_model: The `Baseline` node's model; one marked as skipped is not compared with.
           schema: The windows' schema.
           evaluate: The metrics' K and the gates' bounds.
+          candidates: The flat catalogue, which is read only where there are target slices.
+          target_slices: Those of `evaluate.slices` that the catalogue has to tell.
         """
         code_sha256 = fingerprints.code_sha256(executor.__name__, tfma_metrics.__name__, extractors.__name__)
         # Not through TFX's constructor, which makes the standard specification.
@@ -64,6 +75,8 @@ class RankEvaluator(standard.Evaluator):
                 eval_config=eval_config.make_eval_config(evaluate, code_sha256),
                 module_path=extractors.__name__,
                 cold_start=evaluate.cold_start.model_dump_json(),
+                target_slices=json.dumps(list(target_slices)),
+                candidates=candidates if target_slices else None,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             ),

@@ -13,7 +13,8 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
 from components.baseline.compatibility import CATALOGUE_CHANGED, REASON, SKIPPED
-from components.evaluator import verdict
+from components.evaluator import targets, verdict
+from shortlist import keys
 from shortlist.config import types as config_types
 from shortlist.findings import WARNINGS_PROPERTY
 
@@ -21,6 +22,10 @@ REASONS = "reasons"
 """Custom property, str: JSON list of sentences on the blessing, why it was given or refused."""
 COLD_START = "cold_start"
 """Parameter, str: JSON of the config's `evaluate.cold_start`."""
+CANDIDATES = "candidates"
+"""Input: the flat catalogue, where rows are to be sliced by what it says of their targets."""
+TARGET_SLICES = "target_slices"
+"""Parameter, str: JSON list of these slices."""
 METRICS = "metrics"
 """Custom property of the evaluation, str: JSON of metric name to value over all test rows."""
 SLICES = "slices"
@@ -44,7 +49,12 @@ class Executor(executor.Executor):
         real = [baseline for baseline in baselines if _is_real(baseline)]
         if real:
             inputs[standard_component_specs.BASELINE_MODEL_KEY] = real
-        super().Do(inputs, output_dict, exec_properties)
+        catalogue = None
+        if candidates := inputs.pop(CANDIDATES, []):
+            folder = artifact_utils.get_split_uri(candidates, keys.SPLIT_ALL)
+            catalogue = targets.Catalogue(folder, tuple(json.loads(exec_properties[TARGET_SLICES])))
+        with targets.described_by(catalogue):
+            super().Do(inputs, output_dict, exec_properties)
 
         model = artifact_utils.get_single_instance(inputs[standard_component_specs.MODEL_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[standard_component_specs.EVALUATION_KEY])

@@ -1,4 +1,4 @@
-"""TFMA's extractors, and one of ours that has the slices found where there is a baseline."""
+"""TFMA's extractors, and ours: the target's features, the slices where there is a baseline, and a count of rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import apache_beam as beam
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 
+from components.evaluator import targets
 from shortlist import progress
 
 _STAGE = "KeySlicesByModel"
+_DESCRIBED = "AddTargetFeatures"
 _COUNTED = "CountRows"
 
 
@@ -21,7 +23,8 @@ def custom_extractors(
 
     The candidate alone has a preprocessing function, `slices`: a row is what the candidate says it is, and an older
     model may have none. Where one model of several has outputs, TFMA stores them without the model's name and
-    then looks for them by it. The extra stage puts the name there.
+    then looks for them by it. An extra stage puts the name there. Another one, within `targets.described_by`, says
+    what is known of the target.
 
     Args:
       eval_shared_model: One model, or a list with the baseline.
@@ -34,12 +37,16 @@ def custom_extractors(
         tensor_adapter_config=tensor_adapter_config,
     )
     extractors = [*extractors, tfma.extractors.Extractor(stage_name=_COUNTED, ptransform=beam.Map(_counted))]
-    if len(eval_config.model_specs) == 1:
-        return extractors
+    ours = []
+    catalogue = targets.asked()
+    if catalogue is not None:
+        transform = targets.AddTargetFeatures(catalogue)
+        ours.append(tfma.extractors.Extractor(stage_name=_DESCRIBED, ptransform=transform))
+    if len(eval_config.model_specs) > 1:
+        ours.append(tfma.extractors.Extractor(stage_name=_STAGE, ptransform=_KeyByModel(_sliced_by(eval_config))))
     names = [extractor.stage_name for extractor in extractors]
-    ours = tfma.extractors.Extractor(stage_name=_STAGE, ptransform=_KeyByModel(_sliced_by(eval_config)))
     place = names.index(tfma.extractors.SLICE_KEY_EXTRACTOR_STAGE_NAME)
-    return [*extractors[:place], ours, *extractors[place:]]
+    return [*extractors[:place], *ours, *extractors[place:]]
 
 
 def _counted(extracts: dict[str, Any]) -> dict[str, Any]:

@@ -567,8 +567,9 @@ class Evaluate(Section):
     cold_start: ColdStart = ColdStart()
 
     slices: tuple[str, ...] = ()
-    """Query features (category or multi_category) by whose values the metrics are told, too; those by history length
-    and by the target's popularity always are."""
+    """Features (category or multi_category) by whose values the metrics are told, too: `name` of the queries, or
+    `target_name` of the candidates, for what the target has; those by history length and by the target's popularity
+    always are."""
 
     @pydantic.model_validator(mode="after")
     def _gate_among_ks(self) -> Evaluate:
@@ -687,12 +688,22 @@ class Config(Section):
             )
         return self
 
+    @property
+    def target_slices(self) -> tuple[str, ...]:
+        """Those of `evaluate.slices` that are of the target."""
+        of_queries = self.data.queries.features if self.data.queries else {}
+        return tuple(name for name in self.evaluate.slices if name not in of_queries)
+
     def _check_slices(self) -> None:
-        features = self.data.queries.features if self.data.queries else {}
+        features = dict(self.data.queries.features) if self.data.queries else {}
+        for name, feature in self.data.candidates.features.items():
+            if keys.TARGET_FEATURE + name not in keys.RESERVED:
+                features.setdefault(keys.TARGET_FEATURE + name, feature)
         for name in self.evaluate.slices:
             if name not in features:
                 raise ValueError(
-                    f"evaluate.slices: {name!r} is no query feature; data.queries.features has {sorted(features)}"
+                    f"evaluate.slices: {name!r} is no feature that rows can be told by; data.queries.features and, "
+                    f"after {keys.TARGET_FEATURE!r}, data.candidates.features give {sorted(features)}"
                 )
             kind = features[name].type
             if kind not in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):

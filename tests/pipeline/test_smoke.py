@@ -110,8 +110,12 @@ def test_the_summary_is_the_frozen_contract(smoke):
     assert 0 <= raw["answers"]["overlap_at_10"] <= raw["answers"]["overlap_at_10_with_seen"] <= 1
     assert 0 < raw["answers"]["coverage_at_10"] <= 1
     by_slice = collections.Counter(name for entry in raw["metrics"]["slices"] for name in entry["slice"])
-    assert by_slice.keys() == {"history_length", "target_popularity", "target_seen_before"}
-    for name in by_slice:
+    asked_for = {"gender", "target_genres"}
+    assert by_slice.keys() == {"history_length", "target_popularity", "target_seen_before"} | asked_for
+    assert by_slice["gender"] == 2
+    # A film has several genres, some of them rare.
+    assert by_slice["target_genres"] > 10
+    for name in by_slice.keys() - {"target_genres"}:
         of_name = [entry["metrics"] for entry in raw["metrics"]["slices"] if name in entry["slice"]]
         assert sum(metrics["example_count"] for metrics in of_name) == raw["metrics"]["overall"]["example_count"]
     assert set(raw["pushed"]) == {"version", "path"}

@@ -100,15 +100,30 @@ def test_a_feature_may_not_be_called_like_a_slice_of_every_evaluation():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("height", r"evaluate\.slices: 'height' is no query feature; data\.queries\.features has \['age', 'job'\]"),
+        (
+            "height",
+            r"evaluate\.slices: 'height' is no feature that rows can be told by; data\.queries\.features and, after "
+            r"'target_', data\.candidates\.features give \['age', 'job', 'target_brand', 'target_price', "
+            r"'target_title'\]",
+        ),
+        ("target_price", r"evaluate\.slices: 'target_price' is of type numeric; expected category or multi_category"),
+        # What every evaluation is sliced by has this name.
+        ("target_popularity", r"evaluate\.slices: 'target_popularity' is no feature"),
         ("age", r"evaluate\.slices: 'age' is of type numeric; expected category or multi_category"),
     ],
 )
-def test_slices_are_query_features_whose_values_can_be_listed(name, sentence):
-    data = {**MINIMAL["data"], "queries": {"path": "q.csv", "features": {"age": "numeric", "job": "category"}}}
+def test_slices_are_features_whose_values_can_be_listed(name, sentence):
+    of_candidates = {"title": "text", "brand": "category", "price": "numeric", "popularity": "category"}
+    data = {
+        **MINIMAL["data"],
+        "queries": {"path": "q.csv", "features": {"age": "numeric", "job": "category"}},
+        "candidates": {**MINIMAL["data"]["candidates"], "features": of_candidates},
+    }
     with pytest.raises(ConfigError, match=sentence):
         parse_config(_with(data=data, evaluate={"slices": [name]}), "x.yaml")
-    assert parse_config(_with(data=data, evaluate={"slices": ["job"]}), "x.yaml").evaluate.slices == ("job",)
+    config = parse_config(_with(data=data, evaluate={"slices": ["job", "target_brand"]}), "x.yaml")
+    assert config.evaluate.slices == ("job", "target_brand")
+    assert config.target_slices == ("target_brand",)
 
 
 def test_candidates_without_id_and_features_are_refused():

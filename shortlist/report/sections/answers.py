@@ -40,6 +40,9 @@ def _figures(told: dict[str, Any]) -> Table:
     width, queries, corpus = told["width"], told["queries"], told["corpus_size"]
     mean = told["mean_train_count"]
     nameable = min(corpus, told["places"])
+    # An older version did not say it.
+    with_seen = told.get("overlap_at_10_with_seen")
+    one_list = "the same before seen items are removed; 100% is one list for all"
     return Table(
         "How varied the answers are",
         [Column("what", numeric=False), Column("value"), Column("of what", numeric=False)],
@@ -50,6 +53,7 @@ def _figures(told: dict[str, Any]) -> Table:
                 shown.percent(told["overlap_at_10"]),
                 f"of {width} answers are shared by two of {queries:,} queries on average",
             ],
+            *([] if with_seen is None else [["overlap with seen", shown.percent(with_seen), one_list]]),
             ["never recommended", shown.count(told["never"]), f"of {corpus:,} candidates"],
             [
                 "popularity of an answer",

@@ -14,7 +14,7 @@ OUTPUTS = (keys.RANK, keys.RANK_WITH_SEEN, keys.POPULARITY_RANK, keys.POPULARITY
 SCHEMA = windows_schema({"gender": schema_pb2.BYTES})
 
 
-def window(query_id, ranks, gender=None):
+def window(query_id, ranks, gender=None, target="e"):
     """A test window; its four ranks hide in `history_times`, where `FakeModel` finds them."""
 
     def strings(*values):
@@ -27,7 +27,7 @@ def window(query_id, ranks, gender=None):
         keys.QUERY_ID: strings(query_id),
         keys.HISTORY_IDS: strings("a", "b", "c", "d"),
         keys.HISTORY_TIMES: integers(*ranks),
-        keys.TARGET_IDS: strings("e"),
+        keys.TARGET_IDS: strings(target),
         keys.TARGET_TIMES: integers(5),
         keys.TARGET_WEIGHTS: tf.train.Feature(float_list=tf.train.FloatList(value=[1.0])),
         keys.SEEN_IDS: strings(),
@@ -42,6 +42,19 @@ def write_windows(windows, path):
     with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
         for serialized in windows:
             writer.write(serialized)
+
+
+def write_candidates(folder, genres):
+    """Writes flat candidates: id to what its genres are, of which there may be none."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(folder / "part.gz"), "GZIP") as writer:
+        for candidate, values in genres.items():
+            feature = {
+                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
+                for name, texts in ((keys.CANDIDATE_ID, [candidate]), ("genres", values), ("title", ["It"]))
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
 
 
 class FakeModel(tf.Module):

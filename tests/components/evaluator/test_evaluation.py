@@ -10,13 +10,13 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator import cold_start, eval_config, extractors, names, verdict
+from components.evaluator import cold_start, eval_config, extractors, names, targets, verdict
 from shortlist import progress
 from shortlist.config.types import Evaluate
 from tests.components.evaluator import fakes
 
 
-def evaluate(folder, windows, baseline_shift=None, slices=()):
+def evaluate(folder, windows, baseline_shift=None, slices=(), catalogue=None):
     """Runs TFMA like TFX's executor does and returns what is read back."""
     folder = pathlib.Path(folder)
     fakes.write_windows(windows, folder / "windows.gz")
@@ -30,10 +30,12 @@ def evaluate(folder, windows, baseline_shift=None, slices=()):
         path = str(model_uri / "Format-Serving")
         models.append(tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config))
     shared = models if has_baseline else models[0]
+    with targets.described_by(catalogue):
+        found = extractors.custom_extractors(shared, config)
     tfma.run_model_analysis(
         eval_shared_model=shared,
         eval_config=config,
-        extractors=extractors.custom_extractors(shared, config),
+        extractors=found,
         data_location=str(folder / "windows.gz"),
         schema=fakes.SCHEMA,
         output_path=str(folder / "evaluation"),
@@ -107,6 +109,27 @@ def test_slices_by_a_feature_equal_numpy(measured):
     for gender, metrics in by_gender.items():
         rows = measured.ranks[measured.genders == gender]
         assert metrics == pytest.approx(expected(rows), abs=1e-9)
+
+
+@pytest.mark.parametrize("baseline_shift", [None, 1])
+def test_slices_by_what_the_target_is_equal_numpy(tmp_path, baseline_shift):
+    genres = {"x": ["Drama", "War"], "y": ["Drama"], "z": [], "never": ["Noir"]}
+    fakes.write_candidates(tmp_path / "candidates", genres)
+    ranks = np.random.default_rng(1).integers(1, 60, size=(80, 4))
+    # "gone" has left the catalogue.
+    chosen = np.array(["x", "y", "z", "gone"] * 20)
+    windows = [fakes.window(f"q{i}", ranks[i].tolist(), target=target) for i, target in enumerate(chosen)]
+    catalogue = targets.Catalogue(str(tmp_path / "candidates"), ("target_genres",))
+    read = evaluate(tmp_path, windows, baseline_shift, ("target_genres",), catalogue)
+    found = {
+        entry["slice"]["target_genres"]: entry["metrics"]
+        for entry in read["slices"]
+        if "target_genres" in entry["slice"]
+    }
+    assert sorted(found) == ["Drama", "War"]
+    assert found["War"] == pytest.approx(expected(ranks[chosen == "x"]), abs=1e-9)
+    assert found["Drama"] == pytest.approx(expected(ranks[np.isin(chosen, ["x", "y"])]), abs=1e-9)
+    assert read["overall"] == pytest.approx(expected(ranks), abs=1e-9)
 
 
 def test_slices_that_the_model_tells_equal_numpy(measured):

@@ -86,7 +86,7 @@ def _answers() -> dict[str, object]:
     ]
     return {
         **{"queries": 10, "width": 10, "places": 100, "corpus_size": 40, "broken": 1, "never": 7},
-        **{"coverage_at_10": 0.825, "overlap_at_10": 0.1, "popularity": buckets},
+        **{"coverage_at_10": 0.825, "overlap_at_10": 0.1, "overlap_at_10_with_seen": 0.2, "popularity": buckets},
         "mean_train_count": {"answers": 30.5, "targets": 12.0},
         "concentration": {name: [place / 50 for place in range(51)] for name in ("answers", "train")},
         **{name: [alien | {"answers": 9, "train_count": 30}] for name in ("most", "least")},
