@@ -137,6 +137,7 @@ def _nodes() -> dict[str, Node]:
                 "schema": ("Windows", "schema"),
                 "model": model,
                 "baseline_model": ("Baseline", "model"),
+                "candidates": examples["candidates"],
             },
             {"evaluation": "ModelEvaluation", "blessing": "ModelBlessing"},
         ),
