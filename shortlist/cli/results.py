@@ -98,11 +98,9 @@ def _print_answers(summary: Summary, console: Console) -> None:
     answers = summary.answers
     if answers is None:
         return
-    console.print()
     console.print(
-        f"Answers   the top 10 of {answers.queries:,} test queries name {answers.coverage_at_10:.0%} of the candidates "
-        f"that they could; two of them share {answers.overlap_at_10:.0%}; an average answer has "
-        f"{answers.mean_train_count:,.0f} train interactions, an average target "
+        f"Answers   top 10 of {answers.queries:,} test queries: coverage {answers.coverage_at_10:.0%}, overlap of two "
+        f"{answers.overlap_at_10:.0%}, train interactions an answer {answers.mean_train_count:,.0f}, a target "
         f"{answers.mean_train_count_of_targets:,.0f}"
     )
 
@@ -168,9 +166,9 @@ def _print_verdict(summary: Summary, console: Console) -> None:
 def _print_next(
     summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
 ) -> None:
-    for name, file in (("Report", "report.html"), ("Log", "run.log")):
-        if summary_path.with_name(file).exists():
-            console.print(f"{name:<10}{summary_path.with_name(file)}", markup=False)
+    # Where the log is stands above.
+    if (report := summary_path.with_name("report.html")).exists():
+        console.print(f"Report    {report}", markup=False)
     if summary.pushed and config_path is not None:
         console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
         console.print(f"          .venv/bin/shortlist lineage --config {config_path}")

@@ -64,8 +64,8 @@ def run(
     if checked.data.source:
         data.fetch_with_progress(checked.data.source, console)
     report = preflight.check(checked, data_root)
-    if checked.data.interactions.timestamp and checked.data.interactions.timestamp_unit == "auto":
-        console.print(f"Times: {checked.data.interactions.timestamp} is read as {report.timestamp_unit}")
+    times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
+    guessed = f"{times} read as {report.timestamp_unit}; " if times and unit == "auto" else ""
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
@@ -84,7 +84,7 @@ def run(
         served_before = served.by_hand(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
-        console.print(f"Run {run_id} of {checked.name}; log: {log_path}", soft_wrap=True)
+        console.print(f"Run {run_id} of {checked.name}; {guessed}log: {log_path}", soft_wrap=True)
         with (
             _told_where(workspace.run_dir(run_id), console),
             log.everything_else_to(log_path, verbose) as terminal,

@@ -126,8 +126,8 @@ def test_how_varied_the_answers_are_is_told_blessed_or_not():
     answers = {"queries": 943, "coverage_at_10": 0.451, "overlap_at_10": 0.093, "overlap_at_10_with_seen": 0.12}
     text = printed(answers={**answers, "mean_train_count": 168.2, "mean_train_count_of_targets": 169.9})
     assert (
-        "Answers   the top 10 of 943 test queries name 45% of the candidates that they could; two of them share 9%; an "
-        "average answer has 168 train interactions, an average target 170"
+        "Answers   top 10 of 943 test queries: coverage 45%, overlap of two 9%, train interactions an answer 168, "
+        "a target 170\n"
     ) in text
     assert "Answers" not in printed()
 
