@@ -11,7 +11,6 @@ What was run before comes from the cache; interrupt it and start it again as you
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import pathlib
 import subprocess
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import cells, contenders, environments, lead, ranks, split, table
-from shortlist import datasets, table_fingerprints
+from shortlist import datasets, fingerprints, inputs, table_fingerprints
 from shortlist.config import load_config, types
 from shortlist.errors import DataError
 
@@ -98,11 +97,8 @@ def prepare(name: str, cache: pathlib.Path) -> cells.Bench | None:
 
 def inputs_sha256(config: types.Config, data_dir: pathlib.Path) -> dict[str, str]:
     """Returns the fingerprints of all that the product reads of a data set."""
-    folder = pathlib.Path(config.data.schemas)
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    return {**table_fingerprints.content_sha256(config, data_dir), "schemas": digest.hexdigest()}
+    schemas = fingerprints.content_sha256(inputs.find("*.pbtxt", config.data.schemas))
+    return {**table_fingerprints.content_sha256(config, data_dir), "schemas": schemas}
 
 
 def _cell(bench: cells.Bench, model: str, seed: int, fresh: bool) -> tuple[dict[str, Any], np.ndarray] | None:

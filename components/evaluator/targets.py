@@ -9,7 +9,7 @@ import contextlib
 import contextvars
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -21,7 +21,10 @@ from tensorflow_model_analysis import constants
 from shortlist import keys
 
 _BATCH = 4096
-_Described = dict[bytes, dict[str, np.ndarray]]
+
+
+class Described(dict[bytes, dict[str, np.ndarray]]):
+    """By candidate id the values of each slice; unlike a plain dict, what Beam can share within a process."""
 
 
 class Catalogue(NamedTuple):
@@ -51,7 +54,7 @@ def asked() -> Catalogue | None:
     return _ASKED.get()
 
 
-def read(catalogue: Catalogue) -> _Described:
+def read(catalogue: Catalogue) -> Described:
     """Returns by candidate id the values of each slice; what has none is not there.
 
     Args:
@@ -61,7 +64,7 @@ def read(catalogue: Catalogue) -> _Described:
     spec: dict[str, Any] = {column: tf.io.VarLenFeature(tf.string) for column in columns.values()}
     spec[keys.CANDIDATE_ID] = tf.io.FixedLenFeature([], tf.string)
     files = sorted(glob.glob(os.path.join(catalogue.candidates_dir, "*.gz")))
-    found: _Described = {}
+    found = Described()
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
         ids = parsed[keys.CANDIDATE_ID].numpy()
@@ -86,29 +89,17 @@ class AddTargetFeatures(beam.PTransform):
         return extracts | beam.ParDo(_AddFn(self._catalogue))
 
 
-class _Table:
-    """A weak reference to a dict is not to be had."""
-
-    def __init__(self, described: _Described) -> None:
-        self.described = described
-
-
 class _AddFn(beam.DoFn):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._shared = shared.Shared()
-        self._described: Mapping[bytes, dict[str, np.ndarray]] = {}
+        self._described = Described()
 
     def setup(self) -> None:
         # One for all threads of a process.
-        self._table = self._shared.acquire(lambda: _Table(read(self._catalogue)))
-        self._described = self._table.described
+        self._described = self._shared.acquire(lambda: read(self._catalogue))
 
     def process(self, extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
         features = extracts[constants.FEATURES_KEY]
-        [target] = _ids(features[keys.TARGET_IDS])
+        [target] = np.ravel(features[keys.TARGET_IDS])
         yield {**extracts, constants.FEATURES_KEY: {**features, **self._described.get(target, {})}}
-
-
-def _ids(value: Any) -> Sequence[bytes]:
-    return list(np.asarray(getattr(value, "values", value)).ravel())

@@ -123,6 +123,16 @@ def test_a_peer_is_run_ranked_kept_and_found_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".scratch"] == []
 
 
+def test_a_cell_whose_writing_was_broken_off_is_not_found(tmp_path):
+    place = bench(tmp_path)
+    cells.run(place, "popularity", 1)
+    folder = cells.cell_folder(place, "popularity", 1, cells.recipe(place, "popularity"))
+    # What cannot be written as bytes.
+    with pytest.raises(OSError, match="cannot write object arrays"):
+        exchange.write(folder, {"test": np.array([object()])}, {})
+    assert cells.find(place, "popularity", 1) is None
+
+
 def test_the_setting_is_chosen_on_eval(tmp_path):
     record, _ = cells.run(bench(tmp_path), "ease", 1)
     best = max(record["tried"], key=lambda trial: trial["eval"]["ndcg_10"])
