@@ -66,10 +66,11 @@ test-flink: .venv/.dev ## The same on Flink: FLINK_JAR=beam-runners-flink-1.18-j
 bench-quality: .venv/.runtime ## Puts Shortlist beside its peers, 20 minutes; BENCH_ARGS=--full for the whole table, hours
 	@.venv/bin/python -m benchmarks.quality.run $(BENCH_ARGS)
 
-lint: .venv/.dev ## Checks style, format and types
+lint: .venv/.dev ## Checks style, format, types and layers
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/python -m mypy
+	@.venv/bin/lint-imports --no-cache
 
 format: .venv/.dev ## Repairs what ruff can repair
 	@.venv/bin/ruff check --fix
@@ -88,7 +89,7 @@ audit: .venv/.runtime .tools/audit/.made ## Asks PyPI or OSV for the locked pack
 
 clean: ## Removes what make made (.venv, .tools, caches), never data or workspaces
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
-	@find shortlist components pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find cli shortlist components pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 FIRST_TIME := Installing the locked stack (about 1 GB to download and 3 GB on disk, once)
 LATER := Bringing .venv in line with the locks

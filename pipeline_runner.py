@@ -1,6 +1,6 @@
 """The entry point: `python pipeline_runner.py COMMAND`, the same as the `shortlist` script."""
 
-from shortlist.cli import main
+from cli import main
 
 if __name__ == "__main__":
     main()

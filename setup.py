@@ -35,13 +35,13 @@ setuptools.setup(
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
-        include=["shortlist", "shortlist.*", "components", "components.*", "pipeline", "pipeline.*"]
+        include=[pattern for name in ("cli", "components", "pipeline", "shortlist") for pattern in (name, f"{name}.*")]
     ),
     package_data={"shortlist.lineage.page": ["*.html", "*.css", "*.js"], "shortlist.report": ["templates/*"]},
     py_modules=["pipeline_runner"],
     install_requires=requirements("runtime"),
     extras_require={"kubeflow": requirements("kubeflow"), "dev": requirements("dev")},
-    entry_points={"console_scripts": ["shortlist=shortlist.cli:main"]},
+    entry_points={"console_scripts": ["shortlist=cli:main"]},
     classifiers=[
         "Intended Audience :: Developers",
         "Operating System :: POSIX :: Linux",

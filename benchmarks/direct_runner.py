@@ -103,7 +103,7 @@ def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
     from pipeline.create_pipeline import create_pipeline
     from pipeline.local_runner import LocalRunner
     from pipeline.run import pinned_sources
-    from shortlist.config import load_config
+    from shortlist.config.load import load_config
     from shortlist.lineage.database import database
     from shortlist.workspace import Workspace
 

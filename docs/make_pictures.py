@@ -17,13 +17,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from components.pusher import atomic
-from shortlist.cli import results
+from cli.output import results
 from shortlist.lineage import page as lineage_page
 from shortlist.lineage.serving import served
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
 from shortlist.report.write import write_report
+from shortlist.serving import versions
 from shortlist.summary import Summary, read_summary
 from shortlist.workspace import Workspace
 
@@ -63,7 +63,7 @@ def _take_pages(workspace: Workspace, run_id: str) -> None:
 
     store = Store.of(workspace)
     lineage = lineage_page.render(
-        workspace.name, trace_pushed(store), served(store, atomic.served_version(workspace.serving_dir))
+        workspace.name, trace_pushed(store), served(store, versions.served_version(workspace.serving_dir))
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lineage_path = pathlib.Path(folder, "lineage.html")

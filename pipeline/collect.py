@@ -14,7 +14,7 @@ from components.table_example_gen.component import NODE_IDS
 from pipeline import tuned
 from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
-from shortlist.config import types
+from shortlist.config.config import Config
 from shortlist.findings import WARNINGS_PROPERTY
 from shortlist.lineage import measured
 from shortlist.lineage.store import Artifact, Execution, Store
@@ -38,7 +38,7 @@ from shortlist.workspace import Workspace
 
 
 def collect(
-    config: types.Config,
+    config: Config,
     nodes: dict[str, Execution],
     run_id: str,
     data_sha256: dict[str, str],
@@ -120,7 +120,7 @@ def _stats(windows: Artifact) -> dict[str, Any]:
     return json.loads(str(windows.properties["stats"]))
 
 
-def _protocol(config: types.Config, windows: Artifact | None) -> Protocol | None:
+def _protocol(config: Config, windows: Artifact | None) -> Protocol | None:
     if windows is None:
         return None
     stats = _stats(windows)

@@ -22,15 +22,16 @@ from components.pusher.component import TwinPusher
 from components.refit.component import Refit
 from components.serving_check.component import ServingCheck
 from components.table_example_gen.component import TableExampleGen
-from components.table_example_gen.spec import Kind, Unit
 from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.tuner.component import RetrievalTuner
 from components.windows.component import Windows
-from pipeline.place import Brought, Place, Text, ThisMachine
+from pipeline.target import Brought, Place, Text, ThisMachine
 from shortlist import fingerprints
-from shortlist.config import types
+from shortlist.config.config import Config
+from shortlist.config.data import Table, TableName
 from shortlist.engines.arguments import beam_args
+from shortlist.tables.spec import Kind, Unit
 from shortlist.workspace import Workspace
 
 _PREPROCESSING = preprocessing.__name__
@@ -44,7 +45,7 @@ class Sources:
     """Where relative data paths start; may be a URI that Beam opens."""
     content_sha256: Mapping[str, Text]
     """Table name to the fingerprint of its files."""
-    schema_files: Mapping[types.TableName, pathlib.Path]
+    schema_files: Mapping[TableName, pathlib.Path]
     """Table name to its schema, at a path that changes with the content."""
     timestamp_unit: Unit
     """Of the interactions' timestamp, as the preflight found it."""
@@ -71,7 +72,7 @@ class _Final:
     blessing: channel.BaseChannel
 
 
-def create_pipeline(config: types.Config, sources: Sources, where: Workspace | Place) -> tfx_pipeline.Pipeline:
+def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) -> tfx_pipeline.Pipeline:
     """Returns the pipeline of a config; nothing is read or run yet.
 
     Args:
@@ -242,7 +243,7 @@ def create_pipeline(config: types.Config, sources: Sources, where: Workspace | P
     )
 
 
-def _checked_table(name: Kind, table: types.Table, sources: Sources, schemas: Brought) -> _CheckedTable:
+def _checked_table(name: Kind, table: Table, sources: Sources, schemas: Brought) -> _CheckedTable:
     prefix = name.capitalize()
     gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
     statistics = standard.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
@@ -259,7 +260,7 @@ def _checked_table(name: Kind, table: types.Table, sources: Sources, schemas: Br
 
 
 def _refitted(
-    config: types.Config,
+    config: Config,
     tables: dict[str, _CheckedTable],
     gate: DataGate,
     sources: Sources,
@@ -306,7 +307,7 @@ def _transform(
     examples: channel.BaseChannel,
     schema: channel.BaseChannel,
     function: str,
-    table: types.Table | None,
+    table: Table | None,
     analyze: str,
 ) -> standard.Transform:
     # Nothing is materialised: the trainer applies the graph itself, as the served model does.

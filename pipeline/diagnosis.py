@@ -8,10 +8,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.evaluator import names
 from shortlist import keys
-from shortlist.config import types
-from shortlist.intervals import standard_error
+from shortlist.config.config import Config
+from shortlist.config.losses import InBatchLoss
+from shortlist.config.model import FeaturesTowerSection
+from shortlist.metrics import names
+from shortlist.metrics.intervals import standard_error
 from shortlist.summary import Answers, Baselines, DataSummary, Metrics, Protocol
 
 FEW_NEGATIVES = 128
@@ -46,7 +48,7 @@ class Figures:
     """How varied the answers are."""
 
 
-def diagnose(config: types.Config, figures: Figures) -> list[str]:
+def diagnose(config: Config, figures: Figures) -> list[str]:
     """Returns a sentence for each weakness that the figures show, with what to do.
 
     Args:
@@ -67,7 +69,7 @@ def diagnose(config: types.Config, figures: Figures) -> list[str]:
     return found
 
 
-def _of_training(config: types.Config, log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _of_training(config: Config, log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     diverged = next((line for line in log if not math.isfinite(line["loss"])), None)
     if diverged is not None:
         yield (
@@ -90,9 +92,9 @@ def _of_training(config: types.Config, log: Sequence[Mapping[str, Any]]) -> Iter
         )
 
 
-def _of_batches(config: types.Config, data: DataSummary) -> Iterator[str]:
+def _of_batches(config: Config, data: DataSummary) -> Iterator[str]:
     loss = config.train.loss
-    if not isinstance(loss, types.InBatchLoss):
+    if not isinstance(loss, InBatchLoss):
         return
     # Of a batch's targets one is the row's own.
     negatives = max(min(config.train.batch_size, data.rows["train"]) - 1, 0) + loss.uniform_negatives
@@ -103,11 +105,11 @@ def _of_batches(config: types.Config, data: DataSummary) -> Iterator[str]:
         )
 
 
-def _of_split(config: types.Config, protocol: Protocol) -> Iterator[str]:
+def _of_split(config: Config, protocol: Protocol) -> Iterator[str]:
     if protocol.unseen_queries > MANY_UNSEEN:
         remedy = (
             "the features tower knows nothing of them; use model.query_tower.kind: history"
-            if isinstance(config.model.query_tower, types.FeaturesTower)
+            if isinstance(config.model.query_tower, FeaturesTowerSection)
             else "the slices by history_length say how much of a past they are asked with; leave_last_out measures "
             "those who return"
         )

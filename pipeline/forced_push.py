@@ -8,13 +8,14 @@ import pathlib
 from collections.abc import Callable
 
 from components.indexer import build, queries
-from components.pusher import atomic
 from components.serving_check import check
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.config import Config
+from shortlist.config.serving import Index
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.serving import versions
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 
@@ -38,7 +39,7 @@ class Forced:
     by: str
 
 
-def force_push(config: types.Config, workspace: Workspace, reason: str, tell: Callable[[str], None]) -> Forced:
+def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable[[str], None]) -> Forced:
     """Builds what is missing of the latest run's index, checks that it can be served, pushes it, and records all that.
 
     The caller holds the workspace. What was served stays until the new version arrives, and stays if it does not.
@@ -62,7 +63,7 @@ def force_push(config: types.Config, workspace: Workspace, reason: str, tell: Ca
         step.add({"overridden": json.dumps(overridden)})
         _check(run, index, tell)
         tell("Pushing ...")
-        version = atomic.push(
+        version = versions.push(
             index.model_dir,
             index.exact_dir,
             workspace.serving_dir,
@@ -194,7 +195,7 @@ def _build(run: _Run, book: journal.Journal, step: journal.Step, tell: Callable[
     report = build.build(
         windows_dir=run.output("Windows", "examples").uri,
         trained_dir=str(pathlib.Path(run.trained_model.uri, _SERVING)),
-        settings=types.Index.model_validate_json(str(run.nodes["Indexer"].properties["config"])),
+        settings=Index.model_validate_json(str(run.nodes["Indexer"].properties["config"])),
         model_dir=str(index.model_dir),
         exact_dir=str(index.exact_dir),
     )
@@ -209,7 +210,7 @@ def _check(run: _Run, index: _Index, tell: Callable[[str], None]) -> None:
     """Refuses what could not be served: such a model answers nobody, so that no reason can be good enough."""
     tell("Asking the model in a clean process (about half a minute) ...")
     for folder in (index.model_dir, index.exact_dir):
-        for name in atomic.missing_files(folder):
+        for name in versions.missing_files(folder):
             raise BadInputError(f"the model of run {run.run_id} is not complete: {folder / name} is gone")
     windows_dir = pathlib.Path(run.output("Windows", "examples").uri, f"Split-{keys.SPLIT_TEST}")
     windows = queries.sample_windows(str(windows_dir), _NUM_CHECK_QUERIES)

@@ -10,19 +10,21 @@ import time
 
 import yaml
 
-from components.table_example_gen.spec import Unit, table_spec
 from pipeline import collect, schemas, tuned
 from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
-from shortlist import memory, resources, stopping, table_fingerprints
-from shortlist.cause import first_cause
-from shortlist.config import types
+from shortlist.config.config import Config
+from shortlist.config.data import TableName
 from shortlist.errors import ResourceError, ShortlistError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
+from shortlist.process import memory, resources, stopping
+from shortlist.process.causes import first_cause
 from shortlist.report.write import write_report
 from shortlist.summary import Status, Summary, write_summary
+from shortlist.tables import content
+from shortlist.tables.spec import Unit, table_spec
 from shortlist.workspace import TUNED_FILE, Workspace
 
 
@@ -31,7 +33,7 @@ class RunFailed(ShortlistError):
 
 
 def run_pipeline(
-    config: types.Config,
+    config: Config,
     workspace: Workspace,
     run_id: str,
     data_root: pathlib.Path,
@@ -156,17 +158,17 @@ class _Timed(Listener):
 
 
 def pinned_sources(
-    config: types.Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
+    config: Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
 ) -> Sources:
     """Takes the fingerprints of all that the run is about to read."""
-    schema_files: dict[types.TableName, pathlib.Path] = {}
+    schema_files: dict[TableName, pathlib.Path] = {}
     for name, table in config.data.tables.items():
         spec = table_spec(name, table, timestamp_unit)
         schema_files[name] = schemas.stage(spec, config.data.schemas, workspace.root / "schemas")
-    content_sha256 = table_fingerprints.content_sha256(config, data_root)
+    content_sha256 = content.tables_sha256(config.data, data_root)
     return Sources(os.fspath(data_root), content_sha256, schema_files, timestamp_unit)
 
 
-def _write_config(config: types.Config, path: pathlib.Path) -> None:
+def _write_config(config: Config, path: pathlib.Path) -> None:
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     path.write_text(text, encoding="utf-8")

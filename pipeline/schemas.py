@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.table_example_gen.spec import TableSpec
 from shortlist import keys
 from shortlist.errors import ConfigError
+from shortlist.tables.spec import TableSpec
 
 # In every row with one value, where they are at all.
 _OWN_COLUMNS = {

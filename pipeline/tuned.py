@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from tfx.utils import path_utils
 
-from shortlist.config import space, types
+from shortlist.config import space
+from shortlist.config.config import Config
 from shortlist.config.tune import Value
 from shortlist.lineage.store import Artifact
 from shortlist.model_files import TRAINED_FILE, TRIALS_FILE
@@ -33,7 +34,7 @@ def tuning(results: Artifact | None, model: Artifact | None) -> Tuning | None:
     return found.model_copy(update={"used": {name: _at(trained, name) for name in found.winner.values}})
 
 
-def with_values(config: types.Config, values: Mapping[str, Value]) -> types.Config:
+def with_values(config: Config, values: Mapping[str, Value]) -> Config:
     """Returns a config with values of model and train in place of its own, and without a search for others."""
     changed = space.with_values({"model": config.model, "train": config.train}, values)
     return config.model_copy(update={**changed, "tune": config.tune.model_copy(update={"enabled": False})})

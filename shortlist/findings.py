@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from shortlist.config import types
+from shortlist.config.gate import Action
 
 WARNINGS_PROPERTY = "warnings"
 """Custom property of an artifact, str: JSON list of sentences that the summary repeats."""
@@ -18,7 +18,7 @@ class Findings:
     errors: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
 
-    def add(self, action: types.Action, sentence: str) -> None:
+    def add(self, action: Action, sentence: str) -> None:
         """Files a sentence under what its check's `action` says; with `ignore` it is forgotten."""
         if action == "error":
             self.errors.append(sentence)

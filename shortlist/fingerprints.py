@@ -1,14 +1,13 @@
-"""SHA-256 of what goes into a run: data, config, code. Equal fingerprints, equal inputs.
+"""Fingerprints of config and code: equal fingerprints, equal inputs.
 
-TFX's cache sees neither a file's content nor a module's source: these go into
-exec properties so that a change of either runs the node again.
+TFX's cache does not see a module's source. The fingerprint goes into an exec
+property, so that a change of the code runs the node again. Fingerprints of data
+are in `shortlist.tables.content`.
 """
 
 from __future__ import annotations
 
 import ast
-import concurrent.futures
-import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -18,33 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pydantic
 
-from shortlist.errors import DataError
-from shortlist.inputs import InputFile
-
 UNPINNED = "unpinned"
 """In place of a content's fingerprint: the run takes the files as it finds them, as a scheduled one must."""
 
 OUR_PACKAGES = ("components", "pipeline", "shortlist")
-
-_CHUNK_BYTES = 2**20
-# Threads that read and hash: Python lets go of its lock meanwhile.
-_READERS = 8
-
-
-def content_sha256(files: Sequence[InputFile]) -> str:
-    """Returns the SHA-256 of the names and bytes of files.
-
-    Names count, since they order rows that have the same time. Times of modification do not.
-
-    Args:
-      files: As `inputs.find` found them.
-
-    Raises:
-      DataError: A file cannot be read, or grew or shrank since it was found.
-    """
-    with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
-        digests = list(pool.map(_file_sha256, files))
-    return _combined([(file.name, digest) for file, digest in zip(files, digests, strict=True)])
 
 
 def config_sha256(config: pydantic.BaseModel) -> str:
@@ -57,8 +33,9 @@ def code_sha256(*module_names: str) -> str:
     """Returns the SHA-256 of the source of these modules and of all of ours that they import.
 
     Imports are found in the syntax tree, without importing anything, at any
-    depth: inside functions, relative, of a module out of a package. The result
-    does not depend on where the packages stand.
+    depth: inside functions, relative, of a module out of a package. Comments,
+    docstrings and layout do not count. The result does not depend on where the
+    packages stand.
 
     Args:
       module_names: Dotted names within our packages, `components.windows.executor`.
@@ -71,11 +48,41 @@ def code_sha256(*module_names: str) -> str:
 
 def code_sha256_under(roots: Mapping[str, pathlib.Path], *module_names: str) -> str:
     """Returns `code_sha256` for packages in given folders: top-level name to folder."""
+    sources = _closure(roots, module_names)
+    return combined((name, _meaning(sources[name])) for name in sorted(sources))
+
+
+def code_closure(*module_names: str) -> list[str]:
+    """Returns the sorted names of the modules that `code_sha256` covers.
+
+    Raises:
+      ValueError: No module of ours has that name.
+    """
+    return sorted(_closure(_roots(), module_names))
+
+
+def _closure(roots: Mapping[str, pathlib.Path], module_names: Sequence[str]) -> dict[str, bytes]:
     tree = _SourceTree(roots)
     for name in module_names:
         if not tree.is_module(name):
             raise ValueError(f"{name!r} is no module of {', '.join(sorted(roots))}")
-    return _combined(sorted(tree.closure(module_names).items()))
+    return tree.closure(module_names)
+
+
+@functools.lru_cache(maxsize=1024)
+def _meaning(source: bytes) -> bytes:
+    """Returns a module's syntax tree as text, without docstrings and positions."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            # A string that stands alone has no effect: a docstring, or the description of the field above it.
+            node.body = [child for child in body if not _is_text(child)]  # type: ignore[attr-defined]
+    return ast.dump(tree).encode("utf-8")
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 class _SourceTree:
@@ -148,29 +155,8 @@ def _roots() -> dict[str, pathlib.Path]:
     return roots
 
 
-def _file_sha256(file: InputFile) -> bytes:
-    digest = hashlib.sha256()
-    size = 0
-    buffer = bytearray(_CHUNK_BYTES)
-    view = memoryview(buffer)
-    try:
-        with contextlib.closing(file.open()) as opened:
-            while read := opened.readinto(buffer):  # type: ignore[attr-defined]
-                digest.update(view[:read])
-                size += read
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{file.name}: expected a readable file, got {reason}; check its permissions") from None
-    if size != file.size:
-        raise DataError(
-            f"{file.name}: expected the {file.size:,} bytes that it had a moment ago, got {size:,}; it is being "
-            "written: wait for it, or name the files that are done"
-        )
-    return digest.digest()
-
-
-def _combined(parts: Iterable[tuple[str, bytes]]) -> str:
-    """Returns one SHA-256 of named parts; lengths keep them apart."""
+def combined(parts: Iterable[tuple[str, bytes]]) -> str:
+    """Returns one SHA-256 of named parts, each preceded by its length."""
     digest = hashlib.sha256()
     for name, content in parts:
         for piece in (name.encode("utf-8"), content):

@@ -13,7 +13,7 @@ Read it in this order:
     contenders.py    who takes part, with which settings
     cells.py         one contender on one data set with one seed: run, or found in the cache
     table.py, plot.py
-    run.py           all of it; how sure a difference is, shortlist/bootstrap.py tells
+    run.py           all of it; how sure a difference is, shortlist/metrics/bootstrap.py tells
 
 docs/benchmarks.md says what the figures mean and what they do not.
 """

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from benchmarks.quality import exchange
-from shortlist.config import types
+from shortlist.config.config import Config
+from shortlist.config.model import HistoryTowerSection
 
 PRODUCT = "product"
 """The environment of Shortlist itself; any other is one of requirements/bench-*.txt."""
@@ -24,7 +25,7 @@ class Contender(NamedTuple):
     environment: str
     script: str
     """Module of `benchmarks.quality`."""
-    grid: Callable[[types.Config], list[exchange.Setting]]
+    grid: Callable[[Config], list[exchange.Setting]]
     """Returns the settings to try on a data set, given the product's preset for it."""
     has_seed: bool = True
     """False where a fit always gives the same model."""
@@ -35,38 +36,38 @@ def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
     return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
 
-def _recent_popularity(config: types.Config) -> list[exchange.Setting]:
+def _recent_popularity(config: Config) -> list[exchange.Setting]:
     """Returns the spans to count over; none where the times are no times."""
     if config.data.interactions.timestamp_unit == "order":
         return []
     return _product(days=(3, 7, 14, 30, 60, 120))
 
 
-def _popularity_around(config: types.Config) -> list[exchange.Setting]:
+def _popularity_around(config: Config) -> list[exchange.Setting]:
     return [{**setting, "around": True} for setting in _recent_popularity(config)]
 
 
-def _item_knn(config: types.Config) -> list[exchange.Setting]:
+def _item_knn(config: Config) -> list[exchange.Setting]:
     return _product(model=("item_knn",), K=(2, 3, 5, 10, 20, 50, 100, 200))
 
 
-def _ease(config: types.Config) -> list[exchange.Setting]:
+def _ease(config: Config) -> list[exchange.Setting]:
     return _product(l2=(50, 100, 200, 500, 1000, 2000))
 
 
-def _ials(config: types.Config) -> list[exchange.Setting]:
+def _ials(config: Config) -> list[exchange.Setting]:
     return _product(
         model=("ials",), factors=(64, 128, 256), alpha=(0.5, 1, 5), regularization=(1.0, 10.0, 100.0), iterations=(15,)
     )
 
 
-def _bpr(config: types.Config) -> list[exchange.Setting]:
+def _bpr(config: Config) -> list[exchange.Setting]:
     return _product(
         model=("bpr",), factors=(64,), learning_rate=(0.005, 0.01, 0.02), regularization=(0.01,), iterations=(50, 100)
     )
 
 
-def _sasrec(config: types.Config) -> list[exchange.Setting]:
+def _sasrec(config: Config) -> list[exchange.Setting]:
     """Returns trainings of the product's dimensions, blocks, heads and length.
 
     One with RecTools' own rate and batches, on MovieLens 100K alone, where the two are equally good, and one with the
@@ -74,7 +75,7 @@ def _sasrec(config: types.Config) -> list[exchange.Setting]:
     larger data sets for twice as many, since its rate does not fall and eval still rises after those.
     """
     tower = config.model.query_tower
-    if not isinstance(tower, types.HistoryTower):
+    if not isinstance(tower, HistoryTowerSection):
         raise ValueError(f"expected a preset with a history tower to take SASRec's size from, got {tower.kind}")
     size = {
         "n_blocks": tower.blocks,
@@ -90,7 +91,7 @@ def _sasrec(config: types.Config) -> list[exchange.Setting]:
     return [own_rate, small] if is_quick else [small]
 
 
-def _untimed(config: types.Config) -> list[exchange.Setting]:
+def _untimed(config: Config) -> list[exchange.Setting]:
     """Returns the preset without what it reads of times, but for their order; none where it reads nothing else."""
     tower = config.model.query_tower.model_copy(update={"time_intervals": False})
     model = config.model.model_copy(update={"query_tower": tower, "query_time": None})
@@ -99,7 +100,7 @@ def _untimed(config: types.Config) -> list[exchange.Setting]:
     return [config.model_copy(update={"model": model}).model_dump(mode="json")]
 
 
-def _short(config: types.Config) -> list[exchange.Setting]:
+def _short(config: Config) -> list[exchange.Setting]:
     """Returns the preset with as many epochs as take at most a third of SASRec's time."""
     epochs = round(config.train.epochs * _IN_A_THIRD_OF_SASRECS_TIME[config.name])
     update = {"epochs": epochs, "eval_every_epochs": epochs}

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.quality import contenders, ranks
 from pipeline.ablations import effects
-from shortlist import bootstrap
+from shortlist.metrics import bootstrap
 
 KS = (10, 100)
 OURS = ("shortlist", "shortlist_untimed", "shortlist_short")

@@ -20,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality import cells, contenders, environments, lead, ranks, split, table
-from shortlist import datasets, fingerprints, inputs, table_fingerprints
-from shortlist.config import load_config, types
+from benchmarks.quality import contenders, environments, lead, ranks, split, table, trials
+from shortlist import datasets
+from shortlist.config.config import Config
+from shortlist.config.load import load_config
 from shortlist.errors import DataError
+from shortlist.tables import content, inputs
 
 RESULTS = pathlib.Path("benchmarks/results")
 CACHE = pathlib.Path("workspaces/bench-quality")
@@ -77,7 +79,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def prepare(name: str, cache: pathlib.Path) -> cells.Bench | None:
+def prepare(name: str, cache: pathlib.Path) -> trials.Bench | None:
     """Returns a data set with its split; None, with a message, where its files are not to be had."""
     config = load_config(split.RECIPES[name].config)
     # Where SHORTLIST_DATA_DIR has some of the data sets only, `data` has the others.
@@ -92,24 +94,24 @@ def prepare(name: str, cache: pathlib.Path) -> cells.Bench | None:
             print(f"{name}: skipped, {error}", file=sys.stderr, flush=True)
             return None
     labelled = split.make(name, data_dir)
-    return cells.Bench(name, config, data_dir, labelled, cache / name, inputs_sha256(config, data_dir))
+    return trials.Bench(name, config, data_dir, labelled, cache / name, inputs_sha256(config, data_dir))
 
 
-def inputs_sha256(config: types.Config, data_dir: pathlib.Path) -> dict[str, str]:
+def inputs_sha256(config: Config, data_dir: pathlib.Path) -> dict[str, str]:
     """Returns the fingerprints of all that the product reads of a data set."""
-    schemas = fingerprints.content_sha256(inputs.find("*.pbtxt", config.data.schemas))
-    return {**table_fingerprints.content_sha256(config, data_dir), "schemas": schemas}
+    schemas = content.files_sha256(inputs.find("*.pbtxt", config.data.schemas))
+    return {**content.tables_sha256(config.data, data_dir), "schemas": schemas}
 
 
-def _cell(bench: cells.Bench, model: str, seed: int, fresh: bool) -> tuple[dict[str, Any], np.ndarray] | None:
+def _cell(bench: trials.Bench, model: str, seed: int, fresh: bool) -> tuple[dict[str, Any], np.ndarray] | None:
     """Returns a cell's record and ranks, None where it failed; says how it went."""
     what = f"{bench.name} {model} seed {seed}"
     try:
-        found = None if fresh else cells.find(bench, model, seed)
+        found = None if fresh else trials.find(bench, model, seed)
         if not found:
             print(f"{what} ...", flush=True)
-        record, of_rows = found or cells.run(bench, model, seed)
-    except (cells.CellFailedError, subprocess.CalledProcessError) as error:
+        record, of_rows = found or trials.run(bench, model, seed)
+    except (trials.CellFailedError, subprocess.CalledProcessError) as error:
         print(f"{what}: failed: {error}", file=sys.stderr, flush=True)
         return None
     how = "cached" if found else f"training {record['train_seconds']:.1f} s"
@@ -123,7 +125,7 @@ def read(folder: pathlib.Path) -> Results:
     return json.loads(path.read_text()) if path.exists() else {"records": [], "differences": []}
 
 
-def add(folder: pathlib.Path, bench: cells.Bench, record: dict[str, Any], of_rows: np.ndarray) -> None:
+def add(folder: pathlib.Path, bench: trials.Bench, record: dict[str, Any], of_rows: np.ndarray) -> None:
     """Adds a record and the ranks of its test rows to the results."""
     results = read(folder)
     drop_other_rows(results, bench)
@@ -131,7 +133,7 @@ def add(folder: pathlib.Path, bench: cells.Bench, record: dict[str, Any], of_row
     write(folder, results, {**ranks.read(folder), ranks.Cell.of(record): of_rows})
 
 
-def compare(folder: pathlib.Path, bench: cells.Bench) -> None:
+def compare(folder: pathlib.Path, bench: trials.Bench) -> None:
     """Tells anew how far Shortlist is ahead on a data set, by the ranks that the results hold."""
     results, found = read(folder), ranks.read(folder)
     records = [record for record in results["records"] if record["data"] == bench.name]
@@ -143,7 +145,7 @@ def compare(folder: pathlib.Path, bench: cells.Bench) -> None:
         print(f"{bench.name}: not compared, for want of ranks: {', '.join(lost)}", flush=True)
 
 
-def drop_other_rows(results: Results, bench: cells.Bench) -> None:
+def drop_other_rows(results: Results, bench: trials.Bench) -> None:
     """Forgets records of a data set whose rows were others."""
     results["records"] = [
         record

@@ -39,11 +39,11 @@ def main() -> None:
     parser.add_argument("--workspace", type=pathlib.Path, required=True)
     args = parser.parse_args()
     environment.prepare()
-    from shortlist.config import types
+    from shortlist.config.config import Config
 
     [config] = args.grid
     config["train"]["seed"] = args.seed
-    model, windows = train(types.Config.model_validate(config), args.data_dir, args.workspace)
+    model, windows = train(Config.model_validate(config), args.data_dir, args.workspace)
     trained = json.loads((model / "Format-Serving/assets.extra/shortlist.json").read_text())["train"]
     split = exchange.read_split(args.split)
     targets = len(split.train.query) * trained["epochs"]
@@ -64,9 +64,9 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
     from pipeline.create_pipeline import create_pipeline
     from pipeline.local_runner import LocalRunner
     from pipeline.run import pinned_sources
-    from shortlist import preflight
     from shortlist.lineage.database import database
     from shortlist.lineage.store import Store
+    from shortlist.tables import preflight
     from shortlist.workspace import Workspace
 
     unit = preflight.check(config, data_dir).timestamp_unit

@@ -21,9 +21,11 @@ import pandas as pd
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from benchmarks.quality import cells, contenders, lead, ranks, run, split
+from benchmarks.quality import contenders, lead, ranks, run, split, trials
 from shortlist import datasets, keys
-from shortlist.config import load_config, types
+from shortlist.config.config import Config
+from shortlist.config.data import Data
+from shortlist.config.load import load_config
 
 DATA = "movielens-100k"
 NAME = f"{DATA}-equal"
@@ -47,7 +49,7 @@ def main() -> int:
     # One after the other with each seed: the machine's speed changes, and both are to have had the same.
     for seed in SEEDS:
         for model in MODELS:
-            record, of_rows = cells.find(bench, model, seed) or cells.run(bench, model, seed)
+            record, of_rows = trials.find(bench, model, seed) or trials.run(bench, model, seed)
             records.append(record)
             found[ranks.Cell.of(record)] = of_rows
             print(table(records[-1:]), flush=True)
@@ -61,7 +63,7 @@ def main() -> int:
     return 0
 
 
-def prepare(data_dir: pathlib.Path, folder: pathlib.Path) -> cells.Bench:
+def prepare(data_dir: pathlib.Path, folder: pathlib.Path) -> trials.Bench:
     """Writes the cut tables and returns them as a data set of the benchmark."""
     config = equal_config(load_config(split.RECIPES[DATA].config), folder / "schemas")
     for path, table in cut_tables(config.data, data_dir).items():
@@ -69,10 +71,10 @@ def prepare(data_dir: pathlib.Path, folder: pathlib.Path) -> cells.Bench:
         table.to_csv(folder / path, index=False)
     sasrec = {**contenders.CONTENDERS[SASREC].grid(config)[0], "batch_size": BATCH, "stop_after": [EPOCHS]}
     labelled = split.split_tables(config.data, folder)
-    return cells.Bench(NAME, config, folder, labelled, folder / "cells", grids={SASREC: [sasrec]})
+    return trials.Bench(NAME, config, folder, labelled, folder / "cells", grids={SASREC: [sasrec]})
 
 
-def equal_config(config: types.Config, schemas: pathlib.Path) -> types.Config:
+def equal_config(config: Config, schemas: pathlib.Path) -> Config:
     """Returns a preset with SASRec's input and size, and nothing that ends the training early; writes its schemas."""
     _write_schemas(pathlib.Path(config.data.schemas), schemas)
     plain = config.model_dump(mode="json")
@@ -90,7 +92,7 @@ def equal_config(config: types.Config, schemas: pathlib.Path) -> types.Config:
         epochs=EPOCHS,
         eval_every_epochs=EPOCHS,
     )
-    return types.Config.model_validate(plain)
+    return Config.model_validate(plain)
 
 
 def _write_schemas(full: pathlib.Path, folder: pathlib.Path) -> None:
@@ -104,7 +106,7 @@ def _write_schemas(full: pathlib.Path, folder: pathlib.Path) -> None:
         (folder / name).write_text(text_format.MessageToString(schema))
 
 
-def cut_tables(data: types.Data, data_dir: pathlib.Path) -> dict[str, pd.DataFrame]:
+def cut_tables(data: Data, data_dir: pathlib.Path) -> dict[str, pd.DataFrame]:
     """Returns path to table: each query's latest interactions, in the file's order, and the catalogue."""
     interactions = data.interactions
     log = pd.read_csv(data_dir / interactions.path, dtype=str)

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.quality import exchange
-from shortlist.config import load_config, types
+from shortlist.config.data import Data
+from shortlist.config.load import load_config
 
 TRAIN, EVAL, TEST = range(3)
 
@@ -75,13 +76,13 @@ def make(name: str, data_dir: pathlib.Path) -> LabelledSplit:
     return labelled
 
 
-def protocol(data: types.Data) -> str:
+def protocol(data: Data) -> str:
     """Returns in words which rows are compared and how they are ranked."""
     rows = "first interactions with a candidate, " if data.interactions.repeats == "first" else ""
     return f"{data.split.kind}, {rows}whole corpus, seen excluded, ties against the target, fit on train alone"
 
 
-def split_tables(data: types.Data, data_dir: pathlib.Path) -> LabelledSplit:
+def split_tables(data: Data, data_dir: pathlib.Path) -> LabelledSplit:
     """Returns the split of one interactions file and one catalogue."""
     log = _read(data_dir / data.interactions.path, data.interactions.query_id, data.interactions.candidate_id)
     log["time"] = pd.to_numeric(log[data.interactions.timestamp])

@@ -8,10 +8,12 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.answers import executor
 from shortlist import fingerprints
-from shortlist.config import types as config_types
+from shortlist.config.data import Candidates
+from shortlist.config.features import FeatureType
+from shortlist.config.report import Report
 
 # What can be read as text; a title of numbers is no title.
-_TEXTS = (config_types.FeatureType.TEXT, config_types.FeatureType.CATEGORY)
+_TEXTS = (FeatureType.TEXT, FeatureType.CATEGORY)
 
 
 class AnswersSpec(component_spec.ComponentSpec):
@@ -45,8 +47,8 @@ class Answers(base_component.BaseComponent):
         model: types.BaseChannel,
         examples: types.BaseChannel,
         candidates: types.BaseChannel,
-        table: config_types.Candidates,
-        report: config_types.Report,
+        table: Candidates,
+        report: Report,
     ):
         """Wires the node.
 

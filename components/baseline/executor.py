@@ -61,9 +61,9 @@ def _why_skipped(candidate: dict[str, Any], baselines: list[types.Artifact]) -> 
 def _rebase(uri: str, catalogue_uri: str, model_dir: str) -> str:
     """Writes the earlier model over today's catalogue and returns what is new in that, and what is gone."""
     # TensorFlow, where there is something to do for it.
-    from components.baseline import rebase
+    from components.baseline import reembed
 
-    catalogue = rebase.rebase(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
+    catalogue = reembed.rebase(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
     known = int(catalogue.known.sum())
     gone = _metadata(uri)["corpus_size"] - known
     return f"{len(catalogue.ids) - known:,} candidates new to it, {gone:,} of its own gone"

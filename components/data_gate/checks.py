@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from components.data_gate import comparison
 from components.data_gate.problems import find_problems
-from shortlist.config import types
+from shortlist.config.gate import Check, Gate
 from shortlist.findings import Findings
 
 
@@ -28,7 +28,7 @@ class Report:
 
 
 def check_schema(
-    table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str, gate: types.Gate, findings: Findings
+    table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str, gate: Gate, findings: Findings
 ) -> None:
     """Adds the table's anomalies to the findings."""
     for problem in find_problems(table, anomalies, schema_path):
@@ -39,7 +39,7 @@ def compare(
     table: str,
     now: statistics_pb2.DatasetFeatureStatisticsList,
     before: statistics_pb2.DatasetFeatureStatisticsList,
-    gate: types.Gate,
+    gate: Gate,
     report: Report,
 ) -> None:
     """Adds to the report how far the table has moved since the last blessed run."""
@@ -56,7 +56,7 @@ def compare(
             )
 
 
-def _check_volume(table: str, now: int, before: int, limit: types.Check, report: Report) -> None:
+def _check_volume(table: str, now: int, before: int, limit: Check, report: Report) -> None:
     share = now / max(before, 1)
     report.volume[table] = round(share, 6)
     if share <= limit.threshold:

@@ -11,7 +11,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 from components.data_gate import executor, strategy
 from components.data_gate.executor import TABLES, before_key, statistics_key
 from shortlist import fingerprints
-from shortlist.config import types
+from shortlist.config.gate import Gate
 
 _Anomalies = standard_artifacts.ExampleAnomalies
 _Statistics = standard_artifacts.ExampleStatistics
@@ -55,7 +55,7 @@ class DataGate(base_component.BaseComponent):
         anomalies: Mapping[str, channel.BaseChannel],
         statistics: Mapping[str, channel.BaseChannel],
         before: Mapping[str, channel.BaseChannel],
-        gate: types.Gate,
+        gate: Gate,
         schemas: str,
     ):
         """Builds the node.

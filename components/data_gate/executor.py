@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 
 from components.data_gate import checks
 from shortlist import keys
-from shortlist.config.types import Gate
+from shortlist.config.gate import Gate
 from shortlist.errors import DataError
 from shortlist.findings import WARNINGS_PROPERTY
 

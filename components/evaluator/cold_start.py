@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator import names
 from shortlist import keys
-from shortlist.config import types
-from shortlist.intervals import wilson
+from shortlist.config.evaluate import ColdStart, Floor
+from shortlist.metrics import names
+from shortlist.metrics.intervals import wilson
 from shortlist.model_files import TRAINED_FILE
 
 FILE = "cold_start.json"
@@ -72,7 +72,7 @@ class Findings:
     told: list[str] = dataclasses.field(default_factory=list)
     """A sentence for each gate that passed, and for each that could not be applied, why."""
 
-    def judge(self, floor: types.Floor, value: float, said: str, remedy: str) -> None:
+    def judge(self, floor: Floor, value: float, said: str, remedy: str) -> None:
         """Files what is said of a figure under what its gate makes of it."""
         if floor.action == "ignore":
             return
@@ -81,13 +81,13 @@ class Findings:
         else:
             (self.failed if floor.action == "error" else self.warned).append(f"{said}: {remedy}")
 
-    def skip(self, floor: types.Floor, why: str) -> None:
+    def skip(self, floor: Floor, why: str) -> None:
         """Says why a gate was not applied, unless nobody asked for it."""
         if floor.action != "ignore":
             self.told.append(f"not gated: {why}")
 
 
-def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: types.ColdStart) -> Findings:
+def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart) -> Findings:
     """Returns the figures of a model and what the two gates say of them.
 
     Args:
@@ -102,7 +102,7 @@ def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings:
 
 
 def _assess_unseen(
-    of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: types.ColdStart, findings: Findings
+    of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart, findings: Findings
 ) -> None:
     floor = settings.unseen_candidates
     wanted = {keys.TARGET_POPULARITY: names.UNSEEN}
@@ -129,7 +129,7 @@ def _assess_unseen(
         findings.judge(floor, accuracy / chance, f"{said}; at least {floor.threshold:g} is required", _UNSEEN_REMEDY)
 
 
-def _assess_newcomer(newcomer: Newcomer, floor: types.Floor, findings: Findings) -> None:
+def _assess_newcomer(newcomer: Newcomer, floor: Floor, findings: Findings) -> None:
     share, corpus_size = newcomer.popular_share(), len(newcomer.counts)
     findings.metrics[names.POPULAR_SHARE] = share
     said = f"an empty history is answered with {share:.0%} of the {newcomer.k:,} most popular candidates"

@@ -13,7 +13,7 @@ from tfx.utils import json_utils
 
 from components.evaluator import eval_config, executor, extractors, tfma_metrics
 from shortlist import fingerprints, keys
-from shortlist.config import types as config_types
+from shortlist.config.evaluate import Evaluate
 
 
 class RankEvaluatorSpec(component_spec.ComponentSpec):
@@ -47,7 +47,7 @@ class RankEvaluator(standard.Evaluator):
         model: types.BaseChannel,
         baseline_model: types.BaseChannel,
         schema: types.BaseChannel,
-        evaluate: config_types.Evaluate,
+        evaluate: Evaluate,
         candidates: types.BaseChannel | None = None,
         target_slices: Sequence[str] = (),
     ):

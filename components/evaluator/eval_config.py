@@ -8,9 +8,10 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from google.protobuf import wrappers_pb2
 
-from components.evaluator import cold_start, names, slices, tfma_metrics
+from components.evaluator import cold_start, slices, tfma_metrics
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.evaluate import Evaluate
+from shortlist.metrics import names
 
 # (family of metric names, with seen items or without) to the signature's output that it counts.
 _RANKS = {
@@ -24,7 +25,7 @@ _RANKS = {
 _SLACK = 1e-9
 
 
-def make_eval_config(evaluate: types.Evaluate, code_sha256: str) -> tfma.EvalConfig:
+def make_eval_config(evaluate: Evaluate, code_sha256: str) -> tfma.EvalConfig:
     """Returns the Evaluator's config: the metrics at every K, overall and by slice, and the two gates.
 
     Both gates hold for the overall slice only, and a value at the bound passes: TFMA

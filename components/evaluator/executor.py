@@ -15,7 +15,7 @@ from tfx.utils import path_utils
 from components.baseline.compatibility import CATALOGUE_CHANGED, REASON, SKIPPED
 from components.evaluator import targets, verdict
 from shortlist import keys
-from shortlist.config import types as config_types
+from shortlist.config.evaluate import ColdStart
 from shortlist.findings import WARNINGS_PROPERTY
 
 REASONS = "reasons"
@@ -58,7 +58,7 @@ class Executor(executor.Executor):
 
         model = artifact_utils.get_single_instance(inputs[standard_component_specs.MODEL_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[standard_component_specs.EVALUATION_KEY])
-        settings = config_types.ColdStart.model_validate_json(exec_properties[COLD_START])
+        settings = ColdStart.model_validate_json(exec_properties[COLD_START])
         verdict.add_cold_start(evaluation.uri, path_utils.serving_model_path(model.uri), settings)
         found = verdict.read_evaluation(evaluation.uri)
         evaluation.set_string_custom_property(METRICS, json.dumps(found["overall"], sort_keys=True))

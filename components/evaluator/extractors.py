@@ -9,7 +9,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 
 from components.evaluator import targets
-from shortlist import progress
+from shortlist.process import progress
 
 _STAGE = "KeySlicesByModel"
 _DESCRIBED = "AddTargetFeatures"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from components.evaluator import names
 from shortlist import keys
+from shortlist.metrics import names
 
 NAMES = (keys.HISTORY_LENGTH, keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE)
 """The slices of every evaluation, outputs of the trained model's signature `slices`."""

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from components.evaluator import cold_start, names
-from shortlist.config import types
+from components.evaluator import cold_start
+from shortlist.config.evaluate import ColdStart
+from shortlist.metrics import names
 
 
 def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     }
 
 
-def add_cold_start(evaluation_uri: str, model_dir: str, settings: types.ColdStart) -> None:
+def add_cold_start(evaluation_uri: str, model_dir: str, settings: ColdStart) -> None:
     """Measures how a model starts cold, and has `read_evaluation` tell of it from then on.
 
     Args:

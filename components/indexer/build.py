@@ -16,8 +16,8 @@ from components.indexer.exact import ExactIndex
 from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
 from components.indexer.scann_index import MIN_CANDIDATES
 from shortlist import keys
-from shortlist.config import types
-from shortlist.recommend import load_served, signature_inputs
+from shortlist.config.serving import Index
+from shortlist.serving.client import load_served, signature_inputs
 
 # Up to here exact search answers in a few ms, so that kind auto need not reject what ScaNN cannot do well enough.
 MAX_AUTO_EXACT = 200_000
@@ -73,7 +73,7 @@ class _Trained:
         return np.array([self.rows[item] for item in ids if item in self.rows], np.int32)
 
 
-def build(windows_dir: str, trained_dir: str, settings: types.Index, model_dir: str, exact_dir: str) -> Report:
+def build(windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str) -> Report:
     """Builds, exports and measures an index and its exact twin.
 
     Parameters are tuned on eval queries (train queries where there are none), and the recall that gates is that of the
@@ -101,7 +101,7 @@ def build(windows_dir: str, trained_dir: str, settings: types.Index, model_dir: 
 def _exported(
     trained: _Trained,
     windows_dir: str,
-    settings: types.Index,
+    settings: Index,
     test: Sequence[bytes],
     model_dir: str,
     exact_dir: str,
@@ -119,7 +119,7 @@ def _exported(
     return index
 
 
-def _problem(trained: _Trained, test: Sequence[bytes], settings: types.Index) -> str | None:
+def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str | None:
     size = len(trained.embeddings)
     if not test:
         return "the test split has no rows to measure recall on"
@@ -140,7 +140,7 @@ def _problem(trained: _Trained, test: Sequence[bytes], settings: types.Index) ->
 def _scann(
     trained: _Trained,
     windows_dir: str,
-    settings: types.Index,
+    settings: Index,
     test: Sequence[bytes],
     answers: ExactAnswers,
     model_dir: str,

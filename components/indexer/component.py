@@ -8,7 +8,7 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.indexer import executor
 from shortlist import fingerprints
-from shortlist.config import types as config_types
+from shortlist.config.serving import Index
 
 
 class IndexerSpec(component_spec.ComponentSpec):
@@ -51,7 +51,7 @@ class Indexer(base_component.BaseComponent):
         model: types.BaseChannel,
         blessing: types.BaseChannel,
         examples: types.BaseChannel,
-        index: config_types.Index,
+        index: Index,
     ):
         """Wires the node.
 

@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.indexer import build, verdict
-from shortlist.config import types as config_types
+from shortlist.config.serving import Index
 
 INDEX = "index"
 """Custom property of the served model, str: JSON of what was built and measured."""
@@ -40,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
         report = build.build(
             windows_dir=artifact_utils.get_single_uri(input_dict["examples"]),
             trained_dir=path_utils.serving_model_path(trained.uri),
-            settings=config_types.Index.model_validate_json(exec_properties["config"]),
+            settings=Index.model_validate_json(exec_properties["config"]),
             model_dir=path_utils.serving_model_dir(model.uri),
             exact_dir=path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict["exact_model"])),
         )

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from shortlist import keys
-from shortlist.recommend import signature_inputs
+from shortlist.serving.client import signature_inputs
 
 _BATCH = 64
 

@@ -13,8 +13,8 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils, proto_utils
 
 from components.indexer import verdict
-from components.pusher import atomic
 from shortlist.errors import ConfigError
+from shortlist.serving import versions
 
 KEEP_VERSIONS = "keep_versions"
 EXACT_MODEL = "exact_model"
@@ -55,7 +55,7 @@ class Executor(executor.Executor):
         # The archive comes first, so that nothing can fail once the model is served.
         io_utils.copy_dir(model_path, pushed.uri)
         serving_dir = _serving_dir(exec_properties)
-        version = atomic.push(
+        version = versions.push(
             model_dir=model_path,
             exact_model_dir=path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[EXACT_MODEL])),
             serving_dir=serving_dir,

@@ -29,7 +29,7 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
     import tensorflow as tf
 
     imported = time.perf_counter()
-    from shortlist.recommend import load_served
+    from shortlist.serving.client import load_served
 
     model = load_served(model_dir)
     loaded = time.perf_counter()
@@ -93,7 +93,7 @@ class Probe:
         return row | {keys.HISTORY_IDS: [], keys.HISTORY_TIMES: []}
 
     def _inputs(self, signature: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        from shortlist.recommend import signature_inputs
+        from shortlist.serving.client import signature_inputs
 
         return signature_inputs(self._model.signatures[signature].structured_input_signature[1], rows)
 

@@ -19,11 +19,13 @@ from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 
 from components import shards
-from components.table_example_gen import parts, readers
+from components.table_example_gen import parts
 from components.table_example_gen.encode import Encoder
-from components.table_example_gen.spec import TableSpec
-from shortlist import keys, progress
-from shortlist.inputs import InputFile
+from shortlist import keys
+from shortlist.process import progress
+from shortlist.tables import readers
+from shortlist.tables.inputs import InputFile
+from shortlist.tables.spec import TableSpec
 
 COUNTS_FILE = "counts.json"
 ROWS_READ = "rows_read"
@@ -77,7 +79,7 @@ def _row_groups(part: parts.Part, spec: TableSpec) -> Iterator[parts.Part]:
     if spec.format_of(part.file.name) != "parquet":
         yield part
         return
-    from components.table_example_gen.parquet_reader import ParquetReader
+    from shortlist.tables.parquet_reader import ParquetReader
 
     with contextlib.closing(part.file.open()) as file:
         row_groups = ParquetReader(file, spec, part.file.name).row_groups

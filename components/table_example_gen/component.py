@@ -9,9 +9,9 @@ from tfx.orchestration import data_types
 from tfx.types import channel, component_spec, standard_artifacts
 
 from components.table_example_gen import executor
-from components.table_example_gen.spec import Kind, Unit, table_spec
 from shortlist import fingerprints
-from shortlist.config import types
+from shortlist.config.data import Interactions, Table
+from shortlist.tables.spec import Kind, Unit, table_spec
 
 # The node id is the class name that a reader of ML Metadata looks for.
 NODE_IDS: dict[Kind, str] = {
@@ -55,7 +55,7 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         kind: Kind,
-        table: types.Table,
+        table: Table,
         data_root: str | os.PathLike[str] | data_types.RuntimeParameter,
         content_sha256: str | data_types.RuntimeParameter,
         timestamp_unit: Unit = "order",
@@ -66,7 +66,7 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
           kind: interactions, candidates or queries; names the node.
           table: Where the table is and what its columns mean.
           data_root: Where a relative `table.path` starts; may be a URI that Beam opens, or told at submission.
-          content_sha256: `fingerprints.content_sha256` of the files: the cache sees every change of them.
+          content_sha256: `content.files_sha256` of the files: the cache sees every change of them.
           timestamp_unit: Of the interactions' timestamp, as `preflight` found it; other tables have none.
         """
         super().__init__(
@@ -74,7 +74,7 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
                 table=table_spec(kind, table, timestamp_unit).to_json(),
                 data_path=table.path,
                 data_root=os.fspath(data_root) if isinstance(data_root, str | os.PathLike) else data_root,
-                last_spans=table.last_spans if isinstance(table, types.Interactions) else None,
+                last_spans=table.last_spans if isinstance(table, Interactions) else None,
                 content_sha256=content_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 examples=channel.Channel(type=_Examples),

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 from tfx_bsl.coders import example_coder
 
-from components.table_example_gen.spec import ColumnType, TableSpec
-from components.table_example_gen.values import Values
 from shortlist import keys
+from shortlist.tables.spec import ColumnType, TableSpec
+from shortlist.tables.values import Values
 
 _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "order": pa.int64(),

@@ -13,10 +13,12 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.table_example_gen import beam
-from components.table_example_gen.spec import TableSpec
-from shortlist import fingerprints, inputs, keys
+from shortlist import fingerprints, keys
+from shortlist.config import paths
 from shortlist.errors import DataError
-from shortlist.inputs import InputFile
+from shortlist.tables import content, inputs
+from shortlist.tables.inputs import InputFile
+from shortlist.tables.spec import TableSpec
 
 CONTENT_SHA256 = "content_sha256"
 """Custom property, str: fingerprint of the files that an unpinned run found."""
@@ -42,12 +44,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         spec = TableSpec.from_json(exec_properties["table"])
         files = _files(exec_properties)
         if not files:
-            full = inputs.full_path(exec_properties["data_path"], exec_properties["data_root"])
+            full = paths.full_path(exec_properties["data_path"], exec_properties["data_root"])
             raise DataError(f"{exec_properties['data_path']}: expected a file at {full}, got none; fetch or name it")
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         expected = exec_properties["content_sha256"]
         if expected == fingerprints.UNPINNED:
-            expected = fingerprints.content_sha256(files)
+            expected = content.files_sha256(files)
             examples.set_string_custom_property(CONTENT_SHA256, expected)
         staging = os.path.join(examples.uri, _STAGING)
         examples.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
@@ -83,7 +85,7 @@ def _files(exec_properties: dict[str, Any]) -> list[InputFile]:
 
 def _check_content(exec_properties: dict[str, Any], expected: str) -> None:
     """Refuses what is no longer what the run began with: its fingerprint would promise another content."""
-    if fingerprints.content_sha256(_files(exec_properties)) != expected:
+    if content.files_sha256(_files(exec_properties)) != expected:
         raise DataError(
             f"{exec_properties['data_path']}: expected the files that this run began with, got others: they were "
             "written meanwhile; run again when that is done, or name the files that are done"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from components.table_example_gen.spec import TableSpec
-from shortlist.inputs import InputFile
+from shortlist.tables.inputs import InputFile
+from shortlist.tables.spec import TableSpec
 
 # A row of 20 bytes becomes an example of about 150: a shard is about 100 MB of examples, which one worker sorts.
 SHARD_BYTES = 16 * 2**20

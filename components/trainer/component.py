@@ -12,7 +12,7 @@ from tfx.utils import json_utils
 from components.trainer import executor, run_fn
 from components.trainer.settings import Settings
 from shortlist import fingerprints
-from shortlist.config.types import Config
+from shortlist.config.config import Config
 
 CATALOGUE_INPUTS = {
     "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),

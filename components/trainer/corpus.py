@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 from components.trainer.features import to_dense
 from components.transform.outputs import candidate_counts
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.features import Feature, FeatureType
 from shortlist.errors import DataError
 
 _BATCH = 4096
@@ -43,14 +43,14 @@ class Corpus:
         return len(self.ids)
 
 
-def raw_feature_spec(features: Mapping[str, types.Feature]) -> dict[str, tf.io.VarLenFeature]:
+def raw_feature_spec(features: Mapping[str, Feature]) -> dict[str, tf.io.VarLenFeature]:
     """Returns how the raw features of a table are parsed; all of them are sparse, a missing value has no entry."""
     return {name: tf.io.VarLenFeature(_raw_dtype(feature)) for name, feature in sorted(features.items())}
 
 
 def load_corpus(
     files: Sequence[str],
-    features: Mapping[str, types.Feature],
+    features: Mapping[str, Feature],
     candidate_transform: tft.TFTransformOutput,
     window_transform: tft.TFTransformOutput,
 ) -> Corpus:
@@ -83,7 +83,7 @@ def load_corpus(
 
 
 def _batches(
-    files: Sequence[str], features: Mapping[str, types.Feature], transform: tft.TFTransformOutput
+    files: Sequence[str], features: Mapping[str, Feature], transform: tft.TFTransformOutput
 ) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
     """Yields (ids, one text a row to take a fingerprint of, transformed features)."""
     layer = transform.transform_features_layer()
@@ -99,7 +99,7 @@ def catalogue_batches(files: Sequence[str]) -> tf.data.Dataset:
 
 
 def parse_candidates(
-    serialized: tf.Tensor, features: Mapping[str, types.Feature]
+    serialized: tf.Tensor, features: Mapping[str, Feature]
 ) -> tuple[tf.Tensor, dict[str, tf.SparseTensor]]:
     """Returns the ids, [batch], and the raw features of serialized flat candidates, string [batch]."""
     spec = {keys.CANDIDATE_ID: tf.io.FixedLenFeature([], tf.string), **raw_feature_spec(features)}
@@ -155,7 +155,7 @@ def _refuse_duplicates(sorted_ids: np.ndarray) -> None:
         )
 
 
-def _raw_dtype(feature: types.Feature) -> tf.DType:
-    if feature.type is types.FeatureType.NUMERIC:
+def _raw_dtype(feature: Feature) -> tf.DType:
+    if feature.type is FeatureType.NUMERIC:
         return tf.float32
-    return tf.int64 if feature.type is types.FeatureType.TIMESTAMP else tf.string
+    return tf.int64 if feature.type is FeatureType.TIMESTAMP else tf.string

@@ -16,7 +16,8 @@ from components.trainer.intervals import UNKNOWN
 from components.trainer.model import TrainBatch
 from components.trainer.settings import Settings
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.features import Feature, FeatureType
+from shortlist.config.losses import InBatchLoss
 
 _SHUFFLE_WINDOWS = 20_000
 _SHUFFLE_TARGETS = 100_000
@@ -98,7 +99,7 @@ class WindowReader(tf.Module):
         self._basket_mates = settings.train.basket_mates
         self._shuffles_ties = settings.train.shuffle_ties
         self._raw_spec = raw_feature_spec(
-            {keys.QUERY_ID: types.Feature(type=types.FeatureType.CATEGORY), **settings.query_features}
+            {keys.QUERY_ID: Feature(type=FeatureType.CATEGORY), **settings.query_features}
         )
         self._transform = window_transform.transform_features_layer()
         self._rows = CorpusRows(candidate_ids)
@@ -256,7 +257,7 @@ def count_train_batches(files: Sequence[str], settings: Settings, num_targets: i
       settings: Batch size and loss.
       num_targets: Train targets in all the windows.
     """
-    if isinstance(settings.train.loss, types.InBatchLoss):
+    if isinstance(settings.train.loss, InBatchLoss):
         return -(-num_targets // settings.train.batch_size)
     records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
     return int(_similar_lengths(records, settings).reduce(np.int64(0), lambda count, _: count + 1).numpy())
@@ -284,7 +285,7 @@ def train_batches(
         seed = settings.train.seed * 1_000 + epoch
         ordered = tf.data.Dataset.from_tensor_slices(sorted(files)).shuffle(len(files), seed=seed)
         records = _records(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
-        if isinstance(settings.train.loss, types.InBatchLoss):
+        if isinstance(settings.train.loss, InBatchLoss):
             return _target_batches(reader, records, settings, seed)
         batches = _similar_lengths(records, settings).enumerate()
         return batches.map(

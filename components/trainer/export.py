@@ -18,7 +18,7 @@ from components.trainer.intervals import UNKNOWN
 from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.settings import Settings
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.features import FeatureType
 from shortlist.model_files import TRAINED_FILE
 
 CONTRACT_VERSION = 1
@@ -62,20 +62,20 @@ class ServingModule(tf.Module):
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
-        raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], types.FeatureType.CATEGORY)
+        raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], FeatureType.CATEGORY)
         rows = self._reader.rows(inputs[keys.HISTORY_IDS])
         asked_at = inputs[keys.QUERY_TIME]
         # Intervals end where the query is asked: without that time the others say nothing.
         is_asked = asked_at[:, tf.newaxis] != UNKNOWN
         met = tf.where(is_asked, _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1]), UNKNOWN)
         history, clock = self._reader.latest(rows, met, asked_at)
-        asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], types.FeatureType.TIMESTAMP))
+        asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], FeatureType.TIMESTAMP))
         return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0], clock)}
 
     def _newcomer(self) -> dict[str, tf.Tensor]:
         number = len(self._moments)
         raw = {name: _sparse(_missing(kind, number), kind) for name, kind in self._feature_types.items()}
-        raw[keys.QUERY_ID] = _sparse(_missing(types.FeatureType.CATEGORY, number), types.FeatureType.CATEGORY)
+        raw[keys.QUERY_ID] = _sparse(_missing(FeatureType.CATEGORY, number), FeatureType.CATEGORY)
         nothing = tf.zeros([number, 0], tf.int32)
         return {keys.EMBEDDING: self._embed(self._reader.transform(raw), nothing, tf.constant(self._moments), None)}
 
@@ -114,7 +114,7 @@ def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:
         keys.QUERY_TIME: tf.TensorSpec([None], tf.int64, name=keys.QUERY_TIME),
     }
     for name, feature in settings.query_features.items():
-        shape = [None, None] if feature.type is types.FeatureType.MULTI_CATEGORY else [None]
+        shape = [None, None] if feature.type is FeatureType.MULTI_CATEGORY else [None]
         specs[name] = tf.TensorSpec(shape, _DTYPES.get(feature.type, tf.string), name=name)
     return specs
 
@@ -160,15 +160,15 @@ def export(
 
 # As many as config `model.query_time` has knots unless told.
 _MOMENTS = 32
-_DTYPES = {types.FeatureType.NUMERIC: tf.float32, types.FeatureType.TIMESTAMP: tf.int64}
+_DTYPES = {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64}
 
 
-def _sparse(values: tf.Tensor, kind: types.FeatureType) -> tf.SparseTensor:
+def _sparse(values: tf.Tensor, kind: FeatureType) -> tf.SparseTensor:
     """Returns what parsing would: [batch, n] without entries for missing values."""
-    columns = values if kind is types.FeatureType.MULTI_CATEGORY else values[:, tf.newaxis]
-    if kind is types.FeatureType.NUMERIC:
+    columns = values if kind is FeatureType.MULTI_CATEGORY else values[:, tf.newaxis]
+    if kind is FeatureType.NUMERIC:
         present = ~tf.math.is_nan(columns)
-    elif kind is types.FeatureType.TIMESTAMP:
+    elif kind is FeatureType.TIMESTAMP:
         present = columns != 0
     else:
         present = columns != ""
@@ -182,8 +182,8 @@ def _of_width(times: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     return tf.pad(times, [[0, 0], [0, width - tf.shape(times)[1]]], constant_values=UNKNOWN)
 
 
-def _missing(kind: types.FeatureType, number: int) -> tf.Tensor:
+def _missing(kind: FeatureType, number: int) -> tf.Tensor:
     """Returns what `query_inputs` says of a missing value, [number] or, for multi_category, [number, 1]."""
-    fill = {types.FeatureType.NUMERIC: float("nan"), types.FeatureType.TIMESTAMP: 0}.get(kind, "")
-    shape = [number, 1] if kind is types.FeatureType.MULTI_CATEGORY else [number]
+    fill = {FeatureType.NUMERIC: float("nan"), FeatureType.TIMESTAMP: 0}.get(kind, "")
+    shape = [number, 1] if kind is FeatureType.MULTI_CATEGORY else [number]
     return tf.fill(shape, tf.constant(fill, _DTYPES.get(kind, tf.string)))

@@ -10,9 +10,9 @@ import tensorflow_transform as tft
 
 from components.trainer.noise import Noise, dropout
 from components.transform.outputs import vocabulary_size
-from shortlist.config import types
+from shortlist.config.features import Feature, FeatureType
 
-_NUMBERS = (types.FeatureType.NUMERIC, types.FeatureType.TIMESTAMP)
+_NUMBERS = (FeatureType.NUMERIC, FeatureType.TIMESTAMP)
 # A z-score beyond this is an outlier that would drown every other feature in the sum.
 _MAX_Z_SCORE = 5.0
 
@@ -25,9 +25,7 @@ class FeatureSpec(NamedTuple):
     """Values with an embedding of their own, plus one that all others share; None for a number."""
 
 
-def feature_specs(
-    features: Mapping[str, types.Feature], transform_output: tft.TFTransformOutput
-) -> tuple[FeatureSpec, ...]:
+def feature_specs(features: Mapping[str, Feature], transform_output: tft.TFTransformOutput) -> tuple[FeatureSpec, ...]:
     """Returns the specs of a table's features, by name, so that the model does not depend on their order."""
     return tuple(
         FeatureSpec(name, None if feature.type in _NUMBERS else vocabulary_size(transform_output, name))

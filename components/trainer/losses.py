@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.trainer.corpus_softmax import NotNegatives, corpus_cross_entropy
-from shortlist.config import types
+from shortlist.config.losses import CorpusLoss, InBatchLoss
 
 # What tfrs.tasks.Retrieval itself puts where a score must not count.
 MIN_FLOAT = float(np.finfo(np.float32).min) / 100.0
@@ -64,9 +64,9 @@ def rows_to_mask(rows: tf.Tensor, corpus_size: int) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(tf.zeros(shape, tf.bool), at, tf.ones_like(columns, tf.bool))
 
 
-def make_task(config: types.InBatchLoss | types.CorpusLoss) -> tfrs.tasks.Retrieval:
+def make_task(config: InBatchLoss | CorpusLoss) -> tfrs.tasks.Retrieval:
     """Returns the task of a loss section; `in_batch` is `tfrs.tasks.Retrieval` itself."""
-    if isinstance(config, types.CorpusLoss):
+    if isinstance(config, CorpusLoss):
         return CorpusRetrieval(temperature=config.temperature)
     return tfrs.tasks.Retrieval(
         temperature=config.temperature,

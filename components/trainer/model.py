@@ -18,7 +18,8 @@ from components.trainer.noise import Noise
 from components.trainer.query_time import QueryTimeEmbedding
 from components.trainer.settings import Settings
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.losses import CorpusLoss, InBatchLoss
+from shortlist.config.model import FeaturesTowerSection
 
 
 class TrainBatch(NamedTuple):
@@ -92,12 +93,12 @@ class RetrievalModel(tfrs.models.Model):
     def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
         """Returns the mean loss of a batch's targets, weighted."""
         noise = Noise(self._seed, self.step) if training else None
-        if isinstance(self._loss_config, types.CorpusLoss):
+        if isinstance(self._loss_config, CorpusLoss):
             return self._corpus_loss(inputs, noise)
         return self._in_batch_loss(inputs, noise)
 
     def _corpus_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
-        assert isinstance(self._loss_config, types.CorpusLoss)
+        assert isinstance(self._loss_config, CorpusLoss)
         candidates = self.embed_candidates(noise=noise)
         parts = self._loss_config.parts
         found = [
@@ -132,7 +133,7 @@ class RetrievalModel(tfrs.models.Model):
 
     def _not_negatives(self, seen: tf.Tensor) -> tf.Tensor | None:
         """Returns bool [batch, corpus], what is no negative of a window, whose candidates are `seen` [batch, n]."""
-        assert isinstance(self._loss_config, types.CorpusLoss)
+        assert isinstance(self._loss_config, CorpusLoss)
         masked = None
         if self._loss_config.mask_other_targets:
             masked = losses.rows_to_mask(seen, self._corpus_size)
@@ -143,7 +144,7 @@ class RetrievalModel(tfrs.models.Model):
 
     def _in_batch_loss(self, inputs: TrainBatch, noise: Noise | None) -> tf.Tensor:
         config = self._loss_config
-        assert isinstance(config, types.InBatchLoss)
+        assert isinstance(config, InBatchLoss)
         windows, targets, positions, weights, times = _flat_targets(inputs)
         sampled = targets
         if config.uniform_negatives:
@@ -206,7 +207,7 @@ def make_query_tower(
     """Returns the query tower that the settings ask for."""
     model = settings.model
     time = QueryTimeEmbedding(model.query_time, model.embedding_dim) if model.query_time else None
-    if isinstance(model.query_tower, types.FeaturesTower):
+    if isinstance(model.query_tower, FeaturesTowerSection):
         return towers.FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time)
     max_items = settings.windows.max_history + settings.windows.max_targets
     return towers.HistoryTower(model.query_tower, specs, max_items, model.embedding_dim, time)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from shortlist.config import types
+from shortlist.config.model import QueryTime
 
 
 class QueryTimeEmbedding(tf.keras.layers.Layer):
@@ -15,7 +15,7 @@ class QueryTimeEmbedding(tf.keras.layers.Layer):
     is not known: whatever is asked after the last train target is asked at it.
     """
 
-    def __init__(self, config: types.QueryTime, embedding_dim: int) -> None:
+    def __init__(self, config: QueryTime, embedding_dim: int) -> None:
         """Makes the table; zeros, so that an untrained one says nothing."""
         super().__init__()
         self._intervals = config.knots - 1

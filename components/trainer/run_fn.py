@@ -12,7 +12,7 @@ from components.trainer import checkpoints, export, losses, portable, training
 from components.trainer.assembled import Assembled, Inputs, files_of
 from components.trainer.corpus import Corpus
 from components.trainer.settings import Settings
-from shortlist.config import types
+from shortlist.config.losses import InBatchLoss
 from shortlist.model_files import TOWERS_DIR
 
 # Inputs that TFX's FnArgs has no place for; the executor puts them into custom_config.
@@ -91,7 +91,7 @@ def checkpoints_of(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
 
 def _clipped(settings: Settings, corpus: Corpus) -> int:
     loss = settings.train.loss
-    if not isinstance(loss, types.InBatchLoss) or not loss.logq:
+    if not isinstance(loss, InBatchLoss) or not loss.logq:
         return 0
     frequencies = corpus.counts / max(corpus.counts.sum(), 1)
     return losses.count_clipped(frequencies, settings.train.batch_size, loss.uniform_negatives)

@@ -8,7 +8,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist.config import space, types
+from shortlist.config import space
+from shortlist.config.config import Config
+from shortlist.config.features import Feature
+from shortlist.config.losses import CorpusLoss
+from shortlist.config.model import HistoryTowerSection, Model
+from shortlist.config.split import WindowsSection
+from shortlist.config.train import Train
 from shortlist.errors import ConfigError
 
 
@@ -16,15 +22,15 @@ from shortlist.errors import ConfigError
 class Settings:
     """The sections of a config that the model depends on; gates and index are not among them."""
 
-    model: types.Model
-    train: types.Train
-    query_features: Mapping[str, types.Feature]
-    candidate_features: Mapping[str, types.Feature]
-    windows: types.WindowsSection
+    model: Model
+    train: Train
+    query_features: Mapping[str, Feature]
+    candidate_features: Mapping[str, Feature]
+    windows: WindowsSection
     split_kind: str
 
     @classmethod
-    def from_config(cls, config: types.Config) -> Settings:
+    def from_config(cls, config: Config) -> Settings:
         """Returns the settings of a whole config."""
         queries = config.data.queries
         return cls(
@@ -42,11 +48,11 @@ class Settings:
         """Returns what `to_json` was called on."""
         data = value["data"]
         return cls(
-            model=types.Model.model_validate(value["model"]),
-            train=types.Train.model_validate(value["train"]),
+            model=Model.model_validate(value["model"]),
+            train=Train.model_validate(value["train"]),
             query_features=_features(data["query_features"]),
             candidate_features=_features(data["candidate_features"]),
-            windows=types.WindowsSection.model_validate(data["windows"]),
+            windows=WindowsSection.model_validate(data["windows"]),
             split_kind=data["split"],
         )
 
@@ -74,10 +80,10 @@ class Settings:
         return self.split_kind == "leave_last_basket"
 
     @property
-    def history_tower(self) -> types.HistoryTower | None:
+    def history_tower(self) -> HistoryTowerSection | None:
         """The history tower's section, None for a tower that reads no history."""
         tower = self.model.query_tower
-        return tower if isinstance(tower, types.HistoryTower) else None
+        return tower if isinstance(tower, HistoryTowerSection) else None
 
     def features_sha256(self) -> str:
         """Returns a fingerprint of the feature set: models that differ in it cannot be compared."""
@@ -96,7 +102,7 @@ class Settings:
         Raises:
           ConfigError: Says how much it would take and what to change.
         """
-        if not isinstance(self.train.loss, types.CorpusLoss):
+        if not isinstance(self.train.loss, CorpusLoss):
             return
         of_masks = self.train.batch_size * _BYTES_PER_MASKED
         of_embeddings = self.model.embedding_dim * _EMBEDDING_COPIES * 4
@@ -116,9 +122,9 @@ _EMBEDDING_COPIES = 12
 _MAX_GIB = 16
 
 
-def _features(value: Mapping[str, Any]) -> dict[str, types.Feature]:
-    return {name: types.Feature.model_validate(feature) for name, feature in value.items()}
+def _features(value: Mapping[str, Any]) -> dict[str, Feature]:
+    return {name: Feature.model_validate(feature) for name, feature in value.items()}
 
 
-def _dump(features: Mapping[str, types.Feature]) -> dict[str, Any]:
+def _dump(features: Mapping[str, Feature]) -> dict[str, Any]:
     return {name: feature.model_dump(mode="json") for name, feature in features.items()}

@@ -14,7 +14,7 @@ from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, ag
 from components.trainer.noise import Noise, dropout, kept
 from components.trainer.query_time import QueryTimeEmbedding
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, HistoryTowerSection
 
 _INITIALIZER = tf.keras.initializers.RandomNormal
 _TIMELESS = 0.1
@@ -28,7 +28,7 @@ class CandidateTower(tf.keras.layers.Layer):
     """
 
     def __init__(
-        self, config: types.CandidateTower, corpus: Corpus, specs: Sequence[FeatureSpec], embedding_dim: int
+        self, config: CandidateTowerSection, corpus: Corpus, specs: Sequence[FeatureSpec], embedding_dim: int
     ) -> None:
         """Makes the tables; the corpus' features stay outside the trained variables."""
         super().__init__()
@@ -84,7 +84,7 @@ class FeaturesTower(tf.keras.layers.Layer):
 
     def __init__(
         self,
-        config: types.FeaturesTower,
+        config: FeaturesTowerSection,
         specs: Sequence[FeatureSpec],
         query_ids: int,
         embedding_dim: int,
@@ -142,7 +142,7 @@ class HistoryTower(tf.keras.layers.Layer):
 
     def __init__(
         self,
-        config: types.HistoryTower,
+        config: HistoryTowerSection,
         specs: Sequence[FeatureSpec],
         max_items: int,
         embedding_dim: int,
@@ -231,7 +231,7 @@ def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: t
 class CausalBlock(tf.keras.layers.Layer):
     """Pre-norm causal self-attention and a feed-forward layer, each with a residual."""
 
-    def __init__(self, config: types.HistoryTower, width: int, max_length: int) -> None:
+    def __init__(self, config: HistoryTowerSection, width: int, max_length: int) -> None:
         """Makes the weights of one block; `max_length` is that of the longest sequence."""
         super().__init__()
         self._dropout_rate = config.dropout

@@ -22,8 +22,8 @@ from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
 from components.trainer.model import RetrievalModel, TrainBatch
 from components.trainer.settings import Settings
-from shortlist import progress
-from shortlist.config import types
+from shortlist.config.train import Train
+from shortlist.process import progress
 
 PROGRESS_FILE = "progress.jsonl"
 NDCG = "ndcg_at_10"
@@ -225,7 +225,7 @@ def _train(
     return state.finish()
 
 
-def make_optimizer(model: RetrievalModel, train: types.Train, total_steps: int) -> tf.keras.optimizers.Optimizer:
+def make_optimizer(model: RetrievalModel, train: Train, total_steps: int) -> tf.keras.optimizers.Optimizer:
     """Returns AdamW with its schedule; biases and norms, the vectors among the weights, do not decay."""
     schedule = WarmUpSchedule(
         train.learning_rate, round(train.warmup_fraction * total_steps), total_steps, train.schedule == "cosine"

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from shortlist import keys
-from shortlist.config.types import Feature, FeatureType
+from shortlist.config.features import Feature, FeatureType
 
 Column = Union[tf.Tensor, tf.SparseTensor]
 

@@ -13,7 +13,7 @@ from components.trainer.component import CATALOGUE_INPUTS
 from components.trainer.settings import Settings
 from components.tuner import executor, tuner_fn
 from shortlist import fingerprints
-from shortlist.config.types import Config
+from shortlist.config.config import Config
 
 
 class RetrievalTunerSpec(component_spec.ComponentSpec):

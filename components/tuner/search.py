@@ -12,11 +12,10 @@ from keras_tuner.engine import base_tuner
 from keras_tuner.engine.trial import Trial
 
 from components.tuner import oracle
-from shortlist import progress
-from shortlist.config import types
 from shortlist.config.space import Setting
-from shortlist.config.tune import Value
+from shortlist.config.tune import Tune, Value
 from shortlist.errors import ConfigError, DataError
+from shortlist.process import progress
 
 _PROJECT = "search"
 _SECONDS_A_MINUTE = 60.0
@@ -46,7 +45,7 @@ class Search(base_tuner.BaseTuner):
         self,
         train: Train,
         settings: list[Setting],
-        tune: types.Tune,
+        tune: Tune,
         seed: int,
         directory: str,
         clock: Callable[[], float] = time.monotonic,

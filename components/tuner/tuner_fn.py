@@ -15,8 +15,8 @@ from components.trainer import checkpoints, run_fn, training
 from components.trainer.assembled import Assembled, Inputs, files_of
 from components.trainer.settings import Settings
 from components.tuner.search import Outcome, Search
-from shortlist.config import space, types
-from shortlist.config.tune import Value
+from shortlist.config import space
+from shortlist.config.tune import Tune, Value
 from shortlist.errors import ConfigError
 
 TUNE = "tune"
@@ -33,7 +33,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """
     config = fn_args.custom_config
     settings = Settings.from_json(config)
-    tune = types.Tune.model_validate(config[TUNE])
+    tune = Tune.model_validate(config[TUNE])
     inputs = Inputs(
         files_of([config[run_fn.CANDIDATES]]), config[run_fn.CANDIDATE_TRANSFORM], fn_args.transform_graph_path
     )

@@ -17,10 +17,11 @@ from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms import combiners
 
-from components.windows import beam_fns, records, splits, stats, times
-from components.windows.contract import SPLITS, WindowsConfig
-from shortlist import keys
-from shortlist.config import types
+from components.windows import beam_fns, records, stats, times
+from components.windows.windows_config import SPLITS, WindowsConfig
+from shortlist import keys, splits
+from shortlist.config.data import Repeats
+from shortlist.config.split import Random
 
 SUMMARY_FILE = "summary.json"
 
@@ -80,7 +81,7 @@ def build(
     num_kept = kept | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1])) | "Kept" >> beam.CombineGlobally(_total)
     num_shards = beam.pvalue.AsSingleton(num_kept | "NumShards" >> beam.Map(records.num_shards))
     cuts = None
-    if isinstance(config.split, types.Random) and not config.everything_is_train:
+    if isinstance(config.split, Random) and not config.everything_is_train:
         cuts = beam.pvalue.AsSingleton(_random_cuts(kept, config.split))
     planned = (
         {"interactions": kept, "queries": query_rows}
@@ -123,7 +124,7 @@ def _first_two(rows: PCollection, table: str) -> PCollection:
     return rows | f"FirstTwo{table}" >> beam.CombinePerKey(beam_fns.KeepFn(2, latest=False))
 
 
-def _without_repeats(rows: PCollection, repeats: types.Repeats) -> PCollection:
+def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
     """(query_id, row) -> the same, of each candidate the first or last row, see `splits.without_repeats`."""
     if repeats == "all":
         return rows
@@ -149,7 +150,7 @@ def _places(pair: Any, num_kept: int) -> tuple[int, list[times.Place]]:
     return times.tail_size(num_kept), [times.Place(row.timestamp, row.source_path, row.source_row) for row in rows]
 
 
-def _random_cuts(kept: PCollection, split: types.Random) -> PCollection:
+def _random_cuts(kept: PCollection, split: Random) -> PCollection:
     """The exact cuts of the shuffle in two passes, neither of which holds all rows: counts, then two buckets."""
     row_keys = kept | "RowKeys" >> beam.Map(
         lambda pair, seed: [

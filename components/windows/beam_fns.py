@@ -17,9 +17,9 @@ import apache_beam as beam
 import tensorflow as tf
 
 from components import shards
-from components.windows import records, splits, stats, times, windowing
-from components.windows.contract import WindowsConfig
-from shortlist import keys
+from components.windows import records, stats, times, windowing
+from components.windows.windows_config import WindowsConfig
+from shortlist import keys, splits
 
 COUNTS = "counts"
 PROBLEMS = "problems"

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from components.windows import stats
-from components.windows.contract import WindowsConfig
 from components.windows.times import Isolated
+from components.windows.windows_config import WindowsConfig
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.split import LeaveLastOut, Split, Temporal
 from shortlist.findings import Findings
 
 _ORDER = "order"
@@ -109,7 +109,7 @@ def _check_isolated(counted: Counted, config: WindowsConfig, unit: str, findings
 
 def _check_tied(counts: Mapping[str, int], config: WindowsConfig, findings: Findings) -> None:
     # Baskets are ties by nature, and a random split claims no order.
-    if not isinstance(config.split, types.LeaveLastOut | types.Temporal):
+    if not isinstance(config.split, LeaveLastOut | Temporal):
         return
     share, limit = stats.tied_targets(counts, config), config.tied_targets
     if share > limit.threshold:
@@ -121,7 +121,7 @@ def _check_tied(counts: Mapping[str, int], config: WindowsConfig, findings: Find
         )
 
 
-def _no_split(counts: Mapping[str, int], split: types.Split) -> str | None:
+def _no_split(counts: Mapping[str, int], split: Split) -> str | None:
     if counts.get(stats.QUERIES, 0) < 2:
         return (
             f"interactions: expected at least 2 distinct query ids, got {counts.get(stats.QUERIES, 0)}; "

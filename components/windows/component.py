@@ -7,9 +7,9 @@ from tfx.orchestration import data_types
 from tfx.types import channel, component_spec, standard_artifacts
 
 from components.windows import executor
-from components.windows.contract import WindowsConfig
+from components.windows.windows_config import WindowsConfig
 from shortlist import fingerprints
-from shortlist.config import types
+from shortlist.config.data import Data
 
 _Examples = standard_artifacts.Examples
 _Schema = standard_artifacts.Schema
@@ -53,7 +53,7 @@ class Windows(base_beam_component.BaseBeamComponent):
         self,
         interactions: channel.BaseChannel,
         candidates: channel.BaseChannel,
-        data: types.Data,
+        data: Data,
         interactions_sha256: str | data_types.RuntimeParameter,
         queries: channel.BaseChannel | None = None,
         queries_schema: channel.BaseChannel | None = None,

@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.windows import beam, checks, schema, stats
-from components.windows.contract import SPLITS, WindowsConfig, split_fingerprint
+from components.windows.windows_config import SPLITS, WindowsConfig, split_fingerprint
 from shortlist.errors import DataError
 from shortlist.findings import WARNINGS_PROPERTY
 

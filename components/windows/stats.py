@@ -10,9 +10,9 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.windows import splits, windowing
-from components.windows.contract import SPLITS, WindowsConfig
-from shortlist import keys
+from components.windows import windowing
+from components.windows.windows_config import SPLITS, WindowsConfig
+from shortlist import keys, splits
 
 INTERACTIONS_READ = "interactions_read"
 INTERACTIONS_KEPT = "interactions_kept"

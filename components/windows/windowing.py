@@ -17,9 +17,8 @@ import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from components.windows import splits
-from shortlist import keys
-from shortlist.config import types
+from shortlist import keys, splits
+from shortlist.config.split import Random, Split, WindowsSection
 
 
 class Window(NamedTuple):
@@ -43,8 +42,8 @@ class Window(NamedTuple):
 
 def windows_of(
     interactions: Iterable[splits.Interaction],
-    split: types.Split,
-    sizes: types.WindowsSection,
+    split: Split,
+    sizes: WindowsSection,
     cuts: splits.RandomCuts | None = None,
 ) -> dict[str, list[Window]]:
     """Returns one query's windows by split, each list in the order of its targets.
@@ -63,7 +62,7 @@ def windows_of(
 
 
 def iter_windows(
-    rows: Sequence[splits.Interaction], names: Sequence[str], split: types.Split, sizes: types.WindowsSection
+    rows: Sequence[splits.Interaction], names: Sequence[str], split: Split, sizes: WindowsSection
 ) -> Iterator[Window]:
     """Yields the windows of one query's ordered rows, train first.
 
@@ -77,7 +76,7 @@ def iter_windows(
       sizes: max_history and max_targets.
     """
     yield from _train_windows(rows, names, split, sizes)
-    if isinstance(split, types.Random):
+    if isinstance(split, Random):
         yield from _unordered_rows(rows, names)
     else:
         yield from _ordered_rows(rows, names, sizes.max_history, splits.strict_times(split))
@@ -91,7 +90,7 @@ def past_end(rows: Sequence[splits.Interaction], index: int, strict: bool) -> in
 
 
 def _train_windows(
-    rows: Sequence[splits.Interaction], names: Sequence[str], split: types.Split, sizes: types.WindowsSection
+    rows: Sequence[splits.Interaction], names: Sequence[str], split: Split, sizes: WindowsSection
 ) -> Iterator[Window]:
     positions = [position for position, name in enumerate(names) if name == keys.SPLIT_TRAIN]
     train = [rows[position] for position in positions]
@@ -101,7 +100,7 @@ def _train_windows(
     for start, end in chunks:
         if not any(row.is_target for row in train[start:end]):
             continue
-        past = 0 if isinstance(split, types.Random) else past_end(train, start, strict)
+        past = 0 if isinstance(split, Random) else past_end(train, start, strict)
         history = train[max(0, past - sizes.max_history) : past]
         yield Window(keys.SPLIT_TRAIN, positions[start], tuple(history), tuple(train[start:end]), seen)
 

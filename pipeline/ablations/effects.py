@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shortlist import bootstrap, intervals
+from shortlist.metrics import bootstrap, intervals
 
 HELPS = "helps"
 COSTS = "costs"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from components.trainer.settings import Settings
-from shortlist.config import types
+from shortlist.config.losses import CorpusLoss, InBatchLoss
+from shortlist.config.model import FeaturesTowerSection, HistoryTowerSection
 from shortlist.errors import BadInputError
 
 GroupName = Literal["own", "in-batch"]
@@ -65,11 +66,11 @@ def groups(settings: Settings, only: tuple[str, ...] = (), ties_have_order: bool
     """
     loss = settings.train.loss
     own = [*_of_model(settings), *_of_loss(settings, ties_have_order)]
-    if isinstance(loss, types.InBatchLoss):
+    if isinstance(loss, InBatchLoss):
         found = [Group("own", "the config's own recipe", _reference(settings), (*own, *_of_in_batch(settings)))]
     else:
         batch = settings.with_values({"train.batch_size": IN_BATCH_TARGETS})
-        in_batch = _with_loss(batch, types.InBatchLoss(temperature=loss.temperature))
+        in_batch = _with_loss(batch, InBatchLoss(temperature=loss.temperature))
         title = f"the config's own recipe with loss in_batch, {IN_BATCH_TARGETS:,} targets a batch"
         found = [
             Group("own", "the config's own recipe", _reference(settings), tuple(own)),
@@ -101,21 +102,21 @@ def _reference(settings: Settings) -> Recipe:
 def _of_model(settings: Settings) -> Iterator[Recipe]:
     model = settings.model
     tower = model.query_tower
-    if isinstance(tower, types.HistoryTower):
-        alone = _with_tower(settings, types.FeaturesTower(dropout=tower.dropout))
+    if isinstance(tower, HistoryTowerSection):
+        alone = _with_tower(settings, FeaturesTowerSection(dropout=tower.dropout))
         yield Recipe("history", alone, "the query's id and features")
         for name, key in (("position bias", "position_bias"), ("time intervals", "time_intervals")):
             changed = settings.with_values({f"model.query_tower.{key}": not getattr(tower, key)})
             yield Recipe(name, changed, _on_off(not getattr(tower, key)), not getattr(tower, key))
     elif settings.split_kind != "random":
-        yield Recipe("history", _with_tower(settings, types.HistoryTower()), "a history tower", has_part=True)
+        yield Recipe("history", _with_tower(settings, HistoryTowerSection()), "a history tower", has_part=True)
     if (settings.query_features or settings.candidate_features) and model.candidate_tower.use_candidate_id:
         bare = dataclasses.replace(settings, query_features={}, candidate_features={})
         yield Recipe("features", bare, "ids alone")
     dropout = 0.0 if tower.dropout else DROPOUT
     changed = settings.with_values({"model.query_tower.dropout": dropout})
     yield Recipe("dropout", changed, f"{dropout:g}", not tower.dropout)
-    if isinstance(tower, types.HistoryTower) and tower.newcomers:
+    if isinstance(tower, HistoryTowerSection) and tower.newcomers:
         yield Recipe("newcomers", settings.with_values({"model.query_tower.newcomers": 0.0}), "none")
     if settings.candidate_features and model.candidate_tower.id_dropout:
         known = settings.with_values({"model.candidate_tower.id_dropout": 0.0})
@@ -131,7 +132,7 @@ def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
     else:
         sharp = settings.with_values({"train.loss.temperature": TEMPERATURE, "model.normalize": True})
         yield Recipe("temperature", sharp, f"{TEMPERATURE:g}, on normalised towers", has_part=True)
-    if isinstance(train.loss, types.CorpusLoss):
+    if isinstance(train.loss, CorpusLoss):
         masks = [("other targets masked", "mask_other_targets")]
         # Without features the loss masks none of them.
         masks += [("unseen candidates masked", "mask_unseen_candidates")] if settings.candidate_features else []
@@ -149,7 +150,7 @@ def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
 
 def _of_in_batch(settings: Settings) -> Iterator[Recipe]:
     loss = settings.train.loss
-    assert isinstance(loss, types.InBatchLoss)
+    assert isinstance(loss, InBatchLoss)
     for name, key in (("logQ", "logq"), ("accidental hits removed", "remove_accidental_hits")):
         has_it = getattr(loss, key)
         yield Recipe(name, settings.with_values({f"train.loss.{key}": not has_it}), _on_off(not has_it), not has_it)
@@ -161,11 +162,11 @@ def _of_in_batch(settings: Settings) -> Iterator[Recipe]:
     yield Recipe("uniform negatives", changed, f"{uniform:,} more" if uniform else "off", bool(uniform))
 
 
-def _with_tower(settings: Settings, tower: types.FeaturesTower | types.HistoryTower) -> Settings:
+def _with_tower(settings: Settings, tower: FeaturesTowerSection | HistoryTowerSection) -> Settings:
     return _replace(settings, model={"query_tower": tower})
 
 
-def _with_loss(settings: Settings, loss: types.InBatchLoss | types.CorpusLoss) -> Settings:
+def _with_loss(settings: Settings, loss: InBatchLoss | CorpusLoss) -> Settings:
     return _replace(settings, train={"loss": loss})
 
 

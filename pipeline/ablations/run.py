@@ -14,9 +14,9 @@ from components.evaluator import rank_metrics
 from components.trainer import dataset
 from components.trainer.settings import Settings
 from pipeline.ablations import effects, recipes
-from pipeline.ablations.cells import Cell, Cells
 from pipeline.ablations.recipes import Group, Recipe
 from pipeline.ablations.table import Ablations, Part, Reference
+from pipeline.ablations.trials import Cell, Cells
 from pipeline.ablations.windows import Windows
 from shortlist.errors import BadInputError
 

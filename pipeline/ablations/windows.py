@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from components.trainer.assembled import Inputs, files_of
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.config import Config
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import flat, parsed
 from shortlist.lineage.store import Artifact, Execution, Store
@@ -38,7 +38,7 @@ class Windows:
         return [*self.inputs.files, *(path for files in self.files.values() for path in files)]
 
 
-def latest(workspace: Workspace, config: types.Config) -> Windows:
+def latest(workspace: Workspace, config: Config) -> Windows:
     """Returns the windows of the latest run with this config's data.
 
     Raises:

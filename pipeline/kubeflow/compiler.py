@@ -8,22 +8,21 @@ from typing import Any
 
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-from components.table_example_gen.spec import Unit, table_spec
 from pipeline import schemas
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.kubeflow import parameters, platform
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import ComparedWith
-from pipeline.kubeflow.place import OnKubeflow, parameter
-from shortlist.config import types
+from pipeline.kubeflow.target import OnKubeflow, parameter
+from shortlist.config.config import Config
+from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import ConfigError
+from shortlist.tables.spec import Unit, table_spec
 
 ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
 
 
-def compile_pipeline(
-    config: types.Config, timestamp_unit: Unit, compared_with: ComparedWith = parameters.NOTHING
-) -> Package:
+def compile_pipeline(config: Config, timestamp_unit: Unit, compared_with: ComparedWith = parameters.NOTHING) -> Package:
     """Returns the package of a config; nothing is read but the schemas.
 
     Args:
@@ -54,7 +53,7 @@ def compile_pipeline(
     return platform.with_what_tasks_ask(spec, kubeflow)
 
 
-def _check_paths(config: types.Config, kubeflow: types.Kubeflow) -> None:
+def _check_paths(config: Config, kubeflow: Kubeflow) -> None:
     mounts = [f"{volume.path}/" for volume in kubeflow.volumes]
     for name, table in config.data.tables.items():
         if table.path.startswith("/") and not table.path.startswith(tuple(mounts)):
@@ -64,7 +63,7 @@ def _check_paths(config: types.Config, kubeflow: types.Kubeflow) -> None:
             )
 
 
-def _check_engine(config: types.Config, kubeflow: types.Kubeflow) -> None:
+def _check_engine(config: Config, kubeflow: Kubeflow) -> None:
     """Refuses engines whose workers would not see what a task reads, or which would be looked for in the pod."""
     engine = config.beam.engine
     if engine == "direct":
@@ -78,7 +77,7 @@ def _check_engine(config: types.Config, kubeflow: types.Kubeflow) -> None:
         )
 
 
-def _sources(config: types.Config, timestamp_unit: Unit, folder: Path) -> Sources:
+def _sources(config: Config, timestamp_unit: Unit, folder: Path) -> Sources:
     return Sources(
         data_root=parameter(parameters.DATA_ROOT),
         content_sha256={name: parameter(parameters.content_sha256(name)) for name in config.data.tables},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from shortlist.config import types
+from shortlist.config.config import Config
 
 DATA_ROOT = "data_root"
 """Where the tables' relative paths start, as the pods see it."""
@@ -42,7 +42,7 @@ class ComparedWith:
         return told if self.baseline_model is None else {**told, BASELINE_MODEL: self.baseline_model}
 
 
-def placeholders(config: types.Config, baseline: bool, statistics: bool) -> ComparedWith:
+def placeholders(config: Config, baseline: bool, statistics: bool) -> ComparedWith:
     """Returns what a package is compiled with that has places for earlier things, whose URIs are not known yet."""
     tables = config.data.tables if statistics else {}
     return ComparedWith("told at submission" if baseline else None, dict.fromkeys(tables, "told at submission"))

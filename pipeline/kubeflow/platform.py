@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.kubeflow.package import Document, Package
-from shortlist.config import types
-from shortlist.config.kubeflow import quantity
+from shortlist.config.config import Config
+from shortlist.config.kubeflow import Kubeflow, Task, quantity
 from shortlist.errors import ConfigError
 
 # Driver and launcher take memory in units of a thousand million bytes.
 _GIGA = 1e9
 
 
-def section(config: types.Config) -> types.Kubeflow:
+def section(config: Config) -> Kubeflow:
     """Returns the config's section `kubeflow`.
 
     Raises:
@@ -26,7 +26,7 @@ def section(config: types.Config) -> types.Kubeflow:
     return config.kubeflow
 
 
-def with_what_tasks_ask(pipeline: Document, kubeflow: types.Kubeflow) -> Package:
+def with_what_tasks_ask(pipeline: Document, kubeflow: Kubeflow) -> Package:
     """Returns the package of a pipeline spec with resources, retries, volumes and the like.
 
     Args:
@@ -45,7 +45,7 @@ def with_what_tasks_ask(pipeline: Document, kubeflow: types.Kubeflow) -> Package
         )
     executors: dict[str, Document] = {}
     for name, (label, container) in containers.items():
-        task = kubeflow.tasks.get(name, types.Task()).over(kubeflow.defaults)
+        task = kubeflow.tasks.get(name, Task()).over(kubeflow.defaults)
         container.update(_container_fields(task))
         asked = _platform_fields(task, kubeflow)
         if asked:
@@ -53,7 +53,7 @@ def with_what_tasks_ask(pipeline: Document, kubeflow: types.Kubeflow) -> Package
     for name, task_spec in pipeline["root"]["dag"]["tasks"].items():
         if not kubeflow.cache:
             task_spec["cachingOptions"] = {}
-        retry = _retry(kubeflow.tasks.get(name, types.Task()).over(kubeflow.defaults)) if name in containers else None
+        retry = _retry(kubeflow.tasks.get(name, Task()).over(kubeflow.defaults)) if name in containers else None
         if retry:
             task_spec["retryPolicy"] = retry
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else None
@@ -69,7 +69,7 @@ def _containers(pipeline: Document) -> Iterator[tuple[str, tuple[str, Document]]
             yield name, (label, executor["container"])
 
 
-def _container_fields(task: types.Task) -> Document:
+def _container_fields(task: Task) -> Document:
     resources: Document = {}
     if task.cpu is not None:
         cores = quantity(task.cpu)
@@ -86,7 +86,7 @@ def _container_fields(task: types.Task) -> Document:
     return fields
 
 
-def _retry(task: types.Task) -> Document | None:
+def _retry(task: Task) -> Document | None:
     if not task.retries:
         return None
     return {
@@ -97,7 +97,7 @@ def _retry(task: types.Task) -> Document | None:
     }
 
 
-def _platform_fields(task: types.Task, kubeflow: types.Kubeflow) -> Document:
+def _platform_fields(task: Task, kubeflow: Kubeflow) -> Document:
     fields: dict[str, Any] = {}
     if kubeflow.volumes:
         fields["pvcMount"] = [{"constant": volume.claim, "mountPath": volume.path} for volume in kubeflow.volumes]

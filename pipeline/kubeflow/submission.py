@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.package import Package
-from shortlist.config import types
+from shortlist.config.config import Config
 
 
-def told(config: types.Config, data_root: str, serving_dir: str, content_sha256: Mapping[str, str]) -> dict[str, str]:
+def told(config: Config, data_root: str, serving_dir: str, content_sha256: Mapping[str, str]) -> dict[str, str]:
     """Returns the parameters of a run that has nothing to be compared with.
 
     Args:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.kubeflow.package import Package
-from shortlist.config import types
+from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import BadInputError, ShortlistError
 
 HOST = "KF_PIPELINES_ENDPOINT"
@@ -80,7 +80,7 @@ class Cluster:
       BadInputError: The credentials are refused, or a namespace is needed.
     """
 
-    def __init__(self, kubeflow: types.Kubeflow):
+    def __init__(self, kubeflow: Kubeflow):
         self._kubeflow = kubeflow
         self._address = kubeflow.host or os.environ.get(HOST) or "kfp's own configuration"
         with _quiet(), self._told():

@@ -1,6 +1,5 @@
-"""The typed config: one YAML file a pipeline, unknown keys refused."""
+"""The typed config: one module a section, `config.py` for the whole, `load.py` for the file.
 
-from shortlist.config.load import load_config
-from shortlist.config.types import Config
-
-__all__ = ["Config", "load_config"]
+Nothing is imported here. Importing one section would otherwise import all of them, and a change of any section would
+then change every node's cache key (`shortlist.fingerprints.code_sha256`).
+"""

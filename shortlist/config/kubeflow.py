@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from shortlist import secrets
+from shortlist.config import secrets
 from shortlist.config.section import Section, without_credentials
 
 ROOT_SCHEMES = ("gs", "s3", "minio")

@@ -12,9 +12,10 @@ import typing
 import pydantic
 import yaml
 
-from shortlist.config import types
+from shortlist.config.config import Config
+from shortlist.config.secrets import secrets_in
+from shortlist.config.section import Section
 from shortlist.errors import ConfigError
-from shortlist.secrets import secrets_in
 
 _MAX_SHOWN = 200
 # Strings whole: half of a signed address does not look like one.
@@ -22,7 +23,7 @@ _BOUNDED = reprlib.Repr()
 _BOUNDED.maxlevel, _BOUNDED.maxstring, _BOUNDED.maxother = 2, 10_000, 10_000
 
 
-def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | None = None) -> types.Config:
+def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | None = None) -> Config:
     """Returns the checked config of a YAML file.
 
     Args:
@@ -51,10 +52,10 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
     return parse_config(raw, str(path))
 
 
-def parse_config(raw: dict[str, object], source: str) -> types.Config:
+def parse_config(raw: dict[str, object], source: str) -> Config:
     """Returns the checked config of a plain dict; `source` names it in errors."""
     try:
-        return types.Config.model_validate(raw)
+        return Config.model_validate(raw)
     except pydantic.ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors()]
         # Keys and values may hold line ends; the sentence has none.
@@ -96,7 +97,7 @@ def _shown(value: object) -> str:
 
 
 @functools.cache
-def _sections(base: type[types.Section] = types.Section) -> tuple[type[types.Section], ...]:
+def _sections(base: type[Section] = Section) -> tuple[type[Section], ...]:
     """Returns the sections that derive from another, over any number of steps."""
     return tuple(found for child in base.__subclasses__() for found in (child, *_sections(child)))
 

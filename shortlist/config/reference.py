@@ -11,13 +11,14 @@ import typing
 
 import pydantic
 
-from shortlist.config import types
+from shortlist.config.config import Config
+from shortlist.config.section import Section
 
 PATH = pathlib.Path("docs/configuration.md")
 
 _HEAD = """# Configuration reference
 
-Generated from `shortlist/config/types.py` by `make docs`; do not edit.
+Generated from `shortlist/config/` by `make docs`; do not edit.
 
 One YAML file a pipeline. Unknown keys are refused, and everything is checked before anything starts.
 Any value can be overridden on the command line: `shortlist run --set train.seed=2`.
@@ -26,8 +27,8 @@ Any value can be overridden on the command line: `shortlist run --set train.seed
 
 def render() -> str:
     """Returns the reference as Markdown, a table a section."""
-    places: dict[type[types.Section], list[str]] = {}
-    waiting: list[tuple[str, type[types.Section]]] = [("(top)", types.Config)]
+    places: dict[type[Section], list[str]] = {}
+    waiting: list[tuple[str, type[Section]]] = [("(top)", Config)]
     while waiting:
         key, section = waiting.pop(0)
         met = section in places
@@ -41,7 +42,7 @@ def render() -> str:
     return "\n".join([_HEAD, *(_section(keys, section) for section, keys in places.items())])
 
 
-def _section(keys: list[str], section: type[types.Section]) -> str:
+def _section(keys: list[str], section: type[Section]) -> str:
     """Returns the table of a section, which may stand at several keys."""
     key = ", ".join(keys)
     tag = "engine" if "engine" in section.model_fields else "kind"
@@ -61,8 +62,8 @@ def _section(keys: list[str], section: type[types.Section]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _nested(annotation: object) -> list[type[types.Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, types.Section):
+def _nested(annotation: object) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return [annotation]
     return [nested for argument in typing.get_args(annotation) for nested in _nested(argument)]
 
@@ -99,7 +100,7 @@ def _plain(annotation: typing.Any) -> typing.Any:
 def _default(field: pydantic.fields.FieldInfo) -> str:
     if field.is_required():
         return "required"
-    if isinstance(field.default, types.Section):
+    if isinstance(field.default, Section):
         for tag in ("kind", "engine"):
             kind = getattr(field.default, tag, None)
             if kind and kind != "auto":
@@ -108,7 +109,7 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
     return f"`{'null' if field.default is None else field.default}`"
 
 
-def _own_values(section: types.Section) -> str:
+def _own_values(section: Section) -> str:
     """Returns what a default section sets that is not its class's default; all of it where it must set something."""
     fields = type(section).model_fields
     must = any(field.is_required() for field in fields.values())

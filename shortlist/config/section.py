@@ -6,7 +6,7 @@ import re
 
 import pydantic
 
-from shortlist import secrets
+from shortlist.config import secrets
 
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 """A host's name or address, alone."""

@@ -6,9 +6,9 @@ import re
 import subprocess
 import zipfile
 
-from shortlist import endpoints
 from shortlist.config import engines
 from shortlist.errors import ConfigError
+from shortlist.process import endpoints
 
 JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 BEAM_VERSION = "2.60.0"

@@ -9,9 +9,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from shortlist import endpoints
 from shortlist.config import engines
 from shortlist.errors import BadInputError
+from shortlist.process import endpoints
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0

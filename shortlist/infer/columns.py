@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shortlist.cells import BadCell, iso_seconds, number_of, text_of
-from shortlist.config.types import FeatureType
+from shortlist.config.features import FeatureType
+from shortlist.scalars import BadCell, iso_seconds, number_of, text_of
 
 # Enough to see the dirt, little enough to hold.
 SAMPLED_ROWS = 200_000

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components.table_example_gen.spec import Kind
 from shortlist import keys
-from shortlist.config.types import FeatureType
+from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
 from shortlist.infer import roles
 from shortlist.infer.columns import SAMPLED_ROWS, Column, consistency
 from shortlist.infer.tables import sample
+from shortlist.tables.spec import Kind
 
 _ID_KEYS: dict[Kind, str] = {"candidates": "candidate_id", "queries": "query_id"}
 # A column belongs to an id where rows with that id nearly always agree on it.

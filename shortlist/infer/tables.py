@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components.table_example_gen import readers
-from components.table_example_gen.spec import ColumnSpec, ColumnType, Kind, TableSpec
-from shortlist import inputs, preflight
 from shortlist.infer.columns import Column, columns_of
+from shortlist.tables import inputs, preflight, readers
+from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
 
 
 def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[Column]:

@@ -14,7 +14,7 @@ import yaml
 
 from shortlist import keys
 from shortlist.config import load
-from shortlist.config.types import FeatureType
+from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
 from shortlist.infer.guess import Guess, TableGuess
 

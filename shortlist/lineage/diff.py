@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from shortlist.intervals import standard_error
 from shortlist.lineage import drift, facts, schemas
-from shortlist.lineage.sides import Side
+from shortlist.lineage.compared import Side
+from shortlist.metrics.intervals import standard_error
 
 TABLES = ("interactions", "candidates", "queries")
 NOISE = 2.0

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shortlist import inputs
+from shortlist.config import paths
 from shortlist.findings import WARNINGS_PROPERTY
 from shortlist.lineage import journal
 from shortlist.lineage.store import KILLED, Artifact, Execution
@@ -308,7 +308,7 @@ def _ingestion(execution: Execution) -> list[str]:
 def _data_path(execution: Execution) -> str:
     properties = execution.properties
     if "data_path" in properties:
-        return inputs.full_path(str(properties["data_path"]), str(properties.get("data_root", "")))
+        return paths.full_path(str(properties["data_path"]), str(properties.get("data_root", "")))
     # 0.1 had TFX's own ExampleGen.
     splits = parsed(properties.get("input_config")).get("splits") or [{}]
     pattern = splits[0].get("pattern")

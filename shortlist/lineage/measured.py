@@ -6,9 +6,9 @@ import dataclasses
 import json
 from typing import Any
 
-from components.evaluator import names
 from shortlist.lineage.facts import parsed
 from shortlist.lineage.store import Execution
+from shortlist.metrics import names
 from shortlist.summary import Summary
 
 _POPULARITY = f"{names.POPULARITY_FAMILY}/"

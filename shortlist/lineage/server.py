@@ -18,11 +18,11 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from shortlist import endpoints
 from shortlist.config import metadata
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.lineage.client import open_store
-from shortlist.lineage.database import PIPELINE, PIPELINE_RUN, Database
+from shortlist.lineage.protocol import PIPELINE, PIPELINE_RUN, Database
+from shortlist.process import endpoints
 from shortlist.workspace import Workspace
 
 # Contexts of our own, named as the pipelines: TFX's are written again by whoever has a copy of them.

@@ -14,7 +14,8 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from shortlist.lineage.database import PIPELINE, PIPELINE_RUN, Database, SqliteDatabase, database
+from shortlist.lineage.database import SqliteDatabase, database
+from shortlist.lineage.protocol import PIPELINE, PIPELINE_RUN, Database
 from shortlist.workspace import Workspace
 
 Value = str | int | float

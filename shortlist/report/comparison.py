@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from components.evaluator import names
-from shortlist.report import plots, shown
+from shortlist.metrics import names
+from shortlist.report import format, plots
 from shortlist.report.blocks import Column, Figure, Notes, Report, Section, Table
 from shortlist.report.facts import Facts
 from shortlist.report.sections import accuracy, training, verdict
@@ -40,11 +40,11 @@ def _outcomes(facts: Sequence[Facts]) -> Section:
         [
             one.run_id,
             verdict.outcome(one)[0],
-            "; ".join(verdict.reasons(one)) or shown.NOTHING,
-            str(one.summary.pushed.version if one.summary and one.summary.pushed else shown.NOTHING),
-            str(one.index.get("kind", shown.NOTHING)),
-            shown.share(one.index.get("recall_at_k")),
-            shown.number(one.index.get("p99_ms")),
+            "; ".join(verdict.reasons(one)) or format.NOTHING,
+            str(one.summary.pushed.version if one.summary and one.summary.pushed else format.NOTHING),
+            str(one.index.get("kind", format.NOTHING)),
+            format.share(one.index.get("recall_at_k")),
+            format.number(one.index.get("p99_ms")),
         ]
         for one in facts
     ]
@@ -73,11 +73,11 @@ def _accuracy(facts: Sequence[Facts]) -> Section | None:
         accuracy.of_shares(one.run_id, [_overall(one, names.top_k(k)) for k in all_ks], _rows(one)) for one in facts
     ]
     lines = [[f"top_{k}", *(_with_interval(one, names.top_k(k)) for one in facts)] for k in all_ks]
-    lines.append([names.ndcg(), *(shown.share(_overall(one, names.ndcg())) for one in facts)])
-    lines.append(["test rows", *(shown.count(_rows(one)) for one in facts)])
+    lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg())) for one in facts)])
+    lines.append(["test rows", *(format.count(_rows(one)) for one in facts)])
     k = verdict.gate_k(facts[0])
     popular = [one.measured.popularity.get(names.top_k(k)) if one.measured else None for one in facts]
-    lines.append([f"top_{k}, most popular", *map(shown.share, popular)])
+    lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
         "For each K, the share of test rows whose target is among the first K, with its 95% interval, a run a colour.",
@@ -97,7 +97,7 @@ def _rows(facts: Facts) -> float:
 
 def _with_interval(facts: Facts, name: str) -> str:
     value = _overall(facts, name)
-    return shown.NOTHING if value is None else f"{shown.share(value)} ({shown.interval(value, _rows(facts))})"
+    return format.NOTHING if value is None else f"{format.share(value)} ({format.interval(value, _rows(facts))})"
 
 
 def _slices(facts: Sequence[Facts]) -> list[Figure]:
@@ -122,7 +122,7 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
             for one, of_run in zip(facts, cells, strict=True)
         ]
         lines = [
-            [value, *(f"{shown.share(m.get(name))} of {shown.count(m.get(names.EXAMPLE_COUNT))}" for m in of_value)]
+            [value, *(f"{format.share(m.get(name))} of {format.count(m.get(names.EXAMPLE_COUNT))}" for m in of_value)]
             for value, *of_value in zip(values, *cells, strict=True)
         ]
         figures.append(
@@ -146,7 +146,7 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
     if not trained:
         return None
     lines = [training.line(one.training, "ndcg_at_10", one.run_id) for one in trained]
-    rows = [[one.run_id, shown.count(one.training[-1].get("epoch")), *_best(one)] for one in trained]
+    rows = [[one.run_id, format.count(one.training[-1].get("epoch")), *_best(one)] for one in trained]
     titles = ("run", "epochs", "best epoch", "its ndcg_at_10", "seconds")
     return Figure(
         "Eval ndcg_at_10",
@@ -160,9 +160,9 @@ def _best(facts: Facts) -> list[str]:
     best = training.best_place(facts.training)
     line = facts.training[best] if best is not None else {}
     return [
-        shown.count(line.get("epoch")),
-        shown.share(line.get("ndcg_at_10")),
-        shown.number(facts.training[-1].get("seconds")),
+        format.count(line.get("epoch")),
+        format.share(line.get("ndcg_at_10")),
+        format.number(facts.training[-1].get("seconds")),
     ]
 
 
@@ -181,11 +181,11 @@ def _answers(facts: Sequence[Facts]) -> Figure | None:
         if any(of_bucket)
     ]
     lines = [
-        ["queries asked", *(shown.count(one.answers["queries"]) for one in told)],
-        ["coverage", *(shown.percent(one.answers["coverage_at_10"]) for one in told)],
-        ["overlap", *(shown.percent(one.answers["overlap_at_10"]) for one in told)],
+        ["queries asked", *(format.count(one.answers["queries"]) for one in told)],
+        ["coverage", *(format.percent(one.answers["coverage_at_10"]) for one in told)],
+        ["overlap", *(format.percent(one.answers["overlap_at_10"]) for one in told)],
         ["never recommended", *(f"{one.answers['never']:,} of {one.answers['corpus_size']:,}" for one in told)],
-        *([f"answers that are {bucket}", *map(shown.percent, values)] for bucket, values in parts),
+        *([f"answers that are {bucket}", *map(format.percent, values)] for bucket, values in parts),
     ]
     return Figure(
         "Popularity of the answers",
@@ -201,7 +201,7 @@ def _costs(facts: Sequence[Facts]) -> Section | None:
         return None
     nodes = list(dict.fromkeys(node for one in timed if one.summary for node in one.summary.seconds.components))
     lines = [["whole run, s", *(f"{one.summary.seconds.total:,.1f}" for one in timed if one.summary)]]
-    lines.append(["peak memory, MB", *(shown.count(one.summary.peak_rss_mb) for one in timed if one.summary)])
+    lines.append(["peak memory, MB", *(format.count(one.summary.peak_rss_mb) for one in timed if one.summary)])
     for node in nodes:
         lines.append([node, *(_seconds(one, node) for one in timed)])
     return Section(
@@ -215,7 +215,7 @@ def _costs(facts: Sequence[Facts]) -> Section | None:
 def _seconds(facts: Facts, node: str) -> str:
     summary = facts.summary
     if summary is None or node not in summary.seconds.components:
-        return shown.NOTHING
+        return format.NOTHING
     return "cache" if node in summary.cached else f"{summary.seconds.components[node]:.1f}"
 
 
@@ -223,7 +223,7 @@ def _settings(facts: Sequence[Facts]) -> Section | None:
     configs = [one.config for one in facts]
     lines = []
     for name in sorted({name for config in configs for name in config}):
-        values = [json.dumps(config[name], default=str) if name in config else shown.NOTHING for config in configs]
+        values = [json.dumps(config[name], default=str) if name in config else format.NOTHING for config in configs]
         if len(set(values)) > 1:
             lines.append([name, *values])
     tables = sorted({table for one in facts if one.summary for table in one.summary.fingerprints.data})

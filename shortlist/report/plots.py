@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from shortlist.report import shown, theme
+from shortlist.report import format, theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +140,7 @@ def bars(groups: Sequence[str], values: Sequence[float | None], axis: str, place
         known = [value or 0.0 for value in values]
         axes.barh(range(len(groups)), known, color=theme.style(place).colour, height=0.62)
         for y, value in enumerate(values):
-            text = shown.NOTHING if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+            text = format.NOTHING if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
             axes.annotate(text, (value or 0.0, y), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL)
         axes.set_xlim(0, max([*known, 1e-9]) * 1.16)
         axes.set_xlabel(axis)

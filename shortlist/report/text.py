@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shortlist.cli.plain import plain
 from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Report, Table, Tiles
+from shortlist.sanitize import plain
 
 _LONGEST_CELL = 60
 

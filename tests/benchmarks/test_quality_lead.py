@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.quality import lead, ranks, run
 from pipeline.ablations import effects
-from shortlist import bootstrap, intervals
-from tests.benchmarks.test_quality_cells import bench, record
+from shortlist.metrics import bootstrap, intervals
+from tests.benchmarks.test_quality_trials import bench, record
 
 QUERIES = np.arange(200)
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.quality import contenders, speed
-from shortlist import preflight
-from shortlist.config import types
+from shortlist.config.model import HistoryTowerSection
+from shortlist.tables import preflight
 
 QUERIES = 20
 ITEMS = 150
@@ -43,7 +43,7 @@ def test_the_cut_tables_pass_the_preflight_without_features(bench):
 def test_the_peer_is_given_the_same_sizes(bench):
     (setting,) = bench.grid(speed.SASREC)
     tower = bench.config.model.query_tower
-    assert isinstance(tower, types.HistoryTower)
+    assert isinstance(tower, HistoryTowerSection)
     assert (setting["n_blocks"], setting["n_heads"], setting["n_factors"]) == (tower.blocks, tower.heads, 64)
     assert (setting["batch_size"], setting["stop_after"]) == (
         bench.config.train.batch_size,

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import exchange, shortlist, split
-from components.windows import records, splits, windowing
-from shortlist import datasets
-from shortlist.config import load_config, types
+from components.windows import records, windowing
+from shortlist import datasets, splits
+from shortlist.config.data import Data
+from shortlist.config.load import load_config
 
 
 def write(folder, log, candidates):
@@ -21,8 +22,8 @@ def write(folder, log, candidates):
         csv.writer(file).writerows([("item",), *((name,) for name in candidates)])
 
 
-def data(kind: str, repeats: str) -> types.Data:
-    return types.Data.model_validate(
+def data(kind: str, repeats: str) -> Data:
+    return Data.model_validate(
         {
             "schemas": "schemas",
             "interactions": {
@@ -38,7 +39,7 @@ def data(kind: str, repeats: str) -> types.Data:
     )
 
 
-def windows_of(log, candidates, section: types.Data) -> dict[str, dict[bytes, list[windowing.Window]]]:
+def windows_of(log, candidates, section: Data) -> dict[str, dict[bytes, list[windowing.Window]]]:
     """Returns the product's windows by split and query."""
     queries = collections.defaultdict(list)
     for row, (query_id, candidate_id, time) in enumerate(log):

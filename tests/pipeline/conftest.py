@@ -8,11 +8,12 @@ import pathlib
 
 import pytest
 
-from shortlist import datasets, preflight
-from shortlist.config import load_config
-from shortlist.config.types import Config
+from shortlist import datasets
+from shortlist.config.config import Config
+from shortlist.config.load import load_config
 from shortlist.errors import DataError
 from shortlist.summary import Summary
+from shortlist.tables import preflight
 from shortlist.workspace import Workspace
 
 ROOT = pathlib.Path(__file__).parents[2]

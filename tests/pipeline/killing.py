@@ -18,9 +18,9 @@ from typing import Any
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.pusher import atomic
 from shortlist.lineage import journal
 from shortlist.lineage.store import Execution, Store
+from shortlist.serving import versions
 from shortlist.summary import Summary
 from shortlist.workspace import Workspace
 
@@ -123,7 +123,7 @@ class Reader:
     """A reader of what is served, which looks as often as it can; `problems` are halves that it saw."""
 
     def __init__(self, serving_dir: pathlib.Path):
-        self._folders = (serving_dir, atomic.exact_dir(serving_dir))
+        self._folders = (serving_dir, versions.exact_dir(serving_dir))
         self.problems: set[str] = set()
         self.seen: set[int] = set()
         self.looks = 0
@@ -140,7 +140,7 @@ class Reader:
 
     def _read(self) -> None:
         while not self._stop.is_set():
-            for version in atomic.versions(self._folders[0]):
+            for version in versions.versions(self._folders[0]):
                 self.seen.add(version)
                 missing = [f"{d.name}/{version}/{m}" for d in self._folders for m in _missing(d / str(version))]
                 # A version may be deleted while it is looked at; it never comes back.
@@ -152,7 +152,7 @@ class Reader:
 
 def _missing(folder: pathlib.Path) -> list[str]:
     try:
-        return atomic.missing_files(folder)
+        return versions.missing_files(folder)
     except FileNotFoundError:
         return ["gone"]
 

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from components.pusher import atomic
 from shortlist.errors import BadInputError
 from shortlist.lineage.store import Store
+from shortlist.serving import versions
 from shortlist.summary import Status
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import ROOT
@@ -85,9 +85,9 @@ def test_pushed_by_force_and_taken_back(rejected):
     assert version > rejected.served
     assert forced["run_id"] == rejected.run_id
     assert "at least 100 is required" in forced["overridden"]["Evaluator"][0]
-    assert atomic.served_version(rejected.workspace.serving_dir) == version
-    for folder in (rejected.workspace.serving_dir, atomic.exact_dir(rejected.workspace.serving_dir)):
-        assert atomic.missing_files(folder / str(version)) == []
+    assert versions.served_version(rejected.workspace.serving_dir) == version
+    for folder in (rejected.workspace.serving_dir, versions.exact_dir(rejected.workspace.serving_dir)):
+        assert versions.missing_files(folder / str(version)) == []
     assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
     # Nothing was trained again, so it is the measured model that is served.
     served = json.loads((rejected.workspace.serving_dir / str(version) / "assets.extra/shortlist.json").read_text())
@@ -105,7 +105,7 @@ def test_pushed_by_force_and_taken_back(rejected):
     restored = rejected.said("rollback", "--reason", "it was not")
     assert restored["restored_version"] == rejected.served
     assert restored["replaced_version"] == version
-    assert atomic.served_version(rejected.workspace.serving_dir) == restored["version"]
+    assert versions.served_version(rejected.workspace.serving_dir) == restored["version"]
     assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
     assert [step["node"] for step in rejected.said("lineage")["steps"][:2]] == ["Rollback", "Pusher"]
 
@@ -113,12 +113,12 @@ def test_pushed_by_force_and_taken_back(rejected):
 def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(rejected, monkeypatch):
     from components.indexer import build
     from pipeline import forced_push
-    from shortlist.config import load_config
+    from shortlist.config.load import load_config
 
     def broken(windows_dir, trained_dir, settings, model_dir, exact_dir):
         for folder, copy in (
             (rejected.workspace.serving_dir, model_dir),
-            (atomic.exact_dir(rejected.workspace.serving_dir), exact_dir),
+            (versions.exact_dir(rejected.workspace.serving_dir), exact_dir),
         ):
             shutil.copytree(folder / str(rejected.served), copy)
         (pathlib.Path(exact_dir) / "saved_model.pb").write_bytes(b"torn")
@@ -128,7 +128,7 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
     with pytest.raises(BadInputError, match="cannot be pushed, by force neither: the serving check says: exact twin"):
         forced_push.force_push(load_config(rejected.config_path), rejected.workspace, "x", lambda line: None)
 
-    assert atomic.versions(rejected.workspace.serving_dir) == [rejected.served]
+    assert versions.versions(rejected.workspace.serving_dir) == [rejected.served]
     execution = Store(rejected.workspace.metadata_path).executions()[-1]
     assert (execution.node, execution.state) == ("ForcedPush", "FAILED")
     assert "the serving check says" in execution.properties["error"]

@@ -6,9 +6,9 @@ import pathlib
 
 import pytest
 
-from components.evaluator import names
 from pipeline.diagnosis import Figures, diagnose
-from shortlist.config import load_config
+from shortlist.config.load import load_config
+from shortlist.metrics import names
 from shortlist.summary import Answers, Baselines, DataSummary, Metrics, Protocol
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from shortlist.config import load_config
+from shortlist.config.load import load_config
 from shortlist.errors import BadInputError, ResourceError
 from shortlist.lineage.store import Store
 from shortlist.workspace import Workspace

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from shortlist.config.types import Check
+from shortlist.config.gate import Check
 from shortlist.errors import DataError
 from shortlist.lineage.store import Store
 from shortlist.summary import Status, read_summary

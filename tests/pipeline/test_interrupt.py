@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from shortlist.config import load_config
+from shortlist.config.load import load_config
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.summary import Status, read_summary

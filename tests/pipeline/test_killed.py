@@ -10,9 +10,9 @@ import random
 
 import pytest
 
-from components.pusher import atomic
 from shortlist.lineage.store import Store
-from shortlist.recommend import load_served
+from shortlist.serving import versions
+from shortlist.serving.client import load_served
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 from tests.pipeline import killing
@@ -54,7 +54,7 @@ def test_killed_at_random_moments(smoke, tmp_path):
 
     assert reader.problems == set()
     assert summary.pushed.version in reader.seen
-    for folder in (workspace.serving_dir, atomic.exact_dir(workspace.serving_dir)):
+    for folder in (workspace.serving_dir, versions.exact_dir(workspace.serving_dir)):
         model = load_served(folder / str(summary.pushed.version))
         assert {"serving_default", "recommend"} <= set(model.signatures)
 

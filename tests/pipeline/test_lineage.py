@@ -22,7 +22,7 @@ _MOST_SECONDS = 2.0
 def _typed(smoke, *arguments):
     code = (
         "import atexit, sys; atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); "
-        "from shortlist.cli import main; main()"
+        "from cli import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, "--config", str(smoke.config_path)],

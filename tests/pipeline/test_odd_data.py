@@ -8,12 +8,12 @@ import random
 
 import pytest
 
-from shortlist import preflight
 from shortlist.config.load import parse_config
 from shortlist.infer import Hints, guess_config
 from shortlist.infer.write import write_guess
-from shortlist.recommend import recommend
+from shortlist.serving.client import recommend
 from shortlist.summary import Status
+from shortlist.tables import preflight
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import RecordingListener
 

@@ -4,14 +4,14 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.table_example_gen.spec import table_spec
 from pipeline import schemas
-from shortlist.config import types
+from shortlist.config.data import Candidates, Interactions, Queries, Weight
 from shortlist.errors import ConfigError
+from shortlist.tables.spec import table_spec
 
 MINIMAL = 'feature { name: "query_id" type: BYTES }  # whose\n'
-INTERACTIONS = types.Interactions(path="x.csv")
-WEIGHTED = types.Interactions(path="x.csv", weight=types.Weight(column="kind", values={"view": 1}))
+INTERACTIONS = Interactions(path="x.csv")
+WEIGHTED = Interactions(path="x.csv", weight=Weight(column="kind", values={"view": 1}))
 
 
 def names(text):
@@ -24,8 +24,8 @@ def names(text):
         (table_spec("interactions", INTERACTIONS, "seconds"), []),
         (table_spec("interactions", INTERACTIONS, "milliseconds"), ["timestamp_nanos"]),
         (table_spec("interactions", WEIGHTED, "iso8601"), ["timestamp_nanos", "weight"]),
-        (table_spec("candidates", types.Candidates(path="x.csv")), []),
-        (table_spec("queries", types.Queries(path="x.csv")), []),
+        (table_spec("candidates", Candidates(path="x.csv")), []),
+        (table_spec("queries", Queries(path="x.csv")), []),
     ],
 )
 def test_columns_that_reading_adds_are_added_where_missing(spec, added):

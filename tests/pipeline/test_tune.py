@@ -7,14 +7,14 @@ import shutil
 
 import pytest
 
-from shortlist import preflight
-from shortlist.config.types import Tune
+from shortlist.config.tune import Tune
 from shortlist.lineage import facts
 from shortlist.lineage.store import Store
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.report import sections
 from shortlist.report.facts import read
 from shortlist.summary import read_summary
+from shortlist.tables import preflight
 from shortlist.workspace import TUNED_FILE, Workspace
 from tests.pipeline.conftest import RecordingListener
 
@@ -97,7 +97,7 @@ def test_lineage_leads_from_the_model_to_the_search(tuned):
 
 
 def test_the_run_leaves_a_config_that_keeps_what_was_found(tuned, config, workspace):
-    from shortlist.config import load_config
+    from shortlist.config.load import load_config
 
     run_id, _ = tuned
     kept = load_config(workspace.run_dir(run_id) / TUNED_FILE)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shortlist import preflight
 from shortlist.config.load import parse_config
 from shortlist.errors import BadInputError, DataError, ExitCode
+from shortlist.tables import preflight
 
 LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{i},{u + i}\n" for u in range(3) for i in range(4))
 ITEMS = "item_id,title\ni0,Zero\ni1,One\ni2,Two\ni3,Three\n"

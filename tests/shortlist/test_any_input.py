@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.table_example_gen import readers
-from components.table_example_gen.spec import KINDS, table_spec
-from shortlist import inputs, preflight
-from shortlist.config import types
+from shortlist.config.data import TimestampUnit
+from shortlist.config.features import FeatureType
 from shortlist.config.load import load_config, parse_config
 from shortlist.errors import BadInputError, ConfigError
-from tests.components.table_example_gen.tables import parquet_bytes
+from shortlist.tables import inputs, preflight, readers
+from shortlist.tables.spec import KINDS, table_spec
 from tests.shortlist.project import Project
+from tests.shortlist.tables.tables import parquet_bytes
 
 NAMES = ("user_id", "item_id", "timestamp", "event", "é x", "n")
 TEXTS = st.text(max_size=4) | st.sampled_from(
@@ -113,9 +113,7 @@ FILTERS = st.none() | st.sampled_from(
 )
 FEATURES = st.dictionaries(
     st.sampled_from(["a", "b", "event"]),
-    st.builds(
-        lambda type_, column: {"type": type_, "column": column}, st.sampled_from(list(types.FeatureType)), COLUMNS
-    ),
+    st.builds(lambda type_, column: {"type": type_, "column": column}, st.sampled_from(list(FeatureType)), COLUMNS),
     max_size=2,
 )
 WEIGHTS = st.none() | st.sampled_from(
@@ -131,7 +129,7 @@ INTERACTIONS = st.fixed_dictionaries(
         "query_id": st.just("user_id") | COLUMNS,
         "candidate_id": st.just("item_id") | COLUMNS,
         "timestamp": st.just("timestamp") | COLUMNS,
-        "timestamp_unit": st.just("auto") | st.sampled_from(types.TimestampUnit.__args__),  # type: ignore[attr-defined]
+        "timestamp_unit": st.just("auto") | st.sampled_from(TimestampUnit.__args__),  # type: ignore[attr-defined]
         "weight": WEIGHTS,
         "repeats": st.sampled_from(["all", "first", "last"]),
     }

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from shortlist.errors import BadInputError
-from tests.components.table_example_gen.tables import parquet_bytes
 from tests.shortlist.project import ITEMS, USERS, Project
+from tests.shortlist.tables.tables import parquet_bytes
 
 ROOT = pathlib.Path(__file__).parents[2]
 COLUMNS = ("user_id", "item_id", "timestamp")

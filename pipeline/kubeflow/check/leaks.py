@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.kubeflow.check.view import Problem, View
-from shortlist import secrets
+from shortlist.config import secrets
 
 # An absolute path at the beginning of a value, or of a text or JSON string within it.
 _ABSOLUTE = re.compile(r"""(?:^|["'=\s,\[(])((?:file://)?/(?!/)[A-Za-z0-9._~-][^\s"',\])}]*)""")

@@ -6,10 +6,10 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from components.evaluator import names
-from shortlist.intervals import wilson
 from shortlist.lineage.measured import Measured, Slice
-from shortlist.report import plots, shown
+from shortlist.metrics import names
+from shortlist.metrics.intervals import wilson
+from shortlist.report import format, plots
 from shortlist.report.blocks import Block, Column, Figure, Notes, Section, Table
 from shortlist.report.facts import Facts
 from shortlist.report.sections.verdict import gate_k
@@ -68,7 +68,7 @@ def _overall_figure(measured: Measured) -> Figure:
         lines.append([f"top_{k}", *_with_intervals(values, rows)])
     ndcg = [metrics.get(names.ndcg()) for _, metrics in found]
     if any(value is not None for value in ndcg):
-        pairs = ((shown.share(value), shown.NOTHING) for value in ndcg)
+        pairs = ((format.share(value), format.NOTHING) for value in ndcg)
         lines.append([names.ndcg(), *itertools.chain.from_iterable(pairs)])
     series = [of_shares(name, [metrics.get(names.top_k(k)) for k in all_ks], rows) for name, metrics in found]
     return Figure(
@@ -90,7 +90,7 @@ def of_shares(name: str, values: Sequence[float | None], rows: float | Sequence[
 
 
 def _with_intervals(values: Sequence[float | None], rows: float) -> list[str]:
-    return [text for value in values for text in (shown.share(value), shown.interval(value, rows))]
+    return [text for value in values for text in (format.share(value), format.interval(value, rows))]
 
 
 def _clustered(facts: Facts) -> str:
@@ -113,7 +113,7 @@ def _seen_figure(measured: Measured) -> Figure | None:
     for name, _ in found:
         columns += [Column(f"{name}, without seen"), Column("with seen")]
     lines = [
-        [f"top_{k}", *(shown.share(values.get(_top_k(k, seen))) for _, values in found for seen in (False, True))]
+        [f"top_{k}", *(format.share(values.get(_top_k(k, seen))) for _, values in found for seen in (False, True))]
         for k in all_ks
     ]
     series = [
@@ -173,9 +173,11 @@ def _slices_figure(
     lines = []
     for place, (label, rows) in enumerate(zip(labels, counts, strict=True)):
         cells = [
-            text for one in series for text in (shown.share(one.values[place]), shown.interval(one.values[place], rows))
+            text
+            for one in series
+            for text in (format.share(one.values[place]), format.interval(one.values[place], rows))
         ]
-        lines.append([label, shown.count(rows), *cells])
+        lines.append([label, format.count(rows), *cells])
     more = f"; {left_out} smaller ones are left out" if left_out else ""
     shown_labels = [f"{label} ({rows:,.0f})" for label, rows in zip(labels, counts, strict=True)]
     return Figure(

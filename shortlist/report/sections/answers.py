@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shortlist.report import plots, shown
+from shortlist.report import format, plots
 from shortlist.report.blocks import Answer, Block, Column, Example, Examples, Figure, Notes, Section, Table
 from shortlist.report.facts import Facts
 
@@ -47,20 +47,20 @@ def _figures(told: dict[str, Any]) -> Table:
         "How varied the answers are",
         [Column("what", numeric=False), Column("value"), Column("of what", numeric=False)],
         [
-            ["coverage", shown.percent(told["coverage_at_10"]), f"of the {nameable:,} candidates that could be named"],
+            ["coverage", format.percent(told["coverage_at_10"]), f"of the {nameable:,} candidates that could be named"],
             [
                 "overlap",
-                shown.percent(told["overlap_at_10"]),
+                format.percent(told["overlap_at_10"]),
                 f"of {width} answers are shared by two of {queries:,} queries on average",
             ],
-            *([] if with_seen is None else [["overlap with seen", shown.percent(with_seen), one_list]]),
-            ["never recommended", shown.count(told["never"]), f"of {corpus:,} candidates"],
+            *([] if with_seen is None else [["overlap with seen", format.percent(with_seen), one_list]]),
+            ["never recommended", format.count(told["never"]), f"of {corpus:,} candidates"],
             [
                 "popularity of an answer",
-                shown.number(mean["answers"]),
+                format.number(mean["answers"]),
                 f"train targets, mean over {told['places']:,} places",
             ],
-            ["popularity of a target", shown.number(mean["targets"]), f"train targets, mean over {queries:,} queries"],
+            ["popularity of a target", format.number(mean["targets"]), f"train targets, mean over {queries:,} queries"],
         ],
     )
 
@@ -99,7 +99,7 @@ def _concentration(told: dict[str, Any]) -> Figure:
     xs = [place / (len(answers) - 1) for place in range(len(answers))]
     drawn = [plots.Line("answers", xs, answers), plots.Line("train targets", xs, train)]
     lines = [
-        [f"{xs[place]:.0%}", shown.percent(answers[place]), shown.percent(train[place])]
+        [f"{xs[place]:.0%}", format.percent(answers[place]), format.percent(train[place])]
         for place in _TOLD_POINTS
         if place < len(xs)
     ]
@@ -125,10 +125,10 @@ def _list(told: dict[str, Any], key: str, title: str) -> Table:
         [Column("candidate", numeric=False), Column("answers"), Column("of queries"), Column("train targets")],
         [
             [
-                shown.title(row),
-                shown.count(row["answers"]),
-                shown.percent(row["answers"] / max(queries, 1)),
-                shown.count(row["train_count"]),
+                format.title(row),
+                format.count(row["answers"]),
+                format.percent(row["answers"] / max(queries, 1)),
+                format.count(row["train_count"]),
             ]
             for row in told.get(key, [])
         ],
@@ -153,7 +153,7 @@ def examples(facts: Facts) -> Section | None:
 def _example(place: int, told: dict[str, Any], corpus: int) -> Example:
     target = told["target"]
     answers = [
-        Answer(shown.title(answer), f"score {score:.2f}", answer["id"] == target["id"])
+        Answer(format.title(answer), f"score {score:.2f}", answer["id"] == target["id"])
         for answer, score in zip(told["answers"], told["scores"], strict=False)
     ]
     rank = told["rank"]
@@ -162,9 +162,9 @@ def _example(place: int, told: dict[str, Any], corpus: int) -> Example:
         outcome = "is not among the candidates that can be recommended"
     return Example(
         name=f"Query {place}" if told.get("query") is None else f"Query {told['query']}",
-        history=[shown.title(item) for item in told["history"]],
+        history=[format.title(item) for item in told["history"]],
         earlier=told["history_length"] - len(told["history"]),
-        target=shown.title(target),
+        target=format.title(target),
         outcome=outcome,
         answers=answers[:_ANSWERS_SHOWN] if any(answer.is_target for answer in answers[:_ANSWERS_SHOWN]) else answers,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from components.evaluator import names
 from shortlist import keys
 from shortlist.lineage.measured import Measured
-from shortlist.report import shown
+from shortlist.metrics import names
+from shortlist.report import format
 from shortlist.report.blocks import Column, Notes, Section, Table
 from shortlist.report.facts import Facts
 
@@ -49,21 +49,21 @@ def _unseen(facts: Facts, measured: Measured) -> list[list[str]]:
     return [
         [
             f"top_{_K} of {rows:,.0f} test rows whose target train never met",
-            shown.share(accuracy),
-            shown.interval(accuracy, rows),
-            shown.NOTHING,
+            format.share(accuracy),
+            format.interval(accuracy, rows),
+            format.NOTHING,
         ],
-        ["that as a multiple of chance", f"{lift:.2f}", shown.NOTHING, floor],
+        ["that as a multiple of chance", f"{lift:.2f}", format.NOTHING, floor],
     ]
 
 
 def _newcomer(facts: Facts, measured: Measured) -> list[str]:
     share = measured.overall[names.POPULAR_SHARE]
-    floor = _asked(facts, "empty_history", shown.percent)
+    floor = _asked(facts, "empty_history", format.percent)
     return [
         f"empty history: share of the {_K} most popular",
-        shown.percent(share),
-        shown.NOTHING,
+        format.percent(share),
+        format.NOTHING,
         floor,
     ]
 
@@ -73,7 +73,7 @@ def _asked(facts: Facts, gate: str, form: Callable[[float], str]) -> str:
     prefix = f"evaluate.cold_start.{gate}"
     threshold, action = facts.config.get(f"{prefix}.threshold"), facts.config.get(f"{prefix}.action")
     if not isinstance(threshold, int | float) or action == "ignore":
-        return shown.NOTHING
+        return format.NOTHING
     return f"at least {form(threshold)} ({action})"
 
 

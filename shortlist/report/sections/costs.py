@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.report import plots, shown
+from shortlist.report import format, plots
 from shortlist.report.blocks import Column, Figure, Section, Table
 from shortlist.report.facts import Facts
 
@@ -31,7 +31,7 @@ def section(facts: Facts) -> Section | None:
                     Column("from", numeric=False),
                 ],
                 [
-                    [node, f"{value:.1f}", shown.percent(value / total if total else None), _from(node, cached)]
+                    [node, f"{value:.1f}", format.percent(value / total if total else None), _from(node, cached)]
                     for node, value in seconds.items()
                 ],
             ),
@@ -46,14 +46,14 @@ def section(facts: Facts) -> Section | None:
                 Table(
                     "Peak resident memory of the process while a step ran",
                     [Column("step", numeric=False), Column("MB")],
-                    [[node, shown.count(peak)] for node, peak in peaks.items()],
+                    [[node, format.count(peak)] for node, peak in peaks.items()],
                 ),
             )
         )
     return Section(
         "costs",
         "Time and memory",
-        f"{shown.seconds(total)} in all, peak memory {summary.peak_rss_mb / 1024:.1f} GiB.",
+        f"{format.seconds(total)} in all, peak memory {summary.peak_rss_mb / 1024:.1f} GiB.",
         blocks,
     )
 

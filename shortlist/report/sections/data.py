@@ -8,7 +8,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from shortlist import keys
-from shortlist.report import plots, shown
+from shortlist.report import format, plots
 from shortlist.report.blocks import Block, Column, Figure, Notes, Section, Table
 from shortlist.report.facts import TABLES, Facts
 
@@ -52,7 +52,7 @@ def _splits(facts: Facts) -> Table | None:
         f"Splits of {data.interactions:,} interactions over {data.candidates:,} candidates",
         [Column("split", numeric=False), Column("targets"), Column("queries"), Column("targets a query")],
         [
-            [split, shown.count(rows), shown.count(data.queries.get(split)), _mean(rows, data.queries.get(split))]
+            [split, format.count(rows), format.count(data.queries.get(split)), _mean(rows, data.queries.get(split))]
             for split in (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
             if (rows := data.rows.get(split)) is not None
         ],
@@ -60,7 +60,7 @@ def _splits(facts: Facts) -> Table | None:
 
 
 def _mean(total: float, number: float | None) -> str:
-    return f"{total / number:.1f}" if number else shown.NOTHING
+    return f"{total / number:.1f}" if number else format.NOTHING
 
 
 def _dropped(facts: Facts) -> Table | None:
@@ -70,7 +70,7 @@ def _dropped(facts: Facts) -> Table | None:
     return Table(
         "Rows left out, by reason",
         [Column("reason", numeric=False), Column("rows")],
-        [[reason.replace("_", " "), shown.count(rows)] for reason, rows in data.dropped.items() if rows],
+        [[reason.replace("_", " "), format.count(rows)] for reason, rows in data.dropped.items() if rows],
     )
 
 
@@ -90,13 +90,13 @@ def _feature(feature: Any, rows: int) -> list[str]:
     found = [name, _KINDS.get(feature.type, "other"), f"{present:,} ({present / max(rows, 1):.1%})"]
     if kind == "string_stats":
         top = "" if name in _IDS else _top(feature.string_stats)
-        return [*found, shown.count(feature.string_stats.unique), *[shown.NOTHING] * 4, top]
+        return [*found, format.count(feature.string_stats.unique), *[format.NOTHING] * 4, top]
     if kind == "num_stats":
         numbers = feature.num_stats
         values = (numbers.mean, numbers.min, numbers.median, numbers.max)
-        told = map(_date if _is_time(feature) else shown.number, values)
-        return [*found, shown.NOTHING, *told, ""]
-    return [*found, *[shown.NOTHING] * 5, ""]
+        told = map(_date if _is_time(feature) else format.number, values)
+        return [*found, format.NOTHING, *told, ""]
+    return [*found, *[format.NOTHING] * 5, ""]
 
 
 def _is_time(feature: Any) -> bool:
@@ -144,8 +144,8 @@ def _buckets(feature: Any) -> list[tuple[float, float, float]]:
 def _distributions_figure(found: list[plots.Distribution]) -> Figure:
     lines = []
     for one in found:
-        lines += [[one.feature, _range(one, low, high), shown.count(number)] for low, high, number in one.buckets]
-        lines += [[one.feature, value, shown.count(number)] for value, number in one.values]
+        lines += [[one.feature, _range(one, low, high), format.count(number)] for low, high, number in one.buckets]
+        lines += [[one.feature, value, format.count(number)] for value, number in one.values]
     return Figure(
         "How values are distributed",
         "For each feature how many rows have which value: numbers in ten ranges, texts by their most frequent values.",
@@ -161,7 +161,7 @@ def _distributions_figure(found: list[plots.Distribution]) -> Figure:
 def _range(one: plots.Distribution, low: float, high: float) -> str:
     if one.feature.endswith(_YEAR):
         return f"{low:.2f} to {high:.2f}"
-    return f"{shown.number(low)} to {shown.number(high)}"
+    return f"{format.number(low)} to {format.number(high)}"
 
 
 def _anomalies(facts: Facts) -> list[Block]:
@@ -174,7 +174,7 @@ def _anomalies(facts: Facts) -> list[Block]:
     elif looked:
         blocks.append(Notes("plain", [f"No anomalies: {', '.join(looked)} fit their schemas."]))
     drift = [
-        [table, str(feature), shown.number(distance)]
+        [table, str(feature), format.number(distance)]
         for table, found in (facts.gate.get("drift") or {}).items()
         for feature, distance in (found.items() if isinstance(found, dict) else ())
         if isinstance(distance, int | float)

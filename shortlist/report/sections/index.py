@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shortlist.lineage.facts import flat, parsed
-from shortlist.report import shown
+from shortlist.report import format
 from shortlist.report.blocks import Column, Section, Table
 from shortlist.report.facts import Facts
 
@@ -17,18 +17,21 @@ def section(facts: Facts) -> Section | None:
     k = index.get("k")
     told = [
         ("kind", str(index.get("kind")), index.get("reason") or "as configured and measured"),
-        (f"recall@{k}", shown.share(index.get("recall_at_k")), f"mean over {queries}, exclusions applied"),
-        (f"recall@{k} while tuning", shown.share(index.get("eval_recall_at_k")), "mean over eval queries"),
-        ("candidates", shown.count(index.get("corpus_size")), "in the index"),
+        (f"recall@{k}", format.share(index.get("recall_at_k")), f"mean over {queries}, exclusions applied"),
+        (f"recall@{k} while tuning", format.share(index.get("eval_recall_at_k")), "mean over eval queries"),
+        ("candidates", format.count(index.get("corpus_size")), "in the index"),
         ("p50", _ms(index.get("p50_ms")), "of 300 calls of the exported signature, one query at a time, this machine"),
         ("p99", _ms(index.get("p99_ms")), "of the same calls"),
-        *((name, shown.setting(value), "parameter") for name, value in sorted(flat(index.get("params") or {}).items())),
+        *(
+            (name, format.setting(value), "parameter")
+            for name, value in sorted(flat(index.get("params") or {}).items())
+        ),
     ]
     blocks = [
         Table(
             "The index",
             [Column("what", numeric=False), Column("value"), Column("of what", numeric=False)],
-            [row for row in told if row[1] != shown.NOTHING],
+            [row for row in told if row[1] != format.NOTHING],
         )
     ]
     check = _check(facts)
@@ -46,7 +49,7 @@ def _check(facts: Facts) -> Table | None:
     blessing = execution.output("blessing") if execution else None
     figures = flat(parsed(blessing.properties.get("figures"))) if blessing else {}
     rows = [
-        [name.replace(".", ", ").replace("_", " "), shown.number(value)]
+        [name.replace(".", ", ").replace("_", " "), format.number(value)]
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
@@ -58,4 +61,4 @@ def _check(facts: Facts) -> Table | None:
 
 
 def _ms(value: float | None) -> str:
-    return shown.NOTHING if value is None else f"{value:.2f} ms"
+    return format.NOTHING if value is None else f"{value:.2f} ms"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.report import shown
+from shortlist.report import format
 from shortlist.report.blocks import Block, Column, Section, Table
 from shortlist.report.facts import Facts
 
@@ -17,6 +17,6 @@ def section(facts: Facts) -> Section | None:
         told += [("config", prints.config), ("code", prints.code)]
         blocks.append(Table("Fingerprints (SHA-256)", texts, [[name, value] for name, value in told if value]))
     if facts.config:
-        rows = [[name, shown.setting(value)] for name, value in facts.config.items() if value is not None]
+        rows = [[name, format.setting(value)] for name, value in facts.config.items() if value is not None]
         blocks.append(Table("Settings", texts, rows, folded=True))
     return Section("settings", "What it went by", "", blocks) if blocks else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shortlist.report import plots, shown
+from shortlist.report import format, plots
 from shortlist.report.blocks import Column, Figure, Section, Table
 from shortlist.report.facts import Facts
 
@@ -20,9 +20,9 @@ def section(facts: Facts) -> Section | None:
     data = facts.summary.data if facts.summary else None
     rows = f"{data.rows['eval']:,} eval rows" if data and "eval" in data.rows else "the eval rows"
     best = best_place(log)
-    lead = f"{log[-1].get('epoch')} epochs, {shown.count(log[-1].get('step'))} steps"
+    lead = f"{log[-1].get('epoch')} epochs, {format.count(log[-1].get('step'))} steps"
     if "seconds" in log[-1]:
-        lead += f", {shown.seconds(log[-1]['seconds'])}"
+        lead += f", {format.seconds(log[-1]['seconds'])}"
     if best is not None:
         lead += (
             f"; the weights are those of epoch {log[best].get('epoch')}, the best by ndcg_at_10 on {rows}, "
@@ -67,14 +67,14 @@ def _metric_lines(log: list[dict[str, Any]]) -> list[plots.Line]:
 
 
 _FORMS: dict[str, Callable[[Any], str]] = {
-    "epoch": shown.count,
-    "step": shown.count,
-    "ndcg_at_10": shown.share,
-    "top_10": shown.share,
+    "epoch": format.count,
+    "step": format.count,
+    "ndcg_at_10": format.share,
+    "top_10": format.share,
 }
 
 
 def _table(log: list[dict[str, Any]], rows: str, columns: Sequence[str]) -> Table:
-    lines = [[_FORMS.get(name, shown.number)(line.get(name)) for name in columns] for line in log]
+    lines = [[_FORMS.get(name, format.number)(line.get(name)) for name in columns] for line in log]
     titles = [Column(name.replace("learning_rate", "learning rate")) for name in columns]
     return Table(f"Evaluations while training, on {rows}", titles, lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.report import shown
+from shortlist.report import format
 from shortlist.report.blocks import Column, Section, Table
 from shortlist.report.facts import Facts
 from shortlist.summary import ENDED_BY, Trial
@@ -16,7 +16,7 @@ def section(facts: Facts) -> Section | None:
     data = facts.summary.data if facts.summary else None
     rows = f"{data.rows['eval']:,} eval rows" if data and "eval" in data.rows else "the eval rows"
     lead = (
-        f"{len(tuning.trials)} trials in {shown.seconds(tuning.seconds)}, {ENDED_BY[tuning.ended_by]}; trial "
+        f"{len(tuning.trials)} trials in {format.seconds(tuning.seconds)}, {ENDED_BY[tuning.ended_by]}; trial "
         f"{tuning.best} was best by {tuning.objective} on {rows}, and its values were trained with. Trial 1 is the "
         "config itself. A best of many is too high on the rows that chose it: what it is worth is told on the test "
         "rows, which no trial saw."
@@ -33,11 +33,11 @@ def section(facts: Facts) -> Section | None:
     ordered = sorted(tuning.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
     lines = [
         [
-            shown.count(trial.number),
-            shown.share(trial.score),
+            format.count(trial.number),
+            format.share(trial.score),
             *(_value(trial, name) for name in names),
-            shown.count(trial.epochs),
-            shown.number(trial.seconds),
+            format.count(trial.epochs),
+            format.number(trial.seconds),
             "used" if trial.number == tuning.best else trial.problem,
         ]
         for trial in ordered
@@ -48,4 +48,4 @@ def section(facts: Facts) -> Section | None:
 
 def _value(trial: Trial, name: str) -> str:
     value = trial.values.get(name)
-    return shown.number(value) if isinstance(value, float) else shown.setting(value)
+    return format.number(value) if isinstance(value, float) else format.setting(value)

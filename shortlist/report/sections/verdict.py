@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.evaluator import names
-from shortlist.report import shown
+from shortlist.metrics import names
+from shortlist.report import format
 from shortlist.report.blocks import Block, Notes, Section, Tile, Tiles
 from shortlist.report.facts import Facts
 
@@ -29,7 +29,7 @@ def subtitle(facts: Facts) -> str:
     started, summary = facts.record.started, facts.summary
     told = [f"started {started:%Y-%m-%d %H:%M:%S} UTC"] if started else []
     if summary is not None:
-        told.append(f"took {shown.seconds(summary.seconds.total)}")
+        told.append(f"took {format.seconds(summary.seconds.total)}")
         if summary.cached:
             told.append(f"{len(summary.cached)} steps came from the cache, with the figures of the run that did them")
     return ", ".join(told)
@@ -71,13 +71,13 @@ def _metric_tiles(facts: Facts) -> list[Tile]:
     label = f"top_{gate_k(facts)}"
     value, popular = measured.overall[name], measured.popularity.get(name)
     rows = measured.rows
-    found = [Tile(f"{label}, model", shown.share(value), f"{shown.interval(value, rows)}, of {rows:,.0f} test rows")]
+    found = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
         lift = f"the model has {value / popular:.2f} times that" if popular else "it had no hit"
-        found.append(Tile(f"{label}, most popular", shown.share(popular), lift))
+        found.append(Tile(f"{label}, most popular", format.share(popular), lift))
     if measured.latest_blessed and name in measured.latest_blessed:
         latest = measured.latest_blessed[name]
-        found.append(Tile(f"{label}, latest blessed", shown.share(latest), f"the model is {value - latest:+.4f}"))
+        found.append(Tile(f"{label}, latest blessed", format.share(latest), f"the model is {value - latest:+.4f}"))
     return found
 
 
@@ -86,7 +86,9 @@ def _other_tiles(facts: Facts) -> list[Tile]:
     found = []
     if "recall_at_k" in index:
         queries = f"{index['test_queries']:,} test rows" if "test_queries" in index else "test rows"
-        found.append(Tile(f"recall@{index.get('k')}", shown.share(index["recall_at_k"]), f"{index['kind']}, {queries}"))
+        found.append(
+            Tile(f"recall@{index.get('k')}", format.share(index["recall_at_k"]), f"{index['kind']}, {queries}")
+        )
     if "p99_ms" in index:
         found.append(
             Tile("p99 a query", f"{index['p99_ms']:.2f} ms", f"p50 {index.get('p50_ms', 0):.2f} ms, one at a time")

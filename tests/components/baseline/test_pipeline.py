@@ -13,7 +13,7 @@ from components.baseline import executor as baseline_executor
 from components.baseline.component import Baseline, latest_other_blessed_model
 from components.baseline.strategy import LatestOtherBlessedModelStrategy
 from components.evaluator.component import RankEvaluator
-from shortlist.config.types import Evaluate
+from shortlist.config.evaluate import Evaluate
 from shortlist.findings import WARNINGS_PROPERTY
 from tests.components.baseline import fake_nodes
 from tests.components.evaluator import fakes

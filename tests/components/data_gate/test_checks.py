@@ -5,7 +5,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.data_gate.checks import Report, check_schema, compare
-from shortlist.config.types import Check, Gate
+from shortlist.config.gate import Check, Gate
 from shortlist.findings import Findings
 from tests.components.data_gate.tables import log, statistics
 

@@ -11,7 +11,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local import local_dag_runner
 
 from components.data_gate.component import DataGate, blessed_statistics
-from shortlist.config.types import Check, Gate
+from shortlist.config.gate import Check, Gate
 from shortlist.errors import DataError
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import upstream

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from components.evaluator import cold_start, executor, names
+from components.evaluator import cold_start, executor
 from components.evaluator.cold_start import Findings, Newcomer
-from shortlist.config.types import ColdStart
+from shortlist.config.evaluate import ColdStart
+from shortlist.metrics import names
 
 TOP_100 = names.top_k(100)
 

@@ -10,9 +10,10 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator import cold_start, eval_config, extractors, names, targets, verdict
-from shortlist import progress
-from shortlist.config.types import Evaluate
+from components.evaluator import cold_start, eval_config, extractors, targets, verdict
+from shortlist.config.evaluate import Evaluate
+from shortlist.metrics import names
+from shortlist.process import progress
 from tests.components.evaluator import fakes
 
 

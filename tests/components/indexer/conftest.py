@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shortlist.recommend import load_served, signature_inputs
+from shortlist.serving.client import load_served, signature_inputs
 from tests.components.indexer import stand_in
 
 SIZE = 40

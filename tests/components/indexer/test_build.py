@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from components.indexer import build, queries
-from shortlist.config import types
-from shortlist.recommend import load_served, signature_inputs
+from shortlist.config.serving import Index
+from shortlist.serving.client import load_served, signature_inputs
 from tests.components.indexer import stand_in
 
 LOWEST = np.finfo(np.float32).min
@@ -20,7 +20,7 @@ LOWEST = np.finfo(np.float32).min
 class Exported:
     """Both models of one corpus, loaded."""
 
-    def __init__(self, root: pathlib.Path, size: int, settings: types.Index, dim: int = 8, embeddings=None):
+    def __init__(self, root: pathlib.Path, size: int, settings: Index, dim: int = 8, embeddings=None):
         self.size, self.k = size, settings.k
         self.ids = stand_in.candidate_ids(size)
         self.directory = root
@@ -59,7 +59,7 @@ class Exported:
 
 @pytest.fixture(scope="module", params=[2, 15, 16])
 def exported(request, tmp_path_factory):
-    settings = types.Index(k=20, max_exclusions=6)
+    settings = Index(k=20, max_exclusions=6)
     return Exported(tmp_path_factory.mktemp(f"corpus{request.param}"), request.param, settings)
 
 
@@ -168,7 +168,7 @@ def test_movielens_size_is_served_by_scann(tmp_path):
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(40, 64))
     embeddings = centres[generator.integers(40, size=1_682)] + 0.5 * generator.normal(size=(1_682, 64))
-    exported = Exported(tmp_path, 1_682, types.Index(kind="scann"), dim=64, embeddings=embeddings)
+    exported = Exported(tmp_path, 1_682, Index(kind="scann"), dim=64, embeddings=embeddings)
     assert exported.report.reasons == []
     assert b"Scann>" in (tmp_path / "model/saved_model.pb").read_bytes()
     assert b"Scann>" not in (tmp_path / "exact/saved_model.pb").read_bytes()
@@ -192,7 +192,7 @@ def _build(tmp_path, size, settings, embeddings=None, splits=("train", "eval", "
 
 
 def test_scann_asked_for_where_it_cannot_work_is_rejected(tmp_path):
-    report = _build(tmp_path, 5, types.Index(kind="scann"))
+    report = _build(tmp_path, 5, Index(kind="scann"))
     assert report.index is None
     assert report.reasons == [
         "index.kind scann needs 16 candidates or more and the corpus has 5; use auto or brute_force"
@@ -202,13 +202,13 @@ def test_scann_asked_for_where_it_cannot_work_is_rejected(tmp_path):
 def test_an_embedding_that_is_not_finite_is_rejected_by_name(tmp_path):
     embeddings = np.ones((20, 8))
     embeddings[3, 2] = np.nan
-    report = _build(tmp_path, 20, types.Index(), embeddings)
+    report = _build(tmp_path, 20, Index(), embeddings)
     name = stand_in.candidate_ids(20)[3]
     assert report.reasons == [f"1 candidates have an embedding that is not finite, '{name}' among them"]
 
 
 def test_no_test_rows_is_a_reason(tmp_path):
-    assert _build(tmp_path, 20, types.Index(), splits=("train",)).reasons == [
+    assert _build(tmp_path, 20, Index(), splits=("train",)).reasons == [
         "the test split has no rows to measure recall on"
     ]
 
@@ -229,13 +229,13 @@ def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_pat
 
     real = build.tuning.tune
     monkeypatch.setattr(build.tuning, "tune", hopeless)
-    report = _build(tmp_path / "auto", 30, types.Index(k=5))
+    report = _build(tmp_path / "auto", 30, Index(k=5))
     assert (report.reasons, report.index["kind"]) == ([], "brute_force")
     assert report.index["reason"] == "ScaNN's recall@5 on eval queries is 0.5000 at best"
 
     monkeypatch.setattr(build, "MAX_AUTO_EXACT", 10)
     monkeypatch.setattr(build.ExactAnswers, "recall", lambda self, served: np.full(len(served), 0.5))
-    report = _build(tmp_path / "large", 30, types.Index(k=5))
+    report = _build(tmp_path / "large", 30, Index(k=5))
     assert report.index["kind"] == "scann"
     assert report.reasons == ["recall@5 of the scann index on 40 test queries is 0.5000, below index.min_recall=0.99"]
 
@@ -250,5 +250,5 @@ def test_a_query_whose_embedding_is_not_finite_is_a_reason_in_any_split(tmp_path
         with tf.io.TFRecordWriter(str(root / f"Split-{split}" / "broken.gz"), "GZIP") as writer:
             writer.write(example.SerializeToString())
         folders = [str(tmp_path / f"{split}-{name}") for name in ("model", "exact")]
-        report = build.build(str(root), str(trained), types.Index(k=5), *folders)
+        report = build.build(str(root), str(trained), Index(k=5), *folders)
         assert report.reasons == ["1 of 4 sampled queries have an embedding that is not finite"]

@@ -9,7 +9,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.indexer import build, executor, verdict
 from components.serving_check import executor as check_executor
-from shortlist.config import types
+from shortlist.config.serving import Index
 from tests.components.indexer import stand_in
 
 SIZE = 30
@@ -48,7 +48,7 @@ class Nodes:
         executor.Executor().Do(
             {"trained_model": [self.trained], "model_blessing": [self.upstream], "examples": [self.examples]},
             {"model": [self.model], "exact_model": [self.exact_model], "blessing": [self.blessing]},
-            {"config": types.Index(k=5, **settings).model_dump_json(), "code_sha256": ""},
+            {"config": Index(k=5, **settings).model_dump_json(), "code_sha256": ""},
         )
         return self.verdict(self.blessing)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import saved_model_pb2
 
-from shortlist.recommend import signature_inputs
+from shortlist.serving.client import signature_inputs
 from tests.components.indexer import stand_in
 from tests.components.indexer.conftest import MAX_EXCLUSIONS, SIZE, K
 

@@ -14,10 +14,10 @@ from tfx.types import standard_artifacts
 from tfx.utils import json_utils, proto_utils
 
 from components.indexer import verdict
-from components.pusher import atomic
 from components.pusher.component import TwinPusher
 from components.pusher.executor import Executor
 from shortlist.errors import ConfigError, DataError
+from shortlist.serving import versions
 
 FILES = {"saved_model.pb", "variables/variables.index"}
 
@@ -91,14 +91,14 @@ def push(tmp_path):
 def test_blessed_twins_are_pushed_and_recorded(push):
     push.do()
 
-    version = atomic.served_version(push.serving_dir)
+    version = versions.served_version(push.serving_dir)
     assert push.pushed.get_int_custom_property("pushed") == 1
     assert push.pushed.get_string_custom_property("pushed_version") == str(version)
     destination = push.pushed.get_string_custom_property("pushed_destination")
     assert destination == str(push.serving_dir / str(version))
     assert verdict.reasons_of(push.pushed) == []
     assert _contents(pathlib.Path(destination)) == dict.fromkeys(FILES, "index")
-    assert _contents(atomic.exact_dir(push.serving_dir) / str(version)) == dict.fromkeys(FILES, "exact")
+    assert _contents(versions.exact_dir(push.serving_dir) / str(version)) == dict.fromkeys(FILES, "exact")
     # The artifact is the archive of what was pushed.
     assert _contents(pathlib.Path(push.pushed.uri)) == dict.fromkeys(FILES, "index")
 
@@ -108,7 +108,7 @@ def test_the_config_says_how_many_versions_are_kept(tmp_path):
         push = Push(tmp_path / str(number))
         push.serving_dir = tmp_path / "serving"
         push.do()
-    newest = atomic.versions(push.serving_dir)
+    newest = versions.versions(push.serving_dir)
     assert len(newest) == 2
     assert push.pushed.get_string_custom_property("pushed_version") == str(newest[-1])
 
@@ -147,11 +147,11 @@ def test_blessing_of_another_model_pushes_nothing(push, key):
 
 def test_failure_raises_and_records_no_push(push):
     push.serving_dir.mkdir(parents=True)
-    (push.serving_dir / atomic.VERSIONS_FILE).write_text("{}")
+    (push.serving_dir / versions.VERSIONS_FILE).write_text("{}")
     with pytest.raises(DataError, match="last_version"):
         push.do()
     assert not push.pushed.has_custom_property("pushed")
-    assert atomic.served_version(push.serving_dir) is None
+    assert versions.served_version(push.serving_dir) is None
 
 
 def test_the_node(tmp_path):

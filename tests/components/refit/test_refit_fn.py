@@ -8,7 +8,7 @@ import pytest
 
 from components.refit import refit_fn
 from components.trainer import run_fn, training
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 from tests.components.trainer.test_run_fn import arguments
 
 MEASURED = {"best_step": 7, "planned_steps": 40, "steps": 20, "epochs": 4, "best_ndcg_at_10": 0.1}

@@ -17,14 +17,17 @@ from components.table_example_gen import executor, parts
 from components.table_example_gen.component import TableExampleGen
 from pipeline.bad_input import find_bad_input
 from pipeline.local_runner import LocalRunner
-from shortlist import fingerprints, inputs, progress
-from shortlist.config import types
+from shortlist import fingerprints
+from shortlist.config.data import Candidates, Interactions, Queries
+from shortlist.config.features import Feature
 from shortlist.errors import DataError
 from shortlist.lineage.database import SqliteDatabase
 from shortlist.lineage.store import Store
+from shortlist.process import progress
+from shortlist.tables import content, inputs
 from tests.pipeline.conftest import RecordingListener
 
-FEATURES = {"rating": types.Feature(type="numeric"), "tags": types.Feature(type="multi_category")}
+FEATURES = {"rating": Feature(type="numeric"), "tags": Feature(type="multi_category")}
 ROWS = [("007", "10", 5, 3.5, "a|b"), ("8", "1e3", 4, None, ""), ("8", "10", 4, 1.0, "b")]
 COLUMNS = ("query_id", "candidate_id", "timestamp", "rating", "tags")
 IN_MEMORY = ("--direct_running_mode=in_memory",)
@@ -53,12 +56,12 @@ def write(path, rows=ROWS):
 
 
 def gen(path, root, **options):
-    return gen_of("interactions", types.Interactions(path=path, features=FEATURES, **options), root)
+    return gen_of("interactions", Interactions(path=path, features=FEATURES, **options), root)
 
 
 def gen_of(kind, table, root):
     files = inputs.find(table.path, root, getattr(table, "last_spans", None))
-    return TableExampleGen(kind, table, root, fingerprints.content_sha256(files))
+    return TableExampleGen(kind, table, root, content.files_sha256(files))
 
 
 def ingest(node, tmp_path, beam_args=IN_MEMORY):
@@ -178,7 +181,7 @@ def test_formats_may_be_mixed_in_a_folder(tmp_path):
 def test_files_at_a_uri(tmp_path, monkeypatch):
     write_csv(tmp_path / "x.csv")
     write_parquet(tmp_path / "x.parquet")
-    memory_files = importlib.import_module("tests.shortlist.memory_files")
+    memory_files = importlib.import_module("tests.shortlist.tables.memory_files")
     files = {f"memory://bucket/log/{name}": (tmp_path / name).read_bytes() for name in ("x.csv", "x.parquet")}
     monkeypatch.setattr(memory_files, "FILES", files)
     artifact = ingest(gen("memory://bucket/log", tmp_path), tmp_path)
@@ -222,10 +225,10 @@ def test_of_rows_with_one_id_the_first_or_the_last_is_kept(tmp_path, monkeypatch
     (tmp_path / "log/b.csv").write_text("key,n\nx,3\nx,4\n")
     monkeypatch.setattr(parts, "SHARD_BYTES", 8)
     section, id_name = {
-        "candidates": (types.Candidates, "candidate_id"),
-        "queries": (types.Queries, "query_id"),
+        "candidates": (Candidates, "candidate_id"),
+        "queries": (Queries, "query_id"),
     }[kind]
-    table = section(path="log", features={"n": types.Feature(type="numeric")}, duplicates=policy, **{id_name: "key"})
+    table = section(path="log", features={"n": Feature(type="numeric")}, duplicates=policy, **{id_name: "key"})
     artifact = ingest(gen_of(kind, table, tmp_path), tmp_path)
     assert places(artifact) == [(f"log/{name}", row) for name, row in kept]
     assert {example[id_name][0]: example["n"][0] for example in read(artifact)} == (
@@ -319,13 +322,11 @@ def test_a_file_more_between_fingerprint_and_reading_is_refused(tmp_path):
 
 def test_an_unpinned_run_takes_the_files_as_it_finds_them_and_says_which(tmp_path):
     write_csv(tmp_path / "log/x.csv")
-    node = TableExampleGen(
-        "interactions", types.Interactions(path="log", features=FEATURES), tmp_path, fingerprints.UNPINNED
-    )
+    node = TableExampleGen("interactions", Interactions(path="log", features=FEATURES), tmp_path, fingerprints.UNPINNED)
     first = ingest(node, tmp_path)
     write_csv(tmp_path / "log/y.csv")
     second = ingest(node, tmp_path)
-    found = fingerprints.content_sha256(inputs.find("log", tmp_path))
+    found = content.files_sha256(inputs.find("log", tmp_path))
     assert second.get_string_custom_property(executor.CONTENT_SHA256) == found
     assert first.get_string_custom_property(executor.CONTENT_SHA256) != found
 
@@ -334,9 +335,9 @@ def test_node():
     nodes = [
         TableExampleGen(kind, section(path="x.csv"), "/data", "c")
         for kind, section in (
-            ("interactions", types.Interactions),
-            ("candidates", types.Candidates),
-            ("queries", types.Queries),
+            ("interactions", Interactions),
+            ("candidates", Candidates),
+            ("queries", Queries),
         )
     ]
     assert [node.id for node in nodes] == ["InteractionsGen", "CandidatesGen", "QueriesGen"]

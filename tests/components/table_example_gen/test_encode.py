@@ -3,16 +3,17 @@ from __future__ import annotations
 import tensorflow as tf
 
 from components.table_example_gen.encode import Encoder
-from components.table_example_gen.spec import table_spec
-from shortlist.config import types
+from shortlist.config.data import Interactions
+from shortlist.config.features import Feature
+from shortlist.tables.spec import table_spec
 
-TABLE = types.Interactions(
+TABLE = Interactions(
     path="x.csv",
     features={
-        "genres": types.Feature(type="multi_category"),
-        "price": types.Feature(type="numeric"),
-        "released": types.Feature(type="timestamp"),
-        "title": types.Feature(type="text"),
+        "genres": Feature(type="multi_category"),
+        "price": Feature(type="numeric"),
+        "released": Feature(type="timestamp"),
+        "title": Feature(type="text"),
     },
 )
 EMPTY: dict[str, list] = {"genres": [], "price": [], "released": [], "title": []}

@@ -14,8 +14,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[3]
 OPENS = """
 import sys
-from components.table_example_gen import readers
-from tests.components.table_example_gen.tables import one_column
+from shortlist.tables import readers
+from tests.shortlist.tables.tables import one_column
 from shortlist.errors import DataError
 
 assert "apache_beam" not in sys.modules, "Beam brings the same protection: this test would pass without ours"

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from components.table_example_gen import parts
-from components.table_example_gen.spec import table_spec
-from shortlist.config import types
-from shortlist.inputs import InputFile
+from shortlist.config.data import Interactions
+from shortlist.tables.inputs import InputFile
+from shortlist.tables.spec import table_spec
 
 MB = 2**20
 
@@ -23,7 +23,7 @@ MB = 2**20
     ],
 )
 def test_shards_follow_from_bytes_of_text(files, shards):
-    spec = table_spec("interactions", types.Interactions(path="log"))
+    spec = table_spec("interactions", Interactions(path="log"))
     assert parts.num_shards([InputFile(name, name, size) for name, size in files], spec) == shards
 
 

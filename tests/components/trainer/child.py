@@ -13,8 +13,8 @@ import numpy as np
 
 from components.trainer import training
 from components.trainer.settings import Settings
-from shortlist.resources import shortage_told
-from tests.components.trainer import world as worlds
+from shortlist.process.resources import shortage_told
+from tests.components.trainer import tiny_dataset as worlds
 
 
 def main(job):

@@ -1,12 +1,12 @@
 import pytest
 
-from shortlist.config import types
-from tests.components.trainer import world as worlds
+from shortlist.config.split import LeaveLastOut, WindowsSection
+from tests.components.trainer import tiny_dataset as worlds
 
 
 @pytest.fixture(scope="session")
 def world():
-    return worlds.build(types.LeaveLastOut(), types.WindowsSection(max_history=4, max_targets=4))
+    return worlds.build(LeaveLastOut(), WindowsSection(max_history=4, max_targets=4))
 
 
 @pytest.fixture(scope="session")

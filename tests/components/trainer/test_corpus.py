@@ -5,7 +5,7 @@ import tensorflow_transform as tft
 
 from components.trainer.corpus import load_corpus
 from shortlist.errors import DataError
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 
 def _load(world, tmp_path, rows):

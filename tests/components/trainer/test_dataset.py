@@ -7,7 +7,7 @@ import tensorflow as tf
 from components.trainer import dataset
 from components.trainer.dataset import WindowReader
 from shortlist import keys
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 _CORPUS = {"kind": "corpus"}
 _IN_BATCH = {"kind": "in_batch"}

@@ -13,7 +13,7 @@ from components.evaluator.ranks import target_ranks
 from components.trainer.export import ServingModule, export
 from shortlist import keys
 from shortlist.model_files import TRAINED_FILE
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 _ROOT = pathlib.Path(__file__).parents[3]
 

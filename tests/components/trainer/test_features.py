@@ -5,7 +5,7 @@ import tensorflow_transform as tft
 
 from components.trainer.features import FeatureEncoder, FeatureSpec, feature_specs, mean_embedding, to_dense
 from components.trainer.noise import Noise, dropout
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 
 def test_mean_embedding_by_hand():

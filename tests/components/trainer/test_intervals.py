@@ -5,8 +5,8 @@ import tensorflow as tf
 from components.trainer import intervals
 from components.trainer.intervals import GapEmbedding, IntervalBias
 from components.trainer.noise import Noise
-from shortlist.config import types
-from tests.components.trainer import world as worlds
+from shortlist.config.model import HistoryTowerSection
+from tests.components.trainer import tiny_dataset as worlds
 
 # Two buckets for each doubling of 1 + seconds: 2 + floor(2 log2(1 + seconds)).
 _BY_HAND = {0: 2, 1: 4, 2: 5, 3: 6, 7: 8, 63: 14, 86_400: 34, 2**62: 126, -5: 2}
@@ -112,7 +112,7 @@ def test_one_window_in_ten_is_trained_without_its_times(world):
 
 
 def test_a_tower_may_do_without_intervals(world, shaken):
-    tower = types.HistoryTower(time_intervals=False).model_dump(mode="json")
+    tower = HistoryTowerSection(time_intervals=False).model_dump(mode="json")
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
     assert not any("interval" in weight.name or "gap" in weight.name for weight in model.query_tower.weights)
     _, features = shaken

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.trainer import training
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
 # One block: most of the seconds here go into tracing it, four times.

@@ -13,8 +13,8 @@ import tensorflow_recommenders as tfrs
 from components.trainer import losses
 from components.trainer.noise import Noise
 from shortlist import keys
-from shortlist.config import types
-from tests.components.trainer import world as worlds
+from shortlist.config.losses import CorpusLoss, InBatchLoss
+from tests.components.trainer import tiny_dataset as worlds
 
 E = math.e
 
@@ -22,14 +22,14 @@ E = math.e
 def _in_batch(scores, config=None, **inputs):
     scores = np.array(scores, np.float32)
     defaults = {"logq": False, "remove_accidental_hits": False}
-    task = losses.make_task(types.InBatchLoss.model_validate(defaults | (config or {})))
+    task = losses.make_task(InBatchLoss.model_validate(defaults | (config or {})))
     inputs = {name: tf.constant(value) for name, value in inputs.items()}
     return float(task(tf.eye(len(scores)), tf.constant(scores.T), **inputs))
 
 
 def _corpus(scores, temperature=1.0, mask=None, weights=None, targets=(0, 1), windows=None):
     scores = np.array(scores, np.float32)
-    task = losses.make_task(types.CorpusLoss(temperature=temperature))
+    task = losses.make_task(CorpusLoss(temperature=temperature))
     return float(
         task(
             tf.eye(len(scores)),
@@ -50,8 +50,8 @@ def test_candidates_that_logq_cannot_tell_apart_are_counted():
 
 
 def test_in_batch_is_the_tfrs_task_itself():
-    assert type(losses.make_task(types.InBatchLoss())) is tfrs.tasks.Retrieval
-    assert isinstance(losses.make_task(types.CorpusLoss()), tfrs.tasks.Retrieval)
+    assert type(losses.make_task(InBatchLoss())) is tfrs.tasks.Retrieval
+    assert isinstance(losses.make_task(CorpusLoss()), tfrs.tasks.Retrieval)
 
 
 def test_plain_softmax_over_the_batch():

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
 

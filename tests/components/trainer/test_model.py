@@ -10,7 +10,7 @@ from components.trainer.model import TrainBatch
 from components.trainer.noise import Noise
 from shortlist import keys
 from shortlist.errors import ConfigError
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 _FEATURES_TOWER = {"query_tower": {"kind": "features"}, "embedding_dim": 8}
 

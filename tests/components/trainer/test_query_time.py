@@ -3,13 +3,13 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.query_time import QueryTimeEmbedding
-from shortlist.config import types
-from tests.components.trainer import world as worlds
+from shortlist.config.model import QueryTime
+from tests.components.trainer import tiny_dataset as worlds
 
 
 @pytest.fixture
 def embedding():
-    layer = QueryTimeEmbedding(types.QueryTime(knots=3), 2)
+    layer = QueryTimeEmbedding(QueryTime(knots=3), 2)
     layer.set_weights([np.array([[0.0, 10.0], [1.0, 20.0], [3.0, 0.0]], np.float32)])
     return layer
 

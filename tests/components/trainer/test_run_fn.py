@@ -8,7 +8,7 @@ import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import run_fn, training
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 FILES = ("train", "eval", "candidates", "candidate_graph/saved_model", "graph/saved_model")
 

@@ -7,8 +7,8 @@ from components.trainer.features import FeatureSpec
 from components.trainer.noise import Noise
 from components.trainer.towers import CandidateTower, CausalBlock, DistanceBias, FeaturesTower, LayerNorm
 from shortlist import keys
-from shortlist.config import types
-from tests.components.trainer import world as worlds
+from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, HistoryTowerSection
+from tests.components.trainer import tiny_dataset as worlds
 
 
 def _query(model, features, history):
@@ -126,7 +126,7 @@ def test_hidden_layers_keep_the_width(world):
 
 
 def _features_tower(**config):
-    tower = FeaturesTower(types.FeaturesTower.model_validate(config), [FeatureSpec("city", 2)], 3, 4)
+    tower = FeaturesTower(FeaturesTowerSection.model_validate(config), [FeatureSpec("city", 2)], 3, 4)
     tower._common.assign(tf.ones_like(tower._common))
     return tower
 
@@ -160,7 +160,7 @@ def test_a_features_tower_may_do_without_ids_and_repeats_a_query_for_each_of_its
 def test_a_candidate_with_neither_id_nor_features_claims_nothing():
     corpus = Corpus(np.array([b"a", b"b"], object), {"kind": np.array([[0], [-1]], np.int32)}, np.array([3, 0]), "")
     for specs in ([FeatureSpec("kind", 2)], []):
-        embeddings = CandidateTower(types.CandidateTower(), corpus, specs, 4)(None).numpy()
+        embeddings = CandidateTower(CandidateTowerSection(), corpus, specs, 4)(None).numpy()
         assert embeddings[1].tolist() == [0.0] * 4
         assert np.abs(embeddings[0]).min() > 0
 
@@ -192,7 +192,7 @@ def test_heads_split_the_width_and_stay_causal(world, features, tower):
 
 
 def test_a_block_asked_for_some_places_says_what_it_says_there_of_all():
-    block = CausalBlock(types.HistoryTower(heads=2), 8, 6)
+    block = CausalBlock(HistoryTowerSection(heads=2), 8, 6)
     hidden = tf.random.stateless_normal([3, 5, 8], (1, 2))
     everywhere = tf.reshape(block(hidden), [15, 8])
     np.testing.assert_allclose(
@@ -236,7 +236,7 @@ def test_id_dropout_leaves_candidates_to_their_features_in_training_alone(world)
 
 def test_without_features_no_candidate_loses_its_id():
     corpus = Corpus(np.array([b"a", b"b"], object), {}, np.array([3, 1]), "")
-    tower = CandidateTower(types.CandidateTower(id_dropout=0.9), corpus, [], 4)
+    tower = CandidateTower(CandidateTowerSection(id_dropout=0.9), corpus, [], 4)
     for step in range(5):
         np.testing.assert_array_equal(tower(None, noise=Noise(1, tf.constant(step))), tower(None))
 

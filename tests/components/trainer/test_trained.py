@@ -10,7 +10,7 @@ import tensorflow_recommenders as tfrs
 from components.trainer import training
 from components.trainer.export import ServingModule
 from shortlist import keys
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 _Trained = collections.namedtuple("_Trained", "model reader corpus settings before history")
 

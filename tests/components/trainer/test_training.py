@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from components.trainer import training
 from components.trainer.training import Files, WarmUpSchedule
-from shortlist import progress
-from shortlist.config import types
-from tests.components.trainer import world as worlds
+from shortlist.config.train import Train
+from shortlist.process import progress
+from tests.components.trainer import tiny_dataset as worlds
 
 
 def _fit(world, run_dir, settings, identity="one"):
@@ -150,7 +150,7 @@ def test_the_learning_rate_rises_then_falls_to_zero():
 
 def test_biases_and_norms_do_not_decay(trained):
     model = trained[0]
-    optimizer = training.make_optimizer(model, types.Train(learning_rate=1e-12, weight_decay=0.5), 10)
+    optimizer = training.make_optimizer(model, Train(learning_rate=1e-12, weight_decay=0.5), 10)
     decaying = [weight for weight in model.trainable_variables if optimizer._use_weight_decay(weight)]
     assert decaying
     assert all(weight.shape.rank == 2 for weight in decaying)

@@ -10,7 +10,7 @@ from tfx.types import standard_artifacts
 from components.tuner import executor
 from components.tuner.tuner_fn import TUNE
 from shortlist.model_files import TRIALS_FILE, TUNED_VALUES
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 from tests.components.trainer.test_run_fn import arguments
 
 RESULTS = {

@@ -4,11 +4,14 @@ import pytest
 from keras_tuner import errors
 
 from components.tuner.search import Outcome, Search
-from shortlist import progress
-from shortlist.config import space, types
+from shortlist.config import space
+from shortlist.config.model import Model
+from shortlist.config.train import Train
+from shortlist.config.tune import Tune
 from shortlist.errors import ConfigError, DataError
+from shortlist.process import progress
 
-_MODEL, _TRAIN = types.Model(), types.Train(learning_rate=0.001)
+_MODEL, _TRAIN = Model(), Train(learning_rate=0.001)
 
 
 class Clock:
@@ -36,7 +39,7 @@ class Training:
 
 
 def _search(folder, training, seed=1, **tune):
-    section = types.Tune.model_validate(
+    section = Tune.model_validate(
         {
             "max_trials": 6,
             "minutes": 1_000,

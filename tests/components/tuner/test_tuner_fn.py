@@ -9,9 +9,9 @@ from components.trainer import run_fn, training
 from components.trainer.assembled import Assembled, Inputs
 from components.tuner import tuner_fn
 from shortlist import keys
-from shortlist.config import types
+from shortlist.config.tune import Tune
 from shortlist.errors import ConfigError
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 _RATE = "train.learning_rate"
 
@@ -60,7 +60,7 @@ def test_a_trial_whose_time_is_over_ends_with_its_epoch(inputs, files, tmp_path)
 
 
 def test_the_search_trains_on_train_ranks_eval_and_knows_no_test_rows(world, files, tmp_path):
-    tune = types.Tune(max_trials=2, epochs=1, space={_RATE: {"values": [0.01]}})
+    tune = Tune(max_trials=2, epochs=1, space={_RATE: {"values": [0.01]}})
     found = tuner_fn.tuner_fn(_fn_args(world, tmp_path, tune=tune.model_dump(mode="json")))
     found.tuner.search(**found.fit_kwargs)
     results = found.tuner.results()

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 import pytest
 import tensorflow as tf
 
-from components.windows import splits
-from shortlist import datasets
+from shortlist import datasets, splits
 from shortlist.errors import DataError
 
 Log = list[tuple[bytes, splits.Interaction]]

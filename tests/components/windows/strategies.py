@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from components.windows import splits
-from shortlist.config import types
+from shortlist import splits
+from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Temporal, WindowsSection
 
 MAX_TIME = 9
 NANOS = (0, 0, 500_000_000, 999_999_999)
@@ -13,11 +13,9 @@ WEIGHTS = (0.0, 1.0, 1.0, 3.0)
 PATHS = (b"a.csv", b"b.csv")
 CANDIDATES = tuple(b"c%d" % number for number in range(6))
 
-ordered_splits = st.sampled_from(
-    [types.LeaveLastOut(), types.LeaveLastBasket(), types.Temporal(eval_from=4, test_from=7)]
-)
-all_splits = st.one_of(ordered_splits, st.just(types.Random(seed=1)))
-sizes = st.builds(types.WindowsSection, max_history=st.integers(1, 5), max_targets=st.integers(1, 5))
+ordered_splits = st.sampled_from([LeaveLastOut(), LeaveLastBasket(), Temporal(eval_from=4, test_from=7)])
+all_splits = st.one_of(ordered_splits, st.just(Random(seed=1)))
+sizes = st.builds(WindowsSection, max_history=st.integers(1, 5), max_targets=st.integers(1, 5))
 
 
 def rows(first_row: int = 0, min_size: int = 0, max_size: int = 14) -> st.SearchStrategy[list[splits.Interaction]]:

@@ -12,29 +12,32 @@ from apache_beam.pipeline import Pipeline
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.windows import beam as windows_beam
-from components.windows import beam_fns, checks, records, splits, stats, windowing
-from components.windows.contract import SPLITS, WindowsConfig
-from shortlist.config import types
+from components.windows import beam_fns, checks, records, stats, windowing
+from components.windows.windows_config import SPLITS, WindowsConfig
+from shortlist import splits
+from shortlist.config.data import Repeats
+from shortlist.config.gate import Check
+from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Split, Temporal, WindowsSection
 from shortlist.findings import Findings
 from tests.components.windows import flat
 
 SPLIT_CONFIGS = [
-    types.LeaveLastOut(),
-    types.LeaveLastBasket(),
-    types.Temporal(eval_from=12, test_from=16),
-    types.Random(seed=3),
+    LeaveLastOut(),
+    LeaveLastBasket(),
+    Temporal(eval_from=12, test_from=16),
+    Random(seed=3),
 ]
 AGE = {"age": schema_pb2.FLOAT, "tags": schema_pb2.BYTES}
 
 
-def make_config(split: types.Split, **changes: object) -> WindowsConfig:
+def make_config(split: Split, **changes: object) -> WindowsConfig:
     config = WindowsConfig(
         split=split,
-        windows=types.WindowsSection(max_history=3, max_targets=4),
+        windows=WindowsSection(max_history=3, max_targets=4),
         max_interactions_per_query=100,
-        unknown_candidates=types.Check(threshold=0.0),
-        tied_targets=types.Check(threshold=1.0),
-        isolated_times=types.Check(threshold=0.0),
+        unknown_candidates=Check(threshold=0.0),
+        tied_targets=Check(threshold=1.0),
+        isolated_times=Check(threshold=0.0),
         has_timestamps=True,
     )
     return config.model_copy(update=changes)
@@ -99,7 +102,7 @@ def expected_records(log: flat.Log, config: WindowsConfig) -> dict[str, list[byt
 
 
 @pytest.mark.parametrize("split", SPLIT_CONFIGS, ids=lambda split: split.kind)
-def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: types.Split, tmp_path: pathlib.Path):
+def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: Split, tmp_path: pathlib.Path):
     config = make_config(split)
     log = random_log(seed=1)
     interactions = [flat.interaction(*row) for row in log]
@@ -122,10 +125,8 @@ def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: types.
     assert checks.check(counted, config) == Findings()
 
 
-@pytest.mark.parametrize(
-    "split", [types.LeaveLastOut(), types.LeaveLastBasket(), types.Random()], ids=lambda it: it.kind
-)
-def test_where_everything_is_train_each_row_is_a_target_once(split: types.Split, tmp_path: pathlib.Path):
+@pytest.mark.parametrize("split", [LeaveLastOut(), LeaveLastBasket(), Random()], ids=lambda it: it.kind)
+def test_where_everything_is_train_each_row_is_a_target_once(split: Split, tmp_path: pathlib.Path):
     config = make_config(split, everything_is_train=True)
     log = random_log(seed=1)
     counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
@@ -141,9 +142,7 @@ def test_where_everything_is_train_each_row_is_a_target_once(split: types.Split,
 
 @pytest.mark.parametrize("repeats", ["all", "first", "last"])
 @pytest.mark.parametrize("split", SPLIT_CONFIGS, ids=lambda split: split.kind)
-def test_beam_agrees_with_the_core_on_weights_and_repeats(
-    split: types.Split, repeats: types.Repeats, tmp_path: pathlib.Path
-):
+def test_beam_agrees_with_the_core_on_weights_and_repeats(split: Split, repeats: Repeats, tmp_path: pathlib.Path):
     config = make_config(split, repeats=repeats)
     log = random_log(seed=2, weights=(0.0, 1.0, 3.0))
     counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
@@ -167,7 +166,7 @@ def test_the_latest_are_kept_of_what_is_left_without_repeats(tmp_path: pathlib.P
         for time in range(12)
         for query in (b"q", b"p")
     ]
-    config = make_config(types.LeaveLastOut(), repeats="first", max_interactions_per_query=3)
+    config = make_config(LeaveLastOut(), repeats="first", max_interactions_per_query=3)
     counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
     dropped = stats.summarize(counted.counts, config)["dropped"]
     assert (dropped["repeat"], dropped["over_max_interactions_per_query"]) == (2 * 8, 2 * 1)
@@ -180,12 +179,12 @@ def test_parts_of_a_second_order_rows_whatever_their_place_in_the_file(tmp_path:
 
     rows = [row(900_000_000, 0, b"c3"), row(1, 1, b"c1"), row(500_000_000, 2, b"c2")]
     log = [(query, each) for query in (b"q", b"p") for each in rows]
-    counted = run(tmp_path, make_config(types.LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
+    counted = run(tmp_path, make_config(LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
     [test, _] = flat.read(tmp_path / "windows", "test")
     assert flat.bytes_of(test, "history_ids") == [b"c1", b"c2"]
     assert flat.bytes_of(test, "target_ids") == [b"c3"]
     assert flat.ints_of(test, "target_times") == [5]
-    assert stats.tied_targets(counted.counts, make_config(types.LeaveLastOut())) == 0.0
+    assert stats.tied_targets(counted.counts, make_config(LeaveLastOut())) == 0.0
 
 
 def test_rows_of_weight_0_stand_among_the_train_targets_with_their_weight(tmp_path: pathlib.Path):
@@ -195,7 +194,7 @@ def test_rows_of_weight_0_stand_among_the_train_targets_with_their_weight(tmp_pa
         for query in (b"q", b"p")
         for time, weight in enumerate(weights)
     ]
-    run(tmp_path, make_config(types.LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
+    run(tmp_path, make_config(LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
     [train, _] = flat.read(tmp_path / "windows", "train")
     assert flat.bytes_of(train, "target_ids") == [b"c0", b"c1", b"c2"]
     assert list(train.features.feature["target_weights"].float_list.value) == [2.0, 0.0, 1.5]
@@ -212,7 +211,7 @@ def test_a_corrupted_time_among_thousands_is_told_with_its_row(tmp_path: pathlib
         for row in range(2_500)
     ]
     log[1234] = (b"q1", log[1234][1]._replace(timestamp=2_082_758_399))
-    config = make_config(types.LeaveLastOut(), isolated_times=types.Check(threshold=0.0, action="warn"))
+    config = make_config(LeaveLastOut(), isolated_times=Check(threshold=0.0, action="warn"))
     counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
     # The middle is without the first two and last two of 2,500 rows, the last of which is the corrupted one.
     assert counted.isolated is not None
@@ -224,7 +223,7 @@ def test_a_corrupted_time_among_thousands_is_told_with_its_row(tmp_path: pathlib
 
 def test_many_shards_hold_each_query_whole_and_sorted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "num_shards", lambda kept: 3)
-    config = make_config(types.LeaveLastOut())
+    config = make_config(LeaveLastOut())
     log = random_log(seed=3)
     run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
 
@@ -248,7 +247,7 @@ def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.
         flat.example(query_id=[b"q1"], age=[7.0], tags=[b"x", b"y"], source_path=[b"users.csv"], source_row=[0]),
         flat.example(query_id=[b"q3"], age=[8.0], tags=[], source_path=[b"users.csv"], source_row=[1]),
     ]
-    config = make_config(types.LeaveLastOut())
+    config = make_config(LeaveLastOut())
     counted = run(tmp_path, config, [flat.interaction(*row) for row in rows], catalogue(), queries)
 
     first, second = flat.read(tmp_path / "windows", "test")
@@ -266,7 +265,7 @@ def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.
 def test_unknown_candidates_are_dropped_and_counted_up_to_the_limit(tmp_path: pathlib.Path):
     log = random_log(seed=4)
     unknown = sum(row.candidate_id == b"c0" for _, row in log)
-    config = make_config(types.LeaveLastOut(), unknown_candidates=types.Check(threshold=unknown / len(log)))
+    config = make_config(LeaveLastOut(), unknown_candidates=Check(threshold=unknown / len(log)))
     counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue()[1:])
 
     summary = stats.summarize(counted.counts, config)
@@ -274,8 +273,8 @@ def test_unknown_candidates_are_dropped_and_counted_up_to_the_limit(tmp_path: pa
     assert summary["interactions"] == len(log) - unknown
     assert not any(b"c0" in flat.bytes_of(row, "seen_ids") for row in flat.read(tmp_path / "windows", "test"))
     assert checks.check(counted, config) == Findings()
-    limit = types.Check(threshold=unknown / len(log) - 1e-6)
-    [refused] = checks.check(counted, make_config(types.LeaveLastOut(), unknown_candidates=limit)).errors
+    limit = Check(threshold=unknown / len(log) - 1e-6)
+    [refused] = checks.check(counted, make_config(LeaveLastOut(), unknown_candidates=limit)).errors
     assert f"{unknown} of 120 rows" in refused
     assert "(for example 'c0')" in refused
 
@@ -283,7 +282,7 @@ def test_unknown_candidates_are_dropped_and_counted_up_to_the_limit(tmp_path: pa
 def test_only_the_latest_interactions_of_a_query_are_kept(tmp_path: pathlib.Path):
     bot = [(b"bot", splits.Interaction(1000 - row, 0, b"log.csv", row, b"c%d" % (row % 15))) for row in range(500)]
     other = [(b"q", splits.Interaction(time, 0, b"log.csv", 500 + time, b"c1")) for time in range(3)]
-    config = make_config(types.LeaveLastOut(), max_interactions_per_query=5)
+    config = make_config(LeaveLastOut(), max_interactions_per_query=5)
     counted = run(tmp_path, config, [flat.interaction(*row) for row in bot + other], catalogue())
 
     assert stats.summarize(counted.counts, config)["dropped"]["over_max_interactions_per_query"] == 495
@@ -299,9 +298,9 @@ def test_an_id_twice_is_a_problem_that_names_both_rows(table: str, tmp_path: pat
         "queries": [flat.example(query_id=[b"q1"], source_path=[b"users.csv"], source_row=[row]) for row in (0, 4, 2)],
     }[table]
     candidates = catalogue() + (twice if table == "candidates" else [])
-    counted = run(tmp_path, make_config(types.LeaveLastOut()), log, candidates, twice if table == "queries" else None)
+    counted = run(tmp_path, make_config(LeaveLastOut()), log, candidates, twice if table == "queries" else None)
 
-    [refused] = checks.check(counted, make_config(types.LeaveLastOut())).errors
+    [refused] = checks.check(counted, make_config(LeaveLastOut())).errors
     if table == "candidates":
         assert "candidate_id 'c3'" in refused
         assert "items.csv data row 3" in refused
@@ -317,8 +316,8 @@ def test_a_missing_value_is_a_problem_that_names_the_row(tmp_path: pathlib.Path)
     log.append(
         flat.example(query_id=[b"q1"], candidate_id=[b"c1"], timestamp=[], source_path=[b"log.csv"], source_row=[7])
     )
-    counted = run(tmp_path, make_config(types.LeaveLastOut()), log, catalogue())
-    [refused] = checks.check(counted, make_config(types.LeaveLastOut())).errors
+    counted = run(tmp_path, make_config(LeaveLastOut()), log, catalogue())
+    [refused] = checks.check(counted, make_config(LeaveLastOut())).errors
     assert refused.startswith("log.csv data row 7")
     assert "timestamp" in refused
 
@@ -330,7 +329,7 @@ def test_random_needs_no_timestamps(tmp_path: pathlib.Path):
         )
         for row in range(100)
     ]
-    config = make_config(types.Random(seed=1), has_timestamps=False)
+    config = make_config(Random(seed=1), has_timestamps=False)
     counted = run(tmp_path, config, log, catalogue())
     summary = stats.summarize(counted.counts, config)
     assert summary["rows"] == {"train": 72, "eval": 8, "test": 20}
@@ -339,7 +338,7 @@ def test_random_needs_no_timestamps(tmp_path: pathlib.Path):
 
 def test_an_empty_eval_split_is_still_readable(tmp_path: pathlib.Path):
     log = [(b"q%d" % query, splits.Interaction(time, 0, b"l", time, b"c1")) for query in range(3) for time in range(2)]
-    run(tmp_path, make_config(types.LeaveLastBasket()), [flat.interaction(*row) for row in log], catalogue())
+    run(tmp_path, make_config(LeaveLastBasket()), [flat.interaction(*row) for row in log], catalogue())
     assert flat.read(tmp_path / "windows", "eval") == []
     with Pipeline() as root:
         pattern = str(tmp_path / "windows" / "Split-eval" / "*")

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from components.windows import checks, stats
-from components.windows.contract import WindowsConfig
 from components.windows.times import Isolated, Place
-from shortlist.config import types
+from components.windows.windows_config import WindowsConfig
+from shortlist.config.gate import Check
+from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Split, Temporal, WindowsSection
 from shortlist.findings import Findings
 
 GOOD = {
@@ -22,14 +23,14 @@ GOOD = {
 FAR = Isolated(1, 880_000_000, 890_000_000, Place(2_082_758_399, b"log.csv", 17))
 
 
-def make_config(split: types.Split | None = None, **checked: Any) -> WindowsConfig:
+def make_config(split: Split | None = None, **checked: Any) -> WindowsConfig:
     config = WindowsConfig(
-        split=split or types.LeaveLastOut(),
-        windows=types.WindowsSection(),
+        split=split or LeaveLastOut(),
+        windows=WindowsSection(),
         max_interactions_per_query=100,
-        unknown_candidates=types.Check(threshold=0.05),
-        tied_targets=types.Check(threshold=0.5),
-        isolated_times=types.Check(threshold=0.0),
+        unknown_candidates=Check(threshold=0.05),
+        tied_targets=Check(threshold=0.5),
+        isolated_times=Check(threshold=0.0),
         has_timestamps=True,
     )
     return config.model_copy(update=checked)
@@ -52,16 +53,16 @@ def test_nothing_is_said_of_good_data():
 @pytest.mark.parametrize(
     ("changes", "split", "expected"),
     [
-        ({stats.INTERACTIONS_READ: 0}, types.LeaveLastOut(), "expected rows, got none"),
-        ({stats.CANDIDATES: 0}, types.LeaveLastOut(), "expected a catalogue"),
-        ({stats.QUERIES: 1}, types.LeaveLastOut(), "at least 2 distinct query ids, got 1"),
-        ({"rows/test": 0}, types.LeaveLastOut(), "none of the 100 rows into test; it needs queries with at least 3"),
-        ({"rows/test": 0}, types.LeaveLastBasket(), "at least 2 distinct timestamps"),
-        ({"rows/train": 0}, types.Temporal(eval_from=1, test_from=2), "into train; move data.split.eval_from"),
-        ({"rows/test": 0}, types.Random(), "at least 5 interactions"),
+        ({stats.INTERACTIONS_READ: 0}, LeaveLastOut(), "expected rows, got none"),
+        ({stats.CANDIDATES: 0}, LeaveLastOut(), "expected a catalogue"),
+        ({stats.QUERIES: 1}, LeaveLastOut(), "at least 2 distinct query ids, got 1"),
+        ({"rows/test": 0}, LeaveLastOut(), "none of the 100 rows into test; it needs queries with at least 3"),
+        ({"rows/test": 0}, LeaveLastBasket(), "at least 2 distinct timestamps"),
+        ({"rows/train": 0}, Temporal(eval_from=1, test_from=2), "into train; move data.split.eval_from"),
+        ({"rows/test": 0}, Random(), "at least 5 interactions"),
     ],
 )
-def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: types.Split, expected: str):
+def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: Split, expected: str):
     [refused] = check(make_config(split), changes=changes).errors
     assert expected in refused
 
@@ -89,7 +90,7 @@ def test_the_action_decides_what_an_excess_does(name: str, found: Any):
 
     def with_action(action: str) -> Findings:
         return check(
-            make_config().model_copy(update={name: types.Check(threshold=threshold, action=action)}),
+            make_config().model_copy(update={name: Check(threshold=threshold, action=action)}),
             isolated,
             changes=changes,
         )
@@ -103,14 +104,14 @@ def test_the_action_decides_what_an_excess_does(name: str, found: Any):
 
 def test_the_threshold_itself_passes():
     assert check(make_config(), changes={stats.UNKNOWN_CANDIDATE: 5}) == Findings()
-    assert check(make_config(tied_targets=types.Check(threshold=0.6)), changes=TIED[0]) == Findings()
-    assert check(make_config(isolated_times=types.Check(threshold=0.01)), FAR) == Findings()
+    assert check(make_config(tied_targets=Check(threshold=0.6)), changes=TIED[0]) == Findings()
+    assert check(make_config(isolated_times=Check(threshold=0.01)), FAR) == Findings()
 
 
 def test_baskets_are_ties_by_nature_and_random_claims_no_order():
-    for split in (types.LeaveLastBasket(), types.Random()):
+    for split in (LeaveLastBasket(), Random()):
         assert check(make_config(split), changes=TIED[0]) == Findings()
-    assert check(make_config(types.Temporal(eval_from=1, test_from=2)), changes=TIED[0]).errors
+    assert check(make_config(Temporal(eval_from=1, test_from=2)), changes=TIED[0]).errors
 
 
 def test_all_checks_that_are_errors_are_told_at_once():

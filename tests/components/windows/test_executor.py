@@ -16,19 +16,20 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, channel, standard_artifacts
 
 from components.windows.component import Windows
-from components.windows.contract import WindowsConfig, split_fingerprint
 from components.windows.executor import Executor
 from components.windows.schema import SCHEMA_FILE
-from shortlist.config import types
+from components.windows.windows_config import WindowsConfig, split_fingerprint
+from shortlist.config.data import Candidates, Data, Interactions
+from shortlist.config.gate import Check, Gate
 from shortlist.errors import DataError
 from tests.components.windows import flat
 from tests.components.windows.test_beam import catalogue, random_log
 
-DATA = types.Data(
-    interactions=types.Interactions(path="log.csv"),
-    candidates=types.Candidates(path="items.csv"),
+DATA = Data(
+    interactions=Interactions(path="log.csv"),
+    candidates=Candidates(path="items.csv"),
     schemas="schemas",
-    gate=types.Gate(unknown_candidates=types.Check(threshold=0.0)),
+    gate=Gate(unknown_candidates=Check(threshold=0.0)),
 )
 QUERIES_SCHEMA = """
   feature { name: "query_id" type: BYTES presence { min_fraction: 1.0 } value_count { min: 1 max: 1 } }
@@ -65,7 +66,7 @@ def inputs(folder: pathlib.Path, with_queries: bool) -> dict[str, list[Any]]:
     return tables
 
 
-def do(folder: pathlib.Path, input_dict: dict[str, list[Any]], data: types.Data) -> tuple[Any, Any]:
+def do(folder: pathlib.Path, input_dict: dict[str, list[Any]], data: Data) -> tuple[Any, Any]:
     windows, schema = standard_artifacts.Examples(), standard_artifacts.Schema()
     windows.uri, schema.uri = str(folder / "windows"), str(folder / "schema")
     for artifact in (windows, schema):
@@ -122,9 +123,9 @@ def test_refused_data_raises_after_the_pipeline_and_names_the_cause(tmp_path: pa
 def test_what_is_only_to_be_told_is_on_the_artifact(tmp_path: pathlib.Path):
     input_dict = inputs(tmp_path, with_queries=False)
     input_dict["candidates"] = [examples(tmp_path / "fewer", catalogue(12))]
-    told = types.Gate(
-        unknown_candidates=types.Check(threshold=0.0, action="warn"),
-        tied_targets=types.Check(threshold=0.0, action="warn"),
+    told = Gate(
+        unknown_candidates=Check(threshold=0.0, action="warn"),
+        tied_targets=Check(threshold=0.0, action="warn"),
     )
     windows, _ = do(tmp_path, input_dict, DATA.model_copy(update={"gate": told}))
     unknown, tied = json.loads(windows.get_string_custom_property("warnings"))

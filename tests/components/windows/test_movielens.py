@@ -7,9 +7,11 @@ import collections
 import numpy as np
 import pytest
 
-from components.windows import splits, stats, windowing
-from components.windows.contract import WindowsConfig
-from shortlist.config import types
+from components.windows import stats, windowing
+from components.windows.windows_config import WindowsConfig
+from shortlist import splits
+from shortlist.config.gate import Check
+from shortlist.config.split import LeaveLastOut, Random, WindowsSection
 from tests.components.windows import flat
 
 Queries = dict[bytes, list[splits.Interaction]]
@@ -25,12 +27,12 @@ def queries() -> Queries:
 
 def test_leave_last_out_has_one_test_row_a_user_and_the_known_share_of_ties(queries: Queries):
     config = WindowsConfig(
-        split=types.LeaveLastOut(),
-        windows=types.WindowsSection(max_history=100, max_targets=100),
+        split=LeaveLastOut(),
+        windows=WindowsSection(max_history=100, max_targets=100),
         max_interactions_per_query=10_000,
-        unknown_candidates=types.Check(threshold=0.0),
-        tied_targets=types.Check(threshold=1.0),
-        isolated_times=types.Check(threshold=0.0),
+        unknown_candidates=Check(threshold=0.0),
+        tied_targets=Check(threshold=1.0),
+        isolated_times=Check(threshold=0.0),
         has_timestamps=True,
     )
     counts: collections.Counter[str] = collections.Counter()
@@ -44,14 +46,14 @@ def test_leave_last_out_has_one_test_row_a_user_and_the_known_share_of_ties(quer
 def test_random_splits_the_hundred_thousand_rows_exactly(queries: Queries):
     cuts = splits.random_cuts((row for rows in queries.values() for row in rows), 42)
     names = collections.Counter(
-        name for rows in queries.values() for name in splits.assign(rows, types.Random(seed=42), cuts)
+        name for rows in queries.values() for name in splits.assign(rows, Random(seed=42), cuts)
     )
     assert names == {"train": 72_000, "eval": 8_000, "test": 20_000}
 
 
 def test_popularity_of_train_targets_scores_what_was_measured_elsewhere(queries: Queries):
-    sizes = types.WindowsSection(max_history=100, max_targets=100)
-    windows = [windowing.windows_of(rows, types.LeaveLastOut(), sizes) for rows in queries.values()]
+    sizes = WindowsSection(max_history=100, max_targets=100)
+    windows = [windowing.windows_of(rows, LeaveLastOut(), sizes) for rows in queries.values()]
     popularity = collections.Counter(
         row.candidate_id for found in windows for window in found["train"] for row in window.targets
     )

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.windows import splits, windowing
-from shortlist.config import types
+from components.windows import windowing
+from shortlist import splits
+from shortlist.config.data import Repeats
+from shortlist.config.split import Random, Split, WindowsSection
 from tests.components.windows import strategies
 
 Rows = list[splits.Interaction]
@@ -22,7 +24,7 @@ class Side(NamedTuple):
     seen_ids: tuple[bytes, ...]
 
 
-def sides(rows: Rows, split: types.Split, sizes: types.WindowsSection) -> dict[splits.Interaction, Side]:
+def sides(rows: Rows, split: Split, sizes: WindowsSection) -> dict[splits.Interaction, Side]:
     """Returns the query side of every target, reading train windows as the model does: times in whole seconds."""
     cuts = splits.random_cuts(rows, 1)
     found = {}
@@ -39,7 +41,7 @@ def sides(rows: Rows, split: types.Split, sizes: types.WindowsSection) -> dict[s
     return found
 
 
-def is_past(row: splits.Interaction, target: splits.Interaction, split: types.Split) -> bool:
+def is_past(row: splits.Interaction, target: splits.Interaction, split: Split) -> bool:
     return row.timestamp < target.timestamp if splits.strict_times(split) else row < target
 
 
@@ -52,7 +54,7 @@ def is_past(row: splits.Interaction, target: splits.Interaction, split: types.Sp
     st.data(),
 )
 def test_what_is_not_earlier_never_changes_the_query_side(
-    rows: Rows, others: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+    rows: Rows, others: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     target = data.draw(st.sampled_from(rows))._replace(weight=1.0)
     rows = [target if row[:4] == target[:4] else row for row in rows]
@@ -77,7 +79,7 @@ def test_what_is_not_earlier_never_changes_the_query_side(
     st.data(),
 )
 def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether_it_is_one(
-    rows: Rows, others: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+    rows: Rows, others: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     target = data.draw(st.sampled_from(rows))._replace(weight=1.0)
     rows = [target if row[:4] == target[:4] else row for row in rows]
@@ -95,7 +97,7 @@ def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether
 
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), st.sampled_from(["all", "first", "last"]))
-def test_of_each_candidate_one_target_and_one_other_row_is_kept(rows: Rows, repeats: types.Repeats):
+def test_of_each_candidate_one_target_and_one_other_row_is_kept(rows: Rows, repeats: Repeats):
     kept = splits.without_repeats(rows, repeats)
     assert kept == sorted(kept)
     if repeats == "all":
@@ -110,7 +112,7 @@ def test_of_each_candidate_one_target_and_one_other_row_is_kept(rows: Rows, repe
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.all_splits, strategies.sizes, st.data())
 def test_weights_change_nothing_but_which_rows_are_targets(
-    rows: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+    rows: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     heavier = [row._replace(weight=data.draw(st.sampled_from([0.5, 10.0]))) if row.is_target else row for row in rows]
 
@@ -132,7 +134,7 @@ def test_weights_change_nothing_but_which_rows_are_targets(
 
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.ordered_splits, strategies.sizes)
-def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: types.Split, sizes: types.WindowsSection):
+def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: Split, sizes: WindowsSection):
     for target, side in sides(rows, split, sizes).items():
         past = sorted(row for row in rows if is_past(row, target, split))
         assert list(side.visible) == past[len(past) - len(side.visible) :]
@@ -146,9 +148,7 @@ def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: types.Split
 
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.all_splits, strategies.sizes)
-def test_every_interaction_is_a_target_exactly_once_in_its_split(
-    rows: Rows, split: types.Split, sizes: types.WindowsSection
-):
+def test_every_interaction_is_a_target_exactly_once_in_its_split(rows: Rows, split: Split, sizes: WindowsSection):
     ordered = splits.ordered(rows)
     names = splits.assign(ordered, split, splits.random_cuts(rows, 1))
     windows = windowing.windows_of(rows, split, sizes, splits.random_cuts(rows, 1))
@@ -168,7 +168,7 @@ def test_every_interaction_is_a_target_exactly_once_in_its_split(
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.all_splits, strategies.sizes, st.data())
 def test_train_windows_know_nothing_of_eval_and_test(
-    rows: Rows, split: types.Split, sizes: types.WindowsSection, data: st.DataObject
+    rows: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     cuts = splits.random_cuts(rows, 1)
     ordered = splits.ordered(rows)
@@ -184,8 +184,8 @@ def test_train_windows_know_nothing_of_eval_and_test(
 
 @settings(max_examples=200, deadline=None)
 @given(strategies.rows(), strategies.sizes)
-def test_random_sees_train_in_eval_and_train_and_eval_in_test(rows: Rows, sizes: types.WindowsSection):
-    split = types.Random(seed=1)
+def test_random_sees_train_in_eval_and_train_and_eval_in_test(rows: Rows, sizes: WindowsSection):
+    split = Random(seed=1)
     cuts = splits.random_cuts(rows, 1)
     ordered = splits.ordered(rows)
     names = splits.assign(ordered, split, cuts)

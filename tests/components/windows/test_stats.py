@@ -4,19 +4,21 @@ import collections
 
 import pytest
 
-from components.windows import splits, stats, windowing
-from components.windows.contract import WindowsConfig
-from shortlist.config import types
+from components.windows import stats, windowing
+from components.windows.windows_config import WindowsConfig
+from shortlist import splits
+from shortlist.config.gate import Check
+from shortlist.config.split import LeaveLastOut, Split, Temporal, WindowsSection
 
 
-def make_config(split: types.Split, has_timestamps: bool = True) -> WindowsConfig:
+def make_config(split: Split, has_timestamps: bool = True) -> WindowsConfig:
     return WindowsConfig(
         split=split,
-        windows=types.WindowsSection(max_history=10, max_targets=10),
+        windows=WindowsSection(max_history=10, max_targets=10),
         max_interactions_per_query=100,
-        unknown_candidates=types.Check(threshold=0.05),
-        tied_targets=types.Check(threshold=1.0),
-        isolated_times=types.Check(threshold=0.0),
+        unknown_candidates=Check(threshold=0.05),
+        tied_targets=Check(threshold=1.0),
+        isolated_times=Check(threshold=0.0),
         has_timestamps=has_timestamps,
     )
 
@@ -38,7 +40,7 @@ def count(log: dict[str, str], config: WindowsConfig) -> collections.Counter[str
 
 
 def test_stats_of_leave_last_out():
-    config = make_config(types.LeaveLastOut())
+    config = make_config(LeaveLastOut())
     log = {
         "abc": "123",  # test c: neither tied nor a repeat
         "abca": "1244",  # test a: tied with c, and a repeat
@@ -69,7 +71,7 @@ def test_stats_of_leave_last_out():
 
 
 def test_temporal_counts_the_rows_of_unseen_queries():
-    config = make_config(types.Temporal(eval_from=3, test_from=5))
+    config = make_config(Temporal(eval_from=3, test_from=5))
     # Test rows: b of the first query; both rows of the second and the last of the third, which have no train row.
     summary = stats.summarize(count({"ab": "15", "cd": "67", "ef": "36"}, config), config)
     assert summary["rows"] == {"train": 1, "eval": 1, "test": 4}
@@ -78,15 +80,13 @@ def test_temporal_counts_the_rows_of_unseen_queries():
 
 def test_without_timestamps_nothing_is_tied():
     log = {"abc": "000"}
-    assert stats.summarize(count(log, make_config(types.LeaveLastOut())), make_config(types.LeaveLastOut()))[
-        "tied_targets"
-    ]
-    untimed = make_config(types.LeaveLastOut(), has_timestamps=False)
+    assert stats.summarize(count(log, make_config(LeaveLastOut())), make_config(LeaveLastOut()))["tied_targets"]
+    untimed = make_config(LeaveLastOut(), has_timestamps=False)
     assert stats.summarize(count(log, untimed), untimed)["tied_targets"] == 0.0
 
 
 def test_rows_of_weight_0_are_kept_and_in_no_split():
-    config = make_config(types.LeaveLastOut())
+    config = make_config(LeaveLastOut())
     weights = [1.0, 0.0, 1.0, 1.0, 0.0]
     rows = [splits.Interaction(row, 0, b"log.csv", row, b"c", weight) for row, weight in enumerate(weights)]
     counts = stats.count_query(rows, splits.assign(rows, config.split))
@@ -96,7 +96,7 @@ def test_rows_of_weight_0_are_kept_and_in_no_split():
 
 
 def test_a_tie_is_the_same_nanosecond():
-    config = make_config(types.LeaveLastOut())
+    config = make_config(LeaveLastOut())
     for nanos, tied in (([0, 1, 2], 0.0), ([0, 1, 1], 1.0)):
         rows = [splits.Interaction(7, nano, b"log.csv", row, b"c") for row, nano in enumerate(nanos)]
         assert stats.tied_targets(stats.count_query(rows, splits.assign(rows, config.split)), config) == tied

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from components.windows import splits, windowing
-from shortlist.config import types
+from components.windows import windowing
+from shortlist import splits
+from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Temporal, WindowsSection
 
-SIZES = types.WindowsSection(max_history=100, max_targets=100)
+SIZES = WindowsSection(max_history=100, max_targets=100)
 
 
 def log(*rows: tuple[int, str]) -> list[splits.Interaction]:
@@ -24,7 +25,7 @@ def shown(windows: list[windowing.Window]) -> list[tuple[str, str, str]]:
 
 
 def test_leave_last_out():
-    windows = windowing.windows_of(log((1, "a"), (2, "b"), (3, "c"), (4, "d")), types.LeaveLastOut(), SIZES)
+    windows = windowing.windows_of(log((1, "a"), (2, "b"), (3, "c"), (4, "d")), LeaveLastOut(), SIZES)
     assert shown(windows["train"]) == [("", "ab", "ab")]
     assert shown(windows["eval"]) == [("ab", "c", "ab")]
     assert shown(windows["test"]) == [("abc", "d", "abc")]  # the eval item is in the test-time past
@@ -32,12 +33,12 @@ def test_leave_last_out():
 
 
 def test_leave_last_out_of_short_queries():
-    assert shown(windowing.windows_of(log((1, "a")), types.LeaveLastOut(), SIZES)["train"]) == [("", "a", "a")]
-    two = windowing.windows_of(log((1, "a"), (2, "b")), types.LeaveLastOut(), SIZES)
+    assert shown(windowing.windows_of(log((1, "a")), LeaveLastOut(), SIZES)["train"]) == [("", "a", "a")]
+    two = windowing.windows_of(log((1, "a"), (2, "b")), LeaveLastOut(), SIZES)
     assert shown(two["train"]) == [("", "ab", "ab")]
     assert not two["eval"]
     assert not two["test"]
-    three = windowing.windows_of(log((1, "a"), (2, "b"), (3, "c")), types.LeaveLastOut(), SIZES)
+    three = windowing.windows_of(log((1, "a"), (2, "b"), (3, "c")), LeaveLastOut(), SIZES)
     assert [shown(three[split]) for split in ("train", "eval", "test")] == [
         [("", "a", "a")],
         [("a", "b", "a")],
@@ -48,20 +49,20 @@ def test_leave_last_out_of_short_queries():
 def test_ties_keep_the_order_of_the_file_whatever_order_they_are_read_in():
     rows = log((1, "a"), (5, "z"), (5, "b"), (5, "y"))
     for read in (rows, rows[::-1]):
-        windows = windowing.windows_of(read, types.LeaveLastOut(), SIZES)
+        windows = windowing.windows_of(read, LeaveLastOut(), SIZES)
         assert shown(windows["eval"]) == [("az", "b", "az")]
         assert shown(windows["test"]) == [("azb", "y", "abz")]
 
 
 def test_a_repeated_target_stays_in_its_own_seen_ids():
-    windows = windowing.windows_of(log((1, "a"), (2, "a"), (3, "b"), (4, "a")), types.LeaveLastOut(), SIZES)
+    windows = windowing.windows_of(log((1, "a"), (2, "a"), (3, "b"), (4, "a")), LeaveLastOut(), SIZES)
     assert shown(windows["test"]) == [("aab", "a", "ab")]  # seen is distinct, and consumers subtract the target
 
 
 def test_long_queries_are_chunked_each_interaction_a_target_once():
-    sizes = types.WindowsSection(max_history=2, max_targets=3)
+    sizes = WindowsSection(max_history=2, max_targets=3)
     rows = log(*((time, name) for time, name in enumerate("abcdefghij")))
-    windows = windowing.windows_of(rows, types.LeaveLastOut(), sizes)
+    windows = windowing.windows_of(rows, LeaveLastOut(), sizes)
     # Train is a to h: chunks of three, each with the two before its first target.
     assert shown(windows["train"]) == [("", "abc", "abcdefgh"), ("bc", "def", "abcdefgh"), ("ef", "gh", "abcdefgh")]
     assert shown(windows["eval"]) == [("gh", "i", "abcdefgh")]
@@ -70,24 +71,24 @@ def test_long_queries_are_chunked_each_interaction_a_target_once():
 
 def test_leave_last_basket():
     rows = log((1, "a"), (1, "b"), (2, "c"), (2, "d"), (3, "a"), (3, "e"))
-    windows = windowing.windows_of(rows, types.LeaveLastBasket(), SIZES)
+    windows = windowing.windows_of(rows, LeaveLastBasket(), SIZES)
     assert shown(windows["train"]) == [("", "ab", "ab")]
     assert shown(windows["eval"]) == [("ab", "c", "ab"), ("ab", "d", "ab")]  # d does not see c
     assert shown(windows["test"]) == [("abcd", "a", "abcd"), ("abcd", "e", "abcd")]  # e does not see a's repeat
 
 
 def test_train_windows_hold_whole_baskets():
-    sizes = types.WindowsSection(max_history=3, max_targets=4)
+    sizes = WindowsSection(max_history=3, max_targets=4)
     rows = log(*((time, name) for time, names in enumerate(["ab", "cd", "ef", "g", "T"]) for name in names))
-    windows = windowing.windows_of(rows, types.LeaveLastBasket(), sizes)
+    windows = windowing.windows_of(rows, LeaveLastBasket(), sizes)
     # Train baskets: ab cd ef (g is eval). ab and cd fill a window of four; ef starts the next.
     assert shown(windows["train"]) == [("", "abcd", "abcdef"), ("bcd", "ef", "abcdef")]
 
 
 def test_a_basket_above_max_targets_shows_none_of_its_rows_to_another():
-    sizes = types.WindowsSection(max_history=3, max_targets=2)
+    sizes = WindowsSection(max_history=3, max_targets=2)
     rows = log(*((time, name) for time, names in enumerate(["a", "bcdef", "g", "h", "T"]) for name in names))
-    windows = windowing.windows_of(rows, types.LeaveLastBasket(), sizes)
+    windows = windowing.windows_of(rows, LeaveLastBasket(), sizes)
     # Train baskets: a bcdef g. Every piece of bcdef looks back to a alone; g, in a window of its own, sees d, e, f.
     assert [window[:2] for window in shown(windows["train"])] == [
         ("", "a"),
@@ -99,7 +100,7 @@ def test_a_basket_above_max_targets_shows_none_of_its_rows_to_another():
 
 
 def test_temporal_sees_everything_that_is_earlier():
-    split = types.Temporal(eval_from=3, test_from=5)
+    split = Temporal(eval_from=3, test_from=5)
     windows = windowing.windows_of(log((1, "a"), (2, "b"), (3, "c"), (4, "a"), (5, "d"), (6, "e")), split, SIZES)
     assert shown(windows["train"]) == [("", "ab", "ab")]
     assert shown(windows["eval"]) == [("ab", "c", "ab"), ("abc", "a", "abc")]
@@ -108,7 +109,7 @@ def test_temporal_sees_everything_that_is_earlier():
 
 
 def test_temporal_query_without_train_rows():
-    split = types.Temporal(eval_from=3, test_from=5)
+    split = Temporal(eval_from=3, test_from=5)
     windows = windowing.windows_of(log((5, "a"), (6, "b")), split, SIZES)
     assert not windows["train"]
     assert shown(windows["test"]) == [("", "a", ""), ("a", "b", "a")]
@@ -116,7 +117,7 @@ def test_temporal_query_without_train_rows():
 
 def test_random_has_no_history_and_sees_by_split() -> None:
     rows = log(*((time, name) for time, name in enumerate("abcdef")))
-    split = types.Random(seed=0)
+    split = Random(seed=0)
     row_keys = sorted(splits.row_key(0, row) for row in rows)
     # Three train rows, one eval, two test, at the cuts that say so.
     cuts = splits.RandomCuts(row_keys[3], row_keys[4])
@@ -126,7 +127,7 @@ def test_random_has_no_history_and_sees_by_split() -> None:
     train, evaluation, test = ("".join(in_split[name]) for name in ("train", "eval", "test"))
     assert (len(train), len(evaluation), len(test)) == (3, 1, 2)
 
-    windows = windowing.windows_of(rows, split, types.WindowsSection(max_history=9, max_targets=2), cuts)
+    windows = windowing.windows_of(rows, split, WindowsSection(max_history=9, max_targets=2), cuts)
     assert shown(windows["train"]) == [("", train[:2], train), ("", train[2:], train)]
     assert shown(windows["eval"]) == [("", evaluation, train)]
     seen = "".join(sorted(train + evaluation))
@@ -142,7 +143,7 @@ def weighted(*rows: tuple[int, str, float]) -> list[splits.Interaction]:
 
 def test_rows_of_weight_0_are_history_and_seen_and_never_targets():
     rows = weighted((1, "v", 0), (2, "a", 1), (3, "w", 0), (4, "b", 1), (5, "x", 0), (6, "c", 1), (7, "y", 0))
-    windows = windowing.windows_of(rows, types.LeaveLastOut(), SIZES)
+    windows = windowing.windows_of(rows, LeaveLastOut(), SIZES)
     # In train they stand between the targets, for later ones to look back on.
     assert shown(windows["train"]) == [("", "vaw", "avw")]
     assert [row.is_target for row in windows["train"][0].targets] == [False, True, False]
@@ -151,16 +152,16 @@ def test_rows_of_weight_0_are_history_and_seen_and_never_targets():
 
 
 def test_a_window_without_a_target_is_not_made():
-    sizes = types.WindowsSection(max_history=2, max_targets=2)
+    sizes = WindowsSection(max_history=2, max_targets=2)
     views = [(time, name, 0.0) for time, name in enumerate("stuvwx")]
     rows = weighted(*views, (7, "a", 1), (8, "b", 1), (9, "c", 1))
-    windows = windowing.windows_of(rows, types.LeaveLastOut(), sizes)
+    windows = windowing.windows_of(rows, LeaveLastOut(), sizes)
     # Chunks of two: st, uv, wx, a.
     assert shown(windows["train"]) == [("wx", "a", "astuvwx")]
-    alone = windowing.windows_of(weighted((1, "a", 0), (2, "b", 0)), types.LeaveLastOut(), sizes)
+    alone = windowing.windows_of(weighted((1, "a", 0), (2, "b", 0)), LeaveLastOut(), sizes)
     assert alone == {"train": [], "eval": [], "test": []}
 
 
 def test_no_interactions_give_no_windows():
-    for split in (types.LeaveLastOut(), types.LeaveLastBasket(), types.Temporal(eval_from=1, test_from=2)):
+    for split in (LeaveLastOut(), LeaveLastBasket(), Temporal(eval_from=1, test_from=2)):
         assert windowing.windows_of([], split, SIZES) == {"train": [], "eval": [], "test": []}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.ablations import effects
-from shortlist import bootstrap
+from shortlist.metrics import bootstrap
 
 _QUERIES = np.arange(1_000)
 

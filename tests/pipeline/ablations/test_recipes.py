@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 
 from pipeline.ablations import recipes
-from shortlist.config import types
+from shortlist.config.losses import InBatchLoss
 from shortlist.errors import BadInputError
-from tests.components.trainer import world as worlds
+from tests.components.trainer import tiny_dataset as worlds
 
 
 def _changed(group):
@@ -55,7 +55,7 @@ def test_an_order_within_a_second_is_not_shuffled():
 
 def test_parts_of_the_in_batch_loss_are_switched_in_an_in_batch_recipe():
     [_, in_batch] = recipes.groups(worlds.settings())
-    assert in_batch.reference.settings.train.loss == types.InBatchLoss()
+    assert in_batch.reference.settings.train.loss == InBatchLoss()
     assert in_batch.reference.settings.train.batch_size == recipes.IN_BATCH_TARGETS
     assert _changed(in_batch) == {
         "logQ": {"train.loss.logq": False},
@@ -67,7 +67,7 @@ def test_parts_of_the_in_batch_loss_are_switched_in_an_in_batch_recipe():
 
 def test_the_in_batch_reference_keeps_the_config_s_temperature():
     [_, in_batch] = recipes.groups(worlds.settings(train={"loss": {"kind": "corpus", "temperature": 0.5}}))
-    assert in_batch.reference.settings.train.loss == types.InBatchLoss(temperature=0.5)
+    assert in_batch.reference.settings.train.loss == InBatchLoss(temperature=0.5)
 
 
 def test_an_in_batch_config_is_its_own_reference():

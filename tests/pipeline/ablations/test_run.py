@@ -82,7 +82,7 @@ def test_what_was_run_is_found_again_and_what_was_not_is_run(found, plan, rows, 
 
 def test_a_cell_is_the_trainers_own_model(smoke, rows, folder):
     """The whole recipe with the run's own seed and epochs has the eval figures of the run's Trainer."""
-    from pipeline.ablations.cells import Cells
+    from pipeline.ablations.trials import Cells
 
     cell = Cells(folder, rows, "eval").run(Settings.from_config(smoke.config))
     nodes = {e.node: e for e in Store(smoke.workspace.metadata_path).run_executions(smoke.first.summary.run_id)}

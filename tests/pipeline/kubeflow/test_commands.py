@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from shortlist import table_fingerprints
-from shortlist.config import load_config
+from shortlist.config.load import load_config
+from shortlist.tables import content
 from tests.pipeline.conftest import ROOT
 from tests.pipeline.kubeflow import api as fake
 from tests.pipeline.kubeflow.api import Api
@@ -61,7 +61,7 @@ def test_submit_sends_the_data_it_saw_and_waits_for_the_end(api, config_path, da
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["id"], told["outcome"]) == ("r-1", "succeeded")
-    sha256 = table_fingerprints.content_sha256(load_config(config_path), data_root)
+    sha256 = content.tables_sha256(load_config(config_path).data, data_root)
     assert told["parameters"] == {
         "data_root": "/data",
         "serving_dir": "/models/smoke",
@@ -102,7 +102,7 @@ def test_what_cannot_work_is_told_at_once(arguments, said, data_root, tmp_path, 
 
 
 def test_a_missing_kfp_is_one_sentence(monkeypatch):
-    from shortlist.cli import kubeflow
+    from cli import kubeflow
     from shortlist.errors import ConfigError
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -114,7 +114,7 @@ def test_a_missing_kfp_is_one_sentence(monkeypatch):
     ("given", "fields"), [("0 3 * * *", "0 0 3 * * *"), ("0 0 3 * * *", "0 0 3 * * *"), ("3am", None)]
 )
 def test_a_schedule_has_six_fields(given, fields):
-    from shortlist.cli import submit
+    from cli import submit
     from shortlist.errors import ConfigError
 
     if fields is not None:

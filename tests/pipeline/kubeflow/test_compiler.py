@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.kubeflow.check import find_problems
 from pipeline.kubeflow.package import Package
-from shortlist.config import load_config
-from shortlist.config.types import Config
+from shortlist.config.config import Config
+from shortlist.config.load import load_config
 from shortlist.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[3]

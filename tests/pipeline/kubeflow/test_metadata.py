@@ -12,11 +12,11 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from ml_metadata.proto import metadata_store_service_pb2, metadata_store_service_pb2_grpc
 
 from pipeline.kubeflow import parameters
+from pipeline.kubeflow.local_kfp import record
 from pipeline.kubeflow.metadata import earlier, outcome
 from pipeline.kubeflow.metadata.store import ClusterStore, connect
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import ComparedWith
-from pipeline.kubeflow.rehearsal import record
 from shortlist.errors import BadInputError
 
 _TABLES = ("interactions", "candidates")

@@ -18,9 +18,9 @@ from xml.etree import ElementTree
 import pytest
 
 from pipeline.kubeflow.compiler import ENTRYPOINT
+from pipeline.kubeflow.local_kfp import record, walk
 from pipeline.kubeflow.metadata.store import ClusterStore
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.rehearsal import record, walk
 
 pytestmark = pytest.mark.skipif("SHORTLIST_WEED" not in os.environ, reason="a server of 150 MB: make test-s3")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.kubeflow.local_kfp import record, walk
 from pipeline.kubeflow.metadata.store import ClusterStore
 from pipeline.kubeflow.package import Document, Package
-from pipeline.kubeflow.rehearsal import record, walk
 from shortlist.errors import BadInputError, DataError
 
 _TYPE = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}

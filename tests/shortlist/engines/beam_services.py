@@ -31,7 +31,7 @@ def job_server(folder: pathlib.Path) -> Iterator[str]:
 def worker_pool(folder: pathlib.Path) -> Iterator[str]:
     """Runs `shortlist worker`; yields its address."""
     port = free_port()
-    command = [sys.executable, "-c", "from shortlist.cli import main; main()", "worker", "--port", str(port)]
+    command = [sys.executable, "-c", "from cli import main; main()", "worker", "--port", str(port)]
     with _process(command, port, folder / "workers.log", PYTHONPATH=str(ROOT)):
         yield f"127.0.0.1:{port}"
 

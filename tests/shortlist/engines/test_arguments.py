@@ -9,7 +9,7 @@ from shortlist.config import engines
 from shortlist.config.load import parse_config
 from shortlist.engines.arguments import beam_args
 from shortlist.errors import ConfigError
-from tests.shortlist.test_config import MINIMAL
+from tests.shortlist.config.test_load import MINIMAL
 
 _DATAFLOW = {
     "engine": "dataflow",

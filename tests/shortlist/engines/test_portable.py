@@ -12,7 +12,7 @@ import pytest
 from shortlist.config.engines import FlinkBeam
 from shortlist.engines import probe
 from shortlist.engines.arguments import beam_args
-from shortlist.engines.at_hand import at_hand
+from shortlist.engines.running import at_hand
 from shortlist.errors import BadInputError
 from tests.shortlist.engines import beam_services
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from shortlist.config.types import FeatureType
+from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
 from shortlist.infer import Hints, guess_config
 from shortlist.infer.write import config_text, schema_text

@@ -6,9 +6,9 @@ import pathlib
 
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.pusher import atomic
 from shortlist.lineage.client import open_store
 from shortlist.lineage.database import database
+from shortlist.serving import versions
 from shortlist.workspace import Workspace
 
 _KEYS = {"Model": "model", "PushedModel": "pushed_model"}
@@ -77,7 +77,7 @@ class Recorded:
     def push(self, tag: str, keep: int = 3) -> int:
         """Pushes a model as the Pusher does, record and all; `tag` is the content of its files."""
         model, twin = (self._model(f"{tag}{suffix}", tag) for suffix in ("", "-exact"))
-        version = atomic.push(model, twin, self.workspace.serving_dir, keep, lambda: 1000.0)
+        version = versions.push(model, twin, self.workspace.serving_dir, keep, lambda: 1000.0)
         _, [index] = self.node("Indexer", outputs={"Model": {}})
         destination = str(self.workspace.serving_dir / str(version))
         pushed: dict[str, str | int] = {
@@ -91,12 +91,12 @@ class Recorded:
     def tags(self) -> dict[int, str]:
         """Returns the content of each kept version, whose model and twin must be whole and the same push's."""
         found = {}
-        for version in atomic.versions(self.workspace.serving_dir):
+        for version in versions.versions(self.workspace.serving_dir):
             folders = [
                 folder / str(version)
-                for folder in (self.workspace.serving_dir, atomic.exact_dir(self.workspace.serving_dir))
+                for folder in (self.workspace.serving_dir, versions.exact_dir(self.workspace.serving_dir))
             ]
-            assert not any(atomic.missing_files(folder) for folder in folders)
+            assert not any(versions.missing_files(folder) for folder in folders)
             [found[version]] = {(folder / file).read_text() for folder in folders for file in MODEL_FILES}
         return found
 

@@ -9,10 +9,10 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from benchmarks.lineage_store import ENDS, PUSHED, Maker
 from shortlist.errors import BadInputError
-from shortlist.intervals import standard_error
+from shortlist.lineage.compared import side
 from shortlist.lineage.diff import diff
-from shortlist.lineage.sides import side
 from shortlist.lineage.store import Store
+from shortlist.metrics.intervals import standard_error
 from shortlist.summary import read_summary
 
 _FIRST, _SECOND, _REJECTED, _FAILED = (f"20260101T0{hour}0000Z" for hour in (0, 1, 2, 4))

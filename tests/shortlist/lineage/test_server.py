@@ -15,15 +15,15 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from benchmarks.lineage_store import NODES, PUSHED, Maker
-from shortlist.cli import served as by_hand
+from cli.output import manual_pushes as by_hand
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
 from shortlist.lineage.impact import impact
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
-from shortlist.rollback import rollback
 from shortlist.runs import record
+from shortlist.runs.rollback import rollback
 from shortlist.workspace import Workspace
 from tests.servers import PASSWORD, PASSWORD_ENV, SERVERS
 from tests.shortlist.lineage.recorded import Recorded
@@ -152,7 +152,7 @@ metadata:
 {facts}
 """
     )
-    command = [sys.executable, "-c", "from shortlist.cli import main; main()"]
+    command = [sys.executable, "-c", "from cli import main; main()"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([*command, "lineage", "--config", config], capture_output=True, text=True, cwd=ROOT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

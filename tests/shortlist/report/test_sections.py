@@ -10,9 +10,9 @@ import types
 import pytest
 from rich.console import Console
 
-from components.evaluator import names
 from shortlist.lineage.measured import Measured, Slice
-from shortlist.report import as_json, comparison, sections, shown, text
+from shortlist.metrics import names
+from shortlist.report import as_json, comparison, format, sections, text
 from shortlist.report.facts import read
 from shortlist.report.sections import cold_start
 from shortlist.summary import Refit
@@ -68,11 +68,11 @@ def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
     }
     chapter = cold_start.section(types.SimpleNamespace(measured=found, summary=None, config=floors))
     *of_unseen, newcomer = chapter.blocks[0].rows
-    assert newcomer[1:] == ["62.0%", shown.NOTHING, shown.NOTHING]
+    assert newcomer[1:] == ["62.0%", format.NOTHING, format.NOTHING]
     if has_unseen:
         # Wilson: p = 0.2, n = 100, as above.
         assert of_unseen[0][:3] == ["top_100 of 100 test rows whose target train never met", "0.2000", "0.133 to 0.289"]
-        assert of_unseen[1][1:] == ["6.00", shown.NOTHING, "at least 5 times chance (error)"]
+        assert of_unseen[1][1:] == ["6.00", format.NOTHING, "at least 5 times chance (error)"]
     else:
         assert of_unseen == []
         assert "new candidates were not measured" in chapter.blocks[1].sentences[0]
@@ -123,6 +123,6 @@ def test_runs_side_by_side(shop):
     chapters = {chapter["key"]: chapter for chapter in made["chapters"]}
     assert [row[1] for row in _rows(chapters["verdict"])] == ["pushed", "not blessed, nothing pushed", "failed"]
     [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]
-    assert top_10[1:] == ["0.2000 (0.133 to 0.289)", "0.2010 (0.177 to 0.228)", shown.NOTHING]
+    assert top_10[1:] == ["0.2000 (0.133 to 0.289)", "0.2010 (0.177 to 0.228)", format.NOTHING]
     assert ["train.seed", "1", "1", "3"] in _rows(chapters["settings"])
     assert "they were not tested on the same rows" in json.dumps(chapters["verdict"])

@@ -1,0 +1,86 @@
+"""All commands, and how an error ends a process."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+from rich.console import Console
+
+from cli import (
+    ablate,
+    compile,
+    data,
+    doctor,
+    lineage,
+    push,
+    recommend,
+    report,
+    rollback,
+    run,
+    runs,
+    schema,
+    submit,
+    worker,
+)
+from shortlist.errors import ExitCode, ShortlistError
+from shortlist.process import stopping
+from shortlist.sanitize import plain
+
+app = typer.Typer(
+    name="shortlist",
+    help="From an interaction log to a served retrieval model, with numbers that can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("compile")(compile.compile_)
+app.command("submit")(submit.submit)
+app.command("recommend")(recommend.recommend)
+app.command("rollback")(rollback.rollback)
+app.command("push")(push.push)
+app.command("ablate")(ablate.ablate)
+app.command("report")(report.report)
+app.add_typer(lineage.app, name="lineage")
+app.add_typer(runs.app, name="runs")
+app.command("worker")(worker.worker)
+app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
+app.add_typer(schema.app, name="schema")
+
+
+def main() -> None:
+    """Runs a command; every error that a user can act on is one sentence on stderr."""
+    stopping.stop_when_asked()
+    try:
+        code = app(standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        code = ExitCode.INTERRUPTED
+    except SystemExit as error:
+        code = error.code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "shortlist"
+        _print_error(f"{error.format_message().rstrip('.')}; see `{command} --help`")
+        code = ExitCode.BAD_INPUT
+    except ShortlistError as error:
+        _print_error(str(error))
+        code = error.exit_code
+    # Typer turns Ctrl-C into this code, too.
+    if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        _stderr().print(stopping.SENTENCE)
+    sys.exit(int(code or 0))
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _print_error(sentence: str) -> None:
+    stderr = _stderr()
+    stderr.print("[bold red]Error:[/] ", end="")
+    # It may quote the data; only its own line breaks are meant.
+    stderr.print("\n".join(map(plain, sentence.split("\n"))), markup=False, soft_wrap=True)

@@ -1,0 +1,49 @@
+"""`shortlist compile`: the pipeline as a file that Kubeflow Pipelines takes."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption
+
+
+def compile_(
+    config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
+    output: Annotated[
+        pathlib.Path | None, typer.Option("--output", "-o", help="File to write; <name>.yaml unless given.")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="With a place for an earlier model to compare with.")
+    ] = False,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="With a place for the statistics of an earlier run.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+) -> None:
+    """Compile the pipeline for Kubeflow Pipelines v2 and check that its backend will take it.
+
+    The file has no address, path or secret in it: where the data is and what the run
+    is compared with is told at submission, see `shortlist submit`.
+
+    Example: shortlist compile --config configs/movielens_100k.yaml -o pipeline.yaml
+    """
+    from cli import kubeflow
+    from pipeline.kubeflow.parameters import placeholders
+    from shortlist.config.load import load_config
+    from shortlist.config.overrides import parse_overrides
+
+    console = Console(highlight=False)
+    checked = load_config(config, parse_overrides(set_ or []))
+    kubeflow.section(checked)
+    kubeflow.check_kfp()
+    unit = kubeflow.timestamp_unit(checked)
+    package = kubeflow.compiled(checked, unit, placeholders(checked, baseline, statistics), console, verbose)
+    path = output or pathlib.Path(f"{checked.name}.yaml")
+    kubeflow.write(package, path)
+    console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules", soft_wrap=True)
+    console.print(f"A run is told: {', '.join(sorted(package.parameters))}", soft_wrap=True)

@@ -1,0 +1,218 @@
+"""`shortlist lineage`: what made the pushed model, what came of some data, why was nothing pushed, what is served?"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from shortlist.errors import BadInputError
+
+if TYPE_CHECKING:
+    from shortlist.lineage.why import Verdict
+    from shortlist.summary import Summary
+    from shortlist.workspace import Workspace
+
+# What may be asked for is a name, not a path.
+_ID = re.compile(r"[0-9A-Za-z-]+")
+
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def lineage(
+    context: typer.Context,
+    config: ConfigOption = DEFAULT_CONFIG,
+    version: Annotated[int | None, typer.Option(help="A pushed version; the newest unless given.")] = None,
+    impact: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="What came of data: a run, a table's SHA-256 (its start), an artifact's id."),
+    ] = None,
+    why: Annotated[str | None, typer.Option(metavar="RUN", help="Why a run's model was not pushed.")] = None,
+    served: Annotated[bool, typer.Option("--served", help="What is served, since when, and what it replaced.")] = False,
+    html: Annotated[
+        pathlib.Path | None, typer.Option(metavar="FILE", help="Write what made the model as one page for a browser.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what made a pushed model, from the push back to the data files.
+
+    All answers come from ML Metadata, offline; other questions have an option
+    of their own, and `shortlist lineage diff A B` compares two runs.
+
+    Example: shortlist lineage --config configs/movielens_100k.yaml
+    """
+    if context.invoked_subcommand is not None:
+        return
+    asked = {"--version": version is not None, "--impact": impact, "--why": why, "--served": served}
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise BadInputError(f"expected one question at a time, got {' and '.join(given)}; leave all but one out")
+    if html and (as_json or impact or why or served):
+        raise BadInputError("--html shows what made a pushed model; ask other questions, and for --json, without it")
+    workspace = _workspace(config)
+    if html:
+        _page(workspace, version, html)
+    elif impact:
+        _impact(workspace, impact, as_json)
+    elif why:
+        _why(workspace, why, config, as_json)
+    elif served:
+        _served(workspace, as_json)
+    else:
+        _trace(workspace, version, as_json)
+
+
+@app.command("diff")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A run, a pushed version, or `latest`.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what changed between two runs or pushed versions, what matters first.
+
+    Metrics with their noise; data with the drift of each feature; schema,
+    hyperparameters, config, code, index, time and memory.
+
+    Example: shortlist lineage diff 20261124T144222Z latest
+    """
+    from cli.output import lineage as lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.compared import side
+    from shortlist.lineage.diff import diff
+    from shortlist.lineage.store import Store
+
+    workspace = _workspace(config)
+    store = Store.of(workspace)
+    before_side, after_side = (
+        side(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
+        for name in (before, after)
+    )
+    answer = diff(before_side, after_side)
+    if as_json:
+        _print_json(plain_data.diff(answer))
+    else:
+        lineage_text.print_tree(lineage_text.diff(answer))
+
+
+def _trace(workspace: Workspace, version: int | None, as_json: bool) -> None:
+    from cli.output import lineage as lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.trace import trace_pushed
+
+    answer = trace_pushed(Store.of(workspace), version, workspace.is_open)
+    if as_json:
+        _print_json(plain_data.trace(answer))
+    else:
+        lineage_text.print_tree(lineage_text.trace(workspace.name, answer))
+
+
+def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None:
+    from shortlist.lineage import page
+    from shortlist.lineage.serving import served
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.trace import trace_pushed
+    from shortlist.serving import versions
+
+    store = Store.of(workspace)
+    answer = trace_pushed(store, version, workspace.is_open)
+    text = page.render(workspace.name, answer, served(store, versions.served_version(workspace.serving_dir)))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"--html {path}: expected a file that can be written, got: {error.strerror}") from None
+    Console(highlight=False, soft_wrap=True).print(f"Page      {path.absolute()}", markup=False)
+
+
+def _impact(workspace: Workspace, named: str, as_json: bool) -> None:
+    from cli.output import lineage as lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.impact import impact
+    from shortlist.lineage.store import Store
+
+    answer = impact(Store.of(workspace), named, workspace.is_open)
+    if as_json:
+        _print_json(plain_data.impact(answer))
+    else:
+        lineage_text.print_tree(lineage_text.impact(answer))
+
+
+def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool) -> None:
+    from cli.output import lineage as lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.why import why
+
+    run_id = _run_id(workspace, run_id)
+    answer = why(
+        Store.of(workspace),
+        run_id,
+        workspace.is_open,
+        _summary(workspace, run_id),
+        began=_ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir(),
+    )
+    if as_json:
+        _print_json(plain_data.verdict(answer))
+    else:
+        lineage_text.print_tree(lineage_text.verdict(answer, _hints(answer, workspace, config)))
+
+
+def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[str]:
+    """What a reader may want to type next."""
+    from shortlist.lineage.why import Outcome
+
+    log = workspace.run_dir(answer.run_id) / "run.log"
+    latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
+    if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced:
+        return [f"to push it all the same: .venv/bin/shortlist push --force --reason TEXT --config {config}"]
+    if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
+        told = [f"log: {log}"] if log.exists() else []
+        return [*told, f"to go on from what was finished: .venv/bin/shortlist run --config {config}"]
+    return []
+
+
+def _served(workspace: Workspace, as_json: bool) -> None:
+    from cli.output import lineage as lineage_text
+    from shortlist.lineage import as_json as plain_data
+    from shortlist.lineage.serving import served
+    from shortlist.lineage.store import Store
+    from shortlist.serving import versions
+
+    answer = served(Store.of(workspace), versions.served_version(workspace.serving_dir))
+    if as_json:
+        _print_json(plain_data.served(answer))
+    else:
+        lineage_text.print_tree(lineage_text.served(workspace.name, answer))
+
+
+def _workspace(config: pathlib.Path) -> Workspace:
+    from shortlist.config.load import load_config
+    from shortlist.workspace import Workspace
+
+    return Workspace.of(load_config(config))
+
+
+def _run_id(workspace: Workspace, name: str) -> str:
+    """Returns the id of the newest run that ended, for `latest`."""
+    return (workspace.runs_dir / "latest").resolve().name if name == "latest" else name
+
+
+def _summary(workspace: Workspace, run_id: str) -> Summary | None:
+    """Returns what a run left for programs; None if it left nothing, or nothing that this version can read."""
+    from shortlist.summary import read_summary
+
+    try:
+        return read_summary(workspace.run_dir(run_id) / "summary.json")
+    except (OSError, ValueError):
+        return None
+
+
+def _print_json(answer: object) -> None:
+    print(json.dumps(answer, indent=2, ensure_ascii=False))

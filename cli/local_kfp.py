@@ -1,0 +1,53 @@
+"""`shortlist run --orchestrator kubeflow-local`: what Kubeflow would run, without Kubeflow."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from shortlist.errors import ExitCode
+from shortlist.workspace import Workspace
+
+if TYPE_CHECKING:
+    from shortlist.config.config import Config
+    from shortlist.tables.spec import Unit
+
+_WHAT_IT_IS = (
+    "This was a rehearsal: the compiled pipeline ran task by task, each container's command in a process of its own. "
+    "It proves nothing of Kubernetes, Argo or object stores, and nothing of it is served."
+)
+
+
+def rehearse(
+    config: Config, workspace: Workspace, data_root: pathlib.Path, unit: Unit, console: Console, verbose: bool
+) -> None:
+    """Rehearses a run below the pipeline's workspace and prints its summary.
+
+    Raises:
+      typer.Exit: Nothing was pushed.
+      ShortlistError: See `pipeline.kubeflow.local_kfp.run`.
+    """
+    from cli import kubeflow
+    from cli.output import log, progress, results
+    from shortlist.summary import Status
+
+    kubeflow.check_kfp()
+    with workspace.opened("rehearsal"):
+        # Apart, so that what is served stays what it is.
+        stage = Workspace(workspace.root / "kubeflow", workspace.name)
+        run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
+        log_path = stage.run_dir(run_id) / "run.log"
+        console.print(f"Rehearsal {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
+        with log.everything_else_to(log_path, verbose) as terminal:
+            with terminal.status(log.LOADING_TFX):
+                from pipeline.kubeflow.local_kfp import run
+            with progress.ProgressListener(terminal) as listener:
+                summary = run.rehearse(config, stage, run_id, data_root, listener, unit)
+    results.print_summary(summary, stage.run_dir(run_id) / "summary.json", None, console)
+    console.print(f"\n{_WHAT_IT_IS}", soft_wrap=True)
+    if summary.status is not Status.PUSHED:
+        raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

@@ -1,0 +1,50 @@
+"""Says what is served where a person chose it, so that a run that comes from the cache does not seem to."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from rich.console import Console
+
+from shortlist.serving import versions
+from shortlist.summary import Summary
+from shortlist.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class ByHand:
+    """A served version that no run pushed."""
+
+    version: int
+    told: str
+    """What was done, by whom and why."""
+
+
+def by_hand(workspace: Workspace) -> ByHand | None:
+    """Returns the served version if a rollback or a forced push put it there."""
+    version = versions.served_version(workspace.serving_dir)
+    if version is None or not workspace.has_metadata:
+        return None
+    from shortlist.lineage.store import Store
+    from shortlist.lineage.trace import told_by_hand
+
+    told = told_by_hand(Store.of(workspace), version)
+    return ByHand(version, told) if told else None
+
+
+def print_served(
+    before: ByHand | None, workspace: Workspace, summary: Summary, config_path: pathlib.Path, console: Console
+) -> None:
+    """Prints what is served if it is not what the run says that it pushed, or if the run replaced a person's choice."""
+    now = by_hand(workspace)
+    if now is not None:
+        console.print(f"Served    version {now.version}: {now.told}", markup=False, soft_wrap=True)
+        pushed = summary.pushed.version if summary.pushed else None
+        if pushed in versions.versions(workspace.serving_dir):
+            back = f".venv/bin/shortlist rollback {pushed} --config {config_path}"
+            console.print(f"          for what this run pushed: {back}", markup=False, soft_wrap=True)
+    elif before is not None and summary.pushed is not None:
+        console.print(
+            f"Replaced  version {before.version}: {before.told}; the push above is newer", markup=False, soft_wrap=True
+        )

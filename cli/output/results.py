@@ -1,0 +1,174 @@
+"""Prints a run's summary: what was measured how, the verdict, and what to type next."""
+
+from __future__ import annotations
+
+import pathlib
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.output.slices import print_slices, reported_ks
+from shortlist.metrics import names
+from shortlist.report import protocol as protocol_text
+from shortlist.sanitize import plain
+from shortlist.summary import ENDED_BY, Metrics, Status, Summary
+from shortlist.workspace import TUNED_FILE
+
+_HEADLINES = {
+    Status.PUSHED: "[bold green]pushed[/]",
+    Status.NOT_BLESSED: "[bold yellow]not blessed, nothing pushed[/]",
+    Status.INDEX_REJECTED: "[bold yellow]index rejected, nothing pushed[/]",
+    Status.CHECK_FAILED: "[bold yellow]serving check failed, nothing pushed[/]",
+    Status.REFUSED: "[bold red]data refused[/]",
+    Status.FAILED: "[bold red]failed[/]",
+}
+_WIDTH = 120
+_MOST_WARNINGS = 5
+
+
+def print_summary(
+    summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
+) -> None:
+    """Prints the whole story of a run in under 40 lines; what to type next only with a config's path."""
+    # The table needs its columns, in a pipe too; lines of text are left to the terminal to wrap.
+    console = Console(
+        file=console.file,
+        highlight=False,
+        soft_wrap=True,
+        width=max(console.width, _WIDTH),
+        force_terminal=console.is_terminal or None,
+    )
+    console.print()
+    _print_data(summary, console)
+    _print_warnings(summary, console)
+    _print_metrics(summary, console)
+    if summary.metrics is not None:
+        print_slices(summary.metrics, console)
+    _print_answers(summary, console)
+    _print_tuning(summary, summary_path, console)
+    _print_verdict(summary, console)
+    _print_next(summary, summary_path, config_path, console)
+
+
+def _print_data(summary: Summary, console: Console) -> None:
+    data, protocol = summary.data, summary.protocol
+    if data is None or protocol is None:
+        return
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in data.dropped.items() if count) or "none"
+    console.print(
+        f"Data      {data.interactions:,} interactions of {max(data.queries.values()):,} queries with "
+        f"{data.candidates:,} candidates; dropped: {dropped}"
+    )
+    console.print(
+        f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
+        f"tested on {data.rows['test']:,} ({protocol_text.TESTED_ON[protocol.split]})"
+    )
+    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol_text.ties(protocol)}")
+    if protocol.unseen_queries > 0:
+        console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
+
+
+def _print_warnings(summary: Summary, console: Console) -> None:
+    for warning in summary.warnings[:_MOST_WARNINGS]:
+        console.print(f"Warning   {plain(warning)}", markup=False)
+    more = len(summary.warnings) - _MOST_WARNINGS
+    if more > 0:
+        console.print(f"          and {more} more, in the summary")
+
+
+def _print_metrics(summary: Summary, console: Console) -> None:
+    if summary.metrics is None or summary.baselines is None:
+        return
+    own, popularity, latest = summary.metrics.overall, summary.baselines.popularity, summary.baselines.latest_blessed
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(f"FactorizedTopK on {int(own['example_count']):,} test rows")
+    columns = [("model", own), ("most popular", popularity)] + ([("latest blessed", latest)] if latest else [])
+    for title, _ in columns:
+        table.add_column(title, justify="right")
+        table.add_column("with seen", justify="right", style="dim")
+    for name, label in _metric_rows(summary.metrics):
+        cells = [_cell(values, suffixed) for _, values in columns for suffixed in (name, f"{name}_with_seen")]
+        table.add_row(label, *cells)
+    console.print()
+    console.print(table)
+    console.print("[dim]seen items excluded; `with seen` leaves a query's past among the candidates[/]")
+
+
+def _print_answers(summary: Summary, console: Console) -> None:
+    answers = summary.answers
+    if answers is None:
+        return
+    console.print(
+        f"Answers   top 10 of {answers.queries:,} test queries: coverage {answers.coverage_at_10:.0%}, overlap of two "
+        f"{answers.overlap_at_10:.0%}, train interactions an answer {answers.mean_train_count:,.0f}, a target "
+        f"{answers.mean_train_count_of_targets:,.0f}"
+    )
+
+
+def _metric_rows(metrics: Metrics) -> list[tuple[str, str]]:
+    tops = [names.top_k(k) for k in reported_ks(metrics)]
+    return [(name, name.partition("/")[2]) for name in tops] + [(names.ndcg(), names.ndcg())]
+
+
+def _cell(values: dict[str, float], name: str) -> str:
+    return f"{values[name]:.4f}" if name in values else "-"
+
+
+def _print_tuning(summary: Summary, summary_path: pathlib.Path, console: Console) -> None:
+    tuning = summary.tuning
+    if tuning is None:
+        return
+    best, own = tuning.winner, tuning.trials[0]
+    compared = "the config's own values" if best is own else f"the config itself had {own.score or 0:.4f}"
+    values = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in best.values.items()
+    )
+    console.print()
+    console.print(
+        f"Tuned     trial {best.number} of {len(tuning.trials)} was best: {tuning.objective} {best.score:.4f} on eval "
+        f"({compared}); {ENDED_BY[tuning.ended_by]}"
+    )
+    console.print(f"          {values}", markup=False)
+    console.print(f"          to keep them: {summary_path.with_name(TUNED_FILE)}", markup=False)
+
+
+def _print_verdict(summary: Summary, console: Console) -> None:
+    console.print()
+    console.print(f"Result    {_HEADLINES[summary.status]}")
+    if summary.blessing:
+        word = "blessed" if summary.blessing.blessed else "not blessed"
+        for reason in summary.blessing.reasons:
+            console.print(f"          {word}: {plain(reason)}", markup=False)
+    if summary.status is not Status.NOT_BLESSED:
+        for reason in summary.reasons:
+            console.print(f"          {plain(reason)}", markup=False)
+    clipped = summary.training.get("logq_clipped_candidates", 0)
+    if clipped:
+        console.print(
+            f"Warning   {clipped:,.0f} candidates are drawn more seldom than logQ can say (1e-6); "
+            "their correction is cut off there"
+        )
+    if summary.refit:
+        console.print(f"Refit     {protocol_text.refitted(summary.refit)}")
+    if summary.index:
+        index = summary.index
+        console.print(
+            f"Index     {index.kind}: recall@{index.k} {index.recall_at_k:.4f} against exact search on test queries, "
+            f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms a query"
+        )
+    for advice in summary.advice:
+        console.print(f"Advice    {plain(advice)}", markup=False)
+    if summary.pushed:
+        console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}")
+    console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
+
+
+def _print_next(
+    summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
+) -> None:
+    # Where the log is stands above.
+    if (report := summary_path.with_name("report.html")).exists():
+        console.print(f"Report    {report}", markup=False)
+    if summary.pushed and config_path is not None:
+        console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
+        console.print(f"          .venv/bin/shortlist lineage --config {config_path}")

@@ -1,0 +1,60 @@
+"""Prints where a model is good and where not: its accuracy by slice, beside that of "most popular"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shortlist.metrics import names
+from shortlist.metrics.intervals import wilson
+from shortlist.sanitize import plain
+from shortlist.summary import Metrics
+
+_K = 10
+_MOST_VALUES = 5
+
+
+def reported_ks(metrics: Metrics) -> list[int]:
+    """Returns every K of which the model's top_K is told, in order."""
+    prefix, suffix = names.top_k(0).split("0")
+    found = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
+    return sorted(int(k) for k in found if k.isdigit())
+
+
+def print_slices(metrics: Metrics, console: Console) -> None:
+    """Prints a line a slice, of top_10 or else of the least K there is; nothing where all rows are in the same one."""
+    families, ks = _families(metrics), reported_ks(metrics)
+    if not families or not ks:
+        return
+    k = _K if _K in ks else ks[0]
+    own, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(f"top_{k} by slice")
+    for title in ("rows", "model", "95% (Wilson)", "most popular"):
+        table.add_column(title, justify="right")
+    for name, entries in families.items():
+        for value, of_slice in entries[:_MOST_VALUES]:
+            low, high = wilson(of_slice[own], of_slice["example_count"])
+            cells = [f"{of_slice['example_count']:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
+            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[popular]:.4f}")
+    console.print()
+    console.print(table)
+    more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())
+    if more:
+        console.print(f"[dim]{more} smaller slices are in the summary[/]")
+
+
+def _families(metrics: Metrics) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """Returns (value, metrics) by slice name; of many values the largest slices first."""
+    families: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for entry in metrics.slices:
+        keys: Any = entry["slice"]
+        ((name, value),) = keys.items()
+        families.setdefault(name, []).append((str(value), entry["metrics"]))  # type: ignore[arg-type]
+    for entries in families.values():
+        if len(entries) > _MOST_VALUES:
+            entries.sort(key=lambda item: -item[1]["example_count"])
+    return {name: entries for name, entries in families.items() if len(entries) > 1}

@@ -1,0 +1,85 @@
+"""`shortlist recommend`: ask the pushed model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from shortlist.errors import BadInputError
+from shortlist.sanitize import plain
+
+
+def recommend(
+    config: ConfigOption = DEFAULT_CONFIG,
+    query: Annotated[str | None, typer.Option(help="Id of a query in the interactions file.")] = None,
+    history: Annotated[
+        str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of a known query.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many candidates.")] = 10,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Leave the history among the answers.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recommend candidates for a known query, or for a history given here.
+
+    Example: shortlist recommend --query 196
+    Example: shortlist recommend --history 50,181,172
+    """
+    if (query is None) == (history is None):
+        raise BadInputError("give either --query ID or --history ID,ID,...")
+    from cli.output import log
+    from shortlist import datasets
+    from shortlist.config.load import load_config
+    from shortlist.serving import client as serving
+    from shortlist.tables import lookup
+    from shortlist.workspace import Workspace
+
+    checked = load_config(config)
+    workspace = Workspace.of(checked)
+    model_path = serving.version_path(workspace.serving_dir)
+    data_root = datasets.default_data_dir()
+    titles = lookup.candidate_titles(checked.data, data_root)
+    if query is not None:
+        known = lookup.find_query(checked.data, data_root, query)
+    else:
+        known = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
+    unknown = [item for item, _ in known.history if item not in titles]
+    if history is not None and unknown:
+        raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked.data.candidates.path}")
+
+    with log.everything_else_to(workspace.root / "recommend.log", verbose=False):
+        answers = serving.recommend(
+            model_path,
+            query_id=known.query_id,
+            history=known.history,
+            k=k,
+            exclude_seen=not include_seen,
+            query_features=known.features,
+            candidates_titles=titles,
+        )
+    rows = [dataclasses.asdict(answer) for answer in answers]
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    _print_table(rows, [item for item, _ in known.history], titles)
+
+
+def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dict[str, str | None]) -> None:
+    console = Console(highlight=False)
+    recent = [plain(titles.get(item) or item) for item in history_ids[-3:]]
+    console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}", markup=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("rank", "id", "score"):
+        table.add_column(column, justify="right")
+    table.add_column("title")
+    for row in rows:
+        # Text, since a string is markup: "[rec]" would vanish and "[/]" be an error.
+        cells = [str(row["rank"]), plain(row["id"]), f"{row['score']:.3f}", plain(row["title"] or "")]
+        table.add_row(*map(Text, cells))
+    console.print(table)

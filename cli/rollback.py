@@ -1,0 +1,48 @@
+"""`shortlist rollback`: serve an older version again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+
+
+def rollback(
+    version: Annotated[
+        int | None, typer.Argument(help="A kept version; the one served before the current one unless given.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever reads the lineage.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Serve an older version again, at once, and record it in ML Metadata.
+
+    The older version comes back as a copy under a new number, since servers
+    load the highest one; `shortlist lineage` shows what it is a copy of.
+    Typed twice, the second undoes the first.
+
+    Example: shortlist rollback --config configs/movielens_100k.yaml --reason "bad titles since noon"
+    """
+    from shortlist.config.load import load_config
+    from shortlist.runs import rollback as core
+    from shortlist.workspace import Workspace
+
+    checked = load_config(config)
+    workspace = Workspace.of(checked)
+    with workspace.opened("rollback", must_exist=True):
+        restored = core.rollback(workspace, checked.push.keep_versions, version, reason)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(restored), indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"Served    version {restored.version}, a copy of {restored.restored_version}, "
+        f"instead of {restored.replaced_version}"
+    )
+    console.print(f"          {restored.path}", markup=False)
+    console.print(f"Undo      .venv/bin/shortlist rollback {restored.replaced_version} --config {config}", markup=False)

@@ -1,0 +1,118 @@
+"""`shortlist run`: the pipeline, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import enum
+import pathlib
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption
+from shortlist.errors import ExitCode
+
+
+class Orchestrator(str, enum.Enum):
+    """Who runs the nodes."""
+
+    LOCAL = "local"
+    KUBEFLOW_LOCAL = "kubeflow-local"
+
+
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
+    orchestrator: Annotated[
+        Orchestrator,
+        typer.Option(help="kubeflow-local compiles for Kubeflow Pipelines and rehearses that here, without a cluster."),
+    ] = Orchestrator.LOCAL,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune", help="First search better settings, as the config's section `tune` says; see docs/tuning.md."
+        ),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+) -> None:
+    """Run the whole pipeline: ingest, check, train, evaluate, index, push.
+
+    Nodes whose input, config and code did not change come from the cache.
+    Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
+    With --orchestrator kubeflow-local it is a rehearsal, apart from what is served.
+
+    Example: shortlist run --config configs/movielens_100k.yaml
+    Example: shortlist run --tune --set tune.minutes=20
+    """
+    from cli import data
+    from cli.output import log, manual_pushes, progress, results
+    from shortlist import datasets
+    from shortlist.config.load import load_config
+    from shortlist.config.overrides import parse_overrides
+    from shortlist.engines import checks
+    from shortlist.engines.running import at_hand
+    from shortlist.lineage.database import database
+    from shortlist.summary import Status
+    from shortlist.tables import preflight
+    from shortlist.workspace import Workspace
+
+    console = Console(highlight=False)
+    overrides = parse_overrides(set_ or []) | ({"tune.enabled": True} if tune else {})
+    checked = load_config(config, overrides)
+    data_root = datasets.default_data_dir()
+    if checked.data.source:
+        data.fetch_with_progress(checked.data.source, console)
+    report = preflight.check(checked, data_root)
+    times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
+    guessed = f"{times} read as {report.timestamp_unit}; " if times and unit == "auto" else ""
+    for warning in report.warnings:
+        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
+
+    workspace = Workspace.of(checked)
+    checks.check(checked.beam)
+    if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
+        from cli import local_kfp
+
+        with at_hand(checked.beam, workspace.root, console.print):
+            local_kfp.rehearse(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
+        return
+    database(workspace).check()
+    with workspace.opened("run") as died:
+        if died is not None:
+            console.print(f"Going on after a command that died: {died}", soft_wrap=True, markup=False)
+        served_before = manual_pushes.by_hand(workspace)
+        run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
+        log_path = workspace.run_dir(run_id) / "run.log"
+        console.print(f"Run {run_id} of {checked.name}; {guessed}log: {log_path}", soft_wrap=True)
+        with (
+            _told_where(workspace.run_dir(run_id), console),
+            log.everything_else_to(log_path, verbose) as terminal,
+            contextlib.ExitStack() as stack,
+        ):
+            with terminal.status(log.LOADING_TFX) as waiting:
+                stack.enter_context(at_hand(checked.beam, workspace.root, waiting.update))
+                waiting.update(log.LOADING_TFX)
+                from pipeline.run import run_pipeline
+            with progress.ProgressListener(terminal) as listener:
+                summary = run_pipeline(
+                    checked, workspace, run_id, data_root.absolute(), listener, report.timestamp_unit
+                )
+    results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
+    manual_pushes.print_served(served_before, workspace, summary, config, console)
+    if summary.status is not Status.PUSHED:
+        raise typer.Exit(int(ExitCode.NOTHING_PUSHED))
+
+
+@contextlib.contextmanager
+def _told_where(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
+    """Says where to look further if its body fails, before the sentence that says why."""
+    try:
+        yield
+    except BaseException:
+        for name, file in (("Report", "report.html"), ("Log", "run.log")):
+            if (run_dir / file).exists():
+                console.print(f"{name:<10}{run_dir / file}", soft_wrap=True, markup=False)
+        raise

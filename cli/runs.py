@@ -1,0 +1,149 @@
+"""`shortlist runs`: all runs of a workspace, side by side, and which of their artifacts may go."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from shortlist.errors import BadInputError
+
+if TYPE_CHECKING:
+    from shortlist.runs.prune import Plan
+    from shortlist.workspace import Workspace
+
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def runs(
+    context: typer.Context,
+    config: ConfigOption = DEFAULT_CONFIG,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Only runs that ended so: pushed, not_blessed, killed ...; may be repeated."),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="Only runs since 2026-11-01, or the last 7d or 12h.")] = "",
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only runs with this setting: train.seed=2.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most runs shown, the latest ones.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs of a workspace, the latest first, with what became of them.
+
+    Example: shortlist runs --status not_blessed --since 7d --where train.seed=2
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from cli.output import runs as runs_text
+    from shortlist.runs import as_json as plain_data
+    from shortlist.runs import filters
+    from shortlist.runs.record import records
+
+    statuses, settings = filters.read_statuses(status or []), filters.read_where(where or [])
+    start = filters.read_since(since, datetime.datetime.now(datetime.timezone.utc)) if since else None
+    found = filters.matching(records(_workspace(config)), statuses, start, settings)
+    if as_json:
+        _print_json([plain_data.run(record) for record in found[:limit]])
+    else:
+        runs_text.print_list(found, limit)
+
+
+@app.command("compare")
+def compare(
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more; `latest` is one.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Put runs side by side: what became of them, their metrics, and the settings that differ.
+
+    Example: shortlist runs compare 20261124T144222Z latest
+    """
+    from cli.output import runs as runs_text
+    from shortlist.runs import as_json as plain_data
+    from shortlist.runs.record import find, records
+
+    if len(run_ids) < 2:
+        raise BadInputError("expected two runs or more to compare, got one; `shortlist runs` lists them")
+    found = find(records(_workspace(config)), run_ids)
+    if as_json:
+        _print_json([plain_data.run(record) for record in found])
+    else:
+        runs_text.print_comparison(found)
+
+
+@app.command("prune")
+def prune(
+    config: ConfigOption = DEFAULT_CONFIG,
+    keep: Annotated[int, typer.Option(min=1, help="Latest runs of which everything stays.")] = 10,
+    older_than: Annotated[
+        str, typer.Option(metavar="WHEN", help="Keep all runs since 2026-11-01, or of the last 30d, too.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it you are only told what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell, which is what happens without --yes.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete old artifacts: never what is served or can be rolled back to, nor anything of their lineage.
+
+    Records, summaries, logs, statistics and verdicts stay, so that `lineage` and
+    `runs` go on answering; a run on old data makes again what is gone.
+
+    Example: shortlist runs prune --keep 10 --older-than 30d
+    """
+    if yes and dry_run:
+        raise BadInputError("expected --yes or --dry-run, got both")
+    workspace = _workspace(config)
+    if not yes:
+        _tell(_plan(workspace, keep, older_than), as_json, [])
+        return
+    from shortlist.lineage.journal import Journal
+
+    with workspace.opened("runs prune", must_exist=True):
+        journal = Journal(workspace)
+        journal.bury()
+        plan = _plan(workspace, keep, older_than)
+        resisted = journal.delete(plan.artifacts)
+    _tell(plan, as_json, resisted, deleted=True)
+
+
+def _plan(workspace: Workspace, keep: int, older_than: str) -> Plan:
+    from shortlist.lineage.store import Store
+    from shortlist.runs import filters
+    from shortlist.runs.prune import plan
+    from shortlist.runs.record import records
+    from shortlist.serving import versions as atomic
+
+    known = records(workspace)
+    kept = known[:keep]
+    if older_than:
+        start = filters.read_since(older_than, datetime.datetime.now(datetime.timezone.utc))
+        kept += filters.matching(known[keep:], [], start, [])
+    versions = atomic.versions(workspace.serving_dir)
+    return plan(Store.of(workspace), workspace.pipeline_root, versions, [record.run_id for record in kept])
+
+
+def _tell(plan: Plan, as_json: bool, resisted: list[str], deleted: bool = False) -> None:
+    from cli.output import runs as runs_text
+    from shortlist.runs import as_json as plain_data
+
+    if as_json:
+        _print_json(plain_data.plan(plan, resisted, deleted))
+    else:
+        runs_text.print_plan(plan, resisted, deleted, Console(highlight=False, soft_wrap=True))
+
+
+def _workspace(config: pathlib.Path) -> Workspace:
+    from shortlist.config.load import load_config
+    from shortlist.workspace import Workspace
+
+    return Workspace.of(load_config(config))
+
+
+def _print_json(answer: object) -> None:
+    print(json.dumps(answer, indent=2, ensure_ascii=False))

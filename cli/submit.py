@@ -1,0 +1,167 @@
+"""`shortlist submit`: a run on Kubeflow Pipelines."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from shortlist.errors import BadInputError, ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.package import Package
+    from pipeline.kubeflow.parameters import ComparedWith
+    from pipeline.kubeflow.submit import Cluster, RunState, Submitted
+    from shortlist.config.config import Config
+    from shortlist.config.kubeflow import Kubeflow
+
+
+def submit(
+    config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
+    host: Annotated[str | None, typer.Option(help="Address of the API instead of kubeflow.host.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Instead of kubeflow.namespace.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Instead of kubeflow.experiment.")] = None,
+    pipeline_root: Annotated[str | None, typer.Option(help="Instead of kubeflow.pipeline_root.")] = None,
+    run_name: Annotated[str | None, typer.Option(help="Shown in the UI; name and time unless given.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Tell the run something else.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="URI", help="Compare with this model, whatever ML Metadata says.")
+    ] = None,
+    no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Compare with no earlier run.")] = False,
+    cron: Annotated[
+        str | None, typer.Option(metavar="EXPRESSION", help="Run again and again: '0 0 3 * * *' is at 3 each night.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and exit by its outcome.")] = False,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+) -> None:
+    """Compile the pipeline and run it on Kubeflow Pipelines, with kfp's own client.
+
+    The data's fingerprints and the model to compare with are found now and told to
+    the run. Credentials come from KF_PIPELINES_TOKEN, KF_PIPELINES_COOKIES or kfp's
+    own configuration. With --wait, exit code 0: pushed, or succeeded where
+    kubeflow.metadata is not set; 3: nothing pushed; 1: failed or canceled.
+
+    Example: shortlist submit --config configs/movielens_100k.yaml --wait
+    """
+    from cli import kubeflow as shared
+    from shortlist.config.load import load_config
+    from shortlist.config.overrides import parse_overrides
+
+    overrides = parse_overrides(set_ or [])
+    options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
+    overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
+    checked = load_config(config, overrides)
+    shared.check_kfp()
+    if cron is not None and wait:
+        raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")
+
+    console = Console(highlight=False, stderr=as_json)
+    from pipeline.kubeflow.submit import Cluster
+
+    section = shared.section(checked)
+    cluster = Cluster(section)
+    compare = _comparison(checked, baseline, no_baseline, console)
+    plan = shared.planned(checked, _told(param or []), compare, cron is not None, console, verbose)
+    name = run_name or f"{checked.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
+    if cron is not None:
+        submitted = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
+    else:
+        submitted = cluster.submit(plan.package, plan.parameters, name)
+    _print_submitted(submitted, plan.parameters, console)
+    outcome = _outcome(cluster, submitted, section, console) if wait else None
+    if as_json:
+        told = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    if outcome is not None and outcome != "pushed":
+        raise typer.Exit(int({"nothing pushed": ExitCode.NOTHING_PUSHED, "succeeded": ExitCode.DONE}.get(outcome, 1)))
+
+
+def _comparison(
+    config: Config, baseline: str | None, no_baseline: bool, console: Console
+) -> Callable[[Package, Mapping[str, str]], ComparedWith]:
+    """Returns what finds the earlier runs that this one is compared with."""
+    from pipeline.kubeflow.parameters import ComparedWith
+
+    def compare(package: Package, told: Mapping[str, str]) -> ComparedWith:
+        address = config.kubeflow.metadata if config.kubeflow else None
+        if no_baseline or (address is None and baseline is None):
+            if not no_baseline:
+                console.print(
+                    "Compared with no earlier run: set kubeflow.metadata to have it found, or give --baseline URI",
+                    soft_wrap=True,
+                )
+            return ComparedWith()
+        found = ComparedWith()
+        if address is not None:
+            from pipeline.kubeflow.metadata import earlier, store
+
+            runs = store.ClusterStore(store.connect(address)).runs(config.name)
+            found = earlier.compared_with(runs, package, told, config.data.tables)
+        return ComparedWith(baseline or found.baseline_model, found.statistics)
+
+    return compare
+
+
+def _told(assignments: list[str]) -> dict[str, str]:
+    told = dict(assignment.partition("=")[::2] for assignment in assignments)
+    wrong = next((assignment for assignment in assignments if "=" not in assignment), None)
+    if wrong is not None:
+        raise ConfigError(f"--param {wrong!r}: expected NAME=VALUE, for example data_root=gs://bucket/data")
+    return told
+
+
+def _six_fields(cron: str) -> str:
+    fields = cron.split()
+    if len(fields) not in (5, 6):
+        raise ConfigError(
+            f"--cron {cron!r}: expected six fields (second minute hour day month weekday), got {len(fields)}"
+        )
+    return " ".join(fields if len(fields) == 6 else ["0", *fields])
+
+
+def _print_submitted(submitted: Submitted, parameters: dict[str, str], console: Console) -> None:
+    console.print(f"Submitted {submitted.id}", markup=False)
+    console.print(f"          {submitted.address}", markup=False, soft_wrap=True)
+    for name, value in sorted(parameters.items()):
+        console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
+
+
+def _outcome(cluster: Cluster, submitted: Submitted, kubeflow: Kubeflow, console: Console) -> str:
+    """Waits, tells each task's state as it changes, and returns pushed, nothing pushed, succeeded, failed, canceled."""
+    known: dict[str, str] = {}
+
+    def heard(state: RunState) -> None:
+        for task, now in state.tasks.items():
+            if known.get(task) != now:
+                known[task] = now
+                console.print(f"  {now.lower():<10}{task}", markup=False)
+
+    ended = cluster.wait(submitted.id, heard)
+    if ended.state != "SUCCEEDED":
+        for error in ended.errors:
+            console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
+        console.print(f"Result    {ended.state.lower()}")
+        return "failed" if ended.state in ("FAILED", "ERROR") else "canceled"
+    if kubeflow.metadata is None:
+        console.print(
+            "Result    succeeded; whether a gate kept the model from being pushed stands in ML Metadata: set "
+            "kubeflow.metadata to be told",
+            soft_wrap=True,
+        )
+        return "succeeded"
+    from pipeline.kubeflow.metadata import outcome
+
+    verdict = outcome.read(kubeflow.metadata, submitted.id)
+    for reason in verdict.reasons:
+        console.print(f"          {reason}", markup=False, soft_wrap=True)
+    console.print(f"Result    {'pushed ' + verdict.destination if verdict.pushed else 'nothing pushed'}", markup=False)
+    return "pushed" if verdict.pushed else "nothing pushed"

@@ -1,0 +1,168 @@
+"""`shortlist run --orchestrator kubeflow-local`: compiles a config's pipeline and rehearses the run."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pathlib
+import time
+from typing import Any
+
+from ml_metadata import metadata_store
+
+from pipeline import collect
+from pipeline.kubeflow import check, compiler, locations, parameters, platform, submission
+from pipeline.kubeflow.local_kfp import record, walk
+from pipeline.kubeflow.metadata import earlier
+from pipeline.kubeflow.metadata import store as cluster
+from pipeline.kubeflow.package import Package
+from pipeline.local_runner import Listener, NodeResult
+from shortlist.config.config import Config
+from shortlist.config.kubeflow import Kubeflow
+from shortlist.errors import BadInputError, ConfigError
+from shortlist.lineage.store import Artifact, Execution
+from shortlist.process import memory
+from shortlist.summary import Status, Summary, write_summary
+from shortlist.tables import content
+from shortlist.tables.spec import Unit
+from shortlist.workspace import Workspace
+
+IMAGE = "rehearsal"
+"""Stands for an image where the config names none: nothing pulls it."""
+_ROOT = "minio://mlpipeline/v2/artifacts"
+"""KFP's own default."""
+
+
+def rehearse(
+    config: Config,
+    workspace: Workspace,
+    run_id: str,
+    data_root: str | os.PathLike[str],
+    listener: Listener,
+    timestamp_unit: Unit,
+) -> Summary:
+    """Compiles the pipeline, executes what was compiled, and returns the summary, which is also written.
+
+    Args:
+      config: A checked config, past the preflight.
+      workspace: Of rehearsals, apart from that of runs; the run's folder exists already.
+      run_id: Names the run.
+      data_root: Where relative data paths start, on this machine.
+      listener: Hears of every task.
+      timestamp_unit: Of the interactions' timestamp, as the preflight found it.
+
+    Raises:
+      ConfigError: The pipeline does not compile, or Kubeflow Pipelines would refuse it.
+      DataError: A task refused the data; the summary says `refused`.
+      TaskFailed: A task failed otherwise; the summary says `failed`.
+    """
+    start = time.monotonic()
+    config = _with_section(config)
+    store = record.open_store(workspace.metadata_path)
+    sha256 = content.tables_sha256(config.data, data_root)
+    given = submission.told(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
+    package, told = _planned(config, timestamp_unit, given, store)
+    check.refuse_problems(package, config.name, _mounts(config), [os.fspath(data_root), str(workspace.root)])
+    run_dir = workspace.run_dir(run_id)
+    (run_dir / "pipeline.yaml").write_text(package.to_yaml(), encoding="utf-8")
+
+    root = f"{(platform.section(config).pipeline_root or _ROOT).rstrip('/')}/{config.name}/{run_id}"
+    mount = workspace.root / "pods"
+    stage = walk.Stage(mount, root, run_dir / "pods.log", run_dir / "outputs")
+    heard = _Heard(listener)
+    recorder = record.Recorder(store, config.name, run_id, root, told)
+
+    def summarise(status: Status | None, reason: str = "") -> Summary:
+        summary = collect.collect(
+            config=config,
+            nodes=_nodes(cluster.ClusterStore(store).run(run_id), mount),
+            run_id=run_id,
+            data_sha256=sha256,
+            seconds=heard.seconds,
+            total_seconds=time.monotonic() - start,
+            peak_rss_mb=memory.Meter().highest_mb(),
+            node_peaks_mb={},
+        )
+        if status is not None:
+            summary = summary.model_copy(update={"status": status, "reasons": [reason]})
+        write_summary(summary, run_dir)
+        workspace.point_latest_at(run_id)
+        return summary
+
+    try:
+        walk.walk(package, told, stage, recorder, heard)
+    except BadInputError as refusal:
+        summarise(Status.REFUSED, str(refusal))
+        raise
+    except walk.TaskFailed as failure:
+        summarise(Status.FAILED, str(failure))
+        raise
+    return summarise(None)
+
+
+def _with_section(config: Config) -> Config:
+    """Returns a config that has a section `kubeflow`, of which a rehearsal needs nothing."""
+    kubeflow = config.kubeflow or Kubeflow(image=IMAGE)
+    if kubeflow.storage == "direct":
+        raise ConfigError("kubeflow.storage: expected copied, got direct: a rehearsal has no gs:// that TFX could open")
+    return config.model_copy(update={"kubeflow": kubeflow})
+
+
+def _mounts(config: Config) -> list[str]:
+    return [volume.path for volume in platform.section(config).volumes]
+
+
+def _planned(
+    config: Config, timestamp_unit: Unit, given: dict[str, str], store: metadata_store.MetadataStore
+) -> tuple[Package, dict[str, str]]:
+    """Returns the package and all that a run is told, as `submit` would: compared with what earlier rehearsals left."""
+    package = compiler.compile_pipeline(config, timestamp_unit)
+    runs = cluster.ClusterStore(store).runs(config.name)
+    compared_with = earlier.compared_with(runs, package, given, config.data.tables)
+    if compared_with != parameters.NOTHING:
+        package = compiler.compile_pipeline(config, timestamp_unit, compared_with)
+    return package, {**given, **compared_with.parameters}
+
+
+class _Heard:
+    """Passes on what a walk tells, and keeps each task's seconds."""
+
+    def __init__(self, listener: Listener):
+        self._listener = listener
+        self.seconds: dict[str, float] = {}
+
+    def started(self, task: str, index: int, total: int) -> None:
+        self._listener.node_started(task, index, total)
+
+    def finished(self, task: str, seconds: float, cached: bool) -> None:
+        self.seconds[task] = round(seconds, 3)
+        self._listener.node_finished(NodeResult(task, seconds, cached))
+
+    def failed(self, task: str, seconds: float) -> None:
+        self.seconds[task] = round(seconds, 3)
+        self._listener.node_failed(task, seconds)
+
+
+def _nodes(run: cluster.Run | None, mount: pathlib.Path) -> dict[str, Execution]:
+    """Returns a run's tasks as the summary reads them, with the paths where their artifacts are on this machine."""
+    tasks = run.tasks if run is not None else {}
+    return {name: _execution(task, mount) for name, task in tasks.items()}
+
+
+def _execution(task: cluster.Task, mount: pathlib.Path) -> Execution:
+    outputs: dict[str, list[Artifact]] = {}
+    for key, artifact in task.outputs.items():
+        path = locations.local_path(artifact.uri, str(mount)) or artifact.uri
+        properties: dict[str, Any] = locations.replaced(artifact.properties, {artifact.uri: path})
+        outputs[key] = [Artifact(artifact.id, artifact.type, path, properties)]
+    return Execution(
+        id=task.id,
+        node=task.name,
+        run_id="",
+        state=task.state,
+        started=datetime.datetime.fromtimestamp(0, datetime.timezone.utc),
+        seconds=0.0,
+        properties=task.parameters,
+        inputs={},
+        outputs=outputs,
+    )

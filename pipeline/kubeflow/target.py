@@ -1,0 +1,72 @@
+"""Kubeflow Pipelines as the place where a pipeline runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from tfx.dsl.components.common import importer
+from tfx.orchestration import data_types
+from tfx.types import channel, standard_artifacts
+
+from components.inline_schema.component import InlineSchemas
+from pipeline.kubeflow import parameters
+from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.target import Brought
+from shortlist import keys
+from shortlist.config.data import TableName
+
+_artifacts = standard_artifacts
+
+
+def parameter(name: str) -> data_types.RuntimeParameter:
+    """Returns a value that is told when a run is submitted."""
+    return data_types.RuntimeParameter(name=name, ptype=str)
+
+
+@dataclasses.dataclass(frozen=True)
+class OnKubeflow:
+    """A cluster: no files of this machine, no resolvers."""
+
+    compared_with: ComparedWith
+    """Only whether there is something matters here; the URIs are told at submission."""
+
+    @property
+    def pipeline_root(self) -> str:
+        """Told at submission, and not part of the spec."""
+        return ""
+
+    @property
+    def serving_dir(self) -> data_types.RuntimeParameter:
+        """Told at submission."""
+        return parameter(parameters.SERVING_DIR)
+
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+        """Returns a node that has the files' text with it."""
+        node = InlineSchemas({table: file.read_text(encoding="utf-8") for table, file in files.items()})
+        return Brought([node], node.outputs)
+
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
+        """Returns an importer a table that there is something of."""
+        nodes: dict[str, Any] = {
+            table: importer.Importer(
+                source_uri=parameter(parameters.statistics_before(table)),
+                artifact_type=_artifacts.ExampleStatistics,
+                properties={"split_names": json.dumps([keys.SPLIT_ALL])},
+            ).with_id(f"{table.capitalize()}Before")
+            for table in statistics
+            if table in self.compared_with.statistics
+        }
+        return Brought(list(nodes.values()), {table: node.outputs["result"] for table, node in nodes.items()})
+
+    def baseline(self, model: channel.BaseChannel) -> Brought:
+        """Returns an importer, if there is a baseline."""
+        if self.compared_with.baseline_model is None:
+            return Brought([], {})
+        node = importer.Importer(
+            source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
+        ).with_id("BlessedModel")
+        return Brought([node], {"model": node.outputs["result"]})

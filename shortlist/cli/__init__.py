@@ -1,5 +1,0 @@
-"""The command line: one module a command, everything heavy imported when it is needed."""
-
-from shortlist.cli.app import main
-
-__all__ = ["main"]

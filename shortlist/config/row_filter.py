@@ -1,0 +1,298 @@
+"""Row filters: a small and safe part of Python's expressions over one row's columns.
+
+    rating >= 4
+    country in ("UK", "FR") and not note.startswith("test")
+    CustomerID is not None and matches(StockCode, "[0-9]{5}.*")
+    col("Unit Price") > 0 and InvoiceDate >= "2011-01-01"
+
+A name is a column of the file; `col("...")` is for names that Python would not take. A blank cell is `None`: it passes
+`is None` and fails every comparison. A column is compared as a number with a number, as text with a text; `<`, `<=`,
+`>` and `>=` with a text compare times, and the text is an ISO 8601 date or time. Nothing is ever evaluated as code.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import decimal
+import fractions
+import functools
+import operator
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shortlist.scalars import BadCell, iso_seconds, number_of, shown, text_of
+
+Row = Mapping[str, Any]
+_Test = Callable[[Row], bool]
+
+_ORDER: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+    ast.Eq: ast.Eq,
+    ast.NotEq: ast.NotEq,
+}
+_METHODS: dict[str, Callable[[str, str], bool]] = {"startswith": str.startswith, "endswith": str.endswith}
+_HELP = 'write it like `rating >= 4 and country in ("UK", "FR")`'
+_MAX_DEPTH = 50
+_MAX_NUMBER = 1e300
+
+
+class FilterCellError(Exception):
+    """A cell that the filter cannot compare: names its column."""
+
+    def __init__(self, column: str, bad: BadCell):
+        super().__init__(column, bad)
+        self.column = column
+        self.bad = bad
+
+
+@dataclasses.dataclass(frozen=True)
+class RowFilter:
+    """A parsed filter."""
+
+    text: str
+    """As the config has it."""
+
+    columns: tuple[str, ...]
+    """The file's columns that it looks at, each once."""
+
+    text_columns: frozenset[str]
+    """Those that it compares with texts in other ways than `<`, `<=`, `>` and `>=`."""
+
+    _test: _Test = dataclasses.field(repr=False, compare=False)
+
+    def keeps(self, row: Row) -> bool:
+        """Returns whether a row passes.
+
+        Args:
+          row: Column name to cell, at least `columns`.
+
+        Raises:
+          FilterCellError: A cell is no number or time where one is compared.
+        """
+        return self._test(row)
+
+
+@functools.lru_cache(maxsize=64)
+def parse(text: str) -> RowFilter:
+    """Returns the filter that a text means.
+
+    Raises:
+      ValueError: It is not an expression as above; says which part.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of the `\\d` of a regular expression in a plain string.
+            tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ValueError(f"filter {shown(text)} cannot be read ({reason}); {_HELP}") from None
+    compiler = _Compiler(text)
+    test = compiler.test(tree.body)
+    return RowFilter(text, tuple(dict.fromkeys(compiler.columns)), frozenset(compiler.text_columns), test)
+
+
+class _Compiler:
+    """Syntax tree -> a function from a row to whether it passes."""
+
+    def __init__(self, text: str):
+        self._text = text
+        self.columns: list[str] = []
+        self.text_columns: set[str] = set()
+
+    def test(self, node: ast.expr, depth: int = 0) -> _Test:
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"filter {shown(self._text)} is nested more than {_MAX_DEPTH} deep; {_HELP}")
+        if isinstance(node, ast.BoolOp):
+            tests = [self.test(value, depth + 1) for value in node.values]
+            joined = all if isinstance(node.op, ast.And) else any
+            return lambda row: joined(test(row) for test in tests)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inner = self.test(node.operand, depth + 1)
+            return lambda row: not inner(row)
+        if isinstance(node, ast.Compare):
+            return self._chain(node)
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        raise self._refused(node, "a comparison")
+
+    def _chain(self, node: ast.Compare) -> _Test:
+        sides = [node.left, *node.comparators]
+        tests = [self._comparison(*part) for part in zip(sides, node.ops, sides[1:], strict=False)]
+        return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
+
+    def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Test:
+        if self._is_constant(left) and type(op) in _MIRRORED:
+            left, op, right = right, _MIRRORED[type(op)](), left
+        column = self._column(left)
+        if isinstance(op, ast.Is | ast.IsNot):
+            if not (isinstance(right, ast.Constant) and right.value is None):
+                raise self._refused(right, "None after `is`")
+            wanted = isinstance(op, ast.Is)
+            return lambda row: (_text(row, column) is None) is wanted
+        if isinstance(op, ast.In | ast.NotIn):
+            return self._membership(column, right, isinstance(op, ast.In))
+        constant = self._constant(right)
+        if isinstance(op, ast.Eq | ast.NotEq):
+            self._note_text(column, constant)
+            equal, wanted = _equals(column, constant), isinstance(op, ast.Eq)
+            return lambda row: (same := equal(row)) is not None and same is wanted
+        return self._ordering(column, op, constant, right)
+
+    def _ordering(self, column: str, op: ast.cmpop, constant: Any, node: ast.expr) -> _Test:
+        compare = _ORDER[type(op)]
+        read: Callable[[Any], Any] = number_of
+        if isinstance(constant, str):
+            try:
+                constant = iso_seconds(constant)
+            except BadCell:
+                raise self._refused(node, "a number or an ISO 8601 date such as '2011-01-31'") from None
+            read = _seconds_of
+        like = _like(constant)
+
+        def test(row: Row) -> bool:
+            try:
+                value = read(row[column])
+            except BadCell as bad:
+                raise FilterCellError(column, bad) from None
+            return value is not None and compare(value, like.get(type(value), constant))
+
+        return test
+
+    def _membership(self, column: str, node: ast.expr, wanted: bool) -> _Test:
+        if not isinstance(node, ast.Tuple | ast.List | ast.Set):
+            raise self._refused(node, 'a list such as ("UK", "FR") after `in`')
+        constants = [self._constant(element) for element in node.elts]
+        self._note_text(column, *constants)
+        texts = frozenset(constant for constant in constants if isinstance(constant, str))
+        numbers = [_equals(column, constant) for constant in constants if not isinstance(constant, str)]
+
+        def test(row: Row) -> bool:
+            text = _text(row, column)
+            return text is not None and (text in texts or any(equal(row) for equal in numbers)) is wanted
+
+        return test
+
+    def _call(self, node: ast.Call) -> _Test:
+        if node.keywords:
+            raise self._refused(node, "plain arguments")
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS and len(node.args) == 1:
+            column, method = self._column(node.func.value), _METHODS[node.func.attr]
+            affix = self._string(node.args[0])
+            self._note_text(column, affix)
+            return lambda row: (text := _text(row, column)) is not None and method(text, affix)
+        if isinstance(node.func, ast.Name) and node.func.id == "matches" and len(node.args) == 2:
+            column, expression = self._column(node.args[0]), self._string(node.args[1])
+            self._note_text(column, expression)
+            try:
+                pattern = re.compile(expression)
+            except re.error as error:
+                raise ValueError(f"filter {shown(self._text)}: not a regular expression ({error})") from None
+            return lambda row: (text := _text(row, column)) is not None and pattern.fullmatch(text) is not None
+        raise self._refused(node, 'matches(column, "regex"), column.startswith("...") or column.endswith("...")')
+
+    def _note_text(self, column: str, *constants: Any) -> None:
+        if any(isinstance(constant, str) for constant in constants):
+            self.text_columns.add(column)
+
+    def _column(self, node: ast.expr) -> str:
+        if isinstance(node, ast.Name):
+            self.columns.append(node.id)
+            return node.id
+        is_col = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "col"
+        if is_col and len(node.args) == 1 and not node.keywords:  # type: ignore[attr-defined]
+            name = self._string(node.args[0])  # type: ignore[attr-defined]
+            self.columns.append(name)
+            return name
+        raise self._refused(node, 'a column, `rating` or `col("Unit Price")`')
+
+    def _is_constant(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Not))
+
+    def _constant(self, node: ast.expr) -> Any:
+        """Returns a text or an exact number."""
+        inner = node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else node
+        value = inner.value if isinstance(inner, ast.Constant) else None
+        if isinstance(value, str) and inner is node:
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_NUMBER:
+            # `0.1` means a tenth, not the double next to it.
+            number = value if isinstance(value, int) else decimal.Decimal(repr(value))
+            return number if inner is node else -number
+        raise self._refused(node, 'a number or a text in quotes (for a blank cell: "is None")')
+
+    def _string(self, node: ast.expr) -> str:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        raise self._refused(node, "a text in quotes")
+
+    def _refused(self, node: ast.expr, expected: str) -> ValueError:
+        got = ast.get_source_segment(self._text.strip(), node) or type(node).__name__
+        return ValueError(f"filter {shown(self._text)}: expected {expected}, got {shown(got)}; {_HELP}")
+
+
+def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
+    """Returns the test for equality; it returns None for a blank cell."""
+    if isinstance(constant, str):
+
+        def same_text(row: Row) -> bool | None:
+            text = _text(row, column)
+            return None if text is None else text == constant
+
+        return same_text
+
+    like = _like(constant)
+
+    def same_number(row: Row) -> bool | None:
+        number = _read(number_of, row, column)
+        return None if number is None else number == like.get(type(number), constant)
+
+    return same_number
+
+
+def _like(constant: Any) -> dict[type, Any]:
+    """Returns a number in the types that Python does not compare exactly with others."""
+    return {
+        float: float(constant),
+        fractions.Fraction: fractions.Fraction(constant),
+        decimal.Decimal: _decimal(constant),
+    }
+
+
+def _decimal(number: Any) -> decimal.Decimal:
+    """Returns an int, a Decimal or a time, whose parts are nanoseconds at most, as it is."""
+    if not isinstance(number, fractions.Fraction):
+        return decimal.Decimal(number)
+    return decimal.Decimal(int(number * 10**9)).scaleb(-9)
+
+
+def _text(row: Row, column: str) -> str | None:
+    """Returns the cell's text; None where it is blank."""
+    text = _read(text_of, row, column)
+    return text if text and text.strip() else None
+
+
+def _read(read: Callable[[Any], Any], row: Row, column: str) -> Any:
+    try:
+        return read(row[column])
+    except BadCell as bad:
+        raise FilterCellError(column, bad) from None
+
+
+def _seconds_of(cell: Any) -> Any:
+    """Returns exact seconds: of an ISO 8601 text, or of a Parquet time, which is read as seconds."""
+    if not isinstance(cell, str | bytes):
+        return number_of(cell)
+    text = text_of(cell) or ""
+    return iso_seconds(text) if text.strip() else None

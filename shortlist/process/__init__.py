@@ -1,0 +1,1 @@
+"""The process itself: signals, memory, disk, progress, and the causes of failures."""

@@ -1,0 +1,1 @@
+"""The folder of served versions, and the client of a pushed model."""

@@ -1,0 +1,222 @@
+"""Asks a pushed model for recommendations, as any client of it would."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shortlist import keys
+from shortlist.errors import BadInputError
+from shortlist.model_files import INDEX_FILE
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_MAX_INT32 = 2**31 - 1
+# Every other input of `recommend` is one of the query's features.
+_NOT_FEATURES = frozenset(
+    {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """One line of an answer."""
+
+    rank: int
+    """1 is the best."""
+    id: str
+    score: float
+    title: str | None = None
+
+
+class Recommender:
+    """A pushed model, loaded once."""
+
+    def __init__(self, serving_path: str | os.PathLike[str]) -> None:
+        """Loads a model.
+
+        Args:
+          serving_path: One version's folder, or the folder of all versions, of which the newest is taken.
+
+        Raises:
+          BadInputError: There is no pushed model, or one of another make.
+        """
+        self.path = version_path(pathlib.Path(serving_path))
+        self.index: dict[str, Any] = _index_of(self.path)
+        self._model = load_served(self.path)
+        self._signature = self._model.signatures["recommend"]
+        self._specs = self._signature.structured_input_signature[1]
+
+    @property
+    def query_features(self) -> list[str]:
+        """Names of the query features that the model takes."""
+        return sorted(set(self._specs) - _NOT_FEATURES)
+
+    def recommend(
+        self,
+        query_id: str | None = None,
+        history: Sequence[str | tuple[str, int]] | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        query_features: Mapping[str, Any] | None = None,
+        candidates_titles: Mapping[str, str | None] | None = None,
+        query_time: int | None = None,
+    ) -> list[Recommendation]:
+        """Returns the best candidates for one query, best first.
+
+        Args:
+          query_id: An unknown id, or none, is answered from the history and the features alone.
+          history: Candidate ids, or pairs of candidate id and timestamp, oldest first; unknown ids are skipped.
+          k: How many; fewer come back where the corpus has no more.
+          exclude_seen: Keep the history out of the answer.
+          query_features: By name; lists for multi_category features; what is absent counts as missing.
+          candidates_titles: Title by candidate id.
+          query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, the
+            model makes no use of how long ago something was; one that follows demand then answers as of the end of
+            what it was trained on, as it does for any later time.
+
+        Raises:
+          BadInputError: k is more than the model was exported for, it has no such feature, or a value has a wrong type.
+        """
+        features = dict(query_features or {})
+        self._check(k, features)
+        pairs = [(item, 0) if isinstance(item, str) else item for item in history or ()]
+        ids, times = [item for item, _ in pairs], [int(time) for _, time in pairs]
+        row = {
+            **features,
+            keys.QUERY_ID: query_id,
+            keys.HISTORY_IDS: ids,
+            keys.HISTORY_TIMES: times,
+            keys.QUERY_TIME: query_time,
+            keys.K: k,
+            keys.EXCLUDE: ids if exclude_seen else [],
+        }
+        answer = self._signature(**signature_inputs(self._specs, [row]))
+        count = int(answer[keys.COUNT][0])
+        found = [item.decode() for item in answer[keys.IDS][0, :count].numpy()]
+        titles = candidates_titles or {}
+        return [
+            Recommendation(rank, item, float(score), titles.get(item))
+            for rank, (item, score) in enumerate(zip(found, answer[keys.SCORES][0].numpy(), strict=False), start=1)
+        ]
+
+    def _check(self, k: int, features: Mapping[str, Any]) -> None:
+        if not 1 <= k <= self.index["k"]:
+            raise BadInputError(f"k must be 1 to {self.index['k']}, which is index.k of the pushed model; got {k}")
+        unknown = sorted(set(features) - set(self.query_features))
+        if unknown:
+            raise BadInputError(f"the model has no query feature {unknown[0]!r}; it has {self.query_features}")
+
+
+def recommend(
+    serving_path: str | os.PathLike[str],
+    query_id: str | None = None,
+    history: Sequence[str | tuple[str, int]] | None = None,
+    k: int = 10,
+    exclude_seen: bool = True,
+    query_features: Mapping[str, Any] | None = None,
+    candidates_titles: Mapping[str, str | None] | None = None,
+    query_time: int | None = None,
+) -> list[Recommendation]:
+    """Loads a model and asks it once; see `Recommender.recommend`."""
+    return Recommender(serving_path).recommend(
+        query_id, history, k, exclude_seen, query_features, candidates_titles, query_time
+    )
+
+
+def load_served(path: str | os.PathLike[str]) -> Any:
+    """Returns a served SavedModel, loaded.
+
+    ScaNN's op library is loaded first where the model needs it: TensorFlow says "Op type not registered" otherwise.
+    """
+    import tensorflow as tf
+
+    if _index_of(pathlib.Path(path))["kind"] == "scann":
+        import scann  # noqa: F401
+    return tf.saved_model.load(os.fspath(path))
+
+
+def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:
+    """Returns the inputs of a served signature for some queries.
+
+    Args:
+      specs: Input name to its spec; a list-valued input has rank 2.
+      rows: For each query its values by input name: a scalar, a list or None. What is absent is missing, which the
+        contract writes as `""`, 0 or NaN; a missing `k` is all that the model has.
+
+    Returns:
+      Input name to tensor, [num_rows] or [num_rows, longest list].
+
+    Raises:
+      BadInputError: A value has a type that its input does not take.
+    """
+    return {name: _input(name, spec, [row.get(name) for row in rows]) for name, spec in specs.items()}
+
+
+def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
+    import tensorflow as tf
+
+    fill = _MAX_INT32 if name == keys.K else _missing(spec)
+    padded: list[Any]
+    if spec.shape.rank == 1:
+        padded = [_first(value, fill) for value in values]
+    else:
+        lists = [_as_list(value) for value in values]
+        # At least one column: a tower that looks at the last one should find a pad.
+        width = max([1, *map(len, lists)])
+        padded = [items + [fill] * (width - len(items)) for items in lists]
+    try:
+        return tf.constant(padded, spec.dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        takes = "strings" if spec.dtype == tf.string else "numbers" if spec.dtype.is_floating else "whole numbers"
+        raise BadInputError(f"{name} takes {takes}; got {values[0] if len(values) == 1 else values!r}") from error
+
+
+def _missing(spec: tf.TensorSpec) -> Any:
+    if spec.dtype.is_floating:
+        return float("nan")
+    return 0 if spec.dtype.is_integer else ""
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    # A string is one value, not as many as it has characters.
+    return [value] if isinstance(value, str | bytes | int | float) else list(value)
+
+
+def _first(value: Any, fill: Any) -> Any:
+    if isinstance(value, list | tuple):
+        value = value[0] if value else None
+    return fill if value is None else value
+
+
+def _index_of(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((path / INDEX_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadInputError(f"{path}: not a model that Shortlist pushed, for it has no {INDEX_FILE}") from None
+
+
+def version_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns the folder of one served model, without loading it.
+
+    Args:
+      path: One version's folder, or the folder of all versions, of which the newest is taken.
+
+    Raises:
+      BadInputError: There is no pushed model.
+    """
+    if (path / "saved_model.pb").is_file():
+        return path
+    from shortlist.serving.versions import served_version
+
+    version = served_version(path)
+    if version is None:
+        raise BadInputError(f"{path}: no model was pushed yet; `shortlist run` ends with a push or its reason")
+    return path / str(version)

@@ -1,0 +1,1 @@
+"""Everything that finds, reads, checks and parses an input table."""

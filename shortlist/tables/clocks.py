@@ -1,0 +1,233 @@
+"""Cells of a time column -> exact whole seconds since 1970 and the nanoseconds that they leave, or a refusal."""
+
+from __future__ import annotations
+
+import abc
+import datetime
+import fractions
+from typing import Any
+
+from shortlist.scalars import MAX_EXACT_FLOAT, BadCell, iso_seconds, number_of, shown, text_of
+from shortlist.tables.spec import UNITS_WITH_PARTS, Unit
+from shortlist.tables.timestamps import KEY, PER_SECOND, is_iso, unit_of_number
+
+NANOS = 10**9
+
+_EPOCH = datetime.datetime(1970, 1, 1)
+_MAX_ORDER = 2**63 - 1
+_DROP = "correct the row, or drop it with data.interactions.filter"
+
+
+def clock(unit: Unit, earliest: int, latest: int, is_time_column: bool) -> Clock:
+    """Returns what reads the cells of a column.
+
+    Args:
+      unit: Of the cells, unless they are times of the file itself.
+      earliest: Seconds since 1970 before which a time is refused.
+      latest: The same for times after it.
+      is_time_column: The cells are exact seconds, `int` or `Fraction`, whatever the unit.
+    """
+    if is_time_column:
+        return _FileTimes(unit, earliest, latest)
+    if unit == "order":
+        return _OrderNumbers()
+    return _Dates(unit, earliest, latest) if unit == "iso8601" else _Numbers(unit, earliest, latest)
+
+
+class Clock(abc.ABC):
+    """Reads the cells of one column; remembers the latest, since two features of a row ask for it."""
+
+    def __init__(self) -> None:
+        self._cell: Any = self
+        self._instant = (0, 0)
+
+    def seconds(self, cell: Any) -> list[int]:
+        """Returns the one whole number of seconds since 1970, or the order number.
+
+        Raises:
+          BadCell: It is none, or no time that a log may name.
+        """
+        self._instant = self._read(cell)
+        self._cell = cell
+        return [self._instant[0]]
+
+    def nanos(self, cell: Any) -> list[int]:
+        """Returns the nanoseconds, 0 to 999,999,999, that the seconds leave.
+
+        Raises:
+          BadCell: As `seconds`.
+        """
+        if cell is not self._cell:
+            self.seconds(cell)
+        return [self._instant[1]]
+
+    @abc.abstractmethod
+    def _read(self, cell: Any) -> tuple[int, int]:
+        """Returns seconds and nanoseconds."""
+
+
+class _OrderNumbers(Clock):
+    """Any whole number that grows with time."""
+
+    def _read(self, cell: Any) -> tuple[int, int]:
+        number = number_of(cell)
+        if number is None:
+            raise _blank(cell, self._expected)
+        if isinstance(number, bool) or (isinstance(number, float) and abs(number) > MAX_EXACT_FLOAT):
+            raise BadCell(self._expected, shown(cell), "write order numbers as integers")
+        if not 0 <= number <= _MAX_ORDER:
+            remedy = "drop the row or shift the order numbers" if number < 0 else "use smaller order numbers"
+            raise BadCell(self._expected, shown(cell), remedy)
+        if number != int(number):
+            raise BadCell(self._expected, shown(cell), "write order numbers without decimals")
+        return int(number), 0
+
+    @property
+    def _expected(self) -> str:
+        return f"a whole order number, 0 or more ({KEY}: order)"
+
+
+class _Times(Clock):
+    """What all times have in common: they lie between the earliest and the latest."""
+
+    per_second = 1
+
+    def __init__(self, unit: Unit, earliest: int, latest: int):
+        super().__init__()
+        self._unit = unit
+        self._earliest = earliest
+        self._lowest = max(earliest, 0) * self.per_second
+        self._highest = latest * self.per_second
+
+    def _read(self, cell: Any) -> tuple[int, int]:
+        number = self._exact(cell)
+        if number is None:
+            raise _blank(cell, self._expected)
+        if not self._lowest <= number <= self._highest:
+            raise self._out_of_range(cell, number)
+        if isinstance(number, int):
+            seconds, rest = divmod(number, self.per_second)
+            return seconds, rest * (NANOS // self.per_second)
+        return self._in_parts(cell, fractions.Fraction(number) * (NANOS // self.per_second))
+
+    @abc.abstractmethod
+    def _exact(self, cell: Any) -> Any:
+        """Returns the cell as an exact number in its unit; None where it is blank."""
+
+    @property
+    def _expected(self) -> str:
+        return f"{self._what} from {_day(self._earliest)} until tomorrow"
+
+    @property
+    def _what(self) -> str:
+        return f"a time in {self._unit} since 1970"
+
+    def _in_parts(self, cell: Any, nanos: fractions.Fraction) -> tuple[int, int]:
+        if nanos.denominator != 1:
+            raise BadCell(self._expected, f"{shown(cell)}, finer than a nanosecond", "round it down")
+        seconds, rest = divmod(nanos.numerator, NANOS)
+        if rest and self._unit not in UNITS_WITH_PARTS:
+            remedy = "round times down to whole seconds, or write them in milliseconds"
+            raise BadCell(self._expected, f"part seconds, {shown(cell)}", remedy)
+        return seconds, rest
+
+    def _out_of_range(self, cell: Any, number: Any) -> BadCell:
+        if number < 0:
+            return self._bad(cell, ", a negative time")
+        if number > self._highest:
+            return self._bad(cell, ", which lies in the future")
+        day = _day(int(number / self.per_second))
+        return self._bad(cell, f", {day}", f"{_DROP}, or lower data.interactions.earliest")
+
+    def _bad(self, cell: Any, about: str = "", remedy: str = _DROP) -> BadCell:
+        return BadCell(self._expected, self._shown(cell) + about, remedy)
+
+    def _shown(self, cell: Any) -> str:
+        return shown(cell)
+
+    def _misread(self, cell: Any, looks_like: str, unit: Unit) -> BadCell:
+        return BadCell(
+            self._expected,
+            f"{shown(cell)}, which looks like {looks_like}, where {KEY} is {self._unit}",
+            f"write every row in one unit, or set {KEY}: {unit} if all of them are",
+        )
+
+
+class _Numbers(_Times):
+    """Seconds, milliseconds, microseconds or nanoseconds."""
+
+    def __init__(self, unit: Unit, earliest: int, latest: int):
+        self.per_second = PER_SECOND[unit]
+        super().__init__(unit, earliest, latest)
+
+    def _exact(self, cell: Any) -> Any:
+        try:
+            number = number_of(cell)
+        except BadCell:
+            if is_iso(cell):
+                raise self._misread(cell, "ISO 8601", "iso8601") from None
+            raise self._bad(cell) from None
+        if isinstance(number, bool):
+            raise self._bad(cell)
+        if isinstance(number, float) and MAX_EXACT_FLOAT < number <= self._highest:
+            raise BadCell(self._expected, f"the float {cell!r}", "it has lost digits already: write integers")
+        return number
+
+    def _out_of_range(self, cell: Any, number: Any) -> BadCell:
+        unit = unit_of_number(number)
+        if unit is None or unit == self._unit:
+            return super()._out_of_range(cell, number)
+        return self._misread(cell, unit, unit)
+
+
+class _Dates(_Times):
+    """Texts like 2011-12-09 12:50."""
+
+    def _exact(self, cell: Any) -> Any:
+        try:
+            return iso_seconds(text_of(cell) or "")
+        except BadCell:
+            pass
+        try:
+            number = number_of(cell)
+        except BadCell:
+            raise self._bad(cell) from None
+        if number is None:
+            return None
+        unit = unit_of_number(number)
+        raise self._misread(cell, unit, unit) if unit else self._bad(cell)
+
+    @property
+    def _what(self) -> str:
+        return "an ISO 8601 time"
+
+
+class _FileTimes(_Times):
+    """Exact seconds of a Parquet column of times or dates."""
+
+    def _exact(self, cell: Any) -> Any:
+        return cell
+
+    @property
+    def _what(self) -> str:
+        return "a time"
+
+    def _in_parts(self, cell: Any, nanos: fractions.Fraction) -> tuple[int, int]:
+        seconds, rest = divmod(nanos.numerator, NANOS)
+        if rest and self._unit not in UNITS_WITH_PARTS:
+            raise BadCell(f"whole {self._unit}", f"part seconds, {self._shown(cell)}", f"set {KEY}: auto")
+        return seconds, rest
+
+    def _shown(self, cell: Any) -> str:
+        try:
+            return (_EPOCH + datetime.timedelta(seconds=float(cell))).isoformat(sep=" ")
+        except OverflowError:
+            return f"a time {float(cell):g} seconds from 1970"
+
+
+def _blank(cell: Any, expected: str) -> BadCell:
+    return BadCell(expected, "null" if cell is None else "a blank", "fill it in or drop the row")
+
+
+def _day(seconds: int) -> str:
+    return (_EPOCH + datetime.timedelta(seconds=seconds)).date().isoformat()

@@ -1,0 +1,207 @@
+"""Finds the files of a data path: a file, a folder, a pattern or dated spans, here or at any URI that Beam opens."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fnmatch
+import glob
+import itertools
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn
+
+from shortlist.config import paths
+from shortlist.errors import DataError
+from shortlist.tables import remote_files
+
+_PLAIN = re.compile(r"[^*?\[{]*")
+# What an editor, an engine or a file system leaves beside data.
+_NOT_DATA = (".", "_")
+
+
+@dataclasses.dataclass(frozen=True)
+class InputFile:
+    """One file of a table."""
+
+    name: str
+    """Relative to the data root, with `/`: the second key of the order, and what errors call it."""
+
+    path: str
+    """Where it can be opened: a local path or a URI."""
+
+    size: int
+    """Bytes."""
+
+    span: datetime.date | None = None
+    """The date in its path, where the data path has {YYYY}, {MM} and {DD}."""
+
+    def open(self) -> BinaryIO:
+        """Opens the file for reading bytes, seekable, not decompressed.
+
+        Raises:
+          OSError: It has gone, or may not be read.
+        """
+        if not paths.is_uri(self.path):
+            return open(self.path, "rb")
+        return remote_files.open_for_reading(self.path)
+
+
+def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = None) -> list[InputFile]:
+    """Returns the files that a data path names, sorted by name; none where there is none.
+
+    A folder stands for all files below it, and so does one that a pattern matches. `**` stands for any number of
+    folders. Files and folders whose name begins with `.` or `_` are left out unless the path spells that. A file that
+    links lead to twice is read once.
+
+    Args:
+      path: As the config has it.
+      data_root: Where a relative path starts; may be a URI.
+      last_spans: Only files of the newest this many dates.
+
+    Raises:
+      DataError: A file system cannot be listed, or nothing here can open this kind of URI.
+    """
+    folder, pattern = _folder_and_pattern(path, data_root)
+    wanted = _Wanted(pattern)
+    try:
+        files = list(_files_at_uri(path, folder, wanted) if paths.is_uri(folder) else _files_here(folder, wanted))
+    except OSError as error:
+        where = f" at {error.filename}" if error.filename else ""
+        raise DataError(
+            f"{path}: expected files that can be listed, got {error.strerror}{where}; "
+            "check the permissions, and remove links that lead nowhere"
+        ) from None
+    if last_spans is not None:
+        newest = sorted({file.span for file in files if file.span})[-last_spans:]
+        files = [file for file in files if file.span in newest]
+    for file in files:
+        _check_name(file.name)
+    return sorted(files, key=lambda file: file.name)
+
+
+class _Wanted:
+    """Decides by its name, relative to the folder that the pattern starts at, whether a file is meant."""
+
+    def __init__(self, pattern: str):
+        self._parts = pattern.split("/")
+        self._spelled = [part for part in self._parts if part.startswith(_NOT_DATA)]
+        self._has_spans = paths.has_spans(pattern)
+        self._expression = paths.compiled(pattern, "(?:/.*)?")
+        self._part_expressions = [paths.compiled(part) for part in self._parts]
+        plain = list(itertools.takewhile(lambda part: not paths.is_wild(part), self._parts))
+        self.plain = "/".join(plain)
+        """The parts before the first with a wildcard."""
+        self.is_plain = len(plain) == len(self._parts)
+        self.plain_head = "" if self.is_plain else _PLAIN.match(self._parts[len(plain)])[0]  # type: ignore[index]
+        """How the name of the part after them begins."""
+
+    def matches(self, name: str) -> bool:
+        """Returns whether a file is meant."""
+        if self._expression.fullmatch(name) is None or any(map(self._is_hidden, name.split("/"))):
+            return False
+        return not self._has_spans or self.span(name) is not None
+
+    def span(self, name: str) -> datetime.date | None:
+        """Returns the date in the name of a file."""
+        match = self._expression.fullmatch(name)
+        if match is None or not self._has_spans:
+            return None
+        try:
+            return datetime.date(int(match["year"]), int(match["month"]), int(match["day"]))
+        except ValueError:
+            return None
+
+    def may_be_below(self, name: str) -> bool:
+        """Returns whether a file that is meant may stand below a folder."""
+        parts = name.split("/")
+        if any(map(self._is_hidden, parts)):
+            return False
+        for part, wanted, expression in zip(parts, self._parts, self._part_expressions, strict=False):
+            if "**" in wanted:
+                return True
+            if expression.fullmatch(part) is None:
+                return False
+        return True
+
+    def _is_hidden(self, part: str) -> bool:
+        return part.startswith(_NOT_DATA) and not any(fnmatch.fnmatchcase(part, spelled) for spelled in self._spelled)
+
+
+def _folder_and_pattern(path: str, data_root: str | os.PathLike[str]) -> tuple[str, str]:
+    """Returns the folder that names are relative to, and the pattern below it.
+
+    The folder is the data root, so that a moved root changes no order; a path outside of it has its own.
+    """
+    root = os.fspath(data_root)
+    root = root.rstrip("/") or root
+    if paths.is_uri(path):
+        scheme, _, rest = path.partition("://")
+        bucket, _, key = rest.rstrip("/").partition("/")
+        folder, pattern = _own_folder(key)
+        return paths.joined(f"{scheme}://{bucket}", folder), pattern or "**"
+    pattern = posixpath.normpath(path)
+    if pattern == "." or paths.is_uri(root):
+        return root, "**" if pattern == "." else pattern
+    if os.path.isabs(path):
+        root, pattern = os.path.split(pattern) if os.path.lexists(pattern) else _own_folder(pattern)
+    is_a_name = os.path.lexists(os.path.join(root, pattern))
+    return root, glob.escape(pattern) if is_a_name else pattern
+
+
+def _own_folder(path: str) -> tuple[str, str]:
+    """Splits a path before its last part, or before the first that has a wildcard."""
+    parts = path.split("/")
+    cut = next((index for index, part in enumerate(parts) if paths.is_wild(part)), len(parts) - 1)
+    return "/".join(parts[:cut]), "/".join(parts[cut:])
+
+
+def _files_here(folder: str, wanted: _Wanted) -> Iterator[InputFile]:
+    start = os.path.join(folder, wanted.plain)
+    if not os.path.isdir(start):
+        if wanted.is_plain and os.path.isfile(start):
+            yield InputFile(wanted.plain, start, os.path.getsize(start))
+        return
+    seen = {os.path.realpath(start)}
+
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        new = real not in seen
+        seen.add(real)
+        return new
+
+    for directory, folders, names in os.walk(start, onerror=_raise, followlinks=True):
+        place = paths.joined(wanted.plain, directory.removeprefix(start).strip("/"))
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if wanted.may_be_below(paths.joined(place, name)) and is_new(os.path.join(directory, name))
+        ]
+        for name in sorted(names):
+            file, path = paths.joined(place, name), os.path.join(directory, name)
+            if wanted.matches(file) and is_new(path) and stat.S_ISREG((status := os.stat(path)).st_mode):
+                yield InputFile(file, path, status.st_size, wanted.span(file))
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _files_at_uri(path: str, folder: str, wanted: _Wanted) -> Iterator[InputFile]:
+    start = paths.joined(folder, wanted.plain)
+    found = remote_files.listed(path, start, wanted.plain_head, maybe_a_file=wanted.is_plain)
+    for uri, size in found:
+        name = uri.removeprefix(folder).lstrip("/")
+        # Object stores mark an empty folder by an object whose name ends in a slash.
+        if wanted.matches(name) and not name.endswith("/"):
+            yield InputFile(name, uri, size, wanted.span(name))
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise DataError(f"{name!r}: expected a file name in UTF-8, got other bytes; rename the file") from None

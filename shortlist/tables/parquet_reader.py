@@ -1,0 +1,94 @@
+"""Parquet -> rows of exact Python cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from shortlist.errors import DataError
+from shortlist.tables import parquet
+from shortlist.tables.spec import TableSpec
+from shortlist.tables.table_reader import Row, TableReader, data_error
+
+
+class ParquetReader(TableReader):
+    """Parquet, a few thousand rows at a time: strings kept, whole numbers and times exact."""
+
+    def __init__(self, file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int, int] | None = None):
+        """Opens a file.
+
+        Args:
+          file: Seekable, opened for reading bytes.
+          spec: The columns to read.
+          name: What errors call the file.
+          row_groups: First row group to read, and the one after the last; all unless given. Rows are counted over the
+            whole file.
+        """
+        super().__init__(spec, name)
+        try:
+            self._file = parquet.ParquetFile(file)
+            schema = self._file.schema_arrow
+            self.columns = list(schema.names)
+            self._rows_of_groups = parquet.rows_of_groups(self._file)
+        except parquet.ERRORS as error:
+            raise self._unreadable(error) from None
+        except RuntimeError:  # The one that `pyarrow_hotfix` raises.
+            expected, got = "plain column types", "a pickled Python type, which is code and was not run"
+            raise data_error(name, expected, got, "write the column as the type that it is stored in") from None
+        self._check_columns()
+        self._check_types()
+        self.time_columns = frozenset(field.name for field in schema if parquet.is_time(field.type))
+        self._start, self._stop = row_groups or (0, self.row_groups)
+        self._first_row = sum(self._rows_of_groups[: self._start])
+        self._row = self._first_row - 1
+        self._bytes_read = 0
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes so far, decompressed."""
+        return self._bytes_read
+
+    @property
+    def row_groups(self) -> int:
+        """How many row groups the file has."""
+        return len(self._rows_of_groups)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yields row numbers and Python cells as `shortlist.scalars` takes them."""
+        needed = list(self._keys)
+        try:
+            for group in range(self._start, self._stop):
+                for batch in parquet.batches(self._file, group, needed):
+                    self._bytes_read += batch.nbytes
+                    cells = [self._cells(batch, column) for column in needed]
+                    for record in zip(*cells, strict=True):
+                        self._row += 1
+                        yield self._row, dict(zip(needed, record, strict=True))
+        except parquet.ERRORS as error:
+            raise self._unreadable(error) from None
+
+    def estimated_rows(self, size: int) -> int:
+        """Returns how many rows the file has; it says so itself."""
+        return sum(self._rows_of_groups)
+
+    def _cells(self, batch: Any, column: str) -> list[Any]:
+        return parquet.cells(batch.column(batch.schema.get_field_index(column)))
+
+    def _check_types(self) -> None:
+        wanted: list[tuple[str, parquet.Use]] = [(column.column, column.type) for column in self._spec.columns]
+        if self._filter is not None:
+            wanted += [(column, "filter") for column in self._filter.columns]
+            wanted += [(column, "filter_text") for column in sorted(self._filter.text_columns)]
+        for column, use in wanted:
+            arrow_type = self._file.schema_arrow.field(column).type
+            problem = parquet.type_problem(use, arrow_type)
+            if problem is not None:
+                expected, remedy = problem
+                raise self.error(column, expected, str(arrow_type), remedy)
+
+    def _unreadable(self, error: Exception) -> DataError:
+        place = f", after row {self._row}" if self._row >= 0 else ""
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return data_error(
+            self._name + place, "a whole Parquet file", reason, "fetch or write it again, or set `format: csv`"
+        )

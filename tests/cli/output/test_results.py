@@ -1,0 +1,145 @@
+"""What a run prints, from a summary, without running anything."""
+
+import io
+import pathlib
+
+from rich.console import Console
+
+from cli.output import results
+from shortlist.summary import Status, Summary
+
+_METRICS = {
+    f"{name}{suffix}": value
+    for name, value in {
+        "factorized_top_k/top_5_categorical_accuracy": 0.15,
+        "factorized_top_k/top_10_categorical_accuracy": 0.2163,
+        "factorized_top_k/top_100_categorical_accuracy": 0.6893,
+        "ndcg_at_10": 0.1186,
+    }.items()
+    for suffix in ("", "_with_seen")
+}
+_SUMMARY = {
+    "run_id": "20261124T000000Z",
+    "pipeline": "shop",
+    "status": "not_blessed",
+    "reasons": ["too low"],
+    "protocol": {
+        "split": "leave_last_out",
+        "corpus_size": 1682,
+        "tied_targets": 0.44,
+        "repeat_targets": 0.0,
+        "unseen_queries": 0.0,
+    },
+    "data": {
+        "rows": {"train": 98114, "eval": 943, "test": 943},
+        "queries": {"train": 943, "eval": 943, "test": 943},
+        "interactions": 100000,
+        "candidates": 1682,
+        "dropped": {"unknown_candidate": 7, "query_without_interactions": 0},
+    },
+    "metrics": {"overall": {**_METRICS, "example_count": 943.0}},
+    "baselines": {"popularity": _METRICS, "latest_blessed": _METRICS},
+    "blessing": {"blessed": False, "reasons": ["too low"]},
+    "seconds": {"total": 1.0, "components": {}},
+    "peak_rss_mb": 1024.0,
+    "fingerprints": {"data": {}, "config": "", "code": ""},
+}
+
+
+def printed(**changes):
+    out = io.StringIO()
+    summary = Summary.model_validate({**_SUMMARY, **changes})
+    console = Console(file=out, width=80)
+    results.print_summary(summary, pathlib.Path("runs/x/summary.json"), pathlib.Path("shop.yaml"), console)
+    return out.getvalue()
+
+
+def test_every_contender_has_all_its_columns_in_a_pipe_of_80_columns():
+    text = printed()
+    assert "…" not in text
+    [row] = [line for line in text.splitlines() if line.startswith("top_10_")]
+    assert row.split() == ["top_10_categorical_accuracy", *["0.2163"] * 6]
+    assert "on 943 test rows" in text
+
+
+def test_rows_are_sorted_by_k_as_numbers():
+    names = [line.split()[0] for line in printed().splitlines() if line.startswith(("top_", "ndcg"))]
+    assert names == [f"top_{k}_categorical_accuracy" for k in (5, 10, 100)] + ["ndcg_at_10"]
+
+
+def test_the_order_of_ties_is_told_where_it_decides_anything():
+    assert "44% of test targets share their time with another row (file order decides)" in printed()
+    basket = printed(protocol={**_SUMMARY["protocol"], "split": "leave_last_basket"})
+    assert "rows of a basket are no history for each other" in basket
+    assert "file order" not in basket
+
+
+def test_a_reason_is_told_once_and_drops_are_counted():
+    text = printed()
+    assert text.count("too low") == 1
+    assert "dropped: 7 unknown_candidate" in text
+
+
+def test_what_to_type_next_is_told_after_a_push_only():
+    assert "Next" not in printed()
+    pushed = printed(status=Status.PUSHED, reasons=[], pushed={"version": 3, "path": "serving/shop/3"})
+    assert "shortlist recommend --config shop.yaml --query QUERY_ID" in pushed
+
+
+def test_a_run_that_died_early_prints_what_there_is():
+    nothing = dict.fromkeys(("protocol", "data", "metrics", "baselines", "blessing"))
+    assert "failed" in printed(status=Status.FAILED, **nothing)
+
+
+def test_warnings_are_told_as_text_the_first_five_of_them():
+    text = printed(warnings=[f"interactions, feature 'a{number}': [red]moved[/]" for number in range(7)])
+    assert "Warning   interactions, feature 'a4': [red]moved[/]\n          and 2 more, in the summary\n" in text
+    assert "a5" not in text
+    assert "Warning" not in printed()
+
+
+def test_a_search_tells_the_winner_what_it_beat_and_where_it_is_kept():
+    trials = [
+        {"number": 1, "values": {"train.learning_rate": 0.001}, "score": 0.2105, "epochs": 5, "seconds": 9.0},
+        {"number": 2, "values": {"train.learning_rate": 0.00412345}, "score": 0.2211, "epochs": 5, "seconds": 9.0},
+    ]
+    tuning = {"objective": "top_10", "best": 2, "trials": trials, "seconds": 18.0, "ended_by": "minutes"}
+    text = printed(tuning=tuning)
+    assert (
+        "Tuned     trial 2 of 2 was best: top_10 0.2211 on eval (the config itself had 0.2105); "
+        "until tune.minutes were over" in text
+    )
+    assert "train.learning_rate 0.004123" in text
+    assert "to keep them: runs/x/tuned.yaml" in text
+    assert "Tuned" not in printed()
+
+
+def test_a_refit_says_whose_the_figures_are():
+    text = printed(refit={"steps": 4_200, "targets": 100_000, "seconds": 9.0})
+    [line] = [line for line in text.splitlines() if line.startswith("Refit")]
+    assert "trained again on all 100,000 interactions, eval and test included, for 4,200 steps" in line
+    assert line.endswith("all figures are those of the model that was trained on train alone")
+    assert "Refit" not in printed()
+
+
+def test_how_varied_the_answers_are_is_told_blessed_or_not():
+    answers = {"queries": 943, "coverage_at_10": 0.451, "overlap_at_10": 0.093, "overlap_at_10_with_seen": 0.12}
+    text = printed(answers={**answers, "mean_train_count": 168.2, "mean_train_count_of_targets": 169.9})
+    assert (
+        "Answers   top 10 of 943 test queries: coverage 45%, overlap of two 9%, train interactions an answer 168, "
+        "a target 170\n"
+    ) in text
+    assert "Answers" not in printed()
+
+
+def test_slices_are_told_at_the_least_k_where_10_is_not_among_them():
+    def of_slice(value, rows):
+        shares = {"factorized_top_k/top_20_categorical_accuracy": 0.25, "popularity/top_20_categorical_accuracy": 0.125}
+        return {"slice": {"history_length": value}, "metrics": {"example_count": rows, **shares}}
+
+    overall = {"factorized_top_k/top_20_categorical_accuracy": 0.25, "ndcg_at_10": 0.1, "example_count": 100.0}
+    metrics = {"overall": overall, "slices": [of_slice("1", 60.0), of_slice("2 to 5", 40.0)]}
+    text = printed(metrics=metrics, baselines={"popularity": overall})
+    assert "top_20 by slice" in text
+    [row] = [line for line in text.splitlines() if line.startswith("history_length: 1")]
+    assert row.split()[2:] == ["60", "0.2500", "0.158", "to", "0.372", "0.1250"]

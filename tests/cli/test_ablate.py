@@ -1,0 +1,29 @@
+"""What can be known to be wrong is told before TensorFlow is loaded."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.cli.test_errors import Project, _runner
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def _refusal(project, *args):
+    project.write("x.yaml", yaml.safe_dump(project.config))
+    done = _runner(project.root, "ablate", "--config", str(project.root / "x.yaml"), *args)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_it_needs_a_run(project):
+    assert "nothing was run here yet; `shortlist run` makes a model" in _refusal(project)
+
+
+def test_a_split_that_is_none(project):
+    assert "'train' is not one of 'eval', 'test'" in _refusal(project, "--split", "train")

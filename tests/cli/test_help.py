@@ -1,0 +1,44 @@
+"""`--help` must answer at once, so nothing heavy may be imported for it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = [
+    [],
+    ["run"],
+    ["recommend"],
+    ["rollback"],
+    ["push"],
+    ["ablate"],
+    ["lineage"],
+    ["lineage", "diff"],
+    ["runs"],
+    ["runs", "compare"],
+    ["runs", "prune"],
+    ["doctor"],
+    ["worker"],
+    ["data"],
+    ["data", "fetch"],
+]
+_HEAVY = {"tensorflow", "tfx", "apache_beam", "pandas", "numpy", "pyarrow", "ml_metadata", "pydantic", "scann"}
+_PROBE = """
+import json, sys
+sys.argv = ["shortlist", *sys.argv[1:], "--help"]
+from cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "shortlist")
+def test_help_has_an_example_and_imports_nothing_heavy(command):
+    done = subprocess.run([sys.executable, "-c", _PROBE, *command], capture_output=True, text=True, check=True)
+    modules = set(json.loads(done.stderr.splitlines()[-1]))
+    assert not _HEAVY & modules
+    if command and command != ["data"]:
+        assert f"Example: shortlist {' '.join(command)}" in done.stdout

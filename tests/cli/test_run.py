@@ -1,0 +1,32 @@
+"""Where to look further is told when a run fails, and why stays the last word."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli.run import _told_where
+from shortlist.errors import ShortlistError
+
+
+@pytest.mark.parametrize("error", [ShortlistError("Trainer: no space left"), KeyboardInterrupt()])
+def test_report_and_log_of_a_run_that_fails_are_named(tmp_path, error):
+    (tmp_path / "run.log").touch()
+    out = io.StringIO()
+    with pytest.raises(type(error)), _told_where(tmp_path, Console(file=out, width=40)):
+        raise error
+    assert out.getvalue() == f"Log       {tmp_path / 'run.log'}\n"
+    (tmp_path / "report.html").touch()
+    with pytest.raises(type(error)), _told_where(tmp_path, Console(file=out, width=40)):
+        raise error
+    assert f"Report    {tmp_path / 'report.html'}\nLog " in out.getvalue()
+
+
+def test_nothing_more_is_told_of_a_run_that_went_well(tmp_path):
+    (tmp_path / "run.log").touch()
+    out = io.StringIO()
+    with _told_where(tmp_path, Console(file=out)):
+        pass
+    assert out.getvalue() == ""

@@ -1,0 +1,198 @@
+"""A small world on disk: windows, a catalogue and the two transform graphs, made by the product's own code."""
+
+import dataclasses
+import functools
+import pathlib
+import tempfile
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_transform import beam as tft_beam
+
+from components.trainer.corpus import load_corpus, raw_feature_spec
+from components.trainer.dataset import WindowReader
+from components.trainer.features import feature_specs
+from components.trainer.model import RetrievalModel
+from components.trainer.settings import Settings
+from components.transform import preprocessing
+from components.transform.outputs import vocabulary_size
+from components.windows import records, windowing
+from shortlist import keys, splits
+from shortlist.config.features import Feature
+from shortlist.config.model import Model
+from shortlist.config.split import Random, WindowsSection
+from shortlist.config.train import Train
+
+QUERY_FEATURES = {
+    "age": {"type": "numeric"},
+    "bio": {"type": "text"},
+    "city": {"type": "category"},
+    "joined": {"type": "timestamp"},
+    "tags": {"type": "multi_category"},
+}
+CANDIDATE_FEATURES = {"title": {"type": "text"}, "genres": {"type": "multi_category"}, "year": {"type": "numeric"}}
+NUM_CANDIDATES = 20
+NUM_QUERIES = 30
+SEED = (1, 2)  # of a train batch
+UNSEEN = b"c19"  # in the catalogue, in no interaction
+_KINDS = {tf.string: schema_pb2.BYTES, tf.float32: schema_pb2.FLOAT, tf.int64: schema_pb2.INT}
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Paths of one split of the world."""
+
+    windows: dict[str, list[str]]
+    candidates: list[str]
+    transform: str
+    candidate_transform: str
+
+
+def feature(value):
+    """Returns a tf.train.Feature of a list of bytes, floats or ints."""
+    if not value:
+        return tf.train.Feature()
+    if isinstance(value[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=value))
+    if isinstance(value[0], int):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+
+
+def example(**values):
+    """Returns a serialized example of lists."""
+    features = {name: feature(value) for name, value in values.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+def candidate_row(number):
+    """Candidate c07 has an odd genre, a title of two words and no year where its number divides by five."""
+    return example(
+        candidate_id=[b"c%02d" % number],
+        title=[b"Title W%d" % (number % 4)],
+        genres=[b"g%d" % (number % 3), b"odd"] if number % 2 else [b"g%d" % (number % 3)],
+        year=[] if number % 5 == 0 else [1990.0 + number],
+    )
+
+
+def query_row(number):
+    """Query q03 has everything; every fourth lacks age, tags and bio."""
+    bare = number % 4 == 0
+    return example(
+        age=[] if bare else [20.0 + number],
+        bio=[] if bare else [b"likes G%d" % (number % 3)],
+        city=[b"town%d" % (number % 2)],
+        joined=[1_000 + number],
+        tags=[] if bare else [b"t0", b"t%d" % (number % 3)],
+    )
+
+
+def interactions(number):
+    """Query n walks through the catalogue in steps of 1 or 2 from n, two interactions a time step."""
+    step = 1 + number % 2
+    walk = [(number + step * place) % (NUM_CANDIDATES - 1) for place in range(8)]
+    return [
+        splits.Interaction(100 + place // 2, 0, b"interactions.csv", 10 * number + place, b"c%02d" % item)
+        for place, item in enumerate(walk)
+    ]
+
+
+@functools.cache
+def build(split, sizes):
+    """Writes windows, candidates and both transform graphs, once a process; returns their World."""
+    root = pathlib.Path(tempfile.mkdtemp())
+    rows = {number: splits.ordered(interactions(number)) for number in range(NUM_QUERIES)}
+    cuts = None
+    if isinstance(split, Random):
+        cuts = splits.random_cuts([row for query in rows.values() for row in query], split.seed)
+    types_by_name = {name: _KINDS[spec.dtype] for name, spec in raw_feature_spec(features(QUERY_FEATURES)).items()}
+    by_split = {keys.SPLIT_TRAIN: [], keys.SPLIT_EVAL: [], keys.SPLIT_TEST: []}
+    for number, query in rows.items():
+        for window in windowing.iter_windows(query, splits.assign(query, split, cuts), split, sizes):
+            by_split[window.split].append(records.encode(b"q%02d" % number, window, query_row(number), types_by_name))
+    catalogue = [candidate_row(number) for number in reversed(range(NUM_CANDIDATES))]
+    spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.QUERY_ID, keys.TARGET_IDS)}
+    spec |= {keys.TARGET_TIMES: tf.io.VarLenFeature(tf.int64), keys.TARGET_WEIGHTS: tf.io.VarLenFeature(tf.float32)}
+    spec |= raw_feature_spec(features(QUERY_FEATURES))
+    candidate_spec = {keys.CANDIDATE_ID: tf.io.VarLenFeature(tf.string)}
+    candidate_spec |= raw_feature_spec(features(CANDIDATE_FEATURES))
+    return World(
+        windows={name: [_write(root / f"{name}.gz", records_)] for name, records_ in by_split.items()},
+        candidates=[_write(root / "candidates.gz", catalogue)],
+        transform=_analyze(by_split["train"], spec, preprocessing.queries_preprocessing_fn, QUERY_FEATURES),
+        candidate_transform=_analyze(
+            catalogue, candidate_spec, preprocessing.candidates_preprocessing_fn, CANDIDATE_FEATURES
+        ),
+    )
+
+
+def features(declared):
+    """Returns the typed features of a plain declaration."""
+    return {name: Feature.model_validate(value) for name, value in declared.items()}
+
+
+def settings(sizes=None, split="leave_last_out", **sections):
+    """Returns settings over the world's features; `model=` and `train=` are plain dicts."""
+    return Settings(
+        model=Model.model_validate({"embedding_dim": 8, **sections.get("model", {})}),
+        train=Train.model_validate({"epochs": 2, "batch_size": 8, **sections.get("train", {})}),
+        query_features=features(QUERY_FEATURES),
+        candidate_features=features(CANDIDATE_FEATURES),
+        windows=sizes or WindowsSection(max_history=4, max_targets=4),
+        split_kind=split,
+    )
+
+
+def assemble(world, settings_):
+    """Returns (model, reader, corpus), seeded, for a world."""
+    tf.keras.utils.set_random_seed(settings_.train.seed)
+    candidate_transform = tft.TFTransformOutput(world.candidate_transform)
+    transform = transform_output(world)
+    corpus = load_corpus(world.candidates, settings_.candidate_features, candidate_transform, transform)
+    reader = WindowReader(settings_, corpus.ids, transform)
+    model = RetrievalModel(
+        settings_,
+        corpus,
+        feature_specs(settings_.query_features, transform),
+        feature_specs(settings_.candidate_features, candidate_transform),
+        vocabulary_size(transform, keys.QUERY_ID),
+    )
+    return model, reader, corpus
+
+
+def shake(layer):
+    """Moves every weight off its start, where biases and tables are zero."""
+    for number, weight in enumerate(layer.trainable_weights):
+        weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
+
+
+def transform_output(world):
+    """Returns the windows' transform graph."""
+    return tft.TFTransformOutput(world.transform)
+
+
+def read(files):
+    """Returns the serialized records of gz TFRecord files."""
+    return [record.numpy() for record in tf.data.TFRecordDataset(files, compression_type="GZIP")]
+
+
+def _write(path, rows):
+    with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
+        for row in rows:
+            writer.write(row)
+    return str(path)
+
+
+def _analyze(serialized, spec, function, declared):
+    rows = []
+    for text in serialized:
+        columns = tf.train.Example.FromString(text).features.feature
+        kinds = {tf.string: "bytes_list", tf.float32: "float_list", tf.int64: "int64_list"}
+        rows.append({name: list(getattr(columns[name], kinds[column.dtype]).value) for name, column in spec.items()})
+    path = tempfile.mkdtemp()
+    with tft_beam.Context(temp_dir=tempfile.mkdtemp()):
+        metadata = tft.DatasetMetadata.from_feature_spec(spec)
+        analyzed = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: function(inputs, {"features": declared}))
+        _ = analyzed | tft_beam.WriteTransformFn(path)
+    return path

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from components.windows.windows_config import WindowsConfig, split_fingerprint
+from shortlist.config.data import Data
+from shortlist.config.gate import Check, Gate
+from shortlist.config.split import LeaveLastBasket, Random, Split, Temporal
+
+
+def data(
+    split: Split | None = None,
+    gate: Gate | None = None,
+    cap: int = 100,
+    kept: str | None = None,
+    **log: object,
+) -> Data:
+    return Data.model_validate(
+        {
+            "interactions": {"path": "log.csv", **log},
+            "candidates": {"path": "items.csv", "filter": kept},
+            "schemas": "schemas",
+            "max_interactions_per_query": cap,
+            **({"split": split} if split else {}),
+            **({"gate": gate} if gate else {}),
+        }
+    )
+
+
+def fingerprint(of: Data, content: str = "a") -> str:
+    return split_fingerprint(WindowsConfig.of(of), content)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        data(split=LeaveLastBasket()),
+        data(split=Temporal(eval_from=1, test_from=2)),
+        data(timestamp="shipped_at"),
+        data(query_id="household"),
+        data(candidate_id="article"),
+        data(filter="rating >= 4"),
+        data(kept="in_stock == 1"),
+        data(repeats="first"),
+        data(cap=99),
+        data(weight={"column": "weight"}),  # any row may have weight 0
+        data(weight={"column": "event", "values": {"view": 0, "buy": 1}}),
+    ],
+    ids=str,
+)
+def test_what_decides_which_rows_are_held_out_changes_the_fingerprint(other: Data):
+    assert fingerprint(other) != fingerprint(data())
+
+
+def test_which_types_are_no_targets_decides_it_too():
+    view, cart = (
+        data(weight={"column": "event", "values": {"view": 1, "cart": 1, "buy": 1, name: 0}})
+        for name in ("view", "cart")
+    )
+    assert fingerprint(view) != fingerprint(cart)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        data(weight={"column": "event", "values": {"view": 1, "buy": 10}}),
+        data(gate=Gate(unknown_candidates=Check(threshold=0.5, action="warn"))),
+    ],
+    ids=["positive weights", "gate"],
+)
+def test_what_decides_something_else_does_not(other: Data):
+    assert fingerprint(other) == fingerprint(data())
+
+
+def test_the_content_matters_only_where_it_moves_the_cuts():
+    assert fingerprint(data(), "a") == fingerprint(data(), "b")
+    assert fingerprint(data(split=Random()), "a") != fingerprint(data(split=Random()), "b")
+    assert fingerprint(data(split=Random(seed=1))) != fingerprint(data(split=Random(seed=2)))
+    early, late = (data(split=Temporal(eval_from=1, test_from=test_from)) for test_from in (2, 3))
+    assert fingerprint(early) != fingerprint(late)
+
+
+def test_windows_that_hold_nothing_out_are_no_split_s():
+    everything = WindowsConfig.of(data(), everything_is_train=True)
+    assert split_fingerprint(everything, "a") != fingerprint(data())

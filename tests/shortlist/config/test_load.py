@@ -1,0 +1,220 @@
+import pathlib
+
+import pytest
+
+from shortlist.config import reference
+from shortlist.config.load import load_config, parse_config
+from shortlist.config.overrides import parse_overrides
+from shortlist.errors import ConfigError, ExitCode
+
+ROOT = pathlib.Path(__file__).parents[3]
+PRESETS = sorted((ROOT / "configs").glob("*.yaml"))
+MINIMAL = {
+    "name": "shop",
+    "workspace": "workspaces/shop",
+    "data": {
+        "schemas": "schemas/shop",
+        "interactions": {"path": "interactions.csv"},
+        "candidates": {"path": "candidates.csv", "features": {"title": "text"}, "title": "title"},
+    },
+}
+SERVER = {"kind": "mysql", "host": "h", "database": "m", "user": "u"}
+
+
+def _with(**changes):
+    return {**MINIMAL, **changes}
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_valid_and_headed_by_command_time_and_expectation(path):
+    config = load_config(path)
+    assert (ROOT / config.data.schemas / "interactions.pbtxt").exists()
+    head = path.read_text(encoding="utf-8").split("name:")[0]
+    for word in ("command", "run time", "expect"):
+        assert word in head
+
+
+def test_ten_lines_are_enough():
+    config = parse_config(MINIMAL, "x.yaml")
+    assert config.data.split.kind == "leave_last_out"
+    assert config.model.query_tower.kind == "history"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"modle": {}}, "x.yaml: unknown key 'modle'; did you mean 'model'?"),
+        ({"train": {"epoch": 3}}, "x.yaml: unknown key 'train.epoch'; did you mean 'epochs'?"),
+        ({"train": {"epochs": "many"}}, "x.yaml: train.epochs: input should be a valid integer"),
+        ({"name": "A Shop"}, "must be 1 to 63 of a-z, 0-9 and dashes"),
+        ({"data": None}, "x.yaml: data: "),
+        # Switches that a loss does not have are refused.
+        ({"train": {"loss": {"kind": "corpus", "logq": True}}}, "x.yaml: unknown key 'train.loss.logq'"),
+        ({"train": {"loss": {"kind": "in_batch", "mask_other_targets": True}}}, "'train.loss.mask_other_targets'"),
+        ({"model": {"embedding_dim": 64, "query_tower": {"kind": "history", "heads": 3}}}, "heads=3 does not divide"),
+        ({"evaluate": {"ks": [1, 5], "gate_k": 10}}, "gate_k=10 is not among ks=[1, 5]"),
+        ({"metadata": {"kind": "oracle"}}, "x.yaml: metadata: input tag 'oracle'"),
+        ({"metadata": {"kind": "mysql", "database": "m", "user": "u"}}, "the key 'metadata.host' is required"),
+        ({"metadata": SERVER | {"password": "hush-5"}}, "x.yaml: unknown key 'metadata.password'; did you mean"),
+        ({"metadata": SERVER | {"password_env": "hush-5"}}, "metadata.password_env: expected the name of an"),
+        ({"metadata": SERVER | {"host": "mysql://u:hush-5@h"}}, "metadata.host: expected a host's name or address"),
+        ({"metadata": SERVER | {"database": "a; drop"}}, "metadata.database: 'a; drop' must be 1 to 63 of a-z"),
+        ({"metadata": SERVER | {"port": 0}}, "metadata.port: input should be greater than or equal to 1, got 0"),
+        ({"metadata": {"kind": "sqlite", "host": "h"}}, "unknown key 'metadata.host'"),
+        ({"index": {"k": 0}}, "x.yaml: index.k: input should be greater than or equal to 1, got 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_sentence(changes, sentence):
+    with pytest.raises(ConfigError) as error:
+        parse_config(_with(**changes), "x.yaml")
+    assert "hush-5" not in str(error.value)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == ExitCode.BAD_INPUT
+
+
+def test_a_random_split_has_no_history_to_read():
+    data = {**MINIMAL["data"], "split": {"kind": "random"}}
+    with pytest.raises(ConfigError, match="split random claims no order"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+def test_only_a_random_split_does_without_time():
+    data = {**MINIMAL["data"], "interactions": {"path": "x.csv", "timestamp": None}}
+    with pytest.raises(ConfigError, match=r"split leave_last_out needs interactions\.timestamp"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+def test_a_feature_may_not_be_called_like_a_column_of_ours():
+    data = {**MINIMAL["data"], "queries": {"path": "q.csv", "features": {"history_ids": "category"}}}
+    with pytest.raises(ConfigError, match="'history_ids' is reserved"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+def test_a_feature_may_not_be_called_like_a_slice_of_every_evaluation():
+    data = {**MINIMAL["data"], "queries": {"path": "q.csv", "features": {"history_length": "category"}}}
+    with pytest.raises(ConfigError, match="'history_length' is reserved"):
+        parse_config(_with(data=data), "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "height",
+            r"evaluate\.slices: 'height' is no feature that rows can be told by; data\.queries\.features and, after "
+            r"'target_', data\.candidates\.features give \['age', 'job', 'target_brand', 'target_price', "
+            r"'target_title'\]",
+        ),
+        ("target_price", r"evaluate\.slices: 'target_price' is of type numeric; expected category or multi_category"),
+        # What every evaluation is sliced by has this name.
+        ("target_popularity", r"evaluate\.slices: 'target_popularity' is no feature"),
+        ("age", r"evaluate\.slices: 'age' is of type numeric; expected category or multi_category"),
+    ],
+)
+def test_slices_are_features_whose_values_can_be_listed(name, sentence):
+    of_candidates = {"title": "text", "brand": "category", "price": "numeric", "popularity": "category"}
+    data = {
+        **MINIMAL["data"],
+        "queries": {"path": "q.csv", "features": {"age": "numeric", "job": "category"}},
+        "candidates": {**MINIMAL["data"]["candidates"], "features": of_candidates},
+    }
+    with pytest.raises(ConfigError, match=sentence):
+        parse_config(_with(data=data, evaluate={"slices": [name]}), "x.yaml")
+    config = parse_config(_with(data=data, evaluate={"slices": ["job", "target_brand"]}), "x.yaml")
+    assert config.evaluate.slices == ("job", "target_brand")
+    assert config.target_slices == ("target_brand",)
+
+
+def test_candidates_without_id_and_features_are_refused():
+    bare = {"candidate_tower": {"use_candidate_id": False}}
+    ids_alone = MINIMAL["data"] | {"candidates": {"path": "candidates.csv"}}
+    with pytest.raises(ConfigError, match=r"use_candidate_id: false leaves nothing .*data\.candidates\.features"):
+        parse_config(_with(data=ids_alone, model=bare), "x.yaml")
+    searched = {"space": {"model.candidate_tower.use_candidate_id": [True, False]}}
+    with pytest.raises(ConfigError, match="use_candidate_id: false leaves nothing"):
+        parse_config(_with(data=ids_alone, tune=searched), "x.yaml")
+    assert not parse_config(_with(model=bare), "x.yaml").model.candidate_tower.use_candidate_id
+
+
+def test_an_in_batch_step_is_as_large_as_was_meant():
+    in_batch = {"kind": "in_batch", "max_positions": 256}
+    with pytest.raises(ConfigError, match=r"train\.batch_size 512 is more than train\.loss\.max_positions 256"):
+        parse_config(_with(train={"loss": in_batch, "batch_size": 512}), "x.yaml")
+    assert parse_config(_with(train={"loss": in_batch, "batch_size": 256}), "x.yaml").train.batch_size == 256
+
+
+def test_basket_mates_need_a_split_that_knows_baskets():
+    with pytest.raises(ConfigError, match=r"train\.basket_mates is for split leave_last_basket.*is leave_last_out"):
+        parse_config(_with(train={"basket_mates": 0.5}), "x.yaml")
+    data = {**MINIMAL["data"], "split": {"kind": "leave_last_basket"}}
+    assert parse_config(_with(data=data, train={"basket_mates": 0.5}), "x.yaml").train.basket_mates == 0.5
+
+
+def test_query_time_needs_times():
+    data = {**MINIMAL["data"], "interactions": {"path": "x.csv", "timestamp": None}, "split": {"kind": "random"}}
+    model = {"query_tower": {"kind": "features"}, "query_time": {}}
+    with pytest.raises(ConfigError, match=r"model\.query_time needs the times of the interactions"):
+        parse_config(_with(data=data, model=model), "x.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["name: !!python/object/apply:os.system ['true']", "a: [1", "- 1", "", "\x00", "a: 2020-99-99"]
+)
+def test_what_is_no_plain_yaml_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"c\.yaml: "):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no such config file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_overrides_reach_into_sections():
+    overrides = parse_overrides(["train.seed=7", "model.query_tower.dropout=0.5"])
+    config = load_config(ROOT / "configs" / "smoke.yaml", overrides)
+    assert (config.train.seed, config.model.query_tower.dropout) == (7, 0.5)
+
+
+@pytest.mark.parametrize("assignment", ["train.seed", "=3", "train.seed=[1"])
+def test_a_broken_override_is_refused(assignment):
+    with pytest.raises(ConfigError, match="--set"):
+        parse_overrides([assignment])
+
+
+def test_the_reference_is_up_to_date():
+    assert (ROOT / reference.PATH).read_text(encoding="utf-8") == reference.render(), "run `make docs`"
+
+
+@pytest.mark.parametrize("key", ["workspace", "data.interactions.path"])
+def test_an_address_with_credentials_is_refused_and_not_repeated(key):
+    secret = "s3://key:hunter2@bucket/log.csv"
+    raw = {**MINIMAL, "data": {**MINIMAL["data"]}}
+    if key == "workspace":
+        raw["workspace"] = secret
+    else:
+        raw["data"]["interactions"] = {"path": secret}
+    with pytest.raises(ConfigError, match="expected an address without credentials") as error:
+        parse_config(raw, "x.yaml")
+    assert key in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("interactions", "sentence"),
+    [
+        ({"path": "log.csv", "filter": "rating >"}, "data.interactions.filter: filter 'rating >' cannot be read"),
+        ({"path": "log/{YYYY}/*.csv"}, "expected {YYYY}, {MM} and {DD} once each"),
+        ({"path": "log.csv", "last_spans": 3}, "last_spans needs {YYYY}, {MM} and {DD} in path"),
+        ({"path": "log.csv", "weight": {"column": "event", "values": {"view": -1}}}, "weights must be 0 or more"),
+        ({"path": "log.csv", "timestamp_unit": "minutes"}, "data.interactions.timestamp_unit"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told(interactions, sentence):
+    raw = {**MINIMAL, "data": {**MINIMAL["data"], "interactions": interactions}}
+    with pytest.raises(ConfigError) as error:
+        parse_config(raw, "x.yaml")
+    assert sentence in str(error.value)

@@ -1,0 +1,112 @@
+"""What the section `tune` may say, and the one sentence about what it may not."""
+
+import pytest
+
+from shortlist.config import space
+from shortlist.config.load import parse_config
+from shortlist.config.losses import CorpusLoss
+from shortlist.config.model import HistoryTowerSection, Model
+from shortlist.config.train import Train
+from shortlist.errors import ConfigError
+
+
+def _config(tune, **sections):
+    table = {"path": "x.csv"}
+    data = {"interactions": table, "candidates": table, "schemas": "schemas"}
+    return parse_config({"name": "x", "workspace": "w", "data": data, "tune": tune, **sections}, "x.yaml")
+
+
+def _settings(config):
+    return space.settings(config.tune, {"model": config.model, "train": config.train})
+
+
+@pytest.mark.parametrize(
+    ("searched", "said"),
+    [
+        (
+            {"train.learning_rat": [1]},
+            "'train.learning_rat' is no setting of this config's model or train; did you mean",
+        ),
+        ({"train.loss.logq": [True]}, "'train.loss.logq' is no setting of this config's model or train"),
+        ({"model": [1]}, "'model' is no setting of this config's model or train; it has model.query_tower.blocks"),
+        ({"train.learning_rate": []}, "tune.space.train.learning_rate: expected at least one value, got an empty list"),
+        ({"train.learning_rate": {"min": 1, "max": 1}}, "expected min below max, got the empty range 1 to 1"),
+        ({"train.learning_rate": {"min": 1}}, "expected a list of values, or min and max, got less"),
+        ({"train.learning_rate": {"min": 0, "max": 1, "log": True}}, "expected min above 0 with log, got 0"),
+        ({"train.learning_rate": {"values": [1], "max": 1}}, "expected values, or min and max, got both"),
+        ({"train.learning_rate": {"min": 0.1, "mx": 1}}, "unknown key 'tune.space.train.learning_rate.mx'"),
+        ({"train.learning_rate": [-0.1]}, "tune.space.train.learning_rate: input should be greater than 0, got -0.1"),
+        ({"train.schedule": {"min": 0, "max": 1}}, "tune.space.train.schedule: expected a list of values, got a range"),
+        ({"train.batch_size": {"min": 8, "max": 64.5}}, "tune.space.train.batch_size: input should be a valid integer"),
+        (
+            {"train.seed": [1, 2]},
+            "tune.space.train.seed: cannot be searched, to choose a seed on eval is to choose luck",
+        ),
+        ({"train.loss.kind": ["in_batch"]}, "tune.space.train.loss.kind: cannot be searched"),
+        ({"model.query_time": [1]}, "tune.space.model.query_time: cannot be searched, its own value is null"),
+        ({"model.query_tower.heads": [1, 3]}, "query_tower.heads=3 does not divide embedding_dim=64"),
+        ({"train.basket_mates": [0.5]}, "train.basket_mates is for split leave_last_basket"),
+        ({}, "tune.space: expected at least one setting, got none"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(searched, said):
+    with pytest.raises(ConfigError) as error:
+        _config({"space": searched})
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["seed", "epochs", "patience", "refit", "eval_every_epochs"])
+def test_what_a_trial_has_of_its_own_cannot_be_searched(name):
+    with pytest.raises(ConfigError, match=rf"tune\.space\.train\.{name}: cannot be searched, "):
+        _config({"space": {f"train.{name}": [1, 2]}})
+
+
+def test_values_that_do_not_go_together_are_refused_wherever_they_stand():
+    space = {"train.batch_size": [32], "model.embedding_dim": {"min": 4, "max": 6}, "model.query_tower.heads": [1, 4]}
+    with pytest.raises(ConfigError, match=r"model\.embedding_dim 6, model\.query_tower\.heads 4: .*does not divide"):
+        _config({"space": space})
+
+
+def test_values_that_do_not_go_together_are_refused():
+    with pytest.raises(ConfigError, match=r"model\.query_tower\.heads 4, model\.embedding_dim 6: .*does not divide"):
+        _config({"space": {"model.query_tower.heads": [1, 2, 4], "model.embedding_dim": [6, 64]}})
+
+
+def test_the_configs_own_value_is_among_those_that_are_tried():
+    [rate, dropout, size] = _settings(
+        _config(
+            {
+                "space": {
+                    "train.learning_rate": ["1e-2", 1],
+                    "model.query_tower.dropout": [0.1, 0.2],
+                    "train.batch_size": {"min": 8, "max": 32},
+                }
+            }
+        )
+    )
+    # PyYAML reads 1e-2 as text; the setting's own type counts.
+    assert rate.values == (0.01, 1.0, 0.001)
+    assert dropout.values == (0.1, 0.2)
+    assert (size.low, size.high, size.own) == (8, 32, 64)
+
+
+def test_a_search_needs_something_to_search():
+    space = {"train.learning_rate": [0.001], "train.batch_size": [64]}
+    assert _settings(_config({"space": space})) == []
+    with pytest.raises(ConfigError, match=r"tune\.space: expected another value than the config's own, got no other"):
+        _config({"space": space, "enabled": True})
+
+
+def test_without_a_space_the_learning_rate_and_the_dropout_are_searched():
+    config = _config({}, train={"learning_rate": 0.004})
+    rate, dropout = _settings(config)
+    assert (rate.name, rate.low, rate.high, rate.log) == ("train.learning_rate", 0.001, 0.016, True)
+    assert (dropout.name, dropout.own) == ("model.query_tower.dropout", 0.2)
+    assert not config.tune.enabled
+
+
+def test_values_replace_settings_wherever_they_are():
+    sections = {"model": Model(), "train": Train()}
+    changed = space.with_values(sections, {"train.loss.temperature": 0.5, "model.query_tower.dropout": 0.0})
+    assert changed["train"] == Train(loss=CorpusLoss(temperature=0.5))
+    assert changed["model"] == Model(query_tower=HistoryTowerSection(dropout=0.0))

@@ -1,0 +1,76 @@
+"""What is told of a failure is what went wrong first, not who noticed last."""
+
+from __future__ import annotations
+
+import pytest
+
+from shortlist.process.causes import first_cause
+
+
+def _raised(function):
+    with pytest.raises(BaseException) as caught:  # noqa: PT011
+        function()
+    return caught.value
+
+
+def test_what_others_were_raised_from():
+    def node():
+        try:
+            try:
+                {}["shape"]
+            except KeyError as error:
+                raise ValueError("no shape\nin detail") from error
+        except ValueError as error:
+            raise RuntimeError("the executor failed") from error
+
+    assert first_cause(_raised(node)) == "KeyError: 'shape'"
+
+
+def test_what_was_handled_on_the_way_is_no_cause():
+    def node():
+        try:
+            {}["cache"]
+        except KeyError:
+            raise ValueError("the disk is slow")  # noqa: B904
+
+    assert first_cause(_raised(node)) == "ValueError: the disk is slow"
+
+
+def test_beams_step_is_cut_off():
+    def node():
+        try:
+            raise ValueError("row 7 is odd")
+        except ValueError as error:
+            raise ValueError(f"{error} [while running 'Read']")  # noqa: B904
+
+    assert first_cause(_raised(node)) == "ValueError: row 7 is odd"
+
+
+def test_traceback_of_a_worker_that_is_quoted():
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "worker.py", line 3, in process\n'
+        "components.odd.OddError: row 7 is odd\n\n"
+        "During handling of the above exception, another exception occurred:\n\n"
+        "Traceback (most recent call last):\n"
+        "RuntimeError: row 7 is odd [while running 'Read']\n"
+    )
+    assert first_cause(RuntimeError(text)) == "OddError: row 7 is odd"
+
+
+def test_tensorflow_tells_where_before_what():
+    text = (
+        "Graph execution error:\n\nDetected at node Assert defined at (most recent call last):\n"
+        "<stack traces unavailable>\nassertion failed: [a row without targets]\n\t [[{{node Assert}}]] [Op:__inference]"
+    )
+    assert first_cause(ValueError(text)) == "ValueError: assertion failed: [a row without targets]"
+
+
+def test_an_exception_without_words():
+    assert first_cause(MemoryError()) == "MemoryError"
+
+
+def test_a_circle_ends():
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert first_cause(one) in ("ValueError: one", "ValueError: other")

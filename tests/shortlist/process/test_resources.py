@@ -1,0 +1,134 @@
+"""A full disk, or memory that ran out, is recognised under whatever it is wrapped in; a real disk tells how."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import pathlib
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from shortlist.errors import ResourceError
+from shortlist.process import resources
+from shortlist.workspace import Workspace
+from tests import disks
+
+FOLDER = pathlib.Path("/somewhere/workspace")
+
+
+def _chained(*errors: BaseException) -> BaseException:
+    for inner, outer in itertools.pairwise(errors):
+        outer.__context__ = inner
+    return errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "/somewhere/workspace: no space left ("),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x/part-0"), "/data/x: no space left ("),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "/somewhere/workspace: no space left in the quota ("),
+        (OSError(errno.EFBIG, "File too large"), "/somewhere/workspace: file too large ("),
+        (RuntimeError("[13] database or disk is full"), "/somewhere/workspace: no space left ("),
+        (RuntimeError("x/y.tmp; No space left on device [Op:SaveV2]"), "/somewhere/workspace: no space left ("),
+        (
+            _chained(OSError(errno.ENOSPC, "No space left"), ValueError("a"), KeyError("b")),
+            "/somewhere/workspace: no space left (",
+        ),
+    ],
+    ids=repr,
+)
+def test_shortage_is_one_sentence_with_the_folder(error, sentence, monkeypatch):
+    monkeypatch.setattr(resources.tempfile, "gettempdir", lambda: str(FOLDER))
+    found = resources.find_shortage(error, FOLDER)
+    assert str(found).startswith(sentence)
+    assert str(found).endswith(
+        " MiB free); nothing is lost: make room and give the same command again, which goes on from what was finished"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("{{node Fill}} OOM when allocating tensor with shape[8192,2048] and type float"),
+        _chained(MemoryError("std::bad_alloc"), ValueError("a")),
+    ],
+    ids=repr,
+)
+def test_memory_that_ran_out_is_one_sentence_too(error):
+    found = str(resources.find_shortage(error, FOLDER))
+    assert found.startswith("memory ran out (this process had ")
+    assert "nothing is lost" in found
+    assert "train.batch_size" in found
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EACCES, "Permission denied"), ValueError("space"), KeyboardInterrupt()]
+)
+def test_anything_else_is_none(error):
+    assert resources.find_shortage(error, FOLDER) is None
+    with pytest.raises(type(error)) as raised, resources.shortage_told(FOLDER):
+        raise error
+    assert raised.value is error
+
+
+def test_shortage_that_was_found_already_keeps_its_sentence():
+    said = ResourceError("memory: less of it")
+    assert resources.find_shortage(_chained(said, RuntimeError("node failed")), FOLDER) is said
+    with pytest.raises(ResourceError) as raised, resources.shortage_told(FOLDER):
+        raise said
+    assert raised.value is said
+    assert raised.value.__cause__ is None
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with disks.small_disk(tmp_path / "disk", 256) as folder:
+        yield folder
+
+
+def test_command_on_a_disk_that_fills_up_meanwhile(disk):
+    root = disk / "workspace"
+
+    def work():
+        with Workspace(root, "shop").opened("run"):
+            disks.fill(disk)
+            (root / "summary.json").write_text("x" * 9000)
+
+    with pytest.raises(ResourceError) as told:
+        work()
+    assert str(told.value).startswith(f"{root}: no space left (0 MiB free)")
+    # Free again, and the workspace is still its own.
+    disks.make_room(disk)
+    with Workspace(root, "shop").opened("run") as died:
+        assert died is None
+
+
+def test_full_disk_leaves_no_half_of_a_workspace(disk):
+    root = disk / "workspace"
+    root.mkdir()
+    disks.fill(disk)
+    with pytest.raises(ResourceError, match="no space left"), Workspace(root, "shop").opened("run"):
+        pass
+    assert not (root / "workspace.json").exists()
+    disks.make_room(disk)
+    with Workspace(root, "shop").opened("run"):
+        assert (root / "workspace.json").stat().st_size
+
+
+def test_file_size_limit(tmp_path):
+    """`ulimit -f` and some file systems end a write with another error."""
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(bytes(5000))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "file")],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "file too large" in str(resources.find_shortage(RuntimeError(done.stderr), tmp_path))

@@ -1,0 +1,55 @@
+import pytest
+
+from shortlist.config.load import parse_config
+from shortlist.errors import DataError
+from shortlist.tables import lookup
+
+
+@pytest.fixture
+def data(tmp_path):
+    (tmp_path / "log.csv").write_text("user,item,time\nu,b,2\nv,a,1\nu,a,1\nu,c,2\n", encoding="utf-8")
+    (tmp_path / "items.csv").write_text("item,name\na,Ant\nb,\nc,Cät\n", encoding="utf-8")
+    (tmp_path / "users.csv").write_text("user,age,town\nu,40,\n", encoding="utf-8")
+    config = {
+        "name": "x",
+        "workspace": "w",
+        "data": {
+            "schemas": "s",
+            "interactions": {"path": "log.csv", "query_id": "user", "candidate_id": "item", "timestamp": "time"},
+            "candidates": {"path": "items.csv", "candidate_id": "item", "title": "name", "features": {"name": "text"}},
+            "queries": {"path": "users.csv", "query_id": "user", "features": {"age": "numeric", "town": "category"}},
+        },
+    }
+    return parse_config(config, "x.yaml").data
+
+
+def test_a_query_has_its_history_in_order_with_ties_in_file_order(data, tmp_path):
+    query = lookup.find_query(data, tmp_path, "u")
+    assert query.history == [("a", 1), ("b", 2), ("c", 2)]
+    assert query.features == {"age": [40.0], "town": []}
+
+
+def test_what_happened_within_a_second_is_in_order(data, tmp_path):
+    first = 1_700_000_000_000
+    rows = "".join(f"u,{item},{first + later}\n" for item, later in (("c", 900), ("b", 1000), ("a", 100)))
+    (tmp_path / "log.csv").write_text("user,item,time\n" + rows, encoding="utf-8")
+    assert [item for item, _ in lookup.find_query(data, tmp_path, "u").history] == ["a", "c", "b"]
+
+
+def test_a_query_without_a_row_of_features_has_none(data, tmp_path):
+    assert lookup.find_query(data, tmp_path, "v").features == {}
+
+
+def test_an_unknown_query_is_refused_by_name(data, tmp_path):
+    with pytest.raises(DataError, match=r"log\.csv, column 'user': no row has the query 'w'"):
+        lookup.find_query(data, tmp_path, "w")
+
+
+def test_titles_are_there_for_every_candidate(data, tmp_path):
+    assert lookup.candidate_titles(data, tmp_path) == {"a": "Ant", "b": None, "c": "Cät"}
+
+
+def test_a_missing_table_is_told_rather_than_taken_for_an_empty_one(data, tmp_path):
+    (tmp_path / "log.csv").unlink()
+    with pytest.raises(DataError, match=r"log\.csv: expected a file at .*, got nothing there"):
+        lookup.find_query(data, tmp_path, "u")

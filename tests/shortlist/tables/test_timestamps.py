@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import decimal
+import time
+
+import pytest
+
+from shortlist.scalars import BadCell
+from shortlist.tables import timestamps
+
+NOW = int(time.time())
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        (["881250949", "891717742"], "seconds"),
+        (["881250949000", "891717742000"], "milliseconds"),
+        (["881250949000000"], "microseconds"),
+        (["881250949000000000"], "nanoseconds"),
+        ([881250949, None, 891717742.0, decimal.Decimal("8.9e8"), ""], "seconds"),
+        (["631152000"], "seconds"),
+        ([str(NOW)], "seconds"),
+        (["1", "2", "3"], "order"),
+        (["0"], "order"),
+        (["20111209"], "order"),
+        (["-5", "3", "4"], "order"),
+        (["2011-12-09 12:50", "2011-12-09T12:50:00Z"], "iso8601"),
+        (["2011-12-09", "", None], "iso8601"),
+        # One corrupted cell decides nothing: the reader names its row.
+        (["1"] + ["881250949"] * 9, "seconds"),
+        (["881250949000"] + ["881250949"] * 9, "seconds"),
+        (["x"] + ["881250949"] * 9, "seconds"),
+        (["x"] + ["2011-12-09"] * 9, "iso8601"),
+        (["881250949"] + ["2011-12-09"] * 9, "iso8601"),
+        (["2011-12-09"] + ["881250949"] * 9, "seconds"),
+    ],
+)
+def test_unit(cells, unit):
+    assert timestamps.detect(cells, is_time_column=False) == unit
+
+
+def test_a_time_column_says_by_itself():
+    assert timestamps.detect([5, None], is_time_column=True) == "iso8601"
+
+
+@pytest.mark.parametrize(
+    ("cells", "got", "remedy"),
+    [
+        (["12/1/2010 8:26"], "'12/1/2010 8:26', in which day and month", "year first"),
+        (["01.12.2010"], "day and month", "year first"),
+        (["13-1-10"], "day and month", "year first"),
+        (["yesterday"], "'yesterday'", "data.interactions.timestamp"),
+        (["", None], "blanks alone", "data.interactions.timestamp"),
+        ([], "blanks alone", "data.interactions.timestamp"),
+        # 1975 in seconds, or 1970 in milliseconds: nobody can tell.
+        (["157766400"], "157766400", "timestamp_unit"),
+        (["201112091250"], "201112091250", "timestamp_unit"),
+        (["40513.5"], "40513.5", "timestamp_unit"),
+        ([str(NOW + 10 * 86_400)], "in the middle", "timestamp_unit"),
+        (["9" * 100], "in the middle", "timestamp_unit"),
+        ([["2011-12-09"]], "['2011-12-09']", "data.interactions.timestamp"),
+    ],
+)
+def test_undecidable_units_say_what_to_do(cells, got, remedy):
+    with pytest.raises(BadCell) as refused:
+        timestamps.detect(cells, is_time_column=False)
+    assert got in refused.value.got
+    assert remedy in refused.value.remedy
