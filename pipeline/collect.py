@@ -10,15 +10,16 @@ from tfx.utils import path_utils
 
 from components.answers.answers import FILE as ANSWERS_FILE
 from components.evaluator import verdict
-from components.table_example_gen.component import NODE_IDS
 from pipeline import tuned
 from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
 from shortlist.config.config import Config
-from shortlist.findings import WARNINGS_PROPERTY
 from shortlist.lineage import measured
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.why import Outcome, judge
 from shortlist.model_files import TRAINED_FILE
+from shortlist.records import artifacts, nodes, properties
+from shortlist.records.artifacts import PushedModel, TableRecord, WindowsRecord
 from shortlist.summary import (
     Answers,
     Baselines,
@@ -39,7 +40,7 @@ from shortlist.workspace import Workspace
 
 def collect(
     config: Config,
-    nodes: dict[str, Execution],
+    executions: dict[str, Execution],
     run_id: str,
     data_sha256: dict[str, str],
     seconds: dict[str, float],
@@ -51,7 +52,7 @@ def collect(
 
     Args:
       config: The run's config.
-      nodes: Node id to what ML Metadata knows of it in this run.
+      executions: Node id to what ML Metadata knows of it in this run.
       run_id: Names the run.
       data_sha256: Table name to content fingerprint.
       seconds: Node id to wall-clock seconds.
@@ -59,37 +60,36 @@ def collect(
       peak_rss_mb: Peak resident memory.
       node_peaks_mb: Node id to the peak while it ran.
     """
-    windows = _output(nodes, "Windows", "examples")
-    judged = _output(nodes, "Evaluator", "blessing")
-    blessing = _blessing(judged)
-    evaluation = _output(nodes, "Evaluator", "evaluation")
+    windows = WindowsRecord.of(_output(executions, nodes.WINDOWS, "examples"))
+    blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
+    evaluation = _output(executions, nodes.EVALUATOR, "evaluation")
     metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
-    pushed = _pushed(_output(nodes, "Pusher", "pushed_model"))
-    status, reasons = _status(nodes, blessing, pushed)
-    protocol, answers = _protocol(config, windows), _answers(_output(nodes, "Answers", "answers"))
-    data = _data(nodes, windows)
-    model = _output(nodes, "Trainer", "model")
-    training, tuning = _training(model), tuned.tuning(_output(nodes, "Tuner", "tuner_results"), model)
+    status, reasons = _status(run_id, executions)
+    protocol, answers = _protocol(config, windows), _answers(_output(executions, nodes.ANSWERS, "answers"))
+    data = _data(executions, windows)
+    model = _output(executions, nodes.TRAINER, "model")
+    training, tuning = _training(model), tuned.tuning(_output(executions, nodes.TUNER, "tuner_results"), model)
+    gate = artifacts.sentences(_output(executions, nodes.DATA_GATE, "report"), properties.WARNINGS)
     trained = tuned.with_values(config, tuning.used) if tuning else config
     return Summary(
         run_id=run_id,
         pipeline=config.name,
         status=status,
         reasons=reasons,
-        warnings=_warnings(_output(nodes, "DataGate", "report")) + _warnings(windows) + _warnings(judged),
+        warnings=gate + (windows.warnings if windows else []) + (blessing.warnings if blessing else []),
         advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
         protocol=protocol,
         data=data,
         metrics=metrics,
         baselines=baselines,
-        blessing=blessing,
-        refit=_refit(_output(nodes, "Refit", "model")),
+        blessing=Blessing(blessed=blessing.blessed, reasons=blessing.reasons) if blessing else None,
+        refit=_refit(_output(executions, nodes.REFIT, "model")),
         answers=answers,
-        index=_index(_output(nodes, "Indexer", "model")),
-        pushed=pushed,
+        index=_index(_output(executions, nodes.INDEXER, "model")),
+        pushed=_pushed(_output(executions, nodes.PUSHER, "pushed_model")),
         tuning=tuning,
         training={name: value for name, value in training.items() if isinstance(value, int | float)},
-        cached=[node for node, execution in nodes.items() if execution.state == "CACHED"],
+        cached=[node for node, execution in executions.items() if execution.state == "CACHED"],
         seconds=Seconds(total=round(total_seconds, 3), components=seconds),
         peak_rss_mb=peak_rss_mb,
         node_peaks_mb=node_peaks_mb,
@@ -109,21 +109,17 @@ def nodes_of(workspace: Workspace, run_id: str) -> dict[str, Execution]:
     return {execution.node: execution for execution in executions}
 
 
-def _output(nodes: dict[str, Execution], node: str, key: str) -> Artifact | None:
-    execution = nodes.get(node)
+def _output(executions: dict[str, Execution], node: str, key: str) -> Artifact | None:
+    execution = executions.get(node)
     if execution is None or execution.state not in ("COMPLETE", "CACHED"):
         return None
     return execution.output(key)
 
 
-def _stats(windows: Artifact) -> dict[str, Any]:
-    return json.loads(str(windows.properties["stats"]))
-
-
-def _protocol(config: Config, windows: Artifact | None) -> Protocol | None:
+def _protocol(config: Config, windows: WindowsRecord | None) -> Protocol | None:
     if windows is None:
         return None
-    stats = _stats(windows)
+    stats = windows.stats
     return Protocol(
         split=config.data.split.kind,
         corpus_size=stats["candidates"],
@@ -133,15 +129,16 @@ def _protocol(config: Config, windows: Artifact | None) -> Protocol | None:
     )
 
 
-def _data(nodes: dict[str, Execution], windows: Artifact | None) -> DataSummary | None:
+def _data(executions: dict[str, Execution], windows: WindowsRecord | None) -> DataSummary | None:
     if windows is None:
         return None
-    stats = _stats(windows)
+    stats = windows.stats
+    tables = {name: TableRecord.of(_output(executions, node, "examples")) for name, node in nodes.GENS.items()}
     dropped = {
-        f"{reason}/{table}": int(examples.properties[f"dropped_{reason}"])
-        for reason in ("filter", "duplicate")
-        for table, node in NODE_IDS.items()
-        if (examples := _output(nodes, node, "examples"))
+        f"{reason}/{name}": table.dropped[reason]
+        for reason in properties.DROPPED
+        for name, table in tables.items()
+        if table is not None
     }
     return DataSummary(
         rows=stats["rows"],
@@ -162,25 +159,9 @@ def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
     )
 
 
-def _reasons(artifact: Artifact | None) -> list[str]:
-    return json.loads(str(artifact.properties.get("reasons", "[]"))) if artifact else []
-
-
-def _warnings(artifact: Artifact | None) -> list[str]:
-    return json.loads(str(artifact.properties.get(WARNINGS_PROPERTY, "[]"))) if artifact else []
-
-
-def _blessing(artifact: Artifact | None) -> Blessing | None:
-    if artifact is None:
-        return None
-    return Blessing(blessed=artifact.properties.get("blessed") == 1, reasons=_reasons(artifact))
-
-
 def _refit(model: Artifact | None) -> Refit | None:
-    if model is None or "refit" not in model.properties:
-        return None
-    raw = json.loads(str(model.properties["refit"]))
-    return Refit(steps=raw["steps"], targets=raw["targets"], seconds=raw["seconds"])
+    recorded = artifacts.refit_of(model)
+    return Refit(**{name: recorded[name] for name in ("steps", "targets", "seconds")}) if recorded else None
 
 
 def _answers(told: Artifact | None) -> Answers | None:
@@ -199,18 +180,16 @@ def _answers(told: Artifact | None) -> Answers | None:
 
 
 def _index(model: Artifact | None) -> IndexSummary | None:
-    if model is None or "index" not in model.properties:
-        return None
-    raw = json.loads(str(model.properties["index"]))
-    return IndexSummary(**{name: raw[name] for name in IndexSummary.model_fields if name in raw})
+    recorded = artifacts.index_of(model)
+    known = {name: recorded[name] for name in IndexSummary.model_fields if name in recorded}
+    return IndexSummary(**known) if recorded else None
 
 
 def _pushed(artifact: Artifact | None) -> Pushed | None:
-    if artifact is None or artifact.properties.get("pushed") != 1:
+    pushed = PushedModel.of(artifact)
+    if pushed is None or pushed.version is None:
         return None
-    return Pushed(
-        version=int(artifact.properties["pushed_version"]), path=str(artifact.properties["pushed_destination"])
-    )
+    return Pushed(version=pushed.version, path=pushed.destination)
 
 
 def _training(model: Artifact | None) -> dict[str, Any]:
@@ -221,16 +200,9 @@ def _training(model: Artifact | None) -> dict[str, Any]:
     return train
 
 
-def _status(nodes: dict[str, Execution], blessing: Blessing | None, pushed: Pushed | None) -> tuple[Status, list[str]]:
-    """The first gate that said no, and why."""
-    if pushed is not None:
-        return Status.PUSHED, []
-    if blessing is not None and not blessing.blessed:
-        return Status.NOT_BLESSED, blessing.reasons
-    index_blessing = _output(nodes, "Indexer", "blessing")
-    if index_blessing is not None and index_blessing.properties.get("blessed") != 1:
-        return Status.INDEX_REJECTED, _reasons(index_blessing)
-    check = _output(nodes, "ServingCheck", "blessing")
-    if check is not None and check.properties.get("blessed") != 1:
-        return Status.CHECK_FAILED, _reasons(check)
-    return Status.FAILED, []
+def _status(run_id: str, executions: dict[str, Execution]) -> tuple[Status, list[str]]:
+    """Returns the first gate that refused, and its reasons; `failed` without reasons where no gate decided."""
+    verdict = judge(run_id, list(executions.values()))
+    if verdict.outcome not in (Outcome.PUSHED, Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED, Outcome.CHECK_FAILED):
+        return Status.FAILED, []
+    return Status(verdict.outcome.value), verdict.reasons

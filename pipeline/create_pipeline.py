@@ -31,6 +31,7 @@ from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.config.data import Table, TableName
 from shortlist.engines.arguments import beam_args
+from shortlist.records import nodes
 from shortlist.tables.spec import Kind, Unit
 from shortlist.workspace import Workspace
 
@@ -120,7 +121,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) 
 
     # Query vocabularies and candidate counts, from the train split alone.
     transform = _transform(
-        "Transform",
+        nodes.TRANSFORM,
         windows.outputs["examples"],
         windows.outputs["schema"],
         "queries_preprocessing_fn",
@@ -130,7 +131,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) 
 
     # Attribute vocabularies, from the catalogue: it holds no interactions.
     candidate_transform = _transform(
-        "CandidateTransform",
+        nodes.CANDIDATE_TRANSFORM,
         candidates.examples,
         candidates.schema,
         "candidates_preprocessing_fn",
@@ -244,12 +245,11 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) 
 
 
 def _checked_table(name: Kind, table: Table, sources: Sources, schemas: Brought) -> _CheckedTable:
-    prefix = name.capitalize()
     gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
-    statistics = standard.StatisticsGen(examples=gen.outputs["examples"]).with_id(f"{prefix}Statistics")
+    statistics = standard.StatisticsGen(examples=gen.outputs["examples"]).with_id(nodes.statistics(name))
     validator = standard.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schemas.outputs[name]
-    ).with_id(f"{prefix}Validator")
+    ).with_id(nodes.validator(name))
     return _CheckedTable(
         nodes=[gen, statistics, validator],
         examples=gen.outputs["examples"],
@@ -281,9 +281,9 @@ def _refitted(
         data=config.data,
         interactions_sha256=sources.content_sha256["interactions"],
         everything_is_train=True,
-    ).with_id("RefitWindows")
+    ).with_id(nodes.REFIT_WINDOWS)
     transform = _transform(
-        "RefitTransform",
+        nodes.REFIT_TRANSFORM,
         windows.outputs["examples"],
         windows.outputs["schema"],
         "queries_preprocessing_fn",

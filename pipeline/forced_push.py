@@ -15,6 +15,8 @@ from shortlist.config.serving import Index
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.records import nodes, properties
+from shortlist.records.artifacts import Blessing, PushedModel, index_of, refit_of
 from shortlist.serving import versions
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
@@ -56,11 +58,11 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
     book = journal.Journal(workspace)
     book.bury()
     run = _latest_rejected(workspace)
-    facts = {"run_id": run.run_id, "reason": reason, "by": journal.who()}
-    with book.step(journal.FORCED_PUSH, run.inputs, facts) as step:
+    facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.who()}
+    with book.step(nodes.FORCED_PUSH, run.inputs, facts) as step:
         index = run.index or _build(run, book, step, tell)
         overridden = run.objections | index.objections
-        step.add({"overridden": json.dumps(overridden)})
+        step.add({properties.OVERRIDDEN: json.dumps(overridden)})
         _check(run, index, tell)
         tell("Pushing ...")
         version = versions.push(
@@ -74,10 +76,8 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
                 str(index.model_dir),
                 {
                     **facts,
-                    "overridden": json.dumps(overridden),
-                    "pushed": 1,
-                    "pushed_version": str(number),
-                    "pushed_destination": str(workspace.serving_dir / str(number)),
+                    properties.OVERRIDDEN: json.dumps(overridden),
+                    **PushedModel.recorded(number, str(workspace.serving_dir / str(number))),
                 },
             ),
         )
@@ -121,49 +121,47 @@ class _Run:
     @property
     def inputs(self) -> dict[str, list[Artifact]]:
         """What a forced push goes by."""
-        places = {"model_blessing": ("Evaluator", "blessing"), "examples": ("Windows", "examples")}
+        places = {"model_blessing": (nodes.EVALUATOR, "blessing"), "examples": (nodes.WINDOWS, "examples")}
         if self.index is not None:
             places |= {
-                "model": ("Indexer", "model"),
-                "exact_model": ("Indexer", "exact_model"),
-                "index_blessing": ("Indexer", "blessing"),
+                "model": (nodes.INDEXER, "model"),
+                "exact_model": (nodes.INDEXER, "exact_model"),
+                "index_blessing": (nodes.INDEXER, "blessing"),
             }
         return {"trained_model": [self.trained_model], **{key: [self.output(*place)] for key, place in places.items()}}
 
     @property
     def trained_model(self) -> Artifact:
         """What an index is made of: the refit, where the measured model was blessed and there is one."""
-        refit = self.nodes["Refit"].output("model") if "Refit" in self.nodes else None
-        return refit if refit is not None and "refit" in refit.properties else self.output("Trainer", "model")
+        refit = self.nodes[nodes.REFIT].output("model") if nodes.REFIT in self.nodes else None
+        return refit if refit is not None and refit_of(refit) else self.output(nodes.TRAINER, "model")
 
     @property
     def objections(self) -> dict[str, list[str]]:
         """What the Evaluator said against the model, and the serving check if that was asked."""
-        said = _objections("Evaluator", self.output("Evaluator", "blessing"))
-        if (
-            "ServingCheck" in self.nodes
-            and self.output("ServingCheck", "blessing").properties["status"] == "check_failed"
-        ):
-            said |= _objections("ServingCheck", self.output("ServingCheck", "blessing"))
+        said = _objections(nodes.EVALUATOR, self.output(nodes.EVALUATOR, "blessing"))
+        if nodes.SERVING_CHECK in self.nodes:
+            blessing = self.output(nodes.SERVING_CHECK, "blessing")
+            if blessing.properties[properties.STATUS] == properties.CHECK_FAILED:
+                said |= _objections(nodes.SERVING_CHECK, blessing)
         return said
 
     @property
     def index(self) -> _Index | None:
         """The index that the run built; None if it built none, as for a model that was not blessed."""
-        model = self.output("Indexer", "model")
-        if "index" not in model.properties:
+        model = self.output(nodes.INDEXER, "model")
+        if not index_of(model):
             return None
         return _Index(
             pathlib.Path(model.uri, _SERVING),
-            pathlib.Path(self.output("Indexer", "exact_model").uri, _SERVING),
-            _objections("Indexer", self.output("Indexer", "blessing")),
+            pathlib.Path(self.output(nodes.INDEXER, "exact_model").uri, _SERVING),
+            _objections(nodes.INDEXER, self.output(nodes.INDEXER, "blessing")),
         )
 
 
 def _objections(node: str, blessing: Artifact) -> dict[str, list[str]]:
-    if blessing.properties.get("blessed") == 1:
-        return {}
-    return {node: list(json.loads(str(blessing.properties.get("reasons", "[]"))))}
+    verdict = Blessing.of(blessing)
+    return {} if verdict is None or verdict.blessed else {node: verdict.reasons}
 
 
 def _latest_rejected(workspace: Workspace) -> _Run:
@@ -188,22 +186,22 @@ def _latest_rejected(workspace: Workspace) -> _Run:
 def _build(run: _Run, book: journal.Journal, step: journal.Step, tell: Callable[[str], None]) -> _Index:
     """Builds the index as the run would have, had the model been blessed."""
     tell("Building the index ...")
-    folders = {key: book.output_folder(journal.FORCED_PUSH, key, step.id) for key in ("model", "exact_model")}
+    folders = {key: book.output_folder(nodes.FORCED_PUSH, key, step.id) for key in ("model", "exact_model")}
     for folder in folders.values():
         folder.mkdir(parents=True)
     index = _Index(folders["model"] / _SERVING, folders["exact_model"] / _SERVING, {})
     report = build.build(
-        windows_dir=run.output("Windows", "examples").uri,
+        windows_dir=run.output(nodes.WINDOWS, "examples").uri,
         trained_dir=str(pathlib.Path(run.trained_model.uri, _SERVING)),
-        settings=Index.model_validate_json(str(run.nodes["Indexer"].properties["config"])),
+        settings=Index.model_validate_json(str(run.nodes[nodes.INDEXER].properties[properties.CONFIG])),
         model_dir=str(index.model_dir),
         exact_dir=str(index.exact_dir),
     )
     if report.index is None:
         raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {report.reasons[0]}")
-    step.announce("model", "Model", str(folders["model"]), {"index": json.dumps(report.index, sort_keys=True)})
+    step.announce("model", "Model", str(folders["model"]), {properties.INDEX: json.dumps(report.index, sort_keys=True)})
     step.announce("exact_model", "Model", str(folders["exact_model"]), {})
-    return dataclasses.replace(index, objections={"Indexer": report.reasons} if report.reasons else {})
+    return dataclasses.replace(index, objections={nodes.INDEXER: report.reasons} if report.reasons else {})
 
 
 def _check(run: _Run, index: _Index, tell: Callable[[str], None]) -> None:
@@ -212,7 +210,7 @@ def _check(run: _Run, index: _Index, tell: Callable[[str], None]) -> None:
     for folder in (index.model_dir, index.exact_dir):
         for name in versions.missing_files(folder):
             raise BadInputError(f"the model of run {run.run_id} is not complete: {folder / name} is gone")
-    windows_dir = pathlib.Path(run.output("Windows", "examples").uri, f"Split-{keys.SPLIT_TEST}")
+    windows_dir = pathlib.Path(run.output(nodes.WINDOWS, "examples").uri, f"Split-{keys.SPLIT_TEST}")
     windows = queries.sample_windows(str(windows_dir), _NUM_CHECK_QUERIES)
     problems, _ = check.check(str(index.model_dir), str(index.exact_dir), windows)
     if problems:

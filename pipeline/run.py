@@ -69,7 +69,7 @@ def run_pipeline(
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
         summary = collect.collect(
             config=config,
-            nodes=collect.nodes_of(workspace, run_id),
+            executions=collect.nodes_of(workspace, run_id),
             run_id=run_id,
             data_sha256={name: str(sha256) for name, sha256 in sources.content_sha256.items()},
             seconds=timed.seconds,

@@ -14,6 +14,7 @@ from tfx.types import channel
 from components.baseline.component import latest_other_blessed_model
 from components.data_gate.component import blessed_statistics
 from shortlist.config.data import TableName
+from shortlist.records import nodes
 from shortlist.workspace import Workspace
 
 Text = Union[str, data_types.RuntimeParameter]
@@ -68,11 +69,11 @@ class ThisMachine:
 
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
         """Returns TFX's own nodes, one a table."""
-        nodes = {
-            table: import_schema_gen.ImportSchemaGen(schema_file=str(file)).with_id(f"{table.capitalize()}Schema")
+        by_table = {
+            table: import_schema_gen.ImportSchemaGen(schema_file=str(file)).with_id(nodes.schema(table))
             for table, file in files.items()
         }
-        return Brought(list(nodes.values()), {table: node.outputs["schema"] for table, node in nodes.items()})
+        return Brought(list(by_table.values()), {table: node.outputs["schema"] for table, node in by_table.items()})
 
     def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
         """Returns a Resolver."""

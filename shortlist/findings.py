@@ -7,9 +7,6 @@ import json
 
 from shortlist.config.gate import Action
 
-WARNINGS_PROPERTY = "warnings"
-"""Custom property of an artifact, str: JSON list of sentences that the summary repeats."""
-
 
 @dataclasses.dataclass
 class Findings:
@@ -27,5 +24,5 @@ class Findings:
 
     @property
     def warnings_json(self) -> str:
-        """The value of `WARNINGS_PROPERTY`."""
+        """The value of the property `records.properties.WARNINGS`."""
         return json.dumps(self.warnings, ensure_ascii=False)

@@ -8,9 +8,6 @@ TRAINED_FILE = "assets.extra/shortlist.json"
 TRIALS_FILE = "trials.json"
 """Written by the Tuner beside TFX's own table: what `shortlist.summary.Tuning` says, but for `used`."""
 
-TUNED_VALUES = "values"
-"""Property of the Tuner's best hyperparameters: their values by dotted name, as JSON."""
-
 SAVED_MODEL_FOLDER = "Format-Serving"
 """Where in a Model artifact TFX keeps its SavedModel."""
 

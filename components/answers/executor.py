@@ -15,9 +15,7 @@ from tfx.utils import io_utils, path_utils
 from components.answers import answers
 from shortlist import keys
 from shortlist.config.report import Report
-
-PROBLEM = "problem"
-"""Custom property, str: why there is nothing to show."""
+from shortlist.records import properties
 
 
 class Executor(base_executor.BaseExecutor):
@@ -42,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
             )
         except Exception as error:
             logging.getLogger(__name__).exception("the model could not be asked")
-            output.set_string_custom_property(PROBLEM, f"{type(error).__name__}: {error}"[:500])
+            output.set_string_custom_property(properties.PROBLEM, f"{type(error).__name__}: {error}"[:500])
             return
         io_utils.write_string_file(
             os.path.join(output.uri, answers.FILE), json.dumps(found, indent=1, ensure_ascii=False)

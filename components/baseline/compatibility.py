@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-SKIPPED = "skipped"
-"""Custom property of the Baseline node's model, int: 1 where there is nothing to compare with."""
-
-REASON = "reason"
-"""Custom property of the Baseline node's model, str: why it was skipped."""
-
-CATALOGUE_CHANGED = "catalogue_changed"
-"""Custom property of the Baseline node's model, str: how the catalogue that it was given differs from its own."""
-
 # Keys of shortlist.json that must be equal, and what people are told. Hits are comparable only on the same rows, and
 # both models must read these rows' features. Ranks are comparable only in the same corpus, which a model can be given.
 _MUST_MATCH = {

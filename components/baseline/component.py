@@ -9,6 +9,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 
 from components.baseline import executor, strategy
 from shortlist import fingerprints
+from shortlist.records import nodes
 
 
 class BaselineSpec(component_spec.ComponentSpec):
@@ -54,7 +55,7 @@ class Baseline(base_component.BaseComponent):
 
 
 def latest_other_blessed_model(
-    model: types.BaseChannel, trainer_id: str = "Trainer", evaluator_id: str = "Evaluator"
+    model: types.BaseChannel, trainer_id: str = nodes.TRAINER, evaluator_id: str = nodes.EVALUATOR
 ) -> resolver.Resolver:
     """Returns the node whose output `model` is the latest blessed model other than the candidate `model`.
 
@@ -68,4 +69,4 @@ def latest_other_blessed_model(
         model=channel.Channel(type=standard_artifacts.Model, producer_component_id=trainer_id),
         model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
         candidate=model,
-    ).with_id("BlessedModel")
+    ).with_id(nodes.BLESSED_MODEL)

@@ -15,6 +15,7 @@ from tfx.utils import io_utils, path_utils
 from components.baseline import compatibility
 from shortlist import keys
 from shortlist.model_files import TOWERS_DIR, TRAINED_FILE
+from shortlist.records import properties
 
 
 class Executor(base_executor.BaseExecutor):
@@ -31,9 +32,9 @@ class Executor(base_executor.BaseExecutor):
         output = artifact_utils.get_single_instance(output_dict["model"])
         candidate = _metadata(artifact_utils.get_single_uri(input_dict["candidate"]))
         reason = _why_skipped(candidate, input_dict.get("baseline", []))
-        output.set_int_custom_property(compatibility.SKIPPED, int(reason is not None))
+        output.set_int_custom_property(properties.SKIPPED, int(reason is not None))
         if reason is not None:
-            output.set_string_custom_property(compatibility.REASON, reason)
+            output.set_string_custom_property(properties.REASON, reason)
             return
         uri = artifact_utils.get_single_uri(input_dict["baseline"])
         if compatibility.same_catalogue(candidate, _metadata(uri)):
@@ -41,7 +42,7 @@ class Executor(base_executor.BaseExecutor):
         else:
             catalogue = artifact_utils.get_split_uri(input_dict["catalogue"], keys.SPLIT_ALL)
             output.set_string_custom_property(
-                compatibility.CATALOGUE_CHANGED, _rebase(uri, catalogue, path_utils.serving_model_dir(output.uri))
+                properties.CATALOGUE_CHANGED, _rebase(uri, catalogue, path_utils.serving_model_dir(output.uri))
             )
 
 

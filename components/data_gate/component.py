@@ -9,9 +9,11 @@ from tfx.dsl.components.common import resolver
 from tfx.types import channel, component_spec, standard_artifacts
 
 from components.data_gate import executor, strategy
-from components.data_gate.executor import TABLES, before_key, statistics_key
+from components.data_gate.executor import before_key, statistics_key
 from shortlist import fingerprints
 from shortlist.config.gate import Gate
+from shortlist.records import nodes
+from shortlist.records.nodes import TABLES
 
 _Anomalies = standard_artifacts.ExampleAnomalies
 _Statistics = standard_artifacts.ExampleStatistics
@@ -81,7 +83,7 @@ class DataGate(base_component.BaseComponent):
 
 
 def blessed_statistics(
-    statistics: Mapping[str, channel.BaseChannel], evaluator_id: str = "Evaluator"
+    statistics: Mapping[str, channel.BaseChannel], evaluator_id: str = nodes.EVALUATOR
 ) -> resolver.Resolver:
     """Returns the node whose outputs are, by table name, the statistics of the last blessed run on other data.
 
@@ -93,4 +95,4 @@ def blessed_statistics(
         strategy_class=strategy.BlessedStatisticsStrategy,
         model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
         **statistics,
-    ).with_id("BlessedStatistics")
+    ).with_id(nodes.BLESSED_STATISTICS)

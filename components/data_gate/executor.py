@@ -18,11 +18,8 @@ from components.data_gate import checks
 from shortlist import keys
 from shortlist.config.gate import Gate
 from shortlist.errors import DataError
-from shortlist.findings import WARNINGS_PROPERTY
-
-TABLES = ("interactions", "candidates", "queries")
-NOT_COMPARED = "not_compared"
-"""Custom property of the report, str: JSON, by table name why it was compared with no earlier one."""
+from shortlist.records import properties
+from shortlist.records.nodes import TABLES
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
 _MOST_SHOWN = 5
@@ -53,7 +50,7 @@ class Executor(base_executor.BaseExecutor):
           DataError: Names table, feature, what was found and the remedy of the first few.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        gate = Gate.model_validate_json(exec_properties["gate"])
+        gate = Gate.model_validate_json(exec_properties[properties.GATE])
         tables = [table for table in TABLES if input_dict.get(table)]
         report = checks.Report()
         for table in tables:
@@ -83,9 +80,9 @@ def _compare(tables: list[str], input_dict: dict[str, list[types.Artifact]], gat
 
 def _write(report: checks.Report, tables: list[str], artifact: types.Artifact) -> None:
     artifact.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
-    artifact.set_int_custom_property("blessed", 1)
-    artifact.set_string_custom_property(WARNINGS_PROPERTY, report.findings.warnings_json)
-    artifact.set_string_custom_property(NOT_COMPARED, json.dumps(report.not_compared))
+    artifact.set_int_custom_property(properties.BLESSED, 1)
+    artifact.set_string_custom_property(properties.WARNINGS, report.findings.warnings_json)
+    artifact.set_string_custom_property(properties.NOT_COMPARED, json.dumps(report.not_compared))
     told = {
         "checked": tables,
         "problems": [],

@@ -9,6 +9,8 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact_utils, standard_artifacts
 
+from shortlist.records.nodes import TABLES
+
 _Artifacts = dict[str, list[types.Artifact]]
 
 BLESSINGS = "model_blessing"
@@ -68,7 +70,7 @@ class _Lineage:
         """Returns the ids of the flat examples by table name; empty where they are not known."""
         windows = self._inputs_of_producer(model_id).get("examples")
         tables = self._inputs_of_producer(windows) if windows else {}
-        return {table: tables[table] for table in ("interactions", "candidates", "queries") if table in tables}
+        return {table: tables[table] for table in TABLES if table in tables}
 
     def examples_of_statistics(self, statistics_id: int) -> int | None:
         return self._inputs_of_producer(statistics_id).get("examples")

@@ -14,6 +14,7 @@ from tfx.utils import json_utils
 from components.evaluator import eval_config, executor, extractors, tfma_metrics
 from shortlist import fingerprints, keys
 from shortlist.config.evaluate import Evaluate
+from shortlist.records import nodes, properties
 
 
 class RankEvaluatorSpec(component_spec.ComponentSpec):
@@ -21,7 +22,7 @@ class RankEvaluatorSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
-        executor.COLD_START: component_spec.ExecutionParameter(type=str),
+        properties.COLD_START: component_spec.ExecutionParameter(type=str),
         executor.TARGET_SLICES: component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -81,4 +82,4 @@ class RankEvaluator(standard.Evaluator):
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             ),
         )
-        self.with_id("Evaluator")
+        self.with_id(nodes.EVALUATOR)

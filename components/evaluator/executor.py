@@ -12,26 +12,15 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
-from components.baseline.compatibility import CATALOGUE_CHANGED, REASON, SKIPPED
 from components.evaluator import targets, verdict
 from shortlist import keys
 from shortlist.config.evaluate import ColdStart
-from shortlist.findings import WARNINGS_PROPERTY
+from shortlist.records import properties
 
-REASONS = "reasons"
-"""Custom property, str: JSON list of sentences on the blessing, why it was given or refused."""
-COLD_START = "cold_start"
-"""Parameter, str: JSON of the config's `evaluate.cold_start`."""
 CANDIDATES = "candidates"
 """Input: the flat catalogue, where rows are to be sliced by what it says of their targets."""
 TARGET_SLICES = "target_slices"
 """Parameter, str: JSON list of these slices."""
-METRICS = "metrics"
-"""Custom property of the evaluation, str: JSON of metric name to value over all test rows."""
-SLICES = "slices"
-"""Custom property of the evaluation, str: JSON list of {"slice": {feature: value}, "metrics": {...}}."""
-BASELINE = "baseline"
-"""Custom property of the evaluation, str: JSON of the baseline's metrics over all test rows; null without one."""
 
 
 class Executor(executor.Executor):
@@ -58,29 +47,31 @@ class Executor(executor.Executor):
 
         model = artifact_utils.get_single_instance(inputs[standard_component_specs.MODEL_KEY])
         evaluation = artifact_utils.get_single_instance(output_dict[standard_component_specs.EVALUATION_KEY])
-        settings = ColdStart.model_validate_json(exec_properties[COLD_START])
+        settings = ColdStart.model_validate_json(exec_properties[properties.COLD_START])
         verdict.add_cold_start(evaluation.uri, path_utils.serving_model_path(model.uri), settings)
         found = verdict.read_evaluation(evaluation.uri)
-        evaluation.set_string_custom_property(METRICS, json.dumps(found["overall"], sort_keys=True))
-        evaluation.set_string_custom_property(SLICES, json.dumps(found["slices"], sort_keys=True))
-        evaluation.set_string_custom_property(BASELINE, json.dumps(found["baseline"], sort_keys=True))
+        evaluation.set_string_custom_property(properties.METRICS, json.dumps(found["overall"], sort_keys=True))
+        evaluation.set_string_custom_property(properties.SLICES, json.dumps(found["slices"], sort_keys=True))
+        evaluation.set_string_custom_property(
+            properties.BASELINE_METRICS, json.dumps(found["baseline"], sort_keys=True)
+        )
         validation = found["validation"]
         notes = [
-            f"not compared with an earlier model: {_text(baseline, REASON)}"
+            f"not compared with an earlier model: {_text(baseline, properties.REASON)}"
             for baseline in baselines
-            if baseline not in real and baseline.has_custom_property(REASON)
+            if baseline not in real and baseline.has_custom_property(properties.REASON)
         ]
         notes += [
-            f"the latest blessed model faced today's catalogue, too: {_text(baseline, CATALOGUE_CHANGED)}"
+            f"the latest blessed model faced today's catalogue, too: {_text(baseline, properties.CATALOGUE_CHANGED)}"
             for baseline in real
-            if baseline.has_custom_property(CATALOGUE_CHANGED)
+            if baseline.has_custom_property(properties.CATALOGUE_CHANGED)
         ]
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         # No reason to refuse a model: beside those that are, they would be read as one.
         validation["reasons" if validation["blessed"] else "warnings"] += notes
-        blessing.set_string_custom_property(REASONS, json.dumps(validation["reasons"]))
+        blessing.set_string_custom_property(properties.REASONS, json.dumps(validation["reasons"]))
         warnings = json.dumps(validation["warnings"], ensure_ascii=False)
-        blessing.set_string_custom_property(WARNINGS_PROPERTY, warnings)
+        blessing.set_string_custom_property(properties.WARNINGS, warnings)
         if not validation["blessed"]:
             _refuse(blessing)
 
@@ -94,7 +85,7 @@ def _refuse(blessing: types.Artifact) -> None:
 
 
 def _is_real(baseline: types.Artifact) -> bool:
-    skipped = baseline.has_custom_property(SKIPPED) and baseline.get_int_custom_property(SKIPPED)
+    skipped = baseline.has_custom_property(properties.SKIPPED) and baseline.get_int_custom_property(properties.SKIPPED)
     return not skipped and fileio.exists(path_utils.serving_model_path(baseline.uri))
 
 

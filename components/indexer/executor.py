@@ -12,9 +12,7 @@ from tfx.utils import path_utils
 
 from components.indexer import build, verdict
 from shortlist.config.serving import Index
-
-INDEX = "index"
-"""Custom property of the served model, str: JSON of what was built and measured."""
+from shortlist.records import properties
 
 
 class Executor(base_executor.BaseExecutor):
@@ -34,7 +32,7 @@ class Executor(base_executor.BaseExecutor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         objections = verdict.objections(upstream, trained)
         if objections:
-            verdict.give(blessing, model, verdict.NOT_BLESSED, objections)
+            verdict.give(blessing, model, properties.NOT_BLESSED, objections)
             return
 
         report = build.build(
@@ -45,5 +43,5 @@ class Executor(base_executor.BaseExecutor):
             exact_dir=path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict["exact_model"])),
         )
         if report.index is not None:
-            model.set_string_custom_property(INDEX, json.dumps(report.index, sort_keys=True))
-        verdict.give(blessing, model, verdict.INDEX_REJECTED if report.reasons else verdict.OK, report.reasons)
+            model.set_string_custom_property(properties.INDEX, json.dumps(report.index, sort_keys=True))
+        verdict.give(blessing, model, properties.INDEX_REJECTED if report.reasons else properties.OK, report.reasons)

@@ -8,18 +8,14 @@ from tfx import types
 from tfx.components.evaluator import constants
 from tfx.components.util import model_utils
 
-REASONS = "reasons"
-STATUS = "status"
-OK = "ok"
-NOT_BLESSED = "not_blessed"
-INDEX_REJECTED = "index_rejected"
+from shortlist.records import properties
 
 
 def reasons_of(artifact: types.Artifact) -> list[str]:
     """Returns the reasons that a verdict gives; none if it gives none."""
-    if not artifact.has_custom_property(REASONS):
+    if not artifact.has_custom_property(properties.REASONS):
         return []
-    return list(json.loads(artifact.get_string_custom_property(REASONS)))
+    return list(json.loads(artifact.get_string_custom_property(properties.REASONS)))
 
 
 def objections(blessing: types.Artifact, model: types.Artifact) -> list[str]:
@@ -39,7 +35,7 @@ def objections(blessing: types.Artifact, model: types.Artifact) -> list[str]:
 def give(blessing: types.Artifact, model: types.Artifact, status: str, reasons: list[str]) -> None:
     """Writes a verdict on `model`: blessed exactly if there are no reasons against it."""
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(not reasons))
-    blessing.set_string_custom_property(STATUS, status)
-    blessing.set_string_custom_property(REASONS, json.dumps(reasons))
+    blessing.set_string_custom_property(properties.STATUS, status)
+    blessing.set_string_custom_property(properties.REASONS, json.dumps(reasons))
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

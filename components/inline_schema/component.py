@@ -10,6 +10,7 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.inline_schema import executor
 from shortlist.config.data import TableName
+from shortlist.records import nodes
 
 _TABLES: tuple[TableName, ...] = ("interactions", "candidates", "queries")
 
@@ -52,4 +53,4 @@ class InlineSchemas(base_component.BaseComponent):
                 **{table: types.Channel(type=standard_artifacts.Schema) for table in texts},
             )
         )
-        self.with_id("Schemas")
+        self.with_id(nodes.SCHEMAS)

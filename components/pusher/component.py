@@ -15,6 +15,7 @@ from tfx.utils import json_utils
 from components.pusher import executor
 from shortlist import fingerprints
 from shortlist.errors import ConfigError
+from shortlist.records import nodes
 
 
 class TwinPusherSpec(standard_component_specs.PusherSpec):
@@ -87,4 +88,4 @@ class TwinPusher(standard.Pusher):
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             ),
         )
-        self.with_id("Pusher")
+        self.with_id(nodes.PUSHER)

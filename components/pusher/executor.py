@@ -14,6 +14,7 @@ from tfx.utils import io_utils, path_utils, proto_utils
 
 from components.indexer import verdict
 from shortlist.errors import ConfigError
+from shortlist.records import properties
 from shortlist.serving import versions
 
 KEEP_VERSIONS = "keep_versions"
@@ -46,7 +47,7 @@ class Executor(executor.Executor):
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         reasons = _objections(input_dict)
-        pushed.set_string_custom_property(verdict.REASONS, json.dumps(reasons))
+        pushed.set_string_custom_property(properties.REASONS, json.dumps(reasons))
         if reasons or not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return

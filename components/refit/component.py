@@ -12,6 +12,7 @@ from tfx.utils import json_utils
 from components.refit import executor, refit_fn
 from components.trainer.component import RetrievalTrainerSpec
 from shortlist import fingerprints
+from shortlist.records import nodes
 
 
 class RefitSpec(component_spec.ComponentSpec):
@@ -85,4 +86,4 @@ class Refit(standard.Trainer):
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             ),
         )
-        self.with_id("Refit")
+        self.with_id(nodes.REFIT)

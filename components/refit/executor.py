@@ -16,10 +16,7 @@ from components.indexer import verdict
 from components.refit import refit_fn
 from components.trainer import executor
 from shortlist.model_files import TRAINED_FILE
-
-REFIT = "refit"
-"""Custom property of the model, str: JSON of `steps`, `targets` and `seconds`, and `metrics_of`, the id of the artifact
-of the model that the Evaluator measured."""
+from shortlist.records import properties
 
 MEASURED_MODEL = "measured_model"
 MODEL_BLESSING = "model_blessing"
@@ -41,7 +38,7 @@ class Executor(executor.Executor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         objections = verdict.objections(upstream, measured)
         if objections:
-            verdict.give(blessing, model, verdict.NOT_BLESSED, objections)
+            verdict.give(blessing, model, properties.NOT_BLESSED, objections)
             return
         super().Do(input_dict, output_dict, exec_properties)
         trained = _trained(model.uri)["train"]
@@ -51,8 +48,8 @@ class Executor(executor.Executor):
             "seconds": trained["seconds"],
             "metrics_of": measured.id,
         }
-        model.set_string_custom_property(REFIT, json.dumps(told, sort_keys=True))
-        verdict.give(blessing, model, verdict.OK, [])
+        model.set_string_custom_property(properties.REFIT, json.dumps(told, sort_keys=True))
+        verdict.give(blessing, model, properties.OK, [])
 
     def _GetFnArgs(
         self,

@@ -14,11 +14,8 @@ from tfx.utils import io_utils, path_utils
 from components.indexer import queries, verdict
 from components.serving_check import check
 from shortlist import keys
+from shortlist.records import properties
 
-FIGURES = "figures"
-"""Custom property, str: JSON of the seconds and ms that were measured in the clean processes."""
-NOT_CHECKED = "not_checked"
-CHECK_FAILED = "check_failed"
 # InfraValidator's own files.
 _BLESSED_FILE = "INFRA_BLESSED"
 _NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
@@ -40,7 +37,7 @@ class Executor(base_executor.BaseExecutor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         objections = verdict.objections(artifact_utils.get_single_instance(input_dict["model_blessing"]), model)
         if objections:
-            _give(blessing, model, NOT_CHECKED, objections)
+            _give(blessing, model, properties.NOT_CHECKED, objections)
             return
 
         test_dir = artifact_utils.get_split_uri(input_dict["examples"], keys.SPLIT_TEST)
@@ -49,8 +46,8 @@ class Executor(base_executor.BaseExecutor):
             path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["exact_model"])),
             queries.sample_windows(test_dir, _NUM_QUERIES),
         )
-        blessing.set_string_custom_property(FIGURES, json.dumps(figures, sort_keys=True))
-        _give(blessing, model, CHECK_FAILED if problems else verdict.OK, problems)
+        blessing.set_string_custom_property(properties.FIGURES, json.dumps(figures, sort_keys=True))
+        _give(blessing, model, properties.CHECK_FAILED if problems else properties.OK, problems)
 
 
 def _give(blessing: types.Artifact, model: types.Artifact, status: str, reasons: list[str]) -> None:

@@ -11,14 +11,8 @@ from tfx.types import channel, component_spec, standard_artifacts
 from components.table_example_gen import executor
 from shortlist import fingerprints
 from shortlist.config.data import Interactions, Table
+from shortlist.records import nodes
 from shortlist.tables.spec import Kind, Unit, table_spec
-
-# The node id is the class name that a reader of ML Metadata looks for.
-NODE_IDS: dict[Kind, str] = {
-    "interactions": "InteractionsGen",
-    "candidates": "CandidatesGen",
-    "queries": "QueriesGen",
-}
 
 _Examples = standard_artifacts.Examples
 
@@ -80,4 +74,4 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
                 examples=channel.Channel(type=_Examples),
             )
         )
-        self.with_id(NODE_IDS[kind])
+        self.with_id(nodes.GENS[kind])

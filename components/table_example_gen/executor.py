@@ -16,12 +16,10 @@ from components.table_example_gen import beam
 from shortlist import fingerprints, keys
 from shortlist.config import paths
 from shortlist.errors import DataError
+from shortlist.records import properties
 from shortlist.tables import content, inputs
 from shortlist.tables.inputs import InputFile
 from shortlist.tables.spec import TableSpec
-
-CONTENT_SHA256 = "content_sha256"
-"""Custom property, str: fingerprint of the files that an unpinned run found."""
 
 _STAGING = "_staging"
 
@@ -41,16 +39,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           DataError: No file, a row that is not what the table promises, no row at all, or files that changed meanwhile.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        spec = TableSpec.from_json(exec_properties["table"])
+        spec = TableSpec.from_json(exec_properties[properties.TABLE])
         files = _files(exec_properties)
         if not files:
             full = paths.full_path(exec_properties["data_path"], exec_properties["data_root"])
             raise DataError(f"{exec_properties['data_path']}: expected a file at {full}, got none; fetch or name it")
         examples = artifact_utils.get_single_instance(output_dict["examples"])
-        expected = exec_properties["content_sha256"]
+        expected = exec_properties[properties.CONTENT_SHA256]
         if expected == fingerprints.UNPINNED:
             expected = content.files_sha256(files)
-            examples.set_string_custom_property(CONTENT_SHA256, expected)
+            examples.set_string_custom_property(properties.CONTENT_SHA256, expected)
         staging = os.path.join(examples.uri, _STAGING)
         examples.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
 
@@ -105,11 +103,15 @@ def _properties(spec: TableSpec, files: Sequence[InputFile], counts: dict[str, i
     units = [column.unit for column in spec.columns if column.name == keys.TIMESTAMP and column.unit]
     duplicates = counts[beam.ROWS_READ] - counts[beam.ROWS_FILTERED] - counts[beam.ROWS_WRITTEN]
     return {
-        "rows": counts[beam.ROWS_WRITTEN],
-        "dropped_filter": counts[beam.ROWS_FILTERED],
-        "dropped_duplicate": duplicates,
+        properties.ROWS: counts[beam.ROWS_WRITTEN],
+        properties.dropped("filter"): counts[beam.ROWS_FILTERED],
+        properties.dropped("duplicate"): duplicates,
         "files": len(files),
         "bytes": sum(file.size for file in files),
-        **({"first_span": min(spans).isoformat(), "last_span": max(spans).isoformat()} if spans else {}),
-        **({"timestamp_unit": units[0]} if units else {}),
+        **(
+            {properties.FIRST_SPAN: min(spans).isoformat(), properties.LAST_SPAN: max(spans).isoformat()}
+            if spans
+            else {}
+        ),
+        **({properties.TIMESTAMP_UNIT: units[0]} if units else {}),
     }

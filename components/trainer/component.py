@@ -13,6 +13,7 @@ from components.trainer import executor, run_fn
 from components.trainer.settings import Settings
 from shortlist import fingerprints
 from shortlist.config.config import Config
+from shortlist.records import nodes
 
 CATALOGUE_INPUTS = {
     "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -85,4 +86,4 @@ class RetrievalTrainer(standard.Trainer):
                 model_run=types.Channel(type=standard_artifacts.ModelRun),
             ),
         )
-        self.with_id("Trainer")
+        self.with_id(nodes.TRAINER)

@@ -14,6 +14,7 @@ from components.trainer.settings import Settings
 from components.tuner import executor, tuner_fn
 from shortlist import fingerprints
 from shortlist.config.config import Config
+from shortlist.records import nodes
 
 
 class RetrievalTunerSpec(component_spec.ComponentSpec):
@@ -68,4 +69,4 @@ class RetrievalTuner(standard.Tuner):
                 tuner_results=types.Channel(type=standard_artifacts.TunerResults),
             ),
         )
-        self.with_id("Tuner")
+        self.with_id(nodes.TUNER)

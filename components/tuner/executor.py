@@ -17,7 +17,8 @@ from components.trainer import checkpoints, run_fn
 from components.trainer.executor import more_inputs
 from components.trainer.settings import Settings
 from components.tuner.tuner_fn import TUNE
-from shortlist.model_files import TRIALS_FILE, TUNED_VALUES
+from shortlist.model_files import TRIALS_FILE
+from shortlist.records import properties
 
 
 class Executor(executor.Executor):
@@ -49,8 +50,8 @@ class Executor(executor.Executor):
             file.write(json.dumps(results, indent=1))
         winner = next(trial for trial in results["trials"] if trial["number"] == results["best"])
         # What lineage tells, without the file.
-        best.set_string_custom_property(TUNED_VALUES, json.dumps(winner["values"]))
-        best.set_string_custom_property("objective", results["objective"])
-        best.set_float_custom_property("score", winner["score"])
-        best.set_int_custom_property("trial", winner["number"])
-        best.set_int_custom_property("trials", len(results["trials"]))
+        best.set_string_custom_property(properties.TUNED_VALUES, json.dumps(winner["values"]))
+        best.set_string_custom_property(properties.OBJECTIVE, results["objective"])
+        best.set_float_custom_property(properties.SCORE, winner["score"])
+        best.set_int_custom_property(properties.TRIAL, winner["number"])
+        best.set_int_custom_property(properties.TRIALS, len(results["trials"]))

@@ -16,11 +16,9 @@ from tfx.utils import io_utils
 from components.windows import beam, checks, schema, stats
 from components.windows.windows_config import SPLITS, WindowsConfig, split_fingerprint
 from shortlist.errors import DataError
-from shortlist.findings import WARNINGS_PROPERTY
+from shortlist.records import nodes, properties
 
 STATS_FILE = "stats.json"
-STATS_PROPERTY = "stats"
-FINGERPRINT_PROPERTY = "split_fingerprint"
 _STAGING = "_staging"
 
 
@@ -40,10 +38,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             evaluate.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        config = WindowsConfig.model_validate_json(exec_properties["config"])
-        patterns = beam.InputPatterns(
-            *(_patterns(input_dict.get(table, [])) for table in ("interactions", "candidates", "queries"))
-        )
+        config = WindowsConfig.model_validate_json(exec_properties[properties.CONFIG])
+        patterns = beam.InputPatterns(*(_patterns(input_dict.get(table, [])) for table in nodes.TABLES))
         feature_types = schema.query_feature_types(_read_schema(input_dict.get("queries_schema", [])))
         windows = artifact_utils.get_single_instance(output_dict["examples"])
         staging = os.path.join(windows.uri, _STAGING)
@@ -62,10 +58,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         summary = json.dumps(stats.summarize(counted.counts, config), sort_keys=True)
         io_utils.write_string_file(os.path.join(windows.uri, STATS_FILE), summary)
         windows.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        windows.set_string_custom_property(STATS_PROPERTY, summary)
-        windows.set_string_custom_property(WARNINGS_PROPERTY, findings.warnings_json)
+        windows.set_string_custom_property(properties.STATS, summary)
+        windows.set_string_custom_property(properties.WARNINGS, findings.warnings_json)
         windows.set_string_custom_property(
-            FINGERPRINT_PROPERTY, split_fingerprint(config, _interactions_sha256(input_dict, exec_properties))
+            properties.SPLIT_FINGERPRINT, split_fingerprint(config, _interactions_sha256(input_dict, exec_properties))
         )
         schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
         io_utils.write_pbtxt_file(os.path.join(schema_uri, schema.SCHEMA_FILE), schema.windows_schema(feature_types))
@@ -81,13 +77,15 @@ def _patterns(artifacts: list[types.Artifact]) -> list[str]:
 
 def _timestamp_unit(input_dict: dict[str, list[types.Artifact]]) -> str:
     [interactions] = input_dict["interactions"]
-    return interactions.get_string_custom_property("timestamp_unit")
+    return interactions.get_string_custom_property(properties.TIMESTAMP_UNIT)
 
 
 def _interactions_sha256(input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any]) -> str:
     """Returns the fingerprint of the log: told, or as the node that read it found it."""
     [interactions] = input_dict["interactions"]
-    return interactions.get_string_custom_property("content_sha256") or str(exec_properties["interactions_sha256"])
+    return interactions.get_string_custom_property(properties.CONTENT_SHA256) or str(
+        exec_properties["interactions_sha256"]
+    )
 
 
 def _read_schema(artifacts: list[types.Artifact]) -> schema_pb2.Schema | None:

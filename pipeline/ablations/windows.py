@@ -10,8 +10,10 @@ from components.trainer.assembled import Inputs, files_of
 from shortlist import keys
 from shortlist.config.config import Config
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import flat, parsed
+from shortlist.lineage.facts import flat
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.records import nodes, properties
+from shortlist.records.artifacts import json_object
 from shortlist.runs import record
 from shortlist.workspace import Workspace
 
@@ -49,17 +51,17 @@ def latest(workspace: Workspace, config: Config) -> Windows:
     for found in record.records(workspace):
         if store is None or _of_data(found.config()) != wanted:
             continue
-        nodes = {execution.node: execution for execution in store.run_executions(found.run_id)}
-        examples = _output(nodes, "Windows", "examples")
-        candidates = _output(nodes, "CandidatesGen", "examples")
-        graph = _output(nodes, "Transform", "transform_graph")
-        candidate_graph = _output(nodes, "CandidateTransform", "transform_graph")
+        by_node = {execution.node: execution for execution in store.run_executions(found.run_id)}
+        examples = _output(by_node, nodes.WINDOWS, "examples")
+        candidates = _output(by_node, nodes.CANDIDATES_GEN, "examples")
+        graph = _output(by_node, nodes.TRANSFORM, "transform_graph")
+        candidate_graph = _output(by_node, nodes.CANDIDATE_TRANSFORM, "transform_graph")
         if examples and candidates and graph and candidate_graph:
             return Windows(
                 found.run_id,
                 Inputs(_files(candidates, keys.SPLIT_ALL), candidate_graph.uri, graph.uri),
                 {split: _files(examples, split) for split in _SPLITS},
-                _tells_parts(nodes["InteractionsGen"]),
+                _tells_parts(by_node[nodes.INTERACTIONS_GEN]),
             )
     raise BadInputError(
         f"{workspace.root}: expected a run with this config's `data`, got none that got as far as its windows; "
@@ -68,7 +70,7 @@ def latest(workspace: Workspace, config: Config) -> Windows:
 
 
 def _tells_parts(interactions: Execution) -> bool:
-    columns = parsed(interactions.properties.get("table")).get("columns", [])
+    columns = json_object(interactions.properties.get(properties.TABLE)).get("columns", [])
     return any(column.get("type") == "subsecond" for column in columns)
 
 
@@ -80,8 +82,8 @@ def _of_data(settings: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _output(nodes: Mapping[str, Execution], node: str, key: str) -> Artifact | None:
-    execution = nodes.get(node)
+def _output(by_node: Mapping[str, Execution], node: str, key: str) -> Artifact | None:
+    execution = by_node.get(node)
     if execution is None or execution.state not in ("COMPLETE", "CACHED"):
         return None
     artifact = execution.output(key)

@@ -18,6 +18,7 @@ from pipeline.kubeflow.parameters import ComparedWith
 from pipeline.target import Brought
 from shortlist import keys
 from shortlist.config.data import TableName
+from shortlist.records import nodes
 
 _artifacts = standard_artifacts
 
@@ -51,16 +52,16 @@ class OnKubeflow:
 
     def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
         """Returns an importer a table that there is something of."""
-        nodes: dict[str, Any] = {
+        by_table: dict[str, Any] = {
             table: importer.Importer(
                 source_uri=parameter(parameters.statistics_before(table)),
                 artifact_type=_artifacts.ExampleStatistics,
                 properties={"split_names": json.dumps([keys.SPLIT_ALL])},
-            ).with_id(f"{table.capitalize()}Before")
+            ).with_id(nodes.statistics_before(table))
             for table in statistics
             if table in self.compared_with.statistics
         }
-        return Brought(list(nodes.values()), {table: node.outputs["result"] for table, node in nodes.items()})
+        return Brought(list(by_table.values()), {table: node.outputs["result"] for table, node in by_table.items()})
 
     def baseline(self, model: channel.BaseChannel) -> Brought:
         """Returns an importer, if there is a baseline."""
@@ -68,5 +69,5 @@ class OnKubeflow:
             return Brought([], {})
         node = importer.Importer(
             source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
-        ).with_id("BlessedModel")
+        ).with_id(nodes.BLESSED_MODEL)
         return Brought([node], {"model": node.outputs["result"]})

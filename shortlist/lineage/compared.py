@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from shortlist.errors import BadInputError
-from shortlist.lineage import facts
 from shortlist.lineage.measured import Measured, measured
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.lineage.why import Verdict, judge
+from shortlist.records import nodes
+from shortlist.records.artifacts import json_object
 from shortlist.summary import Summary
 
 _MOST_NAMED = 3
@@ -34,7 +35,7 @@ class Side:
     @functools.cached_property
     def measured(self) -> Measured | None:
         """What the Evaluator measured; None if it did not come that far."""
-        return measured(self.nodes.get("Evaluator"), self.summary)
+        return measured(self.nodes.get(nodes.EVALUATOR), self.summary)
 
     def output(self, node: str, key: str) -> Artifact | None:
         """Returns an artifact that a node made or found in the cache."""
@@ -46,7 +47,7 @@ class Side:
 
     def json(self, node: str, name: str) -> dict[str, Any]:
         """Returns a property that is a JSON object; an empty one if there is none."""
-        return facts.parsed(self.property(node, name))
+        return json_object(self.property(node, name))
 
 
 def side(store: Store, name: str, summary_of: Callable[[str], Summary | None], at_work: bool = False) -> Side:
@@ -74,10 +75,10 @@ def side(store: Store, name: str, summary_of: Callable[[str], Summary | None], a
             f"{', '.join(map(str, sorted(pushed)[-_MOST_NAMED:])) or 'none'}"
         )
     executions = upstream(store, [pushed[int(name)].id])[::-1]
-    nodes = _by_node(executions)
-    evaluator = nodes.get("Evaluator") or nodes.get("Trainer")
+    by_node = _by_node(executions)
+    evaluator = by_node.get(nodes.EVALUATOR) or by_node.get(nodes.TRAINER)
     run_id = evaluator.run_id if evaluator else ""
-    return Side(name, run_id, nodes, summary_of(run_id), judge(run_id, executions))
+    return Side(name, run_id, by_node, summary_of(run_id), judge(run_id, executions))
 
 
 def _by_node(executions: list[Execution]) -> dict[str, Execution]:

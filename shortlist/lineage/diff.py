@@ -11,9 +11,12 @@ from typing import Any
 
 from shortlist.lineage import drift, facts, schemas
 from shortlist.lineage.compared import Side
+from shortlist.lineage.store import Artifact
 from shortlist.metrics.intervals import standard_error
+from shortlist.records import nodes, properties
+from shortlist.records.artifacts import TableRecord, WindowsRecord, json_object
+from shortlist.records.nodes import TABLES
 
-TABLES = ("interactions", "candidates", "queries")
 NOISE = 2.0
 """Standard errors from which a difference is more than noise."""
 
@@ -95,9 +98,9 @@ def _notes(section: str, before: Side, after: Side) -> list[str]:
     return ["tested on different rows: the data or the split changed"]
 
 
-def _windows(side: Side) -> Mapping[str, object]:
-    examples = side.output("Windows", "examples")
-    return examples.properties if examples else {}
+def _stats(side: Side) -> dict[str, Any]:
+    windows = WindowsRecord.of(side.output(nodes.WINDOWS, "examples"))
+    return windows.stats if windows else {}
 
 
 def _outcome(before: Side, after: Side) -> Iterator[Change]:
@@ -159,14 +162,14 @@ def _by_slice(side: Side) -> dict[str, dict[str, float]]:
 def _data(before: Side, after: Side) -> Iterator[Change]:
     for table in TABLES:
         yield from _table(table, before, after)
-    first, second = (facts.flat(facts.parsed(_windows(side).get("stats"))) for side in (before, after))
+    first, second = (facts.flat(_stats(side)) for side in (before, after))
     for name in sorted(first.keys() | second.keys()):
         if first.get(name) != second.get(name):
             yield _counted(name.replace(".", " "), first.get(name), second.get(name))
 
 
 def _table(table: str, before: Side, after: Side) -> Iterator[Change]:
-    gen, statistics = f"{table.capitalize()}Gen", f"{table.capitalize()}Statistics"
+    gen, statistics = nodes.gen(table), nodes.statistics(table)
     present = [gen in side.nodes for side in (before, after)]
     if not all(present):
         if any(present):
@@ -192,13 +195,14 @@ def _table(table: str, before: Side, after: Side) -> Iterator[Change]:
             yield Change(f"{table}, feature {found.feature!r}", 0.0, found.distance, found.what, found.distance)
 
 
-def _count(examples: object) -> object:
-    return getattr(examples, "properties", {}).get("rows")
+def _count(examples: Artifact | None) -> int | None:
+    table = TableRecord.of(examples)
+    return table.rows if table else None
 
 
 def _schema(before: Side, after: Side) -> Iterator[Change]:
     for table in TABLES:
-        node = f"{table.capitalize()}Schema"
+        node = nodes.schema(table)
         if node not in before.nodes or node not in after.nodes:
             continue
         first, second = (facts.schema_sha256(side.nodes[node]) for side in (before, after))
@@ -222,42 +226,42 @@ def _hyperparameters(before: Side, after: Side) -> Iterator[Change]:
 
 
 def _config(before: Side, after: Side) -> Iterator[Change]:
-    nodes = before.nodes.keys() & after.nodes.keys()
-    first, second = (_settings_of(side, nodes) for side in (before, after))
+    common = before.nodes.keys() & after.nodes.keys()
+    first, second = (_settings_of(side, common) for side in (before, after))
     yield from _settings(first, second)
 
 
-def _settings_of(side: Side, nodes: set[str]) -> dict[str, Any]:
-    """Returns the settings of these nodes by the name that they have in a config, as far as ML Metadata has them."""
+def _settings_of(side: Side, present: set[str]) -> dict[str, Any]:
+    """Returns the settings of nodes by the name that they have in a config, as far as ML Metadata has them."""
     found: dict[str, Any] = {}
-    if "Windows" in nodes:
-        found |= facts.flat(side.json("Windows", "config"), "data.")
-    if "DataGate" in nodes:
-        found |= facts.flat(side.json("DataGate", "gate"), "data.gate.")
+    if nodes.WINDOWS in present:
+        found |= facts.flat(side.json(nodes.WINDOWS, properties.CONFIG), "data.")
+    if nodes.DATA_GATE in present:
+        found |= facts.flat(side.json(nodes.DATA_GATE, properties.GATE), "data.gate.")
     for table in TABLES:
-        if f"{table.capitalize()}Gen" in nodes:
+        if nodes.gen(table) in present:
             found |= _table_settings(table, side)
-    for node in ("Transform", "CandidateTransform"):
-        if node in nodes:
-            features = side.json(node, "custom_config").get("features") or {}
-            prefix = "data.queries" if node == "Transform" else "data.candidates"
+    for node in (nodes.TRANSFORM, nodes.CANDIDATE_TRANSFORM):
+        if node in present:
+            features = side.json(node, properties.CUSTOM_CONFIG).get("features") or {}
+            prefix = "data.queries" if node == nodes.TRANSFORM else "data.candidates"
             found |= facts.flat(features, f"{prefix}.features.")
-    if "Evaluator" in nodes:
-        found |= dict(_gates(side.json("Evaluator", "eval_config")))
-        found |= facts.flat(side.json("Evaluator", "cold_start"), "evaluate.cold_start.")
-    if "Indexer" in nodes:
-        found |= facts.flat(side.json("Indexer", "config"), "index.")
+    if nodes.EVALUATOR in present:
+        found |= dict(_gates(side.json(nodes.EVALUATOR, properties.EVAL_CONFIG)))
+        found |= facts.flat(side.json(nodes.EVALUATOR, properties.COLD_START), "evaluate.cold_start.")
+    if nodes.INDEXER in present:
+        found |= facts.flat(side.json(nodes.INDEXER, properties.CONFIG), "index.")
     return found
 
 
 def _table_settings(table: str, side: Side) -> dict[str, Any]:
-    node = f"{table.capitalize()}Gen"
-    spec = dict(side.json(node, "table"))
+    node = nodes.gen(table)
+    spec = dict(side.json(node, properties.TABLE))
     columns = spec.pop("columns", [])
     found = facts.flat(spec, f"data.{table}.")
     for column in columns if isinstance(columns, list) else []:
         found |= facts.flat({key: value for key, value in column.items() if key != "key"}, f"{column.get('key')}.")
-    found[f"data.{table}.path"] = side.property(node, "data_path")
+    found[f"data.{table}.path"] = side.property(node, properties.DATA_PATH)
     return found
 
 
@@ -265,7 +269,7 @@ def _gates(eval_config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yields what the Evaluator requires of each metric."""
     for spec in eval_config.get("metrics_specs", []):
         for metric in spec.get("metrics", []):
-            name = facts.parsed(metric.get("config")).get("name", metric.get("class_name"))
+            name = json_object(metric.get("config")).get("name", metric.get("class_name"))
             for gate in metric.get("per_slice_thresholds", []):
                 for key, value in facts.flat(gate.get("threshold", {})).items():
                     yield f"evaluate, {name}, {key}", value
@@ -286,7 +290,8 @@ def _code(before: Side, after: Side) -> Iterator[Change]:
 
 def _index(before: Side, after: Side) -> Iterator[Change]:
     first, second = (
-        facts.flat(facts.index(side.nodes["Indexer"])) if "Indexer" in side.nodes else {} for side in (before, after)
+        facts.flat(facts.index(side.nodes[nodes.INDEXER])) if nodes.INDEXER in side.nodes else {}
+        for side in (before, after)
     )
     if bool(first) != bool(second):
         yield _change("index", *(found.get("kind", "none was built") for found in (first, second)))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shortlist.config import paths
-from shortlist.findings import WARNINGS_PROPERTY
-from shortlist.lineage import journal
-from shortlist.lineage.store import KILLED, Artifact, Execution
-from shortlist.model_files import TUNED_VALUES
+from shortlist.lineage.store import Execution
+from shortlist.records import artifacts, nodes, properties
+from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
 
 _SHA_SHOWN = 12
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
@@ -22,7 +20,7 @@ def facts(execution: Execution) -> list[str]:
     """Returns what a reader wants to know of a node; nothing of an unknown one."""
     told = _teller(execution.node)(execution)
     code = code_sha256(execution)
-    return [*told, f"code {code[:_SHA_SHOWN]}"] if code and execution.node not in _ASKING else told
+    return [*told, f"code {code[:_SHA_SHOWN]}"] if code and not nodes.is_resolver(execution.node) else told
 
 
 def end(execution: Execution, at_work: bool) -> str:
@@ -34,61 +32,41 @@ def end(execution: Execution, at_work: bool) -> str:
     """
     if execution.unfinished:
         return "running" if at_work else "killed: its process died, and nothing was run since"
-    if KILLED in execution.properties:
-        return f"killed: {execution.properties[KILLED]}"
+    if properties.KILLED in execution.properties:
+        return f"killed: {execution.properties[properties.KILLED]}"
     return {"COMPLETE": "done", "CACHED": "from the cache"}.get(execution.state, execution.state.lower())
-
-
-def parsed(value: object) -> dict[str, Any]:
-    """Returns the object that a property holds as JSON; an empty one where it holds none."""
-    try:
-        found = json.loads(str(value))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def sentences(artifact: Artifact | None, name: str = "reasons") -> list[str]:
-    """Returns a property that is a JSON list of sentences."""
-    try:
-        found = json.loads(str(artifact.properties.get(name, "[]"))) if artifact else []
-    except ValueError:
-        return []
-    return [str(sentence) for sentence in found]
-
-
-def is_blessed(artifact: Artifact | None) -> bool | None:
-    """Returns what a blessing says; None if there is none."""
-    return None if artifact is None else artifact.properties.get("blessed") == 1
 
 
 def code_sha256(execution: Execution) -> str:
     """Returns the fingerprint of the source that a node ran; nothing for TFX's own nodes."""
-    own = execution.properties.get("code_sha256")
-    return str(own or _custom(execution).get("code_sha256") or "")
+    own = execution.properties.get(properties.CODE_SHA256)
+    return str(own or _custom(execution).get(properties.CODE_SHA256) or "")
 
 
 def content_sha256(execution: Execution) -> str:
     """Returns the fingerprint of the files that a table was read from."""
-    return str(execution.properties.get("content_sha256") or _custom(execution).get("content_sha256") or "")
+    return str(
+        execution.properties.get(properties.CONTENT_SHA256) or _custom(execution).get(properties.CONTENT_SHA256) or ""
+    )
 
 
-def test_rows(nodes: Mapping[str, Execution]) -> str | None:
+def test_rows(executions: Mapping[str, Execution]) -> str | None:
     """Returns what decides a run's test rows and what they are ranked among: equal ones, equal rows.
 
     A split's fingerprint leaves the log out, so that a model is compared with last week's; two runs' figures are
     of the same rows only where the log and the catalogue are the same, too.
 
     Args:
-      nodes: The run's, by name; None is returned where they made no windows.
+      executions: The run's, by node; None is returned where they made no windows.
     """
-    windows = nodes.get("Windows")
-    examples = windows.output("examples") if windows else None
-    split = examples.properties.get("split_fingerprint") if examples else None
-    contents = [content_sha256(nodes[name]) for name in ("InteractionsGen", "CandidatesGen") if name in nodes]
+    windows = executions.get(nodes.WINDOWS)
+    record = WindowsRecord.of(windows.output("examples")) if windows else None
+    split = record.split_fingerprint if record else None
+    tables = (nodes.INTERACTIONS_GEN, nodes.CANDIDATES_GEN)
+    contents = [content_sha256(executions[name]) for name in tables if name in executions]
     if not split or len(contents) < 2 or not all(contents):
         return None
-    return "/".join([str(split), *contents])
+    return "/".join([split, *contents])
 
 
 def schema_sha256(execution: Execution) -> str:
@@ -98,24 +76,23 @@ def schema_sha256(execution: Execution) -> str:
 
 def hyperparameters(execution: Execution) -> dict[str, Any]:
     """Returns the model and train sections that a Trainer went by, with the values that a Tuner found for it."""
-    custom = parsed(execution.properties.get("custom_config"))
+    custom = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG))
     found = {section: custom[section] for section in ("model", "train") if isinstance(custom.get(section), dict)}
     for best in execution.inputs.get("hyperparameters", []):
-        for name, value in parsed(best.properties.get(TUNED_VALUES)).items():
+        for name, value in artifacts.tuned_values_of(best).items():
             _set(found, name.split("."), value)
     return found
 
 
 def index(execution: Execution) -> dict[str, Any]:
     """Returns what an Indexer or a forced push built and measured; nothing where it built none."""
-    model = execution.output("model")
-    return parsed(model.properties.get("index")) if model else {}
+    return artifacts.index_of(execution.output("model"))
 
 
 def stats(execution: Execution) -> dict[str, Any]:
     """Returns what a Windows node counted."""
-    examples = execution.output("examples")
-    return parsed(examples.properties.get("stats")) if examples else {}
+    record = WindowsRecord.of(execution.output("examples"))
+    return record.stats if record else {}
 
 
 def _set(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
@@ -137,51 +114,49 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _pusher(execution: Execution) -> list[str]:
-    pushed = execution.output("pushed_model")
+    pushed = PushedModel.of(execution.output("pushed_model"))
     if pushed is None:
         return []
-    if pushed.properties.get("pushed") != 1:
-        return [f"not pushed: {reason}" for reason in sentences(pushed)] or ["not pushed"]
-    return [f"version {pushed.properties['pushed_version']} to {pushed.properties['pushed_destination']}"]
+    if not pushed.pushed:
+        return [f"not pushed: {reason}" for reason in pushed.reasons] or ["not pushed"]
+    return [f"version {pushed.version} to {pushed.destination}"]
 
 
 def _rollback(execution: Execution) -> list[str]:
-    told = execution.properties
-    return [
-        f"rolled back to version {told.get('restored_version')} from {told.get('replaced_version')}",
-        _by(execution),
-    ]
+    found = execution.properties
+    restored, replaced = found.get(properties.RESTORED_VERSION), found.get(properties.REPLACED_VERSION)
+    return [f"rolled back to version {restored} from {replaced}", _by(execution)]
 
 
 def _forced_push(execution: Execution) -> list[str]:
-    overridden = parsed(execution.properties.get("overridden"))
+    overridden = artifacts.json_object(execution.properties.get(properties.OVERRIDDEN))
     reasons = [f"overrides {node}: {reason}" for node, reasons in overridden.items() for reason in reasons]
     return ["pushed by force", *reasons, *_told_index(execution), _by(execution)]
 
 
 def _by(execution: Execution) -> str:
-    reason = execution.properties.get("reason")
-    return f"by {execution.properties.get('by')}" + (f": {reason}" if reason else "")
+    reason = execution.properties.get(properties.REASON)
+    return f"by {execution.properties.get(properties.BY)}" + (f": {reason}" if reason else "")
 
 
 def _blessing(execution: Execution) -> list[str]:
-    verdict = execution.output("blessing")
-    if verdict is None:
+    blessing = Blessing.of(execution.output("blessing"))
+    if blessing is None:
         return []
-    word = "blessed" if is_blessed(verdict) else "not blessed"
-    return [f"{word}: {reason}" for reason in sentences(verdict)] or [word]
+    word = "blessed" if blessing.blessed else "not blessed"
+    return [f"{word}: {reason}" for reason in blessing.reasons] or [word]
 
 
 def _evaluator(execution: Execution) -> list[str]:
-    evaluation = execution.output("evaluation")
-    metrics = parsed(evaluation.properties.get("metrics")) if evaluation else {}
+    evaluation, blessing = Evaluation.of(execution.output("evaluation")), Blessing.of(execution.output("blessing"))
+    metrics = evaluation.metrics if evaluation else {}
     by_k = {int(found[1]): name for name in metrics if (found := _TOP_K.fullmatch(name))}
     told = [
         f"top_{k} {metrics[name]:.4f} (most popular {metrics.get(_as_popular(name), 0):.4f})"
         for k, name in sorted(by_k.items())
     ]
     rows = f"{metrics.get('example_count', 0):,.0f} test rows, seen items excluded: "
-    warnings = sentences(execution.output("blessing"), WARNINGS_PROPERTY)
+    warnings = blessing.warnings if blessing else []
     return [*([rows + ", ".join(told)] if told else []), *_blessing(execution), *warnings]
 
 
@@ -190,14 +165,15 @@ def _as_popular(name: str) -> str:
 
 
 def _serving_check(execution: Execution) -> list[str]:
-    verdict = execution.output("blessing")
-    figures = parsed(verdict.properties.get("figures")) if verdict else {}
+    blessing = Blessing.of(execution.output("blessing"))
+    figures = blessing.figures if blessing else {}
     told = ", ".join(f"{name} {value:.4g}" for name, value in flat(figures).items() if isinstance(value, int | float))
     return [*_blessing(execution), *([told] if told else [])]
 
 
 def _indexer(execution: Execution) -> list[str]:
-    return _told_index(execution) + ([] if is_blessed(execution.output("blessing")) else _blessing(execution))
+    blessing = Blessing.of(execution.output("blessing"))
+    return _told_index(execution) + ([] if blessing and blessing.blessed else _blessing(execution))
 
 
 def _told_index(execution: Execution) -> list[str]:
@@ -234,25 +210,24 @@ def _tuner(execution: Execution) -> list[str]:
     best = execution.output("best_hyperparameters")
     if best is None:
         return []
-    told = best.properties
-    score = f"{told.get('objective')} {told.get('score')}"
+    found = best.properties
+    score = f"{found.get(properties.OBJECTIVE)} {found.get(properties.SCORE)}"
     return [
-        f"trial {told.get('trial')} of {told.get('trials')} was best: {score} on eval",
-        _listed(parsed(told.get(TUNED_VALUES))),
+        f"trial {found.get(properties.TRIAL)} of {found.get(properties.TRIALS)} was best: {score} on eval",
+        _listed(artifacts.tuned_values_of(best)),
     ]
 
 
 def _baseline(execution: Execution) -> list[str]:
-    model = execution.output("model")
-    if model is not None and model.properties.get("skipped") == 1:
-        return [f"no comparison: {model.properties.get('reason')}"]
-    changed = model.properties.get("catalogue_changed") if model is not None else None
+    record = BaselineRecord.of(execution.output("model"))
+    if record is not None and record.skipped:
+        return [f"no comparison: {record.reason}"]
+    changed = record.catalogue_changed if record else ""
     return [f"compared with the latest blessed model{f' in this catalogue: {changed}' if changed else ''}"]
 
 
 def _refit(execution: Execution) -> list[str]:
-    model = execution.output("model")
-    told = parsed(model.properties.get("refit")) if model else {}
+    told = artifacts.refit_of(execution.output("model"))
     if not told:
         return _blessing(execution)
     return [
@@ -264,7 +239,7 @@ def _refit(execution: Execution) -> list[str]:
 
 
 def _windows(execution: Execution) -> list[str]:
-    found, told, config = [], stats(execution), parsed(execution.properties.get("config"))
+    found, told, config = [], stats(execution), artifacts.json_object(execution.properties.get(properties.CONFIG))
     if told:
         rows = ", ".join(f"{split} {count:,}" for split, count in told.get("rows", {}).items())
         found.append(f"targets: {rows}; {told.get('candidates', 0):,} candidates")
@@ -283,41 +258,39 @@ def _gate(execution: Execution) -> list[str]:
     report = execution.output("report")
     if report is None:
         return []
-    not_compared = parsed(report.properties.get("not_compared"))
+    not_compared = artifacts.json_object(report.properties.get(properties.NOT_COMPARED))
     return [
         "passed",
-        *sentences(report, WARNINGS_PROPERTY),
+        *artifacts.sentences(report, properties.WARNINGS),
         *(f"{table} not compared: {reason}" for table, reason in not_compared.items()),
     ]
 
 
 def _ingestion(execution: Execution) -> list[str]:
-    properties, examples = execution.properties, execution.output("examples")
-    sha256 = content_sha256(execution)
+    table, sha256 = TableRecord.of(execution.output("examples")), content_sha256(execution)
     found = [path for path in [_data_path(execution)] if path] + ([f"sha256 {sha256[:16]}"] if sha256 else [])
-    if "data_path" not in properties or examples is None or "rows" not in examples.properties:
+    if properties.DATA_PATH not in execution.properties or table is None or table.rows is None:
         return found
-    told = examples.properties
-    dropped = [f"{told.get(f'dropped_{reason}', 0):,} dropped by {reason}" for reason in ("filter", "duplicate")]
-    found.append(", ".join([f"{told['rows']:,} rows", *(text for text in dropped if not text.startswith("0 "))]))
-    if "first_span" in told:
-        found.append(f"spans {told['first_span']} to {told['last_span']}")
+    dropped = [f"{count:,} dropped by {reason}" for reason, count in table.dropped.items() if count]
+    found.append(", ".join([f"{table.rows:,} rows", *dropped]))
+    if table.spans:
+        found.append(f"spans {table.spans[0]} to {table.spans[1]}")
     return found
 
 
 def _data_path(execution: Execution) -> str:
-    properties = execution.properties
-    if "data_path" in properties:
-        return paths.full_path(str(properties["data_path"]), str(properties.get("data_root", "")))
+    found = execution.properties
+    if properties.DATA_PATH in found:
+        return paths.full_path(str(found[properties.DATA_PATH]), str(found.get(properties.DATA_ROOT, "")))
     # 0.1 had TFX's own ExampleGen.
-    splits = parsed(properties.get("input_config")).get("splits") or [{}]
+    splits = artifacts.json_object(found.get("input_config")).get("splits") or [{}]
     pattern = splits[0].get("pattern")
-    return f"{properties.get('input_base')}/{pattern}" if pattern else ""
+    return f"{found.get('input_base')}/{pattern}" if pattern else ""
 
 
 def _custom(execution: Execution) -> dict[str, Any]:
     """Returns a node's custom config; TFX's own ExampleGen, which 0.1 had, wraps it twice."""
-    config = parsed(execution.properties.get("custom_config"))
+    config = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG))
     wrapped = config.get("custom_config")
     found = wrapped.get("value", config) if isinstance(wrapped, dict) else config
     return found if isinstance(found, dict) else {}
@@ -338,7 +311,7 @@ def _validator(execution: Execution) -> list[str]:
 
 
 def _transform(execution: Execution) -> list[str]:
-    features = parsed(execution.properties.get("custom_config")).get("features") or {}
+    features = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG)).get("features") or {}
     told = ", ".join(f"{name} {spec.get('type')}" for name, spec in features.items() if isinstance(spec, dict))
     return [told or "ids alone"]
 
@@ -358,22 +331,22 @@ def _nothing(execution: Execution) -> list[str]:
 
 
 _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
-    journal.ROLLBACK: _rollback,
-    journal.FORCED_PUSH: _forced_push,
-    "Pusher": _pusher,
-    "ServingCheck": _serving_check,
-    "Indexer": _indexer,
-    "Evaluator": _evaluator,
-    "Baseline": _baseline,
-    "Tuner": _tuner,
-    "Trainer": _trainer,
-    "Refit": _refit,
-    "Windows": _windows,
-    "RefitWindows": _windows,
-    "DataGate": _gate,
-    "Transform": _transform,
-    "CandidateTransform": _transform,
-    "RefitTransform": _transform,
+    nodes.ROLLBACK: _rollback,
+    nodes.FORCED_PUSH: _forced_push,
+    nodes.PUSHER: _pusher,
+    nodes.SERVING_CHECK: _serving_check,
+    nodes.INDEXER: _indexer,
+    nodes.EVALUATOR: _evaluator,
+    nodes.BASELINE: _baseline,
+    nodes.TUNER: _tuner,
+    nodes.TRAINER: _trainer,
+    nodes.REFIT: _refit,
+    nodes.WINDOWS: _windows,
+    nodes.REFIT_WINDOWS: _windows,
+    nodes.DATA_GATE: _gate,
+    nodes.TRANSFORM: _transform,
+    nodes.CANDIDATE_TRANSFORM: _transform,
+    nodes.REFIT_TRANSFORM: _transform,
 }
 _TELLERS_BY_END: dict[str, Callable[[Execution], list[str]]] = {
     "Gen": _ingestion,
@@ -381,8 +354,6 @@ _TELLERS_BY_END: dict[str, Callable[[Execution], list[str]]] = {
     "Statistics": _statistics,
     "Validator": _validator,
 }
-# They only ask what others made.
-_ASKING = {"BlessedModel", "BlessedStatistics"}
 
 
 def _teller(node: str) -> Callable[[Execution], list[str]]:

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterable
 
 from shortlist.errors import BadInputError
-from shortlist.lineage import journal
-from shortlist.lineage.facts import content_sha256, end, hyperparameters, index, is_blessed, sentences
+from shortlist.lineage.facts import content_sha256, end, hyperparameters, index
 from shortlist.lineage.serving import PUSHERS, Push, pushes
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import COMPARED_WITH
+from shortlist.records import nodes
+from shortlist.records.artifacts import Blessing
 
 _LEAST_OF_FINGERPRINT = 6
 _MOST_ALIKE = 3
-_TRAINERS = ("RetrievalTrainer", "Trainer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ def impact(store: Store, named: str, at_work: bool = False) -> Impact:
     used_by = store.consumers(started_at, COMPARED_WITH)
     # A model may be asked about itself.
     makers = {execution.id for execution in store.producers(started_at)}
-    trained = store.executions_of(*_TRAINERS, among=used_by | makers)
+    trained = store.executions_of(*nodes.TRAINER_TYPES, among=used_by | makers)
     models = _models(store, [execution for execution in trained if execution.state == "COMPLETE"], used_by)
     cut_short = [(e, end(e, at_work)) for e in store.cut_short() if e.id in used_by]
     return Impact(
@@ -150,10 +150,10 @@ def _by_id(store: Store, artifact_id: int) -> Source:
 
 
 def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[Model]:
-    evaluators = store.executions_of("RankEvaluator", "Evaluator", among=used_by, placed=False)
-    builders = store.executions_of("Indexer", journal.FORCED_PUSH, among=used_by, placed=False)
+    evaluators = store.executions_of(*nodes.EVALUATOR_TYPES, among=used_by, placed=False)
+    builders = store.executions_of(nodes.INDEXER, nodes.FORCED_PUSH, among=used_by, placed=False)
     verdicts, indexers = _by_input(evaluators, "model"), _by_input(builders, "trained_model")
-    refits = _by_input(store.executions_of("Refit", among=used_by, placed=False), "measured_model")
+    refits = _by_input(store.executions_of(nodes.REFIT, among=used_by, placed=False), "measured_model")
     of_data = store.executions_of(*PUSHERS, among=used_by)
     pushers = _by_input(of_data, "model", "trained_model")
     pushed_in = {push.execution_id: push for push in pushes(of_data)}
@@ -163,11 +163,12 @@ def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[M
         model = execution.output("model")
         if model is None:
             continue
-        verdict = next((e.output("blessing") for e in reversed(verdicts.get(model.id, []))), None)
+        verdict = Blessing.of(next((e.output("blessing") for e in reversed(verdicts.get(model.id, []))), None))
         # What is indexed is the model itself, or its recipe trained on everything.
         trained_again = [artifact for refit in refits.get(model.id, []) for artifact in refit.outputs.get("model", [])]
         of_it = [indexer for artifact in (model, *trained_again) for indexer in indexers.get(artifact.id, [])]
         built = [indexer for indexer in of_it if index(indexer)]
+        index_verdict = Blessing.of(built[-1].output("blessing")) if built else None
         files = [model.id, *(artifact.id for indexer in of_it for artifact in indexer.outputs.get("model", []))]
         by = {pusher.id for artifact_id in files for pusher in pushers.get(artifact_id, [])}
         found.append(
@@ -176,10 +177,10 @@ def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[M
                 artifact_id=model.id,
                 seed=hyperparameters(execution).get("train", {}).get("seed"),
                 trained=execution,
-                blessed=is_blessed(verdict),
-                reasons=sentences(verdict),
+                blessed=verdict.blessed if verdict else None,
+                reasons=verdict.reasons if verdict else [],
                 index=index(built[-1]) if built else {},
-                index_blessed=is_blessed(built[-1].output("blessing")) if built else None,
+                index_blessed=index_verdict.blessed if index_verdict else None,
                 pushes=copies.with_copies([pushed_in[number] for number in sorted(by) if number in pushed_in]),
             )
         )

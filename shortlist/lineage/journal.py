@@ -16,15 +16,11 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from shortlist.lineage.database import database
-from shortlist.lineage.store import KILLED as KILLED
 from shortlist.lineage.store import Artifact, Value
+from shortlist.records import properties
 from shortlist.workspace import Workspace
 
-ROLLBACK = "Rollback"
-FORCED_PUSH = "ForcedPush"
-
 _UNFINISHED = (pb.Execution.NEW, pb.Execution.RUNNING)
-_PUSHED_DESTINATION = "pushed_destination"
 _DELETED = ".deleted-"
 
 
@@ -74,12 +70,12 @@ class Journal:
         buried = []
         for execution in self._executions():
             unfinished = execution.last_known_state in _UNFINISHED
-            if not unfinished and KILLED not in execution.custom_properties:
+            if not unfinished and properties.KILLED not in execution.custom_properties:
                 continue
             node = self._node(execution.id)
             if unfinished:
                 buried.append(node)
-                if Step(self._store, execution).settle(f"{why}, found {_now()}", KILLED):
+                if Step(self._store, execution).settle(f"{why}, found {_now()}", properties.KILLED):
                     continue
             # What could not be deleted when it was found is tried again.
             self._delete_outputs(node, execution.id)
@@ -196,7 +192,7 @@ class Step:
         """Makes the announced outputs count."""
         self._finish(pb.Execution.COMPLETE, pb.Artifact.LIVE)
 
-    def settle(self, why: str, property_name: str = "error") -> bool:
+    def settle(self, why: str, property_name: str = properties.ERROR) -> bool:
         """Ends a step that was cut off and returns whether it is complete: its push arrived.
 
         Args:
@@ -204,9 +200,9 @@ class Step:
           property_name: Under which name the execution keeps that.
         """
         destinations = [
-            artifact.custom_properties[_PUSHED_DESTINATION].string_value
+            artifact.custom_properties[properties.PUSHED_DESTINATION].string_value
             for artifact, _ in self._announced()
-            if _PUSHED_DESTINATION in artifact.custom_properties
+            if properties.PUSHED_DESTINATION in artifact.custom_properties
         ]
         if destinations and all(map(os.path.isdir, destinations)):
             self.complete()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
-from shortlist.lineage.facts import parsed
 from shortlist.lineage.store import Execution
 from shortlist.metrics import names
+from shortlist.records.artifacts import Evaluation
 from shortlist.summary import Summary
 
 _POPULARITY = f"{names.POPULARITY_FAMILY}/"
@@ -48,13 +47,11 @@ def measured(evaluator: Execution | None, summary: Summary | None) -> Measured |
       evaluator: The execution, if there was one.
       summary: The run's, if it left one.
     """
-    evaluation = evaluator.output("evaluation") if evaluator else None
-    told = parsed(evaluation.properties.get("metrics")) if evaluation else {}
-    if told and evaluation is not None and "slices" in evaluation.properties:
-        latest = parsed(evaluation.properties.get("baseline"))
-        return Measured(
-            own(told), popularity(told), own(latest) or None, _slices(_list(evaluation.properties.get("slices")))
-        )
+    evaluation = Evaluation.of(evaluator.output("evaluation")) if evaluator else None
+    metrics = evaluation.metrics if evaluation else {}
+    if evaluation is not None and metrics and evaluation.slices is not None:
+        latest = own(evaluation.baseline) or None
+        return Measured(own(metrics), popularity(metrics), latest, _slices(evaluation.slices))
     if summary is not None and summary.metrics is not None:
         known = summary.baselines
         return Measured(
@@ -63,7 +60,7 @@ def measured(evaluator: Execution | None, summary: Summary | None) -> Measured |
             known.latest_blessed if known else None,
             _slices(summary.metrics.slices),
         )
-    return Measured(own(told), popularity(told), None, []) if told else None
+    return Measured(own(metrics), popularity(metrics), None, []) if metrics else None
 
 
 def own(metrics: dict[str, float]) -> dict[str, float]:
@@ -79,14 +76,6 @@ def popularity(metrics: dict[str, float]) -> dict[str, float]:
             bare = name.removeprefix(_POPULARITY)
             found[f"{names.MODEL_FAMILY}/{bare}" if bare.startswith("top_") else bare] = value
     return found
-
-
-def _list(value: object) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(str(value))
-    except ValueError:
-        return []
-    return found if isinstance(found, list) else []
 
 
 def _slices(entries: list[dict[str, Any]]) -> list[Slice]:

@@ -7,15 +7,15 @@ import datetime
 from collections.abc import Iterable
 
 from shortlist.errors import BadInputError
-from shortlist.lineage import journal
-from shortlist.lineage.facts import parsed
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.records import artifacts, nodes, properties
+from shortlist.records.artifacts import PushedModel
 
 RUN = "run"
 FORCED = "push --force"
 ROLLED_BACK = "rollback"
-_COMMANDS = {journal.FORCED_PUSH: FORCED, journal.ROLLBACK: ROLLED_BACK}
-PUSHERS = ("TwinPusher", "Pusher", *_COMMANDS)
+_COMMANDS = {nodes.FORCED_PUSH: FORCED, nodes.ROLLBACK: ROLLED_BACK}
+PUSHERS = (*nodes.PUSHER_TYPES, *_COMMANDS)
 """Types of executions that may push, by the last part of their name."""
 
 
@@ -93,32 +93,36 @@ def pushes(pushers: Iterable[Execution]) -> list[Push]:
 
 def pushed_by(execution: Execution) -> Artifact | None:
     """Returns the record of what an execution pushed; None if it pushed nothing."""
-    for artifacts in execution.outputs.values():
-        for artifact in artifacts:
-            if artifact.type == "PushedModel" and artifact.properties.get("pushed") == 1:
+    for outputs in execution.outputs.values():
+        for artifact in outputs:
+            if artifact.type == "PushedModel" and artifact.properties.get(properties.PUSHED) == 1:
                 return artifact
     return None
 
 
 def _push(execution: Execution, artifact: Artifact, before: int | None) -> Push:
-    told = execution.properties
-    # A rollback says what it replaced; a run only finds the newest version there.
-    replaced = int(told["replaced_version"]) if "replaced_version" in told else before
+    recorded = execution.properties
+    # A rollback records what it replaced; a run only finds the newest version there.
+    replaced = int(recorded.get(properties.REPLACED_VERSION, 0)) or before
+    restored = recorded.get(properties.RESTORED_VERSION)
+    pushed = PushedModel.of(artifact)
+    assert pushed is not None
+    assert pushed.version is not None
     return Push(
-        version=int(artifact.properties["pushed_version"]),
-        path=str(artifact.properties["pushed_destination"]),
+        version=pushed.version,
+        path=pushed.destination,
         at=execution.ended,
         command=_COMMANDS.get(execution.node, RUN),
-        run_id=execution.run_id or str(told.get("run_id", "")),
-        by=str(told.get("by", "")),
-        reason=str(told.get("reason", "")),
+        run_id=execution.run_id or str(recorded.get(properties.RUN_ID, "")),
+        by=str(recorded.get(properties.BY, "")),
+        reason=str(recorded.get(properties.REASON, "")),
         replaced=replaced,
         execution_id=execution.id,
-        copy_of=int(told["restored_version"]) if "restored_version" in told else None,
+        copy_of=None if restored is None else int(restored),
         overridden=_overridden(execution),
     )
 
 
 def _overridden(execution: Execution) -> dict[str, list[str]]:
-    found = parsed(execution.properties.get("overridden"))
+    found = artifacts.json_object(execution.properties.get(properties.OVERRIDDEN))
     return {node: [str(reason) for reason in reasons] for node, reasons in found.items()}

@@ -16,12 +16,10 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from shortlist.lineage.database import SqliteDatabase, database
 from shortlist.lineage.protocol import PIPELINE, PIPELINE_RUN, Database
+from shortlist.records import properties
 from shortlist.workspace import Workspace
 
 Value = str | int | float
-
-KILLED = "killed"
-"""Custom property of an execution, str: that it ended without a word, and when that was found."""
 
 _FINISHED_ARTIFACT = (pb.Artifact.LIVE, pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED)
 _DELETED_ARTIFACT = (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED)
@@ -139,7 +137,7 @@ class Store:
     def cut_short(self) -> list[Execution]:
         """Returns the executions that are unfinished or that were found killed, oldest first."""
         unfinished = self._matching("last_known_state = RUNNING OR last_known_state = NEW")
-        killed = self._matching(f"custom_properties.{KILLED}.string_value != ''")
+        killed = self._matching(f"custom_properties.{properties.KILLED}.string_value != ''")
         return self._executions([*unfinished, *killed])
 
     def ingestions_of(self, sha256_prefix: str) -> list[Execution]:
@@ -151,8 +149,8 @@ class Store:
         found = [
             proto
             for place in (
-                f"content_sha256.string_value LIKE '{sha256_prefix}%'",
-                f"custom_config.string_value LIKE '%content_sha256%{sha256_prefix}%'",
+                f"{properties.CONTENT_SHA256}.string_value LIKE '{sha256_prefix}%'",
+                f"{properties.CUSTOM_CONFIG}.string_value LIKE '%{properties.CONTENT_SHA256}%{sha256_prefix}%'",
             )
             for proto in self._matching(f"last_known_state = COMPLETE AND custom_properties.{place}")
         ]

@@ -6,9 +6,9 @@ import dataclasses
 import re
 
 from shortlist.errors import BadInputError
-from shortlist.lineage import journal
 from shortlist.lineage.facts import end, facts
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.records import nodes, properties
 
 COMPARED_WITH = re.compile(r"baseline|.+_before")
 """Input keys of Baseline and DataGate that come from an earlier run, of which nothing was made."""
@@ -61,20 +61,22 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
         if first < execution.id and (chosen == max(by_version) or execution.id < last)
     ]
     steps = [Step(execution, facts(execution)) for execution in made_by]
-    return Trace(chosen, str(artifact.properties["pushed_destination"]), steps, cut_short)
+    return Trace(chosen, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, cut_short)
 
 
 def pushed_models(store: Store) -> dict[int, Artifact]:
     """Returns the record of every version that was ever pushed, by a run or by hand; the oldest first."""
-    pushed = [artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get("pushed") == 1]
-    return {int(artifact.properties["pushed_version"]): artifact for artifact in pushed}
+    pushed = [
+        artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get(properties.PUSHED) == 1
+    ]
+    return {int(artifact.properties[properties.PUSHED_VERSION]): artifact for artifact in pushed}
 
 
 def told_by_hand(store: Store, version: int) -> str | None:
     """Returns by whom and why a version is served, where no run pushed it: a rollback or a forced push did."""
     artifact = pushed_models(store).get(version)
     execution = store.producer(artifact.id) if artifact else None
-    if execution is None or execution.node not in (journal.ROLLBACK, journal.FORCED_PUSH):
+    if execution is None or execution.node not in (nodes.ROLLBACK, nodes.FORCED_PUSH):
         return None
     return "; ".join(facts(execution))
 

@@ -7,10 +7,11 @@ import enum
 from collections.abc import Sequence
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import end, is_blessed, sentences
-from shortlist.lineage.journal import FORCED_PUSH
+from shortlist.lineage.facts import end
 from shortlist.lineage.serving import Push, pushed_by, pushes
-from shortlist.lineage.store import KILLED, Execution, Store
+from shortlist.lineage.store import Execution, Store
+from shortlist.records import nodes, properties
+from shortlist.records.artifacts import Blessing, PushedModel, sentences
 from shortlist.summary import Status, Summary
 
 _MOST_NAMED = 3
@@ -74,7 +75,7 @@ def why(
         return Verdict(run_id, Outcome.KILLED, "", ["its process died before its first node"], [])
     # One command at a time writes, so that only the latest run can be under way.
     verdict = judge(run_id, executions, at_work and store.run_ids()[-1:] == [run_id])
-    forced = [push for push in pushes(store.executions_of(FORCED_PUSH)) if push.run_id == run_id]
+    forced = [push for push in pushes(store.executions_of(nodes.FORCED_PUSH)) if push.run_id == run_id]
     if forced:
         return dataclasses.replace(verdict, forced=forced[-1])
     if summary is None or verdict.outcome is not Outcome.FAILED:
@@ -85,27 +86,30 @@ def why(
 
 def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -> Verdict:
     """Returns how a run ended, from its executions in the order in which they started."""
-    nodes = {execution.node: execution for execution in executions}
+    by_node = {execution.node: execution for execution in executions}
 
     def verdict(outcome: Outcome, node: str, reasons: list[str], version: int | None = None) -> Verdict:
-        return Verdict(run_id, outcome, node, reasons, _passed(nodes, node), version, list(executions))
+        return Verdict(run_id, outcome, node, reasons, _passed(by_node, node), version, list(executions))
 
-    pusher = nodes.get("Pusher")
-    pushed = pushed_by(pusher) if pusher and _is_done(pusher) else None
+    pusher = by_node.get(nodes.PUSHER)
+    pushed = PushedModel.of(pushed_by(pusher)) if pusher and _is_done(pusher) else None
     if pushed is not None:
-        return verdict(Outcome.PUSHED, "Pusher", [], int(pushed.properties["pushed_version"]))
-    for node, key, outcome in _GATES:
-        if node in nodes and _is_done(nodes[node]) and is_blessed(nodes[node].output(key)) is False:
-            return verdict(outcome, node, sentences(nodes[node].output(key)))
+        return verdict(Outcome.PUSHED, nodes.PUSHER, [], pushed.version)
+    for node, outcome in _GATES:
+        blessing = (
+            Blessing.of(by_node[node].output("blessing")) if node in by_node and _is_done(by_node[node]) else None
+        )
+        if blessing is not None and not blessing.blessed:
+            return verdict(outcome, node, blessing.reasons)
     for execution in reversed(executions):
         if execution.unfinished:
             outcome = Outcome.RUNNING if at_work else Outcome.KILLED
             return verdict(outcome, execution.node, [end(execution, at_work)])
         if execution.state in ("FAILED", "CANCELED"):
-            killed = KILLED in execution.properties
-            told = [str(execution.properties[name]) for name in ("error",) if name in execution.properties]
-            outcome = Outcome.KILLED if killed else Outcome.FAILED
-            return verdict(outcome, execution.node, [end(execution, at_work)] if killed else told)
+            if properties.KILLED in execution.properties:
+                return verdict(Outcome.KILLED, execution.node, [end(execution, at_work)])
+            error = execution.properties.get(properties.ERROR)
+            return verdict(Outcome.FAILED, execution.node, [] if error is None else [str(error)])
     if not executions:
         return verdict(Outcome.FAILED, "", [])
     last = executions[-1].node
@@ -116,9 +120,9 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
 
 # In the order in which they decide.
 _GATES = (
-    ("Evaluator", "blessing", Outcome.NOT_BLESSED),
-    ("Indexer", "blessing", Outcome.INDEX_REJECTED),
-    ("ServingCheck", "blessing", Outcome.CHECK_FAILED),
+    (nodes.EVALUATOR, Outcome.NOT_BLESSED),
+    (nodes.INDEXER, Outcome.INDEX_REJECTED),
+    (nodes.SERVING_CHECK, Outcome.CHECK_FAILED),
 )
 
 
@@ -126,17 +130,18 @@ def _is_done(execution: Execution) -> bool:
     return execution.state in ("COMPLETE", "CACHED")
 
 
-def _passed(nodes: dict[str, Execution], until: str) -> list[tuple[str, str]]:
+def _passed(by_node: dict[str, Execution], until: str) -> list[tuple[str, str]]:
     found = []
-    report = nodes["DataGate"].output("report") if "DataGate" in nodes and until != "DataGate" else None
+    gate = by_node.get(nodes.DATA_GATE) if until != nodes.DATA_GATE else None
+    report = gate.output("report") if gate else None
     if report is not None:
-        found.append(("DataGate", "; ".join(["passed", *sentences(report, "warnings")])))
-    for node, key, _ in _GATES:
-        if node == until or node not in nodes:
+        found.append((nodes.DATA_GATE, "; ".join(["passed", *sentences(report, properties.WARNINGS)])))
+    for node, _ in _GATES:
+        if node == until or node not in by_node:
             break
-        blessing = nodes[node].output(key)
-        if is_blessed(blessing):
-            found.append((node, "; ".join(["blessed", *sentences(blessing)])))
+        blessing = Blessing.of(by_node[node].output("blessing"))
+        if blessing is not None and blessing.blessed:
+            found.append((node, "; ".join(["blessed", *blessing.reasons])))
     return found
 
 

@@ -21,6 +21,8 @@ from shortlist.lineage import drift, facts
 from shortlist.lineage.measured import Measured, measured
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
+from shortlist.records import nodes, properties
+from shortlist.records.artifacts import index_of
 from shortlist.runs import record
 from shortlist.summary import Summary
 from shortlist.workspace import Workspace
@@ -28,7 +30,6 @@ from shortlist.workspace import Workspace
 _ANSWERS_FILE = "answers.json"
 _ANOMALIES_FILE = f"Split-{keys.SPLIT_ALL}/SchemaDiff.pb"
 _GATE_FILE = "report.json"
-TABLES = ("interactions", "candidates", "queries")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +77,12 @@ class Facts:
     @functools.cached_property
     def measured(self) -> Measured | None:
         """What the Evaluator measured."""
-        return measured(self.nodes.get("Evaluator"), self.summary)
+        return measured(self.nodes.get(nodes.EVALUATOR), self.summary)
 
     @functools.cached_property
     def training(self) -> list[dict[str, Any]]:
         """One entry an evaluation while it trained: epoch, step, loss, eval metrics, seconds."""
-        model = self._output("Trainer", "model")
+        model = self._output(nodes.TRAINER, "model")
         told = _json(model, f"{SAVED_MODEL_FOLDER}/{TRAINED_FILE}").get("train")
         log = told.get("log") if isinstance(told, dict) else None
         return [line for line in log if isinstance(line, dict)] if isinstance(log, list) else []
@@ -89,42 +90,37 @@ class Facts:
     @functools.cached_property
     def answers(self) -> dict[str, Any]:
         """What the model answered to test queries, see `components.answers.answers`."""
-        return _json(self._output("Answers", "answers"), _ANSWERS_FILE)
+        return _json(self._output(nodes.ANSWERS, "answers"), _ANSWERS_FILE)
 
     @functools.cached_property
     def no_answers(self) -> str:
         """Why the model could not be asked; empty if it could, or if nobody tried."""
-        output = self._output("Answers", "answers")
-        return str(output.properties.get("problem", "")) if output else ""
+        output = self._output(nodes.ANSWERS, "answers")
+        return str(output.properties.get(properties.PROBLEM, "")) if output else ""
 
     @functools.cached_property
     def index(self) -> dict[str, Any]:
         """What the Indexer built and measured."""
-        model = self._output("Indexer", "model")
-        try:
-            found = json.loads(str(model.properties.get("index", "{}"))) if model else {}
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+        return index_of(self._output(nodes.INDEXER, "model"))
 
     @property
     def test_rows(self) -> str | None:
         """Equal ones, equal test rows; None where no windows were made."""
-        return facts.test_rows(self.nodes) if self._output("Windows", "examples") else None
+        return facts.test_rows(self.nodes) if self._output(nodes.WINDOWS, "examples") else None
 
     @functools.cached_property
     def gate(self) -> dict[str, Any]:
         """What the gate of the data measured."""
-        return _json(self._output("DataGate", "report"), _GATE_FILE)
+        return _json(self._output(nodes.DATA_GATE, "report"), _GATE_FILE)
 
     def statistics(self, table: str) -> Any | None:
         """Returns TFDV's DatasetFeatureStatisticsList of a table."""
-        artifact = self._output(f"{table.capitalize()}Statistics", "statistics")
+        artifact = self._output(nodes.statistics(table), "statistics")
         return drift.read(artifact.uri) if artifact else None
 
     def anomalies(self, table: str) -> dict[str, str] | None:
         """Returns what does not fit the schema, feature to sentence; None where it was not looked for."""
-        artifact = self._output(f"{table.capitalize()}Validator", "anomalies")
+        artifact = self._output(nodes.validator(table), "anomalies")
         if artifact is None:
             return None
         found = anomalies_pb2.Anomalies()

@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import is_blessed
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import pushed_models, upstream
+from shortlist.records.artifacts import Blessing
 
 LARGE = ("Examples", "TransformGraph", "Model", "ModelRun", "PushedModel")
 """Types of artifacts that are deleted."""
@@ -86,9 +86,9 @@ def _of(execution: Execution) -> Iterable[Artifact]:
 def _latest_blessed(store: Store) -> Artifact | None:
     """Returns the model that the next run's is compared with, as the pipeline's resolver finds it."""
     models = [
-        int(blessing.properties.get("current_model_id", 0))
-        for blessing in store.artifacts("ModelBlessing")
-        if is_blessed(blessing)
+        blessing.model_id or 0
+        for artifact in store.artifacts("ModelBlessing")
+        if (blessing := Blessing.of(artifact)) is not None and blessing.blessed
     ]
     # The Indexer's blessings name no model.
     return store.artifact(max(models)) if any(models) else None

@@ -8,6 +8,8 @@ from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Store
 from shortlist.lineage.trace import pushed_models
+from shortlist.records import nodes, properties
+from shortlist.records.artifacts import PushedModel
 from shortlist.serving import versions
 from shortlist.workspace import Workspace
 
@@ -51,8 +53,13 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
         for name in versions.missing_files(folder):
             raise BadInputError(f"version {chosen} cannot be restored: {folder / name} is gone; choose another")
 
-    facts = {"restored_version": str(chosen), "replaced_version": str(served), "reason": reason, "by": journal.who()}
-    with book.step(journal.ROLLBACK, {"pushed_model": [original]}, facts) as step:
+    facts = {
+        properties.RESTORED_VERSION: str(chosen),
+        properties.REPLACED_VERSION: str(served),
+        properties.REASON: reason,
+        properties.BY: journal.who(),
+    }
+    with book.step(nodes.ROLLBACK, {"pushed_model": [original]}, facts) as step:
         new = versions.push(
             model_dir,
             twin_dir,
@@ -63,12 +70,7 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
                 "PushedModel",
                 # The archive holds the same model.
                 original.uri,
-                {
-                    **facts,
-                    "pushed": 1,
-                    "pushed_version": str(number),
-                    "pushed_destination": str(workspace.serving_dir / str(number)),
-                },
+                {**facts, **PushedModel.recorded(number, str(workspace.serving_dir / str(number)))},
             ),
         )
     return Restored(
@@ -77,7 +79,7 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
         replaced_version=served,
         path=str(workspace.serving_dir / str(new)),
         reason=reason,
-        by=facts["by"],
+        by=facts[properties.BY],
     )
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from shortlist.lineage import journal
 from shortlist.lineage.store import Execution, Store
+from shortlist.records import properties
 from shortlist.serving import versions
 from shortlist.summary import Summary
 from shortlist.workspace import Workspace
@@ -192,7 +192,7 @@ def check_what_is_left(workspace: Workspace, undisturbed: list[Execution], kills
     executions = Store(workspace.metadata_path).executions()
     states = collections.Counter(execution.state for execution in executions)
     assert set(states) <= {"COMPLETE", "CACHED", "FAILED"}
-    killed = [execution for execution in executions if journal.KILLED in execution.properties]
+    killed = [execution for execution in executions if properties.KILLED in execution.properties]
     assert len(killed) == states["FAILED"] <= kills
     done = collections.Counter(execution.node for execution in executions if execution.state == "COMPLETE")
     # Resolvers ask anew each time.

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from shortlist.config.load import load_config
-from shortlist.lineage import journal
 from shortlist.lineage.store import Store
+from shortlist.records import properties
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 from tests.pipeline import killing
@@ -30,7 +30,7 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
     assert (summary.status, summary.reasons) == (Status.FAILED, ["interrupted"])
     interrupted = Store(workspace.metadata_path).run_executions(summary.run_id)[-1]
     assert (interrupted.node, interrupted.state) == (node, "FAILED")
-    assert str(interrupted.properties[journal.KILLED]).startswith("interrupted, found 20")
+    assert str(interrupted.properties[properties.KILLED]).startswith("interrupted, found 20")
     assert not list(workspace.pipeline_root.glob(f"{node}/[!.]*/{interrupted.id}"))
     assert not workspace.is_open
     with workspace.opened("run") as died:

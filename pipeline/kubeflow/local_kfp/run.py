@@ -75,7 +75,7 @@ def rehearse(
     def summarise(status: Status | None, reason: str = "") -> Summary:
         summary = collect.collect(
             config=config,
-            nodes=_nodes(cluster.ClusterStore(store).run(run_id), mount),
+            executions=_nodes(cluster.ClusterStore(store).run(run_id), mount),
             run_id=run_id,
             data_sha256=sha256,
             seconds=heard.seconds,

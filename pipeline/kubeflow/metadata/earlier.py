@@ -8,8 +8,8 @@ from pipeline.kubeflow import parameters
 from pipeline.kubeflow.metadata.store import Run
 from pipeline.kubeflow.package import Document, Package
 from pipeline.kubeflow.parameters import ComparedWith
-
-_BLESSED = "blessed"
+from shortlist.records import nodes
+from shortlist.records.artifacts import Blessing
 
 
 def compared_with(
@@ -30,9 +30,9 @@ def compared_with(
     model: str | None = None
     statistics: dict[str, str] = {}
     for run in runs:
-        blessing = run.output("Evaluator", "blessing")
-        trained = run.output("Trainer", "model")
-        if blessing is None or trained is None or blessing.properties.get(_BLESSED) != 1:
+        blessing = Blessing.of(run.output(nodes.EVALUATOR, "blessing"))
+        trained = run.output(nodes.TRAINER, "model")
+        if blessing is None or trained is None or not blessing.blessed:
             continue
         if model is None and _did_the_same(run, package, told):
             return _what_it_was_told(run, tables)
@@ -51,7 +51,7 @@ def _what_it_was_told(run: Run, tables: Iterable[str]) -> ComparedWith:
 
 
 def _statistics(run: Run, tables: Iterable[str]) -> dict[str, str]:
-    found = {table: run.output(f"{table.capitalize()}Statistics", "statistics") for table in tables}
+    found = {table: run.output(nodes.statistics(table), "statistics") for table in tables}
     return {table: artifact.uri for table, artifact in found.items() if artifact is not None}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 from pipeline.kubeflow.metadata.store import ClusterStore, Run, connect
+from shortlist.records import nodes
+from shortlist.records.artifacts import PushedModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +33,7 @@ def read(address: str, run_id: str) -> Verdict:
 
 def verdict(run: Run) -> Verdict:
     """Returns what a run's Pusher said."""
-    pushed = run.output("Pusher", "pushed_model")
+    pushed = PushedModel.of(run.output(nodes.PUSHER, "pushed_model"))
     if pushed is None:
         return Verdict(False, "", ("the Pusher did not finish",))
-    if pushed.properties.get("pushed") == 1:
-        return Verdict(True, str(pushed.properties.get("pushed_destination", "")), ())
-    return Verdict(False, "", tuple(json.loads(str(pushed.properties.get("reasons", "[]")))))
+    return Verdict(pushed.pushed, pushed.destination if pushed.pushed else "", tuple(pushed.reasons))

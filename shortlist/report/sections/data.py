@@ -8,9 +8,10 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from shortlist import keys
+from shortlist.records.nodes import TABLES
 from shortlist.report import format, plots
 from shortlist.report.blocks import Block, Column, Figure, Notes, Section, Table
-from shortlist.report.facts import TABLES, Facts
+from shortlist.report.facts import Facts
 
 # Who they are is nobody's business here, and where a row stood tells nothing.
 _IDS = {keys.QUERY_ID, keys.CANDIDATE_ID}

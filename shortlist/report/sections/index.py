@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from shortlist.lineage.facts import flat, parsed
+from shortlist.lineage.facts import flat
+from shortlist.records import nodes
+from shortlist.records.artifacts import Blessing
 from shortlist.report import format
 from shortlist.report.blocks import Column, Section, Table
 from shortlist.report.facts import Facts
@@ -45,9 +47,9 @@ def section(facts: Facts) -> Section | None:
 
 def _check(facts: Facts) -> Table | None:
     """Returns what a clean process measured of the export."""
-    execution = facts.nodes.get("ServingCheck")
-    blessing = execution.output("blessing") if execution else None
-    figures = flat(parsed(blessing.properties.get("figures"))) if blessing else {}
+    execution = facts.nodes.get(nodes.SERVING_CHECK)
+    blessing = Blessing.of(execution.output("blessing")) if execution else None
+    figures = flat(blessing.figures) if blessing else {}
     rows = [
         [name.replace(".", ", ").replace("_", " "), format.number(value)]
         for name, value in figures.items()

@@ -14,7 +14,7 @@ from components.baseline.component import Baseline, latest_other_blessed_model
 from components.baseline.strategy import LatestOtherBlessedModelStrategy
 from components.evaluator.component import RankEvaluator
 from shortlist.config.evaluate import Evaluate
-from shortlist.findings import WARNINGS_PROPERTY
+from shortlist.records import properties
 from tests.components.baseline import fake_nodes
 from tests.components.evaluator import fakes
 
@@ -147,7 +147,7 @@ def test_a_model_meets_its_predecessors(runs):
     refused = runs.run(shift=5)
     assert_skipped(refused, differs)
     assert_blessed(refused, False, lift.format(0.1, "1"))
-    warnings = refused["Evaluator"][1]["blessing"].custom_properties[WARNINGS_PROPERTY].string_value
+    warnings = refused["Evaluator"][1]["blessing"].custom_properties[properties.WARNINGS].string_value
     assert json.loads(warnings) == [f"not compared with an earlier model: {differs}"]
 
 

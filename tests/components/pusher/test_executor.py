@@ -17,6 +17,7 @@ from components.indexer import verdict
 from components.pusher.component import TwinPusher
 from components.pusher.executor import Executor
 from shortlist.errors import ConfigError, DataError
+from shortlist.records import properties
 from shortlist.serving import versions
 
 FILES = {"saved_model.pb", "variables/variables.index"}
@@ -32,8 +33,8 @@ class Push:
         twin = _saved_model(root / "twin", "exact")
         self.model_blessing = _artifact(standard_artifacts.ModelBlessing, root / "blessing")
         self.infra_blessing = _artifact(standard_artifacts.InfraBlessing, root / "infra")
-        verdict.give(self.model_blessing, self.model, verdict.OK, [])
-        verdict.give(self.infra_blessing, self.model, verdict.OK, [])
+        verdict.give(self.model_blessing, self.model, properties.OK, [])
+        verdict.give(self.infra_blessing, self.model, properties.OK, [])
         self._inputs: dict[str, list[Any]] = {
             "model": [self.model],
             "exact_model": [twin],
@@ -114,9 +115,9 @@ def test_the_config_says_how_many_versions_are_kept(tmp_path):
 
 
 def test_rejected_index_is_not_pushed_and_the_reasons_are_kept(push):
-    verdict.give(push.model_blessing, push.model, verdict.INDEX_REJECTED, ["recall@100 is 0.8", "p99 is 90 ms"])
+    verdict.give(push.model_blessing, push.model, properties.INDEX_REJECTED, ["recall@100 is 0.8", "p99 is 90 ms"])
     # The check repeats what the index said before it.
-    verdict.give(push.infra_blessing, push.model, verdict.INDEX_REJECTED, ["recall@100 is 0.8", "p99 is 90 ms"])
+    verdict.give(push.infra_blessing, push.model, properties.INDEX_REJECTED, ["recall@100 is 0.8", "p99 is 90 ms"])
     push.do()
     push.assert_not_pushed(["recall@100 is 0.8", "p99 is 90 ms"])
     assert _contents(pathlib.Path(push.pushed.uri)) == {}
@@ -140,7 +141,7 @@ def test_blessing_that_says_nothing_pushes_nothing(push, key):
 def test_blessing_of_another_model_pushes_nothing(push, key):
     other = standard_artifacts.Model()
     other.uri = "/elsewhere"
-    verdict.give(getattr(push, key), other, verdict.OK, [])
+    verdict.give(getattr(push, key), other, properties.OK, [])
     push.do()
     push.assert_not_pushed([f"the blessing is that of /elsewhere, not of {push.model.uri}"])
 

@@ -12,6 +12,7 @@ from components.indexer import verdict
 from components.refit import executor, refit_fn
 from components.trainer import executor as trainer
 from shortlist.model_files import TRAINED_FILE
+from shortlist.records import properties
 
 
 def artifact(kind, uri, number):
@@ -40,14 +41,14 @@ def test_the_reasons_of_a_rejection_go_on(artifacts, tmp_path):
     executor.Executor().Do(inputs, outputs, {})
     [given], [model] = outputs["blessing"], outputs["model"]
     assert verdict.objections(given, model) == ["too low"]
-    assert given.get_string_custom_property(verdict.STATUS) == verdict.NOT_BLESSED
+    assert given.get_string_custom_property(verdict.STATUS) == properties.NOT_BLESSED
     assert not model.has_custom_property(executor.REFIT)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_blessing_of_another_model_is_none(artifacts):
     inputs, outputs = artifacts
-    verdict.give(inputs[executor.MODEL_BLESSING][0], outputs["model"][0], verdict.OK, [])
+    verdict.give(inputs[executor.MODEL_BLESSING][0], outputs["model"][0], properties.OK, [])
     executor.Executor().Do(inputs, outputs, {})
     assert "the blessing is that of" in verdict.objections(outputs["blessing"][0], outputs["model"][0])[0]
 
@@ -62,7 +63,7 @@ def trained(model, **told):
 def test_the_refitted_model_has_the_blessing_and_says_whose_metrics_it_rests_on(artifacts, monkeypatch):
     inputs, outputs = artifacts
     [measured], [blessing], [model] = inputs[executor.MEASURED_MODEL], inputs[executor.MODEL_BLESSING], outputs["model"]
-    verdict.give(blessing, measured, verdict.OK, [])
+    verdict.give(blessing, measured, properties.OK, [])
     told = {"steps": 7, "targets": 120, "seconds": 1.5}
     monkeypatch.setattr(trainer.Executor, "Do", lambda *_: trained(model, train={**told, "best_step": 7}))
     executor.Executor().Do(inputs, outputs, {})

@@ -9,7 +9,8 @@ from tfx.types import standard_artifacts
 
 from components.tuner import executor
 from components.tuner.tuner_fn import TUNE
-from shortlist.model_files import TRIALS_FILE, TUNED_VALUES
+from shortlist.model_files import TRIALS_FILE
+from shortlist.records import properties
 from tests.components.trainer import tiny_dataset as worlds
 from tests.components.trainer.test_run_fn import arguments
 
@@ -78,7 +79,7 @@ def searched(tmp_path, monkeypatch):
 def test_lineage_is_told_of_the_best_trial(searched, tmp_path):
     outputs, _ = searched({"max_trials": 3})
     [best] = outputs["best_hyperparameters"]
-    assert json.loads(best.get_string_custom_property(TUNED_VALUES)) == {"train.learning_rate": 0.01}
+    assert json.loads(best.get_string_custom_property(properties.TUNED_VALUES)) == {"train.learning_rate": 0.01}
     assert best.get_string_custom_property("objective") == "top_10"
     assert best.get_float_custom_property("score") == 0.2
     assert (best.get_int_custom_property("trial"), best.get_int_custom_property("trials")) == (2, 3)

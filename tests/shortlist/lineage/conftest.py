@@ -10,6 +10,7 @@ from benchmarks.lineage_store import ENDS, PUSHED, Maker
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
+from shortlist.records import nodes
 from shortlist.summary import Status
 from shortlist.workspace import Workspace
 
@@ -68,10 +69,10 @@ def shop(tmp_path_factory) -> Shop:
 
 
 def _force(maker: Maker, run_id: str, version: int) -> int:
-    nodes = {execution.node: execution for execution in Store(maker.workspace.metadata_path).run_executions(run_id)}
-    inputs = {"trained_model": nodes["Trainer"].outputs["model"], "examples": nodes["Windows"].outputs["examples"]}
+    made = {execution.node: execution for execution in Store(maker.workspace.metadata_path).run_executions(run_id)}
+    inputs = {"trained_model": made["Trainer"].outputs["model"], "examples": made["Windows"].outputs["examples"]}
     facts = {"run_id": run_id, "reason": "new catalogue", "by": "ann@host"}
-    with journal.Journal(maker.workspace).step(journal.FORCED_PUSH, inputs, facts) as step:
+    with journal.Journal(maker.workspace).step(nodes.FORCED_PUSH, inputs, facts) as step:
         step.add({"overridden": '{"Evaluator": ["too low"]}'})
         step.announce("model", "Model", "forced index", {"index": '{"kind": "brute_force", "k": 10, "recall_at_k": 1}'})
         step.announce("pushed_model", "PushedModel", "x", _record(version))
@@ -81,7 +82,7 @@ def _force(maker: Maker, run_id: str, version: int) -> int:
 def _roll_back(maker: Maker, restored: int, version: int) -> int:
     original = pushed_models(Store(maker.workspace.metadata_path))[restored]
     facts = {"restored_version": str(restored), "replaced_version": "1700000100", "reason": "", "by": "bob@host"}
-    with journal.Journal(maker.workspace).step(journal.ROLLBACK, {"pushed_model": [original]}, facts) as step:
+    with journal.Journal(maker.workspace).step(nodes.ROLLBACK, {"pushed_model": [original]}, facts) as step:
         step.announce("restored_model", "PushedModel", original.uri, _record(version))
     return version
 

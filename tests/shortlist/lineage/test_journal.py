@@ -9,6 +9,7 @@ from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, trace_pushed
+from shortlist.records import nodes, properties
 from tests.shortlist.lineage.recorded import Recorded
 
 
@@ -19,7 +20,7 @@ def recorded(tmp_path):
 
 def _killed(recorded: Recorded, execution_id: int) -> str:
     [execution] = recorded.store.get_executions_by_id([execution_id])
-    return execution.custom_properties[journal.KILLED].string_value
+    return execution.custom_properties[properties.KILLED].string_value
 
 
 def test_executions_of_a_dead_run_become_failed_and_say_why(recorded):
@@ -102,8 +103,8 @@ def test_step_that_raises_is_failed_and_leaves_no_folder(recorded):
     folders = []
 
     def cut_off():
-        with book.step(journal.FORCED_PUSH, {}, {"reason": "x"}) as step:
-            folders.append(recorded.output_folder(journal.FORCED_PUSH, "model", step.id))
+        with book.step(nodes.FORCED_PUSH, {}, {"reason": "x"}) as step:
+            folders.append(recorded.output_folder(nodes.FORCED_PUSH, "model", step.id))
             step.announce("model", "Model", str(folders[0]), {})
             raise KeyboardInterrupt
 
@@ -124,7 +125,7 @@ def test_killed_step_is_buried_by_whether_its_push_arrived(recorded, tmp_path):
         destination = tmp_path / str(number)
         if arrived:
             destination.mkdir()
-        steps[arrived] = journal.Step(recorded.store, book._begin(journal.ROLLBACK, {}, {}))
+        steps[arrived] = journal.Step(recorded.store, book._begin(nodes.ROLLBACK, {}, {}))
         properties = {"pushed": 1, "pushed_version": str(number), "pushed_destination": str(destination)}
         steps[arrived].announce("pushed_model", "PushedModel", "uri", properties)
     store = Store(recorded.workspace.metadata_path)

@@ -8,6 +8,7 @@ from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.serving import served
 from shortlist.lineage.store import Store
+from shortlist.records import nodes
 from tests.shortlist.lineage.recorded import Recorded
 
 
@@ -26,7 +27,7 @@ def test_every_push_says_its_command_and_what_it_replaced(shop):
 def test_a_rollback_knows_better_what_it_replaced_than_the_records_of_pushes(tmp_path):
     recorded = Recorded(tmp_path)
     told = {"restored_version": "3", "replaced_version": "55", "reason": "", "by": "bob@host"}
-    with journal.Journal(recorded.workspace).step(journal.ROLLBACK, {}, told) as step:
+    with journal.Journal(recorded.workspace).step(nodes.ROLLBACK, {}, told) as step:
         record = {"pushed": 1, "pushed_version": "56", "pushed_destination": "serving/shop/56"}
         step.announce("restored_model", "PushedModel", "x", record)
     # Version 55 was copied there by hand: no record of a push has it.

@@ -12,6 +12,7 @@ from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, trace_pushed, upstream
+from shortlist.records import nodes
 from shortlist.runs.prune import LARGE, plan
 
 _OLD, _SERVED = 1_700_000_000, 1_700_000_002
@@ -123,7 +124,7 @@ def test_folder_that_two_artifacts_name_stays_for_the_one_that_is_kept(maker):
     store = Store(maker.workspace.metadata_path)
     book = journal.Journal(maker.workspace)
     original = pushed_models(store)[_OLD]
-    with book.step(journal.ROLLBACK, {}, {}) as step:
+    with book.step(nodes.ROLLBACK, {}, {}) as step:
         record = {"pushed": 1, "pushed_version": "1700000100", "pushed_destination": "serving"}
         step.announce("restored_model", "PushedModel", original.uri, record)
     gone = {artifact.uri for artifact in _plan(maker, versions=(_SERVED, 1_700_000_100)).artifacts}

@@ -1,0 +1,81 @@
+"""Ids of the pipeline's nodes, and the types of their executions, as ML Metadata keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TABLES = ("interactions", "candidates", "queries")
+
+INTERACTIONS_GEN = "InteractionsGen"
+CANDIDATES_GEN = "CandidatesGen"
+QUERIES_GEN = "QueriesGen"
+GENS: Mapping[str, str] = {
+    "interactions": INTERACTIONS_GEN,
+    "candidates": CANDIDATES_GEN,
+    "queries": QUERIES_GEN,
+}
+"""Table name to the node that reads the table."""
+
+SCHEMAS = "Schemas"
+"""Brings all schemas on a cluster; one machine has a node per table instead."""
+BLESSED_STATISTICS = "BlessedStatistics"
+DATA_GATE = "DataGate"
+WINDOWS = "Windows"
+TRANSFORM = "Transform"
+CANDIDATE_TRANSFORM = "CandidateTransform"
+TUNER = "Tuner"
+TRAINER = "Trainer"
+BLESSED_MODEL = "BlessedModel"
+BASELINE = "Baseline"
+EVALUATOR = "Evaluator"
+ANSWERS = "Answers"
+REFIT_WINDOWS = "RefitWindows"
+REFIT_TRANSFORM = "RefitTransform"
+REFIT = "Refit"
+INDEXER = "Indexer"
+SERVING_CHECK = "ServingCheck"
+PUSHER = "Pusher"
+
+ROLLBACK = "Rollback"
+"""Recorded by the command `rollback`; no node of the pipeline."""
+FORCED_PUSH = "ForcedPush"
+"""Recorded by the command `push --force`; no node of the pipeline."""
+
+TRAINER_TYPES = ("RetrievalTrainer", "Trainer")
+"""Last parts of the execution types of the Trainer, TFX's own included, as versions before this one had it."""
+EVALUATOR_TYPES = ("RankEvaluator", "Evaluator")
+"""Last parts of the execution types of the Evaluator."""
+PUSHER_TYPES = ("TwinPusher", "Pusher")
+"""Last parts of the execution types of the Pusher."""
+
+_RESOLVERS = (BLESSED_MODEL, BLESSED_STATISTICS)
+
+
+def gen(table: str) -> str:
+    """Returns the id of the node that reads a table."""
+    return f"{table.capitalize()}Gen"
+
+
+def schema(table: str) -> str:
+    """Returns the id of the node that brings a table's schema."""
+    return f"{table.capitalize()}Schema"
+
+
+def statistics(table: str) -> str:
+    """Returns the id of the node that counts a table's statistics."""
+    return f"{table.capitalize()}Statistics"
+
+
+def validator(table: str) -> str:
+    """Returns the id of the node that compares a table's statistics with its schema."""
+    return f"{table.capitalize()}Validator"
+
+
+def statistics_before(table: str) -> str:
+    """Returns the id of a cluster's node that brings the table's statistics of the last blessed run."""
+    return f"{table.capitalize()}Before"
+
+
+def is_resolver(node: str) -> bool:
+    """Returns whether a node makes nothing, and only finds what an earlier run made."""
+    return node in _RESOLVERS
