@@ -70,7 +70,7 @@ lint: .venv/.dev ## Checks style, format, types and layers
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/python -m mypy
-	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/lint-imports --no-cache --no-logo
 
 format: .venv/.dev ## Repairs what ruff can repair
 	@.venv/bin/ruff check --fix

@@ -218,7 +218,7 @@ def _schema(before: Side, after: Side) -> Iterator[Change]:
 
 def _hyperparameters(before: Side, after: Side) -> Iterator[Change]:
     first, second = (
-        facts.flat(facts.hyperparameters(side.nodes["Trainer"])) if "Trainer" in side.nodes else {}
+        facts.flat(facts.hyperparameters(side.nodes[nodes.TRAINER])) if nodes.TRAINER in side.nodes else {}
         for side in (before, after)
     )
     if first and second:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from shortlist.records import nodes
 
-_STAGES = {
-    "push": "Pusher|Rollback|ForcedPush",
-    "check": "ServingCheck",
-    "index": "Indexer",
-    "verdict": "Evaluator|Answers|Baseline|BlessedModel",
-    "model": "Trainer|Tuner|Refit",
-    "features": "Transform|CandidateTransform|RefitTransform",
-    "windows": "Windows|RefitWindows",
-    "gate": "DataGate|BlessedStatistics",
-    "interactions": "Interactions.+",
-    "candidates": "Candidates.+",
-    "queries": "Queries.+",
+_STAGES: dict[str, tuple[str, ...]] = {
+    "push": (nodes.PUSHER, nodes.ROLLBACK, nodes.FORCED_PUSH),
+    "check": (nodes.SERVING_CHECK,),
+    "index": (nodes.INDEXER,),
+    "verdict": (nodes.EVALUATOR, nodes.ANSWERS, nodes.BASELINE, nodes.BLESSED_MODEL),
+    "model": (nodes.TRAINER, nodes.TUNER, nodes.REFIT),
+    "features": (nodes.TRANSFORM, nodes.CANDIDATE_TRANSFORM, nodes.REFIT_TRANSFORM),
+    "windows": (nodes.WINDOWS, nodes.REFIT_WINDOWS),
+    "gate": (nodes.DATA_GATE, nodes.BLESSED_STATISTICS),
 }
 OTHER = "other"
-STAGES = (*_STAGES, OTHER)
+STAGES = (*_STAGES, *nodes.TABLES, OTHER)
 
 
 def stage(node: str) -> str:
     """Returns the stage of a node, `other` for one that this version does not know."""
-    return next((name for name, nodes in _STAGES.items() if re.fullmatch(nodes, node)), OTHER)
+    for table in nodes.TABLES:
+        if node.startswith(table.capitalize()):
+            return table
+    return next((name for name, members in _STAGES.items() if node in members), OTHER)

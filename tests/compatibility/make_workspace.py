@@ -1,6 +1,6 @@
 """Records a workspace of four runs, as the version that is installed writes it.
 
-    python tests/compatibility/make_workspace.py FOLDER ARCHIVE.tar.xz
+    SHORTLIST_DATA_DIR=FOLDER python tests/compatibility/make_workspace.py FOLDER ARCHIVE.tar.xz
 
 The log is made up: 60 queries walk round a circle of 48 candidates. The runs are one that pushes, the same from the
 cache, one that is not blessed, and one that pushes again.
@@ -9,6 +9,7 @@ cache, one that is not blessed, and one that pushes again.
 
 from __future__ import annotations
 
+import json
 import pathlib
 import random
 import shutil
@@ -17,6 +18,7 @@ import sys
 import tarfile
 
 QUERIES, CANDIDATES, INTERACTIONS = 60, 48, 14
+HISTORY = "i3,i4,i6,i7"
 
 _CONFIG = """\
 name: circle
@@ -63,22 +65,26 @@ def make_data(folder: pathlib.Path) -> None:
 
 
 def record(folder: pathlib.Path) -> None:
-    """Runs the pipeline four times in a folder, which its paths will name."""
+    """Runs the pipeline four times in a folder, which its paths will name, and asks what was pushed."""
+    answers = {}
     for settings, code in (
         ([], 0),
         ([], 0),
         (["train.seed=2", "evaluate.min_lift_over_popularity=1000"], 3),
-        (
-            ["train.seed=3"],
-            0,
-        ),
+        (["train.seed=3"], 0),
     ):
-        command = ["-m", "pipeline_runner", "run", "--config", "circle.yaml"]
-        for setting in settings:
-            command += ["--set", setting]
-        ended = subprocess.run([sys.executable, *command], cwd=folder, check=False)
-        if ended.returncode != code:
-            raise SystemExit(f"{' '.join(command)}: expected exit code {code}, got {ended.returncode}")
+        _shortlist(folder, "run", *(part for setting in settings for part in ("--set", setting)), code=code)
+        version = max(path.name for path in (folder / "workspace/serving/circle").iterdir() if path.is_dir())
+        answers[version] = json.loads(_shortlist(folder, "recommend", "--history", HISTORY, "-k", "5", "--json"))
+    (folder / "answers.json").write_text(json.dumps(answers, indent=1), encoding="utf-8")
+
+
+def _shortlist(folder: pathlib.Path, command: str, *arguments: str, code: int = 0) -> str:
+    typed = [sys.executable, "-m", "pipeline_runner", command, "--config", "circle.yaml", *arguments]
+    ended = subprocess.run(typed, cwd=folder, check=False, stdout=subprocess.PIPE, text=True)
+    if ended.returncode != code:
+        raise SystemExit(f"{' '.join(typed)}: expected exit code {code}, got {ended.returncode}")
+    return ended.stdout
 
 
 def pack(folder: pathlib.Path, archive: pathlib.Path) -> None:

@@ -1,0 +1,98 @@
+"""A workspace that version 0.1.0 wrote before its modules moved is opened by the version of today."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.compatibility.make_workspace import HISTORY
+from tests.compatibility.restored import restore
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Restored:
+    """The recorded workspace, and the commands on it."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        restore(folder)
+        self.answers = json.loads((folder / "answers.json").read_text())
+        self.versions = sorted(map(int, self.answers))
+        self.runs = sorted(path.name for path in (folder / "workspace/runs").iterdir() if not path.is_symlink())
+
+    def shortlist(self, *arguments: str, code: int = 0) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", "from cli import main; main()", *arguments, "--config", "circle.yaml"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "SHORTLIST_DATA_DIR": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == code, ended.stderr
+        return ended.stdout
+
+    def recommended(self) -> list[str]:
+        answer = json.loads(self.shortlist("recommend", "--history", HISTORY, "-k", "5", "--json"))
+        return [line["id"] for line in answer]
+
+    def recorded(self, version: int) -> list[str]:
+        return [line["id"] for line in self.answers[str(version)]]
+
+
+@pytest.fixture(scope="module")
+def restored(tmp_path_factory) -> Restored:
+    return Restored(tmp_path_factory.mktemp("recorded"))
+
+
+def test_runs_have_their_status(restored):
+    listed = json.loads(restored.shortlist("runs", "--json"))
+    statuses = {run["run_id"]: run["status"] for run in listed["runs"]}
+    assert [statuses[run] for run in restored.runs] == ["pushed", "pushed", "not_blessed", "pushed"]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_lineage_leads_from_a_version_to_its_files(restored, which):
+    version = restored.versions[which]
+    found = json.loads(restored.shortlist("lineage", "--version", str(version), "--json"))
+    nodes = {step["node"] for step in found["steps"]}
+    assert nodes > {"Pusher", "ServingCheck", "Indexer", "Evaluator", "Trainer", "Windows", "InteractionsGen"}
+    [gen] = [step for step in found["steps"] if step["node"] == "InteractionsGen"]
+    assert str(restored.folder / "interactions.csv") in gen["facts"]
+
+
+def test_lineage_knows_why_a_run_pushed_nothing_and_that_a_cached_run_did_not_push_anew(restored):
+    _, cached, refused, _ = restored.runs
+    why = json.loads(restored.shortlist("lineage", "--why", refused, "--json"))
+    assert (why["outcome"], why["node"]) == ("not_blessed", "Evaluator")
+    why = json.loads(restored.shortlist("lineage", "--why", cached, "--json"))
+    assert (why["outcome"], why["version"]) == ("pushed", restored.versions[0])
+
+
+def test_recommend_answers_as_it_did(restored):
+    assert restored.recommended() == restored.recorded(restored.versions[1])
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(1200)
+def test_rollback_then_a_run_that_is_compared_with_the_recorded_model(tmp_path):
+    """Also that the first run is found in the cache by none: its code's fingerprint is of another form."""
+    copy = Restored(tmp_path / "copy")
+    copy.shortlist("rollback", "--reason", "fixture")
+    assert copy.recommended() == copy.recorded(copy.versions[0])
+    copy.shortlist("run")
+    summary = json.loads((copy.folder / "workspace/runs/latest/summary.json").read_text())
+    assert summary["status"] == "pushed"
+    assert summary["baselines"]["latest_blessed"]["example_count"] == summary["metrics"]["overall"]["example_count"]
+    pushed = json.loads(copy.shortlist("lineage", "--served", "--json"))
+    assert [push["command"] for push in pushed["pushes"]] == ["run", "rollback", "run", "run"]
+    # What nothing changed comes from the cache again.
+    copy.shortlist("run")
+    again = json.loads((copy.folder / "workspace/runs/latest/summary.json").read_text())
+    assert (again["pushed"], set(again["cached"])) == (summary["pushed"], {*again["seconds"]["components"]})
