@@ -76,8 +76,9 @@ format: .venv/.dev ## Repairs what ruff can repair
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-docs: .venv/.dev ## Writes docs/configuration.md from the typed config
+docs: .venv/.dev ## Writes docs/configuration.md from the typed config, and the picture of the layers
 	@.venv/bin/python -m shortlist.config.reference
+	@.venv/bin/python -m docs.draw_layers
 
 venv: .venv/.dev ## Makes .venv with everything, development tools too
 

@@ -1,4 +1,4 @@
-"""The command line: one module a command, everything heavy imported when it is needed."""
+"""The command line, one module per command; TFX is imported late."""
 
 from cli.app import main
 

@@ -1,3 +1,3 @@
-"""One folder a pipeline node: component.py, executor.py and cores that know no TFX."""
+"""One folder per pipeline node: component, executor, and cores without TFX."""
 
 import shortlist  # noqa: F401  sets the environment before TensorFlow is imported

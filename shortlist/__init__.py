@@ -1,10 +1,8 @@
-"""Shortlist: a TFX pipeline from an interaction log to a served retrieval model.
+"""The foundation of Shortlist; needs neither TFX nor TensorFlow at import time.
 
-This package holds what needs neither TFX nor TensorFlow at import time: the
-command line, the typed config, errors, fingerprints, data sets, lineage.
-`components/` holds one folder a pipeline node, `pipeline/` the DAG itself.
-All three import this package first, so that every process, Beam's workers
-included, has the environment that TensorFlow needs.
+`components/` holds one folder per pipeline node, `pipeline/` the DAG,
+`cli/` the commands. All three import this package first, so that every process,
+Beam's workers included, has the environment that TensorFlow needs.
 """
 
 from shortlist import environment

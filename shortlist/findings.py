@@ -1,4 +1,4 @@
-"""What checks of the data found, by what is to happen: part stops the run, part is only told."""
+"""Data-check results: errors stop the run, warnings are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside a SavedModel of ours, in the folder that TensorFlow leaves to its users."""
+"""Names of the files that Shortlist adds to a SavedModel."""
 
 from __future__ import annotations
 

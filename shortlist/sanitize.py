@@ -1,4 +1,4 @@
-"""Text of the data on its way to a terminal."""
+"""Makes text from the data safe for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of a query's interactions, and which split each of them belongs to.
+"""The order of a query's interactions, and the split of each.
 
 Pure Python: no TFX, TensorFlow or Beam, so that "no leakage" can be read and
 tested in one place. Every split is two cuts, `train < eval_from <= eval < test_from

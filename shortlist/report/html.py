@@ -27,22 +27,14 @@ def render(report: Report) -> str:
             js=(_TEMPLATES / "report.js").read_text(encoding="utf-8"),
             graph=page.part("graph.html"),
             graph_js=page.part("page.js"),
-            graph_data=page.in_script(graphs[0]) if graphs else None,
+            graph_data=graphs[0] if graphs else None,
         )
     )
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = page.environment(_TEMPLATES)
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
     environment.filters["drawn"] = lambda figure: list(figure.draw())
     return environment

@@ -1,1 +1,1 @@
-"""All runs of a workspace: what became of them, and what may go."""
+"""The runs of a workspace: records, rollback, and removal of old artifacts."""

@@ -6,15 +6,16 @@ the screen as text, so that nothing in a title, a path or a reason can be markup
 
 from __future__ import annotations
 
-import html
-import json
 import pathlib
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from shortlist.lineage import as_json
 from shortlist.lineage.serving import Served
 from shortlist.lineage.stages import STAGES
 from shortlist.lineage.trace import Trace
+
+if TYPE_CHECKING:
+    import jinja2
 
 _FILES = pathlib.Path(__file__).parent
 
@@ -33,15 +34,16 @@ def render(name: str, trace: Trace, served: Served) -> str:
         "trace": as_json.trace(trace),
         "served": as_json.served(served),
     }
-    return _filled(
-        part("page.html"),
-        {
-            "title": html.escape(f"{name} {trace.version}: lineage"),
-            "graph": part("graph.html"),
-            "css": part("page.css"),
-            "js": part("page.js"),
-            "data": in_script(data),
-        },
+    return (
+        environment(_FILES)
+        .get_template("page.html")
+        .render(
+            title=f"{name} {trace.version}: lineage",
+            graph=part("graph.html"),
+            css=part("page.css"),
+            js=part("page.js"),
+            data=data,
+        )
     )
 
 
@@ -50,20 +52,18 @@ def part(name: str) -> str:
     return (_FILES / name).read_text(encoding="utf-8")
 
 
-def in_script(data: object) -> str:
-    """Returns JSON that may stand in a script element: nothing in it can end that."""
-    text = json.dumps(data, ensure_ascii=False)
-    # What JSON allows in a string and HTML would read as its own.
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+def environment(folder: pathlib.Path) -> jinja2.Environment:
+    """Returns the environment of the templates in a folder: values are escaped, an undefined one is an error.
 
+    Data goes into a script element by the filter `tojson`: nothing in it can end the element.
+    """
+    import jinja2
 
-def _filled(template: str, parts: Mapping[str, str]) -> str:
-    """Returns a template with `{{part}}` replaced once each; what is put in is not looked at again."""
-    pieces = template.split("{{")
-    found = [pieces[0]]
-    for piece in pieces[1:]:
-        part, _, rest = piece.partition("}}")
-        found += [parts[part], rest]
-    return "".join(found)
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )

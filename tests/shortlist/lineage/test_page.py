@@ -40,11 +40,13 @@ def test_page_holds_every_step_and_push(rendered, shop):
 
 def test_nothing_in_the_data_ends_its_script_or_is_a_placeholder(shop):
     trace = trace_pushed(shop.store)
-    evil = "</script><script>alert(1)</script><!-- {{css}} & \u2028"
+    evil = "</script><script>alert(1)</script><!-- {{ css }} {% raw %} <b> & \u2028 \u2029"
     first = dataclasses.replace(trace.steps[0], facts=[evil])
     text = page.render(f"{evil}", dataclasses.replace(trace, steps=[first]), served(shop.store, None))
     assert text.count("<script") == 2
     assert "<title>&lt;/script&gt;" in text
+    script = text.partition('id="data">')[2].partition("</script>")[0]
+    assert not set(script) & set("<>&\u2028\u2029")
     assert _data(text)["trace"]["steps"][0]["facts"] == [evil]
 
 
