@@ -88,11 +88,14 @@ def _shortlist(folder: pathlib.Path, command: str, *arguments: str, code: int = 
 
 
 def pack(folder: pathlib.Path, archive: pathlib.Path) -> None:
-    """Writes the folder, and its own path, as `RECORDED_AT`, into an archive."""
+    """Writes the folder, and its own path, as `RECORDED_AT`, into an archive.
+
+    Logs stay out: they name the Python environment that recorded them.
+    """
     (folder / "RECORDED_AT").write_text(str(folder), encoding="utf-8")
     with tarfile.open(archive, "w:xz") as tar:
         for path in sorted(folder.iterdir()):
-            tar.add(path, path.name)
+            tar.add(path, path.name, filter=lambda member: None if member.name.endswith(".log") else member)
 
 
 if __name__ == "__main__":
