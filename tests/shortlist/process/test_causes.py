@@ -1,10 +1,10 @@
-"""What is told of a failure is what went wrong first, not who noticed last."""
+"""The first cause of a failure, and the chain of exceptions that leads to it."""
 
 from __future__ import annotations
 
 import pytest
 
-from shortlist.process.causes import first_cause
+from shortlist.process.causes import chain, first_cause, quoted_exceptions, without_step
 
 
 def _raised(function):
@@ -73,4 +73,31 @@ def test_an_exception_without_words():
 def test_a_circle_ends():
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
-    assert first_cause(one) in ("ValueError: one", "ValueError: other")
+    assert list(chain(one)) == [one, other]
+    assert first_cause(one) == "ValueError: other"
+
+
+def test_chain_with_what_was_handled_and_without():
+    cause, handled, raised = KeyError("cause"), OSError("handled"), ValueError("raised")
+    handled.__cause__, raised.__context__ = cause, handled
+    assert list(chain(raised)) == [raised, handled, cause]
+    assert list(chain(raised, with_handled=False)) == [raised]
+
+
+def test_chain_prefers_the_cause():
+    cause, raised = KeyError("cause"), ValueError("raised")
+    raised.__cause__, raised.__context__ = cause, OSError("handled")
+    assert list(chain(raised)) == [raised, cause]
+
+
+def test_steps_of_nested_transforms_are_cut_off():
+    assert without_step("row 7 is odd [while running 'Read'] [while running 'All']") == "row 7 is odd"
+    assert without_step("[while running] stays") == "[while running] stays"
+
+
+def test_quoted_exceptions_have_their_dotted_type_and_no_step():
+    text = (
+        "Traceback (most recent call last):\n    except KeyError: pass\nbuiltins.OddError: one [while running 'Read']\n"
+        "\nRuntimeError: two\n"
+    )
+    assert list(quoted_exceptions(text)) == [("builtins.OddError", "one"), ("RuntimeError", "two")]
