@@ -48,14 +48,14 @@ class BadInputError(ShortlistError):
         return str(self.args[0])
 
     @classmethod
-    def from_parts(cls, where: str, expected: str, got: str, remedy: str = "") -> Self:
+    def from_parts(cls, where: object, expected: str, got: object, remedy: str = "") -> Self:
         """Returns the error `where: expected ..., got ...; remedy`, on one line."""
-        return cls(_sentence(where, expected, f"got {got}", remedy), where, expected, got, remedy)
+        return cls(_sentence(where, expected, f"got {got}", remedy), str(where), expected, str(got), remedy)
 
     @classmethod
-    def from_reason(cls, where: str, expected: str, reason: str, remedy: str = "") -> Self:
-        """Returns the error `where: expected ..., got: reason; remedy`, on one line, for a reason in foreign words."""
-        return cls(_sentence(where, expected, f"got: {reason}", remedy), where, expected, reason, remedy)
+    def from_reason(cls, where: object, expected: str, reason: object, remedy: str = "") -> Self:
+        """Returns the error `where: expected ..., got: reason; remedy`, for a reason in the system's own words."""
+        return cls(_sentence(where, expected, f"got: {reason}", remedy), str(where), expected, str(reason), remedy)
 
 
 class ConfigError(BadInputError):
@@ -70,7 +70,7 @@ class ResourceError(ShortlistError):
     """The machine lacks memory or disk."""
 
 
-def _sentence(where: str, expected: str, got: str, remedy: str) -> str:
+def _sentence(where: object, expected: str, got: str, remedy: str) -> str:
     start = f"{where}: " if where else ""
     end = f"; {remedy}" if remedy else ""
     return " ".join(line.strip() for line in f"{start}expected {expected}, {got}{end}".splitlines())

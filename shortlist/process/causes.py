@@ -8,8 +8,13 @@ from collections.abc import Iterator
 _MOST_CHARACTERS = 500
 # Beam adds to a message which step it came from.
 _STEP = re.compile(r" \[while running .*\]$", re.DOTALL)
-# Where a runner's worker is another process, its whole traceback is quoted in a RuntimeError.
-_QUOTED = re.compile(r"^(?P<kind>(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)): (?P<message>.+)$", re.MULTILINE)
+# Where a runner's worker is another process, its whole traceback is quoted in a RuntimeError. Job servers escape the
+# line ends.
+_QUOTED = re.compile(
+    r"(?:^|(?<!\\)\\n)(?P<kind>(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)): "
+    r"(?P<message>.+?)(?= \[while running|$)",
+    re.MULTILINE,
+)
 # TensorFlow tells where in the graph it was before it tells what went wrong.
 _PREAMBLE = re.compile(r"\s|$|File |<|Graph execution error|Detected at node|\d+ root error|\(\d+\) ")
 
@@ -41,7 +46,7 @@ def without_step(message: str) -> str:
 def quoted_exceptions(message: str) -> Iterator[tuple[str, str]]:
     """Yields the dotted type and the message of each exception in a traceback, first to last, without Beam's steps."""
     for found in _QUOTED.finditer(message):
-        yield found["kind"], without_step(found["message"])
+        yield found["kind"], found["message"]
 
 
 def first_cause(error: BaseException) -> str:

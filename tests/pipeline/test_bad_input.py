@@ -45,6 +45,11 @@ def test_a_quoted_refusal_keeps_its_kind(find_bad_input):
     assert str(found) == "train.x: too large"
 
 
+def test_refusal_in_a_traceback_on_one_line(find_bad_input):
+    quoted = r"FAILED: Traceback ...\nshortlist.errors.DataError: y.csv: empty; add rows [while running 'Read']\n\nmore"
+    assert str(find_bad_input(RuntimeError(quoted))) == "y.csv: empty; add rows"
+
+
 def test_a_circle_of_exceptions_ends(find_bad_input):
     one, other = ValueError("one"), KeyError("other")
     one.__cause__, other.__cause__ = other, one

@@ -101,3 +101,16 @@ def test_quoted_exceptions_have_their_dotted_type_and_no_step():
         "\nRuntimeError: two\n"
     )
     assert list(quoted_exceptions(text)) == [("builtins.OddError", "one"), ("RuntimeError", "two")]
+
+
+def test_traceback_whose_line_ends_a_job_server_escaped():
+    text = (
+        r"Traceback (most recent call last):\n  File\na.OddError: got 'x\\ny' [while running 'A']\n\nRuntimeError: two"
+    )
+    assert list(quoted_exceptions(text)) == [("a.OddError", r"got 'x\\ny'"), ("RuntimeError", "two")]
+    assert first_cause(RuntimeError(text)).startswith("OddError: got")
+
+
+def test_escapes_within_a_quoted_message_do_not_end_it():
+    text = "Traceback (most recent call last):\n" + r"OddError: got 'x\nError: y'"
+    assert list(quoted_exceptions(text)) == [("OddError", r"got 'x\nError: y'")]
