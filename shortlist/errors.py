@@ -40,7 +40,7 @@ class BadInputError(ShortlistError):
     exit_code = ExitCode.BAD_INPUT
 
     def __init__(self, message: str, *parts: str):
-        # Pickle and Beam make an exception anew from its args; Beam adds its step to the first one.
+        # Beam makes an exception anew from its args, with its step added to the first one.
         super().__init__(message, *parts)
         self.where, self.expected, self.got, self.remedy = parts or ("",) * 4
 

@@ -15,7 +15,7 @@ _QUOTED = re.compile(
     r"(?P<message>.+?)(?= \[while running|$)",
     re.MULTILINE,
 )
-# TensorFlow tells where in the graph it was before it tells what went wrong.
+# TensorFlow's messages begin with a place in the graph; the fault comes after it.
 _PREAMBLE = re.compile(r"\s|$|File |<|Graph execution error|Detected at node|\d+ root error|\(\d+\) ")
 
 
@@ -53,7 +53,7 @@ def first_cause(error: BaseException) -> str:
     """Returns the kind and the message of the exception that others were raised from, in one line."""
     *_, root = chain(error, with_handled=False)
     message = without_step(str(root)).strip()
-    kind, line = type(root).__name__, _telling_line(message)
+    kind, line = type(root).__name__, _informative_line(message)
     if "Traceback (most recent call last)" in message:
         # The worker's own chain ends with what was raised last, which quotes what it was raised from first.
         quoted_kind, line = next(quoted_exceptions(message), (kind, line))
@@ -67,7 +67,7 @@ def _is_copy(error: BaseException) -> bool:
     return context is not None and type(context) is type(error) and str(context) in str(error)
 
 
-def _telling_line(message: str) -> str:
+def _informative_line(message: str) -> str:
     lines = message.splitlines()
     if lines and not _PREAMBLE.match(lines[0]):
         return lines[0]

@@ -58,7 +58,7 @@ def test_traceback_of_a_worker_that_is_quoted():
     assert first_cause(RuntimeError(text)) == "OddError: row 7 is odd"
 
 
-def test_tensorflow_tells_where_before_what():
+def test_tensorflows_place_in_the_graph_is_left_out():
     text = (
         "Graph execution error:\n\nDetected at node Assert defined at (most recent call last):\n"
         "<stack traces unavailable>\nassertion failed: [a row without targets]\n\t [[{{node Assert}}]] [Op:__inference]"
