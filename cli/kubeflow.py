@@ -41,9 +41,11 @@ def check_kfp() -> None:
       ConfigError: It is not installed.
     """
     if importlib.util.find_spec("kfp") is None:
-        raise ConfigError(
-            "expected kfp, which compiles for Kubeflow and submits to it, got none; install the extra: "
-            "pip install 'shortlist[kubeflow]'"
+        raise ConfigError.from_parts(
+            "",
+            "kfp, which compiles for Kubeflow and submits to it",
+            "none",
+            "install the extra: pip install 'shortlist[kubeflow]'",
         )
 
 
@@ -178,11 +180,11 @@ def _places(config: Config, given: Mapping[str, str]) -> tuple[str, str]:
     data = given.get("data_root") or kubeflow.data_root
     serving = given.get("serving_dir") or kubeflow.serving_dir
     if data is None:
-        raise ConfigError(
-            "kubeflow.data_root: expected where the pods find the data, a URI or a mounted path, got none"
+        raise ConfigError.from_parts(
+            "kubeflow.data_root", "where the pods find the data, a URI or a mounted path", "none"
         )
     if serving is None:
-        raise ConfigError("kubeflow.serving_dir: expected a folder on a mounted volume to push models to, got none")
+        raise ConfigError.from_parts("kubeflow.serving_dir", "a folder on a mounted volume to push models to", "none")
     return data, serving
 
 
@@ -197,4 +199,4 @@ def write(package: Package, path: pathlib.Path) -> None:
         partial.write_text(package.to_yaml(), encoding="utf-8")
         os.replace(partial, path)
     except OSError as error:
-        raise ConfigError(f"{path}: expected a file that can be written, got: {error.strerror}") from None
+        raise ConfigError.from_reason(path, "a file that can be written", error.strerror) from None

@@ -52,7 +52,7 @@ def lineage(
     asked = {"--version": version is not None, "--impact": impact, "--why": why, "--served": served}
     given = [name for name, value in asked.items() if value]
     if len(given) > 1:
-        raise BadInputError(f"expected one question at a time, got {' and '.join(given)}; leave all but one out")
+        raise BadInputError.from_parts("", "one question at a time", " and ".join(given), "leave all but one out")
     if html and (as_json or impact or why or served):
         raise BadInputError("--html shows what made a pushed model; ask other questions, and for --json, without it")
     workspace = _workspace(config)
@@ -127,7 +127,7 @@ def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise BadInputError(f"--html {path}: expected a file that can be written, got: {error.strerror}") from None
+        raise BadInputError.from_reason(f"--html {path}", "a file that can be written", error.strerror) from None
     Console(highlight=False, soft_wrap=True).print(f"Page      {path.absolute()}", markup=False)
 
 

@@ -48,7 +48,7 @@ def report(
     from shortlist.workspace import Workspace
 
     if sum((open_, text, as_json)) > 1:
-        raise BadInputError("expected one of --open, --text and --json, got more")
+        raise BadInputError.from_parts("", "one of --open, --text and --json", "more")
     if output and (text or as_json):
         raise BadInputError("--output is where the page goes; leave out --text and --json")
     named = list(runs or [])
@@ -98,7 +98,7 @@ def _write(made: Report, path: pathlib.Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         put(page, path)
     except OSError as error:
-        raise BadInputError(f"{path}: expected a file that can be written, got: {error.strerror}") from None
+        raise BadInputError.from_reason(path, "a file that can be written", error.strerror) from None
 
 
 def _show(made: Report, path: pathlib.Path, kept: bool, open_: bool) -> None:

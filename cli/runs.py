@@ -70,7 +70,7 @@ def compare(
     from shortlist.runs.record import find, records
 
     if len(run_ids) < 2:
-        raise BadInputError("expected two runs or more to compare, got one; `shortlist runs` lists them")
+        raise BadInputError.from_parts("", "two runs or more to compare", "one", "`shortlist runs` lists them")
     found = find(records(_workspace(config)), run_ids)
     if as_json:
         _print_json([plain_data.run(record) for record in found])
@@ -97,7 +97,7 @@ def prune(
     Example: shortlist runs prune --keep 10 --older-than 30d
     """
     if yes and dry_run:
-        raise BadInputError("expected --yes or --dry-run, got both")
+        raise BadInputError.from_parts("", "--yes or --dry-run", "both")
     workspace = _workspace(config)
     if not yes:
         _tell(_plan(workspace, keep, older_than), as_json, [])

@@ -122,8 +122,8 @@ def _told(assignments: list[str]) -> dict[str, str]:
 def _six_fields(cron: str) -> str:
     fields = cron.split()
     if len(fields) not in (5, 6):
-        raise ConfigError(
-            f"--cron {cron!r}: expected six fields (second minute hour day month weekday), got {len(fields)}"
+        raise ConfigError.from_parts(
+            f"--cron {cron!r}", "six fields (second minute hour day month weekday)", len(fields)
         )
     return " ".join(fields if len(fields) == 6 else ["0", *fields])
 

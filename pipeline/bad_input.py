@@ -1,25 +1,20 @@
-"""Finds what the user can act on in what a node raised."""
+"""The refusal of the user's input under the exception that a node raised."""
 
 from __future__ import annotations
 
-import re
+from shortlist.errors import BadInputError, ConfigError, DataError
+from shortlist.process import causes
 
-from shortlist.errors import BadInputError, DataError
-
-# Beam adds to a message which step it came from.
-_RUNNING = re.compile(r" \[while running .*\]$", re.DOTALL)
-# Some of its runners raise a RuntimeError that quotes the worker's traceback instead.
-_QUOTED_BAD_INPUT = re.compile(r"shortlist\.errors\.(?:Data|Config|BadInput)Error: (.+?)(?: \[while running|\n|$)")
+_KINDS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (BadInputError, ConfigError, DataError)}
 
 
 def find_bad_input(error: BaseException) -> BadInputError | None:
     """Returns the `BadInputError` that an exception comes from, through Beam's wrapping too."""
-    link: BaseException | None = error
-    while link is not None:
+    for link in causes.chain(error):
         if isinstance(link, BadInputError):
-            return type(link)(_RUNNING.sub("", str(link)))
-        quoted = _QUOTED_BAD_INPUT.search(str(link))
-        if quoted:
-            return DataError(quoted.group(1))
-        link = link.__cause__ or link.__context__
+            return type(link)(causes.without_step(str(link)), *link.args[1:])
+        # Some of Beam's runners raise a RuntimeError that quotes the worker's traceback instead.
+        for kind, message in causes.quoted_exceptions(str(link)):
+            if kind in _KINDS:
+                return _KINDS[kind](message)
     return None

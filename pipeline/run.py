@@ -88,7 +88,7 @@ def run_pipeline(
         return summary
 
     try:
-        with stopping.insisted(), resources.shortage_told(workspace.root):
+        with stopping.insisted(), resources.raises_resource_error(workspace.root):
             LocalRunner(run_id, timed, metadata.connection()).run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _bury(workspace, "interrupted")

@@ -39,9 +39,11 @@ def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path
     try:
         text = completed(source.read_text(encoding="utf-8"), spec)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{source}: expected a TensorFlow Metadata schema as text, got {' '.join(str(error).split())}; "
-            "`shortlist schema infer` writes one"
+        raise ConfigError.from_parts(
+            source,
+            "a TensorFlow Metadata schema as text",
+            " ".join(str(error).split()),
+            "`shortlist schema infer` writes one",
         ) from None
     staged = folder / hashlib.sha256(text.encode("utf-8")).hexdigest()[:16] / source.name
     staged.parent.mkdir(parents=True, exist_ok=True)

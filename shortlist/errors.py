@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ExitCode(enum.IntEnum):
@@ -23,9 +27,35 @@ class ShortlistError(Exception):
 
 
 class BadInputError(ShortlistError):
-    """Something that the user gave is wrong; nothing was started or written."""
+    """Something that the user gave is wrong; nothing was started or written.
+
+    Attributes:
+      where: The config key, the option, or the file with its row and column; the empty string where a command as a
+        whole is meant. All four are empty for a message that was not made from parts.
+      expected: What would have been right.
+      got: What was there, or the reason that the system gave.
+      remedy: What the user can do; may be empty.
+    """
 
     exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, message: str, *parts: str):
+        # Beam makes an exception anew from its args, with its step added to the first one.
+        super().__init__(message, *parts)
+        self.where, self.expected, self.got, self.remedy = parts or ("",) * 4
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @classmethod
+    def from_parts(cls, where: object, expected: str, got: object, remedy: str = "") -> Self:
+        """Returns the error `where: expected ..., got ...; remedy`, on one line."""
+        return cls(_sentence(where, expected, f"got {got}", remedy), str(where), expected, str(got), remedy)
+
+    @classmethod
+    def from_reason(cls, where: object, expected: str, reason: object, remedy: str = "") -> Self:
+        """Returns the error `where: expected ..., got: reason; remedy`, for a reason in the system's own words."""
+        return cls(_sentence(where, expected, f"got: {reason}", remedy), str(where), expected, str(reason), remedy)
 
 
 class ConfigError(BadInputError):
@@ -38,3 +68,9 @@ class DataError(BadInputError):
 
 class ResourceError(ShortlistError):
     """The machine lacks memory or disk."""
+
+
+def _sentence(where: object, expected: str, got: str, remedy: str) -> str:
+    start = f"{where}: " if where else ""
+    end = f"; {remedy}" if remedy else ""
+    return " ".join(line.strip() for line in f"{start}expected {expected}, {got}{end}".splitlines())

@@ -14,7 +14,6 @@ from tfx.utils import json_utils
 
 from components.pusher import executor
 from shortlist import fingerprints
-from shortlist.errors import ConfigError
 from shortlist.records import nodes
 
 
@@ -67,7 +66,7 @@ class TwinPusher(standard.Pusher):
         destination: dict[str, Any] = {executor.SERVING_DIR: serving_dir}
         if isinstance(serving_dir, str):
             if "://" in serving_dir:
-                raise ConfigError(executor.not_a_folder(serving_dir))
+                raise executor.not_a_folder(serving_dir)
             filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
             destination = {"push_destination": pusher_pb2.PushDestination(filesystem=filesystem)}
         # Not through TFX's constructor, which makes the standard specification.

@@ -23,9 +23,9 @@ SERVING_DIR = "serving_dir"
 """Exec property, str: where to push, if `push_destination` does not say it."""
 
 
-def not_a_folder(serving_dir: str) -> str:
-    """Returns what to say of a place that no version can be put into in one step."""
-    return f"expected a folder to push to, got {serving_dir!r}; mount the bucket and name the mount"
+def not_a_folder(serving_dir: str) -> ConfigError:
+    """Returns the error of a place that no version can be put into in one step."""
+    return ConfigError.from_parts("", "a folder to push to", repr(serving_dir), "mount the bucket and name the mount")
 
 
 class Executor(executor.Executor):
@@ -81,7 +81,7 @@ def _serving_dir(exec_properties: dict[str, Any]) -> str:
     told = exec_properties.get(SERVING_DIR)
     if told:
         if "://" in told:
-            raise ConfigError(not_a_folder(told))
+            raise not_a_folder(told)
         return str(told)
     destination = pusher_pb2.PushDestination()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)

@@ -43,7 +43,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         files = _files(exec_properties)
         if not files:
             full = paths.full_path(exec_properties["data_path"], exec_properties["data_root"])
-            raise DataError(f"{exec_properties['data_path']}: expected a file at {full}, got none; fetch or name it")
+            raise DataError.from_parts(exec_properties["data_path"], f"a file at {full}", "none", "fetch or name it")
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         expected = exec_properties[properties.CONTENT_SHA256]
         if expected == fingerprints.UNPINNED:
@@ -84,17 +84,19 @@ def _files(exec_properties: dict[str, Any]) -> list[InputFile]:
 def _check_content(exec_properties: dict[str, Any], expected: str) -> None:
     """Refuses what is no longer what the run began with: its fingerprint would promise another content."""
     if content.files_sha256(_files(exec_properties)) != expected:
-        raise DataError(
-            f"{exec_properties['data_path']}: expected the files that this run began with, got others: they were "
-            "written meanwhile; run again when that is done, or name the files that are done"
+        raise DataError.from_parts(
+            exec_properties["data_path"],
+            "the files that this run began with",
+            "others: they were written meanwhile",
+            "run again when that is done, or name the files that are done",
         )
 
 
 def _no_rows(path: str, spec: TableSpec, counts: dict[str, int]) -> DataError:
     if counts[beam.ROWS_FILTERED]:
         dropped = f"none that passes {spec.filter!r} among {counts[beam.ROWS_FILTERED]:,}"
-        return DataError(f"{path}: expected at least one row, got {dropped}; correct data.{spec.kind}.filter")
-    return DataError(f"{path}: expected at least one row, got a header alone; check how the file was written")
+        return DataError.from_parts(path, "at least one row", dropped, f"correct data.{spec.kind}.filter")
+    return DataError.from_parts(path, "at least one row", "a header alone", "check how the file was written")
 
 
 def _properties(spec: TableSpec, files: Sequence[InputFile], counts: dict[str, int]) -> dict[str, int | str]:

@@ -63,9 +63,11 @@ def latest(workspace: Workspace, config: Config) -> Windows:
                 {split: _files(examples, split) for split in _SPLITS},
                 _tells_parts(by_node[nodes.INTERACTIONS_GEN]),
             )
-    raise BadInputError(
-        f"{workspace.root}: expected a run with this config's `data`, got none that got as far as its windows; "
-        "`shortlist run` with the same config makes one"
+    raise BadInputError.from_parts(
+        workspace.root,
+        "a run with this config's `data`",
+        "none that got as far as its windows",
+        "`shortlist run` with the same config makes one",
     )
 
 

@@ -57,9 +57,11 @@ def _check_paths(config: Config, kubeflow: Kubeflow) -> None:
     mounts = [f"{volume.path}/" for volume in kubeflow.volumes]
     for name, table in config.data.tables.items():
         if table.path.startswith("/") and not table.path.startswith(tuple(mounts)):
-            raise ConfigError(
-                f"data.{name}.path: expected a path that the pods see, got {table.path}; make it relative to "
-                "kubeflow.data_root, name a URI, or mount it with kubeflow.volumes"
+            raise ConfigError.from_parts(
+                f"data.{name}.path",
+                "a path that the pods see",
+                table.path,
+                "make it relative to kubeflow.data_root, name a URI, or mount it with kubeflow.volumes",
             )
 
 

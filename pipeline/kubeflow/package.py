@@ -64,8 +64,10 @@ class Package:
         except yaml.YAMLError as error:
             raise ConfigError(f"{source}: not plain YAML: {' '.join(str(error).split())}") from None
         if not 1 <= len(documents) <= 2 or not all(isinstance(document, dict) for document in documents):
-            raise ConfigError(
-                f"{source}: expected a pipeline spec and perhaps a platform spec, got {len(documents)} documents; "
-                "`shortlist compile` writes them"
+            raise ConfigError.from_parts(
+                source,
+                "a pipeline spec and perhaps a platform spec",
+                f"{len(documents)} documents",
+                "`shortlist compile` writes them",
             )
         return cls(*documents)

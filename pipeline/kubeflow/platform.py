@@ -22,7 +22,9 @@ def section(config: Config) -> Kubeflow:
       ConfigError: There is none.
     """
     if config.kubeflow is None:
-        raise ConfigError("kubeflow: expected a section with at least `image`, got none; docs/kubeflow.md shows one")
+        raise ConfigError.from_parts(
+            "kubeflow", "a section with at least `image`", "none", "docs/kubeflow.md shows one"
+        )
     return config.kubeflow
 
 

@@ -94,14 +94,18 @@ class Cluster:
             health, _, headers = self._client._healthz_api.get_healthz_with_http_info()
         # The client makes an empty answer of whatever is no JSON.
         if "json" not in headers.get("Content-Type", ""):
-            raise Unreachable(
-                f"kubeflow.host: expected Kubeflow Pipelines at {self._address}, got an answer of something else, "
-                f"perhaps a login page; set {TOKEN} or {COOKIES}, or name the API's own address"
+            raise Unreachable.from_parts(
+                "kubeflow.host",
+                f"Kubeflow Pipelines at {self._address}",
+                "an answer of something else, perhaps a login page",
+                f"set {TOKEN} or {COOKIES}, or name the API's own address",
             )
         if health.multi_user and not kubeflow.namespace:
-            raise BadInputError(
-                f"kubeflow.namespace: expected a namespace, since {self._address} has several users, got none; "
-                "name your profile's"
+            raise BadInputError.from_parts(
+                "kubeflow.namespace",
+                f"a namespace, since {self._address} has several users",
+                "none",
+                "name your profile's",
             )
 
     def submit(self, package: Package, parameters: Mapping[str, str], run_name: str) -> Submitted:
@@ -190,9 +194,11 @@ class Cluster:
         except kfp_server_api.ApiException as error:
             raise _refusal(error.status, _message(error.body), self._address, self._kubeflow.namespace) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unreachable(
-                f"kubeflow.host: expected Kubeflow Pipelines at {self._address}, got {_reason(error)}; after "
-                "`kubectl port-forward -n kubeflow svc/ml-pipeline 8888` it is http://localhost:8888"
+            raise Unreachable.from_parts(
+                "kubeflow.host",
+                f"Kubeflow Pipelines at {self._address}",
+                _reason(error),
+                "after `kubectl port-forward -n kubeflow svc/ml-pipeline 8888` it is http://localhost:8888",
             ) from None
 
 
@@ -214,8 +220,8 @@ def _refusal(status: int | None, said: str, address: str, namespace: str | None)
         where = f" in namespace {namespace}" if namespace else ""
         return BadInputError(f"{address} does not let this user do that{where} ({said}); ask whoever runs it")
     if status in (404, 405):
-        return Unreachable(
-            f"kubeflow.host: expected the API of Kubeflow Pipelines v2 at {address}, got {status}: {said}"
+        return Unreachable.from_parts(
+            "kubeflow.host", f"the API of Kubeflow Pipelines v2 at {address}", f"{status}: {said}"
         )
     if status is not None and status >= 500:
         return Unreachable(f"{address} failed with {status}: {said}; see the log of the ml-pipeline deployment")

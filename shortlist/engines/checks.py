@@ -34,19 +34,23 @@ def check(beam: engines.Beam) -> None:
         check_jar(beam.job_server_jar)
         check_java(beam.java)
         if endpoints.is_taken(beam.job_port):
-            raise ConfigError(
-                f"beam.job_port: expected port {beam.job_port} to be free for the job server, got one that is taken; "
-                "end what listens there, or set another port"
+            raise ConfigError.from_parts(
+                "beam.job_port",
+                f"port {beam.job_port} to be free for the job server",
+                "one that is taken",
+                "end what listens there, or set another port",
             )
         if beam.master != engines.LOCAL_FLINK:
             _answers(beam.master, "beam.master", "start the cluster, or correct the address of its REST interface")
         if beam.worker_endpoint is not None:
             _answers(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
     elif isinstance(beam, engines.DataflowBeam):
-        raise ConfigError(
-            "beam.engine: expected an engine whose workers see this machine's folders, got dataflow, whose do not; "
+        raise ConfigError.from_parts(
+            "beam.engine",
+            "an engine whose workers see this machine's folders",
+            "dataflow, whose do not",
             "a run on this machine keeps its artifacts in the workspace: use direct, portable or flink here, and "
-            "dataflow on Kubeflow with a root in Cloud Storage"
+            "dataflow on Kubeflow with a root in Cloud Storage",
         )
 
 
@@ -64,14 +68,14 @@ def check_jar(path: str) -> None:
             manifest = jar.read("META-INF/MANIFEST.MF").decode(errors="replace").replace("\r\n ", "")
             version = _beam_version(jar)
     except FileNotFoundError:
-        raise ConfigError(f"beam.job_server_jar: expected the jar {_JAR} at {path}, got none; {_GET_IT}") from None
+        raise ConfigError.from_parts("beam.job_server_jar", f"the jar {_JAR} at {path}", "none", _GET_IT) from None
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"beam.job_server_jar: expected a jar at {path}, got: {error}; {_GET_IT}") from None
+        raise ConfigError.from_reason("beam.job_server_jar", f"a jar at {path}", error, _GET_IT) from None
     if f"Main-Class: {JOB_SERVER_CLASS}" not in manifest:
-        raise ConfigError(f"beam.job_server_jar: expected Beam's Flink job server, got another jar, {path}; {_GET_IT}")
+        raise ConfigError.from_parts("beam.job_server_jar", "Beam's Flink job server", f"another jar, {path}", _GET_IT)
     if version is not None and version != BEAM_VERSION:
-        raise ConfigError(
-            f"beam.job_server_jar: expected the job server of Beam {BEAM_VERSION}, got that of {version}; {_GET_IT}"
+        raise ConfigError.from_parts(
+            "beam.job_server_jar", f"the job server of Beam {BEAM_VERSION}", f"that of {version}", _GET_IT
         )
 
 
@@ -100,13 +104,13 @@ def check_java(java: str) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"beam.java: expected a Java program at {java!r}, got: {why}; {remedy}") from None
+        raise ConfigError.from_reason("beam.java", f"a Java program at {java!r}", why, remedy) from None
     said = done.stderr + done.stdout
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if found is None or int(found[1]) not in _JAVA_VERSIONS:
         got = f"version {found[1]}" if found else f"{said.strip()[:80]!r}"
         wanted = " or ".join(map(str, _JAVA_VERSIONS))
-        raise ConfigError(f"beam.java: expected Java {wanted} for Flink 1.18, got {got} from {java}; {remedy}")
+        raise ConfigError.from_parts("beam.java", f"Java {wanted} for Flink 1.18", f"{got} from {java}", remedy)
 
 
 def _answers(endpoint: str, key: str, remedy: str) -> None:

@@ -56,7 +56,7 @@ def serving(host: str, port: int) -> Iterator[int]:
     try:
         bound = server.add_insecure_port(f"{host}:{port}")
     except RuntimeError:
-        raise ConfigError(f"--host, --port: expected an address that is free here, got {host}:{port}") from None
+        raise ConfigError.from_parts("--host, --port", "an address that is free here", f"{host}:{port}") from None
     server.start()
     try:
         yield int(bound)

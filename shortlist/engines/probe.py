@@ -58,24 +58,33 @@ def _run(args: list[str], wanted: worker_side.Expected, seconds: float) -> None:
     except concurrent.futures.TimeoutError:
         state = None
     except Exception as error:
-        raise BadInputError(_sentence(str(error))) from error
+        raise _refusal(str(error)) from error
     if state != PipelineState.DONE:
-        raise BadInputError(
-            f"beam: expected the engine to do one element of work within {seconds:g} s, got no answer; look into the "
-            "logs of the job server and of the workers: can they reach each other?"
+        raise BadInputError.from_parts(
+            "beam",
+            f"the engine to do one element of work within {seconds:g} s",
+            "no answer",
+            "look into the logs of the job server and of the workers: can they reach each other?",
         )
 
 
-def _sentence(said: str) -> str:
-    if mismatch := _MISMATCH.search(said):
-        return (
-            f"beam: expected workers like this process, got one of which is true: {mismatch[1]}; install this package "
-            "and the locked stack into their environment, and give them the workspace under the same path"
+def _refusal(message: str) -> BadInputError:
+    """Returns the error of an engine that failed with `message`."""
+    if mismatch := _MISMATCH.search(message):
+        return BadInputError.from_parts(
+            "beam",
+            "workers like this process",
+            f"one of which is true: {mismatch[1]}",
+            "install this package and the locked stack into their environment, and give them the workspace under the "
+            "same path",
         )
-    if missing := _NO_PACKAGE.search(said):
-        return (
-            f"beam: expected workers that have this package, got: {missing[1]}; install it and the locked stack into "
-            "their environment (a worker pool takes no setup file) and start them with `shortlist worker`"
+    if missing := _NO_PACKAGE.search(message):
+        return BadInputError.from_reason(
+            "beam",
+            "workers that have this package",
+            missing[1],
+            "install it and the locked stack into their environment (a worker pool takes no setup file) and start them "
+            "with `shortlist worker`",
         )
-    *_, last = said.strip().splitlines() or ["no reason"]
-    return f"beam: expected the engine to do one element of work, got: {last[:300]}"
+    *_, last = message.strip().splitlines() or ["no reason"]
+    return BadInputError.from_reason("beam", "the engine to do one element of work", last[:300])

@@ -149,7 +149,7 @@ def _named(name: str | None, columns: Sequence[Column]) -> Column | None:
         return None
     found = next((column for column in columns if column.name == name), None)
     if found is None:
-        raise ConfigError(f"expected a column {name!r}, got {', '.join(column.name for column in columns)}")
+        raise ConfigError.from_parts("", f"a column {name!r}", ", ".join(column.name for column in columns))
     return found
 
 
@@ -159,7 +159,7 @@ def _table_of_file(kind: Kind, path: str, own: Column, data_root: str | os.PathL
     key = _same_ids(columns, own)
     if key is None:
         names = ", ".join(column.name for column in columns)
-        raise ConfigError(f"{path}: expected a column with the ids of the log's {own.name}, got {names}")
+        raise ConfigError.from_parts(path, f"a column with the ids of the log's {own.name}", names)
     section: dict[str, Any] = {"path": path, _ID_KEYS[kind]: key.name}
     if key.blanks:
         section["filter"] = f"{roles.quoted(key.name)} is not None"

@@ -53,7 +53,9 @@ def find_role(role: str, words: Sequence[str], columns: Iterable[Column], taken:
     if not good or (len(good) > 1 and good[0][0] == good[1][0]):
         names = ", ".join(column.name for column in free)
         several = f"{good[0][1].name} and {good[1][1].name}" if good else "no name that says so"
-        raise ConfigError(f"expected a column that is the {role}, got {several} among {names}; name it with {option}")
+        raise ConfigError.from_parts(
+            "", f"a column that is the {role}", f"{several} among {names}", f"name it with {option}"
+        )
     return good[0][1]
 
 
@@ -79,9 +81,12 @@ def find_time(columns: Iterable[Column], taken: Sequence[str]) -> Column:
     found = typed or sorted(named, key=_time_rank)
     if not found:
         names = ", ".join(column.name for column in free)
-        raise ConfigError(
-            f"expected a column of times, got none among {names}; name it with --timestamp, and convert dates such as "
-            "12/1/2010 8:26 to ISO 8601 or seconds since 1970 first"
+        raise ConfigError.from_parts(
+            "",
+            "a column of times",
+            f"none among {names}",
+            "name it with --timestamp, and convert dates such as 12/1/2010 8:26 to ISO 8601 or seconds since "
+            "1970 first",
         )
     return found[0]
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from shortlist.errors import DataError
 from shortlist.infer.columns import Column, columns_of
 from shortlist.tables import inputs, preflight, readers
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
@@ -26,7 +27,7 @@ def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[Col
     spec = dataclasses.replace(spec, columns=tuple(_as_is(kind, name, name in times) for name in names))
     columns = columns_of(names, times, _rows(files, spec))
     if not columns or not columns[0].texts:
-        raise readers.data_error(path, "at least one row", "a header alone", "check how the file was written")
+        raise DataError.from_parts(path, "at least one row", "a header alone", "check how the file was written")
     return columns
 
 

@@ -42,9 +42,11 @@ class SqliteDatabase(Database):
             return metadata_store.MetadataStore(self._in_mode(pb.SqliteMetadataSourceConfig.READONLY))
         except RuntimeError as error:
             # A run that died in its first second, on a full disk say, leaves a file without tables.
-            raise BadInputError(
-                f"{self._path}: expected an ML Metadata store, got a file that is empty or damaged "
-                f"({str(error)[:80]}); `shortlist run` goes on from an empty one; restore a damaged one from a copy"
+            raise BadInputError.from_parts(
+                self._path,
+                "an ML Metadata store",
+                f"a file that is empty or damaged ({str(error)[:80]})",
+                "`shortlist run` goes on from an empty one; restore a damaged one from a copy",
             ) from None
 
     def writer(self) -> metadata_store.MetadataStore:

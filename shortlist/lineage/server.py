@@ -113,7 +113,7 @@ class ServerDatabase(Database):
         except FileNotFoundError:
             return ""
         except (OSError, ValueError, KeyError, TypeError):
-            raise ConfigError(f"{path}: expected a readable file with an id, got another; restore it") from None
+            raise ConfigError.from_parts(path, "a readable file with an id", "another", "restore it") from None
 
     def _check_owner(self, store: metadata_store.MetadataStore) -> None:
         name = self.pipeline
@@ -126,9 +126,11 @@ class ServerDatabase(Database):
             return
         else:
             place = claim.custom_properties[_PLACE].string_value
-        raise ConfigError(
-            f"metadata: expected a database in which nobody else's pipeline is called {name!r}, got one of "
-            f"{place} in {self}; use that workspace, or give this pipeline another name or database"
+        raise ConfigError.from_parts(
+            "metadata",
+            f"a database in which nobody else's pipeline is called {name!r}",
+            f"one of {place} in {self}",
+            "use that workspace, or give this pipeline another name or database",
         )
 
     def _connect(self) -> metadata_store.MetadataStore:
@@ -143,10 +145,12 @@ class ServerDatabase(Database):
                 except RuntimeError as error:
                     why = str(error)
             if not _TABLES_UNDER_WAY.search(why) or time.monotonic() > until:
-                raise BadInputError(
-                    f"metadata: expected {self} to let {server.user!r} in, got: {_reason(server, why, said[0])}; check "
-                    f"user, password ({server.password_env or 'metadata.password_env names none'}) and database, "
-                    "which must be there"
+                raise BadInputError.from_reason(
+                    "metadata",
+                    f"{self} to let {server.user!r} in",
+                    _reason(server, why, said[0]),
+                    f"check user, password ({server.password_env or 'metadata.password_env names none'}) and database, "
+                    "which must be there",
                 )
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311
 

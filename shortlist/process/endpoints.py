@@ -25,7 +25,7 @@ def check_answers(host: str, port: int, key: str, remedy: str) -> None:
         socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
-        raise BadInputError(f"{key}: expected a server at {host}:{port}, got: {why}; {remedy}") from None
+        raise BadInputError.from_reason(key, f"a server at {host}:{port}", why, remedy) from None
 
 
 def is_taken(port: int) -> bool:

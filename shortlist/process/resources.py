@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 
 from shortlist.errors import ResourceError
+from shortlist.process import causes
 
 _ERRNOS = {errno.ENOSPC: "no space left", errno.EDQUOT: "no space left in the quota", errno.EFBIG: "file too large"}
 # TensorFlow, ML Metadata's sqlite and Beam's workers tell it only in words.
@@ -34,8 +35,7 @@ def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError |
       error: What was raised.
       folder: Where was being written, for exceptions that do not say.
     """
-    link: BaseException | None = error
-    while link is not None:
+    for link in causes.chain(error):
         if isinstance(link, ResourceError):
             return link
         what = _disk_shortage(link)
@@ -43,13 +43,12 @@ def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError |
             return ResourceError(_sentence(what, _place(link, folder)))
         if _memory_ran_out(link):
             return ResourceError(_memory_sentence())
-        link = link.__cause__ or link.__context__
     return None
 
 
 @contextlib.contextmanager
-def shortage_told(folder: pathlib.Path) -> Iterator[None]:
-    """Has a shortage within its body be raised as a `ResourceError`, from the exception that told of it."""
+def raises_resource_error(folder: pathlib.Path) -> Iterator[None]:
+    """Raises a shortage of disk or memory within its body as a `ResourceError`, from the exception that shows it."""
     try:
         yield
     except Exception as error:

@@ -68,10 +68,12 @@ def _file_sha256(file: InputFile) -> bytes:
                 size += read
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"{file.name}: expected a readable file, got {reason}; check its permissions") from None
+        raise DataError.from_parts(file.name, "a readable file", reason, "check its permissions") from None
     if size != file.size:
-        raise DataError(
-            f"{file.name}: expected the {file.size:,} bytes that it had a moment ago, got {size:,}; it is being "
-            "written: wait for it, or name the files that are done"
+        raise DataError.from_parts(
+            file.name,
+            f"the {file.size:,} bytes that it had a moment ago",
+            f"{size:,}",
+            "it is being written: wait for it, or name the files that are done",
         )
     return digest.digest()

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from shortlist.errors import DataError
 from shortlist.tables.spec import TableSpec
-from shortlist.tables.table_reader import Row, TableReader, data_error
+from shortlist.tables.table_reader import Row, TableReader
 from shortlist.tables.text_lines import MAX_LINE_BYTES, TextLines
 
 # Of all CSV readers of the process: Python knows no limit of one.
@@ -25,9 +25,11 @@ class CsvReader(TableReader):
         self._records = csv.reader(self._lines, strict=True)
         self.columns = self._next_record() or []
         if not self.columns:
-            raise data_error(name, "a header line with column names", "an empty file", "check how it was written")
+            raise DataError.from_parts(
+                name, "a header line with column names", "an empty file", "check how it was written"
+            )
         if len(self.columns) == 1 and any(separator in self.columns[0] for separator in ";\t|"):
-            raise data_error(
+            raise DataError.from_parts(
                 name, "columns separated by commas", f"the header {self.columns[0]!r}", "write the file with commas"
             )
         self._check_columns()

@@ -127,7 +127,7 @@ class InputTable:
     def error(self, expected: str, got: str, remedy: str, name: str | None = None) -> DataError:
         """Returns the error of the whole table, or of its column `name`."""
         column = f", column {self.spec.column(name).column!r}" if name else ""
-        return readers.data_error(f"{self.path}{column}", expected, got, remedy)
+        return DataError.from_parts(f"{self.path}{column}", expected, got, remedy)
 
     @contextlib.contextmanager
     def opened(self, file: inputs.InputFile) -> Iterator[readers.TableReader]:
@@ -140,7 +140,7 @@ class InputTable:
             with contextlib.closing(file.open()) as opened:
                 yield readers.open_table(opened, self.spec, file.name)
         except OSError as error:
-            raise readers.data_error(
+            raise DataError.from_parts(
                 file.name, "a readable file", f"{error.strerror or error}", "check its permissions"
             ) from None
 
@@ -167,7 +167,7 @@ def existing_files(
         elif local.parent.is_dir():
             near = difflib.get_close_matches(local.name, os.listdir(local.parent), n=1)
             remedy += f"; did you mean {near[0]!r}?" if near else ""
-    raise readers.data_error(path, f"a file at {full}", got, remedy)
+    raise DataError.from_parts(path, f"a file at {full}", got, remedy)
 
 
 def timestamp_unit(interactions: Interactions, data_root: str | os.PathLike[str]) -> Unit:
@@ -210,7 +210,7 @@ def _unit(table: InputTable, interactions: Interactions) -> Unit:
         )
     if len(first_of) > 1:
         (unit, first), (other, second) = itertools.islice(first_of.items(), 2)
-        raise readers.data_error(
+        raise DataError.from_parts(
             f"{second}, column {interactions.timestamp!r}",
             f"times as in {first}, which has {unit}",
             other,
@@ -231,4 +231,4 @@ def _detected(table: InputTable, file: inputs.InputFile, cells: list[Any]) -> Un
         return timestamps.detect(cells, is_time_column=False)
     except BadCell as bad:
         column = table.spec.column(keys.TIMESTAMP).column
-        raise readers.data_error(f"{file.name}, column {column!r}", bad.expected, bad.got, bad.remedy) from None
+        raise DataError.from_parts(f"{file.name}, column {column!r}", bad.expected, bad.got, bad.remedy) from None

@@ -71,9 +71,11 @@ def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = 
         files = list(_files_at_uri(path, folder, wanted) if paths.is_uri(folder) else _files_here(folder, wanted))
     except OSError as error:
         where = f" at {error.filename}" if error.filename else ""
-        raise DataError(
-            f"{path}: expected files that can be listed, got {error.strerror}{where}; "
-            "check the permissions, and remove links that lead nowhere"
+        raise DataError.from_parts(
+            path,
+            "files that can be listed",
+            f"{error.strerror}{where}",
+            "check the permissions, and remove links that lead nowhere",
         ) from None
     if last_spans is not None:
         newest = sorted({file.span for file in files if file.span})[-last_spans:]
@@ -204,4 +206,4 @@ def _check_name(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
-        raise DataError(f"{name!r}: expected a file name in UTF-8, got other bytes; rename the file") from None
+        raise DataError.from_parts(repr(name), "a file name in UTF-8", "other bytes", "rename the file") from None

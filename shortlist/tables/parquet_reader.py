@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from shortlist.errors import DataError
 from shortlist.tables import parquet
 from shortlist.tables.spec import TableSpec
-from shortlist.tables.table_reader import Row, TableReader, data_error
+from shortlist.tables.table_reader import Row, TableReader
 
 
 class ParquetReader(TableReader):
@@ -34,7 +34,9 @@ class ParquetReader(TableReader):
             raise self._unreadable(error) from None
         except RuntimeError:  # The one that `pyarrow_hotfix` raises.
             expected, got = "plain column types", "a pickled Python type, which is code and was not run"
-            raise data_error(name, expected, got, "write the column as the type that it is stored in") from None
+            raise DataError.from_parts(
+                name, expected, got, "write the column as the type that it is stored in"
+            ) from None
         self._check_columns()
         self._check_types()
         self.time_columns = frozenset(field.name for field in schema if parquet.is_time(field.type))
@@ -89,6 +91,6 @@ class ParquetReader(TableReader):
     def _unreadable(self, error: Exception) -> DataError:
         place = f", after row {self._row}" if self._row >= 0 else ""
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        return data_error(
+        return DataError.from_parts(
             self._name + place, "a whole Parquet file", reason, "fetch or write it again, or set `format: csv`"
         )

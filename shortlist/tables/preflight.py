@@ -129,9 +129,11 @@ def _check_ties_have_no_order(config: Config, unit: Unit) -> None:
     key = "train.shuffle_ties"
     where = f"tune.space.{key}" if key in (config.tune.space or {}) else key
     if (where != key or config.train.shuffle_ties) and unit in UNITS_WITH_PARTS:
-        raise ConfigError(
-            f"{where}: expected times of whole seconds or coarser, got {unit}, which order what "
-            "happens within a second; remove shuffle_ties"
+        raise ConfigError.from_parts(
+            where,
+            "times of whole seconds or coarser",
+            f"{unit}, which order what happens within a second",
+            "remove shuffle_ties",
         )
 
 
@@ -145,9 +147,11 @@ def check_schemas(data: Data) -> None:
     for name in data.tables:
         file = folder / f"{name}.pbtxt"
         if not file.is_file():
-            raise ConfigError(
-                f"data.schemas: expected the file {file}, got none; "
-                "write one like those in schemas/movielens_100k, or point data.schemas at another folder"
+            raise ConfigError.from_parts(
+                "data.schemas",
+                f"the file {file}",
+                "none",
+                "write one like those in schemas/movielens_100k, or point data.schemas at another folder",
             )
 
 
@@ -163,13 +167,15 @@ def check_workspace(workspace: str | os.PathLike[str]) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (FileExistsError, NotADirectoryError):
-        raise ConfigError(
-            f"workspace: expected a folder at {folder}, got a file in the way; set `workspace` to another folder"
+        raise ConfigError.from_parts(
+            "workspace", f"a folder at {folder}", "a file in the way", "set `workspace` to another folder"
         ) from None
     except OSError as error:
-        raise ConfigError(
-            f"workspace: expected a folder that can be written at {folder}, got: {error.strerror}; "
-            "change its permissions or set `workspace` to another folder"
+        raise ConfigError.from_reason(
+            "workspace",
+            f"a folder that can be written at {folder}",
+            error.strerror,
+            "change its permissions or set `workspace` to another folder",
         ) from None
 
 

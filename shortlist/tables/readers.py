@@ -11,14 +11,15 @@ import posixpath
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from shortlist.errors import DataError
 from shortlist.scalars import BadCell
 from shortlist.tables.csv_reader import CsvReader
 from shortlist.tables.jsonl_reader import JsonlReader
 from shortlist.tables.spec import ENDINGS, TableSpec
-from shortlist.tables.table_reader import TableReader, data_error, nearest
+from shortlist.tables.table_reader import TableReader, nearest
 from shortlist.tables.values import Values, parsers
 
-__all__ = ["ParsedRow", "TableReader", "batches", "data_error", "nearest", "open_table", "parsed_rows"]
+__all__ = ["ParsedRow", "TableReader", "batches", "nearest", "open_table", "parsed_rows"]
 
 ParsedRow = tuple[int, dict[str, Values]]
 
@@ -48,7 +49,7 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
         from shortlist.tables.parquet_reader import ParquetReader
 
         return ParquetReader(file, spec, name, row_groups)
-    raise data_error(
+    raise DataError.from_parts(
         name,
         f"a file name that ends in {', '.join(ENDINGS)}",
         repr(posixpath.basename(name)),

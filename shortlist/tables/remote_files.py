@@ -84,10 +84,12 @@ def _check_credentials(path: str, uri: str) -> None:
     try:
         google.auth.default()
     except exceptions.GoogleAuthError as error:
-        raise DataError(
-            f"{path}: expected Google Cloud credentials, got {str(error).partition('.')[0]}; run "
-            "`gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or mount the bucket and give "
-            "its local path"
+        raise DataError.from_parts(
+            path,
+            "Google Cloud credentials",
+            str(error).partition(".")[0],
+            "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or mount the "
+            "bucket and give its local path",
         ) from None
 
 
@@ -122,8 +124,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _unreachable(path: str, reason: str) -> DataError:
-    return DataError(
-        f"{path}: expected a file system that answers, got: {reason}; check the address, the credentials and the "
-        "network; s3 needs apache-beam[aws] and azfs apache-beam[azure]; what Beam cannot open can be mounted and "
-        "given as a local path"
+    return DataError.from_reason(
+        path,
+        "a file system that answers",
+        reason,
+        "check the address, the credentials and the network; s3 needs apache-beam[aws] and azfs "
+        "apache-beam[azure]; what Beam cannot open can be mounted and given as a local path",
     )

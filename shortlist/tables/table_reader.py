@@ -74,7 +74,7 @@ class TableReader(abc.ABC):
     def error(self, column: str | None, expected: str, got: str, remedy: str) -> DataError:
         """Returns the error of the row that is being read; `column` None blames the row."""
         where = [self._name, self._place(), *([f"column {column!r}"] if column is not None else [])]
-        return data_error(", ".join(part for part in where if part), expected, got, remedy)
+        return DataError.from_parts(", ".join(part for part in where if part), expected, got, remedy)
 
     def _filtered(self, rows: Iterator[Row], wanted: row_filter.RowFilter) -> Iterator[Row]:
         for row, cells in rows:
@@ -95,22 +95,16 @@ class TableReader(abc.ABC):
         for column, key in self._keys.items():
             count = self.columns.count(column)
             if count == 0:
-                raise data_error(
+                raise DataError.from_parts(
                     self._name,
                     f"a column {column!r}",
                     f"the columns {', '.join(map(repr, self.columns))}",
                     f"set {key} to one of them{nearest(column, self.columns)}",
                 )
             if count > 1:
-                raise data_error(
+                raise DataError.from_parts(
                     self._name, f"one column {column!r}", f"{count} of that name", "rename or drop the others"
                 )
-
-
-def data_error(where: str, expected: str, got: str, remedy: str) -> DataError:
-    """Returns the one sentence that every refusal of a table is made of."""
-    sentence = f"{where}: expected {expected}, got {got}; {remedy}"
-    return DataError(" ".join(sentence.split()))
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

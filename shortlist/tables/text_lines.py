@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from shortlist.errors import DataError
-from shortlist.tables.table_reader import data_error
 
 # A "line" longer than this is no text; without a limit it would be read into memory whole.
 MAX_LINE_BYTES = 16 * 2**20
@@ -51,7 +50,7 @@ class TextLines:
             yield from self._lines()
         except (OSError, EOFError, zlib.error) as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise data_error(
+            raise DataError.from_parts(
                 self._name, "a file that can be read to its end", reason, "fetch or write it again"
             ) from None
 
@@ -61,7 +60,7 @@ class TextLines:
 
     def error(self, line: int, expected: str, got: str, remedy: str) -> DataError:
         """Returns the error of a line, counted from 1."""
-        return data_error(f"{self._name}, line {line}", expected, got, remedy)
+        return DataError.from_parts(f"{self._name}, line {line}", expected, got, remedy)
 
     def _lines(self) -> Iterator[str]:
         lines = iter(functools.partial(self._plain.readline, MAX_LINE_BYTES), b"")
@@ -82,5 +81,5 @@ class TextLines:
 
     def _without_bom(self, line: bytes) -> bytes:
         if line.startswith(_UTF16_BOMS):
-            raise data_error(self._name, "UTF-8", "UTF-16", f"save the file as UTF-8 {self._format}")
+            raise DataError.from_parts(self._name, "UTF-8", "UTF-16", f"save the file as UTF-8 {self._format}")
         return line.removeprefix(_UTF8_BOM)

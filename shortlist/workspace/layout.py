@@ -36,9 +36,11 @@ def check(root: pathlib.Path, name: str) -> None:
     """
     owner = _owner(root)
     if owner is not None and owner != name:
-        raise ConfigError(
-            f"workspace: expected a folder of the pipeline {name!r}, got that of {owner!r} in {root}; "
-            "give each pipeline a workspace of its own"
+        raise ConfigError.from_parts(
+            "workspace",
+            f"a folder of the pipeline {name!r}",
+            f"that of {owner!r} in {root}",
+            "give each pipeline a workspace of its own",
         )
 
 
@@ -71,16 +73,18 @@ def _owner(root: pathlib.Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(f"workspace: expected a folder at {root}, got: {error.strerror}") from None
+        raise ConfigError.from_reason("workspace", f"a folder at {root}", error.strerror) from None
     if LAYOUT_FILE in entries:
         return _declared_owner(root / LAYOUT_FILE)
     if any(any(root.glob(pattern)) for pattern in _MADE_BY_0_1):
         return _owner_in_0_1(root)
     strangers = sorted(entries - _NOTHING)
     if strangers:
-        raise ConfigError(
-            f"workspace: expected an empty folder or a workspace at {root}, got one with {strangers[0]!r} in it; "
-            "set `workspace` to a folder of its own"
+        raise ConfigError.from_parts(
+            "workspace",
+            f"an empty folder or a workspace at {root}",
+            f"one with {strangers[0]!r} in it",
+            "set `workspace` to a folder of its own",
         )
     return None
 
@@ -90,14 +94,18 @@ def _declared_owner(path: pathlib.Path) -> str:
     version, owner = declared.get("layout_version"), declared.get("name")
     # A bool is an int to isinstance.
     if type(version) is not int or version < 1 or not isinstance(owner, str):
-        raise ConfigError(
-            f'{path}: expected {{"layout_version": {LAYOUT_VERSION}, "name": ...}}, got something else; '
-            "restore the file, or set `workspace` to another folder"
+        raise ConfigError.from_parts(
+            path,
+            f'{{"layout_version": {LAYOUT_VERSION}, "name": ...}}',
+            "something else",
+            "restore the file, or set `workspace` to another folder",
         )
     if version > LAYOUT_VERSION:
-        raise ConfigError(
-            f"{path}: expected layout_version {LAYOUT_VERSION} at most, got {version}, "
-            f"made by {declared.get('made_by', 'a newer Shortlist')}; use that version, or another workspace"
+        raise ConfigError.from_parts(
+            path,
+            f"layout_version {LAYOUT_VERSION} at most",
+            f"{version}, made by {declared.get('made_by', 'a newer Shortlist')}",
+            "use that version, or another workspace",
         )
     return owner
 
@@ -106,7 +114,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     try:
         declared = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: expected a readable file, got: {error.strerror}; check its permissions") from None
+        raise ConfigError.from_reason(path, "a readable file", error.strerror, "check its permissions") from None
     except (ValueError, RecursionError):
         return {}
     return declared if isinstance(declared, dict) else {}

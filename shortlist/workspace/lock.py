@@ -61,7 +61,7 @@ def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise ConfigError(f"{path}: expected a file that can be written, got: {error.strerror}") from None
+        raise ConfigError.from_reason(path, "a file that can be written", error.strerror) from None
     try:
         _lock(descriptor, path)
         died = _read(descriptor)
@@ -93,9 +93,8 @@ def _lock(descriptor: int, path: pathlib.Path) -> None:
                 return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             time.sleep(_PAUSE_SECONDS)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: expected a file system that can lock files, got: {error.strerror}; "
-            "put the workspace on a local disk"
+        raise ConfigError.from_reason(
+            path, "a file system that can lock files", error.strerror, "put the workspace on a local disk"
         ) from None
     raise BadInputError(_in_use(_read(descriptor), path))
 

@@ -100,8 +100,8 @@ class Workspace:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"workspace: expected a folder at {self.root}, got: {error.strerror}") from None
-        with lock.hold(self.root / layout.LOCK_FILE, command) as died, resources.shortage_told(self.root):
+            raise ConfigError.from_reason("workspace", f"a folder at {self.root}", error.strerror) from None
+        with lock.hold(self.root / layout.LOCK_FILE, command) as died, resources.raises_resource_error(self.root):
             layout.claim(self.root, self.name)
             yield died
 

@@ -34,7 +34,7 @@ def order(package: Package) -> graphlib.TopologicalSorter[str]:
     """
     for name, task in package.tasks.items():
         if "dag" in component(package, task):
-            raise BadInputError(f"{name}: expected a container or an importer, got a pipeline within the pipeline")
+            raise BadInputError.from_parts(name, "a container or an importer", "a pipeline within the pipeline")
     waits = {name: sorted(_upstream(task)) for name, task in sorted(package.tasks.items())}
     sorter = graphlib.TopologicalSorter(waits)
     sorter.prepare()
@@ -63,7 +63,7 @@ def resolved_parameters(package: Package, task: Document, told: Mapping[str, Any
         if "componentInputParameter" in spec:
             name = spec["componentInputParameter"]
             if told.get(name) is None:
-                raise BadInputError(f"expected a value for the parameter {name}, got none")
+                raise BadInputError.from_parts("", f"a value for the parameter {name}", "none")
             values[key] = told[name]
         else:
             values[key] = spec["runtimeValue"]["constant"]

@@ -104,7 +104,9 @@ def _with_section(config: Config) -> Config:
     """Returns a config that has a section `kubeflow`, of which a rehearsal needs nothing."""
     kubeflow = config.kubeflow or Kubeflow(image=IMAGE)
     if kubeflow.storage == "direct":
-        raise ConfigError("kubeflow.storage: expected copied, got direct: a rehearsal has no gs:// that TFX could open")
+        raise ConfigError.from_parts(
+            "kubeflow.storage", "copied", "direct: a rehearsal has no gs:// that TFX could open"
+        )
     return config.model_copy(update={"kubeflow": kubeflow})
 
 

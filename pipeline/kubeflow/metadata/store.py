@@ -70,9 +70,11 @@ def connect(address: str) -> metadata_store.MetadataStore:
     try:
         store.get_context_types()
     except (errors.StatusError, RuntimeError) as error:
-        raise BadInputError(
-            f"kubeflow.metadata: expected ML Metadata at {address}, got {type(error).__name__}; forward it with "
-            "`kubectl port-forward -n kubeflow svc/metadata-grpc-service 8080` and name localhost:8080"
+        raise BadInputError.from_parts(
+            "kubeflow.metadata",
+            f"ML Metadata at {address}",
+            type(error).__name__,
+            "forward it with `kubectl port-forward -n kubeflow svc/metadata-grpc-service 8080` and name localhost:8080",
         ) from None
     return store
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from components.trainer import training
 from components.trainer.settings import Settings
-from shortlist.process.resources import shortage_told
+from shortlist.process.resources import raises_resource_error
 from tests.components.trainer import tiny_dataset as worlds
 
 
@@ -29,7 +29,7 @@ def main(job):
         now = int(re.search(r"VmSize:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) * 1024
         limit = now + job["more_megabytes"] * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    with shortage_told(pathlib.Path(job["run_dir"])):
+    with raises_resource_error(pathlib.Path(job["run_dir"])):
         history = training.fit(model, reader, files, settings, targets, job["run_dir"], job["checkpoint_dir"])
     np.save(f"{job['result']}.npy", model.embed_candidates().numpy())
     with open(job["result"], "w", encoding="utf-8") as file:

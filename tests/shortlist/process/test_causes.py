@@ -1,10 +1,10 @@
-"""What is told of a failure is what went wrong first, not who noticed last."""
+"""The first cause of a failure, and the chain of exceptions that leads to it."""
 
 from __future__ import annotations
 
 import pytest
 
-from shortlist.process.causes import first_cause
+from shortlist.process.causes import chain, first_cause, quoted_exceptions, without_step
 
 
 def _raised(function):
@@ -58,7 +58,7 @@ def test_traceback_of_a_worker_that_is_quoted():
     assert first_cause(RuntimeError(text)) == "OddError: row 7 is odd"
 
 
-def test_tensorflow_tells_where_before_what():
+def test_tensorflows_place_in_the_graph_is_left_out():
     text = (
         "Graph execution error:\n\nDetected at node Assert defined at (most recent call last):\n"
         "<stack traces unavailable>\nassertion failed: [a row without targets]\n\t [[{{node Assert}}]] [Op:__inference]"
@@ -73,4 +73,44 @@ def test_an_exception_without_words():
 def test_a_circle_ends():
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
-    assert first_cause(one) in ("ValueError: one", "ValueError: other")
+    assert list(chain(one)) == [one, other]
+    assert first_cause(one) == "ValueError: other"
+
+
+def test_chain_with_what_was_handled_and_without():
+    cause, handled, raised = KeyError("cause"), OSError("handled"), ValueError("raised")
+    handled.__cause__, raised.__context__ = cause, handled
+    assert list(chain(raised)) == [raised, handled, cause]
+    assert list(chain(raised, with_handled=False)) == [raised]
+
+
+def test_chain_prefers_the_cause():
+    cause, raised = KeyError("cause"), ValueError("raised")
+    raised.__cause__, raised.__context__ = cause, OSError("handled")
+    assert list(chain(raised)) == [raised, cause]
+
+
+def test_steps_of_nested_transforms_are_cut_off():
+    assert without_step("row 7 is odd [while running 'Read'] [while running 'All']") == "row 7 is odd"
+    assert without_step("[while running] stays") == "[while running] stays"
+
+
+def test_quoted_exceptions_have_their_dotted_type_and_no_step():
+    text = (
+        "Traceback (most recent call last):\n    except KeyError: pass\nbuiltins.OddError: one [while running 'Read']\n"
+        "\nRuntimeError: two\n"
+    )
+    assert list(quoted_exceptions(text)) == [("builtins.OddError", "one"), ("RuntimeError", "two")]
+
+
+def test_traceback_whose_line_ends_a_job_server_escaped():
+    text = (
+        r"Traceback (most recent call last):\n  File\na.OddError: got 'x\\ny' [while running 'A']\n\nRuntimeError: two"
+    )
+    assert list(quoted_exceptions(text)) == [("a.OddError", r"got 'x\\ny'"), ("RuntimeError", "two")]
+    assert first_cause(RuntimeError(text)).startswith("OddError: got")
+
+
+def test_escapes_within_a_quoted_message_do_not_end_it():
+    text = "Traceback (most recent call last):\n" + r"OddError: got 'x\nError: y'"
+    assert list(quoted_exceptions(text)) == [("OddError", r"got 'x\nError: y'")]

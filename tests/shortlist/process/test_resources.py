@@ -72,7 +72,7 @@ def test_memory_that_ran_out_is_one_sentence_too(error):
 )
 def test_anything_else_is_none(error):
     assert resources.find_shortage(error, FOLDER) is None
-    with pytest.raises(type(error)) as raised, resources.shortage_told(FOLDER):
+    with pytest.raises(type(error)) as raised, resources.raises_resource_error(FOLDER):
         raise error
     assert raised.value is error
 
@@ -80,7 +80,7 @@ def test_anything_else_is_none(error):
 def test_shortage_that_was_found_already_keeps_its_sentence():
     said = ResourceError("memory: less of it")
     assert resources.find_shortage(_chained(said, RuntimeError("node failed")), FOLDER) is said
-    with pytest.raises(ResourceError) as raised, resources.shortage_told(FOLDER):
+    with pytest.raises(ResourceError) as raised, resources.raises_resource_error(FOLDER):
         raise said
     assert raised.value is said
     assert raised.value.__cause__ is None

@@ -17,6 +17,14 @@ def test_the_step_that_beam_adds_is_taken_away(find_bad_input):
     assert str(found) == "x.csv, row 3: wrong; mend it"
 
 
+def test_parts_survive_beams_step(find_bad_input):
+    """Beam makes the exception anew from its args, the first one changed."""
+    error = DataError.from_parts("x.csv, row 3", "a number", "'many'", "correct the cell")
+    found = find_bad_input(DataError(error.args[0] + " [while running 'Read']", *error.args[1:]))
+    assert str(found) == str(error)
+    assert (found.where, found.expected, found.got, found.remedy) == error.args[1:]
+
+
 def test_a_chained_refusal_is_found_and_keeps_its_kind(find_bad_input):
     outer = RuntimeError("node failed")
     outer.__cause__ = ConfigError("train.x: too large; lower it")
@@ -28,6 +36,24 @@ def test_a_chained_refusal_is_found_and_keeps_its_kind(find_bad_input):
 def test_a_refusal_that_only_a_quoted_traceback_tells_of_is_found(find_bad_input):
     quoted = "Traceback ...\nshortlist.errors.DataError: y.csv: empty; add rows [while running 'Read']\n\nmore"
     assert str(find_bad_input(RuntimeError(quoted))) == "y.csv: empty; add rows"
+
+
+def test_a_quoted_refusal_keeps_its_kind(find_bad_input):
+    quoted = "Traceback ...\nValueError: x\n\nshortlist.errors.ConfigError: train.x: too large"
+    found = find_bad_input(RuntimeError(quoted))
+    assert type(found) is ConfigError
+    assert str(found) == "train.x: too large"
+
+
+def test_refusal_in_a_traceback_on_one_line(find_bad_input):
+    quoted = r"FAILED: Traceback ...\nshortlist.errors.DataError: y.csv: empty; add rows [while running 'Read']\n\nmore"
+    assert str(find_bad_input(RuntimeError(quoted))) == "y.csv: empty; add rows"
+
+
+def test_a_circle_of_exceptions_ends(find_bad_input):
+    one, other = ValueError("one"), KeyError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert find_bad_input(one) is None
 
 
 def test_anything_else_is_no_refusal(find_bad_input):
