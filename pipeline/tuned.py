@@ -10,7 +10,7 @@ from tfx.utils import path_utils
 
 from shortlist.config import space
 from shortlist.config.config import Config
-from shortlist.config.tune import Value
+from shortlist.config.values import Value
 from shortlist.lineage.store import Artifact
 from shortlist.model_files import TRAINED_FILE, TRIALS_FILE
 from shortlist.summary import Tuning

@@ -7,6 +7,7 @@ import functools
 import gc
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
@@ -16,7 +17,8 @@ from components.trainer.assembled import Assembled, Inputs, files_of
 from components.trainer.settings import Settings
 from components.tuner.search import Outcome, Search
 from shortlist.config import space
-from shortlist.config.tune import Tune, Value
+from shortlist.config.tune import Tune
+from shortlist.config.values import Value
 from shortlist.errors import ConfigError
 
 TUNE = "tune"
@@ -41,7 +43,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     return TunerFnResult(
         tuner=Search(
             functools.partial(train_trial, settings, tune.epochs, inputs, files),
-            space.settings(tune, {"model": settings.model, "train": settings.train}),
+            space.settings(tune, settings.sections),
             tune,
             settings.train.seed,
             fn_args.working_dir,
@@ -71,10 +73,11 @@ def train_trial(
       time_is_up: Where it says so, training ends with its epoch.
     """
     try:
-        tried = settings.with_values(values)
+        changed: dict[str, Any] = {**space.with_values(settings.sections, values)}
     except ValueError as error:
         # Of a range, only the ends were tried together before the search.
         raise ConfigError(str(error)) from error
+    tried = dataclasses.replace(settings, **changed)
     short = tried.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})
     parts = Assembled.read(dataclasses.replace(tried, train=short), inputs)
     checkpoint_dir = os.path.join(folder, _CHECKPOINTS)

@@ -11,10 +11,8 @@ from typing import Any
 import pydantic
 
 from shortlist.config.section import Section
-from shortlist.config.tune import Searched, Tune, Value
-
-Sections = Mapping[str, Section]
-"""`model` and `train`."""
+from shortlist.config.tune import Searched, Tune
+from shortlist.config.values import Sections, Value, replaced
 
 _FIXED = {
     "train.seed": "to choose a seed on eval is to choose luck",
@@ -134,13 +132,7 @@ def _checked(sections: Sections, name: str, value: Value, where: str) -> Any:
 
 
 def _changed(sections: Sections, values: Mapping[str, Value], where: str) -> dict[str, Section]:
-    raw = {name: section.model_dump() for name, section in sections.items()}
-    for name, value in values.items():
-        top, *parents, last = name.split(".")
-        node = raw[top]
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
+    raw = replaced(sections, values)
     try:
         return {name: type(section).model_validate(raw[name]) for name, section in sections.items()}
     except pydantic.ValidationError as error:
