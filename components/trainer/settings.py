@@ -59,7 +59,7 @@ class Settings:
         """Returns these settings with some of model's and train's changed, by dotted name.
 
         Raises:
-          pydantic.ValidationError: A setting cannot have its value.
+          RefusedValue: A setting cannot have its value.
         """
         changed: dict[str, Any] = {**with_values(self.sections, values)}
         return dataclasses.replace(self, **changed)

@@ -7,7 +7,6 @@ import functools
 import gc
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
@@ -18,7 +17,7 @@ from components.trainer.settings import Settings
 from components.tuner.search import Outcome, Search
 from shortlist.config import space
 from shortlist.config.tune import Tune
-from shortlist.config.values import Value
+from shortlist.config.values import RefusedValue, Value
 from shortlist.errors import ConfigError
 
 TUNE = "tune"
@@ -73,11 +72,10 @@ def train_trial(
       time_is_up: Where it says so, training ends with its epoch.
     """
     try:
-        changed: dict[str, Any] = {**space.with_values(settings.sections, values)}
-    except ValueError as error:
+        tried = settings.with_values(values)
+    except RefusedValue as error:
         # Of a range, only the ends were tried together before the search.
         raise ConfigError(str(error)) from error
-    tried = dataclasses.replace(settings, **changed)
     short = tried.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})
     parts = Assembled.read(dataclasses.replace(tried, train=short), inputs)
     checkpoint_dir = os.path.join(folder, _CHECKPOINTS)
