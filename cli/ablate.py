@@ -55,12 +55,12 @@ def ablate(
         folder.mkdir(exist_ok=True)
         with log.everything_else_to(folder / "ablate.log", verbose) as terminal:
             with terminal.status("Loading TensorFlow ..."):
-                from components.trainer.settings import Settings
+                from components.trainer.from_config import settings_from
                 from pipeline.ablations import run, table, windows
             found = windows.latest(workspace, checked)
             first = checked.train.seed
             plan = run.plan(
-                Settings.from_config(checked),
+                settings_from(checked),
                 range(first, first + seeds),
                 split.value,
                 epochs,

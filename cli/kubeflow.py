@@ -171,7 +171,7 @@ def _looked_at(config: Config, console: Console) -> tuple[dict[str, str], Unit]:
         report = preflight.check(config.model_copy(update={"workspace": folder}), root)
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
-    return content.tables_sha256(config.data, root), report.timestamp_unit
+    return content.tables_sha256(config.data.tables, root), report.timestamp_unit
 
 
 def _places(config: Config, given: Mapping[str, str]) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from components.windows.component import Windows
 from pipeline.target import Brought, Place, Text, ThisMachine
 from shortlist import fingerprints
 from shortlist.config.config import Config
-from shortlist.config.data import Table, TableName
+from shortlist.config.table import Table, TableName
 from shortlist.engines.arguments import beam_args
 from shortlist.records import nodes
 from shortlist.tables.spec import Kind, Unit

@@ -15,7 +15,7 @@ from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import Listener, LocalRunner, NodeResult
 from shortlist.config.config import Config
-from shortlist.config.data import TableName
+from shortlist.config.table import TableName
 from shortlist.errors import ResourceError, ShortlistError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
@@ -165,7 +165,7 @@ def pinned_sources(
     for name, table in config.data.tables.items():
         spec = table_spec(name, table, timestamp_unit)
         schema_files[name] = schemas.stage(spec, config.data.schemas, workspace.root / "schemas")
-    content_sha256 = content.tables_sha256(config.data, data_root)
+    content_sha256 = content.tables_sha256(config.data.tables, data_root)
     return Sources(os.fspath(data_root), content_sha256, schema_files, timestamp_unit)
 
 

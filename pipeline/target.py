@@ -13,7 +13,7 @@ from tfx.types import channel
 
 from components.baseline.component import latest_other_blessed_model
 from components.data_gate.component import blessed_statistics
-from shortlist.config.data import TableName
+from shortlist.config.table import TableName
 from shortlist.records import nodes
 from shortlist.workspace import Workspace
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from tfx.utils import path_utils
 
-from shortlist.config import space
 from shortlist.config.config import Config
-from shortlist.config.tune import Value
+from shortlist.config.values import Value
+from shortlist.config.values import with_values as _with_values
 from shortlist.lineage.store import Artifact
 from shortlist.model_files import TRAINED_FILE, TRIALS_FILE
 from shortlist.summary import Tuning
@@ -36,7 +36,7 @@ def tuning(results: Artifact | None, model: Artifact | None) -> Tuning | None:
 
 def with_values(config: Config, values: Mapping[str, Value]) -> Config:
     """Returns a config with values of model and train in place of its own, and without a search for others."""
-    changed = space.with_values({"model": config.model, "train": config.train}, values)
+    changed = _with_values({"model": config.model, "train": config.train}, values)
     return config.model_copy(update={**changed, "tune": config.tune.model_copy(update={"enabled": False})})
 
 

@@ -29,8 +29,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from shortlist import keys
-from shortlist.config.data import Repeats
 from shortlist.config.split import LeaveLastBasket, Random, Split, Temporal
+from shortlist.config.table import Repeats
 
 _AFTER_ALL_KEYS = b"\xff" * (hashlib.sha256().digest_size + 1)
 _Cut = TypeVar("_Cut", int, bytes, "Interaction")

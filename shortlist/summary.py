@@ -10,7 +10,7 @@ from typing import Literal
 
 import pydantic
 
-from shortlist.config.tune import Value
+from shortlist.config.values import Value
 
 SCHEMA_VERSION = 1
 

@@ -100,7 +100,7 @@ def prepare(name: str, cache: pathlib.Path) -> trials.Bench | None:
 def inputs_sha256(config: Config, data_dir: pathlib.Path) -> dict[str, str]:
     """Returns the fingerprints of all that the product reads of a data set."""
     schemas = content.files_sha256(inputs.find("*.pbtxt", config.data.schemas))
-    return {**content.tables_sha256(config.data, data_dir), "schemas": schemas}
+    return {**content.tables_sha256(config.data.tables, data_dir), "schemas": schemas}
 
 
 def _cell(bench: trials.Bench, model: str, seed: int, fresh: bool) -> tuple[dict[str, Any], np.ndarray] | None:

@@ -8,9 +8,9 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.answers import executor
 from shortlist import fingerprints
-from shortlist.config.data import Candidates
 from shortlist.config.features import FeatureType
 from shortlist.config.report import Report
+from shortlist.config.table import Candidates
 
 # What can be read as text; a title of numbers is no title.
 _TEXTS = (FeatureType.TEXT, FeatureType.CATEGORY)

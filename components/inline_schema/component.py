@@ -9,7 +9,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.inline_schema import executor
-from shortlist.config.data import TableName
+from shortlist.config.table import TableName
 from shortlist.records import nodes
 
 _TABLES: tuple[TableName, ...] = ("interactions", "candidates", "queries")

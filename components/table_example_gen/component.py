@@ -10,7 +10,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 
 from components.table_example_gen import executor
 from shortlist import fingerprints
-from shortlist.config.data import Interactions, Table
+from shortlist.config.table import Interactions, Table
 from shortlist.records import nodes
 from shortlist.tables.spec import Kind, Unit, table_spec
 

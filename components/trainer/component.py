@@ -10,7 +10,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 from tfx.utils import json_utils
 
 from components.trainer import executor, run_fn
-from components.trainer.settings import Settings
+from components.trainer.from_config import settings_from
 from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.records import nodes
@@ -65,7 +65,7 @@ class RetrievalTrainer(standard.Trainer):
           hyperparameters: What a Tuner found; its values are used in place of the config's.
         """
         custom_config = {
-            **Settings.from_config(config).to_json(),
+            **settings_from(config).to_json(),
             "code_sha256": fingerprints.code_sha256(run_fn.__name__, executor.__name__),
         }
         # Not through TFX's constructor, which makes the standard specification.

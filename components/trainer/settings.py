@@ -8,13 +8,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist.config import space
-from shortlist.config.config import Config
 from shortlist.config.features import Feature
 from shortlist.config.losses import CorpusLoss
 from shortlist.config.model import HistoryTowerSection, Model
+from shortlist.config.section import Section
 from shortlist.config.split import WindowsSection
 from shortlist.config.train import Train
+from shortlist.config.values import with_values
 from shortlist.errors import ConfigError
 
 
@@ -28,20 +28,6 @@ class Settings:
     candidate_features: Mapping[str, Feature]
     windows: WindowsSection
     split_kind: str
-
-    @classmethod
-    def from_config(cls, config: Config) -> Settings:
-        """Returns the settings of a whole config."""
-        queries = config.data.queries
-        return cls(
-            model=config.model,
-            # Whether another model is made afterwards does not change this one.
-            train=config.train.model_copy(update={"refit": False}),
-            query_features=dict(queries.features) if queries else {},
-            candidate_features=dict(config.data.candidates.features),
-            windows=config.data.windows,
-            split_kind=config.data.split.kind,
-        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Settings:
@@ -70,9 +56,18 @@ class Settings:
         }
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
-        """Returns these settings with some of model's and train's changed, by dotted name."""
-        changed: dict[str, Any] = {**space.with_values({"model": self.model, "train": self.train}, values)}
+        """Returns these settings with some of model's and train's changed, by dotted name.
+
+        Raises:
+          RefusedValue: A setting cannot have its value.
+        """
+        changed: dict[str, Any] = {**with_values(self.sections, values)}
         return dataclasses.replace(self, **changed)
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """The sections whose settings can be replaced by dotted name."""
+        return {"model": self.model, "train": self.train}
 
     @property
     def strict_times(self) -> bool:

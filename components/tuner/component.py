@@ -10,7 +10,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 from tfx.utils import json_utils
 
 from components.trainer.component import CATALOGUE_INPUTS
-from components.trainer.settings import Settings
+from components.trainer.from_config import settings_from
 from components.tuner import executor, tuner_fn
 from shortlist import fingerprints
 from shortlist.config.config import Config
@@ -48,7 +48,7 @@ class RetrievalTuner(standard.Tuner):
     ):
         """Wires the node; its inputs are the Trainer's, and so are the sections that it goes by, with `tune`."""
         custom_config = {
-            **Settings.from_config(config).to_json(),
+            **settings_from(config).to_json(),
             tuner_fn.TUNE: config.tune.model_dump(mode="json", exclude={"enabled"}),
             "code_sha256": fingerprints.code_sha256(tuner_fn.__name__, executor.__name__),
         }

@@ -13,7 +13,8 @@ from keras_tuner.engine.trial import Trial
 
 from components.tuner import oracle
 from shortlist.config.space import Setting
-from shortlist.config.tune import Tune, Value
+from shortlist.config.tune import Tune
+from shortlist.config.values import Value
 from shortlist.errors import ConfigError, DataError
 from shortlist.process import progress
 

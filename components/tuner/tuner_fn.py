@@ -16,7 +16,8 @@ from components.trainer.assembled import Assembled, Inputs, files_of
 from components.trainer.settings import Settings
 from components.tuner.search import Outcome, Search
 from shortlist.config import space
-from shortlist.config.tune import Tune, Value
+from shortlist.config.tune import Tune
+from shortlist.config.values import RefusedValue, Value
 from shortlist.errors import ConfigError
 
 TUNE = "tune"
@@ -41,7 +42,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     return TunerFnResult(
         tuner=Search(
             functools.partial(train_trial, settings, tune.epochs, inputs, files),
-            space.settings(tune, {"model": settings.model, "train": settings.train}),
+            space.settings(tune, settings.sections),
             tune,
             settings.train.seed,
             fn_args.working_dir,
@@ -72,7 +73,7 @@ def train_trial(
     """
     try:
         tried = settings.with_values(values)
-    except ValueError as error:
+    except RefusedValue as error:
         # Of a range, only the ends were tried together before the search.
         raise ConfigError(str(error)) from error
     short = tried.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})

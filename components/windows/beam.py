@@ -20,8 +20,8 @@ from apache_beam.transforms import combiners
 from components.windows import beam_fns, records, stats, times
 from components.windows.windows_config import SPLITS, WindowsConfig
 from shortlist import keys, splits
-from shortlist.config.data import Repeats
 from shortlist.config.split import Random
+from shortlist.config.table import Repeats
 
 SUMMARY_FILE = "summary.json"
 

@@ -7,7 +7,7 @@ from tfx.orchestration import data_types
 from tfx.types import channel, component_spec, standard_artifacts
 
 from components.windows import executor
-from components.windows.windows_config import WindowsConfig
+from components.windows.from_config import windows_config_from
 from shortlist import fingerprints
 from shortlist.config.data import Data
 
@@ -81,7 +81,7 @@ class Windows(base_beam_component.BaseBeamComponent):
                 queries=queries,
                 queries_schema=queries_schema,
                 gate=gate,
-                config=WindowsConfig.of(data, everything_is_train).model_dump_json(),
+                config=windows_config_from(data, everything_is_train).model_dump_json(),
                 interactions_sha256=interactions_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 examples=channel.Channel(type=_Examples),

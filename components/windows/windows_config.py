@@ -6,10 +6,10 @@ import hashlib
 import json
 
 from shortlist import keys
-from shortlist.config.data import Data, Repeats, Weight
 from shortlist.config.gate import Check
 from shortlist.config.section import Section
 from shortlist.config.split import Random, Split, WindowsSection
+from shortlist.config.table import Repeats
 
 CONTRACT_VERSION = 2  # raise it when the same config would give other splits, histories or seen ids
 SPLITS = (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
@@ -46,26 +46,6 @@ class WindowsConfig(Section):
     has_timestamps: bool
     """False where `interactions.timestamp` is null: all times are 0 then, which means unknown."""
 
-    @classmethod
-    def of(cls, data: Data, everything_is_train: bool = False) -> WindowsConfig:
-        """Returns the part of `data` that decides the windows."""
-        log = data.interactions
-        return cls(
-            columns=(log.query_id, log.candidate_id, log.timestamp),
-            candidates_filter=data.candidates.filter,
-            split=data.split,
-            windows=data.windows,
-            max_interactions_per_query=data.max_interactions_per_query,
-            repeats=log.repeats,
-            filter=log.filter,
-            no_targets=_no_targets(log.weight),
-            unknown_candidates=data.gate.unknown_candidates,
-            tied_targets=data.gate.tied_targets,
-            isolated_times=data.gate.isolated_times,
-            everything_is_train=everything_is_train,
-            has_timestamps=log.timestamp is not None,
-        )
-
 
 def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     """Returns the SHA-256 that two models must share for their figures to be comparable.
@@ -100,12 +80,3 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     if config.everything_is_train:
         said["everything_is_train"] = True
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _no_targets(weight: Weight | None) -> tuple[str, ...]:
-    if weight is None:
-        return ()
-    if weight.values is None:
-        return (weight.column,)
-    zero = sorted(name for name, value in weight.values.items() if value == 0.0)
-    return (weight.column, *zero) if zero else ()

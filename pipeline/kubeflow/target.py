@@ -17,7 +17,7 @@ from pipeline.kubeflow import parameters
 from pipeline.kubeflow.parameters import ComparedWith
 from pipeline.target import Brought
 from shortlist import keys
-from shortlist.config.data import TableName
+from shortlist.config.table import TableName
 from shortlist.records import nodes
 
 _artifacts = standard_artifacts

@@ -16,7 +16,8 @@ from shortlist.config.kubeflow import Kubeflow
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
 from shortlist.config.report import Report
-from shortlist.config.section import Section, without_credentials
+from shortlist.config.secrets import without_credentials
+from shortlist.config.section import Section
 from shortlist.config.serving import Index, Push
 from shortlist.config.train import Train
 from shortlist.config.tune import Tune

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import pydantic
 
 from shortlist.config import secrets
-from shortlist.config.section import Section, without_credentials
+from shortlist.config.secrets import without_credentials
+from shortlist.config.section import Section
 
 ROOT_SCHEMES = ("gs", "s3", "minio")
 """What KFP's launcher can copy to and from; it takes oci too, which only holds models that are read."""

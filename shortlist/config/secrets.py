@@ -65,3 +65,13 @@ def secrets_in(text: str) -> str | None:
             if has_value and value and name.lower() in _PARAMETERS:
                 return f"the parameter {name!r}"
     return None
+
+
+def without_credentials(address: str) -> str:
+    """Returns an address; it goes into logs, config dumps and ML Metadata, where no credentials belong."""
+    what = secrets_in(address)
+    if what:
+        raise ValueError(
+            f"expected an address without credentials, got {what}; put them where the store's own client reads them"
+        )
+    return address

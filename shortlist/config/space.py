@@ -8,13 +8,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pydantic
-
 from shortlist.config.section import Section
-from shortlist.config.tune import Searched, Tune, Value
-
-Sections = Mapping[str, Section]
-"""`model` and `train`."""
+from shortlist.config.tune import Searched, Tune
+from shortlist.config.values import Sections, Value, listed, with_values
 
 _FIXED = {
     "train.seed": "to choose a seed on eval is to choose luck",
@@ -61,20 +57,11 @@ def settings(tune: Tune, sections: Sections) -> list[Setting]:
     for first, second in itertools.combinations(found, 2):
         for pair in itertools.product(first.probes, second.probes):
             together = dict(zip((first.name, second.name), pair, strict=True))
-            _changed(sections, together, f"tune.space: {_listed(together)}")
+            with_values(sections, together, f"tune.space: {listed(together)}")
     several = [setting for setting in found if len(setting.probes) > 1]
     if tune.enabled and not several:
         raise ValueError("tune.space: expected another value than the config's own, got no other; add some")
     return several
-
-
-def with_values(sections: Sections, values: Mapping[str, Value]) -> dict[str, Section]:
-    """Returns the sections with some settings changed, checked again.
-
-    Raises:
-      ValueError: A value is none that its setting could have.
-    """
-    return _changed(sections, values, _listed(values))
 
 
 def value_of(sections: Sections, name: str) -> Any:
@@ -130,24 +117,7 @@ def _whole(end: float, own: Value) -> Value:
 
 def _checked(sections: Sections, name: str, value: Value, where: str) -> Any:
     """Returns a value as the setting has it: `1` for a float is 1.0."""
-    return value_of(_changed(sections, {name: value}, where), name)
-
-
-def _changed(sections: Sections, values: Mapping[str, Value], where: str) -> dict[str, Section]:
-    raw = {name: section.model_dump() for name, section in sections.items()}
-    for name, value in values.items():
-        top, *parents, last = name.split(".")
-        node = raw[top]
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
-    try:
-        return {name: type(section).model_validate(raw[name]) for name, section in sections.items()}
-    except pydantic.ValidationError as error:
-        problem = error.errors()[0]
-        message = problem["msg"].removeprefix("Value error, ")
-        got = "" if problem["type"] == "value_error" else f", got {problem.get('input')!r}"
-        raise ValueError(f"{where}: {message[0].lower()}{message[1:]}{got}") from None
+    return value_of(with_values(sections, {name: value}, where), name)
 
 
 def _default_space(sections: Sections) -> dict[str, Searched]:
@@ -166,7 +136,3 @@ def _names(sections: Mapping[str, Any], prefix: str = "") -> Sequence[str]:
         else:
             found.append(f"{prefix}{name}")
     return [name for name in found if name not in _FIXED and not name.endswith("kind")]
-
-
-def _listed(values: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Union
+from typing import Literal
 
 import pydantic
 
 from shortlist.config.section import Section
-
-Value = Union[bool, int, float, str]
+from shortlist.config.values import Value
 
 
 class Searched(Section):

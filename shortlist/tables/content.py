@@ -9,10 +9,10 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shortlist import fingerprints
-from shortlist.config.data import Data, Interactions
+from shortlist.config.table import Interactions, Table, TableName
 from shortlist.errors import DataError
 from shortlist.tables import inputs
 from shortlist.tables.inputs import InputFile
@@ -38,11 +38,11 @@ def files_sha256(files: Sequence[InputFile]) -> str:
     return fingerprints.combined([(file.name, digest) for file, digest in zip(files, digests, strict=True)])
 
 
-def tables_sha256(data: Data, data_root: str | os.PathLike[str]) -> dict[str, str]:
+def tables_sha256(tables: Mapping[TableName, Table], data_root: str | os.PathLike[str]) -> dict[str, str]:
     """Returns by table name the fingerprint of its files' names and bytes.
 
     Args:
-      data: The `data` section, which names the files.
+      tables: `data.tables` of the config: sections that name the files.
       data_root: Where relative paths start; may be a URI.
 
     Raises:
@@ -52,7 +52,7 @@ def tables_sha256(data: Data, data_root: str | os.PathLike[str]) -> dict[str, st
         name: files_sha256(
             inputs.find(table.path, data_root, table.last_spans if isinstance(table, Interactions) else None)
         )
-        for name, table in data.tables.items()
+        for name, table in tables.items()
     }
 
 

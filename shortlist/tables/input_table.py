@@ -13,7 +13,7 @@ from typing import Any
 
 from shortlist import keys
 from shortlist.config import paths
-from shortlist.config.data import Interactions, Table
+from shortlist.config.table import Interactions, Table
 from shortlist.errors import DataError
 from shortlist.scalars import BadCell
 from shortlist.tables import inputs, readers, timestamps

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shortlist import keys
-from shortlist.config.data import Data, Interactions, Queries, Table
+from shortlist.config.data import Data
+from shortlist.config.table import Interactions, Queries, Table
 from shortlist.errors import DataError
 from shortlist.tables import preflight
 from shortlist.tables.readers import open_table, parsed_rows

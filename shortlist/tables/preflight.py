@@ -20,8 +20,9 @@ import numpy as np
 
 from shortlist import keys, splits
 from shortlist.config.config import Config
-from shortlist.config.data import Data, Table
+from shortlist.config.data import Data
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Temporal
+from shortlist.config.table import Table
 from shortlist.errors import ConfigError
 from shortlist.scalars import shown
 from shortlist.tables import inputs

@@ -8,9 +8,9 @@ import json
 from typing import Literal, get_args
 
 from shortlist import keys
-from shortlist.config.data import Candidates, Duplicates, Interactions, Queries, Table, TableName
-from shortlist.config.data import Format as FormatSection
 from shortlist.config.features import Feature, FeatureType
+from shortlist.config.table import Candidates, Duplicates, Interactions, Queries, Table, TableName
+from shortlist.config.table import Format as FormatSection
 
 Kind = TableName
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -5,7 +5,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import schemas
-from shortlist.config.data import Candidates, Interactions, Queries, Weight
+from shortlist.config.table import Candidates, Interactions, Queries, Weight
 from shortlist.errors import ConfigError
 from shortlist.tables.spec import table_spec
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortlist.config.data import TimestampUnit
 from shortlist.config.features import FeatureType
 from shortlist.config.load import load_config, parse_config
+from shortlist.config.table import TimestampUnit
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.tables import inputs, preflight, readers
 from shortlist.tables.spec import KINDS, table_spec

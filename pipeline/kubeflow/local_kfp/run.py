@@ -59,7 +59,7 @@ def rehearse(
     start = time.monotonic()
     config = _with_section(config)
     store = record.open_store(workspace.metadata_path)
-    sha256 = content.tables_sha256(config.data, data_root)
+    sha256 = content.tables_sha256(config.data.tables, data_root)
     given = submission.told(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
     package, told = _planned(config, timestamp_unit, given, store)
     check.refuse_problems(package, config.name, _mounts(config), [os.fspath(data_root), str(workspace.root)])

@@ -18,8 +18,8 @@ from components.table_example_gen.component import TableExampleGen
 from pipeline.bad_input import find_bad_input
 from pipeline.local_runner import LocalRunner
 from shortlist import fingerprints
-from shortlist.config.data import Candidates, Interactions, Queries
 from shortlist.config.features import Feature
+from shortlist.config.table import Candidates, Interactions, Queries
 from shortlist.errors import DataError
 from shortlist.lineage.database import SqliteDatabase
 from shortlist.lineage.store import Store

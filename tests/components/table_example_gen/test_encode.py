@@ -3,8 +3,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from components.table_example_gen.encode import Encoder
-from shortlist.config.data import Interactions
 from shortlist.config.features import Feature
+from shortlist.config.table import Interactions
 from shortlist.tables.spec import table_spec
 
 TABLE = Interactions(

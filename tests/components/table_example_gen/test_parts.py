@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from components.table_example_gen import parts
-from shortlist.config.data import Interactions
+from shortlist.config.table import Interactions
 from shortlist.tables.inputs import InputFile
 from shortlist.tables.spec import table_spec
 

@@ -15,9 +15,9 @@ from components.windows import beam as windows_beam
 from components.windows import beam_fns, checks, records, stats, windowing
 from components.windows.windows_config import SPLITS, WindowsConfig
 from shortlist import splits
-from shortlist.config.data import Repeats
 from shortlist.config.gate import Check
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Split, Temporal, WindowsSection
+from shortlist.config.table import Repeats
 from shortlist.findings import Findings
 from tests.components.windows import flat
 

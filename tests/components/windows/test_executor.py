@@ -17,10 +17,12 @@ from tfx.types import artifact_utils, channel, standard_artifacts
 
 from components.windows.component import Windows
 from components.windows.executor import Executor
+from components.windows.from_config import windows_config_from
 from components.windows.schema import SCHEMA_FILE
-from components.windows.windows_config import WindowsConfig, split_fingerprint
-from shortlist.config.data import Candidates, Data, Interactions
+from components.windows.windows_config import split_fingerprint
+from shortlist.config.data import Data
 from shortlist.config.gate import Check, Gate
+from shortlist.config.table import Candidates, Interactions
 from shortlist.errors import DataError
 from tests.components.windows import flat
 from tests.components.windows.test_beam import catalogue, random_log
@@ -75,7 +77,7 @@ def do(folder: pathlib.Path, input_dict: dict[str, list[Any]], data: Data) -> tu
     executor.Do(
         input_dict,
         {"examples": [windows], "schema": [schema]},
-        {"config": WindowsConfig.of(data).model_dump_json(), "interactions_sha256": "abc", "code_sha256": "-"},
+        {"config": windows_config_from(data).model_dump_json(), "interactions_sha256": "abc", "code_sha256": "-"},
     )
     return windows, schema
 
@@ -84,7 +86,9 @@ def test_windows_artifact_and_schema(tmp_path: pathlib.Path):
     windows, schema = do(tmp_path, inputs(tmp_path, with_queries=True), DATA)
 
     assert artifact_utils.decode_split_names(windows.split_names) == ["train", "eval", "test"]
-    assert windows.get_string_custom_property("split_fingerprint") == split_fingerprint(WindowsConfig.of(DATA), "abc")
+    assert windows.get_string_custom_property("split_fingerprint") == split_fingerprint(
+        windows_config_from(DATA), "abc"
+    )
     stats = json.loads(windows.get_string_custom_property("stats"))
     assert stats == json.loads(pathlib.Path(windows.uri, "stats.json").read_text())
     assert stats["queries_total"] == 12

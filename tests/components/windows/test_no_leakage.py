@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from components.windows import windowing
 from shortlist import splits
-from shortlist.config.data import Repeats
 from shortlist.config.split import Random, Split, WindowsSection
+from shortlist.config.table import Repeats
 from tests.components.windows import strategies
 
 Rows = list[splits.Interaction]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.windows.windows_config import WindowsConfig, split_fingerprint
+from components.windows.from_config import windows_config_from
+from components.windows.windows_config import split_fingerprint
 from shortlist.config.data import Data
 from shortlist.config.gate import Check, Gate
 from shortlist.config.split import LeaveLastBasket, Random, Split, Temporal
@@ -28,7 +29,7 @@ def data(
 
 
 def fingerprint(of: Data, content: str = "a") -> str:
-    return split_fingerprint(WindowsConfig.of(of), content)
+    return split_fingerprint(windows_config_from(of), content)
 
 
 @pytest.mark.parametrize(
@@ -81,5 +82,5 @@ def test_the_content_matters_only_where_it_moves_the_cuts():
 
 
 def test_windows_that_hold_nothing_out_are_no_split_s():
-    everything = WindowsConfig.of(data(), everything_is_train=True)
+    everything = windows_config_from(data(), everything_is_train=True)
     assert split_fingerprint(everything, "a") != fingerprint(data())

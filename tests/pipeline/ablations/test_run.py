@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from components.trainer.settings import Settings
+from components.trainer.from_config import settings_from
 from pipeline.ablations import run, table, windows
 from shortlist.errors import BadInputError
 from shortlist.lineage.store import Store
@@ -22,7 +22,7 @@ def rows(smoke):
 
 @pytest.fixture(scope="module")
 def plan(smoke):
-    return run.plan(Settings.from_config(smoke.config), (1,), "eval", epochs=1, only=["dropout"])
+    return run.plan(settings_from(smoke.config), (1,), "eval", epochs=1, only=["dropout"])
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_cell_is_the_trainers_own_model(smoke, rows, folder):
     """The whole recipe with the run's own seed and epochs has the eval figures of the run's Trainer."""
     from pipeline.ablations.trials import Cells
 
-    cell = Cells(folder, rows, "eval").run(Settings.from_config(smoke.config))
+    cell = Cells(folder, rows, "eval").run(settings_from(smoke.config))
     nodes = {e.node: e for e in Store(smoke.workspace.metadata_path).run_executions(smoke.first.summary.run_id)}
     with open(f"{nodes['Trainer'].output('model').uri}/{SAVED_MODEL_FOLDER}/{TRAINED_FILE}", encoding="utf-8") as file:
         trained = json.load(file)["train"]

@@ -61,7 +61,7 @@ def test_submit_sends_the_data_it_saw_and_waits_for_the_end(api, config_path, da
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["id"], told["outcome"]) == ("r-1", "succeeded")
-    sha256 = content.tables_sha256(load_config(config_path).data, data_root)
+    sha256 = content.tables_sha256(load_config(config_path).data.tables, data_root)
     assert told["parameters"] == {
         "data_root": "/data",
         "serving_dir": "/models/smoke",

@@ -45,7 +45,7 @@ def test_ten_lines_are_enough():
     [
         ({"modle": {}}, "x.yaml: unknown key 'modle'; did you mean 'model'?"),
         ({"train": {"epoch": 3}}, "x.yaml: unknown key 'train.epoch'; did you mean 'epochs'?"),
-        ({"train": {"epochs": "many"}}, "x.yaml: train.epochs: input should be a valid integer"),
+        ({"train": {"epochs": "many"}}, "x.yaml: train.epochs: expected a whole number, at least 1, got 'many'"),
         ({"name": "A Shop"}, "must be 1 to 63 of a-z, 0-9 and dashes"),
         ({"data": None}, "x.yaml: data: "),
         # Switches that a loss does not have are refused.
@@ -53,15 +53,18 @@ def test_ten_lines_are_enough():
         ({"train": {"loss": {"kind": "in_batch", "mask_other_targets": True}}}, "'train.loss.mask_other_targets'"),
         ({"model": {"embedding_dim": 64, "query_tower": {"kind": "history", "heads": 3}}}, "heads=3 does not divide"),
         ({"evaluate": {"ks": [1, 5], "gate_k": 10}}, "gate_k=10 is not among ks=[1, 5]"),
-        ({"metadata": {"kind": "oracle"}}, "x.yaml: metadata: input tag 'oracle'"),
+        ({"metadata": {"kind": "oracle"}}, "x.yaml: metadata.kind: 'oracle' is not one of mysql, postgresql, sqlite"),
         ({"metadata": {"kind": "mysql", "database": "m", "user": "u"}}, "the key 'metadata.host' is required"),
         ({"metadata": SERVER | {"password": "hush-5"}}, "x.yaml: unknown key 'metadata.password'; did you mean"),
         ({"metadata": SERVER | {"password_env": "hush-5"}}, "metadata.password_env: expected the name of an"),
         ({"metadata": SERVER | {"host": "mysql://u:hush-5@h"}}, "metadata.host: expected a host's name or address"),
         ({"metadata": SERVER | {"database": "a; drop"}}, "metadata.database: 'a; drop' must be 1 to 63 of a-z"),
-        ({"metadata": SERVER | {"port": 0}}, "metadata.port: input should be greater than or equal to 1, got 0"),
+        (
+            {"metadata": SERVER | {"port": 0}},
+            "metadata.port: expected a whole number, at least 1, at most 65,5",
+        ),
         ({"metadata": {"kind": "sqlite", "host": "h"}}, "unknown key 'metadata.host'"),
-        ({"index": {"k": 0}}, "x.yaml: index.k: input should be greater than or equal to 1, got 0"),
+        ({"index": {"k": 0}}, "x.yaml: index.k: expected a whole number, at least 1, at most 10,000, got 0"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_sentence(changes, sentence):

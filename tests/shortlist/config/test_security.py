@@ -63,12 +63,12 @@ def test_aliases_that_multiply_make_a_short_sentence(tmp_path):
     # Nine levels of ten: a billion items, if they were written out.
     levels = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     said = refusal(tmp_path, "\n".join([*levels, "name: *a9"]))
-    assert "name: input should be a valid string, got [[[...]" in said
+    assert "name: expected a text, got [[[...]" in said
     assert len(said) < 1000
 
 
 def test_an_alias_of_itself(tmp_path):
-    assert "name: input should be a valid string, got" in refusal(tmp_path, "name: &a {b: *a}")
+    assert "name: expected a text, got" in refusal(tmp_path, "name: &a {b: *a}")
 
 
 @pytest.mark.parametrize("value", ["{}", "[{}]", "{{path: [{}]}}"])
@@ -76,7 +76,7 @@ def test_an_alias_of_itself(tmp_path):
 def test_a_value_of_the_wrong_type_is_shown_without_its_secret(tmp_path, value, secret):
     said = refusal(tmp_path, f"train: {value.format(repr(secret))}\n")
     assert "hunter2" not in said
-    assert "train: input should be a valid dictionary" in said or "unknown key 'train.path'" in said
+    assert "train: expected a section of keys and values" in said or "unknown key 'train.path'" in said
 
 
 def test_a_long_value_is_cut(tmp_path):

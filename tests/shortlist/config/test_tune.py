@@ -7,6 +7,7 @@ from shortlist.config.load import parse_config
 from shortlist.config.losses import CorpusLoss
 from shortlist.config.model import HistoryTowerSection, Model
 from shortlist.config.train import Train
+from shortlist.config.values import with_values
 from shortlist.errors import ConfigError
 
 
@@ -35,9 +36,12 @@ def _settings(config):
         ({"train.learning_rate": {"min": 0, "max": 1, "log": True}}, "expected min above 0 with log, got 0"),
         ({"train.learning_rate": {"values": [1], "max": 1}}, "expected values, or min and max, got both"),
         ({"train.learning_rate": {"min": 0.1, "mx": 1}}, "unknown key 'tune.space.train.learning_rate.mx'"),
-        ({"train.learning_rate": [-0.1]}, "tune.space.train.learning_rate: input should be greater than 0, got -0.1"),
+        ({"train.learning_rate": [-0.1]}, "tune.space.train.learning_rate: expected a number, above 0, got -0.1"),
         ({"train.schedule": {"min": 0, "max": 1}}, "tune.space.train.schedule: expected a list of values, got a range"),
-        ({"train.batch_size": {"min": 8, "max": 64.5}}, "tune.space.train.batch_size: input should be a valid integer"),
+        (
+            {"train.batch_size": {"min": 8, "max": 64.5}},
+            "tune.space.train.batch_size: expected a whole number, at least 1, got 64.5",
+        ),
         (
             {"train.seed": [1, 2]},
             "tune.space.train.seed: cannot be searched, to choose a seed on eval is to choose luck",
@@ -107,6 +111,6 @@ def test_without_a_space_the_learning_rate_and_the_dropout_are_searched():
 
 def test_values_replace_settings_wherever_they_are():
     sections = {"model": Model(), "train": Train()}
-    changed = space.with_values(sections, {"train.loss.temperature": 0.5, "model.query_tower.dropout": 0.0})
+    changed = with_values(sections, {"train.loss.temperature": 0.5, "model.query_tower.dropout": 0.0})
     assert changed["train"] == Train(loss=CorpusLoss(temperature=0.5))
     assert changed["model"] == Model(query_tower=HistoryTowerSection(dropout=0.0))

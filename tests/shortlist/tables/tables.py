@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from shortlist.config.data import Interactions
 from shortlist.config.features import Feature
+from shortlist.config.table import Interactions
 from shortlist.tables import readers
 from shortlist.tables.spec import ColumnSpec, ColumnType, Format, TableSpec, table_spec
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.config.data import Interactions
+from shortlist.config.table import Interactions
 from shortlist.errors import DataError
 from shortlist.tables import readers
 from shortlist.tables.parquet_reader import ParquetReader

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.config.data import Candidates, Weight
 from shortlist.config.features import Feature
+from shortlist.config.table import Candidates, Weight
 from shortlist.errors import DataError
 from shortlist.tables import readers
 from shortlist.tables.spec import TableSpec, table_spec

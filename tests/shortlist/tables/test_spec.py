@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from shortlist.config.data import Candidates, Interactions, Queries, Weight
 from shortlist.config.features import Feature
+from shortlist.config.table import Candidates, Interactions, Queries, Weight
 from shortlist.tables.spec import ColumnSpec, TableSpec, table_spec
 from tests.shortlist.tables.tables import INTERACTIONS
 

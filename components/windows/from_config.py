@@ -1,0 +1,40 @@
+"""The part of the `data` section that decides the windows, taken when the pipeline is built.
+
+No code that runs in a node imports this module: it knows the whole `data` section, and each of its tables would be
+part of the cache key.
+"""
+
+from __future__ import annotations
+
+from components.windows.windows_config import WindowsConfig
+from shortlist.config.data import Data
+from shortlist.config.table import Weight
+
+
+def windows_config_from(data: Data, everything_is_train: bool = False) -> WindowsConfig:
+    """Returns the part of `data` that decides the windows."""
+    log = data.interactions
+    return WindowsConfig(
+        columns=(log.query_id, log.candidate_id, log.timestamp),
+        candidates_filter=data.candidates.filter,
+        split=data.split,
+        windows=data.windows,
+        max_interactions_per_query=data.max_interactions_per_query,
+        repeats=log.repeats,
+        filter=log.filter,
+        no_targets=_no_targets(log.weight),
+        unknown_candidates=data.gate.unknown_candidates,
+        tied_targets=data.gate.tied_targets,
+        isolated_times=data.gate.isolated_times,
+        everything_is_train=everything_is_train,
+        has_timestamps=log.timestamp is not None,
+    )
+
+
+def _no_targets(weight: Weight | None) -> tuple[str, ...]:
+    if weight is None:
+        return ()
+    if weight.values is None:
+        return (weight.column,)
+    zero = sorted(name for name, value in weight.values.items() if value == 0.0)
+    return (weight.column, *zero) if zero else ()

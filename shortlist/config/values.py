@@ -1,0 +1,63 @@
+"""Sections with some of their values replaced, by dotted name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Union
+
+import pydantic
+
+from shortlist.config.section import Section
+
+Value = Union[bool, int, float, str]
+
+Sections = Mapping[str, Section]
+"""`model` and `train`."""
+
+
+class RefusedValue(ValueError):
+    """A setting cannot have its value.
+
+    `shortlist.config.problems` has the full sentence; the code of nodes does without it, so that no error's wording is
+    part of a cache key.
+    """
+
+    def __init__(self, where: str, section: type[Section], error: pydantic.ValidationError):
+        self.where = where
+        self.section = section
+        self.error = error
+        problem = error.errors()[0]
+        reason = problem.get("ctx", {}).get("error")
+        super().__init__(f"{where}: {reason or 'expected another value'}")
+
+
+def with_values(sections: Sections, values: Mapping[str, Value], where: str = "") -> dict[str, Section]:
+    """Returns the sections with some settings replaced, validated again.
+
+    Args:
+      sections: By name.
+      values: By dotted name, `train.loss.temperature`; each must exist.
+      where: What an error begins with, the values by default.
+
+    Raises:
+      RefusedValue: A setting cannot have its value.
+    """
+    raw = {name: section.model_dump() for name, section in sections.items()}
+    for name, value in values.items():
+        top, *parents, last = name.split(".")
+        node = raw[top]
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    changed: dict[str, Section] = {}
+    for name, section in sections.items():
+        try:
+            changed[name] = type(section).model_validate(raw[name])
+        except pydantic.ValidationError as error:
+            raise RefusedValue(where or listed(values), type(section), error) from None
+    return changed
+
+
+def listed(values: Mapping[str, Value]) -> str:
+    """Returns values by name as one line."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
