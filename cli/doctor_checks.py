@@ -40,7 +40,7 @@ PINNED = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Check:
+class EnvironmentCheck:
     """What was looked at, whether it is as it must be, and what was found.
 
     Attributes:
@@ -54,7 +54,7 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True)
-class Probe:
+class EnvironmentProbe:
     """What the process that loaded the stack said, and how it ended.
 
     Attributes:
@@ -66,7 +66,7 @@ class Probe:
     ended: str
 
 
-def run_checks(workspace: pathlib.Path) -> list[Check]:
+def run_checks(workspace: pathlib.Path) -> list[EnvironmentCheck]:
     """Returns all checks of this machine, for a pipeline that writes to `workspace`."""
     probe = run_probe([sys.executable, "-m", "cli.doctor_checks"])
     return [
@@ -79,7 +79,7 @@ def run_checks(workspace: pathlib.Path) -> list[Check]:
     ]
 
 
-def check_platform(python: tuple[int, int], is_64_bit: bool, system: str, machine: str) -> Check:
+def check_platform(python: tuple[int, int], is_64_bit: bool, system: str, machine: str) -> EnvironmentCheck:
     """Checks for what the stack has packages for: Python 3.10 on 64-bit Linux, x86-64."""
     ok = python == (3, 10) and is_64_bit and system == "Linux" and machine in ("x86_64", "AMD64")
     detail = f"Python {python[0]}.{python[1]}, {64 if is_64_bit else 32} bit, {system} {machine}"
@@ -94,7 +94,7 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def check_packages(installed: Mapping[str, str | None]) -> list[Check]:
+def check_packages(installed: Mapping[str, str | None]) -> list[EnvironmentCheck]:
     """Returns one check a pinned package: is the version the one that agrees with the others?
 
     Args:
@@ -108,7 +108,7 @@ def check_packages(installed: Mapping[str, str | None]) -> list[Check]:
     return checks
 
 
-def check_keras(probe: Probe) -> Check:
+def check_keras(probe: EnvironmentProbe) -> EnvironmentCheck:
     """Checks that `tf.keras` is Keras 2, which tensorflow-recommenders needs."""
     found = probe.findings.get("keras")
     if found is None:
@@ -118,7 +118,7 @@ def check_keras(probe: Probe) -> Check:
     return _check("keras", found.startswith("tf_keras 2."), f"tf.keras is {found}", remedy)
 
 
-def check_scann(probe: Probe) -> Check:
+def check_scann(probe: EnvironmentProbe) -> EnvironmentCheck:
     """Checks that ScaNN's ops load into this TensorFlow and find what exact search finds."""
     found = probe.findings.get("scann")
     if found is None:
@@ -127,7 +127,7 @@ def check_scann(probe: Probe) -> Check:
     return _check("scann ops", found == _AGREES, found, _REINSTALL)
 
 
-def check_disk(workspace: pathlib.Path) -> Check:
+def check_disk(workspace: pathlib.Path) -> EnvironmentCheck:
     """Checks that the workspace, or the nearest folder that exists above it, can be written and has room."""
     folder = workspace.absolute()
     while not folder.exists():
@@ -139,14 +139,14 @@ def check_disk(workspace: pathlib.Path) -> Check:
     return _check("disk", free >= _MIN_DISK_BYTES, f"{free / _GIB:.1f} GiB free in {folder}", remedy)
 
 
-def check_memory(available_bytes: int) -> Check:
+def check_memory(available_bytes: int) -> EnvironmentCheck:
     """Checks that TFX's processes fit into the memory that is free now."""
     remedy = f"close other programs or raise the container's limit: a run needs {_MIN_MEMORY_BYTES // _GIB} GiB"
     return _check("memory", available_bytes >= _MIN_MEMORY_BYTES, f"{available_bytes / _GIB:.1f} GiB available", remedy)
 
 
-def _check(name: str, ok: bool, detail: str, remedy: str) -> Check:
-    return Check(name, ok, detail, "" if ok else remedy)
+def _check(name: str, ok: bool, detail: str, remedy: str) -> EnvironmentCheck:
+    return EnvironmentCheck(name, ok, detail, "" if ok else remedy)
 
 
 def available_memory_bytes(
@@ -165,7 +165,7 @@ def available_memory_bytes(
     return min(available, int(limit)) if limit.isdigit() else available
 
 
-def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> Probe:
+def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> EnvironmentProbe:
     """Runs a process that prints one JSON object a line and returns what it found, however it ended."""
     root = str(pathlib.Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
@@ -181,12 +181,12 @@ def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECOND
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Probe({}, f"no answer within {timeout_seconds:.0f} s")
+        return EnvironmentProbe({}, f"no answer within {timeout_seconds:.0f} s")
     findings: dict[str, str] = {}
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             findings.update(json.loads(line))
-    return Probe(findings, _how_it_ended(done.returncode, done.stderr))
+    return EnvironmentProbe(findings, _how_it_ended(done.returncode, done.stderr))
 
 
 def _how_it_ended(returncode: int, stderr: str) -> str:

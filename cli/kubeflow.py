@@ -111,7 +111,7 @@ def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: C
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class CompilationPlan:
     """What is submitted."""
 
     package: Package
@@ -125,7 +125,7 @@ def planned(
     unpinned: bool,
     console: Console,
     verbose: bool,
-) -> Plan:
+) -> CompilationPlan:
     """Looks at the data, compiles, and finds all that the run must be told.
 
     Args:
@@ -149,7 +149,7 @@ def planned(
         sha256, unit = dict.fromkeys(names, ""), timestamp_unit(config)
     else:
         sha256, unit = _looked_at(config, console)
-    told = {**submission.told(config, *_places(config, given), sha256), **given}
+    told = {**submission.run_parameters(config, *_places(config, given), sha256), **given}
     package = compiled(config, unit, ComparedWith(), console, verbose)
     compared_with = compare(package, told)
     if compared_with != ComparedWith():
@@ -158,7 +158,7 @@ def planned(
     unknown = sorted(set(told) - set(package.parameters))
     if unknown:
         raise ConfigError(f"--param {unknown[0]}: this pipeline is told {', '.join(sorted(package.parameters))}")
-    return Plan(submission.uncached(package) if unpinned else package, told)
+    return CompilationPlan(submission.uncached(package) if unpinned else package, told)
 
 
 def _looked_at(config: Config, console: Console) -> tuple[dict[str, str], Unit]:

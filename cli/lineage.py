@@ -84,14 +84,14 @@ def diff(
     """
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
-    from shortlist.lineage.compared import side
+    from shortlist.lineage.compared import run_or_version
     from shortlist.lineage.diff import diff
     from shortlist.lineage.store import Store
 
     workspace = _workspace(config)
     store = Store.of(workspace)
     before_side, after_side = (
-        side(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
+        run_or_version(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
         for name in (before, after)
     )
     answer = diff(before_side, after_side)

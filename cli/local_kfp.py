@@ -22,7 +22,7 @@ _WHAT_IT_IS = (
 )
 
 
-def rehearse(
+def run_local_kfp(
     config: Config, workspace: Workspace, data_root: pathlib.Path, unit: Unit, console: Console, verbose: bool
 ) -> None:
     """Rehearses a run below the pipeline's workspace and prints its summary.

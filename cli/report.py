@@ -13,7 +13,7 @@ from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
-    from shortlist.report.blocks import Report
+    from shortlist.report.blocks import Page
     from shortlist.workspace import Workspace
 
 _WIDTH = 120
@@ -69,7 +69,7 @@ def report(
         _show(made, path, kept and not output, open_)
 
 
-def _of_run(workspace: Workspace, run_id: str) -> tuple[Report, pathlib.Path, bool]:
+def _of_run(workspace: Workspace, run_id: str) -> tuple[Page, pathlib.Path, bool]:
     """Returns the report, where it belongs, and whether the one that stands there knows more."""
     from shortlist.report import sections
     from shortlist.report.facts import read
@@ -80,7 +80,7 @@ def _of_run(workspace: Workspace, run_id: str) -> tuple[Report, pathlib.Path, bo
     return sections.of_run(facts), path, facts.pruned and path.exists()
 
 
-def _compared(workspace: Workspace, run_ids: list[str]) -> tuple[Report, pathlib.Path, bool]:
+def _compared(workspace: Workspace, run_ids: list[str]) -> tuple[Page, pathlib.Path, bool]:
     from shortlist.report.comparison import of_runs
     from shortlist.report.facts import read
 
@@ -89,7 +89,7 @@ def _compared(workspace: Workspace, run_ids: list[str]) -> tuple[Report, pathlib
     return of_runs(facts), workspace.runs_dir / f"compared-{name}.html", False
 
 
-def _write(made: Report, path: pathlib.Path) -> None:
+def _write(made: Page, path: pathlib.Path) -> None:
     from shortlist.report import html
     from shortlist.report.write import put
 
@@ -101,7 +101,7 @@ def _write(made: Report, path: pathlib.Path) -> None:
         raise BadInputError.from_reason(path, "a file that can be written", error.strerror) from None
 
 
-def _show(made: Report, path: pathlib.Path, kept: bool, open_: bool) -> None:
+def _show(made: Page, path: pathlib.Path, kept: bool, open_: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Report    {made.status}: {path.absolute()}", markup=False)
     if kept:
@@ -115,7 +115,7 @@ def _show(made: Report, path: pathlib.Path, kept: bool, open_: bool) -> None:
             )
 
 
-def _print_text(made: Report) -> None:
+def _print_text(made: Page) -> None:
     from shortlist.report import text
 
     console = Console(highlight=False)
@@ -123,7 +123,7 @@ def _print_text(made: Report) -> None:
     text.write(made, Console(highlight=False, width=max(console.width, _WIDTH)))
 
 
-def _plain(made: Report) -> object:
+def _plain(made: Page) -> object:
     from shortlist.report import as_json
 
     return as_json.report(made)

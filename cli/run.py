@@ -53,7 +53,7 @@ def run(
     from shortlist.config.load import load_config
     from shortlist.config.overrides import parse_overrides
     from shortlist.engines import checks
-    from shortlist.engines.running import at_hand
+    from shortlist.engines.running import running_engine
     from shortlist.lineage.database import database
     from shortlist.summary import Status
     from shortlist.tables import preflight
@@ -76,8 +76,8 @@ def run(
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from cli import local_kfp
 
-        with at_hand(checked.beam, workspace.root, console.print):
-            local_kfp.rehearse(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
+        with running_engine(checked.beam, workspace.root, console.print):
+            local_kfp.run_local_kfp(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
         return
     database(workspace).check()
     with workspace.opened("run") as died:
@@ -88,12 +88,12 @@ def run(
         log_path = workspace.run_dir(run_id) / "run.log"
         console.print(f"Run {run_id} of {checked.name}; {guessed}log: {log_path}", soft_wrap=True)
         with (
-            _told_where(workspace.run_dir(run_id), console),
+            _print_log_paths(workspace.run_dir(run_id), console),
             log.everything_else_to(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
             with terminal.status(log.LOADING_TFX) as waiting:
-                stack.enter_context(at_hand(checked.beam, workspace.root, waiting.update))
+                stack.enter_context(running_engine(checked.beam, workspace.root, waiting.update))
                 waiting.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
@@ -107,7 +107,7 @@ def run(
 
 
 @contextlib.contextmanager
-def _told_where(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
+def _print_log_paths(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
     """Says where to look further if its body fails, before the sentence that says why."""
     try:
         yield

@@ -14,7 +14,7 @@ from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
-    from shortlist.runs.prune import Plan
+    from shortlist.runs.prune import PrunePlan
     from shortlist.workspace import Workspace
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
@@ -112,7 +112,7 @@ def prune(
     _tell(plan, as_json, resisted, deleted=True)
 
 
-def _plan(workspace: Workspace, keep: int, older_than: str) -> Plan:
+def _plan(workspace: Workspace, keep: int, older_than: str) -> PrunePlan:
     from shortlist.lineage.store import Store
     from shortlist.runs import filters
     from shortlist.runs.prune import plan
@@ -128,7 +128,7 @@ def _plan(workspace: Workspace, keep: int, older_than: str) -> Plan:
     return plan(Store.of(workspace), workspace.pipeline_root, versions, [record.run_id for record in kept])
 
 
-def _tell(plan: Plan, as_json: bool, resisted: list[str], deleted: bool = False) -> None:
+def _tell(plan: PrunePlan, as_json: bool, resisted: list[str], deleted: bool = False) -> None:
     from cli.output import runs as runs_text
     from shortlist.runs import as_json as plain_data
 

@@ -21,7 +21,7 @@ from shortlist.model_files import TRAINED_FILE
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import PushedModel, TableRecord, WindowsRecord
 from shortlist.summary import (
-    Answers,
+    AnswersSummary,
     Baselines,
     Blessing,
     DataSummary,
@@ -30,7 +30,7 @@ from shortlist.summary import (
     Metrics,
     Protocol,
     Pushed,
-    Refit,
+    RefitSummary,
     Seconds,
     Status,
     Summary,
@@ -159,19 +159,19 @@ def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
     )
 
 
-def _refit(model: Artifact | None) -> Refit | None:
+def _refit(model: Artifact | None) -> RefitSummary | None:
     recorded = artifacts.refit_of(model)
-    return Refit(**{name: recorded[name] for name in ("steps", "targets", "seconds")}) if recorded else None
+    return RefitSummary(**{name: recorded[name] for name in ("steps", "targets", "seconds")}) if recorded else None
 
 
-def _answers(told: Artifact | None) -> Answers | None:
+def _answers(told: Artifact | None) -> AnswersSummary | None:
     path = None if told is None else pathlib.Path(told.uri) / ANSWERS_FILE
     if path is None or not path.exists():
         return None
     raw = json.loads(path.read_text(encoding="utf-8"))
     counts = raw["mean_train_count"]
     shares = ("coverage_at_10", "overlap_at_10", "overlap_at_10_with_seen")
-    return Answers(
+    return AnswersSummary(
         queries=raw["queries"],
         **{name: round(raw[name], 4) for name in shares},
         mean_train_count=round(counts["answers"], 2),

@@ -18,7 +18,7 @@ from components.baseline.component import Baseline
 from components.data_gate.component import DataGate
 from components.evaluator.component import RankEvaluator
 from components.indexer.component import Indexer
-from components.pusher.component import TwinPusher
+from components.pusher.component import VersionPusher
 from components.refit.component import Refit
 from components.serving_check.component import ServingCheck
 from components.table_example_gen.component import TableExampleGen
@@ -26,7 +26,7 @@ from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.tuner.component import RetrievalTuner
 from components.windows.component import Windows
-from pipeline.target import Brought, Place, Text, ThisMachine
+from pipeline.target import ExternalInputs, LocalTarget, Target, Text
 from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.config.table import Table, TableName
@@ -73,7 +73,7 @@ class _Final:
     blessing: channel.BaseChannel
 
 
-def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) -> tfx_pipeline.Pipeline:
+def create_pipeline(config: Config, sources: Sources, where: Workspace | Target) -> tfx_pipeline.Pipeline:
     """Returns the pipeline of a config; nothing is read or run yet.
 
     Args:
@@ -81,7 +81,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) 
       sources: What it reads.
       where: The workspace on this machine, or another place to run in.
     """
-    place = ThisMachine(where) if isinstance(where, Workspace) else where
+    place = LocalTarget(where) if isinstance(where, Workspace) else where
 
     # What the tables may hold.
     schemas = place.schemas(sources.schema_files)
@@ -208,7 +208,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) 
     )
 
     # Both twins in one atomic step, under a version that was never used.
-    pusher = TwinPusher(
+    pusher = VersionPusher(
         model=indexer.outputs["model"],
         exact_model=indexer.outputs["exact_model"],
         model_blessing=indexer.outputs["blessing"],
@@ -244,7 +244,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Place) 
     )
 
 
-def _checked_table(name: Kind, table: Table, sources: Sources, schemas: Brought) -> _CheckedTable:
+def _checked_table(name: Kind, table: Table, sources: Sources, schemas: ExternalInputs) -> _CheckedTable:
     gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
     statistics = standard.StatisticsGen(examples=gen.outputs["examples"]).with_id(nodes.statistics(name))
     validator = standard.ExampleValidator(

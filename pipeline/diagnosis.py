@@ -14,7 +14,7 @@ from shortlist.config.losses import InBatchLoss
 from shortlist.config.model import FeaturesTowerSection
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
-from shortlist.summary import Answers, Baselines, DataSummary, Metrics, Protocol
+from shortlist.summary import AnswersSummary, Baselines, DataSummary, Metrics, Protocol
 
 FEW_NEGATIVES = 128
 MANY_UNSEEN = 0.5
@@ -44,7 +44,7 @@ class Figures:
     baselines: Baselines | None = None
     log: Sequence[Mapping[str, Any]] = ()
     """A line for each evaluation of the training: epoch, mean loss since the last one, metrics on eval."""
-    answers: Answers | None = None
+    answers: AnswersSummary | None = None
     """How varied the answers are."""
 
 
@@ -159,7 +159,7 @@ def _behind(told: Mapping[str, float], own: str, popular: str) -> float:
     return difference / errors if errors else math.copysign(math.inf, difference) if difference else 0.0
 
 
-def _of_answers(answers: Answers) -> Iterator[str]:
+def _of_answers(answers: AnswersSummary) -> Iterator[str]:
     if answers.overlap_at_10_with_seen > SAME_LIST:
         yield (
             f"before seen items are removed two queries' top 10 share {answers.overlap_at_10_with_seen:.0%} on "

@@ -183,7 +183,7 @@ def _latest_rejected(workspace: Workspace) -> _Run:
     return _Run(summary.run_id, {execution.node: execution for execution in executions})
 
 
-def _build(run: _Run, book: journal.Journal, step: journal.Step, tell: Callable[[str], None]) -> _Index:
+def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, tell: Callable[[str], None]) -> _Index:
     """Builds the index as the run would have, had the model been blessed."""
     tell("Building the index ...")
     folders = {key: book.output_folder(nodes.FORCED_PUSH, key, step.id) for key in ("model", "exact_model")}

@@ -32,7 +32,7 @@ class NodeResult:
     cached: bool
 
 
-class Listener(Protocol):
+class RunListener(Protocol):
     """Hears of each node before and after it runs."""
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
@@ -77,7 +77,7 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         logged and handed around.
     """
 
-    def __init__(self, run_id: str, listener: Listener, connection: metadata_store_pb2.ConnectionConfig):
+    def __init__(self, run_id: str, listener: RunListener, connection: metadata_store_pb2.ConnectionConfig):
         self._run_id = run_id
         self._listener = listener
         self._connection = connection

@@ -13,7 +13,7 @@ import yaml
 from pipeline import collect, schemas, tuned
 from pipeline.bad_input import find_bad_input
 from pipeline.create_pipeline import Sources, create_pipeline
-from pipeline.local_runner import Listener, LocalRunner, NodeResult
+from pipeline.local_runner import LocalRunner, NodeResult, RunListener
 from shortlist.config.config import Config
 from shortlist.config.table import TableName
 from shortlist.errors import ResourceError, ShortlistError
@@ -37,7 +37,7 @@ def run_pipeline(
     workspace: Workspace,
     run_id: str,
     data_root: pathlib.Path,
-    listener: Listener,
+    listener: RunListener,
     timestamp_unit: Unit,
 ) -> Summary:
     """Runs every node and returns the summary, which is also written to the run's folder.
@@ -88,7 +88,7 @@ def run_pipeline(
         return summary
 
     try:
-        with stopping.insisted(), resources.raises_resource_error(workspace.root):
+        with stopping.reraise_stop(), resources.raises_resource_error(workspace.root):
             LocalRunner(run_id, timed, metadata.connection()).run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _bury(workspace, "interrupted")
@@ -127,10 +127,10 @@ def _bury(workspace: Workspace, why: str) -> None:
             logging.getLogger(__name__).warning("%s was cut off: %s", node, why)
 
 
-class _Timed(Listener):
+class _Timed(RunListener):
     """Passes a run's events on and keeps each node's seconds and peak of memory."""
 
-    def __init__(self, listener: Listener):
+    def __init__(self, listener: RunListener):
         self._listener = listener
         self.seconds: dict[str, float] = {}
         self.peaks_mb: dict[str, float] = {}

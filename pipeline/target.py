@@ -22,7 +22,7 @@ Text = Union[str, data_types.RuntimeParameter]
 
 
 @dataclasses.dataclass(frozen=True)
-class Brought:
+class ExternalInputs:
     """What comes from outside of the run, and the nodes that bring it."""
 
     nodes: Sequence[Any]
@@ -30,7 +30,7 @@ class Brought:
     """Lacks what there is not."""
 
 
-class Place(Protocol):
+class Target(Protocol):
     """What `create_pipeline` asks of where the pipeline will run."""
 
     @property
@@ -41,18 +41,18 @@ class Place(Protocol):
     def serving_dir(self) -> Text:
         """Folder of the served versions."""
 
-    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> ExternalInputs:
         """Returns by table name the schemas in files of this machine."""
 
-    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> ExternalInputs:
         """Returns the statistics, by table name, of the last blessed run on other data than `statistics`."""
 
-    def baseline(self, model: channel.BaseChannel) -> Brought:
+    def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns under `model` the latest blessed model other than `model`."""
 
 
 @dataclasses.dataclass(frozen=True)
-class ThisMachine:
+class LocalTarget:
     """A workspace, where nodes ask ML Metadata themselves what came before."""
 
     workspace: Workspace
@@ -67,20 +67,22 @@ class ThisMachine:
         """The workspace's."""
         return str(self.workspace.serving_dir)
 
-    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> ExternalInputs:
         """Returns TFX's own nodes, one a table."""
         by_table = {
             table: import_schema_gen.ImportSchemaGen(schema_file=str(file)).with_id(nodes.schema(table))
             for table, file in files.items()
         }
-        return Brought(list(by_table.values()), {table: node.outputs["schema"] for table, node in by_table.items()})
+        return ExternalInputs(
+            list(by_table.values()), {table: node.outputs["schema"] for table, node in by_table.items()}
+        )
 
-    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> ExternalInputs:
         """Returns a Resolver."""
         node = blessed_statistics(statistics)
-        return Brought([node], node.outputs)
+        return ExternalInputs([node], node.outputs)
 
-    def baseline(self, model: channel.BaseChannel) -> Brought:
+    def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns a Resolver."""
         node = latest_other_blessed_model(model)
-        return Brought([node], node.outputs)
+        return ExternalInputs([node], node.outputs)

@@ -26,13 +26,13 @@ class Status(str, enum.Enum):
     FAILED = "failed"
 
 
-class Part(pydantic.BaseModel):
+class SummaryPart(pydantic.BaseModel):
     """Base of the summary's parts."""
 
     model_config = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Protocol(Part):
+class Protocol(SummaryPart):
     """Without it no figure means anything."""
 
     split: str
@@ -49,7 +49,7 @@ class Protocol(Part):
     """Share of test rows whose query has no train row."""
 
 
-class DataSummary(Part):
+class DataSummary(SummaryPart):
     """What went in."""
 
     rows: dict[str, int]
@@ -62,14 +62,14 @@ class DataSummary(Part):
     """Interactions left out, by reason; before all else, rows of a table: `filter/<table>` and `duplicate/<table>`."""
 
 
-class Blessing(Part):
+class Blessing(SummaryPart):
     """The Evaluator's verdict."""
 
     blessed: bool
     reasons: list[str]
 
 
-class IndexSummary(Part):
+class IndexSummary(SummaryPart):
     """The index that is served."""
 
     kind: str
@@ -84,7 +84,7 @@ class IndexSummary(Part):
     """What two test queries' top 10 share, on average."""
 
 
-class Answers(Part):
+class AnswersSummary(SummaryPart):
     """How varied the measured model's top 10 of the test queries are, whether or not it was blessed."""
 
     queries: int
@@ -101,7 +101,7 @@ class Answers(Part):
     """How often an average test target is one: popularity bias is the first beside the second."""
 
 
-class Trial(Part):
+class Trial(SummaryPart):
     """One set of values that was tried before training."""
 
     number: int
@@ -116,7 +116,7 @@ class Trial(Part):
     """Why it failed."""
 
 
-class Tuning(Part):
+class Tuning(SummaryPart):
     """The search for better settings."""
 
     objective: str
@@ -144,7 +144,7 @@ ENDED_BY = {
 }
 
 
-class Refit(Part):
+class RefitSummary(SummaryPart):
     """The model that is indexed, where it was trained once more on everything: nobody can know its own metrics."""
 
     steps: int
@@ -153,21 +153,21 @@ class Refit(Part):
     seconds: float
 
 
-class Pushed(Part):
+class Pushed(SummaryPart):
     """What is being served since."""
 
     version: int
     path: str
 
 
-class Seconds(Part):
+class Seconds(SummaryPart):
     """Wall-clock time."""
 
     total: float
     components: dict[str, float]
 
 
-class Fingerprints(Part):
+class Fingerprints(SummaryPart):
     """SHA-256 of what went in: equal fingerprints, equal results on one machine."""
 
     data: dict[str, str]
@@ -175,7 +175,7 @@ class Fingerprints(Part):
     code: str
 
 
-class Summary(Part):
+class Summary(SummaryPart):
     """One run of one pipeline."""
 
     schema_version: int = SCHEMA_VERSION
@@ -193,10 +193,10 @@ class Summary(Part):
     metrics: Metrics | None = None
     baselines: Baselines | None = None
     blessing: Blessing | None = None
-    refit: Refit | None = None
+    refit: RefitSummary | None = None
     """Set where the served model is not the measured one, but its recipe trained on everything; all metrics are the
     measured one's, which was trained on train alone."""
-    answers: Answers | None = None
+    answers: AnswersSummary | None = None
     """Null where the model could not be asked."""
     index: IndexSummary | None = None
     pushed: Pushed | None = None
@@ -213,14 +213,14 @@ class Summary(Part):
     fingerprints: Fingerprints
 
 
-class Metrics(Part):
+class Metrics(SummaryPart):
     """TFMA metric name to value; denominators are `example_count`."""
 
     overall: dict[str, float]
     slices: list[dict[str, object]] = []
 
 
-class Baselines(Part):
+class Baselines(SummaryPart):
     """What the model was compared with on the same rows."""
 
     popularity: dict[str, float]

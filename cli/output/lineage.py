@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from shortlist.lineage.diff import Diff
-from shortlist.lineage.impact import Impact, Model
-from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, Push, Served
+from shortlist.lineage.impact import Impact, TrainedModel
+from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, Served, VersionPush
 from shortlist.lineage.stages import STAGES, stage
-from shortlist.lineage.trace import Step, Trace
+from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Outcome, Verdict
 from shortlist.sanitize import plain
 
@@ -57,7 +57,7 @@ def trace(name: str, answer: Trace) -> Tree:
     return tree
 
 
-def _add_step(tree: Tree, step: Step, style: str = "bold") -> None:
+def _add_step(tree: Tree, step: TraceStep, style: str = "bold") -> None:
     execution = step.execution
     # A rollback and a forced push belong to no run.
     by = f"run {execution.run_id}" if execution.run_id else "by hand"
@@ -89,11 +89,11 @@ def served(name: str, answer: Served) -> Tree:
     return tree
 
 
-def _of_run(push: Push) -> str:
+def _of_run(push: VersionPush) -> str:
     return {RUN: f", run {push.run_id}", FORCED: f" of run {push.run_id}"}.get(push.command, "")
 
 
-def _told(push: Push) -> list[str]:
+def _told(push: VersionPush) -> list[str]:
     found = []
     if push.command == ROLLED_BACK:
         found.append(f"a copy of version {push.copy_of}")
@@ -178,7 +178,7 @@ def diff(answer: Diff) -> Tree:
     return tree
 
 
-def _add_model(tree: Tree, model: Model) -> None:
+def _add_model(tree: Tree, model: TrainedModel) -> None:
     line = f"artifact {model.artifact_id}, trained {_when(model.trained.started)}, seed {model.seed}"
     branch = tree.add(f"[bold]run {escape(plain(model.run_id))}[/]  {escape(plain(line))}")
     if model.blessed is None:

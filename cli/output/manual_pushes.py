@@ -27,9 +27,9 @@ def by_hand(workspace: Workspace) -> ByHand | None:
     if version is None or not workspace.has_metadata:
         return None
     from shortlist.lineage.store import Store
-    from shortlist.lineage.trace import told_by_hand
+    from shortlist.lineage.trace import manual_push_facts
 
-    told = told_by_hand(Store.of(workspace), version)
+    told = manual_push_facts(Store.of(workspace), version)
     return ByHand(version, told) if told else None
 
 

@@ -62,7 +62,7 @@ class ProgressListener:
 
     def __enter__(self) -> ProgressListener:
         if self._console.is_terminal:
-            self._exit.enter_context(progress.told_to(self._show))
+            self._exit.enter_context(progress.listening(self._show))
         self._exit.callback(self._bar.stop)
         self._bar.start()
         return self

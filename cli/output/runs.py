@@ -13,7 +13,7 @@ from rich.table import Table
 
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
-from shortlist.runs.prune import Plan
+from shortlist.runs.prune import PrunePlan
 from shortlist.runs.record import Record
 from shortlist.sanitize import plain
 
@@ -133,7 +133,7 @@ def _fingerprint(record: Record, table: str) -> str:
     return found[:12] if found else _NOTHING
 
 
-def print_plan(plan: Plan, resisted: Sequence[str], deleted: bool, console: Console) -> None:
+def print_plan(plan: PrunePlan, resisted: Sequence[str], deleted: bool, console: Console) -> None:
     """Prints what goes or is gone, and what stays for what reason."""
     verb = "Deleted" if deleted else "Would go"
     console.print(f"{verb:<10}{len(plan.artifacts):,} artifacts, {_size(plan.bytes)}")

@@ -35,7 +35,7 @@ from components.indexer import queries, variety
 from components.indexer.recall import MAX_QUERIES
 from components.indexer.retrieval import NO_ROW
 from shortlist import keys
-from shortlist.config.report import Report
+from shortlist.config.report import ReportSection
 
 FILE = "answers.json"
 WIDTH = 10
@@ -46,7 +46,7 @@ _CURVE_POINTS = 51
 _BATCH = 4096
 
 
-def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, report: Report) -> dict[str, Any]:
+def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, report: ReportSection) -> dict[str, Any]:
     """Returns what the module's docstring lists.
 
     Args:
@@ -165,7 +165,7 @@ def _ranks(model: Any, windows: Sequence[bytes]) -> list[dict[str, int]]:
 
 
 def _example(
-    row: dict[str, Any], answers: Sequence[bytes], scores: np.ndarray, ranks: dict[str, int], report: Report
+    row: dict[str, Any], answers: Sequence[bytes], scores: np.ndarray, ranks: dict[str, int], report: ReportSection
 ) -> dict[str, Any]:
     """Returns one query; candidates are still ids."""
     history = row.get(keys.HISTORY_IDS, [])

@@ -9,7 +9,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.answers import executor
 from shortlist import fingerprints
 from shortlist.config.features import FeatureType
-from shortlist.config.report import Report
+from shortlist.config.report import ReportSection
 from shortlist.config.table import Candidates
 
 # What can be read as text; a title of numbers is no title.
@@ -48,7 +48,7 @@ class Answers(base_component.BaseComponent):
         examples: types.BaseChannel,
         candidates: types.BaseChannel,
         table: Candidates,
-        report: Report,
+        report: ReportSection,
     ):
         """Wires the node.
 

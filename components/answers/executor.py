@@ -14,7 +14,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.answers import answers
 from shortlist import keys
-from shortlist.config.report import Report
+from shortlist.config.report import ReportSection
 from shortlist.records import properties
 
 
@@ -36,7 +36,7 @@ class Executor(base_executor.BaseExecutor):
                 artifact_utils.get_split_uri(input_dict["examples"], keys.SPLIT_TEST),
                 artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
                 exec_properties["title"],
-                Report.model_validate_json(exec_properties["report"]),
+                ReportSection.model_validate_json(exec_properties["report"]),
             )
         except Exception as error:
             logging.getLogger(__name__).exception("the model could not be asked")

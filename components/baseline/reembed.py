@@ -17,7 +17,7 @@ from shortlist import keys
 from shortlist.metrics.names import SIGNATURE
 
 
-class Catalogue(NamedTuple):
+class ReembeddedCatalogue(NamedTuple):
     """A catalogue as an earlier model sees it, sorted by the bytes of the ids."""
 
     ids: np.ndarray
@@ -30,7 +30,7 @@ class Catalogue(NamedTuple):
     """bool [corpus], whether the model's own catalogue had it."""
 
 
-def rebase(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> Catalogue:
+def rebase(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> ReembeddedCatalogue:
     """Writes a SavedModel with the signature `evaluation` of an earlier model over another catalogue.
 
     Candidates that the model knows keep their embedding; of all others it says what its candidate tower makes of their
@@ -51,13 +51,13 @@ def rebase(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> C
     return catalogue
 
 
-def _embed(towers: tf.Module, candidate_files: Sequence[str]) -> Catalogue:
+def _embed(towers: tf.Module, candidate_files: Sequence[str]) -> ReembeddedCatalogue:
     embed = towers.signatures[portable.EMBED_CATALOGUE]
     batches = [embed(examples=batch) for batch in catalogue_batches(candidate_files)]
     ids = _column(batches, keys.CANDIDATE_ID)
     order = np.argsort(ids, kind="stable")
     names = (keys.EMBEDDING, portable.COUNT, portable.KNOWN)
-    return Catalogue(ids[order], *(_column(batches, name)[order] for name in names))
+    return ReembeddedCatalogue(ids[order], *(_column(batches, name)[order] for name in names))
 
 
 def _column(batches: Sequence[Mapping[str, tf.Tensor]], name: str) -> np.ndarray:
@@ -67,7 +67,7 @@ def _column(batches: Sequence[Mapping[str, tf.Tensor]], name: str) -> np.ndarray
 class _Rebased(tf.Module):
     """What is saved: the earlier towers, another catalogue, and how targets are ranked in it."""
 
-    def __init__(self, towers: tf.Module, catalogue: Catalogue) -> None:
+    def __init__(self, towers: tf.Module, catalogue: ReembeddedCatalogue) -> None:
         super().__init__()
         self._towers = towers
         self._rows = CorpusRows(catalogue.ids)

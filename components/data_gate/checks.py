@@ -13,7 +13,7 @@ from shortlist.findings import Findings
 
 
 @dataclasses.dataclass
-class Report:
+class GateReport:
     """All that the gate found; each dict is by table name."""
 
     findings: Findings = dataclasses.field(default_factory=Findings)
@@ -40,7 +40,7 @@ def compare(
     now: statistics_pb2.DatasetFeatureStatisticsList,
     before: statistics_pb2.DatasetFeatureStatisticsList,
     gate: Gate,
-    report: Report,
+    report: GateReport,
 ) -> None:
     """Adds to the report how far the table has moved since the last blessed run."""
     _check_volume(table, comparison.num_rows(now), comparison.num_rows(before), gate.volume, report)
@@ -56,7 +56,7 @@ def compare(
             )
 
 
-def _check_volume(table: str, now: int, before: int, limit: Check, report: Report) -> None:
+def _check_volume(table: str, now: int, before: int, limit: Check, report: GateReport) -> None:
     share = now / max(before, 1)
     report.volume[table] = round(share, 6)
     if share <= limit.threshold:

@@ -28,7 +28,7 @@ _MOST = "maximum difference is: "
 
 
 @dataclasses.dataclass(frozen=True)
-class Drift:
+class TableDrift:
     """How far one feature has moved, 0 to 1."""
 
     feature: str
@@ -42,7 +42,7 @@ def drifts(
     now: statistics_pb2.DatasetFeatureStatisticsList,
     before: statistics_pb2.DatasetFeatureStatisticsList,
     threshold: float,
-) -> list[Drift]:
+) -> list[TableDrift]:
     """Returns every feature that both have, by name.
 
     The distance is the Jensen-Shannon divergence of a number's distributions, and
@@ -61,7 +61,7 @@ def drifts(
     gone = sorted(name for name in common if name in was_present - present)
     measured = {name: kind for name, kind in common.items() if name in was_present & present}
     found = _measure(now, before, measured, threshold) if measured else []
-    found += [Drift(name, 1.0, "no values at all any more") for name in gone]
+    found += [TableDrift(name, 1.0, "no values at all any more") for name in gone]
     return sorted(found, key=lambda drift: drift.feature)
 
 
@@ -94,7 +94,7 @@ def _measure(
     before: statistics_pb2.DatasetFeatureStatisticsList,
     features: Mapping[str, int],
     threshold: float,
-) -> list[Drift]:
+) -> list[TableDrift]:
     anomalies = tfdv.validate_statistics(now, _schema(features, threshold), previous_statistics=before)
     most_moved = _most_moved(anomalies)
     found = []
@@ -106,7 +106,7 @@ def _measure(
         else:
             value = f" of {most_moved[name]!r}" if name in most_moved else ""
             what = f"the share{value} moved by {measurement.value:.2g}"
-        found.append(Drift(name, measurement.value, what))
+        found.append(TableDrift(name, measurement.value, what))
     return found
 
 

@@ -52,7 +52,7 @@ class Executor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         gate = Gate.model_validate_json(exec_properties[properties.GATE])
         tables = [table for table in TABLES if input_dict.get(table)]
-        report = checks.Report()
+        report = checks.GateReport()
         for table in tables:
             anomalies = _read_anomalies(input_dict[table])
             checks.check_schema(table, anomalies, f"{exec_properties['schemas']}/{table}.pbtxt", gate, report.findings)
@@ -62,7 +62,9 @@ class Executor(base_executor.BaseExecutor):
         _write(report, tables, artifact_utils.get_single_instance(output_dict["report"]))
 
 
-def _compare(tables: list[str], input_dict: dict[str, list[types.Artifact]], gate: Gate, report: checks.Report) -> None:
+def _compare(
+    tables: list[str], input_dict: dict[str, list[types.Artifact]], gate: Gate, report: checks.GateReport
+) -> None:
     before = {table: input_dict.get(before_key(table), []) for table in tables}
     for table in tables:
         path = _statistics_path(before[table]) if before[table] else None
@@ -78,7 +80,7 @@ def _compare(tables: list[str], input_dict: dict[str, list[types.Artifact]], gat
             checks.compare(table, now, tfdv.load_stats_binary(path), gate, report)
 
 
-def _write(report: checks.Report, tables: list[str], artifact: types.Artifact) -> None:
+def _write(report: checks.GateReport, tables: list[str], artifact: types.Artifact) -> None:
     artifact.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
     artifact.set_int_custom_property(properties.BLESSED, 1)
     artifact.set_string_custom_property(properties.WARNINGS, report.findings.warnings_json)

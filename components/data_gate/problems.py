@@ -25,7 +25,7 @@ _REMEDIES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Problem:
+class TableProblem:
     """One anomaly: where, what, and what to do."""
 
     table: str
@@ -37,7 +37,7 @@ class Problem:
         return f"{self.table}, feature {self.feature!r}: {self.description}; {self.remedy}"
 
 
-def find_problems(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str) -> list[Problem]:
+def find_problems(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str) -> list[TableProblem]:
     """Returns the anomalies of severity ERROR, by feature name.
 
     Args:
@@ -52,8 +52,8 @@ def find_problems(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: s
         for reason in info.reason:
             remedy = _REMEDIES.get(reason.type, "correct the data, or the feature in the schema")
             description = " ".join(reason.description.split()).rstrip(".")
-            problems.append(Problem(table, feature, description, f"{remedy} ({schema_path})"))
+            problems.append(TableProblem(table, feature, description, f"{remedy} ({schema_path})"))
     if anomalies.HasField("dataset_anomaly_info"):
         for reason in anomalies.dataset_anomaly_info.reason:
-            problems.append(Problem(table, "(all)", reason.description, "check that the file is whole"))
+            problems.append(TableProblem(table, "(all)", reason.description, "check that the file is whole"))
     return problems

@@ -17,7 +17,7 @@ from shortlist.metrics.intervals import wilson
 from shortlist.model_files import TRAINED_FILE
 
 FILE = "cold_start.json"
-"""Written into the evaluation's folder: what `Findings` has."""
+"""Written into the evaluation's folder: what `ColdStartFindings` has."""
 
 K = 100
 """How many candidates the figures look at."""
@@ -60,7 +60,7 @@ class Newcomer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Findings:
+class ColdStartFindings:
     """The figures, and what the gates say of them."""
 
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -87,7 +87,7 @@ class Findings:
             self.told.append(f"not gated: {why}")
 
 
-def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart) -> Findings:
+def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart) -> ColdStartFindings:
     """Returns the figures of a model and what the two gates say of them.
 
     Args:
@@ -95,14 +95,14 @@ def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings:
       newcomer: What the model answers.
       settings: The gates' floors.
     """
-    findings = Findings()
+    findings = ColdStartFindings()
     _assess_unseen(of_slices, newcomer, settings, findings)
     _assess_newcomer(newcomer, settings.empty_history, findings)
     return findings
 
 
 def _assess_unseen(
-    of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart, findings: Findings
+    of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart, findings: ColdStartFindings
 ) -> None:
     floor = settings.unseen_candidates
     wanted = {keys.TARGET_POPULARITY: names.UNSEEN}
@@ -129,7 +129,7 @@ def _assess_unseen(
         findings.judge(floor, accuracy / chance, f"{said}; at least {floor.threshold:g} is required", _UNSEEN_REMEDY)
 
 
-def _assess_newcomer(newcomer: Newcomer, floor: Floor, findings: Findings) -> None:
+def _assess_newcomer(newcomer: Newcomer, floor: Floor, findings: ColdStartFindings) -> None:
     share, corpus_size = newcomer.popular_share(), len(newcomer.counts)
     findings.metrics[names.POPULAR_SHARE] = share
     said = f"an empty history is answered with {share:.0%} of the {newcomer.k:,} most popular candidates"
@@ -144,7 +144,7 @@ def _assess_newcomer(newcomer: Newcomer, floor: Floor, findings: Findings) -> No
         findings.judge(floor, share, f"{said}; at least {floor.threshold:.0%} is required", _NEWCOMER_REMEDY)
 
 
-def write(findings: Findings, evaluation_uri: str) -> None:
+def write(findings: ColdStartFindings, evaluation_uri: str) -> None:
     """Writes what was found into the folder of an evaluation."""
     import tensorflow as tf
 
@@ -152,15 +152,15 @@ def write(findings: Findings, evaluation_uri: str) -> None:
         file.write(json.dumps(dataclasses.asdict(findings), indent=2, sort_keys=True))
 
 
-def read(evaluation_uri: str) -> Findings:
+def read(evaluation_uri: str) -> ColdStartFindings:
     """Returns what was found; nothing where an older version evaluated."""
     import tensorflow as tf
 
     path = os.path.join(evaluation_uri, FILE)
     if not tf.io.gfile.exists(path):
-        return Findings()
+        return ColdStartFindings()
     with tf.io.gfile.GFile(path, "r") as file:
-        return Findings(**json.loads(file.read()))
+        return ColdStartFindings(**json.loads(file.read()))
 
 
 def ask(model_dir: str) -> Newcomer | None:

@@ -41,7 +41,7 @@ class Executor(executor.Executor):
         catalogue = None
         if candidates := inputs.pop(CANDIDATES, []):
             folder = artifact_utils.get_split_uri(candidates, keys.SPLIT_ALL)
-            catalogue = targets.Catalogue(folder, tuple(json.loads(exec_properties[TARGET_SLICES])))
+            catalogue = targets.TargetCatalogue(folder, tuple(json.loads(exec_properties[TARGET_SLICES])))
         with targets.described_by(catalogue):
             super().Do(inputs, output_dict, exec_properties)
 

@@ -27,7 +27,7 @@ class Described(dict[bytes, dict[str, np.ndarray]]):
     """By candidate id the values of each slice; unlike a plain dict, what Beam can share within a process."""
 
 
-class Catalogue(NamedTuple):
+class TargetCatalogue(NamedTuple):
     """Where the candidates are described, and by what their rows are sliced."""
 
     candidates_dir: str
@@ -36,11 +36,11 @@ class Catalogue(NamedTuple):
     """`keys.TARGET_FEATURE` and the name of a candidates' feature of texts."""
 
 
-_ASKED: contextvars.ContextVar[Catalogue | None] = contextvars.ContextVar("catalogue", default=None)
+_ASKED: contextvars.ContextVar[TargetCatalogue | None] = contextvars.ContextVar("catalogue", default=None)
 
 
 @contextlib.contextmanager
-def described_by(catalogue: Catalogue | None) -> Iterator[None]:
+def described_by(catalogue: TargetCatalogue | None) -> Iterator[None]:
     """Has `AddTargetFeatures` know the catalogue: TFX hands a function of extractors nothing of ours."""
     token = _ASKED.set(catalogue)
     try:
@@ -49,12 +49,12 @@ def described_by(catalogue: Catalogue | None) -> Iterator[None]:
         _ASKED.reset(token)
 
 
-def asked() -> Catalogue | None:
+def asked() -> TargetCatalogue | None:
     """Returns the catalogue of the surrounding `described_by`; None outside, or where nothing is asked for."""
     return _ASKED.get()
 
 
-def read(catalogue: Catalogue) -> Described:
+def read(catalogue: TargetCatalogue) -> Described:
     """Returns by candidate id the values of each slice; what has none is not there.
 
     Args:
@@ -80,7 +80,7 @@ def read(catalogue: Catalogue) -> Described:
 class AddTargetFeatures(beam.PTransform):
     """Adds to each row's features those of its target, under the slices' names."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: TargetCatalogue) -> None:
         super().__init__()
         self._catalogue = catalogue
 
@@ -90,7 +90,7 @@ class AddTargetFeatures(beam.PTransform):
 
 
 class _AddFn(beam.DoFn):
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: TargetCatalogue) -> None:
         self._catalogue = catalogue
         self._shared = shared.Shared()
         self._described = Described()

@@ -26,7 +26,7 @@ _LATENCY_QUERIES = 50
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class IndexBuild:
     """What was built; nothing may be served while there are reasons."""
 
     reasons: list[str]
@@ -73,7 +73,7 @@ class _Trained:
         return np.array([self.rows[item] for item in ids if item in self.rows], np.int32)
 
 
-def build(windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str) -> Report:
+def build(windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str) -> IndexBuild:
     """Builds, exports and measures an index and its exact twin.
 
     Parameters are tuned on eval queries (train queries where there are none), and the recall that gates is that of the
@@ -90,12 +90,12 @@ def build(windows_dir: str, trained_dir: str, settings: Index, model_dir: str, e
     test = queries.sample_windows(os.path.join(windows_dir, "Split-test"), MAX_QUERIES)
     problem = _problem(trained, test, settings)
     if problem:
-        return Report([problem])
+        return IndexBuild([problem])
     try:
         index = _exported(trained, windows_dir, settings, test, model_dir, exact_dir)
     except _RejectedError as reason:
-        return Report([str(reason)])
-    return Report(_shortfalls(index, settings.min_recall), index)
+        return IndexBuild([str(reason)])
+    return IndexBuild(_shortfalls(index, settings.min_recall), index)
 
 
 def _exported(

@@ -17,7 +17,7 @@ from shortlist import fingerprints
 from shortlist.records import nodes
 
 
-class TwinPusherSpec(standard_component_specs.PusherSpec):
+class VersionPusherSpec(standard_component_specs.PusherSpec):
     """The standard specification with one more input, and a folder that may be known only when a run is submitted."""
 
     PARAMETERS = {
@@ -30,7 +30,7 @@ class TwinPusherSpec(standard_component_specs.PusherSpec):
     }
 
 
-class TwinPusher(standard.Pusher):
+class VersionPusher(standard.Pusher):
     """Puts a model and its twin where they are served from, as one new version.
 
     Outputs:
@@ -38,8 +38,13 @@ class TwinPusher(standard.Pusher):
         `pushed_version`, strings, where it was pushed; `reasons`, a JSON list of sentences, where it was not.
     """
 
-    SPEC_CLASS = TwinPusherSpec
+    SPEC_CLASS = VersionPusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    @classmethod
+    def get_class_type(cls) -> str:
+        """Returns the type that ML Metadata knows the node by."""
+        return nodes.PUSHER_TYPE
 
     def __init__(
         self,
@@ -72,7 +77,7 @@ class TwinPusher(standard.Pusher):
         # Not through TFX's constructor, which makes the standard specification.
         base_component.BaseComponent.__init__(
             self,
-            spec=TwinPusherSpec(
+            spec=VersionPusherSpec(
                 model=model,
                 exact_model=exact_model,
                 model_blessing=model_blessing,

@@ -26,7 +26,7 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answers:
+class ServedAnswers:
     """What a signature returned for a batch of queries."""
 
     ids: Sequence[Sequence[str]]
@@ -37,7 +37,7 @@ class Answers:
     """[batch]"""
 
 
-def broken_promises(case: Case, answers: Answers, corpus: Collection[str]) -> list[str]:
+def broken_promises(case: Case, answers: ServedAnswers, corpus: Collection[str]) -> list[str]:
     """Returns a sentence for each promise that an answer breaks, the first query's only.
 
     Args:
@@ -54,7 +54,7 @@ def broken_promises(case: Case, answers: Answers, corpus: Collection[str]) -> li
     return [f"{case.name}: {promise} (query {row} of {len(answers.count)})" for promise, row in broken.items()]
 
 
-def _broken(answers: Answers, row: int, left: set[str], limit: int) -> list[str]:
+def _broken(answers: ServedAnswers, row: int, left: set[str], limit: int) -> list[str]:
     count, ids, scores = answers.count[row], answers.ids[row], answers.scores[row]
     found, best = ids[:count], scores[:count]
     wanted = min(limit, len(ids), len(left))
@@ -70,7 +70,10 @@ def _broken(answers: Answers, row: int, left: set[str], limit: int) -> list[str]
 
 
 def disagreements(
-    index: Mapping[str, Answers], exact: Mapping[str, Answers], min_overlap: float, overlap_cases: Collection[str]
+    index: Mapping[str, ServedAnswers],
+    exact: Mapping[str, ServedAnswers],
+    min_overlap: float,
+    overlap_cases: Collection[str],
 ) -> list[str]:
     """Returns in what the index's answers differ from those of its exact twin.
 
@@ -97,7 +100,7 @@ def disagreements(
     return problems
 
 
-def _overlap(ours: Answers, theirs: Answers, row: int) -> float:
+def _overlap(ours: ServedAnswers, theirs: ServedAnswers, row: int) -> float:
     """Returns the share of results that score like the twin's: candidates that tie with its last are as good."""
     count = theirs.count[row]
     if not count:
@@ -106,11 +109,11 @@ def _overlap(ours: Answers, theirs: Answers, row: int) -> float:
     return sum(score >= lowest for score in ours.scores[row][:count]) / count
 
 
-def _same_scores(ours: Answers, theirs: Answers, row: int) -> bool:
+def _same_scores(ours: ServedAnswers, theirs: ServedAnswers, row: int) -> bool:
     exact = dict(zip(theirs.ids[row], theirs.scores[row], strict=True))
     pairs = [(score, exact[item]) for item, score in zip(ours.ids[row], ours.scores[row], strict=True) if item in exact]
     return all(abs(one - other) <= _slack(theirs, row) for one, other in pairs)
 
 
-def _slack(answers: Answers, row: int) -> float:
+def _slack(answers: ServedAnswers, row: int) -> float:
     return _TOLERANCE * max((abs(score) for score in answers.scores[row][: answers.count[row]]), default=0.0)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from components.serving_check.answers import Answers, disagreements
+from components.serving_check.answers import ServedAnswers, disagreements
 from shortlist.model_files import INDEX_FILE
 
 TIMEOUT_SECONDS = 900
@@ -97,8 +97,8 @@ def _death(return_code: int, stderr: str) -> str:
     return f"the process that loaded the model failed: {last[:500]}"
 
 
-def _answers(said: dict[str, Any]) -> dict[str, Answers]:
-    return {name: Answers(**answers) for name, answers in said["answers"].items()}
+def _answers(said: dict[str, Any]) -> dict[str, ServedAnswers]:
+    return {name: ServedAnswers(**answers) for name, answers in said["answers"].items()}
 
 
 def _figures(said: dict[str, Any]) -> dict[str, Any]:

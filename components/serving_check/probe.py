@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from components.serving_check.answers import Answers, Case, broken_promises
+from components.serving_check.answers import Case, ServedAnswers, broken_promises
 from shortlist import keys
 
 SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
@@ -38,7 +38,7 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
     if missing:
         said: dict[str, Any] = {"problems": [f"the model lacks the signatures {sorted(missing)}"], "answers": {}}
     else:
-        said = Probe(model, windows).run()
+        said = ServingProbe(model, windows).run()
     said |= {
         "import_seconds": round(imported - start, 3),
         "load_seconds": round(loaded - imported, 3),
@@ -47,7 +47,7 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
     pathlib.Path(answers_path).write_text(json.dumps(said), encoding="utf-8")
 
 
-class Probe:
+class ServingProbe:
     """Asks one model in every way that the contract has."""
 
     def __init__(self, model: Any, windows: list[bytes]) -> None:
@@ -60,7 +60,7 @@ class Probe:
         self._seen = [queries.seen_ids(row) for row in self._rows]
         self._corpus = [_text(item) for item in model.trained.candidate_ids.numpy()]
         self._problems: list[str] = []
-        self._answers: dict[str, Answers] = {}
+        self._answers: dict[str, ServedAnswers] = {}
 
     def run(self) -> dict[str, Any]:
         """Returns what `main` writes, without the times that only it knows."""
@@ -131,7 +131,7 @@ class Probe:
         allowed: list[list[bytes]] | None = None,
         limit: int | None = None,
     ) -> None:
-        answers = Answers(
+        answers = ServedAnswers(
             ids=[[_text(item) for item in line] for line in outputs[keys.IDS].numpy()],
             scores=outputs[keys.SCORES].numpy().tolist(),
             count=outputs[keys.COUNT].numpy().tolist(),

@@ -58,7 +58,7 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
     num_shards = parts.num_shards(files, spec)
     rows = (
         root
-        | "Files" >> beam.Create([parts.Part(file, number) for number, file in enumerate(files)])
+        | "Files" >> beam.Create([parts.FilePart(file, number) for number, file in enumerate(files)])
         | "SpreadFiles" >> beam.Reshuffle()
         | "RowGroups" >> beam.FlatMap(_row_groups, spec)
         | "SpreadParts" >> beam.Reshuffle()
@@ -75,7 +75,7 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
     _write_counts(root, (rows[_COUNTS], written), os.path.join(staging, COUNTS_FILE))
 
 
-def _row_groups(part: parts.Part, spec: TableSpec) -> Iterator[parts.Part]:
+def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePart]:
     if spec.format_of(part.file.name) != "parquet":
         yield part
         return
@@ -98,7 +98,7 @@ class _ReadFn(beam.DoFn):
     def setup(self) -> None:
         self._encoder = Encoder(self._spec)
 
-    def process(self, part: parts.Part) -> Iterator[Any]:
+    def process(self, part: parts.FilePart) -> Iterator[Any]:
         name = part.file.name
         first_shard = part.number + (part.row_groups or (0,))[0]
         with contextlib.closing(part.file.open()) as file:

@@ -17,7 +17,7 @@ _MAX_TASKS_A_FILE = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class FilePart:
     """A file, or some row groups of a Parquet file."""
 
     file: InputFile

@@ -22,7 +22,7 @@ _PROJECT = "search"
 _SECONDS_A_MINUTE = 60.0
 
 
-class Outcome(NamedTuple):
+class TrialResult(NamedTuple):
     """What a trial came to."""
 
     metrics: Mapping[str, float | None]
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-Train = Callable[[Mapping[str, Value], str, Callable[[], bool]], Outcome]
+Train = Callable[[Mapping[str, Value], str, Callable[[], bool]], TrialResult]
 """Takes values by dotted name, a folder for what it has to keep, and whom to ask whether the time is over."""
 
 
@@ -114,7 +114,7 @@ class Search(base_tuner.BaseTuner):
         number = int(trial.trial_id) + 1
         values = dict(trial.hyperparameters.values)
         try:
-            with progress.noted(self._note(number)):
+            with progress.with_note(self._note(number)):
                 outcome = self._train(values, self.get_trial_dir(trial.trial_id), self.time_is_up)
             score = outcome.metrics[self._tune.objective]
             if score is None:

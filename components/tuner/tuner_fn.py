@@ -14,7 +14,7 @@ from tfx.components.tuner.component import TunerFnResult
 from components.trainer import checkpoints, run_fn, training
 from components.trainer.assembled import Assembled, Inputs, files_of
 from components.trainer.settings import Settings
-from components.tuner.search import Outcome, Search
+from components.tuner.search import Search, TrialResult
 from shortlist.config import space
 from shortlist.config.tune import Tune
 from shortlist.config.values import RefusedValue, Value
@@ -59,7 +59,7 @@ def train_trial(
     values: Mapping[str, Value],
     folder: str,
     time_is_up: Callable[[], bool],
-) -> Outcome:
+) -> TrialResult:
     """Trains one set of values on train and ranks eval after every epoch.
 
     Args:
@@ -94,4 +94,4 @@ def train_trial(
     # A model and its graphs refer to each other in circles; the next trial needs the room.
     gc.collect()
     metrics = {name: history[f"best_{name}"] for name in (training.TOP_10, training.NDCG)}
-    return Outcome(metrics, history["epochs"], history["seconds"])
+    return TrialResult(metrics, history["epochs"], history["seconds"])

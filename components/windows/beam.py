@@ -145,9 +145,11 @@ def _isolated_times(kept: PCollection, num_kept: PCollection) -> PCollection:
     )
 
 
-def _places(pair: Any, num_kept: int) -> tuple[int, list[times.Place]]:
+def _places(pair: Any, num_kept: int) -> tuple[int, list[times.RowLocation]]:
     rows = (splits.Interaction(*row) for row in pair[1])
-    return times.tail_size(num_kept), [times.Place(row.timestamp, row.source_path, row.source_row) for row in rows]
+    return times.tail_size(num_kept), [
+        times.RowLocation(row.timestamp, row.source_path, row.source_row) for row in rows
+    ]
 
 
 def _random_cuts(kept: PCollection, split: Random) -> PCollection:

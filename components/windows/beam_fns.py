@@ -102,7 +102,7 @@ class TimeTailsFn(beam.CombineFn):
     running before the shuffle.
     """
 
-    def create_accumulator(self) -> tuple[int, list[times.Place], list[times.Place]]:
+    def create_accumulator(self) -> tuple[int, list[times.RowLocation], list[times.RowLocation]]:
         return 0, [], []
 
     def add_input(self, tails: Any, value: Any) -> Any:
@@ -122,7 +122,7 @@ class TimeTailsFn(beam.CombineFn):
         size, first, last = self._trim(*tails)
         return times.isolated(first, last) if size else None
 
-    def _trim(self, size: int, first: list[times.Place], last: list[times.Place]) -> Any:
+    def _trim(self, size: int, first: list[times.RowLocation], last: list[times.RowLocation]) -> Any:
         return size, sorted(first)[:size], sorted(last)[-size:]
 
 

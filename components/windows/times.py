@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 ONE_IN = 1_000
 
 
-class Place(NamedTuple):
+class RowLocation(NamedTuple):
     """A row's time and where it stands; places compare by time."""
 
     timestamp: int
@@ -33,7 +33,7 @@ class Isolated(NamedTuple):
     number: int
     middle_from: int
     middle_to: int
-    example: Place
+    example: RowLocation
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON, a path's bytes as text."""
@@ -44,7 +44,7 @@ class Isolated(NamedTuple):
     def from_json(cls, value: dict[str, Any]) -> Isolated:
         """Returns what `to_json` was called on."""
         timestamp, path, row = value["example"]
-        return cls(**{**value, "example": Place(timestamp, path.encode(), row)})
+        return cls(**{**value, "example": RowLocation(timestamp, path.encode(), row)})
 
 
 def tail_size(num_rows: int) -> int:
@@ -52,7 +52,7 @@ def tail_size(num_rows: int) -> int:
     return num_rows // ONE_IN + 1
 
 
-def isolated(first: Sequence[Place], last: Sequence[Place]) -> Isolated | None:
+def isolated(first: Sequence[RowLocation], last: Sequence[RowLocation]) -> Isolated | None:
     """Returns the isolated rows, None where there are none.
 
     Args:
@@ -65,6 +65,6 @@ def isolated(first: Sequence[Place], last: Sequence[Place]) -> Isolated | None:
     late = [place for place in last if place.timestamp - high > length]
     if not early and not late:
         return None
-    ends: Iterable[Place] = (*early[:1], *late[-1:])
+    ends: Iterable[RowLocation] = (*early[:1], *late[-1:])
     furthest = max(ends, key=lambda place: max(low - place.timestamp, place.timestamp - high))
     return Isolated(len(early) + len(late), low, high, furthest)

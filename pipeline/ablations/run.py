@@ -15,9 +15,9 @@ from components.trainer import dataset
 from components.trainer.settings import Settings
 from pipeline.ablations import effects, recipes
 from pipeline.ablations.recipes import Group, Recipe
-from pipeline.ablations.table import Ablations, Part, Reference
+from pipeline.ablations.table import AblationRow, Ablations, Reference
 from pipeline.ablations.trials import Cell, Cells
-from pipeline.ablations.windows import Windows
+from pipeline.ablations.windows import RecordedWindows
 from shortlist.errors import BadInputError
 
 K = 10
@@ -31,7 +31,7 @@ class CellResult(NamedTuple):
     cached: bool
 
 
-class Listener(Protocol):
+class AblationListener(Protocol):
     """Hears of each cell before and after it runs."""
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
@@ -42,7 +42,7 @@ class Listener(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class AblationPlan:
     """What to run."""
 
     groups: Sequence[Group]
@@ -58,7 +58,7 @@ class Plan:
         return dataclasses.replace(recipe.settings, train=recipe.settings.train.model_copy(update=changed))
 
 
-def run(plan: Plan, windows: Windows, folder: pathlib.Path, listener: Listener) -> Ablations:
+def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, listener: AblationListener) -> Ablations:
     """Returns what each part is worth; cells that were run before are not run again.
 
     Args:
@@ -112,7 +112,7 @@ def _of_group(
         with_part, without = (ranks[recipe.name], own) if recipe.has_part else (own, ranks[recipe.name])
         effect = effects.effect(with_part, without, queries, K, noise)
         parts.append(
-            Part(
+            AblationRow(
                 name=recipe.name,
                 switched=recipe.switched,
                 in_reference=not recipe.has_part,
@@ -146,9 +146,9 @@ def plan(
     epochs: int | None,
     only: Sequence[str] = (),
     ties_have_order: bool = False,
-) -> Plan:
+) -> AblationPlan:
     """Returns what to run for a config's own settings; see `recipes.groups`."""
-    return Plan(recipes.groups(settings, tuple(only), ties_have_order), seeds, split, epochs)
+    return AblationPlan(recipes.groups(settings, tuple(only), ties_have_order), seeds, split, epochs)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -21,7 +21,7 @@ class _Model(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Part(_Model):
+class AblationRow(_Model):
     """One part of a recipe."""
 
     name: str
@@ -55,7 +55,7 @@ class Reference(_Model):
     seed_deviation: float | None
     """Standard deviation of one seed's top_10, pooled over the recipes; null with one seed."""
     settings: dict[str, Any]
-    parts: list[Part]
+    parts: list[AblationRow]
 
 
 class Ablations(_Model):

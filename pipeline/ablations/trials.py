@@ -18,7 +18,7 @@ import numpy as np
 from components.trainer import checkpoints, dataset, training
 from components.trainer.assembled import Assembled
 from components.trainer.settings import Settings
-from pipeline.ablations.windows import Windows
+from pipeline.ablations.windows import RecordedWindows
 from shortlist import fingerprints
 
 _CELL = "cell.json"
@@ -40,7 +40,7 @@ class Cell:
 class Cells:
     """The cells of a workspace."""
 
-    def __init__(self, folder: pathlib.Path, windows: Windows, split: str) -> None:
+    def __init__(self, folder: pathlib.Path, windows: RecordedWindows, split: str) -> None:
         """Reads all that recipes will be trained on once, for its fingerprint.
 
         Args:

@@ -23,7 +23,7 @@ _NO_MATTER = ("data.gate.", "data.source", "data.candidates.title")
 
 
 @dataclasses.dataclass(frozen=True)
-class Windows:
+class RecordedWindows:
     """What all recipes are trained and ranked on."""
 
     run_id: str
@@ -40,7 +40,7 @@ class Windows:
         return [*self.inputs.files, *(path for files in self.files.values() for path in files)]
 
 
-def latest(workspace: Workspace, config: Config) -> Windows:
+def latest(workspace: Workspace, config: Config) -> RecordedWindows:
     """Returns the windows of the latest run with this config's data.
 
     Raises:
@@ -57,7 +57,7 @@ def latest(workspace: Workspace, config: Config) -> Windows:
         graph = _output(by_node, nodes.TRANSFORM, "transform_graph")
         candidate_graph = _output(by_node, nodes.CANDIDATE_TRANSFORM, "transform_graph")
         if examples and candidates and graph and candidate_graph:
-            return Windows(
+            return RecordedWindows(
                 found.run_id,
                 Inputs(_files(candidates, keys.SPLIT_ALL), candidate_graph.uri, graph.uri),
                 {split: _files(examples, split) for split in _SPLITS},

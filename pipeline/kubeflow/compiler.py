@@ -13,7 +13,7 @@ from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.kubeflow import parameters, platform
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import ComparedWith
-from pipeline.kubeflow.target import OnKubeflow, parameter
+from pipeline.kubeflow.target import KubeflowTarget, parameter
 from shortlist.config.config import Config
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import ConfigError
@@ -41,7 +41,7 @@ def compile_pipeline(config: Config, timestamp_unit: Unit, compared_with: Compar
         sources = _sources(config, timestamp_unit, Path(folder))
         # The folder's name is all that remedies need, and wherever it is here it is not there.
         told = config.data.model_copy(update={"schemas": Path(config.data.schemas).name})
-        pipeline = create_pipeline(config.model_copy(update={"data": told}), sources, OnKubeflow(compared_with))
+        pipeline = create_pipeline(config.model_copy(update={"data": told}), sources, KubeflowTarget(compared_with))
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=kubeflow.image,

@@ -10,7 +10,9 @@ from pipeline.kubeflow.package import Package
 from shortlist.config.config import Config
 
 
-def told(config: Config, data_root: str, serving_dir: str, content_sha256: Mapping[str, str]) -> dict[str, str]:
+def run_parameters(
+    config: Config, data_root: str, serving_dir: str, content_sha256: Mapping[str, str]
+) -> dict[str, str]:
     """Returns the parameters of a run that has nothing to be compared with.
 
     Args:

@@ -15,7 +15,7 @@ from tfx.types import channel, standard_artifacts
 from components.inline_schema.component import InlineSchemas
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.parameters import ComparedWith
-from pipeline.target import Brought
+from pipeline.target import ExternalInputs
 from shortlist import keys
 from shortlist.config.table import TableName
 from shortlist.records import nodes
@@ -29,7 +29,7 @@ def parameter(name: str) -> data_types.RuntimeParameter:
 
 
 @dataclasses.dataclass(frozen=True)
-class OnKubeflow:
+class KubeflowTarget:
     """A cluster: no files of this machine, no resolvers."""
 
     compared_with: ComparedWith
@@ -45,12 +45,12 @@ class OnKubeflow:
         """Told at submission."""
         return parameter(parameters.SERVING_DIR)
 
-    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> Brought:
+    def schemas(self, files: Mapping[TableName, pathlib.Path]) -> ExternalInputs:
         """Returns a node that has the files' text with it."""
         node = InlineSchemas({table: file.read_text(encoding="utf-8") for table, file in files.items()})
-        return Brought([node], node.outputs)
+        return ExternalInputs([node], node.outputs)
 
-    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> Brought:
+    def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> ExternalInputs:
         """Returns an importer a table that there is something of."""
         by_table: dict[str, Any] = {
             table: importer.Importer(
@@ -61,13 +61,15 @@ class OnKubeflow:
             for table in statistics
             if table in self.compared_with.statistics
         }
-        return Brought(list(by_table.values()), {table: node.outputs["result"] for table, node in by_table.items()})
+        return ExternalInputs(
+            list(by_table.values()), {table: node.outputs["result"] for table, node in by_table.items()}
+        )
 
-    def baseline(self, model: channel.BaseChannel) -> Brought:
+    def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns an importer, if there is a baseline."""
         if self.compared_with.baseline_model is None:
-            return Brought([], {})
+            return ExternalInputs([], {})
         node = importer.Importer(
             source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
         ).with_id(nodes.BLESSED_MODEL)
-        return Brought([node], {"model": node.outputs["result"]})
+        return ExternalInputs([node], {"model": node.outputs["result"]})

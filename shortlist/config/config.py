@@ -15,7 +15,7 @@ from shortlist.config.features import FeatureType
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
-from shortlist.config.report import Report
+from shortlist.config.report import ReportSection
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Section
 from shortlist.config.serving import Index, Push
@@ -41,7 +41,7 @@ class Config(Section):
     evaluate: Evaluate = Evaluate()
     index: Index = Index()
     push: Push = Push()
-    report: Report = Report()
+    report: ReportSection = ReportSection()
     beam: Beam = DirectBeam()
     metadata: Metadata = SqliteMetadata()
     kubeflow: Kubeflow | None = None

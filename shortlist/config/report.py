@@ -5,7 +5,7 @@ from __future__ import annotations
 from shortlist.config.section import Section
 
 
-class Report(Section):
+class ReportSection(Section):
     """The report that every run writes, one page for a browser."""
 
     examples: bool = True

@@ -42,7 +42,7 @@ HEADER = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "U
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
-class Line(NamedTuple):
+class InvoiceLine(NamedTuple):
     """One row of the workbook.
 
     Attributes:
@@ -75,7 +75,7 @@ def from_uci(members: Mapping[str, bytes]) -> dict[str, bytes]:
     return normal_form(workbook_lines(members[WORKBOOK]))
 
 
-def workbook_lines(content: bytes) -> Iterator[Line]:
+def workbook_lines(content: bytes) -> Iterator[InvoiceLine]:
     """Yields the rows of the workbook's first sheet; blanks around a text are not part of it.
 
     Raises:
@@ -89,7 +89,7 @@ def workbook_lines(content: bytes) -> Iterator[Line]:
     if header != HEADER:
         raise SourceError(f"{WORKBOOK} has the columns {header}, expected {HEADER}")
     for invoice, item, description, quantity, moment, price, user, country in rows:
-        yield Line(
+        yield InvoiceLine(
             invoice_id=_text(invoice) or "",
             item_id=_text(item) or "",
             description=_text(description),
@@ -101,7 +101,7 @@ def workbook_lines(content: bytes) -> Iterator[Line]:
         )
 
 
-def normal_form(lines: Iterable[Line]) -> dict[str, bytes]:
+def normal_form(lines: Iterable[InvoiceLine]) -> dict[str, bytes]:
     """Returns the three Parquet files."""
     lines = list(lines)
     purchases = [line for line in lines if line.user_id is not None and line.quantity > 0 and line.invoice_id[0] != "C"]
@@ -126,7 +126,7 @@ def seconds(moment: datetime.datetime) -> int:
     return round((moment - _EPOCH).total_seconds())
 
 
-def _items(priced: Iterable[Line]) -> dict[str, list[Any]]:
+def _items(priced: Iterable[InvoiceLine]) -> dict[str, list[Any]]:
     descriptions: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     prices: dict[str, list[float]] = collections.defaultdict(list)
     for line in priced:
@@ -142,7 +142,7 @@ def _items(priced: Iterable[Line]) -> dict[str, list[Any]]:
     }
 
 
-def _users(purchases: Iterable[Line]) -> dict[str, list[Any]]:
+def _users(purchases: Iterable[InvoiceLine]) -> dict[str, list[Any]]:
     countries: dict[int, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     invoices: dict[int, set[str]] = collections.defaultdict(set)
     for line in purchases:

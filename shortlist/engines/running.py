@@ -12,7 +12,7 @@ from shortlist.engines.arguments import beam_args
 
 
 @contextlib.contextmanager
-def at_hand(beam: engines.Beam, root: pathlib.Path, tell: Callable[[str], None]) -> Iterator[None]:
+def running_engine(beam: engines.Beam, root: pathlib.Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Checks an engine, starts what it needs, and asks its workers whether they can do the work.
 
     Args:

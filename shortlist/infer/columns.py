@@ -23,7 +23,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class InferredColumn:
     """The sampled cells of one column; blank ones are None."""
 
     name: str
@@ -99,7 +99,7 @@ class Column:
 
 def columns_of(
     names: Sequence[str], time_names: frozenset[str], rows: Iterator[tuple[int, dict[str, Any]]]
-) -> list[Column]:
+) -> list[InferredColumn]:
     """Returns the columns of the first rows.
 
     Args:
@@ -115,10 +115,10 @@ def columns_of(
             if isinstance(cell, list):
                 lists.add(name)
             texts.append(_blank_as_none(cell))
-    return [Column(name, texts, name in time_names, name in lists) for name, texts in cells.items()]
+    return [InferredColumn(name, texts, name in time_names, name in lists) for name, texts in cells.items()]
 
 
-def consistency(of: Column, by: Column) -> float:
+def consistency(of: InferredColumn, by: InferredColumn) -> float:
     """Returns how far `by` decides `of`: the mean share of the commonest value over `by`'s values that come twice."""
     groups: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for value, key in zip(of.texts, by.texts, strict=True):

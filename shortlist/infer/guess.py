@@ -13,7 +13,7 @@ from shortlist import keys
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
 from shortlist.infer import roles
-from shortlist.infer.columns import SAMPLED_ROWS, Column, consistency
+from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, consistency
 from shortlist.infer.tables import sample
 from shortlist.tables.spec import Kind
 
@@ -38,7 +38,7 @@ class TableGuess:
     """One table: its part of the config, and its columns by feature name, for the schema."""
 
     section: Mapping[str, Any]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, InferredColumn]
     types: Mapping[str, FeatureType]
 
 
@@ -126,7 +126,7 @@ def guess_config(
     return Guess(tables, _split(query, time, basket, reasons), corpus > _MAX_CORPUS_LOSS, reasons)
 
 
-def _split(query: Column, time: Column, basket: Column | None, reasons: list[str]) -> str:
+def _split(query: InferredColumn, time: InferredColumn, basket: InferredColumn | None, reasons: list[str]) -> str:
     tied = _tied(query, time)
     if basket or tied > 0.5:
         why = f"{basket.name} groups what was bought at once" if basket else "most rows share their time with another"
@@ -144,7 +144,7 @@ def _given(hints: Hints) -> list[str]:
     return [name for name in dataclasses.astuple(hints) if name]
 
 
-def _named(name: str | None, columns: Sequence[Column]) -> Column | None:
+def _named(name: str | None, columns: Sequence[InferredColumn]) -> InferredColumn | None:
     if name is None:
         return None
     found = next((column for column in columns if column.name == name), None)
@@ -153,7 +153,7 @@ def _named(name: str | None, columns: Sequence[Column]) -> Column | None:
     return found
 
 
-def _table_of_file(kind: Kind, path: str, own: Column, data_root: str | os.PathLike[str]) -> TableGuess:
+def _table_of_file(kind: Kind, path: str, own: InferredColumn, data_root: str | os.PathLike[str]) -> TableGuess:
     """Guesses a table that has a file of its own."""
     columns = sample(kind, path, data_root)
     key = _same_ids(columns, own)
@@ -169,7 +169,7 @@ def _table_of_file(kind: Kind, path: str, own: Column, data_root: str | os.PathL
 
 
 def _table_of_log(
-    kind: Kind, log: Mapping[str, Any], own: Column, other: Column, columns: Iterable[Column]
+    kind: Kind, log: Mapping[str, Any], own: InferredColumn, other: InferredColumn, columns: Iterable[InferredColumn]
 ) -> TableGuess:
     """Guesses a table made of the log's own rows: the columns that `own` decides, and `other` does not as well."""
     section: dict[str, Any] = {"path": log["path"], _ID_KEYS[kind]: own.name, "duplicates": "first"}
@@ -185,9 +185,9 @@ def _table_of_log(
     return _described(section, belonging)
 
 
-def _described(section: dict[str, Any], columns: Iterable[Column]) -> TableGuess:
+def _described(section: dict[str, Any], columns: Iterable[InferredColumn]) -> TableGuess:
     features: dict[str, Any] = {}
-    found: dict[str, Column] = {}
+    found: dict[str, InferredColumn] = {}
     feature_types: dict[str, FeatureType] = {}
     for column in columns:
         feature_type = column.feature_type()
@@ -208,7 +208,7 @@ def _described(section: dict[str, Any], columns: Iterable[Column]) -> TableGuess
     return TableGuess(section, found, feature_types)
 
 
-def _same_ids(columns: Sequence[Column], own: Column) -> Column | None:
+def _same_ids(columns: Sequence[InferredColumn], own: InferredColumn) -> InferredColumn | None:
     """Returns the column that holds the same ids, by its name or by its values."""
     named = next((column for column in columns if column.name.lower() == own.name.lower()), None)
     if named is not None:
@@ -225,21 +225,21 @@ def _feature_name(column_name: str) -> str:
     return name if re.match(r"[a-z]", name) else f"feature_{name}"
 
 
-def _repeated(query: Column, candidate: Column) -> float:
+def _repeated(query: InferredColumn, candidate: InferredColumn) -> float:
     """Returns the share of rows whose query met their candidate in an earlier row."""
     pairs = collections.Counter(_pairs(query, candidate))
     rows = sum(pairs.values())
     return 1.0 - len(pairs) / rows if rows else 0.0
 
 
-def _tied(query: Column, time: Column) -> float:
+def _tied(query: InferredColumn, time: InferredColumn) -> float:
     """Returns the share of rows whose query has another row at the same time."""
     at = collections.Counter(_pairs(query, time))
     rows = sum(at.values())
     return sum(count for count in at.values() if count > 1) / rows if rows else 0.0
 
 
-def _pairs(left: Column, right: Column) -> Iterator[tuple[str, str]]:
+def _pairs(left: InferredColumn, right: InferredColumn) -> Iterator[tuple[str, str]]:
     for pair in zip(left.texts, right.texts, strict=True):
         if pair[0] is not None and pair[1] is not None:
             yield pair[0], pair[1]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from shortlist.errors import ConfigError
-from shortlist.infer.columns import Column
+from shortlist.infer.columns import InferredColumn
 
 _QUERY_WORDS = (
     *("user", "customer", "client", "member", "visitor", "buyer", "reader", "viewer", "listener", "account"),
@@ -34,7 +34,9 @@ _EVENT_WEIGHTS = (
 _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def find_role(role: str, words: Sequence[str], columns: Iterable[Column], taken: Sequence[str], option: str) -> Column:
+def find_role(
+    role: str, words: Sequence[str], columns: Iterable[InferredColumn], taken: Sequence[str], option: str
+) -> InferredColumn:
     """Returns the column whose name says that it holds the role's ids.
 
     Args:
@@ -59,17 +61,17 @@ def find_role(role: str, words: Sequence[str], columns: Iterable[Column], taken:
     return good[0][1]
 
 
-def find_query_id(columns: Iterable[Column], taken: Sequence[str]) -> Column:
+def find_query_id(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
     """Returns the column of query ids; raises as `find_role` does."""
     return find_role("query (user) id", _QUERY_WORDS, columns, taken, "--query-id")
 
 
-def find_candidate_id(columns: Iterable[Column], taken: Sequence[str]) -> Column:
+def find_candidate_id(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
     """Returns the column of candidate ids; raises as `find_role` does."""
     return find_role("candidate (item) id", _CANDIDATE_WORDS, columns, taken, "--candidate-id")
 
 
-def find_time(columns: Iterable[Column], taken: Sequence[str]) -> Column:
+def find_time(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
     """Returns the column of times: one that a file keeps as times first, then by name.
 
     Raises:
@@ -91,13 +93,15 @@ def find_time(columns: Iterable[Column], taken: Sequence[str]) -> Column:
     return found[0]
 
 
-def find_basket(columns: Iterable[Column], taken: Sequence[str]) -> Column | None:
+def find_basket(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn | None:
     """Returns the column of basket ids (invoice, order), if there is one."""
     named = [column for column in columns if column.name not in taken and set(_BASKET_WORDS) & column.words]
     return next((column for column in named if set(_ID_WORDS) & column.words), None)
 
 
-def find_events(columns: Iterable[Column], taken: Sequence[str]) -> tuple[Column, dict[str, float]] | None:
+def find_events(
+    columns: Iterable[InferredColumn], taken: Sequence[str]
+) -> tuple[InferredColumn, dict[str, float]] | None:
     """Returns the column of interaction types, with a weight for each, if all of them are known words."""
     for column in columns:
         if column.name in taken or not set(_EVENT_WORDS) & column.words or not 2 <= len(column.counts) <= 20:
@@ -109,7 +113,11 @@ def find_events(columns: Iterable[Column], taken: Sequence[str]) -> tuple[Column
 
 
 def find_dirt(
-    columns: Sequence[Column], query: Column, candidate: Column, time: Column, basket: Column | None
+    columns: Sequence[InferredColumn],
+    query: InferredColumn,
+    candidate: InferredColumn,
+    time: InferredColumn,
+    basket: InferredColumn | None,
 ) -> list[tuple[str, str]]:
     """Returns conditions that rows should meet, with a sentence why.
 
@@ -143,7 +151,7 @@ def find_dirt(
     return found
 
 
-def is_amount(column: Column) -> bool:
+def is_amount(column: InferredColumn) -> bool:
     """Returns whether a column says how many of a candidate one row is about."""
     return bool(set(_AMOUNT_WORDS) & column.words) and column.is_numeric
 
@@ -154,7 +162,7 @@ def quoted(name: str) -> str:
     return name if plain else f'col("{name}")'
 
 
-def _score(column: Column, words: Sequence[str]) -> int:
+def _score(column: InferredColumn, words: Sequence[str]) -> int:
     """Higher is surer; 0 is no."""
     said = [len(words) - index for index, word in enumerate(words) if _says(column, word)]
     if not said:
@@ -162,15 +170,15 @@ def _score(column: Column, words: Sequence[str]) -> int:
     return 100 * bool(set(_ID_WORDS) & column.words or _ends_in_id(column)) + max(said) if len(column.counts) > 1 else 0
 
 
-def _says(column: Column, word: str) -> bool:
+def _says(column: InferredColumn, word: str) -> bool:
     return word in column.words or any(part == f"{word}id" or part == f"{word}s" for part in column.words)
 
 
-def _ends_in_id(column: Column) -> bool:
+def _ends_in_id(column: InferredColumn) -> bool:
     return any(part.endswith("id") for part in column.words)
 
 
-def _time_rank(column: Column) -> int:
+def _time_rank(column: InferredColumn) -> int:
     return min(_TIME_WORDS.index(word) for word in column.words if word in _TIME_WORDS)
 
 
@@ -179,7 +187,7 @@ def _event_weight(value: str) -> float | None:
     return next((weight for words, weight in _EVENT_WEIGHTS if word in words), None)
 
 
-def _rare_prefix(column: Column) -> str | None:
+def _rare_prefix(column: InferredColumn) -> str | None:
     """Returns the letter that less than a tenth of otherwise numeric ids begin with."""
     first: Callable[[str], str] = lambda text: text[0] if text[0].isalpha() else ""  # noqa: E731
     letters = collections.Counter(map(first, column.present))
@@ -190,7 +198,7 @@ def _rare_prefix(column: Column) -> str | None:
     return letter if rows >= 3 else None
 
 
-def _odd_ids(column: Column) -> list[str]:
+def _odd_ids(column: InferredColumn) -> list[str]:
     """Returns the ids that do not begin with a digit where nearly all rows' ids do."""
     odd = {value: count for value, count in column.counts.items() if not value[0].isdigit()}
     if not odd or sum(odd.values()) > 0.05 * len(column.present) or len(odd) > 0.05 * len(column.counts):

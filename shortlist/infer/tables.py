@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shortlist.errors import DataError
-from shortlist.infer.columns import Column, columns_of
+from shortlist.infer.columns import InferredColumn, columns_of
 from shortlist.tables import inputs, preflight, readers
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
 
 
-def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[Column]:
+def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[InferredColumn]:
     """Returns the columns of a table, with the cells of its first rows.
 
     Raises:

@@ -57,7 +57,7 @@ def write_guess(guess: Guess, name: str, config: pathlib.Path, schemas: pathlib.
     there = [path for path in texts if path.exists()]
     if there and not force:
         raise ConfigError(f"{there[0]}: is there already; use another --name, or --force to replace it")
-    with _error_told():
+    with _raises_config_error():
         for path in texts:
             path.parent.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
@@ -137,7 +137,7 @@ def _with_title(section: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _error_told() -> Iterator[None]:
+def _raises_config_error() -> Iterator[None]:
     try:
         yield
     except OSError as error:

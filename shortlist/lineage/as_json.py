@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any
 
 from shortlist.lineage.diff import Diff
-from shortlist.lineage.impact import Impact, Model
-from shortlist.lineage.serving import Push, Served
+from shortlist.lineage.impact import Impact, TrainedModel
+from shortlist.lineage.serving import Served, VersionPush
 from shortlist.lineage.stages import stage
 from shortlist.lineage.store import Artifact, Execution
-from shortlist.lineage.trace import Step, Trace
+from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Verdict
 
 
@@ -24,7 +24,7 @@ def trace(answer: Trace) -> dict[str, Any]:
     }
 
 
-def step(item: Step) -> dict[str, Any]:
+def step(item: TraceStep) -> dict[str, Any]:
     """Returns one node and what it says of itself."""
     return {**execution(item.execution), "facts": item.facts}
 
@@ -59,7 +59,7 @@ def served(answer: Served) -> dict[str, Any]:
     }
 
 
-def push(item: Push) -> dict[str, Any]:
+def push(item: VersionPush) -> dict[str, Any]:
     """Returns one push."""
     return {**dataclasses.asdict(item), "at": item.at.isoformat()}
 
@@ -103,7 +103,7 @@ def diff(answer: Diff) -> dict[str, Any]:
     }
 
 
-def _model(item: Model) -> dict[str, Any]:
+def _model(item: TrainedModel) -> dict[str, Any]:
     return {
         "run_id": item.run_id,
         "artifact_id": item.artifact_id,

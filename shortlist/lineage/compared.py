@@ -20,7 +20,7 @@ _MOST_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class RunOrVersion:
     """A run, by its nodes; of a version, the nodes that really made it."""
 
     name: str
@@ -50,7 +50,9 @@ class Side:
         return json_object(self.property(node, name))
 
 
-def side(store: Store, name: str, summary_of: Callable[[str], Summary | None], at_work: bool = False) -> Side:
+def run_or_version(
+    store: Store, name: str, summary_of: Callable[[str], Summary | None], at_work: bool = False
+) -> RunOrVersion:
     """Returns what a name stands for.
 
     Args:
@@ -66,7 +68,7 @@ def side(store: Store, name: str, summary_of: Callable[[str], Summary | None], a
     if name in run_ids:
         executions = store.run_executions(name)
         latest = at_work and name == run_ids[-1]
-        return Side(name, name, _by_node(executions), summary_of(name), judge(name, executions, latest))
+        return RunOrVersion(name, name, _by_node(executions), summary_of(name), judge(name, executions, latest))
     pushed = pushed_models(store)
     if not name.isdigit() or int(name) not in pushed:
         raise BadInputError(
@@ -78,7 +80,7 @@ def side(store: Store, name: str, summary_of: Callable[[str], Summary | None], a
     by_node = _by_node(executions)
     evaluator = by_node.get(nodes.EVALUATOR) or by_node.get(nodes.TRAINER)
     run_id = evaluator.run_id if evaluator else ""
-    return Side(name, run_id, by_node, summary_of(run_id), judge(run_id, executions))
+    return RunOrVersion(name, run_id, by_node, summary_of(run_id), judge(run_id, executions))
 
 
 def _by_node(executions: list[Execution]) -> dict[str, Execution]:

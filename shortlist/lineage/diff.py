@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shortlist.lineage import drift, facts, schemas
-from shortlist.lineage.compared import Side
+from shortlist.lineage.compared import RunOrVersion
 from shortlist.lineage.store import Artifact
 from shortlist.metrics.intervals import standard_error
 from shortlist.records import nodes, properties
@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True)
-class Section:
+class DiffSection:
     """All changes of one kind, what matters most first."""
 
     name: str
@@ -53,9 +53,9 @@ class Section:
 class Diff:
     """Two runs side by side: what came out first, then what may explain it."""
 
-    before: Side
-    after: Side
-    sections: list[Section]
+    before: RunOrVersion
+    after: RunOrVersion
+    sections: list[DiffSection]
 
     @property
     def same(self) -> list[str]:
@@ -63,9 +63,9 @@ class Diff:
         return [section.name for section in self.sections if not section.changes]
 
 
-def diff(before: Side, after: Side) -> Diff:
+def diff(before: RunOrVersion, after: RunOrVersion) -> Diff:
     """Returns what changed; sections without a change are there, too."""
-    makers: dict[str, Callable[[Side, Side], Iterator[Change]]] = {
+    makers: dict[str, Callable[[RunOrVersion, RunOrVersion], Iterator[Change]]] = {
         "outcome": _outcome,
         "metrics": _metrics,
         "slices": _slices,
@@ -80,11 +80,11 @@ def diff(before: Side, after: Side) -> Diff:
     sections = []
     for name, maker in makers.items():
         changes = sorted(maker(before, after), key=lambda change: -change.weight)
-        sections.append(Section(name, changes, _notes(name, before, after)))
+        sections.append(DiffSection(name, changes, _notes(name, before, after)))
     return Diff(before, after, sections)
 
 
-def _notes(section: str, before: Side, after: Side) -> list[str]:
+def _notes(section: str, before: RunOrVersion, after: RunOrVersion) -> list[str]:
     if section not in ("metrics", "slices"):
         return []
     without = [side.name for side in (before, after) if side.measured is None]
@@ -98,12 +98,12 @@ def _notes(section: str, before: Side, after: Side) -> list[str]:
     return ["tested on different rows: the data or the split changed"]
 
 
-def _stats(side: Side) -> dict[str, Any]:
+def _stats(side: RunOrVersion) -> dict[str, Any]:
     windows = WindowsRecord.of(side.output(nodes.WINDOWS, "examples"))
     return windows.stats if windows else {}
 
 
-def _outcome(before: Side, after: Side) -> Iterator[Change]:
+def _outcome(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = before.verdict, after.verdict
     if first.outcome is not second.outcome:
         reasons = f": {second.reasons[0]}" if second.reasons else ""
@@ -112,16 +112,16 @@ def _outcome(before: Side, after: Side) -> Iterator[Change]:
         yield _change("ended at", first.node, second.node)
 
 
-def _metrics(before: Side, after: Side) -> Iterator[Change]:
+def _metrics(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     yield from _measured(_overall(before), _overall(after))
     yield from _measured(_popularity(before), _popularity(after), "most popular, ")
 
 
-def _overall(side: Side) -> dict[str, float]:
+def _overall(side: RunOrVersion) -> dict[str, float]:
     return side.measured.overall if side.measured else {}
 
 
-def _popularity(side: Side) -> dict[str, float]:
+def _popularity(side: RunOrVersion) -> dict[str, float]:
     return side.measured.popularity if side.measured else {}
 
 
@@ -147,7 +147,7 @@ def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: s
         yield Change(shown, first, second, told, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
 
 
-def _slices(before: Side, after: Side) -> Iterator[Change]:
+def _slices(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = _by_slice(before), _by_slice(after)
     for name in first.keys() & second.keys():
         for change in _measured(first[name], second[name], f"{name}: "):
@@ -155,11 +155,11 @@ def _slices(before: Side, after: Side) -> Iterator[Change]:
                 yield change
 
 
-def _by_slice(side: Side) -> dict[str, dict[str, float]]:
+def _by_slice(side: RunOrVersion) -> dict[str, dict[str, float]]:
     return {f"{item.name} {item.value}": item.metrics for item in (side.measured.slices if side.measured else [])}
 
 
-def _data(before: Side, after: Side) -> Iterator[Change]:
+def _data(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     for table in TABLES:
         yield from _table(table, before, after)
     first, second = (facts.flat(_stats(side)) for side in (before, after))
@@ -168,7 +168,7 @@ def _data(before: Side, after: Side) -> Iterator[Change]:
             yield _counted(name.replace(".", " "), first.get(name), second.get(name))
 
 
-def _table(table: str, before: Side, after: Side) -> Iterator[Change]:
+def _table(table: str, before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     gen, statistics = nodes.gen(table), nodes.statistics(table)
     present = [gen in side.nodes for side in (before, after)]
     if not all(present):
@@ -200,7 +200,7 @@ def _count(examples: Artifact | None) -> int | None:
     return table.rows if table else None
 
 
-def _schema(before: Side, after: Side) -> Iterator[Change]:
+def _schema(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     for table in TABLES:
         node = nodes.schema(table)
         if node not in before.nodes or node not in after.nodes:
@@ -216,7 +216,7 @@ def _schema(before: Side, after: Side) -> Iterator[Change]:
         yield from _settings(known[0], known[1], f"{table}, feature ")
 
 
-def _hyperparameters(before: Side, after: Side) -> Iterator[Change]:
+def _hyperparameters(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = (
         facts.flat(facts.hyperparameters(side.nodes[nodes.TRAINER])) if nodes.TRAINER in side.nodes else {}
         for side in (before, after)
@@ -225,13 +225,13 @@ def _hyperparameters(before: Side, after: Side) -> Iterator[Change]:
         yield from _settings(first, second)
 
 
-def _config(before: Side, after: Side) -> Iterator[Change]:
+def _config(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     common = before.nodes.keys() & after.nodes.keys()
     first, second = (_settings_of(side, common) for side in (before, after))
     yield from _settings(first, second)
 
 
-def _settings_of(side: Side, present: set[str]) -> dict[str, Any]:
+def _settings_of(side: RunOrVersion, present: set[str]) -> dict[str, Any]:
     """Returns the settings of nodes by the name that they have in a config, as far as ML Metadata has them."""
     found: dict[str, Any] = {}
     if nodes.WINDOWS in present:
@@ -254,7 +254,7 @@ def _settings_of(side: Side, present: set[str]) -> dict[str, Any]:
     return found
 
 
-def _table_settings(table: str, side: Side) -> dict[str, Any]:
+def _table_settings(table: str, side: RunOrVersion) -> dict[str, Any]:
     node = nodes.gen(table)
     spec = dict(side.json(node, properties.TABLE))
     columns = spec.pop("columns", [])
@@ -281,14 +281,14 @@ def _settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str =
             yield _change(f"{prefix}{name}", before.get(name), after.get(name))
 
 
-def _code(before: Side, after: Side) -> Iterator[Change]:
+def _code(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     for node in sorted(before.nodes.keys() & after.nodes.keys()):
         first, second = (facts.code_sha256(side.nodes[node]) for side in (before, after))
         if first and second and first != second:
             yield _change(node, first[:12], second[:12])
 
 
-def _index(before: Side, after: Side) -> Iterator[Change]:
+def _index(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = (
         facts.flat(facts.index(side.nodes[nodes.INDEXER])) if nodes.INDEXER in side.nodes else {}
         for side in (before, after)
@@ -302,7 +302,7 @@ def _index(before: Side, after: Side) -> Iterator[Change]:
             yield _change(name, first.get(name), second.get(name), weight=float(name == "recall_at_k"))
 
 
-def _time(before: Side, after: Side) -> Iterator[Change]:
+def _time(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     if before.summary and after.summary:
         first, second = before.summary, after.summary
         yield from _longer("whole run", first.seconds.total, second.seconds.total, "s")

@@ -30,7 +30,7 @@ _Bucket = tuple[float, float, float]
 
 
 @dataclasses.dataclass(frozen=True)
-class Drift:
+class FeatureDrift:
     """How far one feature moved, 0 to 1."""
 
     feature: str
@@ -49,7 +49,7 @@ def read(statistics_uri: str) -> Any | None:
     return found if found.datasets else None
 
 
-def drifts(table: str, before: Any, after: Any) -> list[Drift]:
+def drifts(table: str, before: Any, after: Any) -> list[FeatureDrift]:
     """Returns the features that both have, what moved most first.
 
     Args:
@@ -71,26 +71,26 @@ def _features(table: str, statistics: Any) -> dict[str, Any]:
     }
 
 
-def _drift(name: str, before: Any, after: Any) -> Drift | None:
+def _drift(name: str, before: Any, after: Any) -> FeatureDrift | None:
     if before.type != after.type:
-        return Drift(name, 1.0, "numbers became strings, or strings numbers")
+        return FeatureDrift(name, 1.0, "numbers became strings, or strings numbers")
     if before.type == statistics_pb2.FeatureNameStatistics.FLOAT:
         first, second = _histogram(before), _histogram(after)
         if not first or not second:
             return _gone(name, bool(first), bool(second))
         distance = jensen_shannon(first, second)
-        return Drift(name, distance, f"Jensen-Shannon divergence {distance:.2g}")
+        return FeatureDrift(name, distance, f"Jensen-Shannon divergence {distance:.2g}")
     counts, later = _counts(before), _counts(after)
     if not counts or not later:
         return _gone(name, bool(counts), bool(later))
     value, distance = most_moved(counts, later)
-    return Drift(name, distance, f"the share of {value!r} moved by {distance:.2g}")
+    return FeatureDrift(name, distance, f"the share of {value!r} moved by {distance:.2g}")
 
 
-def _gone(name: str, before: bool, after: bool) -> Drift | None:
+def _gone(name: str, before: bool, after: bool) -> FeatureDrift | None:
     if before == after:
         return None
-    return Drift(name, 1.0, "no values at all any more" if before else "no values at all before")
+    return FeatureDrift(name, 1.0, "no values at all any more" if before else "no values at all before")
 
 
 def _histogram(feature: Any) -> list[_Bucket]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import content_sha256, end, hyperparameters, index
-from shortlist.lineage.serving import PUSHERS, Push, pushes
+from shortlist.lineage.serving import PUSHERS, VersionPush, pushes
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import COMPARED_WITH
 from shortlist.records import nodes
@@ -19,7 +19,7 @@ _MOST_ALIKE = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class TrainedModel:
     """A trained model and what became of it."""
 
     run_id: str
@@ -34,7 +34,7 @@ class Model:
     index: dict[str, object]
     """The latest index that was built of it; empty where there is none."""
     index_blessed: bool | None
-    pushes: list[Push]
+    pushes: list[VersionPush]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Impact:
 
     named: str
     """How the data was asked for."""
-    data: list[Source]
-    models: list[Model]
+    data: list[ImpactSource]
+    models: list[TrainedModel]
     """Latest first."""
     executions: int
     """Nodes that used the data, from the cache too."""
@@ -55,7 +55,7 @@ class Impact:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ImpactSource:
     """An artifact that was asked about."""
 
     artifact: Artifact
@@ -94,7 +94,7 @@ def impact(store: Store, named: str, at_work: bool = False) -> Impact:
     )
 
 
-def _sources(store: Store, named: str) -> list[Source]:
+def _sources(store: Store, named: str) -> list[ImpactSource]:
     if named in set(store.run_ids()):
         return _tables_of(store, named)
     if named.isdigit() and len(named) < _LEAST_OF_FINGERPRINT:
@@ -121,22 +121,22 @@ def _sources(store: Store, named: str) -> list[Source]:
     return found
 
 
-def _tables_of(store: Store, run_id: str) -> list[Source]:
+def _tables_of(store: Store, run_id: str) -> list[ImpactSource]:
     found = _read(execution for execution in store.run_executions(run_id) if execution.node.endswith("Gen"))
     if not found:
         raise BadInputError(f"--impact {run_id}: that run read no table to its end; `shortlist lineage --why {run_id}`")
     return found
 
 
-def _read(executions: Iterable[Execution]) -> list[Source]:
+def _read(executions: Iterable[Execution]) -> list[ImpactSource]:
     return [
-        Source(artifact, execution.node, execution.run_id, content_sha256(execution))
+        ImpactSource(artifact, execution.node, execution.run_id, content_sha256(execution))
         for execution in executions
         for artifact in execution.outputs.get("examples", [])
     ]
 
 
-def _by_id(store: Store, artifact_id: int) -> Source:
+def _by_id(store: Store, artifact_id: int) -> ImpactSource:
     artifact = store.artifact(artifact_id)
     if artifact is None:
         raise BadInputError(
@@ -145,11 +145,11 @@ def _by_id(store: Store, artifact_id: int) -> Source:
         )
     producer = store.producer(artifact_id)
     if producer is None:
-        return Source(artifact, "", "", "")
-    return Source(artifact, producer.node, producer.run_id, content_sha256(producer))
+        return ImpactSource(artifact, "", "", "")
+    return ImpactSource(artifact, producer.node, producer.run_id, content_sha256(producer))
 
 
-def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[Model]:
+def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[TrainedModel]:
     evaluators = store.executions_of(*nodes.EVALUATOR_TYPES, among=used_by, placed=False)
     builders = store.executions_of(nodes.INDEXER, nodes.FORCED_PUSH, among=used_by, placed=False)
     verdicts, indexers = _by_input(evaluators, "model"), _by_input(builders, "trained_model")
@@ -172,7 +172,7 @@ def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[M
         files = [model.id, *(artifact.id for indexer in of_it for artifact in indexer.outputs.get("model", []))]
         by = {pusher.id for artifact_id in files for pusher in pushers.get(artifact_id, [])}
         found.append(
-            Model(
+            TrainedModel(
                 run_id=execution.run_id,
                 artifact_id=model.id,
                 seed=hyperparameters(execution).get("train", {}).get("seed"),
@@ -200,13 +200,13 @@ def _by_input(executions: list[Execution], *keys: str) -> dict[int, list[Executi
 class _Copies:
     """Finds the rollbacks that brought a version back, and those that brought back what they made."""
 
-    def __init__(self, pushes: list[Push]):
-        self._of: dict[int, list[Push]] = {}
+    def __init__(self, pushes: list[VersionPush]):
+        self._of: dict[int, list[VersionPush]] = {}
         for push in pushes:
             if push.copy_of is not None:
                 self._of.setdefault(push.copy_of, []).append(push)
 
-    def with_copies(self, pushes: list[Push]) -> list[Push]:
+    def with_copies(self, pushes: list[VersionPush]) -> list[VersionPush]:
         found = list(pushes)
         for push in found:
             # Grows while it is walked: a copy may have been copied.

@@ -35,7 +35,7 @@ class Journal:
     @contextlib.contextmanager
     def step(
         self, node: str, inputs: Mapping[str, Sequence[Artifact]], properties: Mapping[str, Value]
-    ) -> Iterator[Step]:
+    ) -> Iterator[JournalStep]:
         """Records one step as an execution: complete once its body is left, failed if it is left by an exception.
 
         A step that announced a push and raised after the model arrived is complete all the same; one that failed loses
@@ -46,7 +46,7 @@ class Journal:
           inputs: Artifacts by key.
           properties: What is to be known of the step.
         """
-        step = Step(self._store, self._begin(node, inputs, properties))
+        step = JournalStep(self._store, self._begin(node, inputs, properties))
         try:
             yield step
         except BaseException as error:
@@ -75,7 +75,7 @@ class Journal:
             node = self._node(execution.id)
             if unfinished:
                 buried.append(node)
-                if Step(self._store, execution).settle(f"{why}, found {_now()}", properties.KILLED):
+                if JournalStep(self._store, execution).settle(f"{why}, found {_now()}", properties.KILLED):
                     continue
             # What could not be deleted when it was found is tried again.
             self._delete_outputs(node, execution.id)
@@ -165,7 +165,7 @@ class Journal:
         return name.removeprefix(f"{self._pipeline}.")
 
 
-class Step:
+class JournalStep:
     """An execution under way."""
 
     def __init__(self, store: metadata_store.MetadataStore, execution: pb.Execution):

@@ -20,7 +20,7 @@ PUSHERS = (*nodes.PUSHER_TYPES, *_COMMANDS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Push:
+class VersionPush:
     """One version that came to be served."""
 
     version: int
@@ -49,11 +49,11 @@ class Served:
 
     version: int | None
     """The version that servers load; None if there is none."""
-    pushes: list[Push]
+    pushes: list[VersionPush]
     """All that were ever served, the latest first; what is served now is among them if ML Metadata knows it."""
 
     @property
-    def current(self) -> Push | None:
+    def current(self) -> VersionPush | None:
         """The push of what is served; None if ML Metadata does not know it."""
         return next((push for push in self.pushes if push.version == self.version), None)
 
@@ -76,14 +76,14 @@ def served(store: Store, standing: int | None) -> Served:
     return Served(standing, known[::-1])
 
 
-def history(store: Store) -> list[Push]:
+def history(store: Store) -> list[VersionPush]:
     """Returns every push by a run or by hand, the oldest first."""
     return pushes(store.executions_of(*PUSHERS))
 
 
-def pushes(pushers: Iterable[Execution]) -> list[Push]:
+def pushes(pushers: Iterable[Execution]) -> list[VersionPush]:
     """Returns what executions pushed, in their order; what a run replaced is the newest version of those before it."""
-    found: list[Push] = []
+    found: list[VersionPush] = []
     for execution in pushers:
         artifact = pushed_by(execution)
         if execution.state == "COMPLETE" and artifact is not None:
@@ -100,7 +100,7 @@ def pushed_by(execution: Execution) -> Artifact | None:
     return None
 
 
-def _push(execution: Execution, artifact: Artifact, before: int | None) -> Push:
+def _push(execution: Execution, artifact: Artifact, before: int | None) -> VersionPush:
     recorded = execution.properties
     # A rollback records what it replaced; a run only finds the newest version there.
     replaced = int(recorded.get(properties.REPLACED_VERSION, 0)) or before
@@ -108,7 +108,7 @@ def _push(execution: Execution, artifact: Artifact, before: int | None) -> Push:
     pushed = PushedModel.of(artifact)
     assert pushed is not None
     assert pushed.version is not None
-    return Push(
+    return VersionPush(
         version=pushed.version,
         path=pushed.destination,
         at=execution.ended,

@@ -15,7 +15,7 @@ COMPARED_WITH = re.compile(r"baseline|.+_before")
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class TraceStep:
     """One node on the way, and what it says of itself."""
 
     execution: Execution
@@ -28,8 +28,8 @@ class Trace:
 
     version: int
     path: str
-    steps: list[Step]
-    cut_short: list[Step]
+    steps: list[TraceStep]
+    cut_short: list[TraceStep]
     """Attempts since the first of these steps that did not get to their end."""
 
 
@@ -56,11 +56,11 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
     made_by = upstream(store, [artifact.id])
     first, last = made_by[-1].id, made_by[0].id
     cut_short = [
-        Step(execution, [end(execution, at_work)])
+        TraceStep(execution, [end(execution, at_work)])
         for execution in store.cut_short()
         if first < execution.id and (chosen == max(by_version) or execution.id < last)
     ]
-    steps = [Step(execution, facts(execution)) for execution in made_by]
+    steps = [TraceStep(execution, facts(execution)) for execution in made_by]
     return Trace(chosen, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, cut_short)
 
 
@@ -72,7 +72,7 @@ def pushed_models(store: Store) -> dict[int, Artifact]:
     return {int(artifact.properties[properties.PUSHED_VERSION]): artifact for artifact in pushed}
 
 
-def told_by_hand(store: Store, version: int) -> str | None:
+def manual_push_facts(store: Store, version: int) -> str | None:
     """Returns by whom and why a version is served, where no run pushed it: a rollback or a forced push did."""
     artifact = pushed_models(store).get(version)
     execution = store.producer(artifact.id) if artifact else None

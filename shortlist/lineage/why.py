@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import end
-from shortlist.lineage.serving import Push, pushed_by, pushes
+from shortlist.lineage.serving import VersionPush, pushed_by, pushes
 from shortlist.lineage.store import Execution, Store
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, sentences
@@ -46,7 +46,7 @@ class Verdict:
     """What was pushed; of a run that came from the cache, by the run before it."""
     executions: list[Execution] = dataclasses.field(default_factory=list)
     """All of the run, in the order in which they started."""
-    forced: Push | None = None
+    forced: VersionPush | None = None
     """The push by which a person overrode the verdict since."""
 
 

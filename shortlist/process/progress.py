@@ -48,7 +48,7 @@ def restart() -> None:
 
 
 @contextlib.contextmanager
-def noted(note: str) -> Iterator[None]:
+def with_note(note: str) -> Iterator[None]:
     """Has a note of a larger step stand in place of those that are told within its body."""
     _notes.append(note)
     try:
@@ -58,7 +58,7 @@ def noted(note: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_to(listener: Listener) -> Iterator[None]:
+def listening(listener: Listener) -> Iterator[None]:
     """Has a listener hear of all progress within its body."""
     _listeners.append(listener)
     try:

@@ -48,7 +48,7 @@ def stop_when_asked() -> None:
 
 
 @contextlib.contextmanager
-def insisted() -> Iterator[None]:
+def reraise_stop() -> Iterator[None]:
     """Has its body end as it was asked to, though libraries catch or turn into another exception what is raised.
 
     TensorFlow does both where it is in the middle of tracing a function. What is caught is raised again after two

@@ -45,6 +45,8 @@ TRAINER_TYPES = ("RetrievalTrainer", "Trainer")
 """Last parts of the execution types of the Trainer, TFX's own included, as versions before this one had it."""
 EVALUATOR_TYPES = ("RankEvaluator", "Evaluator")
 """Last parts of the execution types of the Evaluator."""
+PUSHER_TYPE = "components.pusher.component.TwinPusher"
+"""Execution type of the Pusher: the name that its class had in 0.1."""
 PUSHER_TYPES = ("TwinPusher", "Pusher")
 """Last parts of the execution types of the Pusher."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from shortlist.report.blocks import Block, Examples, Figure, Graph, Notes, Report, Table, Tiles
+from shortlist.report.blocks import Block, Examples, Figure, Graph, Notes, Page, TableBlock, Tiles
 
 
-def report(made: Report) -> dict[str, Any]:
+def report(made: Page) -> dict[str, Any]:
     """Returns a report."""
     return {
         "title": made.title,
@@ -28,7 +28,7 @@ def report(made: Report) -> dict[str, Any]:
 
 
 def _block(block: Block) -> dict[str, Any]:
-    if isinstance(block, Table):
+    if isinstance(block, TableBlock):
         return {"table": _table(block)}
     if isinstance(block, Figure):
         return {"figure": block.title, "what": block.what, "table": _table(block.table)}
@@ -42,6 +42,6 @@ def _block(block: Block) -> dict[str, Any]:
     return {"examples": [dataclasses.asdict(example) for example in block.examples]}
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _table(table: TableBlock) -> dict[str, Any]:
     titles = [column.title for column in table.columns]
     return {"caption": table.caption, "columns": titles, "rows": [list(row) for row in table.rows]}

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column of a table."""
 
     title: str
@@ -16,12 +16,12 @@ class Column:
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
+class TableBlock:
     """Figures, as text that is ready to be read."""
 
     caption: str
     """What it is, of what, with the denominator."""
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[Sequence[str]]
     folded: bool = False
     """Whether it is only for who asks."""
@@ -44,7 +44,7 @@ class Figure:
     """What is to be seen in it, in a sentence, for those who cannot see it too."""
     draw: Callable[[], Sequence[str]]
     """Returns SVGs; called only where somebody will see them."""
-    table: Table
+    table: TableBlock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,14 +110,14 @@ class Graph:
 
     data: Mapping[str, Any]
     """What `shortlist.lineage.page` draws."""
-    table: Table
+    table: TableBlock
 
 
-Block = Table | Figure | Notes | Tiles | Examples | Graph
+Block = TableBlock | Figure | Notes | Tiles | Examples | Graph
 
 
 @dataclasses.dataclass(frozen=True)
-class Section:
+class PageSection:
     """A chapter."""
 
     key: str
@@ -129,7 +129,7 @@ class Section:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class Page:
     """All of it."""
 
     title: str
@@ -141,4 +141,4 @@ class Report:
     reasons: Sequence[str]
     protocol: str
     """How the figures were measured, in one sentence; empty where nothing was."""
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]

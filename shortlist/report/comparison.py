@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 from shortlist.metrics import names
 from shortlist.report import format, plots
-from shortlist.report.blocks import Column, Figure, Notes, Report, Section, Table
+from shortlist.report.blocks import Figure, Notes, Page, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 from shortlist.report.sections import accuracy, training, verdict
 
 _POPULARITIES = ("head", "middle", "tail", "unseen in train")
 
 
-def of_runs(facts: Sequence[Facts]) -> Report:
+def of_runs(facts: Sequence[Facts]) -> Page:
     """Returns the comparison of two runs or more, in the order given; all of one pipeline."""
     found = (chapter(facts) for chapter in (_outcomes, _accuracy, _model, _costs, _settings))
-    return Report(
+    return Page(
         title=f"{facts[0].name}: {len(facts)} runs",
         subtitle=", ".join(one.run_id for one in facts),
         status=f"{len({one.record.status for one in facts})} kinds of outcome"
@@ -30,11 +30,11 @@ def of_runs(facts: Sequence[Facts]) -> Report:
     )
 
 
-def _columns(facts: Sequence[Facts], first: str) -> list[Column]:
-    return [Column(first, numeric=False), *(Column(one.run_id) for one in facts)]
+def _columns(facts: Sequence[Facts], first: str) -> list[TableColumn]:
+    return [TableColumn(first, numeric=False), *(TableColumn(one.run_id) for one in facts)]
 
 
-def _outcomes(facts: Sequence[Facts]) -> Section:
+def _outcomes(facts: Sequence[Facts]) -> PageSection:
     titles = ("run", "outcome", "why", "version", "index", "recall", "p99, ms")
     rows = [
         [
@@ -48,8 +48,10 @@ def _outcomes(facts: Sequence[Facts]) -> Section:
         ]
         for one in facts
     ]
-    table = Table("Outcomes", [Column(title, numeric=title in ("recall", "p99, ms")) for title in titles], rows)
-    return Section("verdict", "What became of them", "", [table, _on_what(facts)])
+    table = TableBlock(
+        "Outcomes", [TableColumn(title, numeric=title in ("recall", "p99, ms")) for title in titles], rows
+    )
+    return PageSection("verdict", "What became of them", "", [table, _on_what(facts)])
 
 
 def _on_what(facts: Sequence[Facts]) -> Notes:
@@ -65,7 +67,7 @@ def _on_what(facts: Sequence[Facts]) -> Notes:
     )
 
 
-def _accuracy(facts: Sequence[Facts]) -> Section | None:
+def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     all_ks = sorted({k for one in facts if one.measured for k in accuracy.ks(one.measured.overall)})
     if not all_ks:
         return None
@@ -82,9 +84,11 @@ def _accuracy(facts: Sequence[Facts]) -> Section | None:
         "FactorizedTopK",
         "For each K, the share of test rows whose target is among the first K, with its 95% interval, a run a colour.",
         lambda: [plots.dots([f"top {k}" for k in all_ks], series, "share of the test rows")],
-        Table("Share of the test rows, seen items excluded; Wilson's 95% intervals", _columns(facts, "metric"), lines),
+        TableBlock(
+            "Share of the test rows, seen items excluded; Wilson's 95% intervals", _columns(facts, "metric"), lines
+        ),
     )
-    return Section("accuracy", "How often the target is among the first K", "", [figure, *_slices(facts)])
+    return PageSection("accuracy", "How often the target is among the first K", "", [figure, *_slices(facts)])
 
 
 def _overall(facts: Facts, name: str) -> float | None:
@@ -130,15 +134,15 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
                 family.replace("_", " "),
                 f"top_{k} by {family}, with 95% intervals, a run a colour.",
                 lambda values=values, series=series: [plots.rows(values, series, f"top_{k}, share of the rows")],  # type: ignore[misc]
-                Table(f"top_{k} by {family}, of so many rows", _columns(facts, family), lines),
+                TableBlock(f"top_{k} by {family}, of so many rows", _columns(facts, family), lines),
             )
         )
     return figures
 
 
-def _model(facts: Sequence[Facts]) -> Section | None:
+def _model(facts: Sequence[Facts]) -> PageSection | None:
     figures = [figure for figure in (_training(facts), _answers(facts)) if figure]
-    return Section("model", "How they trained, and what they recommend", "", figures) if figures else None
+    return PageSection("model", "How they trained, and what they recommend", "", figures) if figures else None
 
 
 def _training(facts: Sequence[Facts]) -> Figure | None:
@@ -152,7 +156,7 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
         "Eval ndcg_at_10",
         "ndcg_at_10 on the eval rows by epoch; the best epoch of each is ringed.",
         lambda: [plots.lines(lines, "epoch", "ndcg_at_10 on eval rows")],
-        Table("Trainings", [Column(title, numeric=place > 0) for place, title in enumerate(titles)], rows),
+        TableBlock("Trainings", [TableColumn(title, numeric=place > 0) for place, title in enumerate(titles)], rows),
     )
 
 
@@ -191,11 +195,11 @@ def _answers(facts: Sequence[Facts]) -> Figure | None:
         "Popularity of the answers",
         "What share of the first 10 answers is head, middle and tail.",
         lambda: [plots.stacks([one.run_id for one in told], parts)],
-        Table("The first 10 answers to the test queries", _columns(told, "what"), lines),
+        TableBlock("The first 10 answers to the test queries", _columns(told, "what"), lines),
     )
 
 
-def _costs(facts: Sequence[Facts]) -> Section | None:
+def _costs(facts: Sequence[Facts]) -> PageSection | None:
     timed = [one for one in facts if one.summary]
     if not timed:
         return None
@@ -204,11 +208,11 @@ def _costs(facts: Sequence[Facts]) -> Section | None:
     lines.append(["peak memory, MB", *(format.count(one.summary.peak_rss_mb) for one in timed if one.summary)])
     for node in nodes:
         lines.append([node, *(_seconds(one, node) for one in timed)])
-    return Section(
+    return PageSection(
         "costs",
         "Time and memory",
         "",
-        [Table("Seconds a step; what came from the cache says so", _columns(timed, "step"), lines)],
+        [TableBlock("Seconds a step; what came from the cache says so", _columns(timed, "step"), lines)],
     )
 
 
@@ -219,7 +223,7 @@ def _seconds(facts: Facts, node: str) -> str:
     return "cache" if node in summary.cached else f"{summary.seconds.components[node]:.1f}"
 
 
-def _settings(facts: Sequence[Facts]) -> Section | None:
+def _settings(facts: Sequence[Facts]) -> PageSection | None:
     configs = [one.config for one in facts]
     lines = []
     for name in sorted({name for config in configs for name in config}):
@@ -232,7 +236,7 @@ def _settings(facts: Sequence[Facts]) -> Section | None:
         if len(set(prints)) > 1:
             lines.append([f"sha256 of {table}", *prints])
     if not lines:
-        return Section("settings", "What differs", "Settings and data are the same.", [])
-    return Section(
-        "settings", "What differs", "", [Table("Settings and data that differ", _columns(facts, "what"), lines)]
+        return PageSection("settings", "What differs", "Settings and data are the same.", [])
+    return PageSection(
+        "settings", "What differs", "", [TableBlock("Settings and data that differ", _columns(facts, "what"), lines)]
     )

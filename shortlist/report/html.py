@@ -7,7 +7,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from shortlist.lineage import page
-from shortlist.report.blocks import Graph, Report
+from shortlist.report.blocks import Graph, Page
 
 if TYPE_CHECKING:
     import jinja2
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
-def render(report: Report) -> str:
+def render(report: Page) -> str:
     """Returns the page."""
     graphs = [block.data for section in report.sections for block in section.blocks if isinstance(block, Graph)]
     return (

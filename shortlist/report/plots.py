@@ -77,7 +77,7 @@ def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class PlotLine:
     """One line of a panel."""
 
     name: str
@@ -87,7 +87,7 @@ class Line:
     """Place of the point that stands out."""
 
 
-def lines(drawn: Sequence[Line], x_axis: str, y_axis: str, diagonal: bool = False) -> str:
+def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = False) -> str:
     """Returns lines, with their points where there are few.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.summary import DataSummary, Protocol, Refit
+from shortlist.summary import DataSummary, Protocol, RefitSummary
 
 TESTED_ON = {
     "leave_last_out": "each query's last interaction",
@@ -37,7 +37,7 @@ def ties(protocol: Protocol) -> str:
     return f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
 
 
-def refitted(refit: Refit) -> str:
+def refitted(refit: RefitSummary) -> str:
     """Returns whose figures they are where the served model is another one."""
     return (
         f"Served is this recipe trained again on all {refit.targets:,} interactions, eval and test included, for "

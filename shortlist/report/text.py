@@ -6,13 +6,13 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Report, Table, Tiles
+from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Page, TableBlock, Tiles
 from shortlist.sanitize import plain
 
 _LONGEST_CELL = 60
 
 
-def write(report: Report, console: Console) -> None:
+def write(report: Page, console: Console) -> None:
     """Prints a report.
 
     Args:
@@ -35,7 +35,7 @@ def write(report: Report, console: Console) -> None:
 
 
 def _write_block(block: Block, console: Console) -> None:
-    if isinstance(block, Table):
+    if isinstance(block, TableBlock):
         _write_table(block, console)
     elif isinstance(block, Figure | Graph):
         _write_table(block.table, console)
@@ -51,7 +51,7 @@ def _write_block(block: Block, console: Console) -> None:
             _write_example(example, console)
 
 
-def _write_table(table: Table, console: Console) -> None:
+def _write_table(table: TableBlock, console: Console) -> None:
     found = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title_style="italic")
     found.title = Text(plain(table.caption))
     for column in table.columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shortlist.runs.prune import Plan
+from shortlist.runs.prune import PrunePlan
 from shortlist.runs.record import Record
 
 
@@ -22,7 +22,7 @@ def run(record: Record) -> dict[str, Any]:
     }
 
 
-def plan(decided: Plan, resisted: Sequence[str], deleted: bool) -> dict[str, Any]:
+def plan(decided: PrunePlan, resisted: Sequence[str], deleted: bool) -> dict[str, Any]:
     """Returns for programs what goes or is gone."""
     return {
         "deleted": deleted,

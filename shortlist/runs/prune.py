@@ -21,7 +21,7 @@ LARGE = ("Examples", "TransformGraph", "Model", "ModelRun", "PushedModel")
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class PrunePlan:
     """What would be deleted."""
 
     artifacts: list[Artifact]
@@ -33,7 +33,7 @@ class Plan:
     kept_runs: list[str]
 
 
-def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kept_runs: Sequence[str]) -> Plan:
+def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kept_runs: Sequence[str]) -> PrunePlan:
     """Returns what may go; nothing is changed.
 
     Args:
@@ -63,7 +63,7 @@ def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kep
         if not any(folder == other or folder in other.parents or other in folder.parents for other in folders):
             found.append(artifact)
     size = sum(_bytes(folder) for folder in {_folder(artifact) for artifact in found})
-    return Plan(found, size, list(versions), list(kept_runs))
+    return PrunePlan(found, size, list(versions), list(kept_runs))
 
 
 def _kept(store: Store, pushed: Sequence[Artifact], kept_runs: Sequence[str]) -> list[Artifact]:

@@ -10,10 +10,10 @@ import types
 import pytest
 
 from cli import doctor_checks
-from cli.doctor_checks import Probe
+from cli.doctor_checks import EnvironmentProbe
 
 ROOT = pathlib.Path(__file__).parents[2]
-AGREES = Probe({"keras": "tf_keras 2.16.0", "scann": "agrees with exact search"}, "")
+AGREES = EnvironmentProbe({"keras": "tf_keras 2.16.0", "scann": "agrees with exact search"}, "")
 
 
 def _child(code: str) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_process_that_hangs_is_a_failed_check():
 
 
 def test_wrong_neighbours_are_a_failed_check():
-    check = doctor_checks.check_scann(Probe({"scann": "3 of 64 answers differ from exact search"}, ""))
+    check = doctor_checks.check_scann(EnvironmentProbe({"scann": "3 of 64 answers differ from exact search"}, ""))
     assert not check.ok
     assert "3 of 64" in check.detail
 

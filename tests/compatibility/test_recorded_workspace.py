@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 
@@ -42,6 +44,12 @@ class Restored:
     def recommended(self) -> list[str]:
         answer = json.loads(self.shortlist("recommend", "--history", HISTORY, "-k", "5", "--json"))
         return [line["id"] for line in answer]
+
+    def types(self) -> set[str]:
+        """Returns the names of all types in ML Metadata: of executions, artifacts and contexts."""
+        [file] = (self.folder / "workspace/metadata").glob("*.sqlite")
+        with contextlib.closing(sqlite3.connect(file)) as store:
+            return {name for (name,) in store.execute("SELECT name FROM Type")}
 
     def recorded(self, version: int) -> list[str]:
         return [line["id"] for line in self.answers[str(version)]]
@@ -86,6 +94,7 @@ def test_rollback_then_a_run_that_is_compared_with_the_recorded_model(tmp_path):
     """The run executes its nodes again: their fingerprints of the code are of another form than those recorded."""
     copy = Restored(tmp_path / "copy")
     copy.shortlist("rollback", "--reason", "fixture")
+    types = copy.types()
     assert copy.recommended() == copy.recorded(copy.versions[0])
     copy.shortlist("run")
     summary = json.loads((copy.folder / "workspace/runs/latest/summary.json").read_text())
@@ -93,6 +102,7 @@ def test_rollback_then_a_run_that_is_compared_with_the_recorded_model(tmp_path):
     assert summary["baselines"]["latest_blessed"]["example_count"] == summary["metrics"]["overall"]["example_count"]
     pushed = json.loads(copy.shortlist("lineage", "--served", "--json"))
     assert [push["command"] for push in pushed["pushes"]] == ["run", "rollback", "run", "run"]
+    assert copy.types() == types
     # What nothing changed comes from the cache again.
     copy.shortlist("run")
     again = json.loads((copy.folder / "workspace/runs/latest/summary.json").read_text())

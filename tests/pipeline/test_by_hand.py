@@ -122,7 +122,7 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
         ):
             shutil.copytree(folder / str(rejected.served), copy)
         (pathlib.Path(exact_dir) / "saved_model.pb").write_bytes(b"torn")
-        return build.Report([], {"kind": "scann"})
+        return build.IndexBuild([], {"kind": "scann"})
 
     monkeypatch.setattr(forced_push.build, "build", broken)
     with pytest.raises(BadInputError, match="cannot be pushed, by force neither: the serving check says: exact twin"):

@@ -9,7 +9,7 @@ import pytest
 from pipeline.diagnosis import Figures, diagnose
 from shortlist.config.load import load_config
 from shortlist.metrics import names
-from shortlist.summary import Answers, Baselines, DataSummary, Metrics, Protocol
+from shortlist.summary import AnswersSummary, Baselines, DataSummary, Metrics, Protocol
 
 ROOT = pathlib.Path(__file__).parents[2]
 HISTORY, FEATURES = "movielens_100k", "movielens_100k_random"
@@ -46,7 +46,7 @@ def told(preset=HISTORY, overrides=None, lines=GOOD_LOG, own=0.24, slices=(), an
         Metrics(overall=overall, slices=list(slices)),
         Baselines(popularity={names.top_k(k): 0.084}),
         lines,
-        Answers.model_validate(ANSWERS | (answers or {})),
+        AnswersSummary.model_validate(ANSWERS | (answers or {})),
     )
     return diagnose(config, figures)
 

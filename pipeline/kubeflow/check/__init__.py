@@ -5,6 +5,6 @@ test in which a spec of kfp's own compiler passes and a broken one does not.
 """
 
 from pipeline.kubeflow.check.rules import find_problems, refuse_problems
-from pipeline.kubeflow.check.view import Problem
+from pipeline.kubeflow.check.view import PackageProblem
 
-__all__ = ["Problem", "find_problems", "refuse_problems"]
+__all__ = ["PackageProblem", "find_problems", "refuse_problems"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.kubeflow.check.values import title
-from pipeline.kubeflow.check.view import Problem, View
+from pipeline.kubeflow.check.view import PackageProblem, View
 from pipeline.kubeflow.package import Document
 
 _PLACEHOLDER = re.compile(r"\{\{\$.*?\}\}")
@@ -22,38 +22,42 @@ MOST_BYTES = 131_072
 _BYTES_AN_ARTIFACT = 4096
 
 
-def image(view: View) -> Iterator[Problem]:
+def image(view: View) -> Iterator[PackageProblem]:
     """A pod needs an image."""
     for label, container in _containers(view):
         if not container.get("image"):
-            yield Problem("image", label, "expected an image, got none")
+            yield PackageProblem("image", label, "expected an image, got none")
 
 
-def command(view: View) -> Iterator[Problem]:
+def command(view: View) -> Iterator[PackageProblem]:
     """The launcher takes the place of the image's own command, so it must be told one."""
     for label, container in _containers(view):
         if not container.get("command") and not container.get("args"):
-            yield Problem("command", label, "expected a command or args, got neither: an image's own is not run")
+            yield PackageProblem("command", label, "expected a command or args, got neither: an image's own is not run")
 
 
-def lifecycle(view: View) -> Iterator[Problem]:
+def lifecycle(view: View) -> Iterator[PackageProblem]:
     """Open-source KFP never runs preCacheCheck: TFX's own ExampleGens would find no span, version or fingerprint."""
     for label, container in _containers(view):
         if container.get("lifecycle"):
-            yield Problem("lifecycle", label, "expected none, got one, which KFP never runs; use another ExampleGen")
+            yield PackageProblem(
+                "lifecycle", label, "expected none, got one, which KFP never runs; use another ExampleGen"
+            )
 
 
-def resources(view: View) -> Iterator[Problem]:
+def resources(view: View) -> Iterator[PackageProblem]:
     """Kubernetes takes no pod that asks for more than its limit."""
     for label, container in _containers(view):
         asked = container.get("resources", {})
         for what in ("cpu", "memory"):
             request, limit = asked.get(f"{what}Request", 0.0), asked.get(f"{what}Limit", 0.0)
             if request < 0 or limit < 0 or (limit and request > limit):
-                yield Problem("resources", label, f"expected 0 <= {what}Request <= {what}Limit, got {request}, {limit}")
+                yield PackageProblem(
+                    "resources", label, f"expected 0 <= {what}Request <= {what}Limit, got {request}, {limit}"
+                )
 
 
-def placeholder(view: View) -> Iterator[Problem]:
+def placeholder(view: View) -> Iterator[PackageProblem]:
     """The launcher fills in inputs and outputs of the component; what it does not know it leaves as it is."""
     for name, component in sorted(view.components.items()):
         container = view.executor_of(component).get("container", {})
@@ -62,10 +66,12 @@ def placeholder(view: View) -> Iterator[Problem]:
         for text in (*container.get("command", []), *container.get("args", [])):
             for found in _PLACEHOLDER.findall(str(text)):
                 if found != _WHOLE and not _is_known(found, known, made):
-                    yield Problem("placeholder", name, f"expected an input or output of the component, got {found}")
+                    yield PackageProblem(
+                        "placeholder", name, f"expected an input or output of the component, got {found}"
+                    )
 
 
-def size(view: View) -> Iterator[Problem]:
+def size(view: View) -> Iterator[PackageProblem]:
     """All inputs of a task travel in one argument of a process."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
@@ -76,10 +82,12 @@ def size(view: View) -> Iterator[Problem]:
             ]
             total = len(json.dumps(constants).encode()) + artifacts * _BYTES_AN_ARTIFACT
             if total > MOST_BYTES:
-                yield Problem("size", name, f"expected parameters below {MOST_BYTES:,} bytes, got about {total:,}")
+                yield PackageProblem(
+                    "size", name, f"expected parameters below {MOST_BYTES:,} bytes, got about {total:,}"
+                )
 
 
-def importer(view: View) -> Iterator[Problem]:
+def importer(view: View) -> Iterator[PackageProblem]:
     """An importer brings one artifact of a type with a title, from a constant or from an input of its DAG."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
@@ -89,30 +97,34 @@ def importer(view: View) -> Iterator[Problem]:
                 continue
             outputs = view.outputs(component, "artifacts")
             if len(outputs) != 1:
-                yield Problem("importer", name, f"expected one output artifact, got {len(outputs)}")
+                yield PackageProblem("importer", name, f"expected one output artifact, got {len(outputs)}")
             if not title(spec.get("typeSchema", {})):
-                yield Problem("importer", name, "expected a typeSchema with a title, got none")
+                yield PackageProblem("importer", name, "expected a typeSchema with a title, got none")
             uri = spec.get("artifactUri", {})
             given = view.inputs(task, "parameters").get(str(uri.get("runtimeParameter", "")), {})
             if not uri.get("constant") and "componentInputParameter" not in given:
-                yield Problem("importer", name, f"expected a constant URI or an input of the DAG, got {uri or given}")
+                yield PackageProblem(
+                    "importer", name, f"expected a constant URI or an input of the DAG, got {uri or given}"
+                )
 
 
-def condition(view: View) -> Iterator[Problem]:
+def condition(view: View) -> Iterator[PackageProblem]:
     """Importers cannot be skipped."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             is_importer = "importer" in view.executor_of(view.component_of(task))
             if is_importer and task.get("triggerPolicy", {}).get("condition"):
-                yield Problem("condition", name, "expected none on an importer, got one: not implemented in KFP")
+                yield PackageProblem("condition", name, "expected none on an importer, got one: not implemented in KFP")
 
 
-def iterator(view: View) -> Iterator[Problem]:
+def iterator(view: View) -> Iterator[PackageProblem]:
     """Loops go over parameters only."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             if "artifactIterator" in task:
-                yield Problem("iterator", name, "expected a parameterIterator, got artifactIterator: not implemented")
+                yield PackageProblem(
+                    "iterator", name, "expected a parameterIterator, got artifactIterator: not implemented"
+                )
 
 
 def _containers(view: View) -> Iterator[tuple[str, Document]]:

@@ -5,60 +5,64 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Iterator
 
-from pipeline.kubeflow.check.view import ROOT, Dag, Problem, View
+from pipeline.kubeflow.check.view import ROOT, Dag, PackageProblem, View
 from pipeline.kubeflow.package import Document
 
 _AFTER_ALL = "ALL_UPSTREAM_TASKS_COMPLETED"
 _KINDS = {"container", "importer"}
 
 
-def root_dag(view: View) -> Iterator[Problem]:
+def root_dag(view: View) -> Iterator[PackageProblem]:
     """A workflow needs something to run besides what runs at its exit."""
     root = next(view.dags())
     if all(task.get("triggerPolicy", {}).get("strategy") == _AFTER_ALL for task in root.tasks.values()):
-        yield Problem("root-dag", ROOT, "expected a DAG with at least one task that is no exit task, got none")
+        yield PackageProblem("root-dag", ROOT, "expected a DAG with at least one task that is no exit task, got none")
 
 
-def component_ref(view: View) -> Iterator[Problem]:
+def component_ref(view: View) -> Iterator[PackageProblem]:
     """Every task is an instance of a component of this spec."""
     for _, name, task in _tasks(view):
         if not view.component_of(task):
             ref = task.get("componentRef", {}).get("name")
-            yield Problem("component-ref", name, f"expected a component of this spec, got {ref!r}")
+            yield PackageProblem("component-ref", name, f"expected a component of this spec, got {ref!r}")
 
 
-def executor(view: View) -> Iterator[Problem]:
+def executor(view: View) -> Iterator[PackageProblem]:
     """Open-source KFP runs containers and importers; resolvers and custom jobs are Vertex's."""
     for name, component in sorted(view.components.items()):
         if "dag" in component:
             continue
         label = component.get("executorLabel")
         if not label:
-            yield Problem("executor", name, "expected an executorLabel or a dag, got neither")
+            yield PackageProblem("executor", name, "expected an executorLabel or a dag, got neither")
         elif label not in view.executors:
-            yield Problem("executor", name, f"expected an executor of the deploymentSpec, got {label!r}")
+            yield PackageProblem("executor", name, f"expected an executor of the deploymentSpec, got {label!r}")
         elif not _KINDS & set(view.executors[label]):
             kind = ", ".join(sorted(view.executors[label])) or "nothing"
-            yield Problem("executor", name, f"expected a container or an importer, got {kind}: not implemented in KFP")
+            yield PackageProblem(
+                "executor", name, f"expected a container or an importer, got {kind}: not implemented in KFP"
+            )
 
 
-def task_name(view: View) -> Iterator[Problem]:
+def task_name(view: View) -> Iterator[PackageProblem]:
     """The driver files a task under its taskInfo.name, and looks producers up by their key: they are the same."""
     for _, name, task in _tasks(view):
         told = task.get("taskInfo", {}).get("name")
         if told != name:
-            yield Problem("task-name", name, f"expected the same in taskInfo.name, got {told!r}")
+            yield PackageProblem("task-name", name, f"expected the same in taskInfo.name, got {told!r}")
 
 
-def producer_task(view: View) -> Iterator[Problem]:
+def producer_task(view: View) -> Iterator[PackageProblem]:
     """What is taken from another task names one of the same DAG."""
     for dag, name, task in _tasks(view):
         for key, producer, _, _ in _taken(view, task):
             if producer not in dag.tasks:
-                yield Problem("producer-task", name, f"input {key!r} expected a task of this DAG, got {producer!r}")
+                yield PackageProblem(
+                    "producer-task", name, f"input {key!r} expected a task of this DAG, got {producer!r}"
+                )
 
 
-def producer_output(view: View) -> Iterator[Problem]:
+def producer_output(view: View) -> Iterator[PackageProblem]:
     """The task that is named has the output that is named."""
     for dag, name, task in _tasks(view):
         for key, producer, kind, output in _taken(view, task):
@@ -66,18 +70,18 @@ def producer_output(view: View) -> Iterator[Problem]:
             if producer in dag.tasks and output not in outputs:
                 known = ", ".join(sorted(outputs)) or "none"
                 expected = f"expected one of {producer}'s {kind} ({known})"
-                yield Problem("producer-output", name, f"input {key!r} {expected}, got {output!r}")
+                yield PackageProblem("producer-output", name, f"input {key!r} {expected}, got {output!r}")
 
 
-def dependent_task(view: View) -> Iterator[Problem]:
+def dependent_task(view: View) -> Iterator[PackageProblem]:
     """Tasks wait for tasks of their DAG."""
     for dag, name, task in _tasks(view):
         for other in task.get("dependentTasks", []):
             if other not in dag.tasks:
-                yield Problem("dependent-task", name, f"expected to wait for tasks of its DAG, got {other!r}")
+                yield PackageProblem("dependent-task", name, f"expected to wait for tasks of its DAG, got {other!r}")
 
 
-def cycle(view: View) -> Iterator[Problem]:
+def cycle(view: View) -> Iterator[PackageProblem]:
     """No task waits for itself, over however many others."""
     for dag in view.dags():
         waits = {
@@ -87,10 +91,10 @@ def cycle(view: View) -> Iterator[Problem]:
         try:
             graphlib.TopologicalSorter(waits).prepare()
         except graphlib.CycleError as error:
-            yield Problem("cycle", dag.name, f"expected no cycle, got {' -> '.join(map(str, error.args[1]))}")
+            yield PackageProblem("cycle", dag.name, f"expected no cycle, got {' -> '.join(map(str, error.args[1]))}")
 
 
-def component_input(view: View) -> Iterator[Problem]:
+def component_input(view: View) -> Iterator[PackageProblem]:
     """What a task takes from its DAG, the DAG has."""
     for dag, name, task in _tasks(view):
         for kind, key, declared in (
@@ -100,7 +104,7 @@ def component_input(view: View) -> Iterator[Problem]:
             for input_name, spec in view.inputs(task, kind).items():
                 if key in spec and spec[key] not in declared:
                     expected = f"expected an input of {dag.name}"
-                    yield Problem("component-input", name, f"input {input_name!r} {expected}, got {spec[key]!r}")
+                    yield PackageProblem("component-input", name, f"input {input_name!r} {expected}, got {spec[key]!r}")
 
 
 def _tasks(view: View) -> Iterator[tuple[Dag, str, Document]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.kubeflow.check.view import Problem, View
+from pipeline.kubeflow.check.view import PackageProblem, View
 from pipeline.kubeflow.package import Document
 
 # Of KubernetesExecutorConfig, and what each entry must have. A field that KFP 2.5 does not know is lost without a word.
@@ -31,21 +31,23 @@ _FIELDS: dict[str, tuple[type, set[str]]] = {
 _PULL_POLICIES = {"Always", "Never", "IfNotPresent"}
 
 
-def platform(view: View, document: Document | None) -> Iterator[Problem]:
+def platform(view: View, document: Document | None) -> Iterator[PackageProblem]:
     """The second document speaks of Kubernetes, of executors of the first, in fields that the driver knows."""
     if document is None:
         return
     if set(document) != {"platforms"} or set(document["platforms"]) != {"kubernetes"}:
-        yield Problem("platform", "platform spec", "expected platforms.kubernetes alone: all else is ignored")
+        yield PackageProblem("platform", "platform spec", "expected platforms.kubernetes alone: all else is ignored")
         return
     executors = document["platforms"]["kubernetes"].get("deploymentSpec", {}).get("executors", {})
     for label, config in sorted(executors.items()):
         if label not in view.executors:
-            yield Problem("platform", label, "expected an executor of the pipeline, got one that it does not have")
+            yield PackageProblem(
+                "platform", label, "expected an executor of the pipeline, got one that it does not have"
+            )
         for field, value in config.items():
             problem = _wrong(field, value)
             if problem:
-                yield Problem("platform", label, problem)
+                yield PackageProblem("platform", label, problem)
 
 
 def _wrong(field: str, value: Any) -> str | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.kubeflow.check.view import Problem, View
+from pipeline.kubeflow.check.view import PackageProblem, View
 from shortlist.config import secrets
 
 # An absolute path at the beginning of a value, or of a text or JSON string within it.
@@ -15,26 +15,28 @@ _ABSOLUTE = re.compile(r"""(?:^|["'=\s,\[(])((?:file://)?/(?!/)[A-Za-z0-9._~-][^
 _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
-def secret(view: View) -> Iterator[Problem]:
+def secret(view: View) -> Iterator[PackageProblem]:
     """No credential of an address, and no key."""
     for where, text in _texts(view.pipeline):
         # The search for addresses takes a time that grows with the square of a text without one.
         found = secrets.secrets_in(text) if "://" in text else None
         what = found or ("a private key" if _KEY_BLOCK.search(text) else None)
         if what:
-            yield Problem("secret", where, f"expected no credentials, got {what}")
+            yield PackageProblem("secret", where, f"expected no credentials, got {what}")
 
 
-def local_path(view: View, mounts: tuple[str, ...], private_paths: tuple[str, ...]) -> Iterator[Problem]:
+def local_path(view: View, mounts: tuple[str, ...], private_paths: tuple[str, ...]) -> Iterator[PackageProblem]:
     """No path that exists only here: what a run is told where it is, it is told at submission."""
     for where, text in _texts(view.pipeline):
         private = next((path for path in private_paths if path and path in text), None)
         if private is not None:
-            yield Problem("local-path", where, f"expected no path of this machine, got {private}")
+            yield PackageProblem("local-path", where, f"expected no path of this machine, got {private}")
             continue
         for task, value in ((where, match.group(1)) for match in _ABSOLUTE.finditer(text) if _is_a_value(where)):
             if not any(value == mount or value.startswith(f"{mount}/") for mount in mounts):
-                yield Problem("local-path", task, f"expected no absolute path outside of the volumes, got {value}")
+                yield PackageProblem(
+                    "local-path", task, f"expected no absolute path outside of the volumes, got {value}"
+                )
 
 
 def _is_a_value(where: str) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from pipeline.kubeflow.check import containers, graph, kubernetes, leaks, schema, values
-from pipeline.kubeflow.check.view import Problem, View
+from pipeline.kubeflow.check.view import PackageProblem, View
 from pipeline.kubeflow.package import Package
 from shortlist.errors import ConfigError
 
-_Rule = Callable[[View], Iterator[Problem]]
+_Rule = Callable[[View], Iterator[PackageProblem]]
 
 _RULES: tuple[_Rule, ...] = (
     schema.schema_version,
@@ -44,7 +44,9 @@ _RULES: tuple[_Rule, ...] = (
 _MOST_SHOWN = 5
 
 
-def find_problems(package: Package, mounts: Iterable[str] = (), private_paths: Iterable[str] = ()) -> list[Problem]:
+def find_problems(
+    package: Package, mounts: Iterable[str] = (), private_paths: Iterable[str] = ()
+) -> list[PackageProblem]:
     """Returns all that the backend would refuse, in the order of the rules.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.kubeflow.check.view import ROOT, Problem, View
+from pipeline.kubeflow.check.view import ROOT, PackageProblem, View
 from pipeline.kubeflow.package import Document
 
 _PARAMETER_KINDS = {"componentInputParameter", "taskOutputParameter"}
@@ -15,7 +15,7 @@ _ARTIFACT_KINDS = {"componentInputArtifact", "taskOutputArtifact"}
 _UNTYPED = "PARAMETER_TYPE_ENUM_UNSPECIFIED"
 
 
-def input_kind(view: View) -> Iterator[Problem]:
+def input_kind(view: View) -> Iterator[PackageProblem]:
     """The driver resolves constants, inputs of the DAG and outputs of tasks; nothing else is implemented."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
@@ -23,24 +23,32 @@ def input_kind(view: View) -> Iterator[Problem]:
                 runtime = spec.get("runtimeValue")
                 if runtime is not None and set(runtime) != {"constant"}:
                     got = ", ".join(sorted(runtime)) or "nothing"
-                    yield Problem("input-kind", name, f"parameter {key!r} expected runtimeValue.constant, got {got}")
+                    yield PackageProblem(
+                        "input-kind", name, f"parameter {key!r} expected runtimeValue.constant, got {got}"
+                    )
                 elif runtime is None and not _PARAMETER_KINDS & set(spec):
-                    yield Problem("input-kind", name, f"parameter {key!r}: {_kinds(spec)} is not implemented in KFP")
+                    yield PackageProblem(
+                        "input-kind", name, f"parameter {key!r}: {_kinds(spec)} is not implemented in KFP"
+                    )
             for key, spec in view.inputs(task, "artifacts").items():
                 if not _ARTIFACT_KINDS & set(spec):
-                    yield Problem("input-kind", name, f"artifact {key!r}: {_kinds(spec)} is not implemented in KFP")
+                    yield PackageProblem(
+                        "input-kind", name, f"artifact {key!r}: {_kinds(spec)} is not implemented in KFP"
+                    )
 
 
-def parameter_type(view: View) -> Iterator[Problem]:
+def parameter_type(view: View) -> Iterator[PackageProblem]:
     """Parameters have the types of schema 2.1; those of 2.0 (`type: STRING`) have none."""
     for name, component in [(ROOT, view.root), *sorted(view.components.items())]:
         for where in ("inputDefinitions", "outputDefinitions"):
             for key, spec in component.get(where, {}).get("parameters", {}).items():
                 if spec.get("parameterType", _UNTYPED) == _UNTYPED:
-                    yield Problem("parameter-type", name, f"parameter {key!r} expected a parameterType, got {spec}")
+                    yield PackageProblem(
+                        "parameter-type", name, f"parameter {key!r} expected a parameterType, got {spec}"
+                    )
 
 
-def value_type(view: View) -> Iterator[Problem]:
+def value_type(view: View) -> Iterator[PackageProblem]:
     """Constants are of the type that the component declares; a string takes any, as JSON."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
@@ -51,10 +59,12 @@ def value_type(view: View) -> Iterator[Problem]:
                 expected = declared.get(key, {}).get("parameterType")
                 value = spec["runtimeValue"]["constant"]
                 if value is None or not _fits(value, expected):
-                    yield Problem("value-type", name, f"parameter {key!r} expected {expected}, got {value!r:.80}")
+                    yield PackageProblem(
+                        "value-type", name, f"parameter {key!r} expected {expected}, got {value!r:.80}"
+                    )
 
 
-def missing_input(view: View) -> Iterator[Problem]:
+def missing_input(view: View) -> Iterator[PackageProblem]:
     """A component gets all that it declares, unless that has a default or is optional."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
@@ -66,17 +76,19 @@ def missing_input(view: View) -> Iterator[Problem]:
                 for key, spec in view.inputs(component, kind).items():
                     optional = spec.get("isOptional") or "defaultValue" in spec or key == item
                     if key not in given and not optional:
-                        yield Problem("missing-input", name, f"expected {kind[:-1]} {key!r}, got none")
+                        yield PackageProblem("missing-input", name, f"expected {kind[:-1]} {key!r}, got none")
 
 
-def artifact_type(view: View) -> Iterator[Problem]:
+def artifact_type(view: View) -> Iterator[PackageProblem]:
     """The launcher files an artifact under its type's title, and dies where there is none."""
     for name, component in [(ROOT, view.root), *sorted(view.components.items())]:
         for where in ("inputDefinitions", "outputDefinitions"):
             for key, spec in component.get(where, {}).get("artifacts", {}).items():
                 if not title(spec.get("artifactType", {})):
                     got = f"{spec.get('artifactType')!r:.80}"
-                    yield Problem("artifact-type", name, f"artifact {key!r} expected a type with a title, got {got}")
+                    yield PackageProblem(
+                        "artifact-type", name, f"artifact {key!r} expected a type with a title, got {got}"
+                    )
 
 
 def title(artifact_type_schema: Document) -> str | None:

@@ -12,7 +12,7 @@ ROOT = "root"
 
 
 @dataclasses.dataclass(frozen=True)
-class Problem:
+class PackageProblem:
     """One thing that the backend would not run."""
 
     rule: str

@@ -16,7 +16,7 @@ from pipeline.kubeflow.local_kfp import record, walk
 from pipeline.kubeflow.metadata import earlier
 from pipeline.kubeflow.metadata import store as cluster
 from pipeline.kubeflow.package import Package
-from pipeline.local_runner import Listener, NodeResult
+from pipeline.local_runner import NodeResult, RunListener
 from shortlist.config.config import Config
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import BadInputError, ConfigError
@@ -38,7 +38,7 @@ def rehearse(
     workspace: Workspace,
     run_id: str,
     data_root: str | os.PathLike[str],
-    listener: Listener,
+    listener: RunListener,
     timestamp_unit: Unit,
 ) -> Summary:
     """Compiles the pipeline, executes what was compiled, and returns the summary, which is also written.
@@ -60,7 +60,7 @@ def rehearse(
     config = _with_section(config)
     store = record.open_store(workspace.metadata_path)
     sha256 = content.tables_sha256(config.data.tables, data_root)
-    given = submission.told(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
+    given = submission.run_parameters(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
     package, told = _planned(config, timestamp_unit, given, store)
     check.refuse_problems(package, config.name, _mounts(config), [os.fspath(data_root), str(workspace.root)])
     run_dir = workspace.run_dir(run_id)
@@ -129,7 +129,7 @@ def _planned(
 class _Heard:
     """Passes on what a walk tells, and keeps each task's seconds."""
 
-    def __init__(self, listener: Listener):
+    def __init__(self, listener: RunListener):
         self._listener = listener
         self.seconds: dict[str, float] = {}
 
@@ -145,13 +145,13 @@ class _Heard:
         self._listener.node_failed(task, seconds)
 
 
-def _nodes(run: cluster.Run | None, mount: pathlib.Path) -> dict[str, Execution]:
+def _nodes(run: cluster.ClusterRun | None, mount: pathlib.Path) -> dict[str, Execution]:
     """Returns a run's tasks as the summary reads them, with the paths where their artifacts are on this machine."""
     tasks = run.tasks if run is not None else {}
     return {name: _execution(task, mount) for name, task in tasks.items()}
 
 
-def _execution(task: cluster.Task, mount: pathlib.Path) -> Execution:
+def _execution(task: cluster.ClusterTask, mount: pathlib.Path) -> Execution:
     outputs: dict[str, list[Artifact]] = {}
     for key, artifact in task.outputs.items():
         path = locations.local_path(artifact.uri, str(mount)) or artifact.uri

@@ -32,7 +32,7 @@ class TaskFailed(ShortlistError):
     """A container ended with an exit code that no user input explains."""
 
 
-class Listener(Protocol):
+class WalkListener(Protocol):
     """Hears of each task before and after it runs."""
 
     def started(self, task: str, index: int, total: int) -> None:
@@ -65,7 +65,7 @@ class Stage:
     """Where artifacts are kept; without it, they stay below `mount`. With it, each container has its own folder."""
 
 
-def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: Listener) -> None:
+def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: WalkListener) -> None:
     """Runs every task once what it waits for is there, two at a time, from the cache where that has it.
 
     Args:
@@ -85,7 +85,9 @@ def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Reco
 class _Walk:
     """Which tasks wait, which are at work, and what those that are done have made."""
 
-    def __init__(self, package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: Listener):
+    def __init__(
+        self, package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: WalkListener
+    ):
         self._package, self._told, self._stage = package, told, stage
         self._recorder, self._listener = recorder, listener
         self._order = driver.order(package)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.kubeflow import parameters
-from pipeline.kubeflow.metadata.store import Run
+from pipeline.kubeflow.metadata.store import ClusterRun
 from pipeline.kubeflow.package import Document, Package
 from pipeline.kubeflow.parameters import ComparedWith
 from shortlist.records import nodes
@@ -13,7 +13,7 @@ from shortlist.records.artifacts import Blessing
 
 
 def compared_with(
-    runs: Iterable[Run], package: Package, told: Mapping[str, str], tables: Iterable[str]
+    runs: Iterable[ClusterRun], package: Package, told: Mapping[str, str], tables: Iterable[str]
 ) -> ComparedWith:
     """Returns the latest blessed model, and the statistics of the last blessed run on other data.
 
@@ -35,7 +35,7 @@ def compared_with(
         if blessing is None or trained is None or not blessing.blessed:
             continue
         if model is None and _did_the_same(run, package, told):
-            return _what_it_was_told(run, tables)
+            return _recorded_inputs(run, tables)
         model = model or trained.uri
         if any(run.parameters.get(name) != value for name, value in sha256.items()):
             statistics = _statistics(run, tables)
@@ -43,19 +43,19 @@ def compared_with(
     return ComparedWith(model, statistics)
 
 
-def _what_it_was_told(run: Run, tables: Iterable[str]) -> ComparedWith:
+def _recorded_inputs(run: ClusterRun, tables: Iterable[str]) -> ComparedWith:
     found = {table: run.parameters.get(parameters.statistics_before(table)) for table in tables}
     return ComparedWith(
         run.parameters.get(parameters.BASELINE_MODEL), {table: str(uri) for table, uri in found.items() if uri}
     )
 
 
-def _statistics(run: Run, tables: Iterable[str]) -> dict[str, str]:
+def _statistics(run: ClusterRun, tables: Iterable[str]) -> dict[str, str]:
     found = {table: run.output(nodes.statistics(table), "statistics") for table in tables}
     return {table: artifact.uri for table, artifact in found.items() if artifact is not None}
 
 
-def _did_the_same(run: Run, package: Package, told: Mapping[str, str]) -> bool:
+def _did_the_same(run: ClusterRun, package: Package, told: Mapping[str, str]) -> bool:
     """Whether each task of the package was told the same by that run."""
     for name, task in package.tasks.items():
         expected = {key: _value(spec, told) for key, spec in task.get("inputs", {}).get("parameters", {}).items()}

@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Artifact:
+class ClusterArtifact:
     """One artifact."""
 
     id: int
@@ -29,14 +29,14 @@ class Artifact:
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class ClusterTask:
     """One task of a run."""
 
     id: int
     name: str
     state: str
     parameters: dict[str, Any]
-    outputs: dict[str, Artifact]
+    outputs: dict[str, ClusterArtifact]
 
     @property
     def finished(self) -> bool:
@@ -45,14 +45,14 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class ClusterRun:
     """One run: what it was told, and its tasks by name."""
 
     run_id: str
     parameters: dict[str, Any]
-    tasks: dict[str, Task]
+    tasks: dict[str, ClusterTask]
 
-    def output(self, task: str, key: str) -> Artifact | None:
+    def output(self, task: str, key: str) -> ClusterArtifact | None:
         """Returns an artifact, None where the task has not got that far."""
         found = self.tasks.get(task)
         return found.outputs.get(key) if found is not None and found.finished else None
@@ -89,12 +89,12 @@ class ClusterStore:
     def __init__(self, store: metadata_store.MetadataStore):
         self._store = store
 
-    def run(self, run_id: str) -> Run | None:
+    def run(self, run_id: str) -> ClusterRun | None:
         """Returns a run, None where there is no such."""
         context = self._context(layout.RUN, run_id)
         return None if context is None else self._run(context)
 
-    def runs(self, pipeline: str) -> Iterable[Run]:
+    def runs(self, pipeline: str) -> Iterable[ClusterRun]:
         """Yields the runs of a pipeline, the latest first."""
         context = self._context(layout.PIPELINE, pipeline)
         if context is None:
@@ -109,11 +109,11 @@ class ClusterStore:
         except errors.NotFoundError:
             return None
 
-    def _run(self, context: pb.Context) -> Run:
+    def _run(self, context: pb.Context) -> ClusterRun:
         executions = sorted(self._store.get_executions_by_context(context.id), key=lambda execution: execution.id)
         outputs = self._outputs([execution.id for execution in executions])
         told: dict[str, Any] = {}
-        tasks: dict[str, Task] = {}
+        tasks: dict[str, ClusterTask] = {}
         for execution in executions:
             properties = execution.custom_properties
             parameters = _struct(properties, layout.INPUTS)
@@ -122,10 +122,10 @@ class ClusterStore:
                 continue
             name = properties[layout.TASK_NAME].string_value
             state = pb.Execution.State.Name(execution.last_known_state)
-            tasks[name] = Task(execution.id, name, state, parameters, outputs[execution.id])
-        return Run(context.name, told, tasks)
+            tasks[name] = ClusterTask(execution.id, name, state, parameters, outputs[execution.id])
+        return ClusterRun(context.name, told, tasks)
 
-    def _outputs(self, execution_ids: list[int]) -> dict[int, dict[str, Artifact]]:
+    def _outputs(self, execution_ids: list[int]) -> dict[int, dict[str, ClusterArtifact]]:
         events = [
             event
             for event in (self._store.get_events_by_execution_ids(execution_ids) if execution_ids else [])
@@ -133,16 +133,16 @@ class ClusterStore:
         ]
         ids = sorted({event.artifact_id for event in events})
         artifacts = {proto.id: _artifact(proto) for proto in (self._store.get_artifacts_by_id(ids) if ids else [])}
-        outputs: dict[int, dict[str, Artifact]] = collections.defaultdict(dict)
+        outputs: dict[int, dict[str, ClusterArtifact]] = collections.defaultdict(dict)
         for event in events:
             outputs[event.execution_id][event.path.steps[0].key] = artifacts[event.artifact_id]
         return outputs
 
 
-def _artifact(proto: pb.Artifact) -> Artifact:
+def _artifact(proto: pb.Artifact) -> ClusterArtifact:
     values = {**proto.properties, **proto.custom_properties}
     plain = {name: getattr(value, value.WhichOneof("value")) for name, value in values.items()}
-    return Artifact(proto.id, proto.type, proto.uri, plain)
+    return ClusterArtifact(proto.id, proto.type, proto.uri, plain)
 
 
 def _struct(properties: Any, key: str) -> dict[str, Any]:

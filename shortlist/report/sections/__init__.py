@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.report.blocks import Report
+from shortlist.report.blocks import Page
 from shortlist.report.facts import Facts
 from shortlist.report.protocol import refitted, sentence
 from shortlist.report.sections import (
@@ -36,7 +36,7 @@ _CHAPTERS = (
 )
 
 
-def of_run(facts: Facts) -> Report:
+def of_run(facts: Facts) -> Page:
     """Returns a run's report; chapters of which nothing is known are left out."""
     summary = facts.summary
     protocol = ""
@@ -46,7 +46,7 @@ def of_run(facts: Facts) -> Report:
             protocol += f" {refitted(summary.refit)}."
     found = (chapter(facts) for chapter in _CHAPTERS)
     status, mood = verdict.outcome(facts)
-    return Report(
+    return Page(
         title=f"{facts.name}: run {facts.run_id}",
         subtitle=verdict.subtitle(facts),
         status=status,

@@ -10,7 +10,7 @@ from shortlist.lineage.measured import Measured, Slice
 from shortlist.metrics import names
 from shortlist.metrics.intervals import wilson
 from shortlist.report import format, plots
-from shortlist.report.blocks import Block, Column, Figure, Notes, Section, Table
+from shortlist.report.blocks import Block, Figure, Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 from shortlist.report.sections.verdict import gate_k
 
@@ -24,7 +24,7 @@ def ks(metrics: Mapping[str, float]) -> list[int]:
     return sorted(int(found[1]) for name in metrics if (found := _TOP_K.fullmatch(name)))
 
 
-def overall(facts: Facts) -> Section | None:
+def overall(facts: Facts) -> PageSection | None:
     """Returns the model beside what it must beat, on the same rows."""
     measured = facts.measured
     if measured is None or not ks(measured.overall):
@@ -37,7 +37,7 @@ def overall(facts: Facts) -> Section | None:
     if measured.latest_blessed is None:
         notes.append("No earlier blessed model stands beside it; the reason is among those of the verdict.")
     blocks.append(Notes("plain", notes))
-    return Section(
+    return PageSection(
         "accuracy",
         "How often the target is among the first K",
         f"FactorizedTopK: the share of {measured.rows:,.0f} held-out test rows whose target is among the first K of "
@@ -59,9 +59,9 @@ def contenders(measured: Measured) -> list[tuple[str, Mapping[str, float]]]:
 def _overall_figure(measured: Measured) -> Figure:
     found, rows = contenders(measured), measured.rows
     all_ks = ks(measured.overall)
-    columns = [Column("metric", numeric=False)]
+    columns = [TableColumn("metric", numeric=False)]
     for name, _ in found:
-        columns += [Column(name), Column("95% interval")]
+        columns += [TableColumn(name), TableColumn("95% interval")]
     lines = []
     for k in all_ks:
         values = [metrics.get(names.top_k(k)) for _, metrics in found]
@@ -75,7 +75,7 @@ def _overall_figure(measured: Measured) -> Figure:
         "Model and contenders",
         "For each K, the share of test rows whose target is among the first K, with its 95% interval.",
         lambda: [plots.dots([f"top {k}" for k in all_ks], series, f"share of {rows:,.0f} test rows")],
-        Table(f"Share of {rows:,.0f} test rows, seen items excluded", columns, lines),
+        TableBlock(f"Share of {rows:,.0f} test rows, seen items excluded", columns, lines),
     )
 
 
@@ -109,9 +109,9 @@ def _seen_figure(measured: Measured) -> Figure | None:
     if not all_ks:
         return None
     found, rows = contenders(measured), measured.rows
-    columns = [Column("metric", numeric=False)]
+    columns = [TableColumn("metric", numeric=False)]
     for name, _ in found:
-        columns += [Column(f"{name}, without seen"), Column("with seen")]
+        columns += [TableColumn(f"{name}, without seen"), TableColumn("with seen")]
     lines = [
         [f"top_{k}", *(format.share(values.get(_top_k(k, seen))) for _, values in found for seen in (False, True))]
         for k in all_ks
@@ -126,7 +126,7 @@ def _seen_figure(measured: Measured) -> Figure | None:
         "The same twice: without what a query has seen among the candidates, and with it. Gates look at the first; "
         "where people come back to the same items, look at the second.",
         lambda: [plots.dots([f"top {k}" for k in all_ks], series, f"share of {rows:,.0f} test rows")],
-        Table(f"Share of {rows:,.0f} test rows", columns, lines),
+        TableBlock(f"Share of {rows:,.0f} test rows", columns, lines),
     )
 
 
@@ -134,7 +134,7 @@ def _top_k(k: int, with_seen: bool) -> str:
     return names.top_k(k, with_seen=with_seen)
 
 
-def slices(facts: Facts) -> Section | None:
+def slices(facts: Facts) -> PageSection | None:
     """Returns where the model is good and where not."""
     measured, k = facts.measured, gate_k(facts)
     name, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
@@ -152,7 +152,7 @@ def slices(facts: Facts) -> Section | None:
         ]
         blocks.append(_slices_figure(family, labels, counts, series, k, len(found) - len(told)))
     blocks.append(Notes("plain", [f"{_INDEPENDENT}; a slice of few rows has a wide one."]))
-    return Section(
+    return PageSection(
         "slices",
         "Where it is good, and where not",
         f"top_{k} of rows that have something in common, seen items excluded. Head are the most popular candidates "
@@ -184,9 +184,9 @@ def _slices_figure(
         family.replace("_", " "),
         f"top_{k} by {family}: a dot for the model and for most popular, with their 95% intervals; rows in brackets.",
         lambda: [plots.rows(shown_labels, series, f"top_{k}, share of the rows in brackets")],
-        Table(
+        TableBlock(
             f"top_{k} by {family}, share of the rows of the slice{more}",
-            [Column(title, numeric=place > 0) for place, title in enumerate(titles)],
+            [TableColumn(title, numeric=place > 0) for place, title in enumerate(titles)],
             lines,
         ),
     )

@@ -5,20 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from shortlist.report import format, plots
-from shortlist.report.blocks import Answer, Block, Column, Example, Examples, Figure, Notes, Section, Table
+from shortlist.report.blocks import (
+    Answer,
+    Block,
+    Example,
+    Examples,
+    Figure,
+    Notes,
+    PageSection,
+    TableBlock,
+    TableColumn,
+)
 from shortlist.report.facts import Facts
 
 _ANSWERS_SHOWN = 5
 _TOLD_POINTS = (1, 2, 5, 10, 25)
 
 
-def variety(facts: Facts) -> Section | None:
+def variety(facts: Facts) -> PageSection | None:
     """Returns coverage, overlap, popularity bias and the most and least recommended."""
     told = facts.answers
     if not told:
         if not facts.no_answers:
             return None
-        return Section("variety", "What it recommends", "", [Notes("warning", [f"not known: {facts.no_answers}"])])
+        return PageSection("variety", "What it recommends", "", [Notes("warning", [f"not known: {facts.no_answers}"])])
     queries, places, corpus = told["queries"], told["places"], told["corpus_size"]
     blocks: list[Block] = [_figures(told), _popularity(told), _concentration(told)]
     for key, title in (("most", "Most recommended"), ("least", "Least recommended, best known in train first")):
@@ -27,7 +37,7 @@ def variety(facts: Facts) -> Section | None:
         blocks.append(
             Notes("warning", [f"{told['broken']:,} queries have an embedding that is not finite, and were not asked"])
         )
-    return Section(
+    return PageSection(
         "variety",
         "What it recommends",
         f"The first {told['width']} answers of exact search to {queries:,} test queries, seen items excluded: "
@@ -36,16 +46,16 @@ def variety(facts: Facts) -> Section | None:
     )
 
 
-def _figures(told: dict[str, Any]) -> Table:
+def _figures(told: dict[str, Any]) -> TableBlock:
     width, queries, corpus = told["width"], told["queries"], told["corpus_size"]
     mean = told["mean_train_count"]
     nameable = min(corpus, told["places"])
     # An older version did not say it.
     with_seen = told.get("overlap_at_10_with_seen")
     one_list = "the same before seen items are removed; 100% is one list for all"
-    return Table(
+    return TableBlock(
         "How varied the answers are",
-        [Column("what", numeric=False), Column("value"), Column("of what", numeric=False)],
+        [TableColumn("what", numeric=False), TableColumn("value"), TableColumn("of what", numeric=False)],
         [
             ["coverage", format.percent(told["coverage_at_10"]), f"of the {nameable:,} candidates that could be named"],
             [
@@ -86,9 +96,9 @@ def _popularity(told: dict[str, Any]) -> Figure:
         "What share of candidates, train targets, test targets and answers is head, middle and tail. Answers that are "
         "more head than the test targets are biased to what is popular.",
         lambda: [plots.stacks(groups, parts)],
-        Table(
+        TableBlock(
             "By popularity; each column's own total is 100%",
-            [Column("popularity", numeric=False), *(Column(group) for group in groups)],
+            [TableColumn("popularity", numeric=False), *(TableColumn(group) for group in groups)],
             lines,
         ),
     )
@@ -97,7 +107,7 @@ def _popularity(told: dict[str, Any]) -> Figure:
 def _concentration(told: dict[str, Any]) -> Figure:
     answers, train = told["concentration"]["answers"], told["concentration"]["train"]
     xs = [place / (len(answers) - 1) for place in range(len(answers))]
-    drawn = [plots.Line("answers", xs, answers), plots.Line("train targets", xs, train)]
+    drawn = [plots.PlotLine("answers", xs, answers), plots.PlotLine("train targets", xs, train)]
     lines = [
         [f"{xs[place]:.0%}", format.percent(answers[place]), format.percent(train[place])]
         for place in _TOLD_POINTS
@@ -110,19 +120,24 @@ def _concentration(told: dict[str, Any]) -> Figure:
         lambda: [
             plots.lines(drawn, "share of the candidates, most frequent first", "share of the total", diagonal=True)
         ],
-        Table(
+        TableBlock(
             f"What the most frequent candidates have of {told['places']:,} answers, and of the train targets",
-            [Column("most frequent"), Column("of answers"), Column("of train targets")],
+            [TableColumn("most frequent"), TableColumn("of answers"), TableColumn("of train targets")],
             lines,
         ),
     )
 
 
-def _list(told: dict[str, Any], key: str, title: str) -> Table:
+def _list(told: dict[str, Any], key: str, title: str) -> TableBlock:
     queries = told["queries"]
-    return Table(
+    return TableBlock(
         f"{title}: in how many of the answers to {queries:,} queries",
-        [Column("candidate", numeric=False), Column("answers"), Column("of queries"), Column("train targets")],
+        [
+            TableColumn("candidate", numeric=False),
+            TableColumn("answers"),
+            TableColumn("of queries"),
+            TableColumn("train targets"),
+        ],
         [
             [
                 format.title(row),
@@ -135,13 +150,13 @@ def _list(told: dict[str, Any], key: str, title: str) -> Table:
     )
 
 
-def examples(facts: Facts) -> Section | None:
+def examples(facts: Facts) -> PageSection | None:
     """Returns single queries; None where they may not be told."""
     told = facts.answers.get("examples")
     if not told:
         return None
     found = [_example(place, example, facts.answers["corpus_size"]) for place, example in enumerate(told, start=1)]
-    return Section(
+    return PageSection(
         "examples",
         "Five test queries" if len(found) == 5 else "Test queries",
         "Chosen by a hash of their content, not by hand. Histories are personal data: `report.examples: false` leaves "

@@ -8,14 +8,14 @@ from shortlist import keys
 from shortlist.lineage.measured import Measured
 from shortlist.metrics import names
 from shortlist.report import format
-from shortlist.report.blocks import Column, Notes, Section, Table
+from shortlist.report.blocks import Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 _K = 100
 _COLUMNS = ("figure", "value", "95% interval", "asked for")
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns both figures beside what the gates ask; None where an older version did not measure them."""
     measured = facts.measured
     if measured is None or names.POPULAR_SHARE not in measured.overall:
@@ -23,12 +23,12 @@ def section(facts: Facts) -> Section | None:
     corpus = facts.summary.protocol.corpus_size if facts.summary and facts.summary.protocol else None
     of_corpus = f" of {corpus:,} candidates" if corpus else ""
     rows = [*_unseen(facts, measured), _newcomer(facts, measured)]
-    table = Table(
+    table = TableBlock(
         f"Candidates that train never met, and an empty history; {_K}{of_corpus} answered",
-        [Column(title, numeric=place in (1, 2)) for place, title in enumerate(_COLUMNS)],
+        [TableColumn(title, numeric=place in (1, 2)) for place, title in enumerate(_COLUMNS)],
         rows,
     )
-    return Section(
+    return PageSection(
         "cold-start",
         "Where train says nothing",
         "New candidates are known by their features alone, newcomers by nothing: do these find queries, and do "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from shortlist.report import format, plots
-from shortlist.report.blocks import Column, Figure, Section, Table
+from shortlist.report.blocks import Figure, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns time and memory a node; None where nothing was timed."""
     summary = facts.summary
     if summary is None or not summary.seconds.components:
@@ -22,13 +22,13 @@ def section(facts: Facts) -> Section | None:
             "Seconds a step",
             "In the order in which they ran; steps under half a second are left to the table.",
             lambda: [plots.bars(told, [seconds[node] for node in told], "seconds")],
-            Table(
+            TableBlock(
                 f"Steps of the run, share of {total:,.1f} s",
                 [
-                    Column("step", numeric=False),
-                    Column("seconds"),
-                    Column("of the run"),
-                    Column("from", numeric=False),
+                    TableColumn("step", numeric=False),
+                    TableColumn("seconds"),
+                    TableColumn("of the run"),
+                    TableColumn("from", numeric=False),
                 ],
                 [
                     [node, f"{value:.1f}", format.percent(value / total if total else None), _from(node, cached)]
@@ -43,14 +43,14 @@ def section(facts: Facts) -> Section | None:
                 "Peak memory a step",
                 "Of the one process that runs them all: a step's peak counts what the steps before it left in memory.",
                 lambda: [plots.bars(told, [peaks.get(node) for node in told], "peak resident memory, MB", 1)],
-                Table(
+                TableBlock(
                     "Peak resident memory of the process while a step ran",
-                    [Column("step", numeric=False), Column("MB")],
+                    [TableColumn("step", numeric=False), TableColumn("MB")],
                     [[node, format.count(peak)] for node, peak in peaks.items()],
                 ),
             )
         )
-    return Section(
+    return PageSection(
         "costs",
         "Time and memory",
         f"{format.seconds(total)} in all, peak memory {summary.peak_rss_mb / 1024:.1f} GiB.",

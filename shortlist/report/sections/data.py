@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from shortlist import keys
 from shortlist.records.nodes import TABLES
 from shortlist.report import format, plots
-from shortlist.report.blocks import Block, Column, Figure, Notes, Section, Table
+from shortlist.report.blocks import Block, Figure, Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 # Who they are is nobody's business here, and where a row stood tells nothing.
@@ -29,7 +29,7 @@ _KINDS = {
 }
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns what is known of the data; None where nothing was read."""
     blocks: list[Block] = [block for block in (_splits(facts), _dropped(facts)) if block]
     distributions = []
@@ -42,16 +42,21 @@ def section(facts: Facts) -> Section | None:
         shown_ones = distributions[:_MOST_PLOTS]
         blocks.append(_distributions_figure(shown_ones))
     blocks += _anomalies(facts)
-    return Section("data", "The data", "", blocks) if blocks else None
+    return PageSection("data", "The data", "", blocks) if blocks else None
 
 
-def _splits(facts: Facts) -> Table | None:
+def _splits(facts: Facts) -> TableBlock | None:
     data = facts.summary.data if facts.summary else None
     if data is None:
         return None
-    return Table(
+    return TableBlock(
         f"Splits of {data.interactions:,} interactions over {data.candidates:,} candidates",
-        [Column("split", numeric=False), Column("targets"), Column("queries"), Column("targets a query")],
+        [
+            TableColumn("split", numeric=False),
+            TableColumn("targets"),
+            TableColumn("queries"),
+            TableColumn("targets a query"),
+        ],
         [
             [split, format.count(rows), format.count(data.queries.get(split)), _mean(rows, data.queries.get(split))]
             for split in (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
@@ -64,23 +69,25 @@ def _mean(total: float, number: float | None) -> str:
     return f"{total / number:.1f}" if number else format.NOTHING
 
 
-def _dropped(facts: Facts) -> Table | None:
+def _dropped(facts: Facts) -> TableBlock | None:
     data = facts.summary.data if facts.summary else None
     if data is None or not any(data.dropped.values()):
         return None
-    return Table(
+    return TableBlock(
         "Rows left out, by reason",
-        [Column("reason", numeric=False), Column("rows")],
+        [TableColumn("reason", numeric=False), TableColumn("rows")],
         [[reason.replace("_", " "), format.count(rows)] for reason, rows in data.dropped.items() if rows],
     )
 
 
-def _statistics(table: str, dataset: Any) -> Table:
+def _statistics(table: str, dataset: Any) -> TableBlock:
     rows = dataset.num_examples
     lines = [_feature(feature, rows) for feature in dataset.features if feature.path.step[0] not in _PLACES]
     titles = ("feature", "kind", "rows with it", "distinct", "mean", "min", "median", "max", "most frequent")
     texts = {"feature", "kind", "most frequent"}
-    return Table(f"{table.capitalize()}: {rows:,} rows", [Column(title, title not in texts) for title in titles], lines)
+    return TableBlock(
+        f"{table.capitalize()}: {rows:,} rows", [TableColumn(title, title not in texts) for title in titles], lines
+    )
 
 
 def _feature(feature: Any, rows: int) -> list[str]:
@@ -151,9 +158,9 @@ def _distributions_figure(found: list[plots.Distribution]) -> Figure:
         "How values are distributed",
         "For each feature how many rows have which value: numbers in ten ranges, texts by their most frequent values.",
         lambda: [plots.distribution(one) for one in found],
-        Table(
+        TableBlock(
             "Rows by value",
-            [Column("feature", numeric=False), Column("value", numeric=False), Column("rows")],
+            [TableColumn("feature", numeric=False), TableColumn("value", numeric=False), TableColumn("rows")],
             lines,
         ),
     )
@@ -170,8 +177,8 @@ def _anomalies(facts: Facts) -> list[Block]:
     lines = [[table, feature, told] for table, found in looked.items() for feature, told in found.items()]
     blocks: list[Block] = []
     if lines:
-        columns = [Column(title, numeric=False) for title in ("table", "feature", "what does not fit its schema")]
-        blocks.append(Table("Anomalies", columns, lines))
+        columns = [TableColumn(title, numeric=False) for title in ("table", "feature", "what does not fit its schema")]
+        blocks.append(TableBlock("Anomalies", columns, lines))
     elif looked:
         blocks.append(Notes("plain", [f"No anomalies: {', '.join(looked)} fit their schemas."]))
     drift = [
@@ -181,6 +188,10 @@ def _anomalies(facts: Facts) -> list[Block]:
         if isinstance(distance, int | float)
     ]
     if drift:
-        columns = [Column("table", numeric=False), Column("feature", numeric=False), Column("distance, 0 to 1")]
-        blocks.append(Table("Drift since the last blessed run", columns, drift))
+        columns = [
+            TableColumn("table", numeric=False),
+            TableColumn("feature", numeric=False),
+            TableColumn("distance, 0 to 1"),
+        ]
+        blocks.append(TableBlock("Drift since the last blessed run", columns, drift))
     return blocks

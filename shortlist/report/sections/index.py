@@ -6,11 +6,11 @@ from shortlist.lineage.facts import flat
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing
 from shortlist.report import format
-from shortlist.report.blocks import Column, Section, Table
+from shortlist.report.blocks import PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns what was measured of the index; None where none was built."""
     index = facts.index
     if not index:
@@ -30,14 +30,14 @@ def section(facts: Facts) -> Section | None:
         ),
     ]
     blocks = [
-        Table(
+        TableBlock(
             "The index",
-            [Column("what", numeric=False), Column("value"), Column("of what", numeric=False)],
+            [TableColumn("what", numeric=False), TableColumn("value"), TableColumn("of what", numeric=False)],
             [row for row in told if row[1] != format.NOTHING],
         )
     ]
     check = _check(facts)
-    return Section(
+    return PageSection(
         "index",
         "The index that is served",
         f"What the {index.get('kind')} index finds of what exact search finds, and how long a query takes.",
@@ -45,7 +45,7 @@ def section(facts: Facts) -> Section | None:
     )
 
 
-def _check(facts: Facts) -> Table | None:
+def _check(facts: Facts) -> TableBlock | None:
     """Returns what a clean process measured of the export."""
     execution = facts.nodes.get(nodes.SERVING_CHECK)
     blessing = Blessing.of(execution.output("blessing")) if execution else None
@@ -57,8 +57,10 @@ def _check(facts: Facts) -> Table | None:
     ]
     if not rows:
         return None
-    return Table(
-        "The serving check: both exports in clean processes", [Column("what", numeric=False), Column("value")], rows
+    return TableBlock(
+        "The serving check: both exports in clean processes",
+        [TableColumn("what", numeric=False), TableColumn("value")],
+        rows,
     )
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from shortlist.lineage import as_json
 from shortlist.lineage.facts import end, facts
 from shortlist.lineage.stages import STAGES
-from shortlist.lineage.trace import Step
-from shortlist.report.blocks import Column, Graph, Section, Table
+from shortlist.lineage.trace import TraceStep
+from shortlist.report.blocks import Graph, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 
-def section(found: Facts) -> Section | None:
+def section(found: Facts) -> PageSection | None:
     """Returns the graph; None where no step was recorded."""
     if not found.executions:
         return None
-    steps = [Step(execution, facts(execution)) for execution in found.executions]
+    steps = [TraceStep(execution, facts(execution)) for execution in found.executions]
     data = {
         "name": found.name,
         "stages": STAGES,
@@ -29,7 +29,7 @@ def section(found: Facts) -> Section | None:
         ]
         for step in steps
     ]
-    return Section(
+    return PageSection(
         "lineage",
         "Lineage",
         "What read what, as ML Metadata has it. `shortlist lineage` answers more: what came of some data, what changed "
@@ -37,13 +37,13 @@ def section(found: Facts) -> Section | None:
         [
             Graph(
                 data,
-                Table(
+                TableBlock(
                     f"{len(steps)} steps of the run",
                     [
-                        Column("step", numeric=False),
-                        Column("state", numeric=False),
-                        Column("seconds"),
-                        Column("what it says", numeric=False),
+                        TableColumn("step", numeric=False),
+                        TableColumn("state", numeric=False),
+                        TableColumn("seconds"),
+                        TableColumn("what it says", numeric=False),
                     ],
                     lines,
                 ),

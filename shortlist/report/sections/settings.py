@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from shortlist.report import format
-from shortlist.report.blocks import Block, Column, Section, Table
+from shortlist.report.blocks import Block, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns the config and the fingerprints; None where the run left neither."""
     blocks: list[Block] = []
-    texts = [Column("what", numeric=False), Column("value", numeric=False)]
+    texts = [TableColumn("what", numeric=False), TableColumn("value", numeric=False)]
     if facts.summary is not None:
         prints = facts.summary.fingerprints
         told = [(f"data, {table}", sha256) for table, sha256 in prints.data.items()]
         told += [("config", prints.config), ("code", prints.code)]
-        blocks.append(Table("Fingerprints (SHA-256)", texts, [[name, value] for name, value in told if value]))
+        blocks.append(TableBlock("Fingerprints (SHA-256)", texts, [[name, value] for name, value in told if value]))
     if facts.config:
         rows = [[name, format.setting(value)] for name, value in facts.config.items() if value is not None]
-        blocks.append(Table("Settings", texts, rows, folded=True))
-    return Section("settings", "What it went by", "", blocks) if blocks else None
+        blocks.append(TableBlock("Settings", texts, rows, folded=True))
+    return PageSection("settings", "What it went by", "", blocks) if blocks else None

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shortlist.report import format, plots
-from shortlist.report.blocks import Column, Figure, Section, Table
+from shortlist.report.blocks import Figure, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 METRICS = ("ndcg_at_10", "top_10")
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns the curves; None where no training is known."""
     log = facts.training
     if not log:
@@ -42,7 +42,7 @@ def section(facts: Facts) -> Section | None:
             _table(log, "train", ("epoch", "step", "loss", "learning_rate", "seconds")),
         ),
     ]
-    return Section("training", "How training went", f"{lead}.", figures)
+    return PageSection("training", "How training went", f"{lead}.", figures)
 
 
 def best_place(log: list[dict[str, Any]]) -> int | None:
@@ -51,19 +51,19 @@ def best_place(log: list[dict[str, Any]]) -> int | None:
     return max(known, key=lambda place: (log[place]["ndcg_at_10"], -place), default=None)
 
 
-def line(log: list[dict[str, Any]], name: str, called: str = "") -> plots.Line:
+def line(log: list[dict[str, Any]], name: str, called: str = "") -> plots.PlotLine:
     """Returns a metric by epoch with its best evaluation marked; `called` is its name, unless its own."""
     best = best_place(log)
     places = [place for place, line in enumerate(log) if line.get(name) is not None]
     marked = places.index(best) if best in places else None
-    return plots.Line(
+    return plots.PlotLine(
         called or name, [log[place]["epoch"] for place in places], [log[place][name] for place in places], marked
     )
 
 
-def _metric_lines(log: list[dict[str, Any]]) -> list[plots.Line]:
+def _metric_lines(log: list[dict[str, Any]]) -> list[plots.PlotLine]:
     found = [line(log, name) for name in METRICS]
-    return [line for line in found if line.x] or [plots.Line(METRICS[0], [], [])]
+    return [line for line in found if line.x] or [plots.PlotLine(METRICS[0], [], [])]
 
 
 _FORMS: dict[str, Callable[[Any], str]] = {
@@ -74,7 +74,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _table(log: list[dict[str, Any]], rows: str, columns: Sequence[str]) -> Table:
+def _table(log: list[dict[str, Any]], rows: str, columns: Sequence[str]) -> TableBlock:
     lines = [[_FORMS.get(name, format.number)(line.get(name)) for name in columns] for line in log]
-    titles = [Column(name.replace("learning_rate", "learning rate")) for name in columns]
-    return Table(f"Evaluations while training, on {rows}", titles, lines)
+    titles = [TableColumn(name.replace("learning_rate", "learning rate")) for name in columns]
+    return TableBlock(f"Evaluations while training, on {rows}", titles, lines)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from shortlist.report import format
-from shortlist.report.blocks import Column, Section, Table
+from shortlist.report.blocks import PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 from shortlist.summary import ENDED_BY, Trial
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns the trials, best first; None where nothing was searched."""
     tuning = facts.summary.tuning if facts.summary else None
     if tuning is None:
@@ -23,12 +23,12 @@ def section(facts: Facts) -> Section | None:
     )
     names = list(tuning.winner.values)
     columns = [
-        Column("trial"),
-        Column(tuning.objective),
-        *(Column(name) for name in names),
-        Column("epochs"),
-        Column("seconds"),
-        Column("", numeric=False),
+        TableColumn("trial"),
+        TableColumn(tuning.objective),
+        *(TableColumn(name) for name in names),
+        TableColumn("epochs"),
+        TableColumn("seconds"),
+        TableColumn("", numeric=False),
     ]
     ordered = sorted(tuning.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
     lines = [
@@ -42,8 +42,8 @@ def section(facts: Facts) -> Section | None:
         ]
         for trial in ordered
     ]
-    table = Table(f"Trials, best first: {tuning.objective} on {rows}, seen items excluded", columns, lines)
-    return Section("tuning", "What was tried before", lead, [table])
+    table = TableBlock(f"Trials, best first: {tuning.objective} on {rows}, seen items excluded", columns, lines)
+    return PageSection("tuning", "What was tried before", lead, [table])
 
 
 def _value(trial: Trial, name: str) -> str:

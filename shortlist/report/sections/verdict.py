@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shortlist.metrics import names
 from shortlist.report import format
-from shortlist.report.blocks import Block, Notes, Section, Tile, Tiles
+from shortlist.report.blocks import Block, Notes, PageSection, Tile, Tiles
 from shortlist.report.facts import Facts
 
 _OUTCOMES = {
@@ -45,7 +45,7 @@ def reasons(facts: Facts) -> list[str]:
     return [reason for reason in facts.record.reasons if reason and reason not in known] + said
 
 
-def section(facts: Facts) -> Section | None:
+def section(facts: Facts) -> PageSection | None:
     """Returns the tiles, and what the run itself warns of and advises."""
     summary = facts.summary
     tiles = [*_metric_tiles(facts), *_other_tiles(facts)]
@@ -54,7 +54,7 @@ def section(facts: Facts) -> Section | None:
         blocks.append(Notes("warning", summary.warnings))
     if summary is not None and summary.advice:
         blocks.append(Notes("advice", summary.advice))
-    return Section("verdict", "At a glance", "", blocks) if blocks else None
+    return PageSection("verdict", "At a glance", "", blocks) if blocks else None
 
 
 def gate_k(facts: Facts) -> int:

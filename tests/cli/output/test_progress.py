@@ -50,7 +50,7 @@ def test_no_terminal_no_bars():
 def test_counts_start_anew_with_each_step_and_nobody_has_to_listen():
     progress.count(7, "rows")
     heard = []
-    with progress.told_to(heard.append):
+    with progress.listening(heard.append):
         progress.count(1, "rows")
         progress.count(2, "rows")
         progress.restart()

@@ -12,7 +12,7 @@ from components.answers import answers
 from components.answers.exact import best
 from components.evaluator import slices
 from shortlist import keys
-from shortlist.config.report import Report
+from shortlist.config.report import ReportSection
 
 IDS = [b"a", b"b", b"c", b"d"]
 TITLES = {b"a": "Alien", b"b": "Brazil <i>", b"d": "Dune"}
@@ -73,7 +73,7 @@ def folders(tmp_path_factory):
 
 
 def test_counts_are_of_the_queries_that_could_be_asked(folders):
-    found = answers.describe(*folders, "title", Report())
+    found = answers.describe(*folders, "title", ReportSection())
     # ann, who has seen a, is answered b c d; bob a b c d.
     assert (found["queries"], found["broken"], found["places"], found["never"]) == (2, 1, 7, 0)
     assert found["coverage_at_10"] == 1.0
@@ -90,7 +90,7 @@ def test_counts_are_of_the_queries_that_could_be_asked(folders):
 
 
 def test_least_recommended_are_told_by_how_well_train_knows_them(folders):
-    found = answers.describe(*folders, "title", Report())
+    found = answers.describe(*folders, "title", ReportSection())
     assert found["most"][0] == {"id": "b", "title": "Brazil <i>", "answers": 2, "train_count": 2}
     assert [row["id"] for row in found["least"]] == ["a", "c", "b", "d"]
 
@@ -98,7 +98,7 @@ def test_least_recommended_are_told_by_how_well_train_knows_them(folders):
 def test_examples_are_told_in_titles_without_the_query(folders):
     [ann] = [
         example
-        for example in answers.describe(*folders, "title", Report())["examples"]
+        for example in answers.describe(*folders, "title", ReportSection())["examples"]
         if example["history_length"] == 2
     ]
     assert ann["query"] is None
@@ -109,9 +109,9 @@ def test_examples_are_told_in_titles_without_the_query(folders):
 
 
 def test_queries_have_their_ids_where_asked_and_are_not_there_at_all_where_not(folders):
-    asked = answers.describe(*folders, "", Report(query_ids=True))
+    asked = answers.describe(*folders, "", ReportSection(query_ids=True))
     assert {example["query"] for example in asked["examples"]} == {"ann", "bob"}
-    silent = answers.describe(*folders, "title", Report(examples=False))
+    silent = answers.describe(*folders, "title", ReportSection(examples=False))
     assert "examples" not in silent
     assert not {"ann", "bob"} & set(json.dumps(silent).split('"'))
 

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.data_gate.checks import Report, check_schema, compare
+from components.data_gate.checks import GateReport, check_schema, compare
 from shortlist.config.gate import Check, Gate
 from shortlist.findings import Findings
 from tests.components.data_gate.tables import log, statistics
@@ -13,8 +13,8 @@ ANOMALY = """anomaly_info { key: "gender" value { severity: ERROR
   reason { type: ENUM_TYPE_UNEXPECTED_STRING_VALUES description: "Examples contain values: X." } } }"""
 
 
-def compared(gate: Gate, now: dict[str, object], before: dict[str, object]) -> Report:
-    report = Report()
+def compared(gate: Gate, now: dict[str, object], before: dict[str, object]) -> GateReport:
+    report = GateReport()
     compare("interactions", statistics(now), statistics(before), gate, report)
     return report
 

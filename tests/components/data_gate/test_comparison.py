@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.data_gate.comparison import Drift, drifts, num_rows
+from components.data_gate.comparison import TableDrift, drifts, num_rows
 from tests.components.data_gate.tables import log, statistics
 
 
@@ -11,7 +11,7 @@ def distances(now: dict[str, object], before: dict[str, object], table: str = "i
     return {drift.feature: drift.distance for drift in drifts(table, statistics(now), statistics(before), 0.3)}
 
 
-def find(now: dict[str, object], before: dict[str, object], feature: str) -> Drift:
+def find(now: dict[str, object], before: dict[str, object], feature: str) -> TableDrift:
     [found] = [
         drift for drift in drifts("interactions", statistics(now), statistics(before), 0.3) if drift.feature == feature
     ]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.evaluator import cold_start, executor
-from components.evaluator.cold_start import Findings, Newcomer
+from components.evaluator.cold_start import ColdStartFindings, Newcomer
 from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
 
@@ -174,8 +174,8 @@ def test_a_model_of_an_older_version_cannot_be_asked(tmp_path):
 
 
 def test_what_was_found_is_read_back(tmp_path):
-    assert cold_start.read(str(tmp_path)) == Findings()
-    found = Findings({"a": 0.5}, ["failed"], ["warned"], ["told"])
+    assert cold_start.read(str(tmp_path)) == ColdStartFindings()
+    found = ColdStartFindings({"a": 0.5}, ["failed"], ["warned"], ["told"])
     cold_start.write(found, str(tmp_path))
     assert cold_start.read(str(tmp_path)) == found
 

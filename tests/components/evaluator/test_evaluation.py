@@ -56,7 +56,7 @@ def measured(tmp_path_factory):
         for i, (row, gender) in enumerate(zip(ranks, genders, strict=True))
     ]
     heard, folder = [], tmp_path_factory.mktemp("measured")
-    with progress.told_to(heard.append):
+    with progress.listening(heard.append):
         read = evaluate(folder, windows, baseline_shift=1, slices=("gender",))
     evaluation = str(folder / "evaluation")
     return types.SimpleNamespace(ranks=ranks, genders=genders, read=read, heard=heard, evaluation=evaluation)
@@ -120,7 +120,7 @@ def test_slices_by_what_the_target_is_equal_numpy(tmp_path, baseline_shift):
     # "gone" has left the catalogue.
     chosen = np.array(["x", "y", "z", "gone"] * 20)
     windows = [fakes.window(f"q{i}", ranks[i].tolist(), target=target) for i, target in enumerate(chosen)]
-    catalogue = targets.Catalogue(str(tmp_path / "candidates"), ("target_genres",))
+    catalogue = targets.TargetCatalogue(str(tmp_path / "candidates"), ("target_genres",))
     read = evaluate(tmp_path, windows, baseline_shift, ("target_genres",), catalogue)
     found = {
         entry["slice"]["target_genres"]: entry["metrics"]
@@ -154,7 +154,9 @@ def test_blessed_against_a_baseline_says_what_it_beat(measured):
 
 
 def test_a_model_that_starts_cold_badly_is_not_blessed(measured):
-    found = cold_start.Findings({"cold_start/share": 0.25}, ["too cold"], ["a warning"], ["not gated: no rows"])
+    found = cold_start.ColdStartFindings(
+        {"cold_start/share": 0.25}, ["too cold"], ["a warning"], ["not gated: no rows"]
+    )
     cold_start.write(found, measured.evaluation)
     read = verdict.read_evaluation(measured.evaluation)
     assert read["validation"] == {"blessed": False, "reasons": ["too cold"], "warnings": ["a warning"]}

@@ -183,7 +183,7 @@ def test_movielens_size_is_served_by_scann(tmp_path):
     assert exported.ask(exported.models[0], "recommend", rows)[0] == exported.expected(rows[0], longest)[:100]
 
 
-def _build(tmp_path, size, settings, embeddings=None, splits=("train", "eval", "test")) -> build.Report:
+def _build(tmp_path, size, settings, embeddings=None, splits=("train", "eval", "test")) -> build.IndexBuild:
     trained = stand_in.save_stand_in(tmp_path / "trained", size, embeddings=embeddings)
     stand_in.write_windows(tmp_path / "windows", stand_in.candidate_ids(size), splits=splits)
     return build.build(

@@ -140,7 +140,7 @@ def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
 
 def test_an_index_whose_recall_is_too_low_is_rejected_with_its_figures(nodes, monkeypatch):
     nodes.train()
-    report = build.Report(["recall@5 is 0.5"], {"kind": "scann", "recall_at_k": 0.5})
+    report = build.IndexBuild(["recall@5 is 0.5"], {"kind": "scann", "recall_at_k": 0.5})
     monkeypatch.setattr(build, "build", lambda **_: report)
     assert nodes.index(kind="scann") == (0, "index_rejected", ["recall@5 is 0.5"])
     assert json.loads(nodes.model.get_string_custom_property("index")) == report.index

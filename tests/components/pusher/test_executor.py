@@ -14,7 +14,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import json_utils, proto_utils
 
 from components.indexer import verdict
-from components.pusher.component import TwinPusher
+from components.pusher.component import VersionPusher
 from components.pusher.executor import Executor
 from shortlist.errors import ConfigError, DataError
 from shortlist.records import properties
@@ -162,12 +162,14 @@ def test_the_node(tmp_path):
         "model_blessing": types.Channel(type=standard_artifacts.ModelBlessing),
         "infra_blessing": types.Channel(type=standard_artifacts.InfraBlessing),
     }
-    node = TwinPusher(**channels, serving_dir=str(tmp_path), keep_versions=3)
+    node = VersionPusher(**channels, serving_dir=str(tmp_path), keep_versions=3)
     assert node.id == "Pusher"
+    # As stores of every version name it.
+    assert node.type == "components.pusher.component.TwinPusher"
     assert set(node.inputs) == set(channels)
     assert set(node.outputs) == {"pushed_model"}
     custom_config = json.loads(node.exec_properties["custom_config"])
     assert custom_config["keep_versions"] == 3
     assert len(custom_config["code_sha256"]) == 64
     with pytest.raises(ConfigError, match="gs://bucket/m"):
-        TwinPusher(**channels, serving_dir="gs://bucket/m", keep_versions=3)
+        VersionPusher(**channels, serving_dir="gs://bucket/m", keep_versions=3)

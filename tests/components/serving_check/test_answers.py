@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from components.serving_check.answers import LOWEST, Answers, Case, broken_promises, disagreements
+from components.serving_check.answers import LOWEST, Case, ServedAnswers, broken_promises, disagreements
 
 CORPUS = {"a", "b", "c", "d", "e"}
-GOOD = Answers(ids=[["c", "b", ""]], scores=[[2.0, 1.0, LOWEST]], count=[2])
+GOOD = ServedAnswers(ids=[["c", "b", ""]], scores=[[2.0, 1.0, LOWEST]], count=[2])
 CASE = Case("case", excluded=[{"a", "d", "e"}], allowed=[None], limit=3)
 
 
@@ -42,7 +42,7 @@ def test_each_broken_promise_is_named(change, said):
 
 def test_allowed_and_limit_bound_what_is_wanted():
     only = Case("case", excluded=[{"a"}], allowed=[{"a", "b", "stranger"}], limit=3)
-    assert broken_promises(only, Answers([["b", "", ""]], [[1.0, LOWEST, LOWEST]], [1]), CORPUS) == []
+    assert broken_promises(only, ServedAnswers([["b", "", ""]], [[1.0, LOWEST, LOWEST]], [1]), CORPUS) == []
     assert broken_promises(only, GOOD, CORPUS)[0].startswith("case: 2 results where there should be 1")
     assert broken_promises(dataclasses.replace(CASE, limit=1), GOOD, CORPUS)
 
@@ -50,7 +50,7 @@ def test_allowed_and_limit_bound_what_is_wanted():
 def test_a_promise_is_reported_once_with_its_first_query():
     case = Case("case", [set()] * 3, [None] * 3, 2)
     good, twice = ["a", "b"], ["a", "a"]
-    answers = Answers([good, twice, twice], [[2.0, 1.0]] * 3, [2] * 3)
+    answers = ServedAnswers([good, twice, twice], [[2.0, 1.0]] * 3, [2] * 3)
     assert broken_promises(case, answers, CORPUS) == ["case: an id came back twice (query 1 of 3)"]
 
 
@@ -61,18 +61,18 @@ def twins(ours, theirs, min_overlap=0.9):
 def test_twins_that_agree_or_tie_are_fine():
     assert twins(GOOD, GOOD) == []
     # One of two candidates that tie for the last place is as good as the other.
-    tied = Answers([["c", "d", ""]], [[2.0, 1.0, LOWEST]], [2])
+    tied = ServedAnswers([["c", "d", ""]], [[2.0, 1.0, LOWEST]], [2])
     assert twins(tied, GOOD) == []
-    nothing = Answers([["", ""]], [[LOWEST, LOWEST]], [0])
+    nothing = ServedAnswers([["", ""]], [[LOWEST, LOWEST]], [0])
     assert twins(nothing, nothing) == []
 
 
 def test_twins_that_differ_are_told_apart():
-    fewer = Answers([["c", "", ""]], [[2.0, LOWEST, LOWEST]], [1])
+    fewer = ServedAnswers([["c", "", ""]], [[2.0, LOWEST, LOWEST]], [1])
     assert "different numbers of results" in twins(fewer, GOOD)[0]
-    rescored = Answers([["c", "b", ""]], [[2.0, 1.1, LOWEST]], [2])
+    rescored = ServedAnswers([["c", "b", ""]], [[2.0, 1.1, LOWEST]], [2])
     assert "score the same candidate differently" in twins(rescored, GOOD)[0]
-    worse = Answers([["c", "d", ""]], [[2.0, 0.5, LOWEST]], [2])
+    worse = ServedAnswers([["c", "d", ""]], [[2.0, 0.5, LOWEST]], [2])
     assert twins(worse, GOOD) == ["case: the index returns 0.500 of its exact twin's answer, expected 0.900"]
     assert twins(worse, GOOD, min_overlap=0.5) == []
     assert disagreements({"case": worse}, {"case": GOOD}, 0.9, ["another"]) == []

@@ -153,7 +153,7 @@ def test_what_the_artifact_says_of_itself(tmp_path):
     for day in ("2024-01-30", "2024-01-31", "2024-02-01"):
         write_csv(tmp_path / f"log/{day}/x.csv")
     heard = []
-    with progress.told_to(heard.append):
+    with progress.listening(heard.append):
         artifact = ingest(gen("log/{YYYY}-{MM}-{DD}", tmp_path, last_spans=2), tmp_path)
     assert heard[-1] == progress.Progress(6, None, "rows")
     assert {name: number(artifact, name) for name in ("rows", "files", "dropped_filter", "dropped_duplicate")} == {

@@ -59,7 +59,7 @@ def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
 def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
     model, history, _ = unbroken
     heard = []
-    with progress.told_to(heard.append):
+    with progress.listening(heard.append):
         again, same = _fit(world, tmp_path / "again", _settings())
     assert (heard[-1].done, heard[-1].total) == (history["steps"], history["steps"])
     assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in heard[-1].note

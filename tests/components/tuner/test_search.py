@@ -3,7 +3,7 @@
 import pytest
 from keras_tuner import errors
 
-from components.tuner.search import Outcome, Search
+from components.tuner.search import Search, TrialResult
 from shortlist.config import space
 from shortlist.config.model import Model
 from shortlist.config.train import Train
@@ -35,7 +35,7 @@ class Training:
         self.tried.append(values)
         self.clock.now += 60.0
         score = 1.0 - abs(values["model.query_tower.dropout"] - 0.2)
-        return Outcome({"top_10": score, "ndcg_at_10": score / 2}, 3, 60.0)
+        return TrialResult({"top_10": score, "ndcg_at_10": score / 2}, 3, 60.0)
 
 
 def _search(folder, training, seed=1, **tune):
@@ -140,7 +140,7 @@ def test_progress_says_which_trial_it_is_and_the_best_so_far(tmp_path):
             progress.tell(1, 2, "steps", "epoch 1 of 3")
             return super().__call__(*args)
 
-    with progress.told_to(heard.append):
+    with progress.listening(heard.append):
         _search(tmp_path, Telling(Clock()), max_trials=2).search()
         progress.tell(1, 1, "steps", "afterwards")
     assert heard[0].note == "trial 1 of 2"
@@ -231,7 +231,7 @@ def test_what_no_other_values_would_repair_ends_the_search(tmp_path, error):
 
 def test_without_eval_rows_there_is_nothing_to_choose_by(tmp_path):
     def training(values, folder, time_is_up):
-        return Outcome({"top_10": None, "ndcg_at_10": None}, 3, 1.0)
+        return TrialResult({"top_10": None, "ndcg_at_10": None}, 3, 1.0)
 
     training.clock = Clock()
     with pytest.raises(errors.FatalError) as raised:

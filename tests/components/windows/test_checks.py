@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.windows import checks, stats
-from components.windows.times import Isolated, Place
+from components.windows.times import Isolated, RowLocation
 from components.windows.windows_config import WindowsConfig
 from shortlist.config.gate import Check
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Split, Temporal, WindowsSection
@@ -20,7 +20,7 @@ GOOD = {
     "rows/train": 90,
     "rows/test": 5,
 }
-FAR = Isolated(1, 880_000_000, 890_000_000, Place(2_082_758_399, b"log.csv", 17))
+FAR = Isolated(1, 880_000_000, 890_000_000, RowLocation(2_082_758_399, b"log.csv", 17))
 
 
 def make_config(split: Split | None = None, **checked: Any) -> WindowsConfig:

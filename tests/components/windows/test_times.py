@@ -6,7 +6,7 @@ from components.windows import times
 
 
 def isolated(timestamps: list[int]) -> times.Isolated | None:
-    places = sorted(times.Place(time, b"log.csv", row) for row, time in enumerate(timestamps))
+    places = sorted(times.RowLocation(time, b"log.csv", row) for row, time in enumerate(timestamps))
     size = times.tail_size(len(places))
     return times.isolated(places[:size], places[-size:])
 
@@ -47,5 +47,5 @@ def test_where_all_others_are_at_one_time_any_other_is_isolated():
 
 
 def test_json_keeps_it():
-    found = times.Isolated(1, 2, 3, times.Place(4, "ü.csv".encode(), 5))
+    found = times.Isolated(1, 2, 3, times.RowLocation(4, "ü.csv".encode(), 5))
     assert times.Isolated.from_json(found.to_json()) == found

@@ -25,7 +25,7 @@ def rows(tmp_path):
         (tmp_path / name).write_text(name)
     files = {split: [str(tmp_path / split)] for split in ("train", "eval", "test")}
     inputs = Inputs([str(tmp_path / "candidates")], str(tmp_path / "candidate_graph"), str(tmp_path / "graph"))
-    return windows.Windows("run", inputs, files)
+    return windows.RecordedWindows("run", inputs, files)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_an_effect_is_that_of_having_the_part_whichever_recipe_has_it(rows, monk
     monkeypatch.setattr(_Known, "asked", [])
     monkeypatch.setattr(run.dataset, "query_ids", lambda files: np.arange(4) if files == rows.files["eval"] else None)
     listener = types.SimpleNamespace(node_started=lambda *_: None, node_finished=lambda result: None)
-    found = run.run(run.Plan([group], (1, 2), "eval", 7), rows, tmp_path, listener)
+    found = run.run(run.AblationPlan([group], (1, 2), "eval", 7), rows, tmp_path, listener)
     [told] = found.groups
     # Of four rows the reference hits 2.
     assert told.top_10 == 0.5
@@ -117,7 +117,7 @@ def test_an_effect_is_that_of_having_the_part_whichever_recipe_has_it(rows, monk
 def test_a_split_without_rows_is_refused_before_anything_is_trained(rows, monkeypatch, tmp_path):
     monkeypatch.setattr(run.dataset, "query_ids", lambda files: np.array([], object))
     with pytest.raises(BadInputError, match=r"the eval split of run run has none; use --split test"):
-        run.run(run.Plan([], (1,), "eval", None), rows, tmp_path, None)
+        run.run(run.AblationPlan([], (1,), "eval", None), rows, tmp_path, None)
 
 
 def _config(**data):

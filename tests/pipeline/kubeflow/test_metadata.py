@@ -136,8 +136,8 @@ def test_a_cluster_is_asked_over_grpc(served):
     _run(store, "run-1", _SEED_1, _told("monday"))
     _run(store, "run-2", _SEED_1, _told("tuesday"), blessed=False)
     assert _found(connect(address), _SEED_2, _told("monday")).baseline_model == "s3://root/run-1/Trainer"
-    assert outcome.read(address, "run-1") == outcome.Verdict(True, "/models/7", ())
-    assert outcome.read(address, "run-2") == outcome.Verdict(False, "", ("too weak",))
+    assert outcome.read(address, "run-1") == outcome.PushOutcome(True, "/models/7", ())
+    assert outcome.read(address, "run-2") == outcome.PushOutcome(False, "", ("too weak",))
     assert outcome.read(address, "run-9").reasons == (f"ML Metadata at {address} does not know the run",)
 
 

@@ -155,11 +155,11 @@ def test_an_archive_that_gives_other_rows_is_refused(data_set: DataSet, tmp_path
         store.fetch_data_set(changed, tmp_path, silent)
 
 
-def published_lines(raw: pathlib.Path) -> Iterator[retail.Line]:
+def published_lines(raw: pathlib.Path) -> Iterator[retail.InvoiceLine]:
     """The rows as published, from a copy whose numbers are all floats."""
     for batch in parquet.ParquetFile(raw).iter_batches():
         for row in batch.to_pylist():
-            yield retail.Line(
+            yield retail.InvoiceLine(
                 invoice_id=row["InvoiceNo"],
                 item_id=row["StockCode"],
                 description=row["Description"],

@@ -12,7 +12,7 @@ import pytest
 from shortlist.config.engines import FlinkBeam
 from shortlist.engines import probe
 from shortlist.engines.arguments import beam_args
-from shortlist.engines.running import at_hand
+from shortlist.engines.running import running_engine
 from shortlist.errors import BadInputError
 from tests.shortlist.engines import beam_services
 
@@ -28,7 +28,7 @@ def engine(tmp_path_factory):
 
 def test_workers_that_are_like_this_process(engine, tmp_path):
     told: list[str] = []
-    with at_hand(engine, tmp_path, told.append):
+    with running_engine(engine, tmp_path, told.append):
         assert list(tmp_path.iterdir()) == []
     assert told == ["Asking the Beam workers whether they can do the work ..."]
 
@@ -62,7 +62,7 @@ def _pid(_: int) -> int:
 
 
 def _refusal(engine, folder: pathlib.Path) -> str:
-    with pytest.raises(BadInputError) as refused, at_hand(engine, folder, lambda _: None):
+    with pytest.raises(BadInputError) as refused, running_engine(engine, folder, lambda _: None):
         pass
     return str(refused.value)
 

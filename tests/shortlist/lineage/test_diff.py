@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from benchmarks.lineage_store import ENDS, PUSHED, Maker
 from shortlist.errors import BadInputError
-from shortlist.lineage.compared import side
+from shortlist.lineage.compared import run_or_version
 from shortlist.lineage.diff import diff
 from shortlist.lineage.store import Store
 from shortlist.metrics.intervals import standard_error
@@ -47,7 +47,7 @@ def compare(maker):
         return read_summary(path) if path.exists() else None
 
     def run(before, after, summary_of=summary_of):
-        answer = diff(side(store, before, summary_of), side(store, after, summary_of))
+        answer = diff(run_or_version(store, before, summary_of), run_or_version(store, after, summary_of))
         return {section.name: section for section in answer.sections}
 
     return run
@@ -110,7 +110,7 @@ def test_outcome_with_its_reason_and_the_same_rows(compare):
 
 def test_version_stands_for_the_run_that_evaluated_it(maker, compare):
     assert _told(compare("1700000000", _SECOND)["hyperparameters"]) == {"train.seed": "1 to 2"}
-    chosen = side(Store(maker.workspace.metadata_path), "1700000000", lambda run_id: None)
+    chosen = run_or_version(Store(maker.workspace.metadata_path), "1700000000", lambda run_id: None)
     assert (chosen.name, chosen.run_id) == ("1700000000", _FIRST)
 
 
@@ -145,7 +145,7 @@ def test_slices_by_how_far_beyond_noise(compare, maker):
 
 def test_what_an_index_that_was_not_built_lost_is_one_line(compare, maker):
     store = Store(maker.workspace.metadata_path)
-    sides = [side(store, name, lambda run_id: None) for name in (_SECOND, _REJECTED)]
+    sides = [run_or_version(store, name, lambda run_id: None) for name in (_SECOND, _REJECTED)]
     del sides[1].nodes["Indexer"].outputs["model"]
     [section] = [section for section in diff(*sides).sections if section.name == "index"]
     assert _told(section) == {"index": "scann to none was built"}

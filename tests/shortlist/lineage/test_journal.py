@@ -125,7 +125,7 @@ def test_killed_step_is_buried_by_whether_its_push_arrived(recorded, tmp_path):
         destination = tmp_path / str(number)
         if arrived:
             destination.mkdir()
-        steps[arrived] = journal.Step(recorded.store, book._begin(nodes.ROLLBACK, {}, {}))
+        steps[arrived] = journal.JournalStep(recorded.store, book._begin(nodes.ROLLBACK, {}, {}))
         properties = {"pushed": 1, "pushed_version": str(number), "pushed_destination": str(destination)}
         steps[arrived].announce("pushed_model", "PushedModel", "uri", properties)
     store = Store(recorded.workspace.metadata_path)

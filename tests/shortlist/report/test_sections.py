@@ -15,7 +15,7 @@ from shortlist.metrics import names
 from shortlist.report import as_json, comparison, format, sections, text
 from shortlist.report.facts import read
 from shortlist.report.sections import cold_start
-from shortlist.summary import Refit
+from shortlist.summary import RefitSummary
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
 
 def test_whose_figures_they_are_is_told_of_a_refit(shop):
     facts = read(shop.workspace, shop.pushed)
-    refit = Refit(steps=20, targets=1_100, seconds=3.0)
+    refit = RefitSummary(steps=20, targets=1_100, seconds=3.0)
     again = dataclasses.replace(
         facts, record=dataclasses.replace(facts.record, summary=facts.summary.model_copy(update={"refit": refit}))
     )

@@ -13,7 +13,7 @@ import pytest
 from shortlist.errors import BadInputError, ResourceError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
-from shortlist.lineage.trace import told_by_hand, trace_pushed
+from shortlist.lineage.trace import manual_push_facts, trace_pushed
 from shortlist.runs.rollback import rollback
 from shortlist.serving import versions
 from tests import disks
@@ -62,7 +62,7 @@ def test_lineage_goes_through_the_rollback_to_the_original(recorded):
     first = recorded.push("a")
     recorded.push("b")
     store = Store(recorded.workspace.metadata_path)
-    assert told_by_hand(store, first) is None
+    assert manual_push_facts(store, first) is None
     restored = rollback(recorded.workspace, 3, reason="bad since noon")
     trace = trace_pushed(store)
     assert trace.version == restored.version
@@ -73,7 +73,7 @@ def test_lineage_goes_through_the_rollback_to_the_original(recorded):
         f"by {restored.by}: bad since noon",
     ]
     assert trace.steps[1].facts == [f"version {first} to {recorded.workspace.serving_dir / str(first)}"]
-    assert told_by_hand(store, restored.version) == "; ".join(trace.steps[0].facts)
+    assert manual_push_facts(store, restored.version) == "; ".join(trace.steps[0].facts)
     [record] = [a for a in store.artifacts("PushedModel") if a.properties["pushed_version"] == str(restored.version)]
     assert record.properties == {
         "pushed": 1,
