@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import TextIO
 
 import click
 import typer
@@ -27,6 +29,8 @@ from cli import (
 from shortlist.errors import ExitCode, ShortlistError
 from shortlist.process import stopping
 from shortlist.sanitize import plain
+
+_PYTHONS_OWN = warnings.showwarning
 
 app = typer.Typer(
     name="shortlist",
@@ -55,6 +59,7 @@ app.add_typer(schema.app, name="schema")
 def main() -> None:
     """Runs a command; every error that a user can act on is one sentence on stderr."""
     stopping.stop_when_asked()
+    warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -77,6 +82,21 @@ def main() -> None:
 
 def _stderr() -> Console:
     return Console(stderr=True, highlight=False)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints what a user can act on in one line; other warnings as Python does."""
+    if category.__name__ == "RenamedKeyWarning":
+        _stderr().print("[yellow]Warning:[/]", plain(str(message)), soft_wrap=True)
+    else:
+        _PYTHONS_OWN(message, category, filename, lineno, file, line)
 
 
 def _print_error(sentence: str) -> None:

@@ -80,9 +80,9 @@ def run(
             local_kfp.run_local_kfp(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
         return
     database(workspace).check()
-    with workspace.opened("run") as died:
-        if died is not None:
-            console.print(f"Going on after a command that died: {died}", soft_wrap=True, markup=False)
+    with workspace.opened("run") as previous_holder:
+        if previous_holder is not None:
+            console.print(f"Going on after a command that died: {previous_holder}", soft_wrap=True, markup=False)
         served_before = manual_pushes.by_hand(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"

@@ -106,7 +106,7 @@ def prune(
 
     with workspace.opened("runs prune", must_exist=True):
         journal = Journal(workspace)
-        journal.bury()
+        journal.close_abandoned()
         plan = _plan(workspace, keep, older_than)
         resisted = journal.delete(plan.artifacts)
     _tell(plan, as_json, resisted, deleted=True)

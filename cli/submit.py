@@ -70,7 +70,7 @@ def submit(
     section = shared.section(checked)
     cluster = Cluster(section)
     compare = _comparison(checked, baseline, no_baseline, console)
-    plan = shared.planned(checked, _told(param or []), compare, cron is not None, console, verbose)
+    plan = shared.planned(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
     name = run_name or f"{checked.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
     if cron is not None:
         submitted = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
@@ -79,8 +79,8 @@ def submit(
     _print_submitted(submitted, plan.parameters, console)
     outcome = _outcome(cluster, submitted, section, console) if wait else None
     if as_json:
-        told = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        answer = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
     if outcome is not None and outcome != "pushed":
         raise typer.Exit(int({"nothing pushed": ExitCode.NOTHING_PUSHED, "succeeded": ExitCode.DONE}.get(outcome, 1)))
 
@@ -91,7 +91,7 @@ def _comparison(
     """Returns what finds the earlier runs that this one is compared with."""
     from pipeline.kubeflow.parameters import ComparedWith
 
-    def compare(package: Package, told: Mapping[str, str]) -> ComparedWith:
+    def compare(package: Package, parameters: Mapping[str, str]) -> ComparedWith:
         address = config.kubeflow.metadata if config.kubeflow else None
         if no_baseline or (address is None and baseline is None):
             if not no_baseline:
@@ -105,18 +105,18 @@ def _comparison(
             from pipeline.kubeflow.metadata import earlier, store
 
             runs = store.ClusterStore(store.connect(address)).runs(config.name)
-            found = earlier.compared_with(runs, package, told, config.data.tables)
+            found = earlier.compared_with(runs, package, parameters, config.data.tables)
         return ComparedWith(baseline or found.baseline_model, found.statistics)
 
     return compare
 
 
-def _told(assignments: list[str]) -> dict[str, str]:
-    told = dict(assignment.partition("=")[::2] for assignment in assignments)
+def _parsed_parameters(assignments: list[str]) -> dict[str, str]:
+    found = dict(assignment.partition("=")[::2] for assignment in assignments)
     wrong = next((assignment for assignment in assignments if "=" not in assignment), None)
     if wrong is not None:
         raise ConfigError(f"--param {wrong!r}: expected NAME=VALUE, for example data_root=gs://bucket/data")
-    return told
+    return found
 
 
 def _six_fields(cron: str) -> str:

@@ -56,7 +56,7 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
       BadInputError: The latest run has nothing to override, or its model cannot be served.
     """
     book = journal.Journal(workspace)
-    book.bury()
+    book.close_abandoned()
     run = _latest_rejected(workspace)
     facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.who()}
     with book.step(nodes.FORCED_PUSH, run.inputs, facts) as step:

@@ -94,12 +94,12 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         for index, node in enumerate(pipeline.nodes, start=1):
             node_id = node.pipeline_node.node_info.id
             self._listener.node_started(node_id, index, len(pipeline.nodes))
-            with self._failure_told(node_id):
+            with self._report_failure(node_id):
                 result = _launch(pipeline, node.pipeline_node, deployment, self._connection)
             self._listener.node_finished(result)
 
     @contextlib.contextmanager
-    def _failure_told(self, node_id: str) -> Iterator[None]:
+    def _report_failure(self, node_id: str) -> Iterator[None]:
         start = time.monotonic()
         try:
             yield

@@ -59,12 +59,12 @@ def run_pipeline(
       KeyboardInterrupt, SystemExit: Go on; the summary says `failed`.
     """
     start = time.monotonic()
-    timed = _Timed(listener)
+    timed = _TimingListener(listener)
     sources = pinned_sources(config, workspace, data_root, timestamp_unit)
     _write_config(config, workspace.run_dir(run_id) / "config.yaml")
     metadata = database(workspace)
     metadata.begin_run(run_id)
-    _bury(workspace, "its process died")
+    _close_abandoned(workspace, "its process died")
 
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
         summary = collect.collect(
@@ -91,7 +91,7 @@ def run_pipeline(
         with stopping.reraise_stop(), resources.raises_resource_error(workspace.root):
             LocalRunner(run_id, timed, metadata.connection()).run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
-        _bury(workspace, "interrupted")
+        _close_abandoned(workspace, "interrupted")
         summarise(Status.FAILED, "interrupted")
         raise
     except ResourceError as shortage:
@@ -120,14 +120,14 @@ def _report(workspace: Workspace, run_id: str) -> None:
         logging.getLogger(__name__).exception("no report could be written")
 
 
-def _bury(workspace: Workspace, why: str) -> None:
+def _close_abandoned(workspace: Workspace, why: str) -> None:
     """Ends in ML Metadata what was cut off, and deletes what it had written."""
     if workspace.has_metadata:
-        for node in journal.Journal(workspace).bury(why):
+        for node in journal.Journal(workspace).close_abandoned(why):
             logging.getLogger(__name__).warning("%s was cut off: %s", node, why)
 
 
-class _Timed(RunListener):
+class _TimingListener(RunListener):
     """Passes a run's events on and keeps each node's seconds and peak of memory."""
 
     def __init__(self, listener: RunListener):

@@ -83,7 +83,7 @@ def equal_config(config: Config, schemas: pathlib.Path) -> Config:
     plain["data"]["candidates"].update(title=None, features={})
     plain["data"]["windows"] = {"max_history": MAX_HISTORY, "max_targets": MAX_HISTORY + 1}
     plain["model"]["query_tower"].update(
-        feed_forward_factor=1, position_bias=False, time_intervals=False, newcomers=0.0
+        feed_forward_factor=1, position_bias=False, time_intervals=False, cold_start_fraction=0.0
     )
     plain["train"].update(
         loss={"kind": "corpus", "mask_other_targets": False},

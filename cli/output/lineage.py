@@ -171,7 +171,7 @@ def diff(answer: Diff) -> Tree:
         branch = tree.add(f"[bold cyan]{section.name}[/]")
         _add_all(branch, section.notes)
         for change in section.changes[:_MOST_SHOWN]:
-            branch.add(f"[bold]{escape(plain(change.name))}[/]: {escape(plain(change.told))}")
+            branch.add(f"[bold]{escape(plain(change.name))}[/]: {escape(plain(change.description))}")
         _add_more(branch, len(section.changes) - _MOST_SHOWN)
     if answer.same:
         tree.add(f"[dim]the same, or not known of both: {', '.join(answer.same)}[/]")

@@ -17,7 +17,7 @@ class ByHand:
     """A served version that no run pushed."""
 
     version: int
-    told: str
+    facts: str
     """What was done, by whom and why."""
 
 
@@ -29,8 +29,8 @@ def by_hand(workspace: Workspace) -> ByHand | None:
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import manual_push_facts
 
-    told = manual_push_facts(Store.of(workspace), version)
-    return ByHand(version, told) if told else None
+    facts = manual_push_facts(Store.of(workspace), version)
+    return ByHand(version, facts) if facts else None
 
 
 def print_served(
@@ -39,12 +39,12 @@ def print_served(
     """Prints what is served if it is not what the run says that it pushed, or if the run replaced a person's choice."""
     now = by_hand(workspace)
     if now is not None:
-        console.print(f"Served    version {now.version}: {now.told}", markup=False, soft_wrap=True)
+        console.print(f"Served    version {now.version}: {now.facts}", markup=False, soft_wrap=True)
         pushed = summary.pushed.version if summary.pushed else None
         if pushed in versions.versions(workspace.serving_dir):
             back = f".venv/bin/shortlist rollback {pushed} --config {config_path}"
             console.print(f"          for what this run pushed: {back}", markup=False, soft_wrap=True)
     elif before is not None and summary.pushed is not None:
         console.print(
-            f"Replaced  version {before.version}: {before.told}; the push above is newer", markup=False, soft_wrap=True
+            f"Replaced  version {before.version}: {before.facts}; the push above is newer", markup=False, soft_wrap=True
         )

@@ -26,7 +26,7 @@ _UNSEEN_REMEDY = (
     "raise model.candidate_tower.id_dropout, set train.loss.mask_unseen_candidates: true, or name more "
     "data.candidates.features"
 )
-_NEWCOMER_REMEDY = "raise model.query_tower.newcomers, or model.query_tower.dropout of the features tower"
+_NEWCOMER_REMEDY = "raise model.query_tower.cold_start_fraction, or model.query_tower.dropout of the features tower"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ColdStartFindings:
     """A sentence for each gate that says no."""
     warned: list[str] = dataclasses.field(default_factory=list)
     """A sentence for each that would, and is only to warn."""
-    told: list[str] = dataclasses.field(default_factory=list)
+    passed: list[str] = dataclasses.field(default_factory=list)
     """A sentence for each gate that passed, and for each that could not be applied, why."""
 
     def judge(self, floor: Floor, value: float, said: str, remedy: str) -> None:
@@ -77,14 +77,14 @@ class ColdStartFindings:
         if floor.action == "ignore":
             return
         if value >= floor.threshold:
-            self.told.append(said)
+            self.passed.append(said)
         else:
             (self.failed if floor.action == "error" else self.warned).append(f"{said}: {remedy}")
 
     def skip(self, floor: Floor, why: str) -> None:
         """Says why a gate was not applied, unless nobody asked for it."""
         if floor.action != "ignore":
-            self.told.append(f"not gated: {why}")
+            self.passed.append(f"not gated: {why}")
 
 
 def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart) -> ColdStartFindings:

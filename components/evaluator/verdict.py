@@ -49,7 +49,7 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
         "baseline": baseline or None,
         "validation": {
             "blessed": blessed,
-            "reasons": reasons + (cold.told if blessed else cold.failed),
+            "reasons": reasons + (cold.passed if blessed else cold.failed),
             "warnings": cold.warned,
         },
     }

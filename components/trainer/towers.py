@@ -151,7 +151,7 @@ class HistoryTower(tf.keras.layers.Layer):
         """Makes the blocks; `max_items` is the longest sequence of items that will ever come."""
         super().__init__()
         self._query_time = query_time
-        self._newcomers = config.newcomers
+        self._cold_start_fraction = config.cold_start_fraction
         self._dropout_rate = config.dropout
         self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
         self._start = self.add_weight(
@@ -190,7 +190,7 @@ class HistoryTower(tf.keras.layers.Layer):
         start = tf.tile(self._start, [batch, 1])
         if self._encoder is not None:
             start += self._encoder(features, noise=noise)
-        knows_history = kept(tf.shape(positions), self._newcomers, noise)
+        knows_history = kept(tf.shape(positions), self._cold_start_fraction, noise)
         positions = tf.where(knows_history, positions, 0)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden += self._position_table[: length + 1]
@@ -207,7 +207,7 @@ class HistoryTower(tf.keras.layers.Layer):
         places = windows * (length + 1) + positions
         hidden = self._blocks[-1](hidden, intervals=intervals, places=places, noise=noise)
         queries = self._norm(hidden)
-        if noise is not None and self._newcomers:
+        if noise is not None and self._cold_start_fraction:
             knows_features = knows_history | kept(tf.shape(positions), 0.5, noise)
             queries = tf.where(knows_features[:, tf.newaxis], queries, self._embed_nobody(noise))
         return add_time(queries, self._query_time, times)

@@ -214,7 +214,7 @@ def _train(
     for epoch in range(state.epoch + 1, plan.last_epoch + 1):
         if state.stale >= train.patience or (state.log and time_is_up()):
             break
-        note = state.told(epoch, plan.last_epoch)
+        note = state.status_text(epoch, plan.last_epoch)
         for done in range(state.step, min(epoch * plan.steps_per_epoch, plan.last_step)):
             step(next(batches))
             progress.tell(done + 1, plan.last_step, "steps", note)
@@ -307,7 +307,7 @@ class _RunState:
             self._checkpoints.save_weights(self.step)
         self._show([line])
 
-    def told(self, epoch: int, epochs: int) -> str:
+    def status_text(self, epoch: int, epochs: int) -> str:
         """Returns where the training is and what it has come to, for people who look on."""
         if not self.log or self.log[-1][NDCG] is None:
             return f"epoch {epoch} of {epochs}"

@@ -116,8 +116,10 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
     dropout = 0.0 if tower.dropout else DROPOUT
     changed = settings.with_values({"model.query_tower.dropout": dropout})
     yield Recipe("dropout", changed, f"{dropout:g}", not tower.dropout)
-    if isinstance(tower, HistoryTowerSection) and tower.newcomers:
-        yield Recipe("newcomers", settings.with_values({"model.query_tower.newcomers": 0.0}), "none")
+    if isinstance(tower, HistoryTowerSection) and tower.cold_start_fraction:
+        yield Recipe(
+            "cold start fraction", settings.with_values({"model.query_tower.cold_start_fraction": 0.0}), "none"
+        )
     if settings.candidate_features and model.candidate_tower.id_dropout:
         known = settings.with_values({"model.candidate_tower.id_dropout": 0.0})
         yield Recipe("id dropout", known, "0")

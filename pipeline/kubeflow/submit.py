@@ -83,7 +83,7 @@ class Cluster:
     def __init__(self, kubeflow: Kubeflow):
         self._kubeflow = kubeflow
         self._address = kubeflow.host or os.environ.get(HOST) or "kfp's own configuration"
-        with _quiet(), self._told():
+        with _quiet(), self._raises_plain_error():
             self._client = _client_class()(
                 host=kubeflow.host,
                 namespace=kubeflow.namespace or "kubeflow",
@@ -119,7 +119,7 @@ class Cluster:
         Raises:
           BadInputError: The API refuses it; says why.
         """
-        with _quiet(), self._told(), _file(package) as path:
+        with _quiet(), self._raises_plain_error(), _file(package) as path:
             result = self._client.create_run_from_pipeline_package(
                 path,
                 arguments=dict(parameters),
@@ -137,7 +137,7 @@ class Cluster:
         Raises:
           BadInputError: The API refuses it; says why.
         """
-        with _quiet(), self._told(), _file(package) as path:
+        with _quiet(), self._raises_plain_error(), _file(package) as path:
             experiment = self._client.create_experiment(self._kubeflow.experiment, namespace=self._kubeflow.namespace)
             created = self._client.create_recurring_run(
                 experiment_id=experiment.experiment_id,
@@ -167,7 +167,7 @@ class Cluster:
         silence = 0
         while True:
             try:
-                with _quiet(), self._told():
+                with _quiet(), self._raises_plain_error():
                     state = _state(self._client.get_run(run_id))
                 silence = 0
             except Unreachable as error:
@@ -184,7 +184,7 @@ class Cluster:
         return f"{self._client._get_url_prefix().rstrip('/')}/#/{page}"
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _raises_plain_error(self) -> Iterator[None]:
         """Turns what the client raises into a sentence."""
         import kfp_server_api
         import urllib3
@@ -232,9 +232,14 @@ def _message(body: Any) -> str:
     """Returns what an answer of the API says of an error, in one line."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
     with contextlib.suppress(ValueError):
-        told = json.loads(text)
-        if isinstance(told, dict):
-            details = told.get("error_details") or told.get("error_message") or told.get("message") or told.get("error")
+        answer = json.loads(text)
+        if isinstance(answer, dict):
+            details = (
+                answer.get("error_details")
+                or answer.get("error_message")
+                or answer.get("message")
+                or answer.get("error")
+            )
             text = str(details or text)
     line = " ".join(text.split())
     return line[:300] or "no reason given"

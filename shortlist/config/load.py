@@ -10,6 +10,7 @@ import yaml
 
 from shortlist.config import problems
 from shortlist.config.config import Config
+from shortlist.config.renamed import RenamedTwice, renamed
 from shortlist.errors import ConfigError
 
 
@@ -45,7 +46,9 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
 def parse_config(raw: dict[str, object], source: str) -> Config:
     """Returns the checked config of a plain dict; `source` names it in errors."""
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(renamed(raw, source))
+    except RenamedTwice as error:
+        raise ConfigError(str(error)) from None
     except pydantic.ValidationError as error:
         sentences = "; ".join(problems.sentences(error, Config))
         # Keys and values may hold line ends; the sentence has none.

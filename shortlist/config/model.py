@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
+from shortlist.config import renamed
 from shortlist.config.section import Section
 
 
@@ -48,10 +49,15 @@ class HistoryTowerSection(Section):
     dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Dropout on embeddings, attention and feed-forward while training."""
 
-    newcomers: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
-    """Share of train targets, others in each step, that are asked for as of a newcomer: from an empty history, half of
-    them without the query's features. So newcomers are answered with what is liked, not with what others happened to
-    begin with."""
+    cold_start_fraction: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
+    """Fraction of train targets, redrawn each step, that are predicted from an empty history; half of them also without
+    query features. New users then get popular items, not the items that others happened to begin with."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _recorded_names(cls, values: object) -> object:
+        # Models and runs of older versions recorded their settings under the old names.
+        return renamed.today("model.query_tower", values) if isinstance(values, dict) else values
 
 
 QueryTower = Annotated[Union[FeaturesTowerSection, HistoryTowerSection], pydantic.Field(discriminator="kind")]

@@ -33,7 +33,7 @@ class Change:
     name: str
     before: object
     after: object
-    told: str
+    description: str
     """Before and after in words."""
     weight: float = 0.0
     """Within a section, what matters more has more; 0 for what cannot be told."""
@@ -139,12 +139,12 @@ def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: s
         errors = [standard_error(value, count) for value, count in zip((first, second), rows, strict=True)]
         times = abs(second - first) / (math.hypot(*errors) or math.inf)
         verdict = "" if times >= NOISE else ", within noise"
-        told = (
+        description = (
             f"{first:.4f} ±{errors[0]:.4f} to {second:.4f} ±{errors[1]:.4f}: {second - first:+.4f}, "
             f"{times:.1f} standard errors{verdict}"
         )
         # What counts leaves seen items out, and is the model's.
-        yield Change(shown, first, second, told, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
+        yield Change(shown, first, second, description, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
 
 
 def _slices(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
@@ -320,8 +320,8 @@ _LEAST_RELATIVE = 0.1
 
 def _longer(name: str, before: float, after: float, unit: str) -> Iterator[Change]:
     if abs(after - before) >= _LEAST_SECONDS and _relative(before, after) >= _LEAST_RELATIVE:
-        told = f"{before:,.0f} {unit} to {after:,.0f} {unit}{_percent(before, after)}"
-        yield Change(name, before, after, told, abs(after - before))
+        description = f"{before:,.0f} {unit} to {after:,.0f} {unit}{_percent(before, after)}"
+        yield Change(name, before, after, description, abs(after - before))
 
 
 def _counted(name: str, before: object, after: object) -> Change:
@@ -330,8 +330,8 @@ def _counted(name: str, before: object, after: object) -> Change:
         return _change(name, before, after)
     first, second = numbers
     form = ",.0f" if all(float(value).is_integer() for value in numbers) else ".4g"
-    told = f"{first:{form}} to {second:{form}}{_percent(first, second)}"
-    return Change(name, first, second, told, min(_relative(first, second), 1.0))
+    description = f"{first:{form}} to {second:{form}}{_percent(first, second)}"
+    return Change(name, first, second, description, min(_relative(first, second), 1.0))
 
 
 def _percent(before: float, after: float) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shortlist.config import paths
+from shortlist.config import paths, renamed
 from shortlist.lineage.store import Execution
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
@@ -78,9 +78,12 @@ def hyperparameters(execution: Execution) -> dict[str, Any]:
     """Returns the model and train sections that a Trainer went by, with the values that a Tuner found for it."""
     custom = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG))
     found = {section: custom[section] for section in ("model", "train") if isinstance(custom.get(section), dict)}
+    tower = found.get("model", {}).get("query_tower")
+    if isinstance(tower, dict):
+        found["model"]["query_tower"] = renamed.today("model.query_tower", tower)
     for best in execution.inputs.get("hyperparameters", []):
         for name, value in artifacts.tuned_values_of(best).items():
-            _set(found, name.split("."), value)
+            _set(found, renamed.RENAMED.get(name, name).split("."), value)
     return found
 
 

@@ -57,7 +57,7 @@ class Journal:
             raise
         step.complete()
 
-    def bury(self, why: str = "its process died") -> list[str]:
+    def close_abandoned(self, why: str = "its process died") -> list[str]:
         """Ends what earlier commands left unfinished and deletes what it had written; returns the nodes' names.
 
         Nobody else may be at work. An execution whose push arrived becomes complete; every other one becomes failed,
@@ -67,19 +67,19 @@ class Journal:
         Args:
           why: What the executions say of their end.
         """
-        buried = []
+        closed = []
         for execution in self._executions():
             unfinished = execution.last_known_state in _UNFINISHED
             if not unfinished and properties.KILLED not in execution.custom_properties:
                 continue
             node = self._node(execution.id)
             if unfinished:
-                buried.append(node)
+                closed.append(node)
                 if JournalStep(self._store, execution).settle(f"{why}, found {_now()}", properties.KILLED):
                     continue
             # What could not be deleted when it was found is tried again.
             self._delete_outputs(node, execution.id)
-        return buried
+        return closed
 
     def delete(self, artifacts: Iterable[Artifact]) -> list[str]:
         """Deletes artifacts' folders and records that; returns those that resisted, which the next call tries again.

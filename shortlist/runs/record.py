@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from shortlist.config.renamed import RENAMED
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import flat
 from shortlist.lineage.store import Store
@@ -51,7 +52,8 @@ class Record:
             found = yaml.load(text, Loader=_LOADER)  # noqa: S506  a safe loader, whichever it is
         except (OSError, ValueError, yaml.YAMLError):
             return {}
-        return flat(found) if isinstance(found, dict) else {}
+        settings = flat(found) if isinstance(found, dict) else {}
+        return {RENAMED.get(name, name): value for name, value in settings.items()}
 
 
 def records(workspace: Workspace) -> list[Record]:

@@ -45,7 +45,7 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
       BadInputError: There is no such version, or it cannot be served.
     """
     book = journal.Journal(workspace)
-    book.bury()
+    book.close_abandoned()
     served, chosen, original = _choose(workspace, keep_versions, version)
     model_dir = workspace.serving_dir / str(chosen)
     twin_dir = versions.exact_dir(workspace.serving_dir) / str(chosen)

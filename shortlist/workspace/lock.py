@@ -64,10 +64,10 @@ def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
         raise ConfigError.from_reason(path, "a file that can be written", error.strerror) from None
     try:
         _lock(descriptor, path)
-        died = _read(descriptor)
+        previous_holder = _read(descriptor)
         _write(descriptor, json.dumps(dataclasses.asdict(Holder.this_process(command))))
         try:
-            yield died
+            yield previous_holder
         finally:
             os.ftruncate(descriptor, 0)
     finally:

@@ -101,9 +101,12 @@ class Workspace:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError.from_reason("workspace", f"a folder at {self.root}", error.strerror) from None
-        with lock.hold(self.root / layout.LOCK_FILE, command) as died, resources.raises_resource_error(self.root):
+        with (
+            lock.hold(self.root / layout.LOCK_FILE, command) as previous_holder,
+            resources.raises_resource_error(self.root),
+        ):
             layout.claim(self.root, self.name)
-            yield died
+            yield previous_holder
 
     @property
     def is_open(self) -> bool:

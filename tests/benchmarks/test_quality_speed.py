@@ -49,7 +49,7 @@ def test_the_peer_is_given_the_same_sizes(bench):
         bench.config.train.batch_size,
         [bench.config.train.epochs],
     )
-    assert (tower.feed_forward_factor, tower.position_bias, tower.newcomers) == (1, False, 0.0)
+    assert (tower.feed_forward_factor, tower.position_bias, tower.cold_start_fraction) == (1, False, 0.0)
     assert not tower.time_intervals
     # What SASRec is given is in the file's order.
     assert not bench.config.train.shuffle_ties

@@ -31,8 +31,8 @@ def section(facts: Facts) -> PageSection | None:
     return PageSection(
         "cold-start",
         "Where train says nothing",
-        "New candidates are known by their features alone, newcomers by nothing: do these find queries, and do "
-        "those get what is liked?",
+        "New items have only features, new users nothing. "
+        "Are new items recommended, and do new users get popular ones?",
         [table, *_notes(measured)],
     )
 

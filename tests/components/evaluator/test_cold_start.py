@@ -38,7 +38,7 @@ def assess(of_slices, corpus=2_000, share=1.0, features=True, **settings):
 
 def _said(found, sentence):
     """Whether a sentence stands among those of gates that passed, and among those that failed, with the remedy."""
-    return sentence in found.told, any(failed.startswith(f"{sentence}: ") for failed in found.failed)
+    return sentence in found.passed, any(failed.startswith(f"{sentence}: ") for failed in found.failed)
 
 
 def test_the_popular_share_by_hand():
@@ -61,7 +61,7 @@ def test_where_half_of_all_are_as_popular_as_the_hundredth_any_answer_would_pass
     counts = np.array([2] * 40 + [1] * 1_000 + [0] * 960)
     found = cold_start.assess([], newcomer(np.arange(2_000) == 1_500, counts), ColdStart())
     assert found.failed == []
-    assert "so would any 100 of 2,000 on average: 1,040 are as popular as the 100th" in found.told[-1]
+    assert "so would any 100 of 2,000 on average: 1,040 are as popular as the 100th" in found.passed[-1]
     # With 900 of them it is a gate again.
     fewer = np.array([2] * 40 + [1] * 900 + [0] * 1_060)
     assert len(cold_start.assess([], newcomer(-fewer, fewer), ColdStart()).failed) == 1
@@ -100,7 +100,7 @@ def test_unseen_candidates_are_measured_against_chance(accuracy, passed):
 def test_a_gate_that_cannot_be_applied_says_so(of_slices, given, why):
     found = assess(of_slices, **given)
     assert found.failed == []
-    [said] = [said for said in found.told if why in said]
+    [said] = [said for said in found.passed if why in said]
     assert said.startswith("not gated: ")
 
 
@@ -112,7 +112,7 @@ def test_at_their_very_bounds_gates_are_applied():
     ]
     assert assess(unseen(100.0, 1.0), corpus=500).failed == []
     # Whoever asks for nothing is not told that chance would do.
-    [_, said] = assess([], share=0.0, empty_history={"threshold": 0.0}).told
+    [_, said] = assess([], share=0.0, empty_history={"threshold": 0.0}).passed
     assert said.endswith("most popular candidates; at least 0% is required")
 
 
@@ -137,7 +137,7 @@ def test_what_happens_below_a_floor_is_the_action_s(action):
     found = assess(unseen(200.0, 0.1), share=0.1, **floors)
     by_action = {"error": (2, 0), "warn": (0, 2), "ignore": (0, 0)}
     assert (len(found.failed), len(found.warned)) == by_action[action]
-    assert found.told == []
+    assert found.passed == []
     assert found.metrics == {names.UNSEEN_LIFT: pytest.approx(2.0), names.POPULAR_SHARE: 0.1}
 
 

@@ -96,7 +96,7 @@ def test_without_a_clock_nothing_is_known(shaken):
 
 
 def test_one_window_in_ten_is_trained_without_its_times(world):
-    tower = {"kind": "history", "dropout": 0.0, "newcomers": 0.0}
+    tower = {"kind": "history", "dropout": 0.0, "cold_start_fraction": 0.0}
     model, reader, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
     worlds.shake(model.query_tower)
     features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features

@@ -82,9 +82,9 @@ def test_parts_and_steps_draw_noise_of_their_own():
     assert max(drawn) < 0
 
 
-def test_newcomers_have_no_history_and_half_of_them_no_features_in_training_alone(world):
-    def model_with(newcomers):
-        tower = {"kind": "history", "dropout": 0.0, "newcomers": newcomers}
+def test_cold_start_targets_have_no_history_and_half_of_them_no_features_in_training_alone(world):
+    def model_with(fraction):
+        tower = {"kind": "history", "dropout": 0.0, "cold_start_fraction": fraction}
         towers = {"query_tower": tower, "candidate_tower": {"id_dropout": 0.0}}
         return worlds.assemble(world, worlds.settings(model=towers))
 
@@ -104,7 +104,7 @@ def test_newcomers_have_no_history_and_half_of_them_no_features_in_training_alon
     # All have lost their history; of the dozen targets of a step half have lost their features, too.
     assert np.mean(steps) == pytest.approx((without_history + without_both) / 2, abs=np.std(steps))
     assert min(steps) < max(steps)
-    # Without newcomers, and where nobody happens to be one, training without dropout is what evaluation is.
+    # Without cold start targets, and where none is drawn, training without dropout is what evaluation is.
     for nobody in (0.0, 1e-9):
         assert float(model_with(nobody)[0].compute_loss(batch, training=True)) == pytest.approx(whole, rel=1e-5)
 

@@ -242,7 +242,7 @@ def test_without_features_no_candidate_loses_its_id():
 
 
 def test_a_newcomer_is_embedded_as_one_is_when_served(world, features):
-    tower = {"kind": "history", "dropout": 0.0, "newcomers": 1 - 1e-9}
+    tower = {"kind": "history", "dropout": 0.0, "cold_start_fraction": 1 - 1e-9}
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
     worlds.shake(model.query_tower)
     windows, times = tf.repeat(tf.range(5), 2), tf.ones([10])

@@ -32,10 +32,10 @@ def test_each_part_of_a_corpus_recipe_is_switched_alone():
     assert (own.name, in_batch.name) == ("own", "in-batch")
     changed = _changed(own)
     assert list(changed) == [
-        *("history", "position bias", "time intervals", "features", "dropout", "newcomers", "id dropout"),
+        *("history", "position bias", "time intervals", "features", "dropout", "cold start fraction", "id dropout"),
         *("temperature", "other targets masked", "unseen candidates masked", "ties shuffled"),
     ]
-    assert changed["newcomers"] == {"model.query_tower.newcomers": 0.0}
+    assert changed["cold start fraction"] == {"model.query_tower.cold_start_fraction": 0.0}
     assert changed["id dropout"] == {"model.candidate_tower.id_dropout": 0.0}
     assert changed["history"]["model.query_tower.kind"] == "features"
     assert changed["position bias"] == {"model.query_tower.position_bias": False}

@@ -54,7 +54,7 @@ def compare(maker):
 
 
 def _told(section):
-    return {change.name: change.told for change in section.changes}
+    return {change.name: change.description for change in section.changes}
 
 
 def test_what_came_out_stands_before_what_may_explain_it(compare):
@@ -139,8 +139,8 @@ def test_slices_by_how_far_beyond_noise(compare, maker):
     changes = compare(_FIRST, _SECOND, summary_of)["slices"].changes
     # 0.1 / sqrt(0.1 * 0.9 / 400 + 0.2 * 0.8 / 400) = 4.0
     assert changes[0].name == "gender F: top_10_categorical_accuracy"
-    assert changes[0].told.endswith("+0.1000, 4.0 standard errors")
-    assert changes[1].told.endswith("within noise")
+    assert changes[0].description.endswith("+0.1000, 4.0 standard errors")
+    assert changes[1].description.endswith("within noise")
 
 
 def test_what_an_index_that_was_not_built_lost_is_one_line(compare, maker):

@@ -26,10 +26,10 @@ def _killed(recorded: Recorded, execution_id: int) -> str:
 def test_executions_of_a_dead_run_become_failed_and_say_why(recorded):
     done, _ = recorded.node("Windows")
     dead, _ = recorded.node("Trainer", "RUNNING")
-    assert journal.Journal(recorded.workspace).bury() == ["Trainer"]
+    assert journal.Journal(recorded.workspace).close_abandoned() == ["Trainer"]
     assert recorded.states() == {done: "COMPLETE", dead: "FAILED"}
     assert _killed(recorded, dead).startswith("its process died, found 20")
-    assert journal.Journal(recorded.workspace).bury() == []
+    assert journal.Journal(recorded.workspace).close_abandoned() == []
 
 
 def test_their_outputs_go_and_nothing_else(recorded):
@@ -41,7 +41,7 @@ def test_their_outputs_go_and_nothing_else(recorded):
     # The same number under another node, and a folder of our own.
     kept.append(recorded.output_folder("Windows", "examples", dead))
     kept.append(recorded.output_folder("Trainer/.system", "stateful_working_dir", dead))
-    journal.Journal(recorded.workspace).bury()
+    journal.Journal(recorded.workspace).close_abandoned()
     assert not any(folder.exists() for folder in gone)
     assert all((folder / "data").exists() for folder in kept)
 
@@ -52,7 +52,7 @@ def test_folder_that_a_finished_artifact_names_stays(recorded):
     for uri in (str(folders[0]), f"{folders[1]}/Format-Serving/"):
         artifact = pb.Artifact(type_id=recorded.store.get_artifact_type("Model").id, uri=uri, state=pb.Artifact.LIVE)
         recorded.store.put_artifacts([artifact])
-    journal.Journal(recorded.workspace).bury()
+    journal.Journal(recorded.workspace).close_abandoned()
     assert all((folder / "data").exists() for folder in folders)
 
 
@@ -61,21 +61,21 @@ def test_folder_that_could_not_be_deleted_is_tried_again(recorded, monkeypatch):
     folder = recorded.output_folder("Trainer", "model", dead)
     with monkeypatch.context() as patch:
         patch.setattr(journal.shutil, "rmtree", lambda *_, **__: None)
-        journal.Journal(recorded.workspace).bury()
+        journal.Journal(recorded.workspace).close_abandoned()
     assert folder.exists()
-    assert journal.Journal(recorded.workspace).bury() == []
+    assert journal.Journal(recorded.workspace).close_abandoned() == []
     assert not folder.exists()
 
 
 def test_another_pipelines_executions_are_left_alone(recorded):
     recorded.node("Trainer")
     other, _ = recorded.node("Trainer", "RUNNING", pipeline="books")
-    assert journal.Journal(recorded.workspace).bury() == []
+    assert journal.Journal(recorded.workspace).close_abandoned() == []
     assert recorded.states()[other] == "RUNNING"
 
 
 def test_new_store_has_nothing_to_bury(recorded):
-    assert journal.Journal(recorded.workspace).bury() == []
+    assert journal.Journal(recorded.workspace).close_abandoned() == []
 
 
 def test_lineage_shows_what_was_cut_short(recorded):
@@ -87,7 +87,7 @@ def test_lineage_shows_what_was_cut_short(recorded):
     assert step.facts == ["killed: its process died, and nothing was run since"]
     assert trace_pushed(store, version, at_work=True).cut_short[0].facts == ["running"]
 
-    journal.Journal(recorded.workspace).bury()
+    journal.Journal(recorded.workspace).close_abandoned()
     [step] = trace_pushed(store, version, at_work=True).cut_short
     assert step.facts[0].startswith("killed: its process died, found 20")
 
@@ -131,7 +131,7 @@ def test_killed_step_is_buried_by_whether_its_push_arrived(recorded, tmp_path):
     store = Store(recorded.workspace.metadata_path)
     assert list(pushed_models(store)) == [1000]
 
-    assert book.bury() == ["Rollback", "Rollback"]
+    assert book.close_abandoned() == ["Rollback", "Rollback"]
     states = recorded.states()
     assert (states[steps[False].id], states[steps[True].id]) == ("FAILED", "COMPLETE")
     assert list(pushed_models(store)) == [1000, 8]

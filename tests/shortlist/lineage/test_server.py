@@ -93,7 +93,7 @@ def test_rollback_and_a_death_are_recorded(server, tmp_path):
     assert recorded.tags() == {first: "a", second: "b", restored.version: "a"}
     assert recorded.states()[dead] == "FAILED"
     assert [e.node for e in Store.of(recorded.workspace).cut_short()] == ["Trainer"]
-    assert "bad since noon" in by_hand.by_hand(recorded.workspace).told
+    assert "bad since noon" in by_hand.by_hand(recorded.workspace).facts
 
 
 def test_another_workspace_cannot_take_the_name(server, two, tmp_path):

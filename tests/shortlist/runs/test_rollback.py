@@ -165,7 +165,7 @@ def test_disk_that_fills_up_at_any_step(tmp_path):
             assert ": no space left (" in sentence
             served = versions.served_version(recorded.workspace.serving_dir)
             assert recorded.tags()[served] == ("b" if served == second else "a")
-            journal.Journal(recorded.workspace).bury()
+            journal.Journal(recorded.workspace).close_abandoned()
             assert trace_pushed(Store(recorded.workspace.metadata_path)).version == served
             if served != second:
                 break
@@ -191,7 +191,7 @@ def test_killed_at_every_step(tmp_path):
         served = versions.served_version(recorded.workspace.serving_dir)
         assert recorded.tags()[served] == ("b" if served == second else "a")
 
-        journal.Journal(recorded.workspace).bury()
+        journal.Journal(recorded.workspace).close_abandoned()
         # Killed before it was recorded at all, it left nothing to tell of.
         state = [s for i, s in recorded.states().items() if i > 4]
         assert state in ([], ["FAILED"]) if served == second else state == ["COMPLETE"]
