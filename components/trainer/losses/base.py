@@ -102,17 +102,17 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
         return int(batches.reduce(np.int64(0), lambda count, _: count + 1).numpy())
 
     def check_fits(self, corpus_size: int) -> None:
-        """Refuses a catalogue with which a step would not fit into memory; none by default.
+        """Refuses a catalogue that is too large for a step to fit into memory; refuses none by default.
 
         Args:
           corpus_size: Candidates in the catalogue.
 
         Raises:
-          ConfigError: Says how much it would take and what to change.
+          ConfigError: The memory that a step needs, and the setting to change.
         """
 
     def count_clipped(self, counts: np.ndarray) -> int:
-        """Returns how many candidates are drawn more seldom than a sampler's correction can say; 0 without a sampler.
+        """Returns the number of candidates whose sampling probability is clipped; 0 without a sampler.
 
         Args:
           counts: int64 [corpus], how often each candidate is a train target.

@@ -50,7 +50,7 @@ class CorpusRetrieval(tfrs.tasks.Retrieval):
         Args:
           query_embeddings: [num_queries, embedding_dim].
           candidate_embeddings: [corpus, embedding_dim], all candidates.
-          sample_weight: [num_queries]; one each unless given.
+          sample_weight: [num_queries]; 1 each by default.
           target_rows: int32 [num_queries], the row of each query's positive in `candidate_embeddings`.
           not_negatives: Optional bool [num_windows, corpus]: candidates that do not count as
             negatives of a window's queries; a query's target counts as positive all the same.
@@ -108,7 +108,7 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
         return loss, tf.reduce_sum(targets.weights)
 
     def _not_negatives(self, model: TwoTowers, seen: tf.Tensor) -> tf.Tensor | None:
-        """Returns bool [batch, corpus], what is no negative of a window, whose candidates are `seen` [batch, n]."""
+        """Returns bool [batch, corpus], the candidates that are not negatives of a window; `seen` is [batch, n]."""
         masked = None
         if self._section.mask_other_targets:
             masked = rows_to_mask(seen, model.corpus_size)
@@ -120,8 +120,8 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
     def check_fits(self, corpus_size: int) -> None:
         """Refuses a catalogue that is too large, see `TrainingLoss.check_fits`.
 
-        Scores are held a piece at a time (`corpus_cross_entropy`): what grows with the catalogue is what is masked for
-        each window of a batch, and the embeddings with their gradients and moments.
+        Scores are held a piece at a time (`corpus_cross_entropy`). Memory grows with the catalogue by the masks of a
+        batch's windows, and by the embeddings with their gradients and moments.
         """
         batch_size, width = self._settings.train.batch_size, self._settings.model.embedding_dim
         of_masks = batch_size * _BYTES_PER_MASKED
@@ -146,7 +146,7 @@ def rows_to_mask(rows: tf.Tensor, corpus_size: int) -> tf.Tensor:
 
 
 def split_windows(batch: TrainBatch, parts: int) -> list[TrainBatch]:
-    """Returns the windows of a batch in so many parts of about the same size; one may have none."""
+    """Returns the windows of a batch in `parts` parts of about the same size, some of them perhaps empty."""
     cuts = [tf.shape(batch.items)[0] * number // parts for number in range(parts + 1)]
     return [
         tf.nest.map_structure(lambda column, some=slice(*bounds): column[some], batch)

@@ -25,8 +25,8 @@ _EXPLODED_WINDOWS = 64
 class InBatchSoftmax(TrainingLoss[InBatchLoss], kind="in_batch"):
     """Each target against the batch's other targets and candidates drawn uniformly.
 
-    A batch is `train.batch_size` single targets, drawn over all windows so that a target comes as often as it does in
-    train: to that the logQ correction holds.
+    A batch is `train.batch_size` single targets, shuffled over all windows: the logQ correction assumes that a target
+    comes as often as it does in train.
     """
 
     @functools.cached_property
@@ -139,13 +139,13 @@ def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
 
 
 def of_other_queries(queries: tf.Tensor, num_uniform: int) -> tf.Tensor:
-    """Returns bool [P, P + N], what counts of P rows' own targets and N uniform negatives: `score_mask` of TFRS.
+    """Returns bool [P, P + N], the `score_mask` of TFRS: per row, the candidates that count.
 
-    A query's other targets of the batch are no negatives of it. They stay candidates of all other queries, so that
-    what a batch holds is what `sampling_probability` says.
+    The candidates are the P rows' targets and N uniform negatives. A query's other targets in the batch are not its
+    negatives. They stay candidates of all other queries, so that `sampling_probability` holds.
 
     Args:
-      queries: [P], whose target each row is.
+      queries: [P], the query of each row.
       num_uniform: N.
     """
     number = tf.size(queries)

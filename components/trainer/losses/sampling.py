@@ -1,4 +1,4 @@
-"""The logQ correction: how likely a step's sampler draws each candidate."""
+"""The logQ correction: probabilities with which a step's sampler draws candidates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MIN_SAMPLING_PROBABILITY = 1e-6
 
 
 def count_clipped(frequencies: np.ndarray, num_in_batch: int, num_uniform: int) -> int:
-    """Returns how many candidates can be drawn, but more seldom than TFRS' logQ correction can say.
+    """Returns the number of candidates whose sampling probability is above 0 and below the one that TFRS clips to.
 
     Args:
       frequencies: [corpus] floats, each candidate's share of the train targets.
@@ -24,7 +24,7 @@ def count_clipped(frequencies: np.ndarray, num_in_batch: int, num_uniform: int) 
 def sampling_probability(
     rows: tf.Tensor, frequencies: tf.Tensor, num_in_batch: tf.Tensor, num_uniform: int
 ) -> tf.Tensor:
-    """Returns [n], how likely one draw of a batch's candidates is to be each of `rows`.
+    """Returns [n], the probability that one draw of a batch's candidates is each of `rows`.
 
     P in-batch targets are drawn by target frequency q, N more uniformly from C candidates; a candidate
     among all P + N is then c with probability (P q(c) + N / C) / (P + N).
