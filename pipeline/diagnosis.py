@@ -10,7 +10,6 @@ from typing import Any
 
 from shortlist import keys
 from shortlist.config.config import Config
-from shortlist.config.losses import InBatchLoss
 from shortlist.config.model import FeaturesTowerSection
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
@@ -94,15 +93,9 @@ def _of_training(config: Config, log: Sequence[Mapping[str, Any]]) -> Iterator[s
 
 def _of_batches(config: Config, data: DataSummary) -> Iterator[str]:
     loss = config.train.loss
-    if not isinstance(loss, InBatchLoss):
-        return
-    # Of a batch's targets one is the row's own.
-    negatives = max(min(config.train.batch_size, data.rows["train"]) - 1, 0) + loss.uniform_negatives
-    if negatives < FEW_NEGATIVES:
-        yield (
-            f"a target has at most {negatives} negatives, which is few: raise train.batch_size or "
-            "train.loss.uniform_negatives, or use train.loss.kind: corpus while the catalogue fits"
-        )
+    negatives = loss.most_negatives(config.train.batch_size, data.rows["train"])
+    if negatives is not None and negatives < FEW_NEGATIVES:
+        yield f"a target has at most {negatives} negatives, which is few: {loss.more_negatives}"
 
 
 def _of_split(config: Config, protocol: Protocol) -> Iterator[str]:

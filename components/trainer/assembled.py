@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 from components.trainer.corpus import Corpus, load_corpus
 from components.trainer.dataset import WindowReader
 from components.trainer.features import feature_specs
+from components.trainer.losses import make_loss
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
 from components.transform.outputs import vocabulary_size
@@ -56,7 +57,7 @@ class Assembled(NamedTuple):
         candidate_transform = tft.TFTransformOutput(inputs.candidate_transform)
         window_transform = tft.TFTransformOutput(inputs.window_transform)
         corpus = load_corpus(inputs.candidates, settings.candidate_features, candidate_transform, window_transform)
-        settings.check_fits(corpus.size)
+        make_loss(settings).check_fits(corpus.size)
         reader = WindowReader(settings, corpus.ids, window_transform)
         model = RetrievalModel(
             settings,

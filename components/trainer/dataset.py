@@ -10,18 +10,17 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.graph import as_is
+from components.trainer.batch import TrainBatch
 from components.trainer.corpus import raw_feature_spec
 from components.trainer.features import to_dense
 from components.trainer.intervals import UNKNOWN
-from components.trainer.model import TrainBatch
+from components.trainer.losses import make_loss
 from components.trainer.settings import Settings
 from shortlist import keys
 from shortlist.config.features import Feature, FeatureType
-from shortlist.config.losses import InBatchLoss
 
 _SHUFFLE_WINDOWS = 20_000
-_SHUFFLE_TARGETS = 100_000
-_EXPLODED_WINDOWS = 64
+_PARSED_WINDOWS = 64
 _PARALLEL_FILES = 8
 
 
@@ -257,10 +256,8 @@ def count_train_batches(files: Sequence[str], settings: Settings, num_targets: i
       settings: Batch size and loss.
       num_targets: Train targets in all the windows.
     """
-    if isinstance(settings.train.loss, InBatchLoss):
-        return -(-num_targets // settings.train.batch_size)
     records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
-    return int(_similar_lengths(records, settings).reduce(np.int64(0), lambda count, _: count + 1).numpy())
+    return make_loss(settings).count_batches(records, num_targets)
 
 
 def train_batches(
@@ -268,9 +265,7 @@ def train_batches(
 ) -> tf.data.Dataset:
     """Returns the `TrainBatch`es of the epochs, one after the other; seed and epoch decide the order in each.
 
-    For the corpus loss a batch is `batch_size` whole windows of similar length. For in_batch, it is
-    `batch_size` single targets, drawn over all windows so that a target comes as often as it does in train: to that
-    the logQ correction holds.
+    The loss decides what a batch is, see `losses.TrainingLoss.batches`.
 
     Args:
       reader: Parses the windows.
@@ -279,18 +274,14 @@ def train_batches(
       first_epoch: From 1.
       last_epoch: The last one, included.
     """
+    loss = make_loss(settings)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # One dataset for all epochs: to make it anew each time would trace it anew.
         seed = settings.train.seed * 1_000 + epoch
         ordered = tf.data.Dataset.from_tensor_slices(sorted(files)).shuffle(len(files), seed=seed)
         records = _records(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
-        if isinstance(settings.train.loss, InBatchLoss):
-            return _target_batches(reader, records, settings, seed)
-        batches = _similar_lengths(records, settings).enumerate()
-        return batches.map(
-            as_is(lambda number, rows: reader.train_batch(rows, tf.stack([seed, number]))), tf.data.AUTOTUNE
-        )
+        return loss.batches(records, reader.train_batch, seed)
 
     epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
     return _without_autotuner(epochs.flat_map(as_is(one_epoch)).prefetch(4))
@@ -306,7 +297,7 @@ def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 2
 def query_ids(files: Sequence[str]) -> np.ndarray:
     """Returns the query id of each row of a split, [rows] bytes objects in the order of `eval_batches`."""
     spec = {keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string)}
-    batches = _records(tf.data.Dataset.from_tensor_slices(sorted(files))).batch(_EXPLODED_WINDOWS)
+    batches = _records(tf.data.Dataset.from_tensor_slices(sorted(files))).batch(_PARSED_WINDOWS)
     parsed = batches.map(lambda serialized: tf.io.parse_example(serialized, spec)[keys.QUERY_ID])
     return np.concatenate([np.array([], object), *parsed.as_numpy_iterator()])
 
@@ -323,73 +314,3 @@ def _records(files: tf.data.Dataset) -> tf.data.Dataset:
         lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"),
         cycle_length=_PARALLEL_FILES,
     )
-
-
-def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Dataset:
-    """Batches serialized windows of similar length, so that little time goes into padding."""
-    longest = settings.windows.max_history + settings.windows.max_targets
-    boundaries = np.unique(np.geomspace(8, longest, 9).astype(np.int64))
-    boundaries = tf.constant(boundaries, tf.int64)
-
-    def bucket(serialized: tf.Tensor) -> tf.Tensor:
-        parsed = tf.io.parse_single_example(serialized, _LENGTH_SPEC)
-        length = sum(tf.size(values, tf.int64) for values in parsed.values())
-        return tf.searchsorted(boundaries, length[tf.newaxis], out_type=tf.int64)[0]
-
-    return records.group_by_window(
-        key_func=as_is(bucket),
-        reduce_func=lambda _, rows: rows.batch(settings.train.batch_size),
-        window_size=settings.train.batch_size,
-    )
-
-
-def _target_batches(
-    reader: WindowReader, records: tf.data.Dataset, settings: Settings, seed: tf.Tensor
-) -> tf.data.Dataset:
-    """Batches single targets."""
-    max_history = settings.windows.max_history if settings.history_tower else 0
-
-    def targets_of(number: tf.Tensor, rows: tf.Tensor) -> TrainBatch:
-        return explode(reader.train_batch(rows, tf.stack([seed, number])), max_history)
-
-    targets = (
-        records.batch(_EXPLODED_WINDOWS)
-        .enumerate()
-        .map(as_is(targets_of), tf.data.AUTOTUNE)
-        # Dataset.unbatch reads through a null pointer where a column has width 0.
-        .flat_map(tf.data.Dataset.from_tensor_slices)
-        .shuffle(_SHUFFLE_TARGETS, seed=seed)
-    )
-    padding = tf.nest.map_structure(
-        lambda spec: tf.constant(-1 if spec.dtype.is_integer else 0, spec.dtype), targets.element_spec
-    )
-    padding = padding._replace(clock=tf.constant(UNKNOWN, tf.int64))
-    return targets.padded_batch(settings.train.batch_size, padding_values=padding)
-
-
-def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
-    """Returns a batch of the same targets, each in a window of its own behind its latest `max_history` items."""
-    present = tf.where(batch.targets >= 0)
-    windows = present[:, 0]
-    ends = tf.gather_nd(batch.positions, present)
-    starts = tf.maximum(ends - max_history, 0)
-    width = tf.minimum(max_history, tf.shape(batch.items)[1])
-    columns = starts[:, tf.newaxis] + tf.range(width)
-    inside = columns < ends[:, tf.newaxis]
-    items = tf.gather(tf.gather(batch.items, windows), tf.where(inside, columns, 0), batch_dims=1)
-    places = starts[:, tf.newaxis] + tf.range(width + 1)
-    on_clock = places <= ends[:, tf.newaxis]
-    clock = tf.gather(tf.gather(batch.clock, windows), tf.where(on_clock, places, 0), batch_dims=1)
-    return TrainBatch(
-        features={name: tf.gather(column, windows) for name, column in batch.features.items()},
-        items=tf.where(inside, items, -1),
-        targets=tf.gather_nd(batch.targets, present)[:, tf.newaxis],
-        positions=(ends - starts)[:, tf.newaxis],
-        weights=tf.gather_nd(batch.weights, present)[:, tf.newaxis],
-        seen=tf.zeros([tf.size(ends), 0], tf.int32),
-        times=tf.gather_nd(batch.times, present)[:, tf.newaxis],
-        clock=tf.where(on_clock, clock, UNKNOWN),
-    )
-
-
-_LENGTH_SPEC = {name: tf.io.RaggedFeature(tf.string) for name in (keys.HISTORY_IDS, keys.TARGET_IDS)}

@@ -8,11 +8,10 @@ from typing import Any
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer import checkpoints, export, losses, portable, training
+from components.trainer import checkpoints, export, portable, training
 from components.trainer.assembled import Assembled, Inputs, files_of
-from components.trainer.corpus import Corpus
+from components.trainer.losses import make_loss
 from components.trainer.settings import Settings
-from shortlist.config.losses import InBatchLoss
 from shortlist.model_files import TOWERS_DIR
 
 # Inputs that TFX's FnArgs has no place for; the executor puts them into custom_config.
@@ -45,7 +44,7 @@ def write(parts: Assembled, fn_args: FnArgs, history: dict[str, Any]) -> None:
         parts.settings,
         parts.corpus,
         fn_args.custom_config[SPLIT_FINGERPRINT],
-        {**history, "logq_clipped_candidates": _clipped(parts.settings, parts.corpus)},
+        {**history, "logq_clipped_candidates": make_loss(parts.settings).count_clipped(parts.corpus.counts)},
     )
     towers = portable.PortableTowers(parts.model, parts.reader, parts.corpus, parts.settings, parts.candidate_transform)
     towers.save(os.path.join(os.path.dirname(fn_args.serving_model_dir), TOWERS_DIR))
@@ -87,14 +86,6 @@ def checkpoints_of(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
     identity = _identity(fn_args, settings, *more)
     checkpoints.prune(root, identity)
     return os.path.join(root, identity)
-
-
-def _clipped(settings: Settings, corpus: Corpus) -> int:
-    loss = settings.train.loss
-    if not isinstance(loss, InBatchLoss) or not loss.logq:
-        return 0
-    frequencies = corpus.counts / max(corpus.counts.sum(), 1)
-    return losses.count_clipped(frequencies, settings.train.batch_size, loss.uniform_negatives)
 
 
 def _identity(fn_args: FnArgs, settings: Settings, *more: Any) -> str:

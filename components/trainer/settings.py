@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from shortlist.config.features import Feature
-from shortlist.config.losses import CorpusLoss
 from shortlist.config.model import HistoryTowerSection, Model
 from shortlist.config.section import Section
 from shortlist.config.split import WindowsSection
 from shortlist.config.train import Train
 from shortlist.config.values import with_values
-from shortlist.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,37 +82,6 @@ class Settings:
         """Returns a fingerprint of the feature set: models that differ in it cannot be compared."""
         features = {"query": _dump(self.query_features), "candidate": _dump(self.candidate_features)}
         return hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
-
-    def check_fits(self, corpus_size: int) -> None:
-        """Refuses a corpus loss that would not fit into memory.
-
-        Scores are held a piece at a time (`corpus_softmax`): what grows with the catalogue is what is masked for each
-        window of a batch, and the embeddings with their gradients and moments.
-
-        Args:
-          corpus_size: Candidates in the catalogue.
-
-        Raises:
-          ConfigError: Says how much it would take and what to change.
-        """
-        if not isinstance(self.train.loss, CorpusLoss):
-            return
-        of_masks = self.train.batch_size * _BYTES_PER_MASKED
-        of_embeddings = self.model.embedding_dim * _EMBEDDING_COPIES * 4
-        gib = corpus_size * (of_masks + of_embeddings) / 2**30
-        if gib > _MAX_GIB:
-            raise ConfigError(
-                f"train.loss.kind: corpus needs about {gib:.0f} GiB for train.batch_size={self.train.batch_size} "
-                f"windows and {corpus_size:,} candidates of model.embedding_dim={self.model.embedding_dim}, at most "
-                f"{_MAX_GIB} are allowed; lower train.batch_size or use train.loss.kind: in_batch"
-            )
-
-
-# Of a window and a candidate: three flags and a penalty.
-_BYTES_PER_MASKED = 7
-# Table, two moments and gradient; the embeddings and, for each of two parts, a copy and two sums of gradients.
-_EMBEDDING_COPIES = 12
-_MAX_GIB = 16
 
 
 def _features(value: Mapping[str, Any]) -> dict[str, Feature]:

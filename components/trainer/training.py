@@ -18,9 +18,10 @@ from components.evaluator import rank_metrics
 from components.evaluator.ranks import target_ranks
 from components.graph import graph_function
 from components.trainer import dataset
+from components.trainer.batch import TrainBatch
 from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
-from components.trainer.model import RetrievalModel, TrainBatch
+from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
 from shortlist.config.train import Train
 from shortlist.process import progress

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from components.trainer.settings import Settings
-from shortlist.config.losses import CorpusLoss, InBatchLoss
+from shortlist.config.losses import InBatchLoss, LossSection
 from shortlist.config.model import FeaturesTowerSection, HistoryTowerSection
 from shortlist.errors import BadInputError
 
@@ -52,8 +52,8 @@ class Group:
 def groups(settings: Settings, only: tuple[str, ...] = (), ties_have_order: bool = False) -> list[Group]:
     """Returns what is compared with what.
 
-    Parts of the model and of the data are switched in the config's own recipe. Parts of the in-batch loss mean
-    nothing to a softmax over the corpus: where that is the config's loss, their reference is the same recipe with
+    Parts of the model and of the data are switched in the config's own recipe, and so are the parts of its loss. Where
+    that lacks parts of the in-batch loss, as a softmax over the corpus does, these are switched in the same recipe with
     loss in_batch.
 
     Args:
@@ -65,17 +65,15 @@ def groups(settings: Settings, only: tuple[str, ...] = (), ties_have_order: bool
       BadInputError: The recipe has no such part.
     """
     loss = settings.train.loss
-    own = [*_of_model(settings), *_of_loss(settings, ties_have_order)]
-    if isinstance(loss, InBatchLoss):
-        found = [Group("own", "the config's own recipe", _reference(settings), (*own, *_of_in_batch(settings)))]
-    else:
-        batch = settings.with_values({"train.batch_size": IN_BATCH_TARGETS})
-        in_batch = _with_loss(batch, InBatchLoss(temperature=loss.temperature))
+    own = [*_of_model(settings), *_of_loss(settings, ties_have_order), *_of_sampling(settings)]
+    found = [Group("own", "the config's own recipe", _reference(settings), tuple(own))]
+    batch = settings.with_values({"train.batch_size": IN_BATCH_TARGETS})
+    in_batch = _with_loss(batch, InBatchLoss(temperature=loss.temperature))
+    switched = {recipe.name for recipe in own}
+    others = tuple(recipe for recipe in _of_sampling(in_batch) if recipe.name not in switched)
+    if others:
         title = f"the config's own recipe with loss in_batch, {IN_BATCH_TARGETS:,} targets a batch"
-        found = [
-            Group("own", "the config's own recipe", _reference(settings), tuple(own)),
-            Group("in-batch", title, _reference(in_batch), tuple(_of_in_batch(in_batch))),
-        ]
+        found.append(Group("in-batch", title, _reference(in_batch), others))
     return _selected(found, only)
 
 
@@ -134,14 +132,10 @@ def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
     else:
         sharp = settings.with_values({"train.loss.temperature": TEMPERATURE, "model.normalize": True})
         yield Recipe("temperature", sharp, f"{TEMPERATURE:g}, on normalised towers", has_part=True)
-    if isinstance(train.loss, CorpusLoss):
-        masks = [("other targets masked", "mask_other_targets")]
-        # Without features the loss masks none of them.
-        masks += [("unseen candidates masked", "mask_unseen_candidates")] if settings.candidate_features else []
-        for name, key in masks:
-            masked = getattr(train.loss, key)
-            changed = settings.with_values({f"train.loss.{key}": not masked})
-            yield Recipe(name, changed, _on_off(not masked), not masked)
+    masks = [("other targets masked", "mask_other_targets")]
+    # Without features the loss masks none of them.
+    masks += [("unseen candidates masked", "mask_unseen_candidates")] if settings.candidate_features else []
+    yield from _switches(settings, masks)
     # A tower without a history has no order to learn, and baskets whose rows teach each other are shuffled anyway.
     if settings.history_tower is not None and not train.basket_mates and not ties_have_order:
         changed = settings.with_values({"train.shuffle_ties": not train.shuffle_ties})
@@ -150,25 +144,38 @@ def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
         yield Recipe("basket mates", settings.with_values({"train.basket_mates": 0.0}), "off")
 
 
-def _of_in_batch(settings: Settings) -> Iterator[Recipe]:
+def _of_sampling(settings: Settings) -> Iterator[Recipe]:
+    """Yields the parts of a loss that samples its negatives, as far as this one has them."""
+    yield from _switches(settings, [("logQ", "logq"), ("accidental hits removed", "remove_accidental_hits")])
     loss = settings.train.loss
-    assert isinstance(loss, InBatchLoss)
-    for name, key in (("logQ", "logq"), ("accidental hits removed", "remove_accidental_hits")):
-        has_it = getattr(loss, key)
-        yield Recipe(name, settings.with_values({f"train.loss.{key}": not has_it}), _on_off(not has_it), not has_it)
-    hard = None if loss.num_hard_negatives else HARD_NEGATIVES
-    changed = _with_loss(settings, loss.model_copy(update={"num_hard_negatives": hard}))
-    yield Recipe("hard negatives", changed, f"the hardest {hard}" if hard else "off", bool(hard))
-    uniform = 0 if loss.uniform_negatives else UNIFORM_NEGATIVES
-    changed = settings.with_values({"train.loss.uniform_negatives": uniform})
-    yield Recipe("uniform negatives", changed, f"{uniform:,} more" if uniform else "off", bool(uniform))
+    for name, key, number, none, text in (
+        ("hard negatives", "num_hard_negatives", HARD_NEGATIVES, None, "the hardest {}"),
+        ("uniform negatives", "uniform_negatives", UNIFORM_NEGATIVES, 0, "{:,} more"),
+    ):
+        if _has(loss, key):
+            value = none if getattr(loss, key) else number
+            changed = _with_loss(settings, loss.model_copy(update={key: value}))
+            yield Recipe(name, changed, text.format(value) if value else "off", bool(value))
+
+
+def _switches(settings: Settings, parts: Iterable[tuple[str, str]]) -> Iterator[Recipe]:
+    """Yields the parts, (name, key) each, that the loss turns on and off by a key of its section."""
+    loss = settings.train.loss
+    for name, key in parts:
+        if _has(loss, key):
+            is_on = not getattr(loss, key)
+            yield Recipe(name, settings.with_values({f"train.loss.{key}": is_on}), _on_off(is_on), is_on)
+
+
+def _has(loss: LossSection, key: str) -> bool:
+    return key in type(loss).model_fields
 
 
 def _with_tower(settings: Settings, tower: FeaturesTowerSection | HistoryTowerSection) -> Settings:
     return _replace(settings, model={"query_tower": tower})
 
 
-def _with_loss(settings: Settings, loss: InBatchLoss | CorpusLoss) -> Settings:
+def _with_loss(settings: Settings, loss: LossSection) -> Settings:
     return _replace(settings, train={"loss": loss})
 
 

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 import pydantic
 
 from shortlist.config.section import Section
 
 
-class InBatchLoss(Section):
+class LossSection(Section):
+    """Base of a loss's section: answers for parts of the config and of a run that know no loss by name."""
+
+    more_negatives: ClassVar[str] = ""
+    """The remedy where a target has few negatives."""
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Refuses a `train.batch_size`; none by default.
+
+        Raises:
+          ValueError: A step over such a batch is too large.
+        """
+
+    def most_negatives(self, batch_size: int, num_targets: int) -> int | None:
+        """Returns the most negatives that a target has; None where all other candidates are.
+
+        Args:
+          batch_size: `train.batch_size`.
+          num_targets: Train targets in all windows.
+        """
+        del batch_size, num_targets
+        return None
+
+
+class InBatchLoss(LossSection):
     """`tfrs.tasks.Retrieval`: softmax over the batch's own targets, plus uniform negatives."""
 
     kind: Literal["in_batch"] = "in_batch"
@@ -32,8 +56,26 @@ class InBatchLoss(Section):
     max_positions: int = pydantic.Field(1024, ge=2)
     """Largest train.batch_size that is let pass: the logits are at least its square."""
 
+    more_negatives: ClassVar[str] = (
+        "raise train.batch_size or train.loss.uniform_negatives, "
+        "or use train.loss.kind: corpus while the catalogue fits"
+    )
 
-class CorpusLoss(Section):
+    def check_batch_size(self, batch_size: int) -> None:
+        """Refuses a batch of more than `max_positions`."""
+        if batch_size > self.max_positions:
+            raise ValueError(
+                f"train.batch_size {batch_size} is more than train.loss.max_positions {self.max_positions}: "
+                "every step scores each target of a batch against all of them; lower the one or raise the other"
+            )
+
+    def most_negatives(self, batch_size: int, num_targets: int) -> int:
+        """Returns the number of the batch's other targets and of the uniform negatives."""
+        # Of a batch's targets one is the row's own.
+        return max(min(batch_size, num_targets) - 1, 0) + self.uniform_negatives
+
+
+class CorpusLoss(LossSection):
     """Softmax over the whole catalogue; a query's other targets are masked exactly."""
 
     kind: Literal["corpus"] = "corpus"

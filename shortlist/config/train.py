@@ -6,7 +6,7 @@ from typing import Literal
 
 import pydantic
 
-from shortlist.config.losses import CorpusLoss, InBatchLoss, Loss
+from shortlist.config.losses import CorpusLoss, Loss
 from shortlist.config.section import Section
 
 
@@ -57,9 +57,5 @@ class Train(Section):
 
     @pydantic.model_validator(mode="after")
     def _batch_fits(self) -> Train:
-        if isinstance(self.loss, InBatchLoss) and self.batch_size > self.loss.max_positions:
-            raise ValueError(
-                f"train.batch_size {self.batch_size} is more than train.loss.max_positions {self.loss.max_positions}: "
-                "every step scores each target of a batch against all of them; lower the one or raise the other"
-            )
+        self.loss.check_batch_size(self.batch_size)
         return self

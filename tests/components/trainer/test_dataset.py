@@ -6,29 +6,13 @@ import tensorflow as tf
 
 from components.trainer import dataset
 from components.trainer.dataset import WindowReader
+from components.trainer.losses.in_batch import explode
 from shortlist import keys
 from tests.components.trainer import tiny_dataset as worlds
 
 _CORPUS = {"kind": "corpus"}
 _IN_BATCH = {"kind": "in_batch"}
-
-
-def _ids(items):
-    return [b"c%02d" % item for item in items]
-
-
-def _window(history=(), times=(), targets=(), target_times=(), seen=(), query_id=b"q01"):
-    """A record in which item n is candidate cn; the catalogue ends at 19."""
-    return worlds.example(
-        query_id=[query_id],
-        history_ids=_ids(history),
-        history_times=list(times or range(len(history))),
-        target_ids=_ids(targets),
-        target_times=list(target_times or range(100, 100 + len(targets))),
-        target_weights=[1.0 + place for place in range(len(targets))],
-        seen_ids=_ids(seen),
-        city=[b"town1"],
-    )
+_window = worlds.window
 
 
 def _reader(world, trained, **settings):
@@ -124,7 +108,7 @@ def test_a_row_of_weight_0_is_looked_back_on_and_no_target(world, trained):
         assert batch.items.numpy().tolist() == [[1, 2, 3]]
         assert batch.targets.numpy().tolist() == [[2, -1, 4]]
         assert batch.positions.numpy()[0, [0, 2]].tolist() == [1, 3]
-        assert [target for _, target in _pairs(dataset.explode(batch, 3))] == [2, 4]
+        assert [target for _, target in _pairs(explode(batch, 3))] == [2, 4]
 
 
 def test_a_basket_is_no_history_of_its_own_items(world):
@@ -231,23 +215,6 @@ def test_each_train_target_comes_once_an_epoch(trained, world):
     assert collections.Counter(pair for batch in in_batch for pair in _pairs(batch)) == expected
     queries = [query for query, _ in _pairs(in_batch[0])]
     assert len(set(queries)) < len(queries) == 32
-
-
-def test_explode_gives_each_target_its_latest_items(world, trained):
-    records = [_window([1, 2, 3], targets=[4, 5]), _window(targets=[6, 7], query_id=b"q02")]
-    batch = trained[1].train_batch(tf.constant(records), worlds.SEED)
-    exploded = dataset.explode(batch, 3)
-    assert exploded.targets.numpy().tolist() == [[4], [5], [6], [7]]
-    assert exploded.items.numpy().tolist() == [[1, 2, 3], [2, 3, 4], [-1, -1, -1], [6, -1, -1]]
-    assert exploded.positions.numpy().tolist() == [[3], [3], [0], [1]]
-    assert exploded.weights.numpy().tolist() == [[1], [2], [1], [2]]
-    # Items 1 to 3 were met at 0 to 2, the targets of each at 100 and 101.
-    assert exploded.clock.numpy().tolist() == [[0, 1, 2, 100], [1, 2, 100, 101], [100, 0, 0, 0], [100, 101, 0, 0]]
-    queries = exploded.features[keys.QUERY_ID].numpy().ravel().tolist()
-    assert queries[0] == queries[1] != queries[2] == queries[3]
-    # A tower that reads no history needs none.
-    assert dataset.explode(batch, 0).items.shape == [4, 0]
-    assert dataset.explode(batch, 0).clock.numpy().ravel().tolist() == [100, 101, 100, 101]
 
 
 @pytest.mark.parametrize("loss", [_CORPUS, _IN_BATCH])

@@ -86,19 +86,3 @@ def test_checkpoints_stay_until_the_model_is_written(tmp_path, monkeypatch):
     assert not folder.exists()
     files = training.Files(train=fn_args.train_files, eval=fn_args.eval_files)
     assert trained == [(files, 3, str(folder))] * 2
-
-
-@pytest.mark.parametrize(
-    ("loss", "clipped"),
-    [
-        # One of ten million targets: 1e-7 is below 1e-6.
-        ({"kind": "in_batch"}, 1),
-        # With N = 1 of C = 2 it is drawn every other time.
-        ({"kind": "in_batch", "uniform_negatives": 1}, 0),
-        ({"kind": "in_batch", "logq": False}, 0),
-        ({"kind": "corpus"}, 0),
-    ],
-)
-def test_clipped_candidates_are_those_of_the_loss_that_is_trained(loss, clipped):
-    corpus = types.SimpleNamespace(counts=np.array([1, 10_000_000]))
-    assert run_fn._clipped(worlds.settings(train={"loss": loss}), corpus) == clipped

@@ -66,6 +66,24 @@ def example(**values):
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
 
 
+def _ids(items):
+    return [b"c%02d" % item for item in items]
+
+
+def window(history=(), times=(), targets=(), target_times=(), seen=(), query_id=b"q01"):
+    """A record in which item n is candidate cn; the catalogue ends at 19."""
+    return example(
+        query_id=[query_id],
+        history_ids=_ids(history),
+        history_times=list(times or range(len(history))),
+        target_ids=_ids(targets),
+        target_times=list(target_times or range(100, 100 + len(targets))),
+        target_weights=[1.0 + place for place in range(len(targets))],
+        seen_ids=_ids(seen),
+        city=[b"town1"],
+    )
+
+
 def candidate_row(number):
     """Candidate c07 has an odd genre, a title of two words and no year where its number divides by five."""
     return example(

@@ -1,9 +1,11 @@
 import dataclasses
+from typing import Literal, Union
 
 import pytest
 
 from pipeline.ablations import recipes
-from shortlist.config.losses import InBatchLoss
+from shortlist.config.losses import InBatchLoss, LossSection
+from shortlist.config.train import Train
 from shortlist.errors import BadInputError
 from tests.components.trainer import tiny_dataset as worlds
 
@@ -83,6 +85,27 @@ def test_an_in_batch_config_is_its_own_reference():
     assert {recipe.name for recipe in own.variants if recipe.has_part} == {
         *("history", "dropout", "logQ", "hard negatives")
     }
+
+
+class _SampledLoss(LossSection):
+    kind: Literal["sampled"] = "sampled"
+    temperature: float = 0.5
+    logq: bool = True
+    mask_other_targets: bool = True
+
+
+class _Train(Train):
+    loss: Union[_SampledLoss, InBatchLoss] = _SampledLoss()  # type: ignore[assignment]
+
+
+def test_a_further_loss_is_asked_for_its_parts():
+    own, in_batch = recipes.groups(dataclasses.replace(worlds.settings(), train=_Train()))
+    changed = _changed(own)
+    assert changed["other targets masked"] == {"train.loss.mask_other_targets": False}
+    assert changed["logQ"] == {"train.loss.logq": False}
+    # The reference in in_batch has the parts that are left, each of them once.
+    assert in_batch.reference.settings.train.loss == InBatchLoss(temperature=0.5)
+    assert list(_changed(in_batch)) == ["accidental hits removed", "hard negatives", "uniform negatives"]
 
 
 def test_what_a_recipe_lacks_is_not_switched():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer import corpus_softmax
-from components.trainer.corpus_softmax import NotNegatives, corpus_cross_entropy
+from components.trainer.losses import corpus_cross_entropy as cross_entropy
+from components.trainer.losses.corpus_cross_entropy import NotNegatives, corpus_cross_entropy
 
 CORPUS = 7
 LOWEST = np.finfo(np.float32).min / 100
@@ -47,7 +47,7 @@ def _with_gradients(function, queries, candidates, *rest):
 @pytest.mark.parametrize("cells", [1, 3 * CORPUS, 1000], ids=["a row a piece", "three rows", "one piece"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_is_what_tensorflow_derives(monkeypatch, cells, masked):
-    monkeypatch.setattr(corpus_softmax, "PIECE_CELLS", cells)
+    monkeypatch.setattr(cross_entropy, "PIECE_CELLS", cells)
     inputs = _inputs(10)
     masks = _masks(inputs[2]) if masked else None
     ours = tf.function(_with_gradients)(corpus_cross_entropy, *inputs, masks)

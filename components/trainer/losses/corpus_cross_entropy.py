@@ -11,7 +11,7 @@ PIECE_CELLS = 2**20
 
 
 class NotNegatives(NamedTuple):
-    """Candidates that do not count as negatives, told for each window rather than for each query."""
+    """Candidates that do not count as negatives, given per window, not per query."""
 
     penalties: tf.Tensor
     """float32 [num_windows, corpus], added to a score: 0, or so low that it vanishes."""
