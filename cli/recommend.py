@@ -23,7 +23,10 @@ def recommend(
         str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of a known query.")
     ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many candidates.")] = 10,
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Leave the history among the answers.")] = False,
+    include_seen: Annotated[
+        bool,
+        typer.Option("--include-seen", help="Leave the history among the answers, as the metrics `with seen` measure."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Recommend candidates for a known query, or for a history given here.

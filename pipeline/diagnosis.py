@@ -121,7 +121,7 @@ def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: fr
         overall = metrics.overall | {popular: baselines.popularity[own]}
         if _behind(overall, own, popular) > NOISE:
             yield (
-                f"on all {overall[names.EXAMPLE_COUNT]:,.0f} test rows the model's top_{k} {overall[own]:.4f} is below "
+                f"on all {names.counted_rows(overall):,.0f} test rows the model's top_{k} {overall[own]:.4f} is below "
                 f"most popular's {overall[popular]:.4f}: it has not learnt, or learnt the wrong thing; look at how the "
                 "loss went, name features or use model.query_tower.kind: history, and try another train.learning_rate"
             )
@@ -129,14 +129,14 @@ def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: fr
     for entry in metrics.slices:
         told: Any = entry["metrics"]
         slice_keys: Any = entry["slice"]
-        if told[names.EXAMPLE_COUNT] < _LEAST_ROWS or own not in told or passed_over & slice_keys.keys():
+        if own not in told or names.counted_rows(told) < _LEAST_ROWS or passed_over & slice_keys.keys():
             continue
         where = ", ".join(f"{name} {value}" for name, value in slice_keys.items())
         behind.append((_behind(told, own, popular), where, told))
     worst = heapq.nlargest(MOST_SLICES, (one for one in behind if one[0] > NOISE), key=lambda one: one[0])
     for _, where, told in worst:
         yield (
-            f"on the {told[names.EXAMPLE_COUNT]:,.0f} test rows with {where} the model's top_{k} {told[own]:.4f} is "
+            f"on the {names.counted_rows(told):,.0f} test rows with {where} the model's top_{k} {told[own]:.4f} is "
             f"below most popular's {told[popular]:.4f}: serve those by popularity, or give the towers features that "
             "tell them apart"
         )
@@ -147,7 +147,7 @@ def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: fr
 
 def _behind(told: Mapping[str, float], own: str, popular: str) -> float:
     """Returns how many standard errors the model is behind most popular, as if they were of different rows."""
-    errors = math.hypot(*(standard_error(told[name], told[names.EXAMPLE_COUNT]) for name in (own, popular)))
+    errors = math.hypot(*(standard_error(told[name], names.counted_rows(told)) for name in (own, popular)))
     difference = told[popular] - told[own]
     return difference / errors if errors else math.copysign(math.inf, difference) if difference else 0.0
 

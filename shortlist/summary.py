@@ -44,7 +44,7 @@ class Protocol(SummaryPart):
     tied_targets: float
     """Share of test targets whose timestamp another interaction of the query has too."""
     repeat_targets: float
-    """Share of test targets that the query had met before."""
+    """Fraction of test targets that their query had seen before: plain metrics leave these rows out."""
     unseen_queries: float
     """Share of test rows whose query has no train row."""
 

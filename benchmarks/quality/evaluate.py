@@ -1,8 +1,8 @@
 """Ranks and metrics from scores: the product's definitions (`components/evaluator/ranks.py`) on dense matrices.
 
 The rank of a target is 1 + the candidates with a greater score + the other candidates with an equal score, seen
-candidates left out, the target never. A target whose score is not finite has rank corpus + 1; another candidate's
-score that is not finite counts as greater.
+candidates left out. A target that the query had seen is not ranked. A target whose score is not finite is a hit at no
+K; another candidate's score that is not finite counts as greater.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def split_ranks(scores: np.ndarray, split: exchange.Split, phase: str) -> np.nda
 
 
 def target_ranks(scores: np.ndarray, query_rows: np.ndarray, targets: np.ndarray, seen: list[np.ndarray]) -> np.ndarray:
-    """Returns the rank of each target, int64 [n], from 1 to corpus + 1.
+    """Returns the rank of each target, int64 [n]: from 1 to corpus, `rank_metrics.NO_HIT` or `NOT_RANKED`.
 
     Args:
       scores: float32 [queries, corpus].
@@ -60,9 +60,11 @@ def target_ranks(scores: np.ndarray, query_rows: np.ndarray, targets: np.ndarray
         against = ~((own_scores < target_scores[:, np.newaxis]) & np.isfinite(own_scores))
         for number, row in enumerate(query_rows[block]):
             against[number, seen[row]] = False
-        against[np.arange(len(columns)), columns] = True
-        found = against.sum(axis=1)
-        ranks[block] = np.where(np.isfinite(target_scores), found, scores.shape[1] + 1)
+        own = np.arange(len(columns)), columns
+        is_seen = ~against[own]
+        against[own] = True
+        found = np.where(np.isfinite(target_scores), against.sum(axis=1), rank_metrics.NO_HIT)
+        ranks[block] = np.where(is_seen, rank_metrics.NOT_RANKED, found)
     return ranks
 
 

@@ -81,7 +81,7 @@ def _print_metrics(summary: Summary, console: Console) -> None:
         return
     own, popularity, latest = summary.metrics.overall, summary.baselines.popularity, summary.baselines.latest_blessed
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"FactorizedTopK on {int(own['example_count']):,} test rows")
+    table.add_column(f"FactorizedTopK on {names.counted_rows(own):,.0f} test rows")
     columns = [("model", own), ("most popular", popularity)] + ([("latest blessed", latest)] if latest else [])
     for title, _ in columns:
         table.add_column(title, justify="right")
@@ -92,6 +92,14 @@ def _print_metrics(summary: Summary, console: Console) -> None:
     console.print()
     console.print(table)
     console.print("[dim]seen items excluded; `with seen` leaves a query's past among the candidates[/]")
+    left_out = names.left_out(own)
+    if left_out:
+        rows = own[names.EXAMPLE_COUNT]
+        console.print(
+            f"{left_out:.1%} of all {rows:,.0f} test rows are left out: their target had been seen before; `with seen` "
+            "counts them",
+            soft_wrap=True,
+        )
 
 
 def _print_answers(summary: Summary, console: Console) -> None:

@@ -65,9 +65,9 @@ def print_comparison(found: Sequence[Record]) -> None:
 def _rows(found: Sequence[Record]) -> list[tuple[str, list[str]]]:
     rows = [("status", [record.status for record in found]), ("version", [_version(record) for record in found])]
     metrics = {name for record in found for name in _overall(record) if not name.endswith("_with_seen")}
-    for name in sorted(metrics - {"example_count"}, key=_metric_order):
+    for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
         rows.append((name.removeprefix("factorized_top_k/"), [_metric(record, name, noise=True) for record in found]))
-    rows.append(("test rows", [_count(_overall(record).get("example_count")) for record in found]))
+    rows.append(("test rows", [_count(names.counted_rows(_overall(record)) or None) for record in found]))
     rows.append(("most popular top_10", [_popular(record) for record in found]))
     rows.append(("index recall", [_index(record, "recall_at_k", ".4f") for record in found]))
     rows.append(("index p99, ms", [_index(record, "p99_ms", ".2f") for record in found]))
@@ -96,7 +96,7 @@ def _metric(record: Record, name: str, noise: bool = False) -> str:
     overall = _overall(record)
     if name not in overall:
         return _NOTHING
-    value, rows = overall[name], overall.get("example_count", 0)
+    value, rows = overall[name], names.counted_rows(overall)
     if not noise or not rows or not _SHARE.fullmatch(name):
         return f"{value:.4f}"
     return f"{value:.4f} ±{standard_error(value, rows):.4f}"

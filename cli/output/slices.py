@@ -37,8 +37,9 @@ def print_slices(metrics: Metrics, console: Console) -> None:
         table.add_column(title, justify="right")
     for name, entries in families.items():
         for value, of_slice in entries[:_MOST_VALUES]:
-            low, high = wilson(of_slice[own], of_slice["example_count"])
-            cells = [f"{of_slice['example_count']:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
+            rows = names.counted_rows(of_slice)
+            low, high = wilson(of_slice[own], rows)
+            cells = [f"{rows:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
             table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[popular]:.4f}")
     console.print()
     console.print(table)
@@ -53,8 +54,11 @@ def _families(metrics: Metrics) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     for entry in metrics.slices:
         keys: Any = entry["slice"]
         ((name, value),) = keys.items()
-        families.setdefault(name, []).append((str(value), entry["metrics"]))  # type: ignore[arg-type]
+        of_slice: Any = entry["metrics"]
+        # The targets of the others had all been seen before.
+        if names.counted_rows(of_slice):
+            families.setdefault(name, []).append((str(value), of_slice))
     for entries in families.values():
         if len(entries) > _MOST_VALUES:
-            entries.sort(key=lambda item: -item[1]["example_count"])
+            entries.sort(key=lambda item: -names.counted_rows(item[1]))
     return {name: entries for name, entries in families.items() if len(entries) > 1}

@@ -13,6 +13,7 @@ _MUST_MATCH = {
 }
 _CATALOGUE = "catalogue_sha256"
 _MAX_HISTORY = "max_history"
+_RANKS = "ranks_version"
 
 
 def why_incomparable(candidate: dict[str, Any], baseline: dict[str, Any]) -> str | None:
@@ -47,6 +48,16 @@ def same_catalogue(candidate: dict[str, Any], baseline: dict[str, Any]) -> bool:
       baseline: The earlier model's.
     """
     return bool(baseline.get(_CATALOGUE) == candidate[_CATALOGUE])
+
+
+def same_ranks(candidate: dict[str, Any], baseline: dict[str, Any]) -> bool:
+    """Returns whether both models' signature `evaluation` defines a rank alike.
+
+    Args:
+      candidate: The candidate's shortlist.json.
+      baseline: The earlier model's.
+    """
+    return bool(baseline.get(_RANKS, 1) == candidate.get(_RANKS, 1))
 
 
 def _short(value: Any) -> str:

@@ -37,13 +37,18 @@ class Executor(base_executor.BaseExecutor):
             output.set_string_custom_property(properties.REASON, reason)
             return
         uri = artifact_utils.get_single_uri(input_dict["baseline"])
-        if compatibility.same_catalogue(candidate, _metadata(uri)):
-            io_utils.copy_dir(path_utils.serving_model_path(uri), path_utils.serving_model_dir(output.uri))
-        else:
-            catalogue = artifact_utils.get_split_uri(input_dict["catalogue"], keys.SPLIT_ALL)
-            output.set_string_custom_property(
-                properties.CATALOGUE_CHANGED, _rebase(uri, catalogue, path_utils.serving_model_dir(output.uri))
-            )
+        model_dir, earlier = path_utils.serving_model_dir(output.uri), _metadata(uri)
+        if _is_as_today(candidate, earlier):
+            io_utils.copy_dir(path_utils.serving_model_path(uri), model_dir)
+            return
+        change = _rebase(uri, artifact_utils.get_split_uri(input_dict["catalogue"], keys.SPLIT_ALL), model_dir)
+        if not compatibility.same_catalogue(candidate, earlier):
+            output.set_string_custom_property(properties.CATALOGUE_CHANGED, change)
+
+
+def _is_as_today(candidate: dict[str, Any], earlier: dict[str, Any]) -> bool:
+    """Returns whether the earlier model's own signature `evaluation` can be compared with the candidate's."""
+    return compatibility.same_catalogue(candidate, earlier) and compatibility.same_ranks(candidate, earlier)
 
 
 def _why_skipped(candidate: dict[str, Any], baselines: list[types.Artifact]) -> str | None:
@@ -54,9 +59,12 @@ def _why_skipped(candidate: dict[str, Any], baselines: list[types.Artifact]) -> 
         return f"its files are gone from {uri}"
     earlier = _metadata(uri)
     reason = compatibility.why_incomparable(candidate, earlier)
-    if reason is None and not compatibility.same_catalogue(candidate, earlier) and not fileio.exists(_towers(uri)):
-        return "its catalogue differs, and it was made by a version that did not keep what embeds another one"
-    return reason
+    if reason is not None or _is_as_today(candidate, earlier) or fileio.exists(_towers(uri)):
+        return reason
+    difference = "its ranks are defined otherwise"
+    if not compatibility.same_catalogue(candidate, earlier):
+        difference = "its catalogue differs"
+    return f"{difference}, and it was made by a version that did not keep what embeds another one"
 
 
 def _rebase(uri: str, catalogue_uri: str, model_dir: str) -> str:

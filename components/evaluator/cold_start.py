@@ -107,10 +107,10 @@ def _assess_unseen(
     floor = settings.unseen_candidates
     wanted = {keys.TARGET_POPULARITY: names.UNSEEN}
     found = next((entry["metrics"] for entry in of_slices if entry["slice"] == wanted), None)
-    if found is None:
+    if found is None or names.top_k(K) not in found:
         findings.skip(floor, "no test row has a target that train never met")
         return
-    rows, accuracy = int(found[names.EXAMPLE_COUNT]), found[names.top_k(K)]
+    rows, accuracy = int(names.counted_rows(found)), found[names.top_k(K)]
     corpus_size = len(newcomer.counts)
     chance = min(1.0, K / max(corpus_size, 1))
     findings.metrics[names.UNSEEN_LIFT] = accuracy / chance

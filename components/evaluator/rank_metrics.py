@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import numpy as np
 
+NO_HIT = 2**31 - 1
+"""The rank of a target without a finite score: a hit at no K, however small the corpus is."""
+
+NOT_RANKED = 0
+"""The rank without seen items of a target that its query had seen; its row is in no plain metric."""
+
 
 def histogram(ranks: np.ndarray, width: int) -> np.ndarray:
-    """Returns int64 [width + 1] counts of `ranks`, integers from 1 on of any shape.
+    """Returns int64 [width + 1] counts of `ranks`, integers of any shape; those that are `NOT_RANKED` are left out.
 
     Raises:
-      ValueError: A rank is below 1, so it was not counted by `ranks.target_ranks`.
+      ValueError: A rank is below 0, so it was not counted by `ranks.target_ranks`.
     """
     ranks = np.asarray(ranks, np.int64).reshape(-1)
-    if ranks.size and ranks.min() < 1:
-        raise ValueError(f"expected ranks from 1 on, got {ranks.min()}")
+    if ranks.size and ranks.min() < NOT_RANKED:
+        raise ValueError(f"expected ranks from 1 on, or {NOT_RANKED}, got {ranks.min()}")
+    ranks = ranks[ranks != NOT_RANKED]
     return np.bincount(np.minimum(ranks, width + 1) - 1, minlength=width + 1).astype(np.int64)
 
 

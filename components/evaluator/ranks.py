@@ -2,9 +2,14 @@
 
 A target's rank is 1 + the candidates with a greater score + the other candidates
 with an equal score, so that ties count against the target. A target whose score
-is not finite, or that is not in the corpus, has rank corpus + 1; another
-candidate's score that is not finite counts as greater. The rank without seen items
-is that rank less the seen items, the target never among them, that counted against it.
+is not finite, or that is not in the corpus, has rank `NO_HIT`, a hit at no K; another
+candidate's score that is not finite counts as greater.
+
+There are two ranks. With seen items, all candidates compete. Without them, the query's
+seen items are subtracted, as from what is served; a target that the query had seen
+itself has no such rank, `NOT_RANKED`, and metrics leave its row out. Such a target would
+have no competitor left: on a log of views, carts and purchases a tenth of the rows
+scored 0.95, the others 0.007 (docs/decisions/0002).
 
 A score is the dot product in float64, rounded once to float32. A float32 matmul
 gives the same pair of vectors different last bits in different columns (156 of
@@ -17,6 +22,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from components.evaluator.rank_metrics import NO_HIT, NOT_RANKED
 from shortlist import keys
 
 TILE = 4096
@@ -63,11 +69,12 @@ def target_ranks(
       candidate_embeddings: [corpus, embedding_dim] floats.
       target_rows: [batch] integers, the target's row in the corpus; -1: not in it.
       seen_rows: [batch, seen] integers, distinct rows of the corpus; -1 pads. The target
-        may be among them and is not subtracted.
+        may be among them.
       tile: Candidates scored at once; no [batch, corpus] matrix ever exists.
 
     Returns:
-      (rank_excluding_seen, rank_with_seen), int64 [batch] each, from 1 to corpus + 1.
+      (rank_excluding_seen, rank_with_seen), int64 [batch] each: from 1 to corpus, or `NO_HIT`; the first is
+      `NOT_RANKED` where the target is among the seen ones.
     """
     corpus_embeddings = tf.convert_to_tensor(candidate_embeddings)
     corpus = tf.shape(corpus_embeddings, out_type=tf.int64)[0]
@@ -113,7 +120,8 @@ def popularity_ranks(counts: tf.Tensor, target_rows: tf.Tensor, seen_rows: tf.Te
       seen_rows: [batch, seen] integers, distinct rows of the corpus; -1 pads.
 
     Returns:
-      (rank_excluding_seen, rank_with_seen), int64 [batch] each, from 1 to corpus + 1.
+      (rank_excluding_seen, rank_with_seen), int64 [batch] each: from 1 to corpus, or `NO_HIT`; the first is
+      `NOT_RANKED` where the target is among the seen ones.
     """
     scores = tf.cast(counts, tf.float64)
     finite = tf.math.is_finite(scores)
@@ -141,4 +149,7 @@ def _ranks(
     against = (seen >= 0) & (seen != targets[:, tf.newaxis]) & ~seen_worse
     excluding_seen = with_seen - tf.reduce_sum(tf.cast(against, tf.int64), axis=1)
     rankable = (targets >= 0) & finite
-    return tf.where(rankable, excluding_seen, corpus + 1), tf.where(rankable, with_seen, corpus + 1)
+    no_hit, not_ranked = tf.constant(NO_HIT, tf.int64), tf.constant(NOT_RANKED, tf.int64)
+    is_seen = tf.reduce_any((seen >= 0) & (seen == targets[:, tf.newaxis]), axis=1)
+    excluding_seen = tf.where(is_seen, not_ranked, tf.where(rankable, excluding_seen, no_hit))
+    return excluding_seen, tf.where(rankable, with_seen, no_hit)

@@ -45,6 +45,14 @@ class Ndcg(metric_types.Metric):
         super().__init__(_ndcg, name=name, ranks=ranks, k=k, width=width)
 
 
+class RankedCount(metric_types.Metric):
+    """Number of rows that have a rank: without seen items, those whose target the query had not seen before."""
+
+    def __init__(self, name: str, ranks: str, width: int):
+        """Names the metric; the arguments are those of `TopKAccuracy`."""
+        super().__init__(_ranked_count, name=name, ranks=ranks, width=width)
+
+
 class LiftOverPopularity(metric_types.Metric):
     """How many times the top-k hits of "most popular" the model has on the same rows, seen items excluded."""
 
@@ -61,7 +69,7 @@ class LiftOverPopularity(metric_types.Metric):
         super().__init__(_lift_over_popularity, name=name, k=k, width=width, code_sha256=code_sha256)
 
 
-for _metric in (TopKAccuracy, Ndcg, LiftOverPopularity):
+for _metric in (TopKAccuracy, Ndcg, RankedCount, LiftOverPopularity):
     metric_types.register_metric(_metric)
 
 
@@ -77,6 +85,13 @@ def _ndcg(
 ) -> metric_types.MetricComputations:
     row = RANKS.index(ranks)
     return _derived(name, width, model_names, lambda counts: rank_metrics.ndcg(counts[row], k))
+
+
+def _ranked_count(
+    name: str, ranks: str, width: int, model_names: list[str] | None = None
+) -> metric_types.MetricComputations:
+    row = RANKS.index(ranks)
+    return _derived(name, width, model_names, lambda counts: counts[row].sum())
 
 
 def _lift_over_popularity(

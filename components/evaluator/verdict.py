@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,8 +42,9 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     result = tfma.load_validation_result(evaluation_uri)
     eval_config, *_ = eval_config_writer.load_eval_run(evaluation_uri)
     cold = cold_start.read(evaluation_uri)
-    blessed = result.validation_ok and not cold.failed
-    reasons = gate_reasons(result, eval_config, overall, baseline) if blessed or not result.validation_ok else []
+    passed = result.validation_ok and overall.get(names.NEW_TARGET_COUNT) != 0
+    blessed = passed and not cold.failed
+    reasons = gate_reasons(result, eval_config, overall, baseline) if blessed or not passed else []
     return {
         "overall": overall | cold.metrics,
         "slices": sorted(slices, key=lambda entry: json.dumps(entry["slice"], sort_keys=True)),
@@ -73,7 +75,11 @@ def _metrics(record: Any, model_name: str) -> dict[str, float]:
     return {
         entry.key.name: entry.value.double_value.value
         for entry in record.metric_keys_and_values
-        if entry.key.model_name == model_name and not entry.key.is_diff and entry.value.HasField("double_value")
+        if entry.key.model_name == model_name
+        and not entry.key.is_diff
+        and entry.value.HasField("double_value")
+        # Of no rows: a slice whose targets had all been seen before.
+        and not math.isnan(entry.value.double_value.value)
     }
 
 
@@ -92,6 +98,8 @@ def gate_reasons(result: Any, eval_config: Any, overall: dict[str, float], basel
     """
     if not overall:
         return ["no row of the test split was evaluated"]
+    if overall.get(names.NEW_TARGET_COUNT) == 0:
+        return ["no test row has a target that its query had not seen before"]
     failed = {
         (failure.metric_key.name, failure.metric_key.is_diff)
         for of_slice in result.metric_validations_per_slice

@@ -22,6 +22,8 @@ from shortlist.config.features import FeatureType
 from shortlist.model_files import TRAINED_FILE
 
 CONTRACT_VERSION = 1
+RANKS_VERSION = 2
+"""2: a target that its query had seen has no rank without seen items."""
 
 
 class ServingModule(tf.Module):
@@ -142,6 +144,7 @@ def export(
     tf.saved_model.save(module, path, signatures=signatures)
     metadata = {
         "contract_version": CONTRACT_VERSION,
+        "ranks_version": RANKS_VERSION,
         "catalogue_sha256": corpus.sha256,
         "split_fingerprint": split_fingerprint,
         "features_sha256": settings.features_sha256(),

@@ -78,7 +78,7 @@ class Ranker:
         self._ranks = ranks
 
     def ranks(self) -> np.ndarray:
-        """Returns the rank of each row's target, int64 [rows]."""
+        """Returns the rank of each row's target, int64 [rows]; `NOT_RANKED` for a target that its query had seen."""
         candidates = self._model.embed_candidates()
         found = [np.asarray(self._ranks(batch, candidates), np.int64) for batch in self._batches]
         return np.concatenate([np.array([], np.int64), *found])
@@ -87,12 +87,11 @@ class Ranker:
         """Returns NDCG@10 and the share of targets in the top 10.
 
         With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0. Both are None where
-        the split has no rows.
+        the split has no row whose target is new to its query.
         """
-        ranks = self.ranks()
-        if not len(ranks):
+        counts = rank_metrics.histogram(self.ranks(), _CUTOFF)
+        if not counts.sum():
             return dict(_NOT_EVALUATED)
-        counts = rank_metrics.histogram(ranks, _CUTOFF)
         return {NDCG: rank_metrics.ndcg(counts, _CUTOFF), TOP_10: rank_metrics.top_k_accuracy(counts, _CUTOFF)}
 
 

@@ -65,6 +65,11 @@ def tied_targets(counts: Mapping[str, int], config: WindowsConfig) -> float:
     return counts.get(TIED, 0) / _test_rows(counts) if config.has_timestamps else 0.0
 
 
+def repeat_targets(counts: Mapping[str, int]) -> float:
+    """Returns the fraction of test targets that their query had seen before."""
+    return counts.get(_REPEATED, 0) / _test_rows(counts)
+
+
 def summarize(counts: Mapping[str, int], config: WindowsConfig) -> dict[str, Any]:
     """Returns the `stats` of the windows artifact; shares are of the test rows, 0 where there are none."""
 
@@ -89,7 +94,7 @@ def summarize(counts: Mapping[str, int], config: WindowsConfig) -> dict[str, Any
             QUERY_WITHOUT_INTERACTIONS: counts.get(QUERY_WITHOUT_INTERACTIONS, 0),
         },
         "tied_targets": tied_targets(counts, config),
-        "repeat_targets": counts.get(_REPEATED, 0) / test_rows,
+        "repeat_targets": repeat_targets(counts),
         "unseen_queries": counts.get(_UNSEEN, 0) / test_rows,
     }
 

@@ -90,6 +90,7 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
         cached = cell is not None
         found[group.name, recipe.name, seed] = cell = cell or cells.run(settings)
         listener.node_finished(CellResult(name, time.monotonic() - start, cached))
+    queries, found = _ranked(queries, found)
     return Ablations(
         run_id=windows.run_id,
         split=plan.split,
@@ -98,6 +99,15 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
         epochs=plan.epochs,
         groups=[_of_group(group, plan.seeds, found, queries) for group in plan.groups],
     )
+
+
+def _ranked(
+    queries: np.ndarray, found: dict[tuple[str, str, int], Cell]
+) -> tuple[np.ndarray, dict[tuple[str, str, int], Cell]]:
+    """Leaves out the rows whose target had been seen before: the same ones in each cell."""
+    ranked = next(iter(found.values())).ranks != rank_metrics.NOT_RANKED
+    kept = {key: dataclasses.replace(cell, ranks=cell.ranks[ranked]) for key, cell in found.items()}
+    return queries[ranked], kept
 
 
 def _of_group(

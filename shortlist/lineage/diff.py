@@ -12,6 +12,7 @@ from typing import Any
 from shortlist.lineage import drift, facts, schemas
 from shortlist.lineage.compared import RunOrVersion
 from shortlist.lineage.store import Artifact
+from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import TableRecord, WindowsRecord, json_object
@@ -127,8 +128,8 @@ def _popularity(side: RunOrVersion) -> dict[str, float]:
 
 def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: str = "") -> Iterator[Change]:
     """Yields metrics that are not the same; shares with their standard error, and by how many of it they moved."""
-    rows = [values.get("example_count", 0.0) for values in (before, after)]
     for name in before.keys() & after.keys():
+        rows = [_rows(values, name) for values in (before, after)]
         first, second = before[name], after[name]
         if first == second:
             continue
@@ -145,6 +146,11 @@ def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: s
         )
         # What counts leaves seen items out, and is the model's.
         yield Change(shown, first, second, description, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
+
+
+def _rows(metrics: Mapping[str, float], name: str) -> float:
+    with_seen = name.endswith(_WITH_SEEN)
+    return metrics.get(names.EXAMPLE_COUNT, 0.0) if with_seen else names.counted_rows(metrics)
 
 
 def _slices(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:

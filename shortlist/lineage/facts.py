@@ -9,6 +9,7 @@ from typing import Any
 
 from shortlist.config import paths, renamed
 from shortlist.lineage.store import Execution
+from shortlist.metrics import names
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
 
@@ -158,7 +159,7 @@ def _evaluator(execution: Execution) -> list[str]:
         f"top_{k} {metrics[name]:.4f} (most popular {metrics.get(_as_popular(name), 0):.4f})"
         for k, name in sorted(by_k.items())
     ]
-    rows = f"{metrics.get('example_count', 0):,.0f} test rows, seen items excluded: "
+    rows = f"{names.counted_rows(metrics):,.0f} test rows, seen items excluded: "
     warnings = blessing.warnings if blessing else []
     return [*([rows + ", ".join(told)] if told else []), *_blessing(execution), *warnings]
 

@@ -21,7 +21,7 @@ class Slice:
     """Of the slice's feature, `history_length`."""
     value: str
     metrics: dict[str, float]
-    """Of the model and of "most popular", under their own names; `example_count` is the denominator."""
+    """Of the model and of "most popular", under their own names; see `names.counted_rows` for the denominator."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,12 @@ class Measured:
 
     @property
     def rows(self) -> float:
-        """Test rows, the denominator of every share."""
+        """Test rows that plain metrics count: those whose target the query had not seen before."""
+        return names.counted_rows(self.overall)
+
+    @property
+    def all_rows(self) -> float:
+        """All test rows, which the metrics `_with_seen` count."""
         return self.overall.get(names.EXAMPLE_COUNT, 0.0)
 
 

@@ -35,12 +35,17 @@ def difference_of_top_k(
     """Returns the difference in top-k accuracy, `ours` less `theirs`.
 
     Args:
-      ours: Ranks by seed, [n] each.
+      ours: Ranks by seed, [n] each, from 1 on.
       theirs: The same rows' ranks by seed.
       queries: [n], the query of each row.
       k: Where the list is cut.
       seed: Of the draws.
+
+    Raises:
+      ValueError: A row has no rank, since its target had been seen: such rows are to be left out.
     """
+    if min((int(ranks.min(initial=1)) for ranks in (*ours, *theirs)), default=1) < 1:
+        raise ValueError("expected ranks from 1 on, got rows without a rank; leave out targets that were seen before")
     gain = np.mean([ranks <= k for ranks in ours], axis=0) - np.mean([ranks <= k for ranks in theirs], axis=0)
     _, number = np.unique(queries, return_inverse=True)
     gains, sizes = np.bincount(number, gain), np.bincount(number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SIGNATURE = "evaluation"
 """The trained model's signature that returns ranks."""
 
@@ -20,6 +22,9 @@ UNSEEN = "unseen in train"
 UNSEEN_LIFT = "cold_start/unseen_top_100_lift_over_chance"
 POPULAR_SHARE = "cold_start/empty_history_popular_share"
 EXAMPLE_COUNT = "example_count"
+"""All test rows: the denominator of the metrics `_with_seen`."""
+NEW_TARGET_COUNT = "new_target_count"
+"""Test rows whose target the query had not seen before: the denominator of the plain metrics."""
 NDCG_K = 10
 
 
@@ -32,3 +37,14 @@ def ndcg(family: str = MODEL_FAMILY, with_seen: bool = False) -> str:
     """Returns `ndcg_at_10`, `popularity/ndcg_at_10` and the like."""
     prefix = "" if family == MODEL_FAMILY else f"{family}/"
     return f"{prefix}ndcg_at_{NDCG_K}" + ("_with_seen" if with_seen else "")
+
+
+def counted_rows(metrics: Mapping[str, float]) -> float:
+    """Returns the rows that plain metrics count; versions before 0.2 counted all."""
+    return metrics.get(NEW_TARGET_COUNT, metrics.get(EXAMPLE_COUNT, 0.0))
+
+
+def left_out(metrics: Mapping[str, float]) -> float:
+    """Returns the fraction of all test rows that plain metrics leave out: their target had been seen before."""
+    rows = metrics.get(EXAMPLE_COUNT, 0.0)
+    return 1.0 - counted_rows(metrics) / rows if rows else 0.0

@@ -121,12 +121,15 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
             accuracy.of_shares(
                 one.run_id,
                 [metrics.get(name) for metrics in of_run],
-                [metrics.get(names.EXAMPLE_COUNT, 0.0) for metrics in of_run],
+                [names.counted_rows(metrics) for metrics in of_run],
             )
             for one, of_run in zip(facts, cells, strict=True)
         ]
         lines = [
-            [value, *(f"{format.share(m.get(name))} of {format.count(m.get(names.EXAMPLE_COUNT))}" for m in of_value)]
+            [
+                value,
+                *(f"{format.share(m.get(name))} of {format.count(names.counted_rows(m) or None)}" for m in of_value),
+            ]
             for value, *of_value in zip(values, *cells, strict=True)
         ]
         figures.append(

@@ -26,7 +26,10 @@ def sentence(protocol: Protocol, data: DataSummary) -> str:
     if protocol.unseen_queries:
         parts.append(f"{protocol.unseen_queries:.0%} of test rows are of queries that train never saw")
     if protocol.repeat_targets:
-        parts.append(f"{protocol.repeat_targets:.0%} of targets had been met before")
+        parts.append(
+            f"{protocol.repeat_targets:.1%} of test rows are left out, since their query had seen the target before; "
+            "metrics with seen items count all rows"
+        )
     return "; ".join(parts) + "."
 
 

@@ -73,7 +73,8 @@ class Recommender:
           query_id: An unknown id, or none, is answered from the history and the features alone.
           history: Candidate ids, or pairs of candidate id and timestamp, oldest first; unknown ids are skipped.
           k: How many; fewer come back where the corpus has no more.
-          exclude_seen: Keep the history out of the answer.
+          exclude_seen: Keep the history out of the answer, as plain metrics measure; otherwise the metrics
+            `_with_seen` describe it.
           query_features: By name; lists for multi_category features; what is absent counts as missing.
           candidates_titles: Title by candidate id.
           query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, the

@@ -20,16 +20,17 @@ def test_ties_count_against_the_target_and_seen_candidates_do_not():
     assert list(evaluate.target_ranks(scores, np.array([0]), np.array([1]), [np.array([3, 4])])) == [3]
 
 
-def test_a_target_that_was_seen_before_is_still_ranked():
-    scores = np.array([[1, 2, 3]], np.float32)
-    assert list(evaluate.target_ranks(scores, np.array([0]), np.array([0]), [np.array([0, 1])])) == [2]
+def test_a_target_that_was_seen_before_has_no_rank():
+    scores = np.array([[1, 2, np.nan]], np.float32)
+    found = evaluate.target_ranks(scores, np.array([0, 0]), np.array([0, 2]), [np.array([0, 1, 2])])
+    assert list(found) == [ranks.NOT_RANKED, ranks.NOT_RANKED]
 
 
 def test_scores_that_are_not_finite():
     scores = np.array([[np.nan, 1, np.inf, -np.inf]], np.float32)
     nothing = [np.array([], int)]
-    # The other three count as greater than 1; a target without a score comes after all four.
-    assert list(evaluate.target_ranks(scores, np.array([0, 0]), np.array([1, 0]), nothing)) == [4, 5]
+    # The other three count as greater than 1; a target without a score is a hit at no K.
+    assert list(evaluate.target_ranks(scores, np.array([0, 0]), np.array([1, 0]), nothing)) == [4, ranks.NO_HIT]
 
 
 @pytest.mark.parametrize("seed", range(5))

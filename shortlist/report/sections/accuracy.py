@@ -108,7 +108,7 @@ def _seen_figure(measured: Measured) -> Figure | None:
     all_ks = [k for k in ks(measured.overall) if names.top_k(k, with_seen=True) in measured.overall]
     if not all_ks:
         return None
-    found, rows = contenders(measured), measured.rows
+    found, rows = contenders(measured), {False: measured.rows, True: measured.all_rows}
     columns = [TableColumn("metric", numeric=False)]
     for name, _ in found:
         columns += [TableColumn(f"{name}, without seen"), TableColumn("with seen")]
@@ -117,16 +117,19 @@ def _seen_figure(measured: Measured) -> Figure | None:
         for k in all_ks
     ]
     series = [
-        of_shares(f"{name}, {'with' if seen else 'without'}", [values.get(_top_k(k, seen)) for k in all_ks], rows)
+        of_shares(f"{name}, {'with' if seen else 'without'}", [values.get(_top_k(k, seen)) for k in all_ks], rows[seen])
         for name, values in found[:2]
         for seen in (False, True)
     ]
+    counted = f"share of {rows[False]:,.0f} test rows"
+    if rows[True] != rows[False]:
+        counted += f"; with seen items of {rows[True]:,.0f}"
     return Figure(
         "With and without seen items",
         "The same twice: without what a query has seen among the candidates, and with it. Gates look at the first; "
         "where people come back to the same items, look at the second.",
-        lambda: [plots.dots([f"top {k}" for k in all_ks], series, f"share of {rows:,.0f} test rows")],
-        TableBlock(f"Share of {rows:,.0f} test rows", columns, lines),
+        lambda: [plots.dots([f"top {k}" for k in all_ks], series, counted)],
+        TableBlock(counted.capitalize(), columns, lines),
     )
 
 
@@ -145,7 +148,7 @@ def slices(facts: Facts) -> PageSection | None:
     for family, found in families.items():
         told = found[:_MOST_VALUES]
         labels = [item.value for item in told]
-        counts = [item.metrics.get(names.EXAMPLE_COUNT, 0.0) for item in told]
+        counts = [names.counted_rows(item.metrics) for item in told]
         series = [
             of_shares("model", [item.metrics.get(name) for item in told], counts),
             of_shares("most popular", [item.metrics.get(popular) for item in told], counts),
@@ -199,5 +202,5 @@ def by_family(found: Sequence[Slice]) -> dict[str, list[Slice]]:
         families.setdefault(item.name, []).append(item)
     for items in families.values():
         if len(items) > _MOST_VALUES:
-            items.sort(key=lambda item: -item.metrics.get(names.EXAMPLE_COUNT, 0.0))
+            items.sort(key=lambda item: -names.counted_rows(item.metrics))
     return {name: items for name, items in families.items() if len(items) > 1}

@@ -44,7 +44,7 @@ def _unseen(facts: Facts, measured: Measured) -> list[list[str]]:
     if not found or lift is None:
         return []
     metrics = found[0].metrics
-    rows, accuracy = metrics.get(names.EXAMPLE_COUNT, 0.0), metrics.get(names.top_k(_K))
+    rows, accuracy = names.counted_rows(metrics), metrics.get(names.top_k(_K))
     floor = _asked(facts, "unseen_candidates", lambda value: f"{value:g} times chance")
     return [
         [

@@ -143,3 +143,28 @@ def test_slices_are_told_at_the_least_k_where_10_is_not_among_them():
     assert "top_20 by slice" in text
     [row] = [line for line in text.splitlines() if line.startswith("history_length: 1")]
     assert row.split()[2:] == ["60", "0.2500", "0.158", "to", "0.372", "0.1250"]
+
+
+def test_rows_that_plain_metrics_leave_out_are_told_with_the_headline():
+    overall = {**_METRICS, "example_count": 943.0, "new_target_count": 850.0}
+    text = printed(metrics={"overall": overall})
+    assert "FactorizedTopK on 850 test rows" in text
+    assert "9.9% of all 943 test rows are left out: their target had been seen before; `with seen` counts them" in text
+    assert "left out" not in printed()
+
+
+def test_slice_whose_targets_had_all_been_seen_before_is_not_shown():
+    def of_slice(value, new_targets, **shares):
+        return {
+            "slice": {"history_length": value},
+            "metrics": {"example_count": 50.0, "new_target_count": new_targets, **shares},
+        }
+
+    shares = {"factorized_top_k/top_10_categorical_accuracy": 0.25, "popularity/top_10_categorical_accuracy": 0.125}
+    slices = [of_slice("0", 50.0, **shares), of_slice("1", 20.0, **shares), of_slice("6 or more", 0.0)]
+    text = printed(
+        metrics={"overall": {**_METRICS, "example_count": 150.0, "new_target_count": 70.0}, "slices": slices}
+    )
+    [row] = [line for line in text.splitlines() if line.startswith("history_length: 1")]
+    assert row.split()[2:4] == ["20", "0.2500"]
+    assert "6 or more" not in text

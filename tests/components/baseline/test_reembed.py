@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import tensorflow_transform as tft
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.baseline import executor
+from components.evaluator.rank_metrics import NO_HIT, NOT_RANKED
 from components.trainer import portable
 from components.trainer.export import ServingModule, export
 from shortlist import keys
@@ -119,9 +122,9 @@ def test_ranks_in_a_changed_catalogue_by_hand(world, tmp_path):
         ]
     )
     told = ranks(output.uri, records)
-    # c17 is in this corpus no more: 7 candidates, rank 8.
-    assert told[keys.RANK_WITH_SEEN] == [1, 2, 4, 7, 8]
-    assert told[keys.RANK] == [1, 2, 2, 7, 8]
+    # c17 is in this corpus no more: a hit at no K.
+    assert told[keys.RANK_WITH_SEEN] == [1, 2, 4, 7, NO_HIT]
+    assert told[keys.RANK] == [1, 2, 2, 7, NO_HIT]
     # Both new ones have no train target and tie in the last two places.
     assert (told[keys.POPULARITY_RANK_WITH_SEEN][0], told[keys.POPULARITY_RANK_WITH_SEEN][3]) == (7, 7)
 
@@ -152,6 +155,27 @@ def test_in_its_own_catalogue_it_ranks_as_it_did(world, earlier, tmp_path):
     rebased = run(tmp_path / "rebased", earlier, _all_rows(), catalogue_sha256="0" * 64)
     assert rebased.get_string_custom_property("catalogue_changed") == "0 candidates new to it, 0 of its own gone"
     assert ranks(rebased.uri, records) == before
+
+
+def test_ranks_of_an_older_definition_are_taken_anew_in_the_same_catalogue(world, earlier, tmp_path):
+    records = tf.constant([*worlds.read(world.windows["test"]), window(b"c04", seen=[b"c04"])])
+    older = tmp_path / "older"
+    shutil.copytree(earlier, older)
+    described = older / "Format-Serving/assets.extra/shortlist.json"
+    metadata = json.loads(described.read_text())
+    assert metadata.pop("ranks_version") == 2
+    described.write_text(json.dumps(metadata))
+    output = run(tmp_path / "anew", older, _all_rows(), ranks_version=2)
+    assert not output.has_custom_property("catalogue_changed")
+    # Only what ranks is written, and ranks by today's definition.
+    assert not pathlib.Path(output.uri, "Format-Serving/assets.extra").exists()
+    found = ranks(output.uri, records)
+    assert found == ranks(earlier, records)
+    assert found[keys.RANK][-1] == NOT_RANKED
+
+    shutil.rmtree(older / TOWERS_DIR)
+    skipped = run(tmp_path / "skipped", older, _all_rows(), ranks_version=2)
+    assert skipped.get_string_custom_property("reason").startswith("its ranks are defined otherwise, and it was made")
 
 
 def test_a_candidate_that_is_new_to_it_counts_in_a_history_by_its_features(earlier, tmp_path):

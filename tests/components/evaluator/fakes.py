@@ -6,6 +6,7 @@ import pathlib
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.evaluator import rank_metrics
 from components.windows.schema import windows_schema
 from shortlist import keys
 
@@ -69,17 +70,23 @@ class FakeModel(tf.Module):
         spec = {keys.HISTORY_TIMES: tf.io.FixedLenFeature([4], tf.int64)}
         ranks = tf.io.parse_example(examples, spec)[keys.HISTORY_TIMES]
         shifts = tf.stack([self.shift, self.shift, 0, 0])
-        return dict(zip(OUTPUTS, tf.unstack(ranks + shifts, axis=1), strict=True))
+        shifted = tf.where(ranks == rank_metrics.NOT_RANKED, ranks, ranks + shifts)
+        return dict(zip(OUTPUTS, tf.unstack(shifted, axis=1), strict=True))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def slices(self, examples):
         """Rows are in `history_length` by whether their query's id is of two letters or fewer."""
-        spec = {keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string)}
-        is_short = tf.strings.length(tf.io.parse_example(examples, spec)[keys.QUERY_ID]) <= 2
+        spec = {
+            keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string),
+            keys.HISTORY_TIMES: tf.io.FixedLenFeature([4], tf.int64),
+        }
+        parsed = tf.io.parse_example(examples, spec)
+        is_short = tf.strings.length(parsed[keys.QUERY_ID]) <= 2
+        is_seen = parsed[keys.HISTORY_TIMES][:, 0] == rank_metrics.NOT_RANKED
         return {
             "history_length": tf.where(is_short, "short", "long"),
             "target_popularity": tf.fill(tf.shape(examples), "head"),
-            "target_seen_before": tf.fill(tf.shape(examples), "no"),
+            "target_seen_before": tf.where(is_seen, "yes", "no"),
         }
 
 

@@ -10,7 +10,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.evaluators import metrics_validator
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator import cold_start, eval_config, extractors, targets, verdict
+from components.evaluator import cold_start, eval_config, extractors, rank_metrics, targets, verdict
 from shortlist.config.evaluate import Evaluate
 from shortlist.metrics import names
 from shortlist.process import progress
@@ -51,6 +51,8 @@ def measured(tmp_path_factory):
     genders = np.array(["F", "M", "None"] * 100)
     ranks = rng.integers(1, [40, 60, 150, 150], size=(300, 4))
     ranks[genders == "M", 0] += 10
+    # The targets of 24 rows had been seen before.
+    ranks[rng.choice(300, 24, replace=False)] *= [0, 1, 0, 1]
     windows = [
         fakes.window(f"q{i}", row.tolist(), None if gender == "None" else gender)
         for i, (row, gender) in enumerate(zip(ranks, genders, strict=True))
@@ -69,13 +71,16 @@ def expected(ranks):
         (names.POPULARITY_FAMILY, False): 2,
         (names.POPULARITY_FAMILY, True): 3,
     }
-    metrics = {names.EXAMPLE_COUNT: len(ranks)}
+    ranked = ranks[ranks[:, 0] != rank_metrics.NOT_RANKED]
+    metrics = {names.EXAMPLE_COUNT: len(ranks), names.NEW_TARGET_COUNT: len(ranked)}
     for (family, with_seen), column in columns.items():
-        of = ranks[:, column]
+        of = (ranks if with_seen else ranked)[:, column]
+        if not len(of):
+            continue
         for k in Evaluate().ks:
             metrics[names.top_k(k, family, with_seen)] = np.mean(of <= k)
         metrics[names.ndcg(family, with_seen)] = np.mean(np.where(of <= 10, 1 / np.log2(of + 1), 0))
-    metrics[names.LIFT] = np.sum(ranks[:, 0] <= 10) / np.sum(ranks[:, 2] <= 10)
+    metrics[names.LIFT] = np.sum(ranked[:, 0] <= 10) / max(np.sum(ranked[:, 2] <= 10), 1)
     return metrics
 
 
@@ -96,7 +101,7 @@ def test_overall_equals_numpy(measured):
 
 
 def test_baseline_equals_numpy(measured):
-    shifted = measured.ranks + np.array([1, 1, 0, 0])
+    shifted = measured.ranks + np.array([1, 1, 0, 0]) * (measured.ranks > 0)
     assert measured.read["baseline"] == pytest.approx(expected(shifted), abs=1e-9)
 
 
@@ -137,7 +142,19 @@ def test_slices_that_the_model_tells_equal_numpy(measured):
     by_length = _by(measured, "history_length")
     assert by_length["short"] == pytest.approx(expected(measured.ranks[:10]), abs=1e-9)
     assert by_length["long"] == pytest.approx(expected(measured.ranks[10:]), abs=1e-9)
-    assert _by(measured, "target_seen_before") == {"no": pytest.approx(expected(measured.ranks), abs=1e-9)}
+
+
+def test_plain_metrics_are_those_of_new_targets(measured):
+    by_repeat, overall = _by(measured, "target_seen_before"), measured.read["overall"]
+    is_new = measured.ranks[:, 0] != rank_metrics.NOT_RANKED
+    assert (overall[names.EXAMPLE_COUNT], overall[names.NEW_TARGET_COUNT]) == (300, 276)
+    plain = {name: value for name, value in overall.items() if not name.endswith("_with_seen")}
+    assert by_repeat["no"].items() >= {**plain, names.EXAMPLE_COUNT: 276}.items()
+    assert by_repeat["no"] == pytest.approx(expected(measured.ranks[is_new]), abs=1e-9)
+    # No figure where there is no row, rather than one that is no number.
+    assert by_repeat["yes"] == pytest.approx(expected(measured.ranks[~is_new]), abs=1e-9)
+    assert names.top_k(10) not in by_repeat["yes"]
+    assert names.left_out(overall) == pytest.approx(0.08)
 
 
 def test_a_slice_does_not_gate(measured):
@@ -221,6 +238,13 @@ def test_the_drop_gate_lets_the_bound_pass(model, baseline, blessed, sentence):
     assert passed is blessed
     assert f"top_10_categorical_accuracy {sentence}; it may fall by at most 0.01" in reasons
     assert len(reasons) == (2 if blessed else 1)
+
+
+def test_targets_that_were_all_seen_before_bless_nothing(tmp_path):
+    windows = [fakes.window(f"q{i}", [0, 1, 0, 1]) for i in range(5)]
+    validation = evaluate(tmp_path, windows)["validation"]
+    assert not validation["blessed"]
+    assert validation["reasons"] == ["no test row has a target that its query had not seen before"]
 
 
 def test_no_rows_is_not_blessed(tmp_path):

@@ -21,9 +21,19 @@ def test_histogram_of_nothing():
     assert math.isnan(rank_metrics.ndcg(counts, 3))
 
 
-def test_rank_zero_is_refused():
-    with pytest.raises(ValueError, match="expected ranks from 1 on, got 0"):
-        rank_metrics.histogram(np.array([1, 0]), 10)
+def test_rows_without_a_rank_are_left_out():
+    counts = rank_metrics.histogram(np.array([1, rank_metrics.NOT_RANKED, 3, rank_metrics.NO_HIT]), 3)
+    assert counts.tolist() == [1, 0, 1, 1]
+
+
+def test_a_target_without_a_score_is_a_hit_at_no_k():
+    # 50 candidates exist and K is 100.
+    assert rank_metrics.top_k_accuracy(rank_metrics.histogram(np.array([50, rank_metrics.NO_HIT]), 100), 100) == 0.5
+
+
+def test_negative_rank_is_refused():
+    with pytest.raises(ValueError, match="expected ranks from 1 on, or 0, got -1"):
+        rank_metrics.histogram(np.array([1, -1]), 10)
 
 
 def test_by_hand():

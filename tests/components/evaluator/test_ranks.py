@@ -13,13 +13,12 @@ def brute_force(scores, target_rows, seen_rows):
     corpus = scores.shape[1]
     excluding, including = [], []
     for row, target, seen in zip(scores, target_rows, seen_rows, strict=True):
-        if target < 0 or not np.isfinite(row[target]):
-            excluding.append(corpus + 1)
-            including.append(corpus + 1)
-            continue
-        against = [j for j in range(corpus) if j != target and (not np.isfinite(row[j]) or row[j] >= row[target])]
-        including.append(1 + len(against))
-        excluding.append(1 + len(set(against) - set(seen)))
+        with_seen = without = ranks.NO_HIT
+        if target >= 0 and np.isfinite(row[target]):
+            against = [j for j in range(corpus) if j != target and (not np.isfinite(row[j]) or row[j] >= row[target])]
+            with_seen, without = 1 + len(against), 1 + len(set(against) - set(seen))
+        including.append(with_seen)
+        excluding.append(ranks.NOT_RANKED if target >= 0 and target in seen else without)
     return excluding, including
 
 
@@ -86,10 +85,12 @@ def test_popularity_ranks_are_the_definition(problem):
 def test_by_hand():
     # Scores are the candidates' own numbers: 5, 3, 3, 1. Target row 1 (3): 5 is greater and the
     # other 3 is equal, so its rank is 3. Row 0 was seen and counted against it: 2 without it.
-    # Target row 3 (1): all three are greater, 4; rows 0 and 2 were seen: 2. Itself seen: no change.
+    # Target row 3 (1): all three are greater, 4; rows 0 and 2 were seen: 2. Where it was seen itself, it
+    # has no rank without seen items, and competes with all four as before.
     candidates = np.array([[5.0], [3.0], [3.0], [1.0]], np.float32)
-    pair = rank_pair(np.ones((2, 1), np.float32), candidates, [1, 3], [[0, 3, -1], [0, 2, 3]])
-    assert pair == ([2, 2], [3, 4])
+    seen = [[0, 3, -1], [0, 2, -1], [0, 2, 3]]
+    pair = rank_pair(np.ones((3, 1), np.float32), candidates, [1, 3, 3], seen)
+    assert pair == ([2, 2, ranks.NOT_RANKED], [3, 4, 4])
 
 
 @pytest.mark.parametrize("dim", [2, 3, 16, 33, 64, 100, 300])
@@ -106,25 +107,26 @@ def test_a_constant_model_ranks_every_target_last(dim, batch):
 
 
 def test_all_zero_embeddings_rank_last():
-    pair = rank_pair(np.zeros((2, 4), np.float32), np.zeros((10, 4), np.float32), [0, 9], [[-1, -1], [0, 9]])
-    assert pair == ([10, 9], [10, 10])  # the second target's only other seen item, 0, is subtracted
+    pair = rank_pair(np.zeros((2, 4), np.float32), np.zeros((10, 4), np.float32), [0, 9], [[-1, -1], [0, -1]])
+    assert pair == ([10, 9], [10, 10])  # the second query's seen item, 0, is subtracted
 
 
 def test_a_broken_score_stays_last_whatever_was_seen():
     candidates = np.array([[np.nan], [1.0], [2.0]], np.float32)
     seen = [[1, 2], [0, 2], [0, 2]]
-    # Target 0 is NaN and target -1 unknown: corpus + 1 = 4. Target 1: NaN and 2 count against it, 3.
-    assert rank_pair(np.ones((3, 1), np.float32), candidates, [0, -1, 1], seen) == ([4, 4, 1], [4, 4, 3])
+    # Target 0 is NaN and target -1 unknown: a hit at no K, though the corpus has 3. Target 1: NaN and 2 are before it.
+    no_hit = ranks.NO_HIT
+    expected = [no_hit, no_hit, 1], [no_hit, no_hit, 3]
+    assert rank_pair(np.ones((3, 1), np.float32), candidates, [0, -1, 1], seen) == expected
 
 
 @pytest.fixture(scope="module")
 def retrieval():
-    """Random embeddings; each query has seen 20 candidates, among them the target of every third query."""
+    """Random embeddings; each query has seen 20 candidates, never its target."""
     rng = np.random.default_rng(0)
     batch, corpus, dim = 200, 1683, 64
     targets = rng.integers(0, corpus, batch)
     seen = np.stack([rng.choice(np.delete(np.arange(corpus), target), 20, replace=False) for target in targets])
-    seen[::3, 0] = targets[::3]
     return {
         "queries": rng.normal(size=(batch, dim)).astype(np.float32),
         "candidates": rng.normal(size=(corpus, dim)).astype(np.float32),
@@ -162,8 +164,7 @@ def test_excluding_seen_equals_query_with_exclusions(retrieval, k):
     index = tfrs.layers.factorized_top_k.BruteForce(k=k)
     index.index(retrieval["candidates"], retrieval["ids"])
     targets, seen = retrieval["targets"], retrieval["seen"]
-    excluded = np.where(seen == targets[:, None], "none", retrieval["ids"][seen])
-    _, found = index.query_with_exclusions(retrieval["queries"], tf.constant(excluded))
+    _, found = index.query_with_exclusions(retrieval["queries"], tf.constant(retrieval["ids"][seen]))
     hits = (found.numpy().astype(str) == retrieval["ids"][targets][:, None]).any(axis=1)
     without_seen, _ = rank_pair(retrieval["queries"], retrieval["candidates"], targets, seen)
     assert (np.array(without_seen) <= k).tolist() == hits.tolist()

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.ablations import effects
+from pipeline.ablations import effects, run
 from shortlist.metrics import bootstrap
 
 _QUERIES = np.arange(1_000)
@@ -54,3 +54,14 @@ def test_two_means_of_unlike_many_seeds_deviate_each_by_its_own():
     # 4.303 x 0.01 x sqrt(1/1 + 1/4), on rows that do not differ.
     found = effects.effect([_ranks(200)], [_ranks(200)] * 4, _QUERIES, 10, (0.01, 2))
     assert (found.low, found.high) == pytest.approx((-0.0481, 0.0481), abs=1e-4)
+
+
+def test_rows_whose_target_had_been_seen_are_left_out_of_all_trials():
+    queries = np.array(["a", "b", "b"])
+    found = {("own", name, 1): run.Cell(np.array(ranks), 1, 1, 0.0) for name, ranks in _RANKS.items()}
+    kept, trials = run._ranked(queries, found)
+    assert kept.tolist() == ["a", "b"]
+    assert {key[1]: cell.ranks.tolist() for key, cell in trials.items()} == {"with": [3, 20], "without": [4, 11]}
+
+
+_RANKS = {"with": [3, 0, 20], "without": [4, 0, 11]}

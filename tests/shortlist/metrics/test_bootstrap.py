@@ -61,3 +61,9 @@ def test_large_data_is_drawn_less_often_and_often_enough(monkeypatch):
     for queries, samples in ((1, bootstrap.SAMPLES), (25, 800), (100, bootstrap.LEAST_SAMPLES)):
         bootstrap.difference_of_top_k([ranks], [ranks], np.arange(100) % queries, 10)
         assert drawn.pop() == samples
+
+
+def test_rows_without_a_rank_are_refused():
+    # A rank of 0 would be a hit at every K.
+    with pytest.raises(ValueError, match="leave out targets that were seen before"):
+        bootstrap.difference_of_top_k([np.array([1, 0])], [np.array([1, 2])], np.arange(2), 10)
