@@ -24,9 +24,13 @@ def recommend(
     ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many candidates.")] = 10,
     include_seen: Annotated[
-        bool,
-        typer.Option("--include-seen", help="Leave the history among the answers, as the metrics `with seen` measure."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--include-seen/--exclude-seen",
+            help="Leave the history among the answers, as metrics `with seen` measure; by default as the gates do.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recommend candidates for a known query, or for a history given here.
@@ -62,7 +66,7 @@ def recommend(
             query_id=known.query_id,
             history=known.history,
             k=k,
-            exclude_seen=not include_seen,
+            exclude_seen=None if include_seen is None else not include_seen,
             query_features=known.features,
             candidates_titles=titles,
         )

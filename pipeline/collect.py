@@ -37,6 +37,9 @@ from shortlist.summary import (
 )
 from shortlist.workspace import Workspace
 
+# Fraction of test targets that had been seen before, above which people are warned.
+_MANY_REPEATS = 0.1
+
 
 def collect(
     config: Config,
@@ -76,7 +79,12 @@ def collect(
         pipeline=config.name,
         status=status,
         reasons=reasons,
-        warnings=gate + (windows.warnings if windows else []) + (blessing.warnings if blessing else []),
+        warnings=[
+            *gate,
+            *(windows.warnings if windows else []),
+            *(blessing.warnings if blessing else []),
+            *_many_repeats(protocol),
+        ],
         advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
         protocol=protocol,
         data=data,
@@ -122,11 +130,22 @@ def _protocol(config: Config, windows: WindowsRecord | None) -> Protocol | None:
     stats = windows.stats
     return Protocol(
         split=config.data.split.kind,
+        exclude_seen=not config.evaluate.repeat_consumption,
         corpus_size=stats["candidates"],
         tied_targets=stats["tied_targets"],
         repeat_targets=stats["repeat_targets"],
         unseen_queries=stats["unseen_queries"],
     )
+
+
+def _many_repeats(protocol: Protocol | None) -> list[str]:
+    if protocol is None or not protocol.exclude_seen or protocol.repeat_targets <= _MANY_REPEATS:
+        return []
+    return [
+        f"{protocol.repeat_targets:.0%} of the test targets had been seen before by their query: plain metrics and the "
+        "gates leave these rows out, as answers leave out seen items; where people come back to the same items, set "
+        "evaluate.repeat_consumption: true, otherwise data.interactions.repeats: first"
+    ]
 
 
 def _data(executions: dict[str, Execution], windows: WindowsRecord | None) -> DataSummary | None:

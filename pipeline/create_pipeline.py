@@ -184,6 +184,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         candidates=candidates.examples,
         table=config.data.candidates,
         report=config.report,
+        exclude_seen=not config.evaluate.repeat_consumption,
     )
 
     # Where the config asks for it, the blessed recipe once more on everything; the verdict stays the measured model's.
@@ -197,6 +198,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         blessing=final.blessing,
         examples=windows.outputs["examples"],
         index=config.index,
+        exclude_seen=not config.evaluate.repeat_consumption,
     )
 
     # Loads the export in a clean process and questions it.

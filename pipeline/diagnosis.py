@@ -6,7 +6,7 @@ import dataclasses
 import heapq
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from shortlist import keys
 from shortlist.config.config import Config
@@ -62,7 +62,9 @@ def diagnose(config: Config, figures: Figures) -> list[str]:
     if figures.metrics is not None and figures.baselines is not None:
         # When a query is answered, nobody knows its target: by these slices nothing can be served.
         of_the_target = frozenset({keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE, *config.target_slices})
-        found += _of_accuracy(config.evaluate.gate_k, figures.metrics, figures.baselines, of_the_target)
+        evaluate = config.evaluate
+        gated = _Gated(evaluate.gate_k, evaluate.repeat_consumption)
+        found += _of_accuracy(gated, figures.metrics, figures.baselines, of_the_target)
     if figures.answers is not None:
         found += _of_answers(figures.answers)
     return found
@@ -114,14 +116,35 @@ def _of_split(config: Config, protocol: Protocol) -> Iterator[str]:
         )
 
 
-def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: frozenset[str]) -> Iterator[str]:
-    own, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
+class _Gated(NamedTuple):
+    """The accuracy that the gates look at."""
+
+    k: int
+    with_seen: bool
+
+    @property
+    def own(self) -> str:
+        """Its name for the model, and for popularity in the summary's baselines."""
+        return names.top_k(self.k, with_seen=self.with_seen)
+
+    @property
+    def popular(self) -> str:
+        """Its name for popularity beside the model's."""
+        return names.top_k(self.k, names.POPULARITY_FAMILY, self.with_seen)
+
+    def rows(self, metrics: Mapping[str, float]) -> float:
+        """Returns the denominator."""
+        return names.rows_of(metrics, self.with_seen)
+
+
+def _of_accuracy(gated: _Gated, metrics: Metrics, baselines: Baselines, passed_over: frozenset[str]) -> Iterator[str]:
+    k, own, popular = gated.k, gated.own, gated.popular
     if own in metrics.overall and own in baselines.popularity:
         # Popularity's are told under the model's names there.
         overall = metrics.overall | {popular: baselines.popularity[own]}
-        if _behind(overall, own, popular) > NOISE:
+        if _behind(overall, gated) > NOISE:
             yield (
-                f"on all {names.counted_rows(overall):,.0f} test rows the model's top_{k} {overall[own]:.4f} is below "
+                f"on all {gated.rows(overall):,.0f} test rows the model's top_{k} {overall[own]:.4f} is below "
                 f"most popular's {overall[popular]:.4f}: it has not learnt, or learnt the wrong thing; look at how the "
                 "loss went, name features or use model.query_tower.kind: history, and try another train.learning_rate"
             )
@@ -129,14 +152,14 @@ def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: fr
     for entry in metrics.slices:
         told: Any = entry["metrics"]
         slice_keys: Any = entry["slice"]
-        if own not in told or names.counted_rows(told) < _LEAST_ROWS or passed_over & slice_keys.keys():
+        if own not in told or gated.rows(told) < _LEAST_ROWS or passed_over & slice_keys.keys():
             continue
         where = ", ".join(f"{name} {value}" for name, value in slice_keys.items())
-        behind.append((_behind(told, own, popular), where, told))
+        behind.append((_behind(told, gated), where, told))
     worst = heapq.nlargest(MOST_SLICES, (one for one in behind if one[0] > NOISE), key=lambda one: one[0])
     for _, where, told in worst:
         yield (
-            f"on the {names.counted_rows(told):,.0f} test rows with {where} the model's top_{k} {told[own]:.4f} is "
+            f"on the {gated.rows(told):,.0f} test rows with {where} the model's top_{k} {told[own]:.4f} is "
             f"below most popular's {told[popular]:.4f}: serve those by popularity, or give the towers features that "
             "tell them apart"
         )
@@ -145,10 +168,11 @@ def _of_accuracy(k: int, metrics: Metrics, baselines: Baselines, passed_over: fr
         yield f"{more} more slices are below most popular; the summary and the report have them all"
 
 
-def _behind(told: Mapping[str, float], own: str, popular: str) -> float:
+def _behind(metrics: Mapping[str, float], gated: _Gated) -> float:
     """Returns how many standard errors the model is behind most popular, as if they were of different rows."""
-    errors = math.hypot(*(standard_error(told[name], names.counted_rows(told)) for name in (own, popular)))
-    difference = told[popular] - told[own]
+    rows = gated.rows(metrics)
+    errors = math.hypot(*(standard_error(metrics[name], rows) for name in (gated.own, gated.popular)))
+    difference = metrics[gated.popular] - metrics[gated.own]
     return difference / errors if errors else math.copysign(math.inf, difference) if difference else 0.0
 
 

@@ -196,6 +196,7 @@ def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, tell: Ca
         settings=Index.model_validate_json(str(run.nodes[nodes.INDEXER].properties[properties.CONFIG])),
         model_dir=str(index.model_dir),
         exact_dir=str(index.exact_dir),
+        exclude_seen=bool(run.nodes[nodes.INDEXER].properties.get(properties.EXCLUDE_SEEN, 1)),
     )
     if report.index is None:
         raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {report.reasons[0]}")

@@ -38,7 +38,7 @@ class Protocol(SummaryPart):
     split: str
     """Kind of the split."""
     exclude_seen: bool = True
-    """Whether plain metric names exclude a query's seen items; `_with_seen` marks the others."""
+    """Whether gates and early stopping go by plain metrics, which exclude seen items; else by those `_with_seen`."""
     corpus_size: int
     """Candidates that every target is ranked against."""
     tied_targets: float

@@ -43,7 +43,8 @@ def print_summary(
     _print_warnings(summary, console)
     _print_metrics(summary, console)
     if summary.metrics is not None:
-        print_slices(summary.metrics, console)
+        with_seen = summary.protocol is not None and not summary.protocol.exclude_seen
+        print_slices(summary.metrics, console, with_seen)
     _print_answers(summary, console)
     _print_tuning(summary, summary_path, console)
     _print_verdict(summary, console)
@@ -93,6 +94,12 @@ def _print_metrics(summary: Summary, console: Console) -> None:
     console.print(table)
     console.print("[dim]seen items excluded; `with seen` leaves a query's past among the candidates[/]")
     left_out = names.left_out(own)
+    if summary.protocol is not None and not summary.protocol.exclude_seen:
+        console.print(
+            "gates, early stopping and the index's recall go by `with seen` (evaluate.repeat_consumption); the "
+            "signature serving_default, which excludes the history, is not what they measured",
+            soft_wrap=True,
+        )
     if left_out:
         rows = own[names.EXAMPLE_COUNT]
         console.print(

@@ -24,20 +24,26 @@ def reported_ks(metrics: Metrics) -> list[int]:
     return sorted(int(k) for k in found if k.isdigit())
 
 
-def print_slices(metrics: Metrics, console: Console) -> None:
-    """Prints a line a slice, of top_10 or else of the least K there is; nothing where all rows are in the same one."""
-    families, ks = _families(metrics), reported_ks(metrics)
+def print_slices(metrics: Metrics, console: Console, with_seen: bool = False) -> None:
+    """Prints a line per slice, of top_10 or else of the smallest K; nothing where all rows are in the same slice.
+
+    Args:
+      metrics: Of the run.
+      console: Where to print.
+      with_seen: Whether to print the metrics with seen items, which count all rows.
+    """
+    families, ks = _families(metrics, with_seen), reported_ks(metrics)
     if not families or not ks:
         return
     k = _K if _K in ks else ks[0]
-    own, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
+    own, popular = (names.top_k(k, family, with_seen) for family in (names.MODEL_FAMILY, names.POPULARITY_FAMILY))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"top_{k} by slice")
+    table.add_column(f"top_{k} by slice{', with seen' * with_seen}")
     for title in ("rows", "model", "95% (Wilson)", "most popular"):
         table.add_column(title, justify="right")
     for name, entries in families.items():
         for value, of_slice in entries[:_MOST_VALUES]:
-            rows = names.counted_rows(of_slice)
+            rows = names.rows_of(of_slice, with_seen)
             low, high = wilson(of_slice[own], rows)
             cells = [f"{rows:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
             table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[popular]:.4f}")
@@ -48,7 +54,7 @@ def print_slices(metrics: Metrics, console: Console) -> None:
         console.print(f"[dim]{more} smaller slices are in the summary[/]")
 
 
-def _families(metrics: Metrics) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+def _families(metrics: Metrics, with_seen: bool) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Returns (value, metrics) by slice name; of many values the largest slices first."""
     families: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for entry in metrics.slices:
@@ -56,9 +62,9 @@ def _families(metrics: Metrics) -> dict[str, list[tuple[str, dict[str, Any]]]]:
         ((name, value),) = keys.items()
         of_slice: Any = entry["metrics"]
         # The targets of the others had all been seen before.
-        if names.counted_rows(of_slice):
+        if names.rows_of(of_slice, with_seen):
             families.setdefault(name, []).append((str(value), of_slice))
     for entries in families.values():
         if len(entries) > _MOST_VALUES:
-            entries.sort(key=lambda item: -names.counted_rows(item[1]))
+            entries.sort(key=lambda item: -names.rows_of(item[1], with_seen))
     return {name: entries for name, entries in families.items() if len(entries) > 1}

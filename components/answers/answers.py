@@ -46,7 +46,14 @@ _CURVE_POINTS = 51
 _BATCH = 4096
 
 
-def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, report: ReportSection) -> dict[str, Any]:
+def describe(
+    trained_dir: str,
+    test_dir: str,
+    candidates_dir: str,
+    title: str,
+    report: ReportSection,
+    exclude_seen: bool = True,
+) -> dict[str, Any]:
     """Returns what the module's docstring lists.
 
     Args:
@@ -55,6 +62,7 @@ def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, r
       candidates_dir: gz TFRecords of the catalogue's flat examples.
       title: The feature that people know a candidate by; empty where it has none.
       report: What of single queries may be told.
+      exclude_seen: Whether answers leave out what their query had seen; ranks are then those without seen items.
     """
     model = tf.saved_model.load(trained_dir)
     windows, parsed = _one_a_query(queries.sample_windows(test_dir, MAX_QUERIES))
@@ -63,7 +71,10 @@ def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, r
     asked = [parsed[place] for place in sound]
     ids = model.candidate_ids.numpy()
     rows = {candidate: row for row, candidate in enumerate(ids)}
-    excluded = [np.array([rows[item] for item in queries.seen_ids(row) if item in rows], np.int64) for row in asked]
+    excluded = [
+        np.array([rows[item] for item in (queries.seen_ids(row) if exclude_seen else ()) if item in rows], np.int64)
+        for row in asked
+    ]
     candidates = model.candidate_embeddings.numpy()
     answers, scores = best(embeddings[sound], candidates, excluded, WIDTH)
     with_seen, _ = best(embeddings[sound], candidates, [np.array([], np.int64)] * len(sound), WIDTH)
@@ -78,7 +89,7 @@ def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, r
     examples = []
     if report.examples:
         chosen = sound[:_EXAMPLES]
-        ranks = _ranks(model, [windows[place] for place in chosen])
+        ranks = _ranks(model, [windows[place] for place in chosen], exclude_seen)
         examples = [
             _example(parsed[place], ids[answers[row][answers[row] != NO_ROW]], scores[row], ranks[row], report)
             for row, place in enumerate(chosen)
@@ -156,12 +167,15 @@ def _most_and_least(shown: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarr
     return {"most": most[shown[most] > 0], "least": least}
 
 
-def _ranks(model: Any, windows: Sequence[bytes]) -> list[dict[str, int]]:
+def _ranks(model: Any, windows: Sequence[bytes], exclude_seen: bool) -> list[dict[str, int]]:
     if not windows:
         return []
     found = model.signatures["evaluation"](examples=tf.constant(windows))
-    names = (keys.RANK, keys.POPULARITY_RANK)
-    return [{name: int(found[name][row]) for name in names} for row in range(len(windows))]
+    outputs = {
+        keys.RANK: keys.RANK if exclude_seen else keys.RANK_WITH_SEEN,
+        keys.POPULARITY_RANK: keys.POPULARITY_RANK if exclude_seen else keys.POPULARITY_RANK_WITH_SEEN,
+    }
+    return [{name: int(found[output][row]) for name, output in outputs.items()} for row in range(len(windows))]
 
 
 def _example(

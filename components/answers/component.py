@@ -22,6 +22,7 @@ class AnswersSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "report": component_spec.ExecutionParameter(type=str),
         "title": component_spec.ExecutionParameter(type=str),
+        "exclude_seen": component_spec.ExecutionParameter(type=int),
         "code_sha256": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -49,6 +50,7 @@ class Answers(base_component.BaseComponent):
         candidates: types.BaseChannel,
         table: Candidates,
         report: ReportSection,
+        exclude_seen: bool,
     ):
         """Wires the node.
 
@@ -58,6 +60,7 @@ class Answers(base_component.BaseComponent):
           candidates: The catalogue's flat examples.
           table: Says which of its features is the title.
           report: Whether single queries may be told, and their ids.
+          exclude_seen: Whether answers leave out what their query had seen.
         """
         has_title = table.title is not None and table.features[table.title].type in _TEXTS
         super().__init__(
@@ -67,6 +70,7 @@ class Answers(base_component.BaseComponent):
                 candidates=candidates,
                 report=report.model_dump_json(),
                 title=table.title if has_title else "",
+                exclude_seen=int(exclude_seen),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 answers=types.Channel(type=standard_artifacts.InferenceResult),
             )

@@ -37,6 +37,7 @@ class Executor(base_executor.BaseExecutor):
                 artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
                 exec_properties["title"],
                 ReportSection.model_validate_json(exec_properties["report"]),
+                exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
             )
         except Exception as error:
             logging.getLogger(__name__).exception("the model could not be asked")

@@ -44,11 +44,12 @@ def make_eval_config(evaluate: Evaluate, code_sha256: str) -> tfma.EvalConfig:
         common = {"ranks": ranks, "width": width}
         for k in ks:
             metrics.append(_metric(tfma_metrics.TopKAccuracy, name=names.top_k(k, family, with_seen), k=k, **common))
-            if ranks == keys.RANK and k == evaluate.gate_k:
+            if (family, with_seen) == (names.MODEL_FAMILY, evaluate.repeat_consumption) and k == evaluate.gate_k:
                 metrics[-1].per_slice_thresholds.append(_overall(_may_drop(evaluate.max_drop_from_baseline)))
         metrics.append(_metric(tfma_metrics.Ndcg, name=names.ndcg(family, with_seen), k=names.NDCG_K, **common))
     metrics.append(_metric(tfma_metrics.RankedCount, name=names.NEW_TARGET_COUNT, ranks=keys.RANK, width=width))
     lift = {"name": names.LIFT, "k": evaluate.gate_k, "width": width, "code_sha256": code_sha256}
+    lift["with_seen"] = evaluate.repeat_consumption
     metrics.append(_metric(tfma_metrics.LiftOverPopularity, **lift))
     metrics[-1].per_slice_thresholds.append(_overall(_at_least(evaluate.min_lift_over_popularity)))
     return tfma.EvalConfig(

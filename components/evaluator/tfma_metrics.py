@@ -54,9 +54,9 @@ class RankedCount(metric_types.Metric):
 
 
 class LiftOverPopularity(metric_types.Metric):
-    """How many times the top-k hits of "most popular" the model has on the same rows, seen items excluded."""
+    """How many times the top-k hits of "most popular" the model has on the same rows."""
 
-    def __init__(self, name: str, k: int, width: int, code_sha256: str = ""):
+    def __init__(self, name: str, k: int, width: int, code_sha256: str = "", with_seen: bool = False):
         """Names the metric.
 
         Args:
@@ -65,8 +65,11 @@ class LiftOverPopularity(metric_types.Metric):
           width: The histogram's; metrics that give the same one share the histogram.
           code_sha256: Hash of the source that computes the metrics. It stands in the
             evaluation config only so that the Evaluator's cache key sees a change of the code.
+          with_seen: Whether seen items are among the candidates.
         """
-        super().__init__(_lift_over_popularity, name=name, k=k, width=width, code_sha256=code_sha256)
+        super().__init__(
+            _lift_over_popularity, name=name, k=k, width=width, code_sha256=code_sha256, with_seen=with_seen
+        )
 
 
 for _metric in (TopKAccuracy, Ndcg, RankedCount, LiftOverPopularity):
@@ -95,10 +98,11 @@ def _ranked_count(
 
 
 def _lift_over_popularity(
-    name: str, k: int, width: int, code_sha256: str, model_names: list[str] | None = None
+    name: str, k: int, width: int, code_sha256: str, with_seen: bool, model_names: list[str] | None = None
 ) -> metric_types.MetricComputations:
     del code_sha256
-    model, popularity = RANKS.index(keys.RANK), RANKS.index(keys.POPULARITY_RANK)
+    ranks = (keys.RANK_WITH_SEEN, keys.POPULARITY_RANK_WITH_SEEN) if with_seen else (keys.RANK, keys.POPULARITY_RANK)
+    model, popularity = map(RANKS.index, ranks)
     return _derived(name, width, model_names, lambda counts: rank_metrics.lift(counts[model], counts[popularity], k))
 
 

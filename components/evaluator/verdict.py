@@ -42,7 +42,7 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     result = tfma.load_validation_result(evaluation_uri)
     eval_config, *_ = eval_config_writer.load_eval_run(evaluation_uri)
     cold = cold_start.read(evaluation_uri)
-    passed = result.validation_ok and overall.get(names.NEW_TARGET_COUNT) != 0
+    passed = result.validation_ok and not _nothing_counted(overall, eval_config)
     blessed = passed and not cold.failed
     reasons = gate_reasons(result, eval_config, overall, baseline) if blessed or not passed else []
     return {
@@ -98,7 +98,7 @@ def gate_reasons(result: Any, eval_config: Any, overall: dict[str, float], basel
     """
     if not overall:
         return ["no row of the test split was evaluated"]
-    if overall.get(names.NEW_TARGET_COUNT) == 0:
+    if _nothing_counted(overall, eval_config):
         return ["no test row has a target that its query had not seen before"]
     failed = {
         (failure.metric_key.name, failure.metric_key.is_diff)
@@ -106,31 +106,38 @@ def gate_reasons(result: Any, eval_config: Any, overall: dict[str, float], basel
         for failure in of_slice.failures
     }
     reasons = []
-    for name, k, threshold in _gates(eval_config):
-        for is_diff, sentence in _sentences(k, threshold, overall, baseline):
+    for name, k, with_seen, threshold in _gates(eval_config):
+        for is_diff, sentence in _sentences(k, with_seen, threshold, overall, baseline):
             if result.validation_ok or (name, is_diff) in failed:
                 reasons.append(sentence)
     return reasons
 
 
-def _gates(eval_config: Any) -> Iterator[tuple[str, int, Any]]:
-    """Yields the metric's name, its k and the MetricThreshold of every gate."""
+def _nothing_counted(overall: dict[str, float], eval_config: Any) -> bool:
+    """Returns whether the gated metrics count no row: each target had been seen before, and seen items are excluded."""
+    with_seen = any(of_seen for _, _, of_seen, _ in _gates(eval_config))
+    return not with_seen and overall.get(names.NEW_TARGET_COUNT) == 0
+
+
+def _gates(eval_config: Any) -> Iterator[tuple[str, int, bool, Any]]:
+    """Yields the metric's name, its k, whether seen items compete, and the MetricThreshold of every gate."""
     for metrics_spec in eval_config.metrics_specs:
         for metric in metrics_spec.metrics:
             for gate in metric.per_slice_thresholds:
                 config = json.loads(metric.config)
-                yield config["name"], config["k"], gate.threshold
+                with_seen = config.get("with_seen", config["name"].endswith("_with_seen"))
+                yield config["name"], config["k"], with_seen, gate.threshold
 
 
 def _sentences(
-    k: int, threshold: Any, overall: dict[str, float], baseline: dict[str, float]
+    k: int, with_seen: bool, threshold: Any, overall: dict[str, float], baseline: dict[str, float]
 ) -> Iterator[tuple[bool, str]]:
     """Yields whether the threshold is on the difference to the baseline, and what it says."""
-    accuracy = overall[names.top_k(k)]
-    gated = f"top_{k}_categorical_accuracy {accuracy:.4g}"
+    accuracy = overall[names.top_k(k, with_seen=with_seen)]
+    gated = f"top_{k}_categorical_accuracy{'_with_seen' * with_seen} {accuracy:.4g}"
     if threshold.HasField("value_threshold"):
         least = threshold.value_threshold.lower_bound.value
-        popular = overall[names.top_k(k, names.POPULARITY_FAMILY)]
+        popular = overall[names.top_k(k, names.POPULARITY_FAMILY, with_seen)]
         note = "" if popular else " (taken as one hit)"
         yield (
             False,
@@ -141,7 +148,7 @@ def _sentences(
         )
     if threshold.HasField("change_threshold"):
         least = threshold.change_threshold.absolute.value
-        before = baseline[names.top_k(k)]
+        before = baseline[names.top_k(k, with_seen=with_seen)]
         difference = _digits(accuracy - before, least)
         change = "no worse than" if accuracy == before else f"{difference} above"
         if accuracy < before:

@@ -47,15 +47,16 @@ class _Trained:
     directory: str
     embeddings: np.ndarray
     rows: dict[bytes, int]
+    exclude_seen: bool
 
     @classmethod
-    def load(cls, directory: str) -> _Trained:
+    def load(cls, directory: str, exclude_seen: bool) -> _Trained:
         model = tf.saved_model.load(directory)
         rows = {candidate: row for row, candidate in enumerate(model.candidate_ids.numpy())}
-        return cls(model, directory, model.candidate_embeddings.numpy(), rows)
+        return cls(model, directory, model.candidate_embeddings.numpy(), rows, exclude_seen)
 
     def answers(self, windows: Sequence[bytes], k: int) -> ExactAnswers:
-        """Returns the exact answers to windows, their history and seen candidates excluded.
+        """Returns the exact answers to windows, seen candidates excluded where `exclude_seen` is set.
 
         Raises:
           _RejectedError: A query's embedding is not finite: ScaNN refuses it, and exact search orders it at random.
@@ -65,15 +66,21 @@ class _Trained:
         broken = int((~np.isfinite(embeddings).all(axis=1)).sum())
         if broken:
             raise _RejectedError(f"{broken} of {len(parsed)} sampled queries have an embedding that is not finite")
-        excluded = [self.rows_of(queries.seen_ids(row)) for row in parsed]
+        excluded = [self.rows_of(self.excluded_ids(row)) for row in parsed]
         return ExactAnswers.find(embeddings, self.embeddings, excluded, k)
+
+    def excluded_ids(self, row: dict[str, Any]) -> list[bytes]:
+        """Returns the ids that a window's query is not to be answered with."""
+        return queries.seen_ids(row) if self.exclude_seen else []
 
     def rows_of(self, ids: Sequence[bytes]) -> np.ndarray:
         """Returns the rows of the ids that the corpus has."""
         return np.array([self.rows[item] for item in ids if item in self.rows], np.int32)
 
 
-def build(windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str) -> IndexBuild:
+def build(
+    windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str, exclude_seen: bool = True
+) -> IndexBuild:
     """Builds, exports and measures an index and its exact twin.
 
     Parameters are tuned on eval queries (train queries where there are none), and the recall that gates is that of the
@@ -85,8 +92,9 @@ def build(windows_dir: str, trained_dir: str, settings: Index, model_dir: str, e
       settings: The config's index section.
       model_dir: Where the served model goes.
       exact_dir: Where the twin goes.
+      exclude_seen: Whether recall is measured without seen items.
     """
-    trained = _Trained.load(trained_dir)
+    trained = _Trained.load(trained_dir, exclude_seen)
     test = queries.sample_windows(os.path.join(windows_dir, "Split-test"), MAX_QUERIES)
     problem = _problem(trained, test, settings)
     if problem:
@@ -198,6 +206,7 @@ def _measured(
         "p99_ms": round(p99_ms, 3),
         "corpus_size": len(trained.embeddings),
         "test_queries": len(test),
+        "exclude_seen": trained.exclude_seen,
         "reason": "",
     }
     export.write_index_file(directory, index)
@@ -207,7 +216,7 @@ def _measured(
 def _served(signature: Any, trained: _Trained, parsed: Sequence[dict[str, Any]]) -> np.ndarray:
     """Returns the rows that the exported signature answers with, -1 past an answer's end."""
     specs = signature.structured_input_signature[1]
-    rows = [row | {keys.EXCLUDE: queries.seen_ids(row)} for row in parsed]
+    rows = [row | {keys.EXCLUDE: trained.excluded_ids(row)} for row in parsed]
     answers = [
         signature(**signature_inputs(specs, rows[start : start + _BATCH]))[keys.IDS].numpy()
         for start in range(0, len(rows), _BATCH)

@@ -16,6 +16,7 @@ class IndexerSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "config": component_spec.ExecutionParameter(type=str),
+        "exclude_seen": component_spec.ExecutionParameter(type=int),
         "code_sha256": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -52,6 +53,7 @@ class Indexer(base_component.BaseComponent):
         blessing: types.BaseChannel,
         examples: types.BaseChannel,
         index: Index,
+        exclude_seen: bool,
     ):
         """Wires the node.
 
@@ -60,6 +62,7 @@ class Indexer(base_component.BaseComponent):
           blessing: The Evaluator's verdict on it.
           examples: Windows; eval tunes, test gates.
           index: The config's index section.
+          exclude_seen: Whether recall is measured without seen items.
         """
         super().__init__(
             IndexerSpec(
@@ -67,6 +70,7 @@ class Indexer(base_component.BaseComponent):
                 model_blessing=blessing,
                 examples=examples,
                 config=index.model_dump_json(),
+                exclude_seen=int(exclude_seen),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 model=types.Channel(type=standard_artifacts.Model),
                 exact_model=types.Channel(type=standard_artifacts.Model),

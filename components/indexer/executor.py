@@ -39,6 +39,7 @@ class Executor(base_executor.BaseExecutor):
             windows_dir=artifact_utils.get_single_uri(input_dict["examples"]),
             trained_dir=path_utils.serving_model_path(trained.uri),
             settings=Index.model_validate_json(exec_properties["config"]),
+            exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
             model_dir=path_utils.serving_model_dir(model.uri),
             exact_dir=path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict["exact_model"])),
         )

@@ -20,4 +20,5 @@ def settings_from(config: Config) -> Settings:
         candidate_features=dict(config.data.candidates.features),
         windows=config.data.windows,
         split_kind=config.data.split.kind,
+        exclude_seen=not config.evaluate.repeat_consumption,
     )

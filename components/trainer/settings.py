@@ -26,6 +26,8 @@ class Settings:
     candidate_features: Mapping[str, Feature]
     windows: WindowsSection
     split_kind: str
+    exclude_seen: bool = True
+    """Whether early stopping ranks without seen items; see `evaluate.repeat_consumption`."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Settings:
@@ -38,6 +40,7 @@ class Settings:
             candidate_features=_features(data["candidate_features"]),
             windows=WindowsSection.model_validate(data["windows"]),
             split_kind=data["split"],
+            exclude_seen=data.get("exclude_seen", True),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -50,6 +53,7 @@ class Settings:
                 "candidate_features": _dump(self.candidate_features),
                 "windows": self.windows.model_dump(mode="json"),
                 "split": self.split_kind,
+                "exclude_seen": self.exclude_seen,
             },
         }
 

@@ -63,9 +63,9 @@ class Files:
 
 
 class Ranker:
-    """Ranks the targets of a split over the whole corpus, seen items excluded, by a model as it then is."""
+    """Ranks the targets of a split over the whole corpus, by a model as it then is."""
 
-    def __init__(self, model: RetrievalModel, batches: tf.data.Dataset) -> None:
+    def __init__(self, model: RetrievalModel, batches: tf.data.Dataset, exclude_seen: bool = True) -> None:
         """Takes the `dataset.eval_batches` of the split; what they are ranked by is traced once, not each time."""
         self._model = model
         self._batches = batches
@@ -73,7 +73,8 @@ class Ranker:
         @graph_function(input_signature=[batches.element_spec, tf.TensorSpec([None, None], tf.float32)])
         def ranks(batch: EvalBatch, candidates: tf.Tensor) -> tf.Tensor:
             queries = model.embed_queries(batch.features, batch.history, candidates, batch.times, batch.clock)
-            return target_ranks(queries, candidates, batch.target, batch.seen)[0]
+            without_seen, with_seen = target_ranks(queries, candidates, batch.target, batch.seen)
+            return without_seen if exclude_seen else with_seen
 
         self._ranks = ranks
 
@@ -128,7 +129,7 @@ def fit(
     train = settings.train
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     planned = steps_per_epoch * train.epochs
-    ranker = Ranker(model, dataset.eval_batches(reader, files.eval))
+    ranker = Ranker(model, dataset.eval_batches(reader, files.eval), settings.exclude_seen)
     plan = _Plan(steps_per_epoch, last_epoch=train.epochs, last_step=planned, scheduled_steps=planned)
     history = _train(
         model,

@@ -14,7 +14,6 @@ from shortlist import keys
 from shortlist.config.split import LeaveLastOut, Split, Temporal
 from shortlist.findings import Findings
 
-_MANY_REPEATS = 0.1
 _ORDER = "order"
 
 
@@ -60,8 +59,6 @@ def check(counted: Counted, config: WindowsConfig, timestamp_unit: str = "") -> 
     _check_isolated(counted, config, timestamp_unit, findings)
     _check_tied(counts, config, findings)
     unusable = None if config.everything_is_train else _no_split(counts, config.split)
-    if not unusable and not config.everything_is_train:
-        unusable = _check_repeats(stats.repeat_targets(counts), findings)
     if unusable and not findings.errors:
         findings.errors.append(unusable)
     return findings
@@ -122,22 +119,6 @@ def _check_tied(counts: Mapping[str, int], config: WindowsConfig, findings: Find
             f"query, above data.gate.tied_targets.threshold={limit.threshold}: only the file's order says which is "
             "the later one; take a finer time, use data.split.kind: leave_last_basket, or raise the limit",
         )
-
-
-def _check_repeats(share: float, findings: Findings) -> str | None:
-    """Warns of many test targets that their query had seen before; returns an error where there is no other."""
-    if share == 1.0:
-        return (
-            "interactions: expected test targets that are new to their query, got none: each had been seen before, and "
-            "seen candidates are excluded from answers; drop repeats by data.interactions.repeats: first"
-        )
-    if share > _MANY_REPEATS:
-        findings.warnings.append(
-            f"interactions: {share:.0%} of the test targets had been seen before by their query; seen candidates are "
-            "excluded from answers, so plain metrics leave these rows out; the metrics `_with_seen` count all rows. "
-            "data.interactions.repeats: first keeps first interactions only"
-        )
-    return None
 
 
 def _no_split(counts: Mapping[str, int], split: Split) -> str | None:

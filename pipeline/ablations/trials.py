@@ -81,7 +81,7 @@ class Cells:
             checkpoint_dir=checkpoint_dir,
         )
         rows = dataset.eval_batches(parts.reader, self._windows.files[self._split])
-        ranks = training.Ranker(parts.model, rows).ranks()
+        ranks = training.Ranker(parts.model, rows, settings.exclude_seen).ranks()
         cell = Cell(ranks, history["epochs"], history["best_epoch"], history["seconds"])
         self._keep(folder, cell, settings)
         checkpoints.remove(checkpoint_dir)

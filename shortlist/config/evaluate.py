@@ -42,6 +42,11 @@ class Evaluate(Section):
     gate_k: int = 10
     """The gates compare top_K_categorical_accuracy at this K, seen items excluded."""
 
+    repeat_consumption: bool = False
+    """For logs in which people come back to the same items: groceries, music. Gates, early stopping, the search for
+    settings, the index's recall and `recommend` then count all test rows, with seen items among the candidates. The
+    signature `serving_default` excludes the history all the same, so it is not what the gates measured."""
+
     min_lift_over_popularity: float = pydantic.Field(1.1, ge=0.0)
     """The gated accuracy must be at least this many times that of "most popular" on the same rows."""
 

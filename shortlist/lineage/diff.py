@@ -149,8 +149,7 @@ def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: s
 
 
 def _rows(metrics: Mapping[str, float], name: str) -> float:
-    with_seen = name.endswith(_WITH_SEEN)
-    return metrics.get(names.EXAMPLE_COUNT, 0.0) if with_seen else names.counted_rows(metrics)
+    return names.rows_of(metrics, with_seen=name.endswith(_WITH_SEEN))
 
 
 def _slices(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:

@@ -44,6 +44,11 @@ def counted_rows(metrics: Mapping[str, float]) -> float:
     return metrics.get(NEW_TARGET_COUNT, metrics.get(EXAMPLE_COUNT, 0.0))
 
 
+def rows_of(metrics: Mapping[str, float], with_seen: bool) -> float:
+    """Returns the denominator of the metrics with or without seen items."""
+    return metrics.get(EXAMPLE_COUNT, 0.0) if with_seen else counted_rows(metrics)
+
+
 def left_out(metrics: Mapping[str, float]) -> float:
     """Returns the fraction of all test rows that plain metrics leave out: their target had been seen before."""
     rows = metrics.get(EXAMPLE_COUNT, 0.0)

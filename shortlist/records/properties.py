@@ -12,6 +12,8 @@ CUSTOM_CONFIG = "custom_config"
 """Exec property of TFX's nodes: JSON of the settings."""
 CONFIG = "config"
 """Exec property of Windows and Indexer: JSON of a section of the config."""
+EXCLUDE_SEEN = "exclude_seen"
+"""Exec property of Indexer and Answers: int, 1 unless `evaluate.repeat_consumption` is set."""
 
 # Verdicts: artifacts of type ModelBlessing and InfraBlessing.
 BLESSED = "blessed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shortlist.metrics import names
 from shortlist.report import format, plots
@@ -72,21 +72,19 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     if not all_ks:
         return None
     series = [
-        accuracy.of_shares(one.run_id, [_overall(one, names.top_k(k)) for k in all_ks], _rows(one)) for one in facts
+        accuracy.of_shares(one.run_id, [_overall(one, _top_k(one, k)) for k in all_ks], _rows(one)) for one in facts
     ]
-    lines = [[f"top_{k}", *(_with_interval(one, names.top_k(k)) for one in facts)] for k in all_ks]
-    lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg())) for one in facts)])
+    lines = [[f"top_{k}", *(_with_interval(one, _top_k(one, k)) for one in facts)] for k in all_ks]
+    lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg(with_seen=one.with_seen))) for one in facts)])
     lines.append(["test rows", *(format.count(_rows(one)) for one in facts)])
     k = verdict.gate_k(facts[0])
-    popular = [one.measured.popularity.get(names.top_k(k)) if one.measured else None for one in facts]
+    popular = [one.measured.popularity.get(_top_k(one, k)) if one.measured else None for one in facts]
     lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
         "For each K, the share of test rows whose target is among the first K, with its 95% interval, a run a colour.",
         lambda: [plots.dots([f"top {k}" for k in all_ks], series, "share of the test rows")],
-        TableBlock(
-            "Share of the test rows, seen items excluded; Wilson's 95% intervals", _columns(facts, "metric"), lines
-        ),
+        TableBlock("Share of the test rows; Wilson's 95% intervals", _columns(facts, "metric"), lines),
     )
     return PageSection("accuracy", "How often the target is among the first K", "", [figure, *_slices(facts)])
 
@@ -96,7 +94,13 @@ def _overall(facts: Facts, name: str) -> float | None:
 
 
 def _rows(facts: Facts) -> float:
-    return facts.measured.rows if facts.measured else 0.0
+    if facts.measured is None:
+        return 0.0
+    return facts.measured.all_rows if facts.with_seen else facts.measured.rows
+
+
+def _top_k(facts: Facts, k: int) -> str:
+    return names.top_k(k, with_seen=facts.with_seen)
 
 
 def _with_interval(facts: Facts, name: str) -> str:
@@ -104,9 +108,15 @@ def _with_interval(facts: Facts, name: str) -> str:
     return format.NOTHING if value is None else f"{format.share(value)} ({format.interval(value, _rows(facts))})"
 
 
+def _of_rows(metrics: Mapping[str, float], name: str, with_seen: bool) -> str:
+    rows = names.rows_of(metrics, with_seen)
+    return f"{format.share(metrics.get(name))} of {format.count(rows or None)}"
+
+
 def _slices(facts: Sequence[Facts]) -> list[Figure]:
     k = verdict.gate_k(facts[0])
-    name = names.top_k(k)
+    with_seen = facts[0].with_seen
+    name = names.top_k(k, with_seen=with_seen)
     by_run = [
         {(item.name, item.value): item.metrics for item in one.measured.slices} if one.measured else {} for one in facts
     ]
@@ -121,15 +131,12 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
             accuracy.of_shares(
                 one.run_id,
                 [metrics.get(name) for metrics in of_run],
-                [names.counted_rows(metrics) for metrics in of_run],
+                [names.rows_of(metrics, with_seen) for metrics in of_run],
             )
             for one, of_run in zip(facts, cells, strict=True)
         ]
         lines = [
-            [
-                value,
-                *(f"{format.share(m.get(name))} of {format.count(names.counted_rows(m) or None)}" for m in of_value),
-            ]
+            [value, *(_of_rows(metrics, name, with_seen) for metrics in of_value)]
             for value, *of_value in zip(values, *cells, strict=True)
         ]
         figures.append(

@@ -74,6 +74,11 @@ class Facts:
         """Settings by dotted name."""
         return self.record.config()
 
+    @property
+    def with_seen(self) -> bool:
+        """Whether gates and early stopping went by the metrics with seen items."""
+        return self.config.get("evaluate.repeat_consumption") is True
+
     @functools.cached_property
     def measured(self) -> Measured | None:
         """What the Evaluator measured."""

@@ -19,18 +19,27 @@ def sentence(protocol: Protocol, data: DataSummary) -> str:
     parts = [
         f"Trained on {data.rows.get('train', 0):,} interactions, stopped early on {data.rows.get('eval', 0):,} and "
         f"tested on {tested_on} ({data.rows.get('test', 0):,} rows of {data.queries.get('test', 0):,} queries, split "
-        f"{protocol.split}), each ranked against all {protocol.corpus_size:,} candidates but those that its query had "
-        "seen, ties counting against the target",
+        f"{protocol.split}), each ranked against all {protocol.corpus_size:,} candidates{_but_seen(protocol)}, ties "
+        "counting against the target",
         ties(protocol),
     ]
     if protocol.unseen_queries:
         parts.append(f"{protocol.unseen_queries:.0%} of test rows are of queries that train never saw")
-    if protocol.repeat_targets:
+    if protocol.repeat_targets and protocol.exclude_seen:
         parts.append(
             f"{protocol.repeat_targets:.1%} of test rows are left out, since their query had seen the target before; "
             "metrics with seen items count all rows"
         )
     return "; ".join(parts) + "."
+
+
+def _but_seen(protocol: Protocol) -> str:
+    if protocol.exclude_seen:
+        return " but those that its query had seen"
+    return (
+        ", also those that its query had seen (evaluate.repeat_consumption; the signature serving_default excludes the "
+        "history, so it is not what was gated)"
+    )
 
 
 def ties(protocol: Protocol) -> str:

@@ -62,7 +62,7 @@ class Recommender:
         query_id: str | None = None,
         history: Sequence[str | tuple[str, int]] | None = None,
         k: int = 10,
-        exclude_seen: bool = True,
+        exclude_seen: bool | None = None,
         query_features: Mapping[str, Any] | None = None,
         candidates_titles: Mapping[str, str | None] | None = None,
         query_time: int | None = None,
@@ -73,8 +73,9 @@ class Recommender:
           query_id: An unknown id, or none, is answered from the history and the features alone.
           history: Candidate ids, or pairs of candidate id and timestamp, oldest first; unknown ids are skipped.
           k: How many; fewer come back where the corpus has no more.
-          exclude_seen: Keep the history out of the answer, as plain metrics measure; otherwise the metrics
-            `_with_seen` describe it.
+          exclude_seen: Whether to keep the history out of the answer. Plain metrics describe answers without it,
+            the metrics `_with_seen` those with it. By default as the gates measured: without it, unless the model was
+            made with `evaluate.repeat_consumption`.
           query_features: By name; lists for multi_category features; what is absent counts as missing.
           candidates_titles: Title by candidate id.
           query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, the
@@ -87,6 +88,8 @@ class Recommender:
         features = dict(query_features or {})
         self._check(k, features)
         pairs = [(item, 0) if isinstance(item, str) else item for item in history or ()]
+        if exclude_seen is None:
+            exclude_seen = self.index.get("exclude_seen", True)
         ids, times = [item for item, _ in pairs], [int(time) for _, time in pairs]
         row = {
             **features,
@@ -119,7 +122,7 @@ def recommend(
     query_id: str | None = None,
     history: Sequence[str | tuple[str, int]] | None = None,
     k: int = 10,
-    exclude_seen: bool = True,
+    exclude_seen: bool | None = None,
     query_features: Mapping[str, Any] | None = None,
     candidates_titles: Mapping[str, str | None] | None = None,
     query_time: int | None = None,

@@ -29,7 +29,7 @@ def overall(facts: Facts) -> PageSection | None:
     measured = facts.measured
     if measured is None or not ks(measured.overall):
         return None
-    blocks: list[Block] = [_overall_figure(measured)]
+    blocks: list[Block] = [_overall_figure(measured, facts.with_seen)]
     seen = _seen_figure(measured)
     if seen is not None:
         blocks.append(seen)
@@ -40,8 +40,8 @@ def overall(facts: Facts) -> PageSection | None:
     return PageSection(
         "accuracy",
         "How often the target is among the first K",
-        f"FactorizedTopK: the share of {measured.rows:,.0f} held-out test rows whose target is among the first K of "
-        "the whole corpus, seen items excluded.",
+        f"FactorizedTopK: the share of {_rows(measured, facts.with_seen):,.0f} held-out test rows whose target is "
+        f"among the first K of the whole corpus, {_seen(facts.with_seen)}.",
         blocks,
     )
 
@@ -56,26 +56,34 @@ def contenders(measured: Measured) -> list[tuple[str, Mapping[str, float]]]:
     return found
 
 
-def _overall_figure(measured: Measured) -> Figure:
-    found, rows = contenders(measured), measured.rows
+def _rows(measured: Measured, with_seen: bool) -> float:
+    return measured.all_rows if with_seen else measured.rows
+
+
+def _seen(with_seen: bool) -> str:
+    return "seen items among the candidates" if with_seen else "seen items excluded"
+
+
+def _overall_figure(measured: Measured, with_seen: bool) -> Figure:
+    found, rows = contenders(measured), _rows(measured, with_seen)
     all_ks = ks(measured.overall)
     columns = [TableColumn("metric", numeric=False)]
     for name, _ in found:
         columns += [TableColumn(name), TableColumn("95% interval")]
     lines = []
     for k in all_ks:
-        values = [metrics.get(names.top_k(k)) for _, metrics in found]
+        values = [metrics.get(_top_k(k, with_seen)) for _, metrics in found]
         lines.append([f"top_{k}", *_with_intervals(values, rows)])
-    ndcg = [metrics.get(names.ndcg()) for _, metrics in found]
+    ndcg = [metrics.get(names.ndcg(with_seen=with_seen)) for _, metrics in found]
     if any(value is not None for value in ndcg):
         pairs = ((format.share(value), format.NOTHING) for value in ndcg)
         lines.append([names.ndcg(), *itertools.chain.from_iterable(pairs)])
-    series = [of_shares(name, [metrics.get(names.top_k(k)) for k in all_ks], rows) for name, metrics in found]
+    series = [of_shares(name, [metrics.get(_top_k(k, with_seen)) for k in all_ks], rows) for name, metrics in found]
     return Figure(
         "Model and contenders",
         "For each K, the share of test rows whose target is among the first K, with its 95% interval.",
         lambda: [plots.dots([f"top {k}" for k in all_ks], series, f"share of {rows:,.0f} test rows")],
-        TableBlock(f"Share of {rows:,.0f} test rows, seen items excluded", columns, lines),
+        TableBlock(f"Share of {rows:,.0f} test rows, {_seen(with_seen)}", columns, lines),
     )
 
 
@@ -140,7 +148,8 @@ def _top_k(k: int, with_seen: bool) -> str:
 def slices(facts: Facts) -> PageSection | None:
     """Returns where the model is good and where not."""
     measured, k = facts.measured, gate_k(facts)
-    name, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
+    with_seen = facts.with_seen
+    name, popular = _top_k(k, with_seen), names.top_k(k, names.POPULARITY_FAMILY, with_seen)
     families = by_family([item for item in measured.slices if name in item.metrics]) if measured else {}
     if not families:
         return None
@@ -148,7 +157,7 @@ def slices(facts: Facts) -> PageSection | None:
     for family, found in families.items():
         told = found[:_MOST_VALUES]
         labels = [item.value for item in told]
-        counts = [names.counted_rows(item.metrics) for item in told]
+        counts = [names.rows_of(item.metrics, with_seen) for item in told]
         series = [
             of_shares("model", [item.metrics.get(name) for item in told], counts),
             of_shares("most popular", [item.metrics.get(popular) for item in told], counts),
@@ -158,7 +167,7 @@ def slices(facts: Facts) -> PageSection | None:
     return PageSection(
         "slices",
         "Where it is good, and where not",
-        f"top_{k} of rows that have something in common, seen items excluded. Head are the most popular candidates "
+        f"top_{k} of rows that have something in common, {_seen(with_seen)}. Head are the most popular candidates "
         "that together have a third of the train targets, middle those of the second third, tail the others.",
         blocks,
     )

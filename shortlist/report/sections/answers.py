@@ -173,6 +173,8 @@ def _example(place: int, told: dict[str, Any], corpus: int) -> Example:
     ]
     rank = told["rank"]
     outcome = f"ranked {rank:,} of {corpus:,} candidates; most popular has it at {told['popularity_rank']:,}"
+    if rank < 1:
+        outcome = "not ranked: the query had seen it before, and seen items are excluded"
     if rank > corpus:
         outcome = "is not among the candidates that can be recommended"
     return Example(

@@ -65,12 +65,12 @@ def gate_k(facts: Facts) -> int:
 
 def _metric_tiles(facts: Facts) -> list[Tile]:
     measured = facts.measured
-    name = names.top_k(gate_k(facts))
+    name = names.top_k(gate_k(facts), with_seen=facts.with_seen)
     if measured is None or name not in measured.overall:
         return []
-    label = f"top_{gate_k(facts)}"
+    label = f"top_{gate_k(facts)}{' with seen' * facts.with_seen}"
     value, popular = measured.overall[name], measured.popularity.get(name)
-    rows = measured.rows
+    rows = measured.all_rows if facts.with_seen else measured.rows
     found = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
         lift = f"the model has {value / popular:.2f} times that" if popular else "it had no hit"

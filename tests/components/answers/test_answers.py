@@ -36,7 +36,8 @@ class Model(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluation(self, examples):
         ranks = tf.range(1, tf.size(examples, out_type=tf.int64) + 1)
-        return {keys.RANK: ranks, keys.POPULARITY_RANK: ranks * 10}
+        with_seen = {keys.RANK_WITH_SEEN: ranks + 1, keys.POPULARITY_RANK_WITH_SEEN: ranks * 10 + 1}
+        return {keys.RANK: ranks, keys.POPULARITY_RANK: ranks * 10, **with_seen}
 
 
 def _write(folder, records):
@@ -87,6 +88,15 @@ def test_counts_are_of_the_queries_that_could_be_asked(folders):
     assert [by_bucket[name]["train"] for name in slices.POPULARITIES] == [7, 3, 2, 0]
     # (7 + 2 x 2 + 2 x 3 + 0) / 7
     assert found["mean_train_count"]["answers"] == pytest.approx(17 / 7)
+
+
+def test_with_seen_items_ann_is_answered_what_she_has_seen(folders):
+    found = answers.describe(*folders, "title", ReportSection(), exclude_seen=False)
+    # Both are answered a b c d.
+    assert (found["places"], found["overlap_at_10"]) == (8, pytest.approx(0.4))
+    [ann] = [example for example in found["examples"] if example["history_length"] == 2]
+    assert [answer["id"] for answer in ann["answers"]] == ["a", "b", "c", "d"]
+    assert ann[keys.POPULARITY_RANK] == 10 * (ann[keys.RANK] - 1) + 1
 
 
 def test_least_recommended_are_told_by_how_well_train_knows_them(folders):

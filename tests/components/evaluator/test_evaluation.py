@@ -1,6 +1,7 @@
 """TFMA on the `evaluation` signature, from the config to the sentences; without TFX."""
 
 import dataclasses
+import json
 import pathlib
 import types
 
@@ -17,11 +18,11 @@ from shortlist.process import progress
 from tests.components.evaluator import fakes
 
 
-def evaluate(folder, windows, baseline_shift=None, slices=(), catalogue=None):
+def evaluate(folder, windows, baseline_shift=None, slices=(), catalogue=None, settings=None):
     """Runs TFMA like TFX's executor does and returns what is read back."""
     folder = pathlib.Path(folder)
     fakes.write_windows(windows, folder / "windows.gz")
-    config = eval_config.make_eval_config(Evaluate(slices=slices), "sha")
+    config = eval_config.make_eval_config(Evaluate(slices=slices, **(settings or {})), "sha")
     has_baseline = baseline_shift is not None
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=has_baseline, rubber_stamp=True)
     models = []
@@ -214,6 +215,26 @@ def gate(model, popularity, baseline=None, rows=100):
 def test_the_lift_gate_lets_the_bound_pass(model, popularity, blessed, sentence):
     reasons = [f"top_10_categorical_accuracy {sentence}; at least 1.1 is required"]
     assert gate(model, popularity) == (blessed, reasons)
+
+
+def test_repeat_consumption_gates_by_the_metrics_with_seen_items():
+    config = eval_config.make_eval_config(Evaluate(repeat_consumption=True), "sha")
+    gated = {
+        metric.class_name: json.loads(metric.config)
+        for metric in config.metrics_specs[0].metrics
+        if metric.per_slice_thresholds
+    }
+    assert gated["TopKAccuracy"]["name"] == names.top_k(10, with_seen=True)
+    assert gated["LiftOverPopularity"]["with_seen"]
+
+
+def test_repeat_consumption_blesses_though_every_target_had_been_seen(tmp_path):
+    # By plain metrics there is no row; with seen items the model hits all ten, most popular none.
+    windows = [fakes.window(f"q{i}", [0, 1, 0, 50]) for i in range(10)]
+    read = evaluate(tmp_path, windows, settings={"repeat_consumption": True})
+    assert read["validation"]["blessed"]
+    expected = "top_10_categorical_accuracy_with_seen 1 is 10 times most popular's 0 (taken as one hit)"
+    assert read["validation"]["reasons"][-1].startswith(expected)
 
 
 def test_a_near_miss_is_not_rounded_away():

@@ -48,7 +48,7 @@ class Nodes:
         executor.Executor().Do(
             {"trained_model": [self.trained], "model_blessing": [self.upstream], "examples": [self.examples]},
             {"model": [self.model], "exact_model": [self.exact_model], "blessing": [self.blessing]},
-            {"config": Index(k=5, **settings).model_dump_json(), "code_sha256": ""},
+            {"config": Index(k=5, **settings).model_dump_json(), "exclude_seen": 1, "code_sha256": ""},
         )
         return self.verdict(self.blessing)
 

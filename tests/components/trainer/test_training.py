@@ -139,6 +139,18 @@ def test_ndcg_by_hand(trained, world, monkeypatch):
     assert metrics[training.TOP_10] == 0.75
 
 
+def test_early_stopping_counts_new_targets_or_all_with_seen_items(trained, world, monkeypatch):
+    model, reader, _, _ = trained
+    # Of two targets one had been seen before; with seen items the other is not in the top 10.
+    ranks = tf.constant([1, 0], tf.int64), tf.constant([11, 2], tf.int64)
+    monkeypatch.setattr(training, "target_ranks", lambda *_: ranks)
+    batches = training.dataset.eval_batches(reader, world.windows["eval"], 64)
+    assert training.Ranker(model, batches).evaluate()[training.TOP_10] == 1.0
+    assert training.Ranker(model, batches, exclude_seen=False).evaluate()[training.TOP_10] == 0.5
+    monkeypatch.setattr(training, "target_ranks", lambda *_: (tf.constant([0], tf.int64), ranks[1]))
+    assert training.Ranker(model, batches).evaluate() == {training.NDCG: None, training.TOP_10: None}
+
+
 def test_the_learning_rate_rises_then_falls_to_zero():
     cosine = WarmUpSchedule(0.4, warm_up_steps=4, total_steps=12, cosine=True)
     # Steps 0 to 3 rise in quarters; half-way between 4 and 12 the cosine is at one half.

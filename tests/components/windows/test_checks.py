@@ -132,17 +132,3 @@ def test_times_are_told_as_what_they_are(unit: str, time: int, told: str):
     isolated = FAR._replace(example=FAR.example._replace(timestamp=time))
     [error] = check(make_config(), isolated, unit).errors
     assert told in error
-
-
-def test_repeated_targets_are_left_out_and_many_are_warned_of():
-    assert check(make_config(), changes={stats._REPEATED: 0}) == Findings()
-    # Two of five test targets had been seen before.
-    [warning] = check(make_config(), changes={stats._REPEATED: 2}).warnings
-    assert warning.startswith("interactions: 40% of the test targets had been seen before by their query; ")
-
-
-def test_targets_that_were_all_seen_before_are_refused():
-    [error] = check(make_config(), changes={stats._REPEATED: 5}).errors
-    assert "expected test targets that are new to their query, got none" in error
-    # A refit holds nothing out.
-    assert not check(make_config(everything_is_train=True), changes={stats._REPEATED: 5}).errors

@@ -48,6 +48,15 @@ def test_an_answer_is_ranked_and_as_long_as_asked(recommender):
 def test_what_was_seen_is_left_out_unless_asked_for(recommender):
     seen = ids(recommender.recommend("user-1", k=3))
     assert not set(ids(recommender.recommend("user-1", history=seen, k=K))) & set(seen)
+    assert set(ids(recommender.recommend("user-1", history=seen, k=K, exclude_seen=False))) >= set(seen)
+
+
+def test_model_of_repeat_consumption_answers_with_seen_items_by_default(serving_dir):
+    recommender = Recommender(serving_dir)
+    recommender.index = {**recommender.index, "exclude_seen": False}
+    seen = ids(recommender.recommend("user-1", k=3))
+    assert set(ids(recommender.recommend("user-1", history=seen, k=K))) >= set(seen)
+    assert not set(ids(recommender.recommend("user-1", history=seen, k=K, exclude_seen=True))) & set(seen)
     assert set(ids(recommender.recommend("user-1", history=seen, k=K, exclude_seen=False))) & set(seen)
 
 
