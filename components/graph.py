@@ -16,5 +16,5 @@ import tensorflow as tf
 graph_function: Any = functools.partial(tf.function, autograph=False)
 """`tf.function` of a function without Python control flow over tensors."""
 
-as_is: Any = tf.autograph.experimental.do_not_convert
+without_autograph: Any = tf.autograph.experimental.do_not_convert
 """For functions that a tf.data pipeline traces."""

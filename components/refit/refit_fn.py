@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import checkpoints, run_fn, training
-from components.trainer.assembled import files_of
+from components.trainer.bundle import files_of
 
 MEASURED = "measured"
 """Key of custom_config: what `training.fit` returned for the model that the Evaluator blessed."""

@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-KEPT_RUNS = 2
+MAX_UNFINISHED_RUNS = 2
 _CHUNK_BYTES = 2**20
 _STATE_INDEX = re.compile(r"state-(\d+)-(\d+)\.index")
 
 
-class Saved(NamedTuple):
+class SavedState(NamedTuple):
     """One state on disk."""
 
     number: int
@@ -52,7 +52,7 @@ class Checkpoints:
         self._folder = folder
         self._state = state
         self._weights = weights
-        self._last: Saved | None = None
+        self._last: SavedState | None = None
         self._next = 1
 
     def restore(self) -> bool:
@@ -77,16 +77,16 @@ class Checkpoints:
 
     def save_state(self, best_step: int) -> None:
         """Writes the state, then removes all but it, the one before and their best weights."""
-        saved = Saved(self._next, best_step)
+        saved = SavedState(self._next, best_step)
         self._write(self._state, saved.name)
         kept = saved.names | (self._last.names if self._last else set())
         self._last, self._next = saved, self._next + 1
         self._remove(entry for entry in _listdir(self._folder) if _owner(entry) not in kept)
 
-    def _found(self) -> list[Saved]:
+    def _found(self) -> list[SavedState]:
         """All states that have an index, newest first."""
         matches = map(_STATE_INDEX.fullmatch, _listdir(self._folder))
-        return sorted((Saved(int(match[1]), int(match[2])) for match in matches if match), reverse=True)
+        return sorted((SavedState(int(match[1]), int(match[2])) for match in matches if match), reverse=True)
 
     def _is_readable(self, name: str) -> bool:
         try:
@@ -130,14 +130,14 @@ def identity(text: str, files: Iterable[str]) -> str:
 
 
 def prune(root: str, own: str) -> None:
-    """Removes what trainings that died have left, all but the `KEPT_RUNS` latest written; never the identity `own`.
+    """Removes what trainings that died have left, all but the `MAX_UNFINISHED_RUNS` latest written; never the identity `own`.
 
     Called when a training starts. A finished one has removed its own folder, so what stands here was killed or failed,
     and is of use only until its config, data or code change; two are kept for who goes back and forth between configs.
     """
     names = [entry.rstrip("/") for entry in _listdir(root)]
     folders = [os.path.join(root, name) for name in names if name != own]
-    for folder in sorted(folders, key=_last_written, reverse=True)[KEPT_RUNS:]:
+    for folder in sorted(folders, key=_last_written, reverse=True)[MAX_UNFINISHED_RUNS:]:
         _remove(folder)
 
 

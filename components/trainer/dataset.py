@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.graph import as_is
+from components.graph import without_autograph
 from components.trainer.batch import TrainBatch
 from components.trainer.corpus import raw_feature_spec
 from components.trainer.features import to_dense
@@ -284,14 +284,14 @@ def train_batches(
         return loss.batches(records, reader.train_batch, seed)
 
     epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
-    return _without_autotuner(epochs.flat_map(as_is(one_epoch)).prefetch(4))
+    return _without_autotuner(epochs.flat_map(without_autograph(one_epoch)).prefetch(4))
 
 
 def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
     """Returns the `EvalBatch`es of a split."""
     files_dataset = tf.data.Dataset.from_tensor_slices(sorted(files))
     batches = _records(files_dataset).batch(batch_size)
-    return _without_autotuner(batches.map(as_is(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
+    return _without_autotuner(batches.map(without_autograph(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
 
 
 def query_ids(files: Sequence[str]) -> np.ndarray:

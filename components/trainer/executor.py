@@ -26,12 +26,12 @@ class Executor(executor.GenericExecutor):
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         fn_args.custom_config = {
             **fn_args.custom_config,
-            **more_inputs(input_dict, fn_args.model_run_dir),
+            **extra_inputs(input_dict, fn_args.model_run_dir),
         }
         return fn_args
 
 
-def more_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, str]:
+def extra_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, str]:
     """Returns what `run_fn.read` looks for in custom_config.
 
     Args:

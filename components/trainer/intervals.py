@@ -37,17 +37,17 @@ def buckets(later: tf.Tensor, earlier: tf.Tensor) -> tf.Tensor:
     return tf.where(earlier == _NOTHING, _NOTHING_BUCKET, found)
 
 
-def met(clock: tf.Tensor) -> tf.Tensor:
+def item_times(clock: tf.Tensor) -> tf.Tensor:
     """Returns when what stands at each place was met, int64 as the clock, [batch, places]; nothing is at the first."""
     return tf.pad(clock[:, :-1], [[0, 0], [1, 0]], constant_values=_NOTHING)
 
 
-def ago(clock: tf.Tensor) -> tf.Tensor:
+def interval_buckets(clock: tf.Tensor) -> tf.Tensor:
     """Returns the bucket of how long before each place's clock each place was met, int32 [batch, places, places].
 
     What lies above the diagonal means nothing.
     """
-    return buckets(clock[:, :, tf.newaxis], met(clock)[:, tf.newaxis, :])
+    return buckets(clock[:, :, tf.newaxis], item_times(clock)[:, tf.newaxis, :])
 
 
 class GapEmbedding(tf.keras.layers.Layer):
@@ -60,7 +60,7 @@ class GapEmbedding(tf.keras.layers.Layer):
 
     def call(self, clock: tf.Tensor) -> tf.Tensor:
         """Returns [batch, places, embedding_dim] of a clock [batch, places]."""
-        return tf.gather(_carried_on(self._table), buckets(clock, met(clock)))
+        return tf.gather(_carried_on(self._table), buckets(clock, item_times(clock)))
 
 
 class IntervalBias(tf.keras.layers.Layer):
@@ -72,10 +72,10 @@ class IntervalBias(tf.keras.layers.Layer):
         self._table = self.add_weight(name="interval_bias", shape=(NUM_BUCKETS, heads), initializer="zeros")
 
     def call(self, ago: tf.Tensor) -> tf.Tensor:
-        """Returns [batch, heads, places, places] of buckets [batch, places, places], see `ago`."""
+        """Returns [batch, heads, places, places] of buckets [batch, places, places], see `interval_buckets`."""
         table = _carried_on(self._table)
         # A head at a time: to look up columns is quicker than to turn the result around.
-        return tf.stack([tf.gather(table[:, head], ago) for head in range(table.shape[1])], axis=1)
+        return tf.stack([tf.gather(table[:, head], interval_buckets) for head in range(table.shape[1])], axis=1)
 
 
 def _carried_on(table: tf.Tensor) -> tf.Tensor:

@@ -26,7 +26,7 @@ class Noise:
         return tf.stack([self._step, tf.constant(self._stream + self._draws, tf.int32)])
 
 
-def kept(shape: tf.Tensor, rate: float, noise: Noise | None) -> tf.Tensor:
+def keep_mask(shape: tf.Tensor, rate: float, noise: Noise | None) -> tf.Tensor:
     """Returns a bool tensor that is false for a share of its elements; true for all of them without noise."""
     if noise is None or rate == 0.0:
         return tf.ones(shape, tf.bool)

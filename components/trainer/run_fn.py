@@ -9,7 +9,7 @@ from typing import Any
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import checkpoints, export, portable, training
-from components.trainer.assembled import Assembled, Inputs, files_of
+from components.trainer.bundle import Inputs, ModelBundle, files_of
 from components.trainer.losses import make_loss
 from components.trainer.settings import Settings
 from shortlist.model_files import TOWERS_DIR
@@ -21,7 +21,7 @@ SPLIT_FINGERPRINT = "split_fingerprint"
 CHECKPOINT_ROOT = "checkpoint_root"
 
 
-def read(fn_args: FnArgs) -> Assembled:
+def read(fn_args: FnArgs) -> ModelBundle:
     """Returns what TFX's arguments name, read.
 
     Args:
@@ -33,10 +33,10 @@ def read(fn_args: FnArgs) -> Assembled:
     settings = Settings.from_json(config)
     if fn_args.hyperparameters:
         settings = settings.with_values(fn_args.hyperparameters["values"])
-    return Assembled.read(settings, inputs)
+    return ModelBundle.read(settings, inputs)
 
 
-def write(parts: Assembled, fn_args: FnArgs, history: dict[str, Any]) -> None:
+def write(parts: ModelBundle, fn_args: FnArgs, history: dict[str, Any]) -> None:
     """Writes the trained model to `fn_args.serving_model_dir`, its portable towers beside it."""
     export.export(
         export.ServingModule(parts.model, parts.reader, parts.corpus, parts.settings),

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureEncoder, FeatureSpec
-from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, ago
-from components.trainer.noise import Noise, dropout, kept
+from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, interval_buckets
+from components.trainer.noise import Noise, dropout, keep_mask
 from components.trainer.query_time import QueryTimeEmbedding
 from shortlist import keys
 from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, HistoryTowerSection
@@ -70,7 +70,9 @@ class CandidateTower(tf.keras.layers.Layer):
         parts = []
         if self._ids is not None:
             id_rows = tf.where(rows >= 0, tf.gather(self._id_rows, tf.maximum(rows, 0)), -1)
-            has_id = tf.cast((id_rows >= 0) & kept(tf.shape(rows), self._id_dropout, noise), tf.float32)[:, tf.newaxis]
+            has_id = tf.cast((id_rows >= 0) & keep_mask(tf.shape(rows), self._id_dropout, noise), tf.float32)[
+                :, tf.newaxis
+            ]
             parts.append(tf.gather(self._ids, tf.maximum(id_rows, 0)) * has_id)
         if self._encoder is not None:
             parts.append(self._encoder(features, noise=noise))
@@ -190,17 +192,17 @@ class HistoryTower(tf.keras.layers.Layer):
         start = tf.tile(self._start, [batch, 1])
         if self._encoder is not None:
             start += self._encoder(features, noise=noise)
-        knows_history = kept(tf.shape(positions), self._cold_start_fraction, noise)
+        knows_history = keep_mask(tf.shape(positions), self._cold_start_fraction, noise)
         positions = tf.where(knows_history, positions, 0)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden += self._position_table[: length + 1]
         intervals = None
         if self._gaps is not None:
-            told = kept([batch, 1], _TIMELESS, noise)
+            told = keep_mask([batch, 1], _TIMELESS, noise)
             clock = tf.fill([batch, length + 1], tf.constant(UNKNOWN, tf.int64)) if clock is None else clock
             clock = tf.where(told, clock, UNKNOWN)
             hidden += self._gaps(clock)
-            intervals = ago(clock)
+            intervals = interval_buckets(clock)
         hidden = dropout(hidden, self._dropout_rate, noise)
         for block in self._blocks[:-1]:
             hidden = block(hidden, intervals=intervals, noise=noise)
@@ -208,7 +210,7 @@ class HistoryTower(tf.keras.layers.Layer):
         hidden = self._blocks[-1](hidden, intervals=intervals, places=places, noise=noise)
         queries = self._norm(hidden)
         if noise is not None and self._cold_start_fraction:
-            knows_features = knows_history | kept(tf.shape(positions), 0.5, noise)
+            knows_features = knows_history | keep_mask(tf.shape(positions), 0.5, noise)
             queries = tf.where(knows_features[:, tf.newaxis], queries, self._embed_nobody(noise))
         return add_time(queries, self._query_time, times)
 

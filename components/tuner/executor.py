@@ -14,7 +14,7 @@ from tfx.components.util import udf_utils
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.trainer import checkpoints, run_fn
-from components.trainer.executor import more_inputs
+from components.trainer.executor import extra_inputs
 from components.trainer.settings import Settings
 from components.tuner.tuner_fn import TUNE
 from shortlist.model_files import TRIALS_FILE
@@ -33,7 +33,7 @@ class Executor(executor.Executor):
         """Runs one search; TFX's own has no place for the catalogue, and searches in a folder that dies with it."""
         [best] = output_dict[standard_component_specs.BEST_HYPERPARAMETERS_KEY]
         fn_args = fn_args_utils.get_common_fn_args(input_dict, exec_properties)
-        fn_args.custom_config = {**fn_args.custom_config, **more_inputs(input_dict, best.uri)}
+        fn_args.custom_config = {**fn_args.custom_config, **extra_inputs(input_dict, best.uri)}
         settings = Settings.from_json(fn_args.custom_config)
         fn_args.working_dir = run_fn.checkpoints_of(fn_args, settings, fn_args.custom_config[TUNE])
         tuner_fn = udf_utils.get_fn(exec_properties, standard_component_specs.TUNER_FN_KEY)

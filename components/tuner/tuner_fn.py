@@ -12,7 +12,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.trainer import checkpoints, run_fn, training
-from components.trainer.assembled import Assembled, Inputs, files_of
+from components.trainer.bundle import Inputs, ModelBundle, files_of
 from components.trainer.settings import Settings
 from components.tuner.search import Search, TrialResult
 from shortlist.config import space
@@ -77,7 +77,7 @@ def train_trial(
         # Of a range, only the ends were tried together before the search.
         raise ConfigError(str(error)) from error
     short = tried.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})
-    parts = Assembled.read(dataclasses.replace(tried, train=short), inputs)
+    parts = ModelBundle.read(dataclasses.replace(tried, train=short), inputs)
     checkpoint_dir = os.path.join(folder, _CHECKPOINTS)
     history = training.fit(
         parts.model,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from components.trainer import checkpoints, dataset, training
-from components.trainer.assembled import Assembled
+from components.trainer.bundle import ModelBundle
 from components.trainer.settings import Settings
 from pipeline.ablations.windows import RecordedWindows
 from shortlist import fingerprints
@@ -70,7 +70,7 @@ class Cells:
         """
         folder = self._cell_folder(settings)
         checkpoint_dir = os.path.join(folder, _CHECKPOINTS)
-        parts = Assembled.read(settings, self._windows.inputs)
+        parts = ModelBundle.read(settings, self._windows.inputs)
         history = training.fit(
             parts.model,
             parts.reader,

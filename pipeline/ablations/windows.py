@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from components.trainer.assembled import Inputs, files_of
+from components.trainer.bundle import Inputs, files_of
 from shortlist import keys
 from shortlist.config.config import Config
 from shortlist.errors import BadInputError

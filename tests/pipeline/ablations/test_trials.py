@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from components.trainer.assembled import Assembled, Inputs
+from components.trainer.bundle import Inputs, ModelBundle
 from pipeline.ablations import run, table, trials, windows
 from pipeline.ablations.recipes import Group, Recipe
 from pipeline.ablations.trials import Cell, Cells
@@ -44,7 +44,7 @@ def trained(monkeypatch, tmp_path):
         seen[-1]["ranked"] = batches
         return types.SimpleNamespace(ranks=lambda: np.array([1, 20]))
 
-    monkeypatch.setattr(Assembled, "read", lambda *_: parts)
+    monkeypatch.setattr(ModelBundle, "read", lambda *_: parts)
     monkeypatch.setattr(trials.training, "fit", fit)
     monkeypatch.setattr(trials.training, "Ranker", ranker)
     monkeypatch.setattr(trials.dataset, "eval_batches", lambda _, files: files)

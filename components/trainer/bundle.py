@@ -36,7 +36,7 @@ class Inputs(NamedTuple):
         return [*self.candidates, *(path for graph in graphs for path in _files_below(graph))]
 
 
-class Assembled(NamedTuple):
+class ModelBundle(NamedTuple):
     """A fresh model, and what it stands on."""
 
     settings: Settings
@@ -46,7 +46,7 @@ class Assembled(NamedTuple):
     candidate_transform: tft.TFTransformOutput
 
     @classmethod
-    def read(cls, settings: Settings, inputs: Inputs) -> Assembled:
+    def read(cls, settings: Settings, inputs: Inputs) -> ModelBundle:
         """Reads the inputs and makes a model, seeded.
 
         Raises:
