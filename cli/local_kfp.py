@@ -46,7 +46,7 @@ def run_local_kfp(
             with terminal.status(log.LOADING_TFX):
                 from pipeline.kubeflow.local_kfp import run
             with progress.ProgressListener(terminal) as listener:
-                summary = run.rehearse(config, stage, run_id, data_root, listener, unit)
+                summary = run.execute(config, stage, run_id, data_root, listener, unit)
     results.print_summary(summary, stage.run_dir(run_id) / "summary.json", None, console)
     console.print(f"\n{_WHAT_IT_IS}", soft_wrap=True)
     if summary.status is not Status.PUSHED:

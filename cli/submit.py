@@ -16,7 +16,7 @@ from shortlist.errors import BadInputError, ConfigError, ExitCode
 if TYPE_CHECKING:
     from pipeline.kubeflow.package import Package
     from pipeline.kubeflow.parameters import ComparedWith
-    from pipeline.kubeflow.submit import Cluster, RunState, Submitted
+    from pipeline.kubeflow.submit import Cluster, RunState, Submission
     from shortlist.config.config import Config
     from shortlist.config.kubeflow import Kubeflow
 
@@ -128,14 +128,14 @@ def _six_fields(cron: str) -> str:
     return " ".join(fields if len(fields) == 6 else ["0", *fields])
 
 
-def _print_submitted(submitted: Submitted, parameters: dict[str, str], console: Console) -> None:
+def _print_submitted(submitted: Submission, parameters: dict[str, str], console: Console) -> None:
     console.print(f"Submitted {submitted.id}", markup=False)
     console.print(f"          {submitted.address}", markup=False, soft_wrap=True)
     for name, value in sorted(parameters.items()):
         console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
 
 
-def _outcome(cluster: Cluster, submitted: Submitted, kubeflow: Kubeflow, console: Console) -> str:
+def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, console: Console) -> str:
     """Waits, tells each task's state as it changes, and returns pushed, nothing pushed, succeeded, failed, canceled."""
     known: dict[str, str] = {}
 

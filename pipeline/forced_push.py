@@ -28,7 +28,7 @@ _NUM_CHECK_QUERIES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Forced:
+class ForcedPush:
     """What is served after a forced push."""
 
     version: int
@@ -41,7 +41,7 @@ class Forced:
     by: str
 
 
-def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable[[str], None]) -> Forced:
+def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable[[str], None]) -> ForcedPush:
     """Builds what is missing of the latest run's index, checks that it can be served, pushes it, and records all that.
 
     The caller holds the workspace. What was served stays until the new version arrives, and stays if it does not.
@@ -58,7 +58,7 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
     book = journal.Journal(workspace)
     book.close_abandoned()
     run = _latest_rejected(workspace)
-    facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.who()}
+    facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.user_at_host()}
     with book.step(nodes.FORCED_PUSH, run.inputs, facts) as step:
         index = run.index or _build(run, book, step, tell)
         overridden = run.objections | index.objections
@@ -81,7 +81,7 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
                 },
             ),
         )
-    return Forced(
+    return ForcedPush(
         version=version,
         path=str(workspace.serving_dir / str(version)),
         run_id=run.run_id,

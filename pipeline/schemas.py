@@ -37,7 +37,7 @@ def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path
     """
     source = pathlib.Path(schemas) / f"{spec.kind}.pbtxt"
     try:
-        text = completed(source.read_text(encoding="utf-8"), spec)
+        text = with_own_columns(source.read_text(encoding="utf-8"), spec)
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ConfigError.from_parts(
             source,
@@ -54,7 +54,7 @@ def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path
     return staged
 
 
-def completed(text: str, spec: TableSpec) -> str:
+def with_own_columns(text: str, spec: TableSpec) -> str:
     """Returns a schema with the columns that reading a table adds, where it lacks them.
 
     Args:

@@ -16,14 +16,14 @@ from components.trainer.settings import Settings
 from pipeline.ablations import effects, recipes
 from pipeline.ablations.recipes import Group, Recipe
 from pipeline.ablations.table import AblationRow, Ablations, Reference
-from pipeline.ablations.trials import Cell, Cells
+from pipeline.ablations.trials import AblationTrial, TrialCache
 from pipeline.ablations.windows import RecordedWindows
 from shortlist.errors import BadInputError
 
 K = 10
 
 
-class CellResult(NamedTuple):
+class FinishedTrial(NamedTuple):
     """How one cell went, as a listener hears of it."""
 
     node_id: str
@@ -37,7 +37,7 @@ class AblationListener(Protocol):
     def node_started(self, node_id: str, index: int, total: int) -> None:
         """Called before cell `index` (from 1) of `total`."""
 
-    def node_finished(self, result: CellResult) -> None:
+    def node_finished(self, result: FinishedTrial) -> None:
         """Called after a cell ended well."""
 
 
@@ -77,10 +77,10 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
             f"--split {plan.split}: expected rows to rank, the {plan.split} split of run {windows.run_id} has none; "
             f"use --split {'test' if plan.split == 'eval' else 'eval'} or another data.split"
         )
-    cells = Cells(folder, windows, plan.split)
+    cells = TrialCache(folder, windows, plan.split)
     # A seed of all recipes before the next seed: what is cut short has said something of each.
     jobs = [(group, recipe, seed) for seed in plan.seeds for group in plan.groups for recipe in group.recipes]
-    found: dict[tuple[str, str, int], Cell] = {}
+    found: dict[tuple[str, str, int], AblationTrial] = {}
     for index, (group, recipe, seed) in enumerate(jobs, start=1):
         name = f"{group.name}: {recipe.name}, seed {seed}"
         listener.node_started(name, index, len(jobs))
@@ -89,7 +89,7 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
         cell = cells.find(settings)
         cached = cell is not None
         found[group.name, recipe.name, seed] = cell = cell or cells.run(settings)
-        listener.node_finished(CellResult(name, time.monotonic() - start, cached))
+        listener.node_finished(FinishedTrial(name, time.monotonic() - start, cached))
     return Ablations(
         run_id=windows.run_id,
         split=plan.split,
@@ -101,7 +101,7 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
 
 
 def _of_group(
-    group: Group, seeds: Sequence[int], found: dict[tuple[str, str, int], Cell], queries: np.ndarray
+    group: Group, seeds: Sequence[int], found: dict[tuple[str, str, int], AblationTrial], queries: np.ndarray
 ) -> Reference:
     by_recipe = {recipe.name: [found[group.name, recipe.name, seed] for seed in seeds] for recipe in group.recipes}
     ranks = {name: [cell.ranks for cell in cells] for name, cells in by_recipe.items()}

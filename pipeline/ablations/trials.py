@@ -26,7 +26,7 @@ _CHECKPOINTS = "checkpoints"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class AblationTrial:
     """What came of one recipe with one seed."""
 
     ranks: np.ndarray
@@ -37,7 +37,7 @@ class Cell:
     """Of training."""
 
 
-class Cells:
+class TrialCache:
     """The cells of a workspace."""
 
     def __init__(self, folder: pathlib.Path, windows: RecordedWindows, split: str) -> None:
@@ -54,15 +54,15 @@ class Cells:
         code = fingerprints.code_sha256(__name__)
         self._stands_on = checkpoints.identity(json.dumps([code, split]), windows.all_files)
 
-    def find(self, settings: Settings) -> Cell | None:
+    def find(self, settings: Settings) -> AblationTrial | None:
         """Returns a cell that was run before, None if it was not."""
         try:
             told = json.loads((self._cell_folder(settings) / _CELL).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        return Cell(**{**told, "ranks": np.array(told["ranks"], np.int64)})
+        return AblationTrial(**{**told, "ranks": np.array(told["ranks"], np.int64)})
 
-    def run(self, settings: Settings) -> Cell:
+    def run(self, settings: Settings) -> AblationTrial:
         """Trains a recipe, ranks the split and keeps the cell.
 
         Raises:
@@ -82,7 +82,7 @@ class Cells:
         )
         rows = dataset.eval_batches(parts.reader, self._windows.files[self._split])
         ranks = training.Ranker(parts.model, rows).ranks()
-        cell = Cell(ranks, history["epochs"], history["best_epoch"], history["seconds"])
+        cell = AblationTrial(ranks, history["epochs"], history["best_epoch"], history["seconds"])
         self._keep(folder, cell, settings)
         checkpoints.remove(checkpoint_dir)
         del parts
@@ -93,7 +93,7 @@ class Cells:
     def _cell_folder(self, settings: Settings) -> pathlib.Path:
         return self._folder / checkpoints.identity(json.dumps([settings.to_json(), self._stands_on]), [])
 
-    def _keep(self, folder: pathlib.Path, cell: Cell, settings: Settings) -> None:
+    def _keep(self, folder: pathlib.Path, cell: AblationTrial, settings: Settings) -> None:
         told: dict[str, Any] = {**dataclasses.asdict(cell), "ranks": cell.ranks.tolist()}
         part = folder / f".{_CELL}.part"
         part.write_text(json.dumps(told), encoding="utf-8")

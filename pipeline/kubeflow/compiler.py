@@ -50,7 +50,7 @@ def compile_pipeline(config: Config, timestamp_unit: Unit, compared_with: Compar
         )
     )
     spec: dict[str, Any] = runner.run(pipeline, write_out=False)["pipelineSpec"]
-    return platform.with_what_tasks_ask(spec, kubeflow)
+    return platform.with_task_settings(spec, kubeflow)
 
 
 def _check_paths(config: Config, kubeflow: Kubeflow) -> None:

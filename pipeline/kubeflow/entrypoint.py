@@ -25,8 +25,8 @@ def main(argv: Sequence[str]) -> int:
     inputs_spec = json.loads(arguments.json_serialized_inputs_spec_args)
     places = {}
     if arguments.storage == "copied":
-        places = locations.places(executor_input, os.environ.get(MOUNT_VARIABLE, ""))
-    given = locations.replaced(locations.with_types(executor_input, inputs_spec), places)
+        places = locations.local_paths(executor_input, os.environ.get(MOUNT_VARIABLE, ""))
+    given = locations.replace_names(locations.with_types(executor_input, inputs_spec), places)
     arguments.json_serialized_invocation_args = json.dumps(given)
     for path in places.values():
         # TFX's own launchers make the folders of outputs, KFP's makes only what is around them.
@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace, others: list[str]) -> int:
 def _turn_back(output_file: str, places: dict[str, str]) -> None:
     with open(output_file, encoding="utf-8") as file:
         written = json.load(file)
-    turned = locations.replaced(written, {path: uri for uri, path in places.items()})
+    turned = locations.replace_names(written, {path: uri for uri, path in places.items()})
     with open(output_file, "w", encoding="utf-8") as file:
         json.dump(turned, file)
 

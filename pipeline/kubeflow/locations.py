@@ -27,7 +27,7 @@ def local_path(uri: str, mount: str = "") -> str | None:
     return f"{mount}/{_FOLDERS[scheme]}/{rest}"
 
 
-def places(executor_input: Json, mount: str = "") -> dict[str, str]:
+def local_paths(executor_input: Json, mount: str = "") -> dict[str, str]:
     """Returns URI to path of all inputs and outputs of a task that the launcher copies."""
     uris = [
         artifact["uri"]
@@ -40,12 +40,12 @@ def places(executor_input: Json, mount: str = "") -> dict[str, str]:
     return {uri: path for uri, path in found.items() if path is not None}
 
 
-def replaced(document: Any, names: dict[str, str]) -> Any:
+def replace_names(document: Any, names: dict[str, str]) -> Any:
     """Returns JSON in which each name, wherever it stands in a text, is another; longer names first."""
     if isinstance(document, dict):
-        return {key: replaced(value, names) for key, value in document.items()}
+        return {key: replace_names(value, names) for key, value in document.items()}
     if isinstance(document, list):
-        return [replaced(value, names) for value in document]
+        return [replace_names(value, names) for value in document]
     if isinstance(document, str):
         for name in sorted(names, key=len, reverse=True):
             document = document.replace(name, names[name])

@@ -28,7 +28,7 @@ def section(config: Config) -> Kubeflow:
     return config.kubeflow
 
 
-def with_what_tasks_ask(pipeline: Document, kubeflow: Kubeflow) -> Package:
+def with_task_settings(pipeline: Document, kubeflow: Kubeflow) -> Package:
     """Returns the package of a pipeline spec with resources, retries, volumes and the like.
 
     Args:

@@ -41,7 +41,7 @@ class RunLost(ShortlistError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Submitted:
+class Submission:
     """A run, or a schedule of runs."""
 
     id: str
@@ -108,7 +108,7 @@ class Cluster:
                 "name your profile's",
             )
 
-    def submit(self, package: Package, parameters: Mapping[str, str], run_name: str) -> Submitted:
+    def submit(self, package: Package, parameters: Mapping[str, str], run_name: str) -> Submission:
         """Starts a run.
 
         Args:
@@ -129,9 +129,9 @@ class Cluster:
                 pipeline_root=self._kubeflow.pipeline_root,
                 service_account=self._kubeflow.service_account,
             )
-        return Submitted(result.run_id, self._page(f"runs/details/{result.run_id}"))
+        return Submission(result.run_id, self._page(f"runs/details/{result.run_id}"))
 
-    def schedule(self, package: Package, parameters: Mapping[str, str], run_name: str, cron: str) -> Submitted:
+    def schedule(self, package: Package, parameters: Mapping[str, str], run_name: str, cron: str) -> Submission:
         """Starts a run each time that a cron expression of six fields names; one at a time, none made up for.
 
         Raises:
@@ -150,7 +150,7 @@ class Cluster:
                 pipeline_root=self._kubeflow.pipeline_root,
                 service_account=self._kubeflow.service_account,
             )
-        return Submitted(created.recurring_run_id, self._page(f"recurringrun/details/{created.recurring_run_id}"))
+        return Submission(created.recurring_run_id, self._page(f"recurringrun/details/{created.recurring_run_id}"))
 
     def wait(self, run_id: str, heard: Callable[[RunState], None], poll_seconds: float = _POLL_SECONDS) -> RunState:
         """Returns how a run ended.

@@ -11,13 +11,13 @@ import sys
 import pytest
 from rich.console import Console
 
-from benchmarks.lineage_store import PUSHED, Maker
+from benchmarks.lineage_store import PUSHED, StoreWriter
 from cli.output import lineage
 from shortlist.lineage.impact import impact
-from shortlist.lineage.serving import served
+from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
-from shortlist.lineage.why import why
+from shortlist.lineage.why import run_verdict
 
 ROOT = pathlib.Path(__file__).parents[2]
 _CONFIG = """
@@ -32,7 +32,7 @@ data:
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
-    made = Maker(tmp_path_factory.mktemp("long" * 20) / "workspace", "shop")
+    made = StoreWriter(tmp_path_factory.mktemp("long" * 20) / "workspace", "shop")
     made.run(0, PUSHED, data="a")
     return made
 
@@ -67,9 +67,9 @@ def test_every_answer_fits_100_columns_whatever_the_path(maker):
     [run_id] = store.run_ids()
     for tree in (
         lineage.trace("shop", trace_pushed(store)),
-        lineage.served("shop", served(store, 1_700_000_000)),
+        lineage.served("shop", serving_state(store, 1_700_000_000)),
         lineage.impact(impact(store, run_id)),
-        lineage.verdict(why(store, run_id), ["x" * 150]),
+        lineage.verdict(run_verdict(store, run_id), ["x" * 150]),
     ):
         lines = _printed(tree)
         assert len(lines) > 1
@@ -87,7 +87,7 @@ def test_the_parts_of_the_pipeline_from_the_push_to_the_files(maker):
 
 
 def test_markup_and_control_characters_of_the_data_stay_text(tmp_path):
-    made = Maker(tmp_path / "workspace", "[red]shop\x1b[2J")
+    made = StoreWriter(tmp_path / "workspace", "[red]shop\x1b[2J")
     made.run(0, PUSHED)
     text = "\n".join(_printed(lineage.trace("[red]shop\x1b[2J", trace_pushed(Store(made.workspace.metadata_path)))))
     assert "[red]shop\ufffd[2J version" in text

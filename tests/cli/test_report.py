@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.lineage.journal import Journal
 from shortlist.lineage.store import Store
 
@@ -27,7 +27,7 @@ _FIRST, _SECOND = "20260101T000000Z", "20260101T010000Z"
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
-    made = Maker(tmp_path_factory.mktemp("report") / "workspace", "shop")
+    made = StoreWriter(tmp_path_factory.mktemp("report") / "workspace", "shop")
     made.run(0, PUSHED, data="a")
     made.run(1, ENDS[1], data="b")
     return made

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.lineage.store import Store
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -26,7 +26,7 @@ data:
 @pytest.fixture
 def ask(tmp_path):
     """Returns a function that types `runs` in a workspace of three runs; the second one's artifacts stand there."""
-    maker = Maker(tmp_path / "workspace")
+    maker = StoreWriter(tmp_path / "workspace")
     maker.run(0, PUSHED)
     maker.run(1, ENDS[1], data="b")
     maker.run(2, PUSHED, data="c")

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Imported:
+class ImportedArtifact:
     """An importer task: what it brings."""
 
     uri: str
@@ -51,7 +51,7 @@ def executor(package: Package, task: Document) -> Document:
     return dict(package.pipeline["deploymentSpec"]["executors"][component(package, task)["executorLabel"]])
 
 
-def resolved_parameters(package: Package, task: Document, told: Mapping[str, Any]) -> Json:
+def resolve_parameters(package: Package, task: Document, told: Mapping[str, Any]) -> Json:
     """Returns the values of a task's parameters; a string takes any value, as JSON.
 
     Raises:
@@ -72,7 +72,7 @@ def resolved_parameters(package: Package, task: Document, told: Mapping[str, Any
     return values
 
 
-def resolved_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -> Json:
+def resolve_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -> Json:
     """Returns the input artifacts of a task, as KFP's driver writes them: named by their id, of no type.
 
     Args:
@@ -87,7 +87,7 @@ def resolved_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -
     return artifacts
 
 
-def provisioned_outputs(package: Package, task: Document, root: str, output_file: str) -> Json:
+def provision_outputs(package: Package, task: Document, root: str, output_file: str) -> Json:
     """Returns where a task's outputs go.
 
     Args:
@@ -114,12 +114,12 @@ def provisioned_outputs(package: Package, task: Document, root: str, output_file
     }
 
 
-def imported(package: Package, task: Document, parameters: Mapping[str, Any]) -> Imported:
+def resolve_importer(package: Package, task: Document, parameters: Mapping[str, Any]) -> ImportedArtifact:
     """Returns what an importer task brings."""
     spec = executor(package, task)["importer"]
     uri = spec["artifactUri"]
     [output] = component(package, task)["outputDefinitions"]["artifacts"]
-    return Imported(
+    return ImportedArtifact(
         uri=uri["constant"] if "constant" in uri else str(parameters[uri["runtimeParameter"]]),
         output=output,
         type=spec["typeSchema"],

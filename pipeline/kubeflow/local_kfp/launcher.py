@@ -32,7 +32,7 @@ class ObjectStore(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Finished:
+class ContainerResult:
     """How a container ended."""
 
     exit_code: int
@@ -43,7 +43,7 @@ class Finished:
     """The last error that it told, or nothing."""
 
 
-class Started:
+class ContainerProcess:
     """A container's command at work, as a process of its own in a clean environment.
 
     `python` is this one, and PYTHONPATH stands in for the image that has the package installed.
@@ -88,7 +88,7 @@ class Started:
                 stderr=subprocess.STDOUT,
             )
 
-    def poll(self) -> Finished | None:
+    def poll(self) -> ContainerResult | None:
         """Returns how it ended, None while it is at work; to be asked no more once it ended."""
         code = self._process.poll()
         if code is None:
@@ -98,11 +98,11 @@ class Started:
         with self._log.open("ab") as log:
             log.write(said)
         if code != ExitCode.DONE:
-            return Finished(code, {}, _last_error(said))
+            return ContainerResult(code, {}, _last_error(said))
         if self._objects is not None:
             for uri in _uris(self._executor_input["outputs"]):
                 self._objects.upload(_local(uri, self._mount), uri)
-        return Finished(code, _merged(self._executor_input, self._output_file), "")
+        return ContainerResult(code, _merged(self._executor_input, self._output_file), "")
 
     def kill(self) -> None:
         """Ends it at once."""

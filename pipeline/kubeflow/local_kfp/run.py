@@ -33,7 +33,7 @@ _ROOT = "minio://mlpipeline/v2/artifacts"
 """KFP's own default."""
 
 
-def rehearse(
+def execute(
     config: Config,
     workspace: Workspace,
     run_id: str,
@@ -68,7 +68,7 @@ def rehearse(
 
     root = f"{(platform.section(config).pipeline_root or _ROOT).rstrip('/')}/{config.name}/{run_id}"
     mount = workspace.root / "pods"
-    stage = walk.Stage(mount, root, run_dir / "pods.log", run_dir / "outputs")
+    stage = walk.PodStorage(mount, root, run_dir / "pods.log", run_dir / "outputs")
     heard = _Heard(listener)
     recorder = record.Recorder(store, config.name, run_id, root, told)
 
@@ -155,7 +155,7 @@ def _execution(task: cluster.ClusterTask, mount: pathlib.Path) -> Execution:
     outputs: dict[str, list[Artifact]] = {}
     for key, artifact in task.outputs.items():
         path = locations.local_path(artifact.uri, str(mount)) or artifact.uri
-        properties: dict[str, Any] = locations.replaced(artifact.properties, {artifact.uri: path})
+        properties: dict[str, Any] = locations.replace_names(artifact.properties, {artifact.uri: path})
         outputs[key] = [Artifact(artifact.id, artifact.type, path, properties)]
     return Execution(
         id=task.id,

@@ -46,7 +46,7 @@ class WalkListener(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
+class PodStorage:
     """Where a rehearsal takes place."""
 
     mount: pathlib.Path
@@ -65,7 +65,7 @@ class Stage:
     """Where artifacts are kept; without it, they stay below `mount`. With it, each container has its own folder."""
 
 
-def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: WalkListener) -> None:
+def walk(package: Package, told: Mapping[str, Any], stage: PodStorage, recorder: Recorder, listener: WalkListener) -> None:
     """Runs every task once what it waits for is there, two at a time, from the cache where that has it.
 
     Args:
@@ -86,7 +86,7 @@ class _Walk:
     """Which tasks wait, which are at work, and what those that are done have made."""
 
     def __init__(
-        self, package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: WalkListener
+        self, package: Package, told: Mapping[str, Any], stage: PodStorage, recorder: Recorder, listener: WalkListener
     ):
         self._package, self._told, self._stage = package, told, stage
         self._recorder, self._listener = recorder, listener
@@ -120,8 +120,8 @@ class _Walk:
         task = self._package.tasks[name]
         with self._failing(name):
             inputs = {
-                "parameterValues": driver.resolved_parameters(self._package, task, self._told),
-                "artifacts": driver.resolved_artifacts(task, self._made),
+                "parameterValues": driver.resolve_parameters(self._package, task, self._told),
+                "artifacts": driver.resolve_artifacts(task, self._made),
             }
             if "importer" in driver.executor(self._package, task):
                 self._done(name, _import(self._package, name, inputs, self._recorder), cached=False)
@@ -165,7 +165,7 @@ class _Walk:
 class _Container:
     """The container of a task, started again as often as its policy has it."""
 
-    def __init__(self, package: Package, name: str, inputs: Json, fingerprint: str, stage: Stage):
+    def __init__(self, package: Package, name: str, inputs: Json, fingerprint: str, stage: PodStorage):
         self.inputs = inputs
         self.fingerprint = fingerprint
         self._package, self._name, self._stage = package, name, stage
@@ -175,9 +175,9 @@ class _Container:
         self._factor = float(retry.get("backoffFactor", 1.0))
         self._longest = _seconds(retry.get("backoffMaxDuration", "0s"))
         self._due = 0.0
-        self._started: launcher.Started | None = self._start()
+        self._started: launcher.ContainerProcess | None = self._start()
 
-    def poll(self) -> launcher.Finished | None:
+    def poll(self) -> launcher.ContainerResult | None:
         """Returns how its last attempt ended, None while there is one to come."""
         if self._started is None:
             if time.monotonic() >= self._due:
@@ -198,28 +198,28 @@ class _Container:
         if self._started is not None:
             self._started.kill()
 
-    def _start(self) -> launcher.Started:
+    def _start(self) -> launcher.ContainerProcess:
         task, stage = self._package.tasks[self._name], self._stage
         salt = uuid.uuid4().hex
         output_file = stage.scratch / salt / "output_metadata.json"
         uri = f"{stage.root}/{self._name}/{salt}"
         executor_input = {
             "inputs": self.inputs,
-            "outputs": driver.provisioned_outputs(self._package, task, uri, str(output_file)),
+            "outputs": driver.provision_outputs(self._package, task, uri, str(output_file)),
         }
         container = driver.executor(self._package, task)["container"]
         mount = stage.mount / salt if stage.objects is not None else stage.mount
-        return launcher.Started(container, executor_input, mount, stage.log, stage.objects)
+        return launcher.ContainerProcess(container, executor_input, mount, stage.log, stage.objects)
 
 
 def _import(package: Package, name: str, inputs: Json, recorder: Recorder) -> dict[str, Json]:
-    brought = driver.imported(package, package.tasks[name], inputs["parameterValues"])
+    brought = driver.resolve_importer(package, package.tasks[name], inputs["parameterValues"])
     artifact = None if brought.reimport else recorder.matching(brought.uri, brought.type)
     artifact = artifact or {"uri": brought.uri, "type": brought.type, "metadata": brought.metadata}
     return recorder.task(name, inputs, {brought.output: artifact}, pb.Execution.COMPLETE, kind=layout.IMPORTER)
 
 
-def _filed(name: str, container: _Container, finished: launcher.Finished, recorder: Recorder) -> dict[str, Json]:
+def _filed(name: str, container: _Container, finished: launcher.ContainerResult, recorder: Recorder) -> dict[str, Json]:
     inputs, fingerprint = container.inputs, container.fingerprint
     if finished.exit_code == ExitCode.DONE:
         return recorder.task(name, inputs, finished.outputs, pb.Execution.COMPLETE, fingerprint)

@@ -82,9 +82,9 @@ def test_what_was_run_is_found_again_and_what_was_not_is_run(found, plan, rows, 
 
 def test_a_cell_is_the_trainers_own_model(smoke, rows, folder):
     """The whole recipe with the run's own seed and epochs has the eval figures of the run's Trainer."""
-    from pipeline.ablations.trials import Cells
+    from pipeline.ablations.trials import TrialCache
 
-    cell = Cells(folder, rows, "eval").run(settings_from(smoke.config))
+    cell = TrialCache(folder, rows, "eval").run(settings_from(smoke.config))
     nodes = {e.node: e for e in Store(smoke.workspace.metadata_path).run_executions(smoke.first.summary.run_id)}
     with open(f"{nodes['Trainer'].output('model').uri}/{SAVED_MODEL_FOLDER}/{TRAINED_FILE}", encoding="utf-8") as file:
         trained = json.load(file)["train"]

@@ -10,7 +10,7 @@ import pytest
 from components.trainer.bundle import Inputs, ModelBundle
 from pipeline.ablations import run, table, trials, windows
 from pipeline.ablations.recipes import Group, Recipe
-from pipeline.ablations.trials import Cell, Cells
+from pipeline.ablations.trials import AblationTrial, TrialCache
 from shortlist.config.load import parse_config
 from shortlist.errors import BadInputError
 from tests.components.trainer import tiny_dataset as worlds
@@ -53,7 +53,7 @@ def trained(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("split", ["eval", "test"])
 def test_a_cell_is_trained_and_stopped_as_a_run_and_ranked_on_its_split(rows, trained, tmp_path, split):
-    settings, kept = worlds.settings(), Cells(tmp_path / "cells", rows, split)
+    settings, kept = worlds.settings(), TrialCache(tmp_path / "cells", rows, split)
     assert kept.find(settings) is None
     cell = kept.run(settings)
     [seen] = trained
@@ -66,16 +66,16 @@ def test_a_cell_is_trained_and_stopped_as_a_run_and_ranked_on_its_split(rows, tr
 
 def test_a_cell_of_other_rows_code_or_settings_is_another(rows, trained, tmp_path, monkeypatch):
     folder, settings = tmp_path / "cells", worlds.settings()
-    Cells(folder, rows, "eval").run(settings)
-    assert Cells(folder, rows, "eval").find(settings) is not None
-    assert Cells(folder, rows, "test").find(settings) is None
-    assert Cells(folder, rows, "eval").find(worlds.settings(train={"seed": 2})) is None
+    TrialCache(folder, rows, "eval").run(settings)
+    assert TrialCache(folder, rows, "eval").find(settings) is not None
+    assert TrialCache(folder, rows, "test").find(settings) is None
+    assert TrialCache(folder, rows, "eval").find(worlds.settings(train={"seed": 2})) is None
     for name in _FILES:
         (tmp_path / name).write_text("other bytes")
-        assert Cells(folder, rows, "eval").find(settings) is None
+        assert TrialCache(folder, rows, "eval").find(settings) is None
         (tmp_path / name).write_text(name)
     monkeypatch.setattr(trials.fingerprints, "code_sha256", lambda *_: "other code")
-    assert Cells(folder, rows, "eval").find(settings) is None
+    assert TrialCache(folder, rows, "eval").find(settings) is None
 
 
 class _Known:
@@ -89,7 +89,7 @@ class _Known:
     def find(self, settings):
         self.asked.append((settings.train.learning_rate, settings.train.seed, settings.train.epochs))
         hits = round(settings.train.learning_rate * 10)
-        return Cell(np.where(np.arange(4) < hits, 1, 99), settings.train.epochs, settings.train.epochs, 1.0)
+        return AblationTrial(np.where(np.arange(4) < hits, 1, 99), settings.train.epochs, settings.train.epochs, 1.0)
 
 
 def test_an_effect_is_that_of_having_the_part_whichever_recipe_has_it(rows, monkeypatch, tmp_path):

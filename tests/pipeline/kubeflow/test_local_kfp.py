@@ -39,7 +39,7 @@ def rehearsed(smoke, tmp_path_factory) -> Rehearsed:
     summaries = []
     for run_id, listener in zip(("first", "second"), listeners, strict=True):
         workspace.run_dir(run_id).mkdir(parents=True)
-        summaries.append(run.rehearse(smoke.config, workspace, run_id, smoke.data_root, listener, "seconds"))
+        summaries.append(run.execute(smoke.config, workspace, run_id, smoke.data_root, listener, "seconds"))
     return Rehearsed(workspace, summaries[0], summaries[1], listeners[0], listeners[1])
 
 
@@ -83,4 +83,4 @@ def test_tfx_cannot_open_a_bucket_that_is_only_rehearsed(smoke, tmp_path):
     direct = Kubeflow(image="x", pipeline_root="gs://bucket/root", storage="direct")
     config = smoke.config.model_copy(update={"kubeflow": direct})
     with pytest.raises(ConfigError, match="kubeflow.storage: expected copied"):
-        run.rehearse(config, Workspace(tmp_path, config.name), "r", smoke.data_root, RecordingListener(), "seconds")
+        run.execute(config, Workspace(tmp_path, config.name), "r", smoke.data_root, RecordingListener(), "seconds")

@@ -29,17 +29,17 @@ def test_a_uri_is_where_the_launcher_copies_it(uri, path):
 
 def test_what_metadata_say_of_an_artifact_moves_with_it_and_back():
     given = _input("minio://b/run/Trainer/model", {"current_model": "minio://b/run/Trainer/model", "n": 1.0})
-    places = locations.places(given, "/pods")
-    moved = locations.replaced(given, places)
+    places = locations.local_paths(given, "/pods")
+    moved = locations.replace_names(given, places)
     [artifact] = moved["inputs"]["artifacts"]["model"]["artifacts"]
     assert artifact["uri"] == "/pods/minio/b/run/Trainer/model"
     assert artifact["metadata"] == {"current_model": "/pods/minio/b/run/Trainer/model", "n": 1.0}
-    assert locations.replaced(moved, {path: uri for uri, path in places.items()}) == given
+    assert locations.replace_names(moved, {path: uri for uri, path in places.items()}) == given
 
 
 def test_an_address_that_begins_like_another_is_not_taken_for_it():
     places = {"s3://b/model": "/s3/b/model", "s3://b/model_run": "/s3/b/model_run"}
-    assert locations.replaced(["s3://b/model_run/x"], places) == ["/s3/b/model_run/x"]
+    assert locations.replace_names(["s3://b/model_run/x"], places) == ["/s3/b/model_run/x"]
 
 
 def test_an_input_of_no_type_gets_the_declared_one():

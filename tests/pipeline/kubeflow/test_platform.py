@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.kubeflow.check import find_problems
 from pipeline.kubeflow.package import Document, Package
-from pipeline.kubeflow.platform import with_what_tasks_ask
+from pipeline.kubeflow.platform import with_task_settings
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import ConfigError
 
@@ -51,7 +51,7 @@ def _pipeline() -> Document:
 
 
 def _package(**section: object) -> Package:
-    package = with_what_tasks_ask(_pipeline(), Kubeflow.model_validate({"image": "x", **section}))
+    package = with_task_settings(_pipeline(), Kubeflow.model_validate({"image": "x", **section}))
     assert find_problems(package) == []
     return package
 

@@ -37,7 +37,7 @@ def test_a_run_is_sent_with_all_that_it_is_told(api, made_by_kfp):
         api, pipeline_root="minio://bucket/root", experiment="shop", service_account="runner", namespace="team"
     )
     submitted = cluster.submit(Package(made_by_kfp.pipeline, platform), _TOLD, "nightly")
-    assert submitted == submit.Submitted("r-1", f"{api.url}/#/runs/details/r-1")
+    assert submitted == submit.Submission("r-1", f"{api.url}/#/runs/details/r-1")
     assert api.bodies(fake.EXPERIMENTS) == [{"display_name": "shop", "namespace": "team"}]
     [run] = api.bodies(fake.RUNS)
     assert run["display_name"] == "nightly"

@@ -123,7 +123,7 @@ class _Theatre:
     def run(self, package: Package, run_id: str, uri: str | None = "minio://bucket/old") -> _Listener:
         told = {"uri": uri}
         root = f"minio://bucket/two-steps/{run_id}"
-        stage = walk.Stage(self.folder / "pods", root, self.folder / "log", self.folder / "out")
+        stage = walk.PodStorage(self.folder / "pods", root, self.folder / "log", self.folder / "out")
         listener = _Listener()
         recorder = record.Recorder(self.store, "two-steps", run_id, root, told)
         try:

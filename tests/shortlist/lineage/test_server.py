@@ -14,7 +14,7 @@ import time
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from benchmarks.lineage_store import NODES, PUSHED, Maker
+from benchmarks.lineage_store import NODES, PUSHED, StoreWriter
 from cli.output import manual_pushes as by_hand
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.lineage import journal
@@ -49,7 +49,7 @@ def two(server, tmp_path_factory) -> tuple[Workspace, Workspace]:
 
 
 def _write(root: pathlib.Path, server) -> Workspace:
-    maker = Maker(root, root.name, server)
+    maker = StoreWriter(root, root.name, server)
     maker.run(0, PUSHED, data=root.name[0])
     return maker.workspace
 
@@ -74,7 +74,7 @@ def test_each_pipeline_sees_its_own_part(two):
 
 def test_lineage_answers_as_from_a_file(two, tmp_path):
     here, _ = two
-    in_file = Maker(tmp_path / "workspace", "here")
+    in_file = StoreWriter(tmp_path / "workspace", "here")
     run_id = in_file.run(0, PUSHED, data="h")
     stores = [Store.of(workspace) for workspace in (here, in_file.workspace)]
     answers = [trace_pushed(store) for store in stores]
