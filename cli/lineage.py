@@ -116,14 +116,14 @@ def _trace(workspace: Workspace, version: int | None, as_json: bool) -> None:
 
 def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None:
     from shortlist.lineage import page
-    from shortlist.lineage.serving import served
+    from shortlist.lineage.serving import serving_state
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import trace_pushed
     from shortlist.serving import versions
 
     store = Store.of(workspace)
     answer = trace_pushed(store, version, workspace.is_open)
-    text = page.render(workspace.name, answer, served(store, versions.served_version(workspace.serving_dir)))
+    text = page.render(workspace.name, answer, serving_state(store, versions.served_version(workspace.serving_dir)))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -148,10 +148,10 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.store import Store
-    from shortlist.lineage.why import why
+    from shortlist.lineage.why import run_verdict
 
     run_id = _run_id(workspace, run_id)
-    answer = why(
+    answer = run_verdict(
         Store.of(workspace),
         run_id,
         workspace.is_open,
@@ -170,7 +170,7 @@ def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[
 
     log = workspace.run_dir(answer.run_id) / "run.log"
     latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
-    if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced:
+    if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced_push:
         return [f"to push it all the same: .venv/bin/shortlist push --force --reason TEXT --config {config}"]
     if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
         told = [f"log: {log}"] if log.exists() else []
@@ -181,11 +181,11 @@ def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[
 def _served(workspace: Workspace, as_json: bool) -> None:
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
-    from shortlist.lineage.serving import served
+    from shortlist.lineage.serving import serving_state
     from shortlist.lineage.store import Store
     from shortlist.serving import versions
 
-    answer = served(Store.of(workspace), versions.served_version(workspace.serving_dir))
+    answer = serving_state(Store.of(workspace), versions.served_version(workspace.serving_dir))
     if as_json:
         _print_json(plain_data.served(answer))
     else:

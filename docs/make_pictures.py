@@ -19,7 +19,7 @@ from rich.text import Text
 
 from cli.output import results
 from shortlist.lineage import page as lineage_page
-from shortlist.lineage.serving import served
+from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
 from shortlist.report.write import write_report
@@ -63,7 +63,7 @@ def _take_pages(workspace: Workspace, run_id: str) -> None:
 
     store = Store.of(workspace)
     lineage = lineage_page.render(
-        workspace.name, trace_pushed(store), served(store, versions.served_version(workspace.serving_dir))
+        workspace.name, trace_pushed(store), serving_state(store, versions.served_version(workspace.serving_dir))
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lineage_path = pathlib.Path(folder, "lineage.html")

@@ -77,7 +77,7 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
                 {
                     **facts,
                     properties.OVERRIDDEN: json.dumps(overridden),
-                    **PushedModel.recorded(number, str(workspace.serving_dir / str(number))),
+                    **PushedModel.properties_of(number, str(workspace.serving_dir / str(number))),
                 },
             ),
         )

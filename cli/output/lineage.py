@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, TrainedModel
-from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, Served, VersionPush
+from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, ServingState, VersionPush
 from shortlist.lineage.stages import STAGES, stage
 from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Outcome, Verdict
@@ -48,12 +48,12 @@ def trace(name: str, answer: Trace) -> Tree:
             branch = tree.add(f"[bold cyan]{part}[/]")
             for step in steps:
                 _add_step(branch, step)
-    if answer.cut_short:
+    if answer.interrupted:
         branch = tree.add("[dim]not finished since[/]")
         # The latest first, as in the rest.
-        for step in answer.cut_short[: -_MOST_CUT_SHORT - 1 : -1]:
+        for step in answer.interrupted[: -_MOST_CUT_SHORT - 1 : -1]:
             _add_step(branch, step, "dim")
-        _add_more(branch, len(answer.cut_short) - _MOST_CUT_SHORT)
+        _add_more(branch, len(answer.interrupted) - _MOST_CUT_SHORT)
     return tree
 
 
@@ -66,7 +66,7 @@ def _add_step(tree: Tree, step: TraceStep, style: str = "bold") -> None:
     _add_all(branch, step.facts)
 
 
-def served(name: str, answer: Served) -> Tree:
+def served(name: str, answer: ServingState) -> Tree:
     """Returns what is served and what was before, the latest first."""
     current = answer.current
     if answer.version is None:
@@ -120,20 +120,20 @@ def verdict(answer: Verdict, hints: Sequence[str]) -> Tree:
         _add_all(tree.add(f"[bold]{escape(plain(answer.node))}[/]{when}"), answer.reasons)
     elif answer.outcome is not Outcome.PUSHED:
         _add_all(tree, answer.reasons)
-    if answer.passed:
+    if answer.passed_gates:
         branch = tree.add("[bold cyan]passed before[/]")
-        for node, said in answer.passed:
+        for node, said in answer.passed_gates:
             branch.add(escape(plain(f"{node}: {said}")))
-    if answer.forced:
-        line = f"since then: version {answer.forced.version}, {_when(answer.forced.at)}, by `shortlist {FORCED}`"
-        _add_all(tree.add(escape(plain(line))), _told(answer.forced))
+    if answer.forced_push:
+        line = f"since then: version {answer.forced_push.version}, {_when(answer.forced_push.at)}, by `shortlist {FORCED}`"
+        _add_all(tree.add(escape(plain(line))), _told(answer.forced_push))
     _add_all(tree, hints)
     return tree
 
 
 def impact(answer: Impact) -> Tree:
     """Returns what came of some data: models, the latest first, with their verdicts, indexes and pushes."""
-    tree = Tree(f"[bold]what came of {escape(plain(answer.named))}[/]")
+    tree = Tree(f"[bold]what came of {escape(plain(answer.name))}[/]")
     data = tree.add("[bold cyan]data[/]")
     for source in answer.data:
         sha256 = f"  sha256 {source.sha256[:16]}" if source.sha256 else ""
@@ -150,12 +150,12 @@ def impact(answer: Impact) -> Tree:
         for model in answer.models[:_MOST_SHOWN]:
             _add_model(branch, model)
         _add_more(branch, len(answer.models) - _MOST_SHOWN)
-    if answer.cut_short:
+    if answer.interrupted:
         branch = tree.add("[dim]cut short[/]")
-        for execution, end in answer.cut_short[:_MOST_CUT_SHORT]:
+        for execution, end in answer.interrupted[:_MOST_CUT_SHORT]:
             line = f"{execution.node} of run {execution.run_id or 'by hand'}, {_when(execution.started)}: {end}"
             branch.add(f"[dim]{escape(plain(line))}[/]")
-        _add_more(branch, len(answer.cut_short) - _MOST_CUT_SHORT)
+        _add_more(branch, len(answer.interrupted) - _MOST_CUT_SHORT)
     return tree
 
 

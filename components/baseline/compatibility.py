@@ -15,7 +15,7 @@ _CATALOGUE = "catalogue_sha256"
 _MAX_HISTORY = "max_history"
 
 
-def why_incomparable(candidate: dict[str, Any], baseline: dict[str, Any]) -> str | None:
+def incomparable_reason(candidate: dict[str, Any], baseline: dict[str, Any]) -> str | None:
     """Returns why the models cannot be compared, "its split differs: ...", or None if they can.
 
     Args:

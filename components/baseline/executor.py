@@ -53,7 +53,7 @@ def _why_skipped(candidate: dict[str, Any], baselines: list[types.Artifact]) -> 
     if not fileio.exists(path_utils.serving_model_path(uri)):
         return f"its files are gone from {uri}"
     earlier = _metadata(uri)
-    reason = compatibility.why_incomparable(candidate, earlier)
+    reason = compatibility.incomparable_reason(candidate, earlier)
     if reason is None and not compatibility.same_catalogue(candidate, earlier) and not fileio.exists(_towers(uri)):
         return "its catalogue differs, and it was made by a version that did not keep what embeds another one"
     return reason
@@ -64,7 +64,7 @@ def _rebase(uri: str, catalogue_uri: str, model_dir: str) -> str:
     # TensorFlow, where there is something to do for it.
     from components.baseline import reembed
 
-    catalogue = reembed.rebase(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
+    catalogue = reembed.reembed(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
     known = int(catalogue.known.sum())
     gone = _metadata(uri)["corpus_size"] - known
     return f"{len(catalogue.ids) - known:,} candidates new to it, {gone:,} of its own gone"

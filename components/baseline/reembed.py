@@ -30,7 +30,7 @@ class ReembeddedCatalogue(NamedTuple):
     """bool [corpus], whether the model's own catalogue had it."""
 
 
-def rebase(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> ReembeddedCatalogue:
+def reembed(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> ReembeddedCatalogue:
     """Writes a SavedModel with the signature `evaluation` of an earlier model over another catalogue.
 
     Candidates that the model knows keep their embedding; of all others it says what its candidate tower makes of their

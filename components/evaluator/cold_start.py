@@ -30,7 +30,7 @@ _NEWCOMER_REMEDY = "raise model.query_tower.cold_start_fraction, or model.query_
 
 
 @dataclasses.dataclass(frozen=True)
-class Newcomer:
+class ColdStartScores:
     """How a model answers a query of which nothing is known."""
 
     scores: np.ndarray
@@ -87,7 +87,7 @@ class ColdStartFindings:
             self.passed.append(f"not gated: {why}")
 
 
-def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart) -> ColdStartFindings:
+def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: ColdStartScores, settings: ColdStart) -> ColdStartFindings:
     """Returns the figures of a model and what the two gates say of them.
 
     Args:
@@ -102,7 +102,7 @@ def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings:
 
 
 def _assess_unseen(
-    of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart, findings: ColdStartFindings
+    of_slices: Sequence[Mapping[str, Any]], newcomer: ColdStartScores, settings: ColdStart, findings: ColdStartFindings
 ) -> None:
     floor = settings.unseen_candidates
     wanted = {keys.TARGET_POPULARITY: names.UNSEEN}
@@ -129,7 +129,7 @@ def _assess_unseen(
         findings.judge(floor, accuracy / chance, f"{said}; at least {floor.threshold:g} is required", _UNSEEN_REMEDY)
 
 
-def _assess_newcomer(newcomer: Newcomer, floor: Floor, findings: ColdStartFindings) -> None:
+def _assess_newcomer(newcomer: ColdStartScores, floor: Floor, findings: ColdStartFindings) -> None:
     share, corpus_size = newcomer.popular_share(), len(newcomer.counts)
     findings.metrics[names.POPULAR_SHARE] = share
     said = f"an empty history is answered with {share:.0%} of the {newcomer.k:,} most popular candidates"
@@ -163,7 +163,7 @@ def read(evaluation_uri: str) -> ColdStartFindings:
         return ColdStartFindings(**json.loads(file.read()))
 
 
-def ask(model_dir: str) -> Newcomer | None:
+def score_empty_query(model_dir: str) -> ColdStartScores | None:
     """Returns what a trained model answers to a query of which nothing is known; None where it has no such signature.
 
     A model that follows the time is asked at moments evenly spaced over train, and its scores are averaged: what is
@@ -175,11 +175,11 @@ def ask(model_dir: str) -> Newcomer | None:
     import tensorflow as tf
 
     model = tf.saved_model.load(model_dir)
-    if names.NEWCOMER_SIGNATURE not in model.signatures:
+    if names.COLD_START_SIGNATURE not in model.signatures:
         return None
-    embeddings = model.signatures[names.NEWCOMER_SIGNATURE]()[keys.EMBEDDING].numpy()
+    embeddings = model.signatures[names.COLD_START_SIGNATURE]()[keys.EMBEDDING].numpy()
     scores = embeddings.astype(np.float64) @ model.candidate_embeddings.numpy().astype(np.float64).T
     with tf.io.gfile.GFile(os.path.join(model_dir, TRAINED_FILE), "r") as file:
         trained = json.loads(file.read())
     features = trained["config"]["data"]["candidate_features"]
-    return Newcomer(scores.mean(axis=0), model.candidate_counts.numpy(), bool(features))
+    return ColdStartScores(scores.mean(axis=0), model.candidate_counts.numpy(), bool(features))

@@ -24,7 +24,7 @@ _LOOKUP_COST = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuned:
+class TunedIndex:
     """The index that was chosen and its recall on the sample."""
 
     index: ScannIndex
@@ -61,7 +61,7 @@ def cost(params: ScannParams, corpus_size: int, embedding_dim: int) -> float:
     return (params.num_leaves + params.reorder) * embedding_dim + lookups * _LOOKUP_COST
 
 
-def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> Tuned:
+def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> TunedIndex:
     """Returns the cheapest index whose recall holds, or the one with the highest recall.
 
     Half of the recall that may be lost is kept in hand, since test queries are others; where nothing on the grid
@@ -86,7 +86,7 @@ def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: i
     best = max(reached for _, reached in measured)
     wanted = next(bar for bar in (target, min_recall, best) if bar <= best)
     params, reached = next(item for item in measured if item[1] >= wanted)
-    return Tuned(index.with_params(params), reached)
+    return TunedIndex(index.with_params(params), reached)
 
 
 def _recall(served: np.ndarray, exact: ExactAnswers, max_exclusions: int) -> float:

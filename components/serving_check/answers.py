@@ -37,7 +37,7 @@ class ServedAnswers:
     """[batch]"""
 
 
-def broken_promises(case: Case, answers: ServedAnswers, corpus: Collection[str]) -> list[str]:
+def find_violations(case: Case, answers: ServedAnswers, corpus: Collection[str]) -> list[str]:
     """Returns a sentence for each promise that an answer breaks, the first query's only.
 
     Args:

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from components.serving_check.answers import Case, ServedAnswers, broken_promises
+from components.serving_check.answers import Case, ServedAnswers, find_violations
 from shortlist import keys
 
 SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
@@ -143,7 +143,7 @@ class ServingProbe:
             limit=len(answers.ids[0]) if limit is None else limit,
         )
         self._answers[name] = answers
-        self._problems += broken_promises(case, answers, frozenset(self._corpus))
+        self._problems += find_violations(case, answers, frozenset(self._corpus))
 
     def _check_embeddings(self) -> None:
         """Checks that a score is the product of the two embeddings that the model shows."""

@@ -8,7 +8,7 @@ SIGNATURE = "evaluation"
 SLICES_SIGNATURE = "slices"
 """The trained model's signature that returns the slices of `components.evaluator.slices`."""
 
-NEWCOMER_SIGNATURE = "newcomer"
+COLD_START_SIGNATURE = "newcomer"
 """The trained model's signature, without inputs, that embeds a query of which nothing is known, [moments, dim]."""
 
 MODEL_FAMILY = "factorized_top_k"

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from shortlist.records import properties
 
 
-class Recorded(Protocol):
+class HasProperties(Protocol):
     """An artifact or an execution of any ML Metadata store."""
 
     @property
@@ -30,7 +30,7 @@ def json_list(value: object) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def sentences(recorded: Recorded | None, name: str) -> list[str]:
+def sentences(recorded: HasProperties | None, name: str) -> list[str]:
     """Returns a property that is a JSON list of sentences; none of an absent artifact."""
     return [str(sentence) for sentence in json_list(recorded.properties.get(name))] if recorded else []
 
@@ -50,7 +50,7 @@ class Blessing:
     """Artifact id of the model that it is about."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> Blessing | None:
+    def of(cls, artifact: HasProperties | None) -> Blessing | None:
         """Returns the verdict of an artifact; None where there is none."""
         if artifact is None:
             return None
@@ -77,7 +77,7 @@ class Evaluation:
     """Of the earlier model on the same rows; empty without one."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> Evaluation | None:
+    def of(cls, artifact: HasProperties | None) -> Evaluation | None:
         """Returns the evaluation of an artifact; None where there is none."""
         if artifact is None:
             return None
@@ -102,7 +102,7 @@ class PushedModel:
     """Why nothing was pushed."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> PushedModel | None:
+    def of(cls, artifact: HasProperties | None) -> PushedModel | None:
         """Returns the push of an artifact; None where there is none."""
         if artifact is None:
             return None
@@ -116,7 +116,7 @@ class PushedModel:
         )
 
     @staticmethod
-    def recorded(version: int, destination: str) -> dict[str, str | int]:
+    def properties_of(version: int, destination: str) -> dict[str, str | int]:
         """Returns the properties of a version that was pushed, as TFX's Pusher writes them."""
         return {
             properties.PUSHED: 1,
@@ -134,7 +134,7 @@ class WindowsRecord:
     warnings: list[str]
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> WindowsRecord | None:
+    def of(cls, artifact: HasProperties | None) -> WindowsRecord | None:
         """Returns the record of a Windows node's examples; None where there are none."""
         if artifact is None:
             return None
@@ -158,7 +158,7 @@ class TableRecord:
     """First and last date of dated spans."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> TableRecord | None:
+    def of(cls, artifact: HasProperties | None) -> TableRecord | None:
         """Returns the record of flat examples; None where there are none."""
         if artifact is None:
             return None
@@ -183,7 +183,7 @@ class BaselineRecord:
     """How today's catalogue differs from the earlier model's; empty where it does not."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> BaselineRecord | None:
+    def of(cls, artifact: HasProperties | None) -> BaselineRecord | None:
         """Returns the record of a Baseline node's model; None where there is none."""
         if artifact is None:
             return None
@@ -195,17 +195,17 @@ class BaselineRecord:
         )
 
 
-def index_of(model: Recorded | None) -> dict[str, Any]:
+def index_of(model: HasProperties | None) -> dict[str, Any]:
     """Returns what an Indexer or a forced push built and measured; empty where it built none."""
     return json_object(model.properties.get(properties.INDEX)) if model else {}
 
 
-def refit_of(model: Recorded | None) -> dict[str, Any]:
+def refit_of(model: HasProperties | None) -> dict[str, Any]:
     """Returns `steps`, `targets`, `seconds` and `metrics_of` of a refitted model; empty for any other."""
     return json_object(model.properties.get(properties.REFIT)) if model else {}
 
 
-def tuned_values_of(best: Recorded | None) -> dict[str, Any]:
+def tuned_values_of(best: HasProperties | None) -> dict[str, Any]:
     """Returns the values by dotted name that a search found best; empty without a search."""
     return json_object(best.properties.get(properties.TUNED_VALUES)) if best else {}
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.evaluator import cold_start, executor
-from components.evaluator.cold_start import ColdStartFindings, Newcomer
+from components.evaluator.cold_start import ColdStartFindings, ColdStartScores
 from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
 
@@ -17,7 +17,7 @@ TOP_100 = names.top_k(100)
 
 
 def newcomer(scores, counts, features=True):
-    return Newcomer(np.array(scores, float), np.array(counts), features)
+    return ColdStartScores(np.array(scores, float), np.array(counts), features)
 
 
 def unseen(rows, accuracy):
@@ -157,11 +157,11 @@ class _Asked(tf.Module):
 @pytest.mark.parametrize("features", [{}, {"title": {"type": "text"}}])
 def test_a_model_is_asked_at_all_its_moments_and_for_its_features(tmp_path, features):
     asked = _Asked()
-    tf.saved_model.save(asked, str(tmp_path), signatures={names.NEWCOMER_SIGNATURE: asked.newcomer})
+    tf.saved_model.save(asked, str(tmp_path), signatures={names.COLD_START_SIGNATURE: asked.newcomer})
     (tmp_path / "assets.extra").mkdir()
     trained = {"config": {"data": {"candidate_features": features}}}
     (tmp_path / "assets.extra" / "shortlist.json").write_text(json.dumps(trained))
-    found = cold_start.ask(str(tmp_path))
+    found = cold_start.score_empty_query(str(tmp_path))
     # 3, 0 and 1 at one moment, 0, 1 and 1 at the other.
     assert found.scores.tolist() == [1.5, 0.5, 1.0]
     assert found.counts.tolist() == [5, 0, 2]
@@ -170,7 +170,7 @@ def test_a_model_is_asked_at_all_its_moments_and_for_its_features(tmp_path, feat
 
 def test_a_model_of_an_older_version_cannot_be_asked(tmp_path):
     tf.saved_model.save(_Asked(), str(tmp_path))
-    assert cold_start.ask(str(tmp_path)) is None
+    assert cold_start.score_empty_query(str(tmp_path)) is None
 
 
 def test_what_was_found_is_read_back(tmp_path):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from components.serving_check.answers import LOWEST, Case, ServedAnswers, broken_promises, disagreements
+from components.serving_check.answers import LOWEST, Case, ServedAnswers, find_violations, disagreements
 
 CORPUS = {"a", "b", "c", "d", "e"}
 GOOD = ServedAnswers(ids=[["c", "b", ""]], scores=[[2.0, 1.0, LOWEST]], count=[2])
@@ -15,9 +15,9 @@ CASE = Case("case", excluded=[{"a", "d", "e"}], allowed=[None], limit=3)
 
 def test_a_good_answer_breaks_nothing():
     assert float(np.finfo(np.float32).min) == LOWEST
-    assert broken_promises(CASE, GOOD, CORPUS) == []
+    assert find_violations(CASE, GOOD, CORPUS) == []
     ties = dataclasses.replace(GOOD, scores=[[1.0, 1.0, LOWEST]])
-    assert broken_promises(CASE, ties, CORPUS) == []
+    assert find_violations(CASE, ties, CORPUS) == []
 
 
 @pytest.mark.parametrize(
@@ -36,22 +36,22 @@ def test_a_good_answer_breaks_nothing():
     ],
 )
 def test_each_broken_promise_is_named(change, said):
-    problems = broken_promises(CASE, dataclasses.replace(GOOD, **change), CORPUS)
+    problems = find_violations(CASE, dataclasses.replace(GOOD, **change), CORPUS)
     assert any(problem.startswith(f"case: {said}") and "(query 0 of 1)" in problem for problem in problems), problems
 
 
 def test_allowed_and_limit_bound_what_is_wanted():
     only = Case("case", excluded=[{"a"}], allowed=[{"a", "b", "stranger"}], limit=3)
-    assert broken_promises(only, ServedAnswers([["b", "", ""]], [[1.0, LOWEST, LOWEST]], [1]), CORPUS) == []
-    assert broken_promises(only, GOOD, CORPUS)[0].startswith("case: 2 results where there should be 1")
-    assert broken_promises(dataclasses.replace(CASE, limit=1), GOOD, CORPUS)
+    assert find_violations(only, ServedAnswers([["b", "", ""]], [[1.0, LOWEST, LOWEST]], [1]), CORPUS) == []
+    assert find_violations(only, GOOD, CORPUS)[0].startswith("case: 2 results where there should be 1")
+    assert find_violations(dataclasses.replace(CASE, limit=1), GOOD, CORPUS)
 
 
 def test_a_promise_is_reported_once_with_its_first_query():
     case = Case("case", [set()] * 3, [None] * 3, 2)
     good, twice = ["a", "b"], ["a", "a"]
     answers = ServedAnswers([good, twice, twice], [[2.0, 1.0]] * 3, [2] * 3)
-    assert broken_promises(case, answers, CORPUS) == ["case: an id came back twice (query 1 of 3)"]
+    assert find_violations(case, answers, CORPUS) == ["case: an id came back twice (query 1 of 3)"]
 
 
 def twins(ours, theirs, min_overlap=0.9):

@@ -66,7 +66,7 @@ def test_each_pipeline_sees_its_own_part(two):
         [model] = [artifact for artifact in store.artifacts("Model") if "/Trainer/" in artifact.uri]
         assert store.producer(model.id).node == "Trainer"
         assert len(store.executions_of("RetrievalTrainer", "Trainer")) <= 1
-        assert store.cut_short() == []
+        assert store.interrupted() == []
     ids = [{artifact.id for artifact in store.all_artifacts()} for store in stores]
     assert ids[0].isdisjoint(ids[1])
     assert stores[0].artifact(min(ids[1])) is None
@@ -92,8 +92,8 @@ def test_rollback_and_a_death_are_recorded(server, tmp_path):
     restored = rollback(recorded.workspace, 3, reason="bad since noon")
     assert recorded.tags() == {first: "a", second: "b", restored.version: "a"}
     assert recorded.states()[dead] == "FAILED"
-    assert [e.node for e in Store.of(recorded.workspace).cut_short()] == ["Trainer"]
-    assert "bad since noon" in by_hand.by_hand(recorded.workspace).facts
+    assert [e.node for e in Store.of(recorded.workspace).interrupted()] == ["Trainer"]
+    assert "bad since noon" in by_hand.find_manual_push(recorded.workspace).facts
 
 
 def test_another_workspace_cannot_take_the_name(server, two, tmp_path):
