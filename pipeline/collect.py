@@ -1,4 +1,4 @@
-"""Builds a run's summary from what its nodes left in ML Metadata."""
+"""Builds a run's summary from the artifacts and executions of its nodes in ML Metadata."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def collect(
     peak_rss_mb: float,
     node_peaks_mb: dict[str, float],
 ) -> Summary:
-    """Returns the summary of a run, as far as it got.
+    """Returns the summary of a run. Parts that the run did not reach are None or empty.
 
     Args:
       config: The run's config.
-      executions: Node id to what ML Metadata knows of it in this run.
-      run_id: Names the run.
+      executions: Node id to the node's execution in this run.
+      run_id: The run's id.
       data_sha256: Table name to content fingerprint.
       seconds: Node id to wall-clock seconds.
       total_seconds: Wall-clock seconds of the whole run.
-      peak_rss_mb: Peak resident memory.
-      node_peaks_mb: Node id to the peak while it ran.
+      peak_rss_mb: Peak resident memory of the whole run, in MiB.
+      node_peaks_mb: Node id to the peak resident memory during the node, in MiB.
     """
     windows = WindowsRecord.of(_output(executions, nodes.WINDOWS, "examples"))
     blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
@@ -102,7 +102,7 @@ def collect(
 
 
 def nodes_of(workspace: Workspace, run_id: str) -> dict[str, Execution]:
-    """Returns what ML Metadata knows of a run's nodes, by node id."""
+    """Returns a run's executions in ML Metadata, by node id."""
     if not workspace.has_metadata:
         return {}
     executions = Store.of(workspace).run_executions(run_id)
@@ -150,23 +150,31 @@ def _data(executions: dict[str, Execution], windows: WindowsRecord | None) -> Da
 
 
 def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
-    read = verdict.read_evaluation(evaluation.uri)
-    overall: dict[str, float] = read["overall"]
-    latest = None if read["baseline"] is None else measured.own(read["baseline"])
+    results = verdict.read_evaluation(evaluation.uri)
+    overall: dict[str, float] = results["overall"]
+    latest = results["baseline"]
     return (
-        Metrics(overall=measured.own(overall), slices=read["slices"]),
-        Baselines(popularity=measured.popularity(overall), latest_blessed=latest),
+        Metrics(overall=measured.own(overall), slices=results["slices"]),
+        Baselines(
+            popularity=measured.popularity(overall),
+            latest_blessed=None if latest is None else measured.own(latest),
+        ),
     )
 
 
 def _refit(model: Artifact | None) -> RefitSummary | None:
     recorded = artifacts.refit_of(model)
-    return RefitSummary(**{name: recorded[name] for name in ("steps", "targets", "seconds")}) if recorded else None
+    if not recorded:
+        return None
+    return RefitSummary(**{name: recorded[name] for name in ("steps", "targets", "seconds")})
 
 
-def _answers(told: Artifact | None) -> AnswersSummary | None:
-    path = None if told is None else pathlib.Path(told.uri) / ANSWERS_FILE
-    if path is None or not path.exists():
+def _answers(answers: Artifact | None) -> AnswersSummary | None:
+    if answers is None:
+        return None
+    path = pathlib.Path(answers.uri) / ANSWERS_FILE
+    # Artifacts can be deleted after the run.
+    if not path.exists():
         return None
     raw = json.loads(path.read_text(encoding="utf-8"))
     counts = raw["mean_train_count"]
@@ -181,8 +189,9 @@ def _answers(told: Artifact | None) -> AnswersSummary | None:
 
 def _index(model: Artifact | None) -> IndexSummary | None:
     recorded = artifacts.index_of(model)
-    known = {name: recorded[name] for name in IndexSummary.model_fields if name in recorded}
-    return IndexSummary(**known) if recorded else None
+    if not recorded:
+        return None
+    return IndexSummary(**{name: recorded[name] for name in IndexSummary.model_fields if name in recorded})
 
 
 def _pushed(artifact: Artifact | None) -> Pushed | None:
@@ -201,7 +210,10 @@ def _training(model: Artifact | None) -> dict[str, Any]:
 
 
 def _status(run_id: str, executions: dict[str, Execution]) -> tuple[Status, list[str]]:
-    """Returns the first gate that refused, and its reasons; `failed` without reasons where no gate decided."""
+    """Returns a run's status and the reasons of the first gate that refused the model.
+
+    The status is `failed`, without reasons, if no gate was reached.
+    """
     verdict = judge(run_id, list(executions.values()))
     if verdict.outcome not in (Outcome.PUSHED, Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED, Outcome.CHECK_FAILED):
         return Status.FAILED, []

@@ -33,7 +33,7 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
     assert str(interrupted.properties[properties.KILLED]).startswith("interrupted, found 20")
     assert not list(workspace.pipeline_root.glob(f"{node}/[!.]*/{interrupted.id}"))
     assert not workspace.is_open
-    with workspace.opened("run") as died:
+    with workspace.reserve("run") as died:
         assert died is None
 
 

@@ -65,7 +65,9 @@ class PodStorage:
     """Where artifacts are kept; without it, they stay below `mount`. With it, each container has its own folder."""
 
 
-def walk(package: Package, told: Mapping[str, Any], stage: PodStorage, recorder: Recorder, listener: WalkListener) -> None:
+def walk(
+    package: Package, told: Mapping[str, Any], stage: PodStorage, recorder: Recorder, listener: WalkListener
+) -> None:
     """Runs every task once what it waits for is there, two at a time, from the cache where that has it.
 
     Args:
