@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.answers.exact import best
+from components.answers.exact import search
 from components.evaluator.slices import POPULARITIES
 from components.indexer import queries, variety
 from components.indexer.recall import MAX_QUERIES
@@ -65,8 +65,8 @@ def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, r
     rows = {candidate: row for row, candidate in enumerate(ids)}
     excluded = [np.array([rows[item] for item in queries.seen_ids(row) if item in rows], np.int64) for row in asked]
     candidates = model.candidate_embeddings.numpy()
-    answers, scores = best(embeddings[sound], candidates, excluded, WIDTH)
-    with_seen, _ = best(embeddings[sound], candidates, [np.array([], np.int64)] * len(sound), WIDTH)
+    answers, scores = search(embeddings[sound], candidates, excluded, WIDTH)
+    with_seen, _ = search(embeddings[sound], candidates, [np.array([], np.int64)] * len(sound), WIDTH)
     targets = np.array([rows[item] for row in asked for item in row[keys.TARGET_IDS][:1] if item in rows], np.int64)
     counts, buckets = model.candidate_counts.numpy(), model.popularity.numpy()
     shown = np.bincount(answers[answers != NO_ROW], minlength=len(ids))

@@ -11,7 +11,7 @@ from components.indexer.retrieval import NO_ROW
 _CELLS_AT_ONCE = 16_000_000
 
 
-def best(
+def search(
     queries: np.ndarray, candidates: np.ndarray, excluded: Sequence[np.ndarray], width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns rows and scores [num_queries, width], best first; row -1 past an answer's end.

@@ -7,7 +7,7 @@ import dataclasses
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from components.data_gate import comparison
-from components.data_gate.problems import find_problems
+from components.data_gate.problems import find_anomalies
 from shortlist.config.gate import Check, Gate
 from shortlist.findings import Findings
 
@@ -31,7 +31,7 @@ def check_schema(
     table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str, gate: Gate, findings: Findings
 ) -> None:
     """Adds the table's anomalies to the findings."""
-    for problem in find_problems(table, anomalies, schema_path):
+    for problem in find_anomalies(table, anomalies, schema_path):
         findings.add(gate.schema_anomalies, str(problem))
 
 

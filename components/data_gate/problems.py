@@ -37,7 +37,7 @@ class TableProblem:
         return f"{self.table}, feature {self.feature!r}: {self.description}; {self.remedy}"
 
 
-def find_problems(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str) -> list[TableProblem]:
+def find_anomalies(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str) -> list[TableProblem]:
     """Returns the anomalies of severity ERROR, by feature name.
 
     Args:

@@ -42,7 +42,7 @@ class Executor(executor.Executor):
         if candidates := inputs.pop(CANDIDATES, []):
             folder = artifact_utils.get_split_uri(candidates, keys.SPLIT_ALL)
             catalogue = targets.TargetCatalogue(folder, tuple(json.loads(exec_properties[TARGET_SLICES])))
-        with targets.described_by(catalogue):
+        with targets.use_catalogue(catalogue):
             super().Do(inputs, output_dict, exec_properties)
 
         model = artifact_utils.get_single_instance(inputs[standard_component_specs.MODEL_KEY])

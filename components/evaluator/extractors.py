@@ -38,7 +38,7 @@ def custom_extractors(
     )
     extractors = [*extractors, tfma.extractors.Extractor(stage_name=_COUNTED, ptransform=beam.Map(_counted))]
     ours = []
-    catalogue = targets.asked()
+    catalogue = targets.current_catalogue()
     if catalogue is not None:
         transform = targets.AddTargetFeatures(catalogue)
         ours.append(tfma.extractors.Extractor(stage_name=_DESCRIBED, ptransform=transform))

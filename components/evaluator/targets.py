@@ -23,7 +23,7 @@ from shortlist import keys
 _BATCH = 4096
 
 
-class Described(dict[bytes, dict[str, np.ndarray]]):
+class TargetFeatures(dict[bytes, dict[str, np.ndarray]]):
     """By candidate id the values of each slice; unlike a plain dict, what Beam can share within a process."""
 
 
@@ -40,7 +40,7 @@ _ASKED: contextvars.ContextVar[TargetCatalogue | None] = contextvars.ContextVar(
 
 
 @contextlib.contextmanager
-def described_by(catalogue: TargetCatalogue | None) -> Iterator[None]:
+def use_catalogue(catalogue: TargetCatalogue | None) -> Iterator[None]:
     """Has `AddTargetFeatures` know the catalogue: TFX hands a function of extractors nothing of ours."""
     token = _ASKED.set(catalogue)
     try:
@@ -49,12 +49,12 @@ def described_by(catalogue: TargetCatalogue | None) -> Iterator[None]:
         _ASKED.reset(token)
 
 
-def asked() -> TargetCatalogue | None:
-    """Returns the catalogue of the surrounding `described_by`; None outside, or where nothing is asked for."""
+def current_catalogue() -> TargetCatalogue | None:
+    """Returns the catalogue of the surrounding `use_catalogue`; None outside, or where nothing is asked for."""
     return _ASKED.get()
 
 
-def read(catalogue: TargetCatalogue) -> Described:
+def read(catalogue: TargetCatalogue) -> TargetFeatures:
     """Returns by candidate id the values of each slice; what has none is not there.
 
     Args:
@@ -64,7 +64,7 @@ def read(catalogue: TargetCatalogue) -> Described:
     spec: dict[str, Any] = {column: tf.io.VarLenFeature(tf.string) for column in columns.values()}
     spec[keys.CANDIDATE_ID] = tf.io.FixedLenFeature([], tf.string)
     files = sorted(glob.glob(os.path.join(catalogue.candidates_dir, "*.gz")))
-    found = Described()
+    found = TargetFeatures()
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
         ids = parsed[keys.CANDIDATE_ID].numpy()
@@ -93,7 +93,7 @@ class _AddFn(beam.DoFn):
     def __init__(self, catalogue: TargetCatalogue) -> None:
         self._catalogue = catalogue
         self._shared = shared.Shared()
-        self._described = Described()
+        self._described = TargetFeatures()
 
     def setup(self) -> None:
         # One for all threads of a process.

@@ -64,7 +64,7 @@ def add_cold_start(evaluation_uri: str, model_dir: str, settings: ColdStart) -> 
       settings: The gates' floors.
     """
     of_slices = read_evaluation(evaluation_uri)["slices"]
-    newcomer = cold_start.ask(model_dir)
+    newcomer = cold_start.score_empty_query(model_dir)
     if newcomer is not None:
         cold_start.write(cold_start.assess(of_slices, newcomer, settings), evaluation_uri)
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from components.answers import answers
-from components.answers.exact import best
+from components.answers.exact import search
 from components.evaluator import slices
 from shortlist import keys
 from shortlist.config.report import ReportSection
@@ -119,6 +119,6 @@ def test_queries_have_their_ids_where_asked_and_are_not_there_at_all_where_not(f
 def test_exact_search_leaves_out_what_is_excluded_or_has_no_score():
     queries = np.array([[1.0], [-1.0]], np.float32)
     candidates = np.array([[1.0], [np.inf], [3.0], [2.0]], np.float32)
-    rows, scores = best(queries, candidates, [np.array([2]), np.array([], np.int64)], 5)
+    rows, scores = search(queries, candidates, [np.array([2]), np.array([], np.int64)], 5)
     np.testing.assert_array_equal(rows, [[3, 0, -1, -1, -1], [0, 3, 2, -1, -1]])
     np.testing.assert_array_equal(scores[1, :3], [-1, -2, -3])

@@ -68,7 +68,7 @@ def run(
     interactions: list[bytes],
     candidates: list[bytes],
     queries: list[bytes] | None = None,
-) -> checks.Counted:
+) -> checks.GraphSummary:
     """Runs the graph and returns what it counted; the windows are in folder / "windows"."""
     patterns = windows_beam.InputPatterns(
         [flat.write(folder / "interactions", interactions)],
@@ -77,7 +77,7 @@ def run(
     )
     with Pipeline() as root:
         windows_beam.build(root, patterns, config, AGE, str(folder / "windows"), str(folder / "staging"))
-    return checks.Counted.from_json((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
+    return checks.GraphSummary.from_json((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
 
 
 def catalogue(size: int = 15) -> list[bytes]:
@@ -90,11 +90,11 @@ def expected_records(log: flat.Log, config: WindowsConfig) -> dict[str, list[byt
     by_query = collections.defaultdict(list)
     for query_id, row in log:
         by_query[query_id].append(row)
-    kept = (row for rows in by_query.values() for row in splits.without_repeats(rows, config.repeats))
+    kept = (row for rows in by_query.values() for row in splits.drop_repeats(rows, config.repeats))
     cuts = splits.random_cuts(kept, 3)
     expected: dict[str, list[bytes]] = {split: [] for split in SPLITS}
     for query_id in sorted(by_query):
-        rows = splits.without_repeats(by_query[query_id], config.repeats)
+        rows = splits.drop_repeats(by_query[query_id], config.repeats)
         windows = windowing.windows_of(rows, config.split, config.windows, cuts)
         for split, found in windows.items():
             expected[split] += [records.encode(query_id, window, None, AGE) for window in found]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.windows import checks, stats
-from components.windows.times import Isolated, RowLocation
+from components.windows.times import IsolatedTimes, RowLocation
 from components.windows.windows_config import WindowsConfig
 from shortlist.config.gate import Check
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Split, Temporal, WindowsSection
@@ -20,7 +20,7 @@ GOOD = {
     "rows/train": 90,
     "rows/test": 5,
 }
-FAR = Isolated(1, 880_000_000, 890_000_000, RowLocation(2_082_758_399, b"log.csv", 17))
+FAR = IsolatedTimes(1, 880_000_000, 890_000_000, RowLocation(2_082_758_399, b"log.csv", 17))
 
 
 def make_config(split: Split | None = None, **checked: Any) -> WindowsConfig:
@@ -38,12 +38,12 @@ def make_config(split: Split | None = None, **checked: Any) -> WindowsConfig:
 
 def check(
     config: WindowsConfig,
-    isolated: Isolated | None = None,
+    isolated: IsolatedTimes | None = None,
     unit: str = "",
     changes: Mapping[str, int] | None = None,
 ) -> Findings:
-    counted = checks.Counted({**GOOD, **(changes or {})}, {}, ["x", "y"], isolated)
-    return checks.check(counted, config, unit)
+    summary = checks.GraphSummary({**GOOD, **(changes or {})}, {}, ["x", "y"], isolated)
+    return checks.check(summary, config, unit)
 
 
 def test_nothing_is_said_of_good_data():
@@ -58,7 +58,7 @@ def test_nothing_is_said_of_good_data():
         ({stats.QUERIES: 1}, LeaveLastOut(), "at least 2 distinct query ids, got 1"),
         ({"rows/test": 0}, LeaveLastOut(), "none of the 100 rows into test; it needs queries with at least 3"),
         ({"rows/test": 0}, LeaveLastBasket(), "at least 2 distinct timestamps"),
-        ({"rows/train": 0}, Temporal(eval_from=1, test_from=2), "into train; move data.split.eval_from"),
+        ({"rows/train": 0}, Temporal(eval_from=1, test_from=2), "into train; set data.split.eval_from"),
         ({"rows/test": 0}, Random(), "at least 5 interactions"),
     ],
 )
@@ -68,16 +68,16 @@ def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: Sp
 
 
 def test_problems_with_single_rows_come_first():
-    counted = checks.Counted({**GOOD, stats.QUERIES: 1}, {"duplicate": ["row 1", "row 2"]}, [], FAR)
-    assert checks.check(counted, make_config()) == Findings(errors=["row 1; row 2"])
+    summary = checks.GraphSummary({**GOOD, stats.QUERIES: 1}, {"duplicate": ["row 1", "row 2"]}, [], FAR)
+    assert checks.check(summary, make_config()) == Findings(errors=["row 1; row 2"])
 
 
-UNKNOWN = ({stats.UNKNOWN_CANDIDATE: 6}, None, "6 of 100 rows (6.0%) name a candidate")
+UNKNOWN = ({stats.UNKNOWN_CANDIDATE: 6}, None, "6 of 100 rows (6.0%) have a candidate id")
 TIED = ({"tied_test_targets": 3}, None, "60% of the test targets share their time")
-ISOLATED: tuple[dict[str, int], Isolated, str] = (
+ISOLATED: tuple[dict[str, int], IsolatedTimes, str] = (
     {},
     FAR,
-    "log.csv data row 17 (counted from 0): expected a time near the others",
+    "log.csv data row 17 (summary from 0): expected a time near the others",
 )
 
 

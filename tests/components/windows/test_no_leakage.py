@@ -85,7 +85,7 @@ def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether
     rows = [target if row[:4] == target[:4] else row for row in rows]
     earlier = [row for row in rows if row < target]
     changed = [*earlier, target, *(row for row in others if target < row)]
-    before, after = (sides(splits.without_repeats(log, "first"), split, sizes) for log in (rows, changed))
+    before, after = (sides(splits.drop_repeats(log, "first"), split, sizes) for log in (rows, changed))
     first_of_its_candidate = not any(splits.repeat_key(row) == splits.repeat_key(target) for row in earlier)
     assert (target in before) == (target in after) == first_of_its_candidate
     if first_of_its_candidate:
@@ -98,7 +98,7 @@ def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), st.sampled_from(["all", "first", "last"]))
 def test_of_each_candidate_one_target_and_one_other_row_is_kept(rows: Rows, repeats: Repeats):
-    kept = splits.without_repeats(rows, repeats)
+    kept = splits.drop_repeats(rows, repeats)
     assert kept == sorted(kept)
     if repeats == "all":
         assert kept == sorted(rows)
@@ -149,8 +149,8 @@ def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: Split, size
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.all_splits, strategies.sizes)
 def test_every_interaction_is_a_target_exactly_once_in_its_split(rows: Rows, split: Split, sizes: WindowsSection):
-    ordered = splits.ordered(rows)
-    names = splits.assign(ordered, split, splits.random_cuts(rows, 1))
+    ordered = splits.sort_rows(rows)
+    names = splits.assign_splits(ordered, split, splits.random_cuts(rows, 1))
     windows = windowing.windows_of(rows, split, sizes, splits.random_cuts(rows, 1))
     for name, found in windows.items():
         targets = [target for window in found for target in window.targets if target.is_target]
@@ -171,8 +171,8 @@ def test_train_windows_know_nothing_of_eval_and_test(
     rows: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     cuts = splits.random_cuts(rows, 1)
-    ordered = splits.ordered(rows)
-    names = splits.assign(ordered, split, cuts)
+    ordered = splits.sort_rows(rows)
+    names = splits.assign_splits(ordered, split, cuts)
     changed = [
         row if name == "train" else row._replace(candidate_id=data.draw(st.sampled_from(strategies.CANDIDATES)))
         for row, name in zip(ordered, names, strict=True)
@@ -187,8 +187,8 @@ def test_train_windows_know_nothing_of_eval_and_test(
 def test_random_sees_train_in_eval_and_train_and_eval_in_test(rows: Rows, sizes: WindowsSection):
     split = Random(seed=1)
     cuts = splits.random_cuts(rows, 1)
-    ordered = splits.ordered(rows)
-    names = splits.assign(ordered, split, cuts)
+    ordered = splits.sort_rows(rows)
+    names = splits.assign_splits(ordered, split, cuts)
     for side in sides(rows, split, sizes).values():
         allowed = ("train", "eval") if side.split == "test" else ("train",)
         expected = {row.candidate_id for row, name in zip(ordered, names, strict=True) if name in allowed}
