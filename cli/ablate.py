@@ -51,9 +51,9 @@ def ablate(
     checked = load_config(config, parse_overrides(set_ or []))
     workspace = Workspace.of(checked)
     folder = workspace.root / "ablations"
-    with workspace.opened("ablate", must_exist=True):
+    with workspace.reserve("ablate", must_exist=True):
         folder.mkdir(exist_ok=True)
-        with log.everything_else_to(folder / "ablate.log", verbose) as terminal:
+        with log.redirect_output(folder / "ablate.log", verbose) as terminal:
             with terminal.status("Loading TensorFlow ..."):
                 from components.trainer.from_config import settings_from
                 from pipeline.ablations import run, table, windows
@@ -65,11 +65,11 @@ def ablate(
                 split.value,
                 epochs,
                 only or (),
-                found.tells_parts_of_seconds,
+                found.has_subseconds,
             )
             # Programs read the standard output.
             shown = Console(stderr=True, quiet=True) if as_json else terminal
-            with progress.ProgressListener(shown, unit="cell") as listener:
+            with progress.ProgressListener(shown, unit="trial") as listener:
                 result = run.run(plan, found, folder, listener)
         (folder / "ablations.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "ablations.md").write_text(table.markdown(result), encoding="utf-8")
