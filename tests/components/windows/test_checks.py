@@ -46,7 +46,7 @@ def check(
     return checks.check(summary, config, unit)
 
 
-def test_nothing_is_said_of_good_data():
+def test_good_data_has_no_findings():
     assert check(make_config()) == Findings()
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_said_of_good_data():
         ({"rows/test": 0}, Random(), "at least 5 interactions"),
     ],
 )
-def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: Split, expected: str):
+def test_unusable_data_is_an_error(changes: dict[str, int], split: Split, expected: str):
     [refused] = check(make_config(split), changes=changes).errors
     assert expected in refused
 
@@ -77,7 +77,7 @@ TIED = ({"tied_test_targets": 3}, None, "60% of the test targets share their tim
 ISOLATED: tuple[dict[str, int], IsolatedTimes, str] = (
     {},
     FAR,
-    "log.csv data row 17 (summary from 0): expected a time near the others",
+    "log.csv data row 17 (counted from 0): expected a time near the others",
 )
 
 
@@ -114,21 +114,21 @@ def test_baskets_are_ties_by_nature_and_random_claims_no_order():
     assert check(make_config(Temporal(eval_from=1, test_from=2)), changes=TIED[0]).errors
 
 
-def test_all_checks_that_are_errors_are_told_at_once():
+def test_all_errors_are_reported_at_once():
     assert len(check(make_config(), FAR, changes={**UNKNOWN[0], **TIED[0]}).errors) == 3
-    # An unusable split is only the consequence of what is wrong before.
+    # An empty split follows from the other errors, so that it is not reported beside them.
     assert len(check(make_config(), FAR, changes={"rows/test": 0}).errors) == 1
 
 
 @pytest.mark.parametrize(
-    ("unit", "time", "told"),
+    ("unit", "time", "text"),
     [
         ("seconds", 2_082_758_399, "got 2035-12-31T23:59:59Z"),
         ("order", 2_082_758_399, "got 2082758399"),
         ("seconds", 10**15, "got second 1000000000000000"),
     ],
 )
-def test_times_are_told_as_what_they_are(unit: str, time: int, told: str):
+def test_times_are_shown_as_dates_unless_they_are_order_numbers(unit: str, time: int, text: str):
     isolated = FAR._replace(example=FAR.example._replace(timestamp=time))
     [error] = check(make_config(), isolated, unit).errors
-    assert told in error
+    assert text in error

@@ -124,7 +124,7 @@ def test_refused_data_raises_after_the_pipeline_and_names_the_cause(tmp_path: pa
         do(tmp_path, input_dict, DATA)
 
 
-def test_what_is_only_to_be_told_is_on_the_artifact(tmp_path: pathlib.Path):
+def test_warnings_are_properties_of_the_artifact(tmp_path: pathlib.Path):
     input_dict = inputs(tmp_path, with_queries=False)
     input_dict["candidates"] = [examples(tmp_path / "fewer", catalogue(12))]
     told = Gate(

@@ -51,7 +51,7 @@ def test_random_splits_the_hundred_thousand_rows_exactly(queries: Queries):
     assert names == {"train": 72_000, "eval": 8_000, "test": 20_000}
 
 
-def test_popularity_of_train_targets_scores_what_was_measured_elsewhere(queries: Queries):
+def test_popularity_of_train_targets_has_the_published_scores(queries: Queries):
     sizes = WindowsSection(max_history=100, max_targets=100)
     windows = [windowing.windows_of(rows, LeaveLastOut(), sizes) for rows in queries.values()]
     popularity = collections.Counter(

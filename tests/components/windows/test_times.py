@@ -46,6 +46,6 @@ def test_where_all_others_are_at_one_time_any_other_is_isolated():
     assert isolated([7] * 1999 + [8]) == (1, 7, 7, (8, b"log.csv", 1999))
 
 
-def test_json_keeps_it():
+def test_isolated_times_survive_json():
     found = times.IsolatedTimes(1, 2, 3, times.RowLocation(4, "ü.csv".encode(), 5))
     assert times.IsolatedTimes.from_json(found.to_json()) == found
