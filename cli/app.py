@@ -58,7 +58,7 @@ app.add_typer(schema.app, name="schema")
 
 def main() -> None:
     """Runs a command; every error that a user can act on is one sentence on stderr."""
-    stopping.stop_when_asked()
+    stopping.install_handlers()
     warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False)

@@ -42,7 +42,7 @@ def compile_(
     kubeflow.section(checked)
     kubeflow.check_kfp()
     unit = kubeflow.timestamp_unit(checked)
-    package = kubeflow.compiled(checked, unit, placeholders(checked, baseline, statistics), console, verbose)
+    package = kubeflow.compile_package(checked, unit, placeholders(checked, baseline, statistics), console, verbose)
     path = output or pathlib.Path(f"{checked.name}.yaml")
     kubeflow.write(package, path)
     console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules", soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.parameters import ComparisonUris
 from shortlist.errors import ConfigError, DataError
 from shortlist.fingerprints import UNPINNED
 
@@ -80,13 +80,13 @@ def data_root(config: Config) -> str:
     return root if root and "://" in root else os.fspath(datasets.default_data_dir().absolute())
 
 
-def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: Console, verbose: bool) -> Package:
+def compile_package(config: Config, unit: Unit, comparison: ComparisonUris, console: Console, verbose: bool) -> Package:
     """Returns the checked package of a config.
 
     Args:
       config: A checked config.
       unit: Of the interactions' timestamp.
-      compared_with: What the package has places for.
+      comparison: What the package has places for.
       console: Told that TFX is being loaded.
       verbose: Whether to leave TFX's own log on the terminal.
 
@@ -99,11 +99,11 @@ def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: C
     check_kfp()
     with (
         tempfile.TemporaryDirectory() as folder,
-        log.everything_else_to(pathlib.Path(folder) / "compile.log", verbose) as terminal,
+        log.redirect_output(pathlib.Path(folder) / "compile.log", verbose) as terminal,
     ):
         with (console if console.stderr else terminal).status(log.LOADING_TFX):
             from pipeline.kubeflow import check, compiler
-        package = compiler.compile_pipeline(config, unit, compared_with)
+        package = compiler.compile_pipeline(config, unit, comparison)
     private = [os.fspath(path) for path in (pathlib.Path.cwd(), pathlib.Path.home(), pathlib.Path(data_root(config)))]
     mounts = [volume.path for volume in kubeflow.volumes]
     check.refuse_problems(package, config.name, mounts, [path for path in private if path != "/"])
@@ -118,10 +118,10 @@ class CompilationPlan:
     parameters: dict[str, str]
 
 
-def planned(
+def plan_submission(
     config: Config,
     given: Mapping[str, str],
-    compare: Callable[[Package, Mapping[str, str]], ComparedWith],
+    compare: Callable[[Package, Mapping[str, str]], ComparisonUris],
     unpinned: bool,
     console: Console,
     verbose: bool,
@@ -137,7 +137,7 @@ def planned(
       verbose: Whether to leave TFX's own log on the terminal.
 
     Raises:
-      ConfigError: A parameter is missing or unknown, or see `compiled`.
+      ConfigError: A parameter is missing or unknown, or see `compile_package`.
       DataError: The data is not as the config says.
     """
     from pipeline.kubeflow import parameters, submission
@@ -150,11 +150,11 @@ def planned(
     else:
         sha256, unit = _looked_at(config, console)
     told = {**submission.run_parameters(config, *_places(config, given), sha256), **given}
-    package = compiled(config, unit, ComparedWith(), console, verbose)
-    compared_with = compare(package, told)
-    if compared_with != ComparedWith():
-        package = compiled(config, unit, compared_with, console, verbose)
-    told |= {name: value for name, value in compared_with.parameters.items() if name not in given}
+    package = compile_package(config, unit, ComparisonUris(), console, verbose)
+    comparison = compare(package, told)
+    if comparison != ComparisonUris():
+        package = compile_package(config, unit, comparison, console, verbose)
+    told |= {name: value for name, value in comparison.parameters.items() if name not in given}
     unknown = sorted(set(told) - set(package.parameters))
     if unknown:
         raise ConfigError(f"--param {unknown[0]}: this pipeline is told {', '.join(sorted(package.parameters))}")

@@ -36,13 +36,13 @@ def run_local_kfp(
     from shortlist.summary import Status
 
     kubeflow.check_kfp()
-    with workspace.opened("rehearsal"):
+    with workspace.reserve("rehearsal"):
         # Apart, so that what is served stays what it is.
         stage = Workspace(workspace.root / "kubeflow", workspace.name)
         run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = stage.run_dir(run_id) / "run.log"
         console.print(f"Rehearsal {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
-        with log.everything_else_to(log_path, verbose) as terminal:
+        with log.redirect_output(log_path, verbose) as terminal:
             with terminal.status(log.LOADING_TFX):
                 from pipeline.kubeflow.local_kfp import run
             with progress.ProgressListener(terminal) as listener:

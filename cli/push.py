@@ -38,8 +38,8 @@ def push(
     checked = load_config(config)
     workspace = Workspace.of(checked)
     with (
-        workspace.opened("push", must_exist=True),
-        log.everything_else_to(workspace.root / "push.log", verbose=False) as terminal,
+        workspace.reserve("push", must_exist=True),
+        log.redirect_output(workspace.root / "push.log", verbose=False) as terminal,
     ):
         from pipeline.forced_push import force_push
 

@@ -53,7 +53,7 @@ def recommend(
     if history is not None and unknown:
         raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked.data.candidates.path}")
 
-    with log.everything_else_to(workspace.root / "recommend.log", verbose=False):
+    with log.redirect_output(workspace.root / "recommend.log", verbose=False):
         answers = serving.recommend(
             model_path,
             query_id=known.query_id,

@@ -77,26 +77,26 @@ def _of_run(workspace: Workspace, run_id: str) -> tuple[Page, pathlib.Path, bool
 
     facts = read(workspace, run_id)
     path = facts.record.folder / FILE
-    return sections.of_run(facts), path, facts.pruned and path.exists()
+    return sections.run_page(facts), path, facts.pruned and path.exists()
 
 
 def _compared(workspace: Workspace, run_ids: list[str]) -> tuple[Page, pathlib.Path, bool]:
-    from shortlist.report.comparison import of_runs
+    from shortlist.report.comparison import comparison_page
     from shortlist.report.facts import read
 
     facts = [read(workspace, run_id) for run_id in run_ids]
     name = "-".join(one.run_id for one in facts[:4])
-    return of_runs(facts), workspace.runs_dir / f"compared-{name}.html", False
+    return comparison_page(facts), workspace.runs_dir / f"compared-{name}.html", False
 
 
 def _write(made: Page, path: pathlib.Path) -> None:
     from shortlist.report import html
-    from shortlist.report.write import put
+    from shortlist.report.write import write_page
 
     page = html.render(made)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(page, path)
+        write_page(page, path)
     except OSError as error:
         raise BadInputError.from_reason(path, "a file that can be written", error.strerror) from None
 

@@ -34,7 +34,7 @@ def rollback(
 
     checked = load_config(config)
     workspace = Workspace.of(checked)
-    with workspace.opened("rollback", must_exist=True):
+    with workspace.reserve("rollback", must_exist=True):
         restored = core.rollback(workspace, checked.push.keep_versions, version, reason)
     if as_json:
         print(json.dumps(dataclasses.asdict(restored), indent=2, ensure_ascii=False))

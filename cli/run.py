@@ -80,16 +80,16 @@ def run(
             local_kfp.run_local_kfp(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
         return
     database(workspace).check()
-    with workspace.opened("run") as previous_holder:
+    with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
             console.print(f"Going on after a command that died: {previous_holder}", soft_wrap=True, markup=False)
-        served_before = manual_pushes.by_hand(workspace)
+        served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
         console.print(f"Run {run_id} of {checked.name}; {guessed}log: {log_path}", soft_wrap=True)
         with (
             _print_log_paths(workspace.run_dir(run_id), console),
-            log.everything_else_to(log_path, verbose) as terminal,
+            log.redirect_output(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
             with terminal.status(log.LOADING_TFX) as waiting:

@@ -104,7 +104,7 @@ def prune(
         return
     from shortlist.lineage.journal import Journal
 
-    with workspace.opened("runs prune", must_exist=True):
+    with workspace.reserve("runs prune", must_exist=True):
         journal = Journal(workspace)
         journal.close_abandoned()
         plan = _plan(workspace, keep, older_than)

@@ -15,7 +15,7 @@ from shortlist.errors import BadInputError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.package import Package
-    from pipeline.kubeflow.parameters import ComparedWith
+    from pipeline.kubeflow.parameters import ComparisonUris
     from pipeline.kubeflow.submit import Cluster, RunState, Submission
     from shortlist.config.config import Config
     from shortlist.config.kubeflow import Kubeflow
@@ -70,7 +70,7 @@ def submit(
     section = shared.section(checked)
     cluster = Cluster(section)
     compare = _comparison(checked, baseline, no_baseline, console)
-    plan = shared.planned(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
+    plan = shared.plan_submission(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
     name = run_name or f"{checked.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
     if cron is not None:
         submitted = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
@@ -87,11 +87,11 @@ def submit(
 
 def _comparison(
     config: Config, baseline: str | None, no_baseline: bool, console: Console
-) -> Callable[[Package, Mapping[str, str]], ComparedWith]:
+) -> Callable[[Package, Mapping[str, str]], ComparisonUris]:
     """Returns what finds the earlier runs that this one is compared with."""
-    from pipeline.kubeflow.parameters import ComparedWith
+    from pipeline.kubeflow.parameters import ComparisonUris
 
-    def compare(package: Package, parameters: Mapping[str, str]) -> ComparedWith:
+    def compare(package: Package, parameters: Mapping[str, str]) -> ComparisonUris:
         address = config.kubeflow.metadata if config.kubeflow else None
         if no_baseline or (address is None and baseline is None):
             if not no_baseline:
@@ -99,14 +99,14 @@ def _comparison(
                     "Compared with no earlier run: set kubeflow.metadata to have it found, or give --baseline URI",
                     soft_wrap=True,
                 )
-            return ComparedWith()
-        found = ComparedWith()
+            return ComparisonUris()
+        found = ComparisonUris()
         if address is not None:
             from pipeline.kubeflow.metadata import earlier, store
 
             runs = store.ClusterStore(store.connect(address)).runs(config.name)
-            found = earlier.compared_with(runs, package, parameters, config.data.tables)
-        return ComparedWith(baseline or found.baseline_model, found.statistics)
+            found = earlier.comparison_uris(runs, package, parameters, config.data.tables)
+        return ComparisonUris(baseline or found.baseline_model, found.statistics)
 
     return compare
 

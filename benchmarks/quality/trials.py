@@ -176,7 +176,7 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
     if contender.script == contenders.SHORTLIST:
         command += [f"--data-dir={bench.data_dir.absolute()}", f"--workspace={(bench.folder / 'workspace').absolute()}"]
     # A peer runs as its users run it, not with the threads that suit Shortlist.
-    env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.of_others()
+    env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.external_environment()
     log_path = scratch / "log"
     started, load_before, start = datetime.datetime.now(datetime.timezone.utc), os.getloadavg()[0], time.monotonic()
     busy_before, stolen_before = _cpu_seconds()

@@ -17,7 +17,7 @@ LOADING_TFX = "Loading TFX (half a minute the first time) ..."
 
 
 @contextlib.contextmanager
-def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
+def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
     """Yields a console on the real stdout while file descriptors 1 and 2 write to `path`.
 
     C++ libraries write to the descriptors directly, so nothing less is quiet.

@@ -13,7 +13,7 @@ from shortlist.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
-class ByHand:
+class ManualPush:
     """A served version that no run pushed."""
 
     version: int
@@ -21,7 +21,7 @@ class ByHand:
     """What was done, by whom and why."""
 
 
-def by_hand(workspace: Workspace) -> ByHand | None:
+def find_manual_push(workspace: Workspace) -> ManualPush | None:
     """Returns the served version if a rollback or a forced push put it there."""
     version = versions.served_version(workspace.serving_dir)
     if version is None or not workspace.has_metadata:
@@ -30,14 +30,14 @@ def by_hand(workspace: Workspace) -> ByHand | None:
     from shortlist.lineage.trace import manual_push_facts
 
     facts = manual_push_facts(Store.of(workspace), version)
-    return ByHand(version, facts) if facts else None
+    return ManualPush(version, facts) if facts else None
 
 
 def print_served(
-    before: ByHand | None, workspace: Workspace, summary: Summary, config_path: pathlib.Path, console: Console
+    before: ManualPush | None, workspace: Workspace, summary: Summary, config_path: pathlib.Path, console: Console
 ) -> None:
     """Prints what is served if it is not what the run says that it pushed, or if the run replaced a person's choice."""
-    now = by_hand(workspace)
+    now = find_manual_push(workspace)
     if now is not None:
         console.print(f"Served    version {now.version}: {now.facts}", markup=False, soft_wrap=True)
         pushed = summary.pushed.version if summary.pushed else None

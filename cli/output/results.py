@@ -63,7 +63,7 @@ def _print_data(summary: Summary, console: Console) -> None:
         f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
         f"tested on {data.rows['test']:,} ({protocol_text.TESTED_ON[protocol.split]})"
     )
-    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol_text.ties(protocol)}")
+    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol_text.tie_sentence(protocol)}")
     if protocol.unseen_queries > 0:
         console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
 
@@ -149,7 +149,7 @@ def _print_verdict(summary: Summary, console: Console) -> None:
             "their correction is cut off there"
         )
     if summary.refit:
-        console.print(f"Refit     {protocol_text.refitted(summary.refit)}")
+        console.print(f"Refit     {protocol_text.refit_sentence(summary.refit)}")
     if summary.index:
         index = summary.index
         console.print(

@@ -21,7 +21,7 @@ def sentence(protocol: Protocol, data: DataSummary) -> str:
         f"tested on {tested_on} ({data.rows.get('test', 0):,} rows of {data.queries.get('test', 0):,} queries, split "
         f"{protocol.split}), each ranked against all {protocol.corpus_size:,} candidates but those that its query had "
         "seen, ties counting against the target",
-        ties(protocol),
+        tie_sentence(protocol),
     ]
     if protocol.unseen_queries:
         parts.append(f"{protocol.unseen_queries:.0%} of test rows are of queries that train never saw")
@@ -30,14 +30,14 @@ def sentence(protocol: Protocol, data: DataSummary) -> str:
     return "; ".join(parts) + "."
 
 
-def ties(protocol: Protocol) -> str:
+def tie_sentence(protocol: Protocol) -> str:
     """Returns what decides the order of equal times."""
     if protocol.split == "leave_last_basket":
         return "rows of a basket are no history for each other"
     return f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
 
 
-def refitted(refit: RefitSummary) -> str:
+def refit_sentence(refit: RefitSummary) -> str:
     """Returns whose figures they are where the served model is another one."""
     return (
         f"Served is this recipe trained again on all {refit.targets:,} interactions, eval and test included, for "

@@ -22,7 +22,7 @@ def _refusal(project, *args):
 
 
 def test_it_needs_a_run(project):
-    assert "nothing was run here yet; `shortlist run` makes a model" in _refusal(project)
+    assert "there is no run here yet; `shortlist run` trains a model" in _refusal(project)
 
 
 def test_a_split_that_is_none(project):

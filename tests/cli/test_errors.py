@@ -145,7 +145,7 @@ def test_ctrl_c(project):
         running.send_signal(signal.SIGINT)
         _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert stderr.splitlines() == ["Interrupted: the same command goes on from what was finished."]
+    assert stderr.splitlines() == ["Interrupted: run the same command again to continue; finished steps are kept."]
 
 
 def test_recommend_before_any_push_says_what_to_do(tmp_path):

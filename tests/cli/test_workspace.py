@@ -29,14 +29,14 @@ def _refusal(project: Project) -> str:
 
 
 def test_second_run_is_told_of_the_first(project):
-    with Workspace(pathlib.Path(project.config["workspace"]), "x").opened("run"):
+    with Workspace(pathlib.Path(project.config["workspace"]), "x").reserve("run"):
         line = _refusal(project)
     assert f"workspaces/x is in use: `shortlist run`, pid {os.getpid()} on " in line
     assert f"or stop it with `kill {os.getpid()}` there" in line
 
 
 def test_another_pipelines_workspace(project):
-    with Workspace(pathlib.Path(project.config["workspace"]), "y").opened("run"):
+    with Workspace(pathlib.Path(project.config["workspace"]), "y").reserve("run"):
         pass
     assert "expected a folder of the pipeline 'x', got that of 'y'" in _refusal(project)
 

@@ -23,7 +23,7 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
     assert victim.process.wait(30) == 128 + number, victim.output
     assert time.monotonic() - start < 12
     *_, last = victim.output.splitlines()
-    assert last == "Interrupted: the same command goes on from what was finished."
+    assert last == "Interrupted: run the same command again to continue; finished steps are kept."
     assert "Traceback" not in victim.output
 
     summary = read_summary(workspace.runs_dir / "latest" / "summary.json")

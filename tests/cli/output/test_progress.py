@@ -24,7 +24,7 @@ def _shown(terminal):
     out = io.StringIO()
     with ProgressListener(Console(file=out, force_terminal=terminal, width=120, color_system=None)) as listener:
         listener.node_started("Trainer", 12, 22)
-        progress.tell(196, 2352, "steps", "epoch 2 of 24, ndcg_at_10 0.0740")
+        progress.report(196, 2352, "steps", "epoch 2 of 24, ndcg_at_10 0.0740")
         listener._bar.refresh()
         listener.node_finished(_Result("Trainer", 1.5, cached=False))
         listener.node_started("Evaluator", 13, 22)
