@@ -80,7 +80,7 @@ def test_dataflow():
         ({"engine": "portable", "job_endpoint": "http://h:1", "worker_endpoint": "h:2"}, "job_endpoint: expected HOST"),
         ({"engine": "portable", "job_endpoint": "h", "worker_endpoint": "h:2"}, "job_endpoint: expected HOST:PORT"),
         ({"engine": "portable", "job_endpoint": "h:1", "worker_endpoint": "u:p@h:2"}, "worker_endpoint: expected HOST"),
-        ({"engine": "flink", "job_server_jar": "x", "master": "h:8081"}, "the cluster at h:8081 cannot reach into"),
+        ({"engine": "flink", "job_server_jar": "x", "master": "h:8081"}, "the cluster at h:8081 cannot use the threads"),
         ({**_DATAFLOW, "temp_location": "s3://bucket"}, "beam.temp_location: expected a text that matches ^gs://"),
     ],
 )
