@@ -38,7 +38,7 @@ def test_a_model_that_does_not_describe_itself_is_not_compared():
 def test_a_model_that_reads_more_than_the_rows_hold_is_not_compared():
     told = incomparable_reason(MODEL, {**MODEL, "max_history": 100})
     assert told == (
-        "it reads the latest 100 items of a history, and today's test rows hold 10 (data.windows.max_history)"
+        "it reads the latest 100 items of a history, but today's test rows hold 10 (data.windows.max_history)"
     )
     assert incomparable_reason(MODEL, {**MODEL, "max_history": 5}) is None
 
