@@ -48,7 +48,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         expected = exec_properties[properties.CONTENT_SHA256]
-        # A compiled Kubeflow package does not see the data; the node then computes the fingerprint.
+        # A scheduled run reads the files as they are at that time; the node then computes their fingerprint.
         if expected == fingerprints.UNPINNED:
             expected = content.files_sha256(files)
             examples.set_string_custom_property(properties.CONTENT_SHA256, expected)
