@@ -82,7 +82,6 @@ class _Lineage:
             for event in self._store.get_events_by_artifact_ids([examples_id])
             if event.type == pb.Event.INPUT
         ]
-        # ML Metadata refuses an empty list of ids.
         events = self._store.get_events_by_execution_ids(readers) if readers else []
         written = {event.artifact_id for event in events if event.type == pb.Event.OUTPUT}
         artifacts = self._store.get_artifacts_by_id(sorted(written)) if written else []
