@@ -83,12 +83,15 @@ def _part(module: str, foundation: str, graph: grimp.ImportGraph) -> Part:
 def _part_name(imported: str, importer: str, foundation: str) -> str:
     """Returns the part of an imported module; for an importer outside the foundation, the top-level package."""
     package, _, rest = imported.partition(".")
-    return rest.partition(".")[0] if importer.startswith(f"{foundation}.") else package
+    if not importer.startswith(f"{foundation}."):
+        return package
+    return rest.partition(".")[0]
 
 
 def _description(module: str) -> str:
-    path = ROOT / module.replace(".", "/")
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    path = ROOT / module.replace(".", "/") / "__init__.py"
+    if not path.exists():
+        path = path.parent.with_suffix(".py")
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     first = " ".join(docstring.partition("\n\n")[0].split())
     return first.partition(". ")[0].removesuffix(".").replace("`", "")
@@ -110,7 +113,8 @@ class _Drawing:
             texts.append(_text("name", margin + 12, y + 15, part.name))
             texts += [_text("", _TEXT_X, y + 15 + _LINE * number, line) for number, line in enumerate(lines)]
             y += _LINE * len(lines)
-            for line in textwrap.wrap("uses " + ", ".join(part.uses), _COLUMNS + 14) if part.uses else []:
+            uses = "uses " + ", ".join(part.uses) if part.uses else ""
+            for line in textwrap.wrap(uses, _COLUMNS + 14):
                 texts.append(_text("uses", _TEXT_X, y + 14, line))
                 y += _LINE - 2
             y += 5
