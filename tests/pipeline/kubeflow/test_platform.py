@@ -90,7 +90,7 @@ def test_retries_are_the_tasks_and_wait_longer_each_time():
     assert "retryPolicy" not in tasks["Before"]
 
 
-def test_what_kubernetes_is_asked_stands_in_the_second_document():
+def test_kubernetes_settings_are_in_the_second_document():
     package = _package(
         volumes=[{"claim": "models", "path": "/models"}],
         image_pull_secret="registry",
@@ -116,5 +116,7 @@ def test_the_cache_can_be_switched_off():
 
 @pytest.mark.parametrize("name", ["Trainr", "Before"])
 def test_a_task_without_a_container_cannot_ask_for_anything(name):
-    with pytest.raises(ConfigError, match=f"kubeflow.tasks: '{name}' is no task of this pipeline, which has Trainer"):
+    with pytest.raises(
+        ConfigError, match=f"kubeflow.tasks: '{name}' is not a task of this pipeline, which has Trainer"
+    ):
         _package(tasks={name: {"cpu": 2}})
