@@ -1,4 +1,4 @@
-"""`shortlist run --orchestrator kubeflow-local`: what Kubeflow would run, without Kubeflow."""
+"""`shortlist run --orchestrator kubeflow-local`: a rehearsal of the Kubeflow pipeline on this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from shortlist.config.config import Config
     from shortlist.tables.spec import Unit
 
-_WHAT_IT_IS = (
-    "This was a rehearsal: the compiled pipeline ran task by task, each container's command in a process of its own. "
-    "It proves nothing of Kubernetes, Argo or object stores, and nothing of it is served."
+_NOTICE = (
+    "This was a rehearsal: the compiled pipeline ran task by task, each container's command as a process here. "
+    "It does not test Kubernetes, Argo or object stores, and its model is not served."
 )
 
 
@@ -37,7 +37,7 @@ def run_local_kfp(
 
     kubeflow.check_kfp()
     with workspace.reserve("rehearsal"):
-        # Apart, so that what is served stays what it is.
+        # In a separate folder, so that the served model stays the same.
         stage = Workspace(workspace.root / "kubeflow", workspace.name)
         run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = stage.run_dir(run_id) / "run.log"
@@ -48,6 +48,6 @@ def run_local_kfp(
             with progress.ProgressListener(terminal) as listener:
                 summary = run.execute(config, stage, run_id, data_root, listener, unit)
     results.print_summary(summary, stage.run_dir(run_id) / "summary.json", None, console)
-    console.print(f"\n{_WHAT_IT_IS}", soft_wrap=True)
+    console.print(f"\n{_NOTICE}", soft_wrap=True)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

@@ -1,4 +1,4 @@
-"""Prints where a model is good and where not: its accuracy by slice, beside that of "most popular"."""
+"""Accuracy by slice, beside that of "most popular"."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_VALUES = 5
 
 
 def reported_ks(metrics: Metrics) -> list[int]:
-    """Returns every K of which the model's top_K is told, in order."""
+    """Returns all K with a top_K of the model, sorted."""
     prefix, suffix = names.top_k(0).split("0")
-    found = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
-    return sorted(int(k) for k in found if k.isdigit())
+    ks = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
+    return sorted(int(k) for k in ks if k.isdigit())
 
 
 def print_slices(metrics: Metrics, console: Console) -> None:
-    """Prints a line a slice, of top_10 or else of the least K there is; nothing where all rows are in the same one."""
+    """Prints one line per slice, for top_10 or else the smallest K; slices that contain all rows are left out."""
     families, ks = _families(metrics), reported_ks(metrics)
     if not families or not ks:
         return
@@ -36,10 +36,10 @@ def print_slices(metrics: Metrics, console: Console) -> None:
     for title in ("rows", "model", "95% (Wilson)", "most popular"):
         table.add_column(title, justify="right")
     for name, entries in families.items():
-        for value, of_slice in entries[:_MOST_VALUES]:
-            low, high = wilson(of_slice[own], of_slice["example_count"])
-            cells = [f"{of_slice['example_count']:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
-            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[popular]:.4f}")
+        for value, values in entries[:_MOST_VALUES]:
+            low, high = wilson(values[own], values["example_count"])
+            cells = [f"{values['example_count']:,.0f}", f"{values[own]:.4f}", f"{low:.3f} to {high:.3f}"]
+            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{values[popular]:.4f}")
     console.print()
     console.print(table)
     more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())
@@ -48,7 +48,7 @@ def print_slices(metrics: Metrics, console: Console) -> None:
 
 
 def _families(metrics: Metrics) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    """Returns (value, metrics) by slice name; of many values the largest slices first."""
+    """Returns (value, metrics) by slice name; if there are many values, the largest slices come first."""
     families: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for entry in metrics.slices:
         keys: Any = entry["slice"]

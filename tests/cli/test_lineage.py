@@ -1,4 +1,4 @@
-"""Lineage's answers on a terminal: within 100 columns, without markup or control characters of the data."""
+"""Lineage on a terminal: within 100 columns, without markup or control characters of the data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def maker(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(maker, tmp_path_factory):
-    """Returns a function that types a command."""
+    """Returns a function that calls a command."""
     config = tmp_path_factory.mktemp("config") / "shop.yaml"
     config.write_text(_CONFIG.format(workspace=maker.workspace.root), encoding="utf-8")
 
@@ -121,9 +121,9 @@ def test_json_for_programs_without_tensorflow_or_tfx(ask, arguments, key):
 def test_served_version_that_nobody_pushed(ask, maker):
     folder = maker.workspace.serving_dir / "42"
     folder.mkdir(parents=True)
-    assert "ML Metadata does not know it" in ask("lineage", "--served").stdout
+    assert "ML Metadata has no record of it" in ask("lineage", "--served").stdout
     folder.rmdir()
-    assert "nothing stands in the serving folder" in ask("lineage", "--served").stdout
+    assert "the serving folder is empty" in ask("lineage", "--served").stdout
 
 
 def test_page_is_written_where_it_is_asked_for(ask, tmp_path):
@@ -140,4 +140,4 @@ def test_difference_of_a_run_and_its_version(ask):
     lines = ask("lineage", "diff", "20260101T000000Z", "1700000000").stdout.splitlines()
     assert lines[0] == "20260101T000000Z to 1700000000"
     assert lines[1].endswith("version 1700000000 was evaluated in run 20260101T000000Z")
-    assert "the same, or not known of both: outcome, metrics" in lines[2]
+    assert "equal, or not known for both: outcome, metrics" in lines[2]

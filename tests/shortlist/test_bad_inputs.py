@@ -166,7 +166,7 @@ CASES = {
     "time out of order numbers": log(HEADER + "u0,i0,1\nu1,i1,-1\n", ", row 1", "whole order number", "'-1'"),
     "short row": last_row("u0,i0", "", "3 fields", "got 2"),
     "long row": last_row("u0,i0,881250949,", "", "3 fields", "got 4"),
-    "open quote": log(LOG + '"u0,i0,881250949\n', ", line 62", "quotes that close"),
+    "open quote": log(LOG + '"u0,i0,881250949\n', ", line 62", "closed quotes"),
     "nul byte": log(LOG + "u0,i\0,881250949\n", ", line 62", "a NUL byte"),
     "nul in parquet": parquet_log(", row 0 (from 0), column 'user_id'", "control characters", user_id=["u\0"] * 60),
     "latin 1": log(LOG.encode() + "u0,café,881250949\n".encode("latin-1"), ", line 62", "UTF-8", "0xe9 at position 6"),

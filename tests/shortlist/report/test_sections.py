@@ -34,8 +34,9 @@ def test_verdict_comes_first_with_its_reason_and_the_protocol(told):
     assert told["report"]["reasons"][0].startswith("blessed: top_10 0.2 is 2 times")
     assert told["report"]["protocol"] == (
         "Trained on 900 interactions, stopped early on 100 and tested on each query's last interaction (100 rows of 10 "
-        "queries, split leave_last_out), each ranked against all 40 candidates but those that its query had seen, ties "
-        "counting against the target; 44% of test targets share their time with another row (file order decides)."
+        "queries, split leave_last_out); each target is ranked against all 40 candidates except its query's seen "
+        "items; tied scores count against the target; 44% of test targets share their time with another row (file order "
+        "decides)."
     )
 
 
@@ -59,7 +60,9 @@ def test_slices_have_their_own_denominators(told):
 def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
     overall = {names.POPULAR_SHARE: 0.62} | ({names.UNSEEN_LIFT: 6.0} if has_unseen else {})
     unseen = {names.EXAMPLE_COUNT: 100.0, names.top_k(100): 0.2}
-    found = Measurements(overall, {}, None, [Slice("target_popularity", "unseen in train", unseen)] if has_unseen else [])
+    found = Measurements(
+        overall, {}, None, [Slice("target_popularity", "unseen in train", unseen)] if has_unseen else []
+    )
     floors = {
         "evaluate.cold_start.unseen_candidates.threshold": 5.0,
         "evaluate.cold_start.unseen_candidates.action": "error",
@@ -85,8 +88,8 @@ def test_whose_figures_they_are_is_told_of_a_refit(shop):
         facts, record=dataclasses.replace(facts.record, summary=facts.summary.model_copy(update={"refit": refit}))
     )
     assert sections.run_page(again).protocol.endswith(
-        "Served is this recipe trained again on all 1,100 interactions, eval and test included, for 20 steps, as many "
-        "as were best; all figures are those of the model that was trained on train alone."
+        "The served model was trained again on all 1,100 interactions, eval and test included, for the best number of "
+        "steps, 20. All metrics are those of the model trained on train alone."
     )
 
 
