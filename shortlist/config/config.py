@@ -68,7 +68,7 @@ class Config(Section):
     """Database for ML Metadata."""
 
     kubeflow: Kubeflow | None = None
-    """Settings for Kubeflow Pipelines; needed by `compile` and `submit` only."""
+    """Settings for Kubeflow Pipelines, for `compile`, `submit` and `run --orchestrator kubeflow-local`."""
 
     @pydantic.field_validator("beam", mode="before")
     @classmethod

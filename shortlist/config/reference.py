@@ -86,6 +86,8 @@ def _type_name(annotation: object) -> str:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " or ".join(f"`{value.value}`" for value in annotation)
+    if any(typing.get_origin(part) is typing.Literal for part in typing.get_args(annotation)):
+        return " or ".join(_type_name(part) for part in typing.get_args(annotation))
     annotation = _plain(annotation)
     name = str(annotation).replace("typing.", "")
     if isinstance(annotation, type) and not typing.get_args(annotation):

@@ -107,7 +107,7 @@ CASES = {
     "empty gz": log(gzip.compress(b""), "", "an empty file", name="log.csv.gz"),
     "empty jsonl": log("", "", "at least one row", name="log.jsonl"),
     "empty parquet": log(b"", "", "a whole Parquet file", name="log.parquet"),
-    "header only": log(HEADER, "", "at least one row", "a header alone"),
+    "header only": log(HEADER, "", "at least one row", "only a header"),
     "header only catalogue": items("item_id,title\n", "", "at least 2 candidates", "got 0"),
     "header only queries": users("user_id,age\n", "", "at least one row", "data.queries"),
     "no rows in parquet": parquet_log("", "at least one row", **{name: pa.array([], pa.string()) for name in COLUMNS}),

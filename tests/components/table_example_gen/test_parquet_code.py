@@ -66,7 +66,7 @@ def test_the_code_of_a_column_type_is_refused_and_not_run(trapped):
     said = run(OPENS, trapped)
     assert said == (
         "log.parquet: expected plain column types, got a pickled Python type, which is code and was not run; "
-        "write the column as the type that it is stored in\n"
+        "write the column as its plain storage type\n"
     )
     assert not (trapped.parent / "ran").exists()
 
