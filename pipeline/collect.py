@@ -63,20 +63,19 @@ def collect(
     windows = WindowsRecord.of(_output(executions, nodes.WINDOWS, "examples"))
     blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
     evaluation = _output(executions, nodes.EVALUATOR, "evaluation")
-    metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
+    metrics, baselines = _metrics(evaluation)
     status, reasons = _status(run_id, executions)
     protocol, answers = _protocol(config, windows), _answers(_output(executions, nodes.ANSWERS, "answers"))
     data = _data(executions, windows)
     model = _output(executions, nodes.TRAINER, "model")
     training, tuning = _training(model), tuned.tuning(_output(executions, nodes.TUNER, "tuner_results"), model)
-    gate = artifacts.sentences(_output(executions, nodes.DATA_GATE, "report"), properties.WARNINGS)
     trained = tuned.with_values(config, tuning.used) if tuning else config
     return Summary(
         run_id=run_id,
         pipeline=config.name,
         status=status,
         reasons=reasons,
-        warnings=gate + (windows.warnings if windows else []) + (blessing.warnings if blessing else []),
+        warnings=_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
         advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
         protocol=protocol,
         data=data,
@@ -149,7 +148,20 @@ def _data(executions: dict[str, Execution], windows: WindowsRecord | None) -> Da
     )
 
 
-def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
+def _warnings(
+    gate_report: Artifact | None, windows: WindowsRecord | None, blessing: artifacts.Blessing | None
+) -> list[str]:
+    warnings = list(artifacts.sentences(gate_report, properties.WARNINGS))
+    if windows is not None:
+        warnings += windows.warnings
+    if blessing is not None:
+        warnings += blessing.warnings
+    return warnings
+
+
+def _metrics(evaluation: Artifact | None) -> tuple[Metrics | None, Baselines | None]:
+    if evaluation is None:
+        return None, None
     results = verdict.read_evaluation(evaluation.uri)
     overall: dict[str, float] = results["overall"]
     latest = results["baseline"]

@@ -92,7 +92,6 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     tables: dict[str, _CheckedTable] = {"interactions": interactions, "candidates": candidates}
     if config.data.queries:
         tables["queries"] = _checked_table("queries", config.data.queries, sources, schemas)
-    queries = tables.get("queries")
 
     # Statistics of the last blessed run on other data than today's, to compare volume and drift with.
     statistics = {name: table.statistics for name, table in tables.items()}
@@ -108,15 +107,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     )
 
     # Joins and orders the tables and splits them without leakage.
-    windows = Windows(
-        interactions=interactions.examples,
-        candidates=candidates.examples,
-        queries=queries.examples if queries else None,
-        queries_schema=queries.schema if queries else None,
-        gate=gate.outputs["report"],
-        data=config.data,
-        interactions_sha256=sources.content_sha256["interactions"],
-    )
+    windows = _windows(config, tables, gate, sources)
 
     # Query vocabularies and candidate counts, from the train split alone.
     transform = _transform(
@@ -137,6 +128,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         config.data.candidates,
         analyze="all",
     )
+    # It does not read the windows, and would otherwise run on tables that the gate refuses.
     candidate_transform.add_upstream_node(gate)
 
     trained_on = {
@@ -258,6 +250,26 @@ def _checked_table(name: Kind, table: Table, sources: Sources, schemas: External
     )
 
 
+def _windows(
+    config: Config,
+    tables: dict[str, _CheckedTable],
+    gate: DataGate,
+    sources: Sources,
+    everything_is_train: bool = False,
+) -> Windows:
+    queries = tables.get("queries")
+    return Windows(
+        interactions=tables["interactions"].examples,
+        candidates=tables["candidates"].examples,
+        queries=queries.examples if queries else None,
+        queries_schema=queries.schema if queries else None,
+        gate=gate.outputs["report"],
+        data=config.data,
+        interactions_sha256=sources.content_sha256["interactions"],
+        everything_is_train=everything_is_train,
+    )
+
+
 def _refitted(
     config: Config,
     tables: dict[str, _CheckedTable],
@@ -270,17 +282,8 @@ def _refitted(
 
     The measured model's nodes cannot be reused: their vocabularies and counts must not include held-out rows.
     """
-    interactions, candidates, queries = tables["interactions"], tables["candidates"], tables.get("queries")
-    windows = Windows(
-        interactions=interactions.examples,
-        candidates=candidates.examples,
-        queries=queries.examples if queries else None,
-        queries_schema=queries.schema if queries else None,
-        gate=gate.outputs["report"],
-        data=config.data,
-        interactions_sha256=sources.content_sha256["interactions"],
-        everything_is_train=True,
-    ).with_id(nodes.REFIT_WINDOWS)
+    candidates = tables["candidates"]
+    windows = _windows(config, tables, gate, sources, everything_is_train=True).with_id(nodes.REFIT_WINDOWS)
     transform = _transform(
         nodes.REFIT_TRANSFORM,
         windows.outputs["examples"],
@@ -321,6 +324,7 @@ def _transform(
         disable_statistics=True,
         custom_config={
             "features": {name: feature.model_dump(mode="json") for name, feature in features.items()},
+            # The cache key has the name of the function only: without the hash, changed code would not run.
             "code_sha256": fingerprints.code_sha256(_PREPROCESSING),
         },
     ).with_id(node_id)

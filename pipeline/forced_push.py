@@ -57,6 +57,7 @@ def force_push(config: Config, workspace: Workspace, reason: str, report: Callab
       BadInputError: The latest run has nothing to override, or its model cannot be served.
     """
     book = journal.Journal(workspace)
+    # Executions of an earlier push that was killed.
     book.close_abandoned()
     run = _latest_rejected(workspace)
     facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.user_at_host()}
@@ -167,7 +168,9 @@ class _Run:
 
 def _objections(node: str, blessing: Artifact) -> dict[str, list[str]]:
     verdict = Blessing.of(blessing)
-    return {} if verdict is None or verdict.blessed else {node: verdict.reasons}
+    if verdict is None or verdict.blessed:
+        return {}
+    return {node: verdict.reasons}
 
 
 def _latest_rejected(workspace: Workspace) -> _Run:
@@ -207,7 +210,9 @@ def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, report: 
         raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {built.reasons[0]}")
     step.announce("model", "Model", str(folders["model"]), {properties.INDEX: json.dumps(built.index, sort_keys=True)})
     step.announce("exact_model", "Model", str(folders["exact_model"]), {})
-    return dataclasses.replace(index, objections={nodes.INDEXER: built.reasons} if built.reasons else {})
+    if built.reasons:
+        return dataclasses.replace(index, objections={nodes.INDEXER: built.reasons})
+    return index
 
 
 def _check(run: _Run, index: _Index, report: Callable[[str], None]) -> None:

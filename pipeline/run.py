@@ -101,6 +101,7 @@ def run_pipeline(
             summarise(Status.FAILED, f"{timed.current}: {shortage}")
         raise
     except Exception as error:
+        # Beam and TFX wrap the exceptions of nodes: a refusal of the user's data may be the cause of a cause.
         refusal = find_bad_input(error)
         if refusal is not None:
             summarise(Status.REFUSED, str(refusal))

@@ -33,7 +33,9 @@ class Effect(NamedTuple):
         """`HELPS` or `COSTS` if the interval excludes zero, else `NO_EFFECT`."""
         if self.low > 0:
             return HELPS
-        return COSTS if self.high < 0 else NO_EFFECT
+        if self.high < 0:
+            return COSTS
+        return NO_EFFECT
 
 
 def hit_rates(ranks: Sequence[np.ndarray], k: int) -> list[float]:
@@ -93,7 +95,9 @@ def with_seeds(rows: bootstrap.Difference, noise: tuple[float, int], share: floa
         n and m seeds.
     """
     deviation, freedom = noise
-    seeds = intervals.student_t_95(freedom) * deviation * math.sqrt(share) if freedom else 0.0
+    seeds = 0.0
+    if freedom:
+        seeds = intervals.student_t_95(freedom) * deviation * math.sqrt(share)
     return Effect(
         rows.mean,
         rows.mean - math.hypot(rows.mean - rows.low, seeds),

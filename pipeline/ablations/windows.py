@@ -46,10 +46,12 @@ def latest(workspace: Workspace, config: Config) -> RecordedWindows:
     Raises:
       BadInputError: No such run reached its transform graphs, or its artifacts are deleted.
     """
+    if not workspace.has_metadata:
+        raise _no_windows(workspace)
     wanted = _data_keys(flat(config.model_dump(mode="json")))
-    store = Store.of(workspace) if workspace.has_metadata else None
+    store = Store.of(workspace)
     for run in record.records(workspace):
-        if store is None or _data_keys(run.config()) != wanted:
+        if _data_keys(run.config()) != wanted:
             continue
         by_node = {execution.node: execution for execution in store.run_executions(run.run_id)}
         examples = _output(by_node, nodes.WINDOWS, "examples")
@@ -63,7 +65,11 @@ def latest(workspace: Workspace, config: Config) -> RecordedWindows:
                 {split: _files(examples, split) for split in _SPLITS},
                 _has_subseconds(by_node[nodes.INTERACTIONS_GEN]),
             )
-    raise BadInputError.from_parts(
+    raise _no_windows(workspace)
+
+
+def _no_windows(workspace: Workspace) -> BadInputError:
+    return BadInputError.from_parts(
         workspace.root,
         "a run with this config's `data`",
         "none that completed its windows",
@@ -89,7 +95,10 @@ def _output(by_node: Mapping[str, Execution], node: str, key: str) -> Artifact |
     if execution is None or execution.state not in ("COMPLETE", "CACHED"):
         return None
     artifact = execution.output(key)
-    return None if artifact is None or artifact.deleted else artifact
+    # `runs prune` deletes artifacts of old runs.
+    if artifact is None or artifact.deleted:
+        return None
+    return artifact
 
 
 def _files(artifact: Artifact, split: str) -> list[str]:

@@ -48,6 +48,7 @@ def compile_pipeline(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=kubeflow.image,
             default_commands=[*ENTRYPOINT, "--storage", kubeflow.storage],
+            # KFP's backend refuses schema 2.0, TFX's default.
             use_pipeline_spec_2_1=True,
         )
     )

@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.kubeflow.entrypoint", description=__doc__)
+    # "direct": TFX opens the URIs itself, which it can do for gs:// only.
     parser.add_argument("--storage", choices=("copied", "direct"), default="copied")
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

@@ -26,6 +26,7 @@ TOKEN = "KF_PIPELINES_TOKEN"  # noqa: S105
 COOKIES = "KF_PIPELINES_COOKIES"
 """Environment variable with the cookies of a login proxy: `authservice_session=...`."""
 
+# Final states of a run in the API.
 DONE_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR")
 _POLL_SECONDS = 5.0
 # A minute at 5 s per poll, so that a run survives a short break of the connection.
@@ -261,8 +262,10 @@ def _state(run: Any) -> RunState:
     errors: list[str] = []
     if run.error is not None and run.error.message:
         errors.append(run.error.message)
-    details = run.run_details.task_details if run.run_details is not None else None
-    for task in details or []:
+    details: list[Any] = []
+    if run.run_details is not None:
+        details = run.run_details.task_details or []
+    for task in details:
         # Drivers and the DAG itself are not tasks of the pipeline.
         name = task.display_name or ""
         if not name or name.endswith("-driver") or name in ("root", "executor") or task.state is None:

@@ -25,6 +25,7 @@ _artifacts = standard_artifacts
 
 def parameter(name: str) -> data_types.RuntimeParameter:
     """Returns a runtime parameter, whose value is set when a run is submitted."""
+    # No default: TFX's compiler for KFP v2 drops it.
     return data_types.RuntimeParameter(name=name, ptype=str)
 
 

@@ -32,10 +32,9 @@ def unknown_fields(view: View) -> Iterator[PackageProblem]:
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    deployment = {"executors": view.executors} if view.executors else {}
     for label, message, document in (
         ("pipeline", pipeline_spec_pb2.PipelineSpec(), view.pipeline),
-        ("deploymentSpec", pipeline_spec_pb2.PipelineDeploymentConfig(), deployment),
+        ("deploymentSpec", pipeline_spec_pb2.PipelineDeploymentConfig(), {"executors": view.executors}),
     ):
         try:
             json_format.ParseDict(document, message)

@@ -100,7 +100,9 @@ def title(artifact_type_schema: Document) -> str | None:
     except yaml.YAMLError:
         return None
     name = schema.get("title") if isinstance(schema, dict) else None
-    return name if isinstance(name, str) and name else None
+    if not isinstance(name, str):
+        return None
+    return name or None
 
 
 def _fits(value: Any, expected: str | None) -> bool:

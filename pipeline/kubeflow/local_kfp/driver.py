@@ -97,30 +97,25 @@ def provision_outputs(package: Package, task: Document, root: str, output_file: 
       output_file: Path of the JSON file for the container's metadata of its outputs.
     """
     declared = component(package, task).get("outputDefinitions", {}).get("artifacts", {})
-    return {
-        "artifacts": {
-            key: {
-                "artifacts": [
-                    {
-                        "uri": f"{root}/{key}",
-                        "type": spec["artifactType"],
-                        **({"metadata": spec["metadata"]} if "metadata" in spec else {}),
-                    }
-                ]
-            }
-            for key, spec in declared.items()
-        },
-        "outputFile": output_file,
-    }
+    artifacts: Json = {}
+    for key, spec in declared.items():
+        artifact = {"uri": f"{root}/{key}", "type": spec["artifactType"]}
+        if "metadata" in spec:
+            artifact["metadata"] = spec["metadata"]
+        artifacts[key] = {"artifacts": [artifact]}
+    return {"artifacts": artifacts, "outputFile": output_file}
 
 
 def resolve_importer(package: Package, task: Document, parameters: Mapping[str, Any]) -> ImportedArtifact:
     """Returns the artifact that an importer task imports."""
     spec = executor(package, task)["importer"]
-    uri = spec["artifactUri"]
+    source = spec["artifactUri"]
     [output] = component(package, task)["outputDefinitions"]["artifacts"]
+    uri = source.get("constant")
+    if uri is None:
+        uri = str(parameters[source["runtimeParameter"]])
     return ImportedArtifact(
-        uri=uri["constant"] if "constant" in uri else str(parameters[uri["runtimeParameter"]]),
+        uri=uri,
         output=output,
         type=spec["typeSchema"],
         metadata=spec.get("metadata", {}),
@@ -154,4 +149,6 @@ def _as_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return str(value)

@@ -81,7 +81,7 @@ class ContainerProcess:
         self._folder = tempfile.TemporaryDirectory()
         with self._own_log.open("wb") as sink:
             self._process = subprocess.Popen(
-                [_fill_placeholder(word, executor_input) for word in words],
+                [word.replace("{{$}}", json.dumps(executor_input)) for word in words],
                 cwd=self._folder.name,
                 env=_environment(container, mount),
                 stdout=sink,
@@ -134,10 +134,6 @@ def _environment(container: Document, mount: pathlib.Path) -> dict[str, str]:
     }
 
 
-def _fill_placeholder(word: str, executor_input: Json) -> str:
-    return word.replace("{{$}}", json.dumps(executor_input)) if "{{$}}" in word else word
-
-
 def _merge_outputs(executor_input: Json, output_file: pathlib.Path) -> dict[str, Json]:
     """Returns the provisioned outputs, updated by the metadata that the container wrote."""
     written = {}
@@ -158,5 +154,7 @@ def _merge_outputs(executor_input: Json, output_file: pathlib.Path) -> dict[str,
 def _last_error(printed: bytes) -> str:
     lines = [line for line in printed.decode("utf-8", "replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(_ERROR)]
-    candidates = errors or lines
-    return candidates[-1].removeprefix(_ERROR)[:500] if candidates else ""
+    # A task prints a refusal as "Error: ...". Any other failure ends with a traceback, whose last line has the message.
+    for line in (errors or lines)[-1:]:
+        return line.removeprefix(_ERROR)[:500]
+    return ""

@@ -94,8 +94,9 @@ class Recorder:
             for artifact in artifacts["artifacts"]
         ]
         self._put(execution, read, list(ids.items()))
-        protos = self._store.get_artifacts_by_id(list(ids.values())) if ids else []
-        by_id = {proto.id: _runtime_artifact(proto) for proto in protos}
+        if not ids:
+            return {}
+        by_id = {proto.id: _runtime_artifact(proto) for proto in self._store.get_artifacts_by_id(list(ids.values()))}
         return {key: by_id[artifact_id] for key, artifact_id in ids.items()}
 
     def find_imported(self, uri: str, type_schema: Json) -> Json | None:
@@ -185,6 +186,7 @@ def _runtime_artifact(proto: pb.Artifact) -> Json:
     metadata: Json = {}
     for name, value in {**proto.properties, **proto.custom_properties}.items():
         kind = value.WhichOneof("value")
-        content = getattr(value, kind)
-        metadata[name] = json_format.MessageToDict(content) if kind == "struct_value" else content
+        metadata[name] = getattr(value, kind)
+        if kind == "struct_value":
+            metadata[name] = json_format.MessageToDict(value.struct_value)
     return {"name": str(proto.id), "uri": proto.uri, "metadata": metadata}

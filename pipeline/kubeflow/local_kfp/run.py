@@ -83,6 +83,7 @@ def execute(
             seconds=task_listener.seconds,
             total_seconds=time.monotonic() - start,
             peak_rss_mb=memory.Meter().highest_mb(),
+            # The tasks run in processes of their own, whose memory is not measured.
             node_peaks_mb={},
         )
         if status is not None:
@@ -159,6 +160,7 @@ def _execution(task: cluster.ClusterTask, mount: pathlib.Path) -> Execution:
         path = locations.local_path(artifact.uri, str(mount)) or artifact.uri
         properties: dict[str, Any] = locations.replace_names(artifact.properties, {artifact.uri: path})
         outputs[key] = [Artifact(artifact.id, artifact.type, path, properties)]
+    # The summary reads neither the inputs nor the times of an execution.
     return Execution(
         id=task.id,
         node=task.name,

@@ -214,6 +214,7 @@ class _Container:
 
     def _start(self) -> launcher.ContainerProcess:
         task, storage = self._package.tasks[self._name], self._storage
+        # A new folder for each attempt: a failed one may have left partial outputs.
         salt = uuid.uuid4().hex
         output_file = storage.scratch / salt / "output_metadata.json"
         uri = f"{storage.root}/{self._name}/{salt}"
@@ -222,14 +223,18 @@ class _Container:
             "outputs": driver.provision_outputs(self._package, task, uri, str(output_file)),
         }
         container = driver.executor(self._package, task)["container"]
-        mount = storage.mount / salt if storage.objects is not None else storage.mount
+        mount = storage.mount
+        if storage.objects is not None:
+            mount /= salt
         return launcher.ContainerProcess(container, executor_input, mount, storage.log, storage.objects)
 
 
 def _import(package: Package, name: str, inputs: Json, recorder: Recorder) -> dict[str, Json]:
     imported = driver.resolve_importer(package, package.tasks[name], inputs["parameterValues"])
-    artifact = None if imported.reimport else recorder.find_imported(imported.uri, imported.type)
-    artifact = artifact or {"uri": imported.uri, "type": imported.type, "metadata": imported.metadata}
+    artifact: Json = {"uri": imported.uri, "type": imported.type, "metadata": imported.metadata}
+    if not imported.reimport:
+        # The same artifact again, so that the tasks that read it come from the cache.
+        artifact = recorder.find_imported(imported.uri, imported.type) or artifact
     return recorder.task(name, inputs, {imported.output: artifact}, pb.Execution.COMPLETE, kind=layout.IMPORTER)
 
 

@@ -38,4 +38,6 @@ def verdict(run: ClusterRun) -> PushOutcome:
     pushed = PushedModel.of(run.output(nodes.PUSHER, "pushed_model"))
     if pushed is None:
         return PushOutcome(False, "", ("the Pusher did not finish",))
-    return PushOutcome(pushed.pushed, pushed.destination if pushed.pushed else "", tuple(pushed.reasons))
+    if not pushed.pushed:
+        return PushOutcome(False, "", tuple(pushed.reasons))
+    return PushOutcome(True, pushed.destination, tuple(pushed.reasons))

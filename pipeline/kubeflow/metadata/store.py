@@ -94,7 +94,9 @@ class ClusterStore:
     def run(self, run_id: str) -> ClusterRun | None:
         """Returns a run, None if ML Metadata does not have it."""
         context = self._context(layout.RUN, run_id)
-        return None if context is None else self._run(context)
+        if context is None:
+            return None
+        return self._run(context)
 
     def runs(self, pipeline: str) -> Iterable[ClusterRun]:
         """Yields the runs of a pipeline, the latest first."""
