@@ -14,7 +14,7 @@ from pipeline import tuned
 from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
 from shortlist.config.config import Config
-from shortlist.lineage import measured
+from shortlist.lineage import measurements
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.why import Outcome, judge
 from shortlist.model_files import TRAINED_FILE
@@ -166,10 +166,10 @@ def _metrics(evaluation: Artifact | None) -> tuple[Metrics | None, Baselines | N
     overall: dict[str, float] = results["overall"]
     latest = results["baseline"]
     return (
-        Metrics(overall=measured.own(overall), slices=results["slices"]),
+        Metrics(overall=measurements.own(overall), slices=results["slices"]),
         Baselines(
-            popularity=measured.popularity(overall),
-            latest_blessed=None if latest is None else measured.own(latest),
+            popularity=measurements.popularity(overall),
+            latest_blessed=None if latest is None else measurements.own(latest),
         ),
     )
 
