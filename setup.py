@@ -1,4 +1,4 @@
-"""Packages Shortlist; the requirements come from `requirements/*.in`, where the Makefile's locks come from too."""
+"""Package metadata of Shortlist. The requirements come from `requirements/*.in`, as do the Makefile's locks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parent
 
 
 def version() -> str:
-    """Returns `shortlist.__version__`, read and not imported: what it imports need not be installed yet."""
+    """Returns `shortlist.__version__` without importing it: its requirements may not be installed yet."""
     text = (ROOT / "shortlist" / "__init__.py").read_text(encoding="utf-8")
     match = re.search(r'^__version__ = "([^"]+)"$', text, flags=re.MULTILINE)
     if match is None:
@@ -20,16 +20,18 @@ def version() -> str:
 
 
 def requirements(name: str) -> list[str]:
-    """Returns the requirements of `requirements/<name>.in`, comments left out."""
+    """Returns the requirements of `requirements/<name>.in`, without comments."""
     lines = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()
     return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
+
+README = ROOT / "README.md"
 
 setuptools.setup(
     name="shortlist",
     version=version(),
     description="From an interaction log to a served, gated retrieval model: a TFX pipeline",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],

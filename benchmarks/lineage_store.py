@@ -178,7 +178,7 @@ NODES = _nodes()
 
 
 @dataclasses.dataclass(frozen=True)
-class Ends:
+class RunEnd:
     """How a run ends: where it stops, and what its gates say."""
 
     status: Status
@@ -193,13 +193,13 @@ class Ends:
         return self.status in (Status.PUSHED, Status.INDEX_REJECTED, Status.CHECK_FAILED)
 
 
-PUSHED = Ends(Status.PUSHED)
+PUSHED = RunEnd(Status.PUSHED)
 ENDS = {
-    1: Ends(Status.NOT_BLESSED),
-    3: Ends(Status.FAILED, "Trainer", "FAILED"),
-    5: Ends(Status.INDEX_REJECTED),
-    7: Ends(Status.REFUSED, "DataGate", "FAILED"),
-    9: Ends(Status.FAILED, "Evaluator", "RUNNING"),
+    1: RunEnd(Status.NOT_BLESSED),
+    3: RunEnd(Status.FAILED, "Trainer", "FAILED"),
+    5: RunEnd(Status.INDEX_REJECTED),
+    7: RunEnd(Status.REFUSED, "DataGate", "FAILED"),
+    9: RunEnd(Status.FAILED, "Evaluator", "RUNNING"),
 }
 """By the last digit of a run's number."""
 
@@ -238,7 +238,7 @@ def _run_id(number: int) -> str:
     return (_BASE + datetime.timedelta(hours=number)).strftime("%Y%m%dT%H%M%SZ")
 
 
-class Maker:
+class StoreWriter:
     """Writes runs to a new store.
 
     Args:
@@ -284,7 +284,7 @@ class Maker:
         self._known: dict[tuple[str, str], dict[str, int]] = {}
         self._starts: dict[str, list[int]] = {}
 
-    def run(self, number: int, ends: Ends = PUSHED, seed: int | None = None, data: str = "0") -> str:
+    def run(self, number: int, ends: RunEnd = PUSHED, seed: int | None = None, data: str = "0") -> str:
         """Writes one run and returns its id.
 
         Args:
@@ -368,7 +368,7 @@ class Maker:
                     rows,
                 )
 
-    def _leave_folder(self, run_id: str, number: int, ends: Ends, data: str, seed: int) -> None:
+    def _leave_folder(self, run_id: str, number: int, ends: RunEnd, data: str, seed: int) -> None:
         folder = self.workspace.run_dir(run_id)
         folder.mkdir(parents=True)
         config = yaml.safe_load(_CONFIG.format(workspace=self.workspace.root)) | {"train": {"seed": seed}}
@@ -407,7 +407,7 @@ def _version(number: int) -> int:
     return 1_700_000_000 + number
 
 
-def _cache_key(node: str, data: str, seed: int, ends: Ends) -> str:
+def _cache_key(node: str, data: str, seed: int, ends: RunEnd) -> str:
     if node in ("BlessedStatistics", "BlessedModel"):
         return f"never/{seed}/{ends.status}"
     if node.startswith(("Candidate", "Queries")):
@@ -457,7 +457,7 @@ def _execution_properties(node: str, data: str, seed: int) -> dict[str, Value]:
 
 
 def _artifact_properties(
-    node: str, key: str, number: int, data: str, ends: Ends, workspace: Workspace
+    node: str, key: str, number: int, data: str, ends: RunEnd, workspace: Workspace
 ) -> dict[str, Value]:
     common: dict[str, Value] = {"tfx_version": "1.16.0", "is_external": 0}
     if node.endswith("Gen"):
@@ -531,9 +531,9 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make(root: pathlib.Path, runs: int) -> Maker:
+def make(root: pathlib.Path, runs: int) -> StoreWriter:
     """Makes a workspace with that many runs."""
-    maker = Maker(root)
+    maker = StoreWriter(root)
     for number in range(runs):
         # Half of the runs are in hundreds where all is well.
         ends = ENDS.get(number % 10, PUSHED) if number % 100 < 50 else PUSHED

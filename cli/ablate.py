@@ -1,4 +1,4 @@
-"""`shortlist ablate`: what each part of a recipe is worth."""
+"""`shortlist ablate`: the effect of each part of a training recipe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 
 if TYPE_CHECKING:
     from pipeline.ablations.table import Ablations
@@ -17,7 +17,7 @@ _WIDTH = 130
 
 
 class Split(str, enum.Enum):
-    """Whose rows are ranked."""
+    """The split with the ranked rows."""
 
     EVAL = "eval"
     TEST = "test"
@@ -26,19 +26,21 @@ class Split(str, enum.Enum):
 def ablate(
     config: ConfigOption = DEFAULT_CONFIG,
     set_: SetOption = None,
-    seeds: Annotated[int, typer.Option(min=1, max=50, help="So many trainings of each recipe.")] = 3,
-    epochs: Annotated[int | None, typer.Option(min=1, help="In place of train.epochs, to be quicker.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=50, help="Number of trainings per recipe.")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Replaces train.epochs, to save time.")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="Switch this part alone; may be given again.")
+        list[str] | None, typer.Option(metavar="PART", help="Switch only this part; may be repeated.")
     ] = None,
-    split: Annotated[Split, typer.Option(help="Whose rows are ranked; test costs you an unseen test.")] = Split.EVAL,
+    split: Annotated[
+        Split, typer.Option(help="Rank the rows of this split. If you choose by test, it is no longer unseen.")
+    ] = Split.EVAL,
     as_json: JsonOption = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
-    """Switch each part of the recipe alone and tell what it is worth, beyond noise.
+    """Switch each part of the recipe alone and print its effect beside the noise.
 
-    Trains on the windows of the latest run of this config; every training is kept
-    in the workspace, so that it can be interrupted and started again.
+    Trains on the windows of the latest run of this config. Every finished training
+    is kept in the workspace, so that an interrupted ablation can continue.
 
     Example: shortlist ablate --config configs/movielens_100k.yaml --epochs 12
     Example: shortlist ablate --only history --only dropout --seeds 5
@@ -51,9 +53,9 @@ def ablate(
     checked = load_config(config, parse_overrides(set_ or []))
     workspace = Workspace.of(checked)
     folder = workspace.root / "ablations"
-    with workspace.opened("ablate", must_exist=True):
+    with workspace.reserve("ablate", must_exist=True):
         folder.mkdir(exist_ok=True)
-        with log.everything_else_to(folder / "ablate.log", verbose) as terminal:
+        with log.redirect_output(folder / "ablate.log", verbose) as terminal:
             with terminal.status("Loading TensorFlow ..."):
                 from components.trainer.from_config import settings_from
                 from pipeline.ablations import run, table, windows
@@ -65,11 +67,11 @@ def ablate(
                 split.value,
                 epochs,
                 only or (),
-                found.tells_parts_of_seconds,
+                found.has_subseconds,
             )
-            # Programs read the standard output.
-            shown = Console(stderr=True, quiet=True) if as_json else terminal
-            with progress.ProgressListener(shown, unit="cell") as listener:
+            # With --json, programs read stdout: nothing else may be printed there.
+            progress_console = Console(stderr=True, quiet=True) if as_json else terminal
+            with progress.ProgressListener(progress_console, unit="trial") as listener:
                 result = run.run(plan, found, folder, listener)
         (folder / "ablations.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "ablations.md").write_text(table.markdown(result), encoding="utf-8")
@@ -81,23 +83,22 @@ def ablate(
     console.print(f"Table     {folder / 'ablations.md'}, and .json", soft_wrap=True, markup=False)
 
 
-def _print(found: Ablations, console: Console) -> None:
+def _print(ablations: Ablations, console: Console) -> None:
     from rich.table import Table
 
     from pipeline.ablations import effects, table
 
     colours = {effects.HELPS: "green", effects.COSTS: "red"}
     console.print()
-    console.print(table.lead(found))
-    for group in found.groups:
-        shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    console.print(table.lead(ablations))
+    for group in ablations.groups:
+        group_table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in table.HEAD:
-            shown.add_column(name, justify="right" if name in ("top_10", "training s") else "left")
+            group_table.add_column(name, justify="right" if name in ("top_10", "training s") else "left")
         for row in table.rows(group):
-            colour = colours.get(row[5])
-            row[5] = f"[{colour}]{row[5]}[/]" if colour else f"[dim]{row[5]}[/]"
-            shown.add_row(*row)
+            row[5] = f"[{colours.get(row[5], 'dim')}]{row[5]}[/]"
+            group_table.add_row(*row)
         console.print()
         console.print(table.title(group), markup=False)
-        console.print(shown)
+        console.print(group_table)
     console.print()

@@ -1,4 +1,4 @@
-"""All commands, and how an error ends a process."""
+"""All commands, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from shortlist.errors import ExitCode, ShortlistError
 from shortlist.process import stopping
 from shortlist.sanitize import plain
 
-_PYTHONS_OWN = warnings.showwarning
+_PYTHONS_SHOWWARNING = warnings.showwarning
 
 app = typer.Typer(
     name="shortlist",
@@ -57,8 +57,8 @@ app.add_typer(schema.app, name="schema")
 
 
 def main() -> None:
-    """Runs a command; every error that a user can act on is one sentence on stderr."""
-    stopping.stop_when_asked()
+    """Runs a command. Prints an error that a user can act on as one sentence on stderr."""
+    stopping.install_handlers()
     warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False)
@@ -74,7 +74,7 @@ def main() -> None:
     except ShortlistError as error:
         _print_error(str(error))
         code = error.exit_code
-    # Typer turns Ctrl-C into this code, too.
+    # Typer also turns Ctrl-C into code 130.
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         _stderr().print(stopping.SENTENCE)
     sys.exit(int(code or 0))
@@ -92,15 +92,15 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Prints what a user can act on in one line; other warnings as Python does."""
+    """Prints warnings for users in one line, and other warnings as Python does."""
     if category.__name__ == "RenamedKeyWarning":
         _stderr().print("[yellow]Warning:[/]", plain(str(message)), soft_wrap=True)
     else:
-        _PYTHONS_OWN(message, category, filename, lineno, file, line)
+        _PYTHONS_SHOWWARNING(message, category, filename, lineno, file, line)
 
 
 def _print_error(sentence: str) -> None:
     stderr = _stderr()
     stderr.print("[bold red]Error:[/] ", end="")
-    # It may quote the data; only its own line breaks are meant.
+    # The sentence may quote data: control characters are replaced, except for the sentence's own line breaks.
     stderr.print("\n".join(map(plain, sentence.split("\n"))), markup=False, soft_wrap=True)

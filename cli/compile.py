@@ -1,4 +1,4 @@
-"""`shortlist compile`: the pipeline as a file that Kubeflow Pipelines takes."""
+"""`shortlist compile`: the pipeline as a file for Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption
+from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 
 
 def compile_(
     config: ConfigOption = DEFAULT_CONFIG,
     set_: SetOption = None,
     output: Annotated[
-        pathlib.Path | None, typer.Option("--output", "-o", help="File to write; <name>.yaml unless given.")
+        pathlib.Path | None, typer.Option("--output", "-o", help="File to write; <name>.yaml by default.")
     ] = None,
     baseline: Annotated[
-        bool, typer.Option("--baseline", help="With a place for an earlier model to compare with.")
+        bool, typer.Option("--baseline", help="Add a parameter for an earlier model to compare with.")
     ] = False,
     statistics: Annotated[
-        bool, typer.Option("--statistics", help="With a place for the statistics of an earlier run.")
+        bool, typer.Option("--statistics", help="Add a parameter for the statistics of an earlier run.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
-    """Compile the pipeline for Kubeflow Pipelines v2 and check that its backend will take it.
+    """Compile the pipeline for Kubeflow Pipelines v2 and check that its backend will accept it.
 
-    The file has no address, path or secret in it: where the data is and what the run
-    is compared with is told at submission, see `shortlist submit`.
+    The file contains no address, path or secret. The location of the data and the
+    earlier model to compare with are parameters, see `shortlist submit`.
 
     Example: shortlist compile --config configs/movielens_100k.yaml -o pipeline.yaml
     """
@@ -42,8 +42,8 @@ def compile_(
     kubeflow.section(checked)
     kubeflow.check_kfp()
     unit = kubeflow.timestamp_unit(checked)
-    package = kubeflow.compiled(checked, unit, placeholders(checked, baseline, statistics), console, verbose)
+    package = kubeflow.compile_package(checked, unit, placeholders(checked, baseline, statistics), console, verbose)
     path = output or pathlib.Path(f"{checked.name}.yaml")
     kubeflow.write(package, path)
     console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules", soft_wrap=True)
-    console.print(f"A run is told: {', '.join(sorted(package.parameters))}", soft_wrap=True)
+    console.print(f"Parameters of a run: {', '.join(sorted(package.parameters))}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`shortlist data`: get data to start with."""
+"""`shortlist data`: public data sets to start with."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ app = typer.Typer(help="Get data to start with.", no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """Keeps `data` a group although it has one command so far."""
+    """Makes `data` a group of commands although it has only one."""
 
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[str | None, typer.Argument(help="Name of the data set; without one, they are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the data set; without a name, all are listed.")] = None,
 ) -> None:
-    """Fetch a public data set into SHORTLIST_DATA_DIR (`data` unless set), checked by SHA-256.
+    """Fetch a public data set into SHORTLIST_DATA_DIR (default: `data`) and check its SHA-256.
 
     Example: shortlist data fetch movielens-100k
     """
@@ -35,7 +35,7 @@ def fetch(
 
 
 def fetch_with_progress(name: str, console: Console) -> None:
-    """Fetches a data set, or finds it already there, and says so in a line."""
+    """Fetches a data set unless it is already there, and prints its path."""
     from shortlist import datasets
 
     with console.status(f"Fetching {name} ..."):

@@ -1,4 +1,4 @@
-"""`shortlist doctor`: is this machine fit?"""
+"""`shortlist doctor`: checks of this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shortlist.errors import ExitCode
 
 
 def doctor(
-    workspace: Annotated[pathlib.Path, typer.Option(help="Folder whose disk is checked.")] = pathlib.Path(),
+    workspace: Annotated[pathlib.Path, typer.Option(help="Check the disk of this folder.")] = pathlib.Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Check Python, the six packages, ScaNN's ops, disk and memory.

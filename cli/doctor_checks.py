@@ -1,8 +1,8 @@
-"""Does this machine have what a run needs: one check a line, each with what to do.
+"""Checks of this machine's requirements, each with a remedy.
 
-The TensorFlow stack is loaded in a process of its own (`python -m cli.doctor_checks`
-is that process): a package built for another TensorFlow may end it by a signal,
-which is then a failed check and not the end of `doctor`.
+TensorFlow and ScaNN are loaded in a separate process, `python -m cli.doctor_checks`.
+A package that was built for another TensorFlow may kill that process by a signal.
+`doctor` then reports a failed check.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ PINNED = {
     "tf-keras": "2.16.0",
     "protobuf": "3.20.3",
 }
-"""The packages that must agree on one TensorFlow, as `requirements/runtime.in` pins them."""
+"""The packages that need the same TensorFlow, with their versions in `requirements/runtime.in`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentCheck:
-    """What was looked at, whether it is as it must be, and what was found.
+    """The result of one check.
 
     Attributes:
-      remedy: What to do; empty where there is nothing to do.
+      name: Name of the check.
+      ok: Whether the check passed.
+      detail: The finding.
+      remedy: Advice to the user; empty if the check passed.
     """
 
     name: str
@@ -55,15 +58,15 @@ class EnvironmentCheck:
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentProbe:
-    """What the process that loaded the stack said, and how it ended.
+    """Output and end of the process that loaded the packages.
 
     Attributes:
-      findings: Name of a probe (`keras`, `scann`) to what it found; absent where the process ended before.
-      ended: Why the process said no more; empty if it came to its end.
+      findings: Finding by name of the probe (`keras`, `scann`); a probe is missing if the process ended before it.
+      failure: The reason of an early end; empty if the process finished.
     """
 
     findings: Mapping[str, str]
-    ended: str
+    failure: str
 
 
 def run_checks(workspace: pathlib.Path) -> list[EnvironmentCheck]:
@@ -80,14 +83,16 @@ def run_checks(workspace: pathlib.Path) -> list[EnvironmentCheck]:
 
 
 def check_platform(python: tuple[int, int], is_64_bit: bool, system: str, machine: str) -> EnvironmentCheck:
-    """Checks for what the stack has packages for: Python 3.10 on 64-bit Linux, x86-64."""
+    """Checks for Python 3.10 on 64-bit Linux, x86-64: the pinned packages exist for no other platform."""
     ok = python == (3, 10) and is_64_bit and system == "Linux" and machine in ("x86_64", "AMD64")
-    detail = f"Python {python[0]}.{python[1]}, {64 if is_64_bit else 32} bit, {system} {machine}"
-    return _check("platform", ok, detail, "use Python 3.10 on 64-bit Linux (x86-64); the stack is built for no other")
+    bits = 64 if is_64_bit else 32
+    detail = f"Python {python[0]}.{python[1]}, {bits} bit, {system} {machine}"
+    remedy = "use Python 3.10 on 64-bit Linux (x86-64); the packages exist for no other platform"
+    return _check("platform", ok, detail, remedy)
 
 
 def installed_version(name: str) -> str | None:
-    """Returns the installed version of a distribution, or None; imports nothing of it."""
+    """Returns the installed version of a distribution without importing it; None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -95,10 +100,10 @@ def installed_version(name: str) -> str | None:
 
 
 def check_packages(installed: Mapping[str, str | None]) -> list[EnvironmentCheck]:
-    """Returns one check a pinned package: is the version the one that agrees with the others?
+    """Returns one check per pinned package: its version must be the pinned one.
 
     Args:
-      installed: Version by name; None where the package is not installed.
+      installed: Version by name; None if the package is not installed.
     """
     checks = []
     for name, pinned in PINNED.items():
@@ -112,51 +117,53 @@ def check_keras(probe: EnvironmentProbe) -> EnvironmentCheck:
     """Checks that `tf.keras` is Keras 2, which tensorflow-recommenders needs."""
     found = probe.findings.get("keras")
     if found is None:
-        return _check("keras", False, f"TensorFlow did not load: {probe.ended}", _REINSTALL)
-    # `shortlist` sets the variable where nobody has: only a value of the user's own gets here.
+        return _check("keras", False, f"TensorFlow did not load: {probe.failure}", _REINSTALL)
+    # shortlist/environment.py sets TF_USE_LEGACY_KERAS by default, so that a wrong value is the user's own.
     remedy = "unset TF_USE_LEGACY_KERAS, or set it to 1"
     return _check("keras", found.startswith("tf_keras 2."), f"tf.keras is {found}", remedy)
 
 
 def check_scann(probe: EnvironmentProbe) -> EnvironmentCheck:
-    """Checks that ScaNN's ops load into this TensorFlow and find what exact search finds."""
+    """Checks that ScaNN's ops load into this TensorFlow and agree with exact search."""
     found = probe.findings.get("scann")
     if found is None:
-        remedy = f"they load on tensorflow {PINNED['tensorflow']} only: {_REINSTALL}"
-        return _check("scann ops", False, f"ScaNN's ops did not load or answer: {probe.ended}", remedy)
+        remedy = f"they need tensorflow {PINNED['tensorflow']}: {_REINSTALL}"
+        return _check("scann ops", False, f"ScaNN's ops did not load or answer: {probe.failure}", remedy)
     return _check("scann ops", found == _AGREES, found, _REINSTALL)
 
 
 def check_disk(workspace: pathlib.Path) -> EnvironmentCheck:
-    """Checks that the workspace, or the nearest folder that exists above it, can be written and has room."""
+    """Checks that the workspace, or its nearest existing parent, is writable and has enough space."""
     folder = workspace.absolute()
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return _check("disk", False, f"{folder} is not a folder that can be written", "set `workspace` to one that can")
+        return _check("disk", False, f"{folder} is not a writable folder", "set `workspace` to a writable folder")
     free = shutil.disk_usage(folder).free
     remedy = f"free {_MIN_DISK_BYTES // _GIB} GiB there, or set `workspace` to another disk"
     return _check("disk", free >= _MIN_DISK_BYTES, f"{free / _GIB:.1f} GiB free in {folder}", remedy)
 
 
 def check_memory(available_bytes: int) -> EnvironmentCheck:
-    """Checks that TFX's processes fit into the memory that is free now."""
+    """Checks that TFX's processes fit into the available memory."""
     remedy = f"close other programs or raise the container's limit: a run needs {_MIN_MEMORY_BYTES // _GIB} GiB"
     return _check("memory", available_bytes >= _MIN_MEMORY_BYTES, f"{available_bytes / _GIB:.1f} GiB available", remedy)
 
 
 def _check(name: str, ok: bool, detail: str, remedy: str) -> EnvironmentCheck:
-    return EnvironmentCheck(name, ok, detail, "" if ok else remedy)
+    if ok:
+        remedy = ""
+    return EnvironmentCheck(name, ok, detail, remedy)
 
 
 def available_memory_bytes(
     meminfo: pathlib.Path = pathlib.Path("/proc/meminfo"),
     cgroup: pathlib.Path = pathlib.Path("/sys/fs/cgroup/memory.max"),
 ) -> int:
-    """Returns what new processes may use: the kernel's own estimate, or the container's limit if that is less.
+    """Returns the memory for new processes: the kernel's own estimate, or the container's limit if that is less.
 
     Args:
-      meminfo: proc(5)'s table, in KiB whatever its `kB` says.
+      meminfo: proc(5)'s table. Its unit `kB` means KiB.
       cgroup: The limit of cgroup v2, bytes or `max`; absent on other systems.
     """
     fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
@@ -166,7 +173,7 @@ def available_memory_bytes(
 
 
 def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> EnvironmentProbe:
-    """Runs a process that prints one JSON object a line and returns what it found, however it ended."""
+    """Runs a process that prints one JSON object per line, and returns its findings, also if it failed."""
     root = str(pathlib.Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     try:
@@ -186,41 +193,45 @@ def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECOND
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             findings.update(json.loads(line))
-    return EnvironmentProbe(findings, _how_it_ended(done.returncode, done.stderr))
+    return EnvironmentProbe(findings, _failure(done.returncode, done.stderr))
 
 
-def _how_it_ended(returncode: int, stderr: str) -> str:
+def _failure(returncode: int, stderr: str) -> str:
+    if returncode == 0:
+        return ""
     if returncode < 0:
         return f"the process was ended by {signal.Signals(-returncode).name}"
     lines = [line for line in stderr.splitlines() if line.strip()]
-    return (lines[-1] if lines else f"exit code {returncode}") if returncode else ""
+    return lines[-1] if lines else f"exit code {returncode}"
 
 
 def _probe() -> None:
-    """Loads the stack piece by piece and prints each finding before the next piece may end the process."""
+    """Loads one package after the other. Prints each finding at once, since the next package may kill the process."""
     import tensorflow as tf
     import tf_keras
 
-    is_legacy = tf.keras.Model is tf_keras.Model
-    _say("keras", f"tf_keras {tf_keras.__version__}" if is_legacy else f"keras {tf.keras.__version__}")
-    _say("scann", _scann_answer())
+    if tf.keras.Model is tf_keras.Model:
+        _print_finding("keras", f"tf_keras {tf_keras.__version__}")
+    else:
+        _print_finding("keras", f"keras {tf.keras.__version__}")
+    _print_finding("scann", _scann_answer())
 
 
-def _say(name: str, finding: str) -> None:
+def _print_finding(name: str, finding: str) -> None:
     print(json.dumps({name: finding}), flush=True)
 
 
 def _scann_answer() -> str:
-    """Builds an index of 64 unit vectors, searches all of its leaves and compares with exact search."""
+    """Builds an index of 64 unit vectors, searches all of its leaves, and compares with exact search."""
     import numpy as np
     from scann.scann_ops.py import scann_ops
 
     points = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     builder = scann_ops.builder(points, 5, "dot_product").tree(num_leaves=4, num_leaves_to_search=4)
-    found, _ = builder.score_ah(2).reorder(64).build().search_batched(points)
+    neighbours, _ = builder.score_ah(2).reorder(64).build().search_batched(points)
     exact = np.argsort(-points @ points.T, axis=1)[:, :5]
-    wrong = int((found.numpy() != exact).any(axis=1).sum())
+    wrong = int((neighbours.numpy() != exact).any(axis=1).sum())
     return _AGREES if not wrong else f"{wrong} of 64 answers differ from exact search"
 
 

@@ -1,4 +1,4 @@
-"""What `compile`, `submit` and the rehearsal share."""
+"""Functions shared by `compile`, `submit` and the local rehearsal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.parameters import ComparisonUris
 from shortlist.errors import ConfigError, DataError
 from shortlist.fingerprints import UNPINNED
 
@@ -27,7 +27,7 @@ def section(config: Config) -> Kubeflow:
     """Returns the config's section `kubeflow`.
 
     Raises:
-      ConfigError: There is none.
+      ConfigError: The config has no such section.
     """
     from pipeline.kubeflow import platform
 
@@ -35,10 +35,10 @@ def section(config: Config) -> Kubeflow:
 
 
 def check_kfp() -> None:
-    """Refuses to go on without kfp.
+    """Raises an error if kfp is not installed.
 
     Raises:
-      ConfigError: It is not installed.
+      ConfigError: kfp is not installed.
     """
     if importlib.util.find_spec("kfp") is None:
         raise ConfigError.from_parts(
@@ -50,10 +50,10 @@ def check_kfp() -> None:
 
 
 def timestamp_unit(config: Config) -> Unit:
-    """Returns the unit of the interactions' timestamp, looking at the data only where the config does not say it.
+    """Returns the unit of the interactions' timestamp; reads the data only if the config does not name the unit.
 
     Raises:
-      ConfigError: The config does not say it and the data is not here.
+      ConfigError: The config does not name the unit, and the data is not on this machine.
     """
     from shortlist.tables import preflight
 
@@ -67,31 +67,33 @@ def timestamp_unit(config: Config) -> Unit:
         return preflight.timestamp_unit(interactions, root)
     except DataError as error:
         raise ConfigError(
-            f"data.interactions.timestamp_unit: auto looks at the data, which is not at {root} ({error}); "
+            f"data.interactions.timestamp_unit: auto needs the data, which is not at {root} ({error}); "
             "name the unit, or set SHORTLIST_DATA_DIR"
         ) from None
 
 
 def data_root(config: Config) -> str:
-    """Returns where this machine finds the data: what the pods read if that is a URI, else SHORTLIST_DATA_DIR."""
+    """Returns the data root on this machine: the pods' own root if that is a URI, else SHORTLIST_DATA_DIR."""
     from shortlist import datasets
 
     root = config.kubeflow.data_root if config.kubeflow else None
-    return root if root and "://" in root else os.fspath(datasets.default_data_dir().absolute())
+    if root and "://" in root:
+        return root
+    return os.fspath(datasets.default_data_dir().absolute())
 
 
-def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: Console, verbose: bool) -> Package:
+def compile_package(config: Config, unit: Unit, comparison: ComparisonUris, console: Console, verbose: bool) -> Package:
     """Returns the checked package of a config.
 
     Args:
       config: A checked config.
-      unit: Of the interactions' timestamp.
-      compared_with: What the package has places for.
-      console: Told that TFX is being loaded.
+      unit: Unit of the interactions' timestamp.
+      comparison: Earlier artifacts to compare with, for which the package gets parameters.
+      console: Console for the status line while TFX loads.
       verbose: Whether to leave TFX's own log on the terminal.
 
     Raises:
-      ConfigError: Something in the config cannot be carried to a cluster, or its backend would refuse the result.
+      ConfigError: A part of the config does not work on a cluster, or the backend would reject the package.
     """
     from cli.output import log
 
@@ -99,11 +101,11 @@ def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: C
     check_kfp()
     with (
         tempfile.TemporaryDirectory() as folder,
-        log.everything_else_to(pathlib.Path(folder) / "compile.log", verbose) as terminal,
+        log.redirect_output(pathlib.Path(folder) / "compile.log", verbose) as terminal,
     ):
         with (console if console.stderr else terminal).status(log.LOADING_TFX):
             from pipeline.kubeflow import check, compiler
-        package = compiler.compile_pipeline(config, unit, compared_with)
+        package = compiler.compile_pipeline(config, unit, comparison)
     private = [os.fspath(path) for path in (pathlib.Path.cwd(), pathlib.Path.home(), pathlib.Path(data_root(config)))]
     mounts = [volume.path for volume in kubeflow.volumes]
     check.refuse_problems(package, config.name, mounts, [path for path in private if path != "/"])
@@ -112,76 +114,79 @@ def compiled(config: Config, unit: Unit, compared_with: ComparedWith, console: C
 
 @dataclasses.dataclass(frozen=True)
 class CompilationPlan:
-    """What is submitted."""
+    """A package with the values of its parameters, ready for submission."""
 
     package: Package
     parameters: dict[str, str]
 
 
-def planned(
+def plan_submission(
     config: Config,
-    given: Mapping[str, str],
-    compare: Callable[[Package, Mapping[str, str]], ComparedWith],
+    overrides: Mapping[str, str],
+    compare: Callable[[Package, Mapping[str, str]], ComparisonUris],
     unpinned: bool,
     console: Console,
     verbose: bool,
 ) -> CompilationPlan:
-    """Looks at the data, compiles, and finds all that the run must be told.
+    """Reads the data, compiles the pipeline, and determines the parameters of a run.
 
     Args:
       config: A checked config.
-      given: Parameters that the user tells.
-      compare: Finds what the run is compared with, given the package without that and the other parameters.
-      unpinned: Whether the run takes the data as it finds it: its fingerprints are not known yet.
-      console: Told what goes on.
+      overrides: Parameters set by the user.
+      compare: Finds the earlier artifacts to compare with, from the package without a comparison and its parameters.
+      unpinned: Whether the run reads the data as it is at that time, so that its fingerprints are unknown now.
+      console: Console for status lines and warnings.
       verbose: Whether to leave TFX's own log on the terminal.
 
     Raises:
-      ConfigError: A parameter is missing or unknown, or see `compiled`.
-      DataError: The data is not as the config says.
+      ConfigError: A parameter is missing or unknown, or see `compile_package`.
+      DataError: The data does not fit the config.
     """
     from pipeline.kubeflow import parameters, submission
 
     names: list[str] = list(config.data.tables)
     if unpinned:
         sha256, unit = dict.fromkeys(names, UNPINNED), timestamp_unit(config)
-    elif all(parameters.content_sha256(name) in given for name in names):
+    elif all(parameters.content_sha256(name) in overrides for name in names):
         sha256, unit = dict.fromkeys(names, ""), timestamp_unit(config)
     else:
-        sha256, unit = _looked_at(config, console)
-    told = {**submission.run_parameters(config, *_places(config, given), sha256), **given}
-    package = compiled(config, unit, ComparedWith(), console, verbose)
-    compared_with = compare(package, told)
-    if compared_with != ComparedWith():
-        package = compiled(config, unit, compared_with, console, verbose)
-    told |= {name: value for name, value in compared_with.parameters.items() if name not in given}
-    unknown = sorted(set(told) - set(package.parameters))
+        sha256, unit = _check_data(config, console)
+    values = {**submission.run_parameters(config, *_folders(config, overrides), sha256), **overrides}
+    package = compile_package(config, unit, ComparisonUris(), console, verbose)
+    comparison = compare(package, values)
+    if comparison != ComparisonUris():
+        package = compile_package(config, unit, comparison, console, verbose)
+    values |= {name: value for name, value in comparison.parameters.items() if name not in overrides}
+    unknown = sorted(set(values) - set(package.parameters))
     if unknown:
-        raise ConfigError(f"--param {unknown[0]}: this pipeline is told {', '.join(sorted(package.parameters))}")
-    return CompilationPlan(submission.uncached(package) if unpinned else package, told)
+        known = ", ".join(sorted(package.parameters))
+        raise ConfigError(f"--param {unknown[0]}: this pipeline has the parameters {known}")
+    if unpinned:
+        package = submission.uncached(package)
+    return CompilationPlan(package, values)
 
 
-def _looked_at(config: Config, console: Console) -> tuple[dict[str, str], Unit]:
-    """Returns the tables' fingerprints and the unit of the times; refuses what a run would refuse."""
+def _check_data(config: Config, console: Console) -> tuple[dict[str, str], Unit]:
+    """Returns the tables' fingerprints and the unit of the timestamps; raises an error where a run would."""
     from shortlist.tables import content, preflight
 
     root = data_root(config)
     with tempfile.TemporaryDirectory() as folder:
-        # The workspace is the cluster's business.
+        # Another workspace, since the config's own is on the cluster and cannot be checked here.
         report = preflight.check(config.model_copy(update={"workspace": folder}), root)
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
     return content.tables_sha256(config.data.tables, root), report.timestamp_unit
 
 
-def _places(config: Config, given: Mapping[str, str]) -> tuple[str, str]:
-    """Returns where the pods find the data and push models to."""
+def _folders(config: Config, overrides: Mapping[str, str]) -> tuple[str, str]:
+    """Returns the pods' folders of the data and of pushed models."""
     kubeflow = section(config)
-    data = given.get("data_root") or kubeflow.data_root
-    serving = given.get("serving_dir") or kubeflow.serving_dir
+    data = overrides.get("data_root") or kubeflow.data_root
+    serving = overrides.get("serving_dir") or kubeflow.serving_dir
     if data is None:
         raise ConfigError.from_parts(
-            "kubeflow.data_root", "where the pods find the data, a URI or a mounted path", "none"
+            "kubeflow.data_root", "the pods' folder of the data, a URI or a mounted path", "none"
         )
     if serving is None:
         raise ConfigError.from_parts("kubeflow.serving_dir", "a folder on a mounted volume to push models to", "none")
@@ -189,7 +194,7 @@ def _places(config: Config, given: Mapping[str, str]) -> tuple[str, str]:
 
 
 def write(package: Package, path: pathlib.Path) -> None:
-    """Writes a package in one step.
+    """Writes a package atomically.
 
     Raises:
       ConfigError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""`shortlist lineage`: what made the pushed model, what came of some data, why was nothing pushed, what is served?"""
+"""`shortlist lineage`: origin of pushed models, impact of data, reasons of verdicts, and served versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shortlist.summary import Summary
     from shortlist.workspace import Workspace
 
-# What may be asked for is a name, not a path.
+# The user's text becomes part of a path: only names are allowed, not paths.
 _ID = re.compile(r"[0-9A-Za-z-]+")
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
@@ -28,33 +28,39 @@ app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 def lineage(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
-    version: Annotated[int | None, typer.Option(help="A pushed version; the newest unless given.")] = None,
+    version: Annotated[int | None, typer.Option(help="A pushed version; by default the newest.")] = None,
     impact: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="What came of data: a run, a table's SHA-256 (its start), an artifact's id."),
+        typer.Option(
+            metavar="DATA", help="Models made from data: a run, the start of a table's SHA-256, or an artifact's id."
+        ),
     ] = None,
     why: Annotated[str | None, typer.Option(metavar="RUN", help="Why a run's model was not pushed.")] = None,
-    served: Annotated[bool, typer.Option("--served", help="What is served, since when, and what it replaced.")] = False,
+    served: Annotated[
+        bool, typer.Option("--served", help="The served version, since when, and the versions before it.")
+    ] = False,
     html: Annotated[
-        pathlib.Path | None, typer.Option(metavar="FILE", help="Write what made the model as one page for a browser.")
+        pathlib.Path | None, typer.Option(metavar="FILE", help="Write the model's origin as one page for a browser.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what made a pushed model, from the push back to the data files.
+    """Show the origin of a pushed model, from the push back to the data files.
 
-    All answers come from ML Metadata, offline; other questions have an option
-    of their own, and `shortlist lineage diff A B` compares two runs.
+    All answers come from ML Metadata, offline. Other questions have their own
+    options, and `shortlist lineage diff A B` compares two runs.
 
     Example: shortlist lineage --config configs/movielens_100k.yaml
     """
     if context.invoked_subcommand is not None:
         return
-    asked = {"--version": version is not None, "--impact": impact, "--why": why, "--served": served}
-    given = [name for name, value in asked.items() if value]
+    options = {"--version": version is not None, "--impact": impact, "--why": why, "--served": served}
+    given = [name for name, value in options.items() if value]
     if len(given) > 1:
-        raise BadInputError.from_parts("", "one question at a time", " and ".join(given), "leave all but one out")
+        raise BadInputError.from_parts("", "one question at a time", " and ".join(given), "leave out all but one")
     if html and (as_json or impact or why or served):
-        raise BadInputError("--html shows what made a pushed model; ask other questions, and for --json, without it")
+        raise BadInputError(
+            "--html shows the origin of a pushed model; use --json, --impact, --why and --served without it"
+        )
     workspace = _workspace(config)
     if html:
         _page(workspace, version, html)
@@ -75,10 +81,10 @@ def diff(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what changed between two runs or pushed versions, what matters first.
+    """Show the differences between two runs or pushed versions, the most important first.
 
-    Metrics with their noise; data with the drift of each feature; schema,
-    hyperparameters, config, code, index, time and memory.
+    Metrics with their standard errors; data with the drift of each feature;
+    schema, hyperparameters, config, code, index, time and memory.
 
     Example: shortlist lineage diff 20261124T144222Z latest
     """
@@ -116,14 +122,14 @@ def _trace(workspace: Workspace, version: int | None, as_json: bool) -> None:
 
 def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None:
     from shortlist.lineage import page
-    from shortlist.lineage.serving import served
+    from shortlist.lineage.serving import serving_state
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import trace_pushed
     from shortlist.serving import versions
 
     store = Store.of(workspace)
     answer = trace_pushed(store, version, workspace.is_open)
-    text = page.render(workspace.name, answer, served(store, versions.served_version(workspace.serving_dir)))
+    text = page.render(workspace.name, answer, serving_state(store, versions.served_version(workspace.serving_dir)))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -131,13 +137,13 @@ def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None
     Console(highlight=False, soft_wrap=True).print(f"Page      {path.absolute()}", markup=False)
 
 
-def _impact(workspace: Workspace, named: str, as_json: bool) -> None:
+def _impact(workspace: Workspace, data: str, as_json: bool) -> None:
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.impact import impact
     from shortlist.lineage.store import Store
 
-    answer = impact(Store.of(workspace), named, workspace.is_open)
+    answer = impact(Store.of(workspace), data, workspace.is_open)
     if as_json:
         _print_json(plain_data.impact(answer))
     else:
@@ -148,10 +154,10 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.store import Store
-    from shortlist.lineage.why import why
+    from shortlist.lineage.why import run_verdict
 
     run_id = _run_id(workspace, run_id)
-    answer = why(
+    answer = run_verdict(
         Store.of(workspace),
         run_id,
         workspace.is_open,
@@ -165,27 +171,27 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
 
 
 def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[str]:
-    """What a reader may want to type next."""
+    """Returns commands that may help next."""
     from shortlist.lineage.why import Outcome
 
     log = workspace.run_dir(answer.run_id) / "run.log"
     latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
-    if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced:
-        return [f"to push it all the same: .venv/bin/shortlist push --force --reason TEXT --config {config}"]
+    if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced_push:
+        return [f"to push it nevertheless: .venv/bin/shortlist push --force --reason TEXT --config {config}"]
     if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
-        told = [f"log: {log}"] if log.exists() else []
-        return [*told, f"to go on from what was finished: .venv/bin/shortlist run --config {config}"]
+        hints = [f"log: {log}"] if log.exists() else []
+        return [*hints, f"to continue after the finished steps: .venv/bin/shortlist run --config {config}"]
     return []
 
 
 def _served(workspace: Workspace, as_json: bool) -> None:
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
-    from shortlist.lineage.serving import served
+    from shortlist.lineage.serving import serving_state
     from shortlist.lineage.store import Store
     from shortlist.serving import versions
 
-    answer = served(Store.of(workspace), versions.served_version(workspace.serving_dir))
+    answer = serving_state(Store.of(workspace), versions.served_version(workspace.serving_dir))
     if as_json:
         _print_json(plain_data.served(answer))
     else:
@@ -200,12 +206,14 @@ def _workspace(config: pathlib.Path) -> Workspace:
 
 
 def _run_id(workspace: Workspace, name: str) -> str:
-    """Returns the id of the newest run that ended, for `latest`."""
-    return (workspace.runs_dir / "latest").resolve().name if name == "latest" else name
+    """Returns a run's id or a version; for `latest` the id of the newest run that ended."""
+    if name == "latest":
+        return (workspace.runs_dir / "latest").resolve().name
+    return name
 
 
 def _summary(workspace: Workspace, run_id: str) -> Summary | None:
-    """Returns what a run left for programs; None if it left nothing, or nothing that this version can read."""
+    """Returns a run's summary; None if there is none, or if this version cannot read it."""
     from shortlist.summary import read_summary
 
     try:

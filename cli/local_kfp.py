@@ -1,4 +1,4 @@
-"""`shortlist run --orchestrator kubeflow-local`: what Kubeflow would run, without Kubeflow."""
+"""`shortlist run --orchestrator kubeflow-local`: a rehearsal of the Kubeflow pipeline on this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from shortlist.config.config import Config
     from shortlist.tables.spec import Unit
 
-_WHAT_IT_IS = (
-    "This was a rehearsal: the compiled pipeline ran task by task, each container's command in a process of its own. "
-    "It proves nothing of Kubernetes, Argo or object stores, and nothing of it is served."
+_NOTICE = (
+    "This was a rehearsal: the compiled pipeline ran task by task, each container's command as a process here. "
+    "It does not test Kubernetes, Argo or object stores, and its model is not served."
 )
 
 
@@ -36,18 +36,18 @@ def run_local_kfp(
     from shortlist.summary import Status
 
     kubeflow.check_kfp()
-    with workspace.opened("rehearsal"):
-        # Apart, so that what is served stays what it is.
+    with workspace.reserve("rehearsal"):
+        # In a separate folder, so that the served model stays the same.
         stage = Workspace(workspace.root / "kubeflow", workspace.name)
         run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = stage.run_dir(run_id) / "run.log"
         console.print(f"Rehearsal {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
-        with log.everything_else_to(log_path, verbose) as terminal:
+        with log.redirect_output(log_path, verbose) as terminal:
             with terminal.status(log.LOADING_TFX):
                 from pipeline.kubeflow.local_kfp import run
             with progress.ProgressListener(terminal) as listener:
-                summary = run.rehearse(config, stage, run_id, data_root, listener, unit)
+                summary = run.execute(config, stage, run_id, data_root, listener, unit)
     results.print_summary(summary, stage.run_dir(run_id) / "summary.json", None, console)
-    console.print(f"\n{_WHAT_IT_IS}", soft_wrap=True)
+    console.print(f"\n{_NOTICE}", soft_wrap=True)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

@@ -1,4 +1,4 @@
-"""`shortlist push --force`: push what a gate rejected."""
+"""`shortlist push --force`: a push of a rejected model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from shortlist.errors import BadInputError
 
 def push(
     config: ConfigOption = DEFAULT_CONFIG,
-    force: Annotated[bool, typer.Option("--force", help="Override the gates; without it only a run pushes.")] = False,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stays in ML Metadata.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Override the gates; required.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded in ML Metadata; required.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Push the latest run's model although it was not blessed or its index was rejected.
 
-    The serving check is asked again and cannot be overridden: a model that does
-    not load or answers wrongly is not pushed. ML Metadata keeps the reason,
-    what was overridden and by whom.
+    The serving check runs again and cannot be overridden: a model that does not
+    load or answers wrongly is not pushed. ML Metadata records the reason, the
+    overridden verdicts and the user.
 
     Example: shortlist push --force --reason "new catalogue, the old model knows half of it"
     """
     if not force or not reason.strip():
         raise BadInputError(
-            "`shortlist run` pushes what passes the gates; to push what did not, give --force and --reason TEXT"
+            "`shortlist run` pushes models that pass the gates; to push a rejected one, give --force and --reason TEXT"
         )
     from cli.output import log
     from shortlist.config.load import load_config
@@ -38,21 +38,25 @@ def push(
     checked = load_config(config)
     workspace = Workspace.of(checked)
     with (
-        workspace.opened("push", must_exist=True),
-        log.everything_else_to(workspace.root / "push.log", verbose=False) as terminal,
+        workspace.reserve("push", must_exist=True),
+        log.redirect_output(workspace.root / "push.log", verbose=False) as terminal,
     ):
         from pipeline.forced_push import force_push
 
-        # Programs read the standard output.
-        tell = (lambda line: None) if as_json else terminal.print
-        forced = force_push(checked, workspace, reason.strip(), tell)
+        # With --json, programs read stdout: nothing else may be printed there.
+        print_line = _print_nothing if as_json else terminal.print
+        forced = force_push(checked, workspace, reason.strip(), print_line)
     if as_json:
         print(json.dumps(dataclasses.asdict(forced), indent=2, ensure_ascii=False))
         return
     console = Console(highlight=False, soft_wrap=True)
     for node, reasons in forced.overridden.items():
-        for said in reasons:
-            console.print(f"Overrode  {node}: {said}", markup=False)
+        for verdict in reasons:
+            console.print(f"Overrode  {node}: {verdict}", markup=False)
     console.print(f"Served    version {forced.version}, the model of run {forced.run_id}, pushed by force")
     console.print(f"          {forced.path}", markup=False)
     console.print(f"Undo      .venv/bin/shortlist rollback --config {config}", markup=False)
+
+
+def _print_nothing(line: str) -> None:
+    pass

@@ -1,4 +1,4 @@
-"""`shortlist recommend`: ask the pushed model."""
+"""`shortlist recommend`: recommendations of the pushed model."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from shortlist.sanitize import plain
 
 def recommend(
     config: ConfigOption = DEFAULT_CONFIG,
-    query: Annotated[str | None, typer.Option(help="Id of a query in the interactions file.")] = None,
+    query: Annotated[str | None, typer.Option(help="Id of a query (user) in the interactions.")] = None,
     history: Annotated[
-        str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of a known query.")
+        str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of --query.")
     ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many candidates.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of candidates.")] = 10,
     include_seen: Annotated[
         bool | None,
         typer.Option(
             "--include-seen/--exclude-seen",
-            help="Leave the history among the answers, as metrics `with seen` measure; by default as the gates do.",
+            help="Recommend items of the history, too, as metrics `with seen` measure. Default: as the gates do.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recommend candidates for a known query, or for a history given here.
+    """Recommend candidates for a query of the data, or for a given history.
 
     Example: shortlist recommend --query 196
     Example: shortlist recommend --history 50,181,172
@@ -60,7 +60,7 @@ def recommend(
     if history is not None and unknown:
         raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked.data.candidates.path}")
 
-    with log.everything_else_to(workspace.root / "recommend.log", verbose=False):
+    with log.redirect_output(workspace.root / "recommend.log", verbose=False):
         answers = serving.recommend(
             model_path,
             query_id=known.query_id,
@@ -86,7 +86,7 @@ def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dic
         table.add_column(column, justify="right")
     table.add_column("title")
     for row in rows:
-        # Text, since a string is markup: "[rec]" would vanish and "[/]" be an error.
+        # Text, since rich reads strings as markup: "[rec]" would vanish, and "[/]" would be an error.
         cells = [str(row["rank"]), plain(row["id"]), f"{row['score']:.3f}", plain(row["title"] or "")]
         table.add_row(*map(Text, cells))
     console.print(table)

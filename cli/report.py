@@ -1,4 +1,4 @@
-"""`shortlist report`: a run's report as a page or as text, or several runs side by side."""
+"""`shortlist report`: the report of a run as a page or as text, or a comparison of runs."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def report(
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     run: Annotated[
-        str, typer.Option(metavar="RUN", help="Whose report; the newest run that ended unless given.")
+        str, typer.Option(metavar="RUN", help="The run to report; by default the newest one that ended.")
     ] = "latest",
-    compare: Annotated[bool, typer.Option("--compare", help="Put the named runs side by side.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare the named runs.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    text: Annotated[bool, typer.Option("--text", help="Print it instead: all tables, no plots.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Print the tables instead, without plots.")] = False,
     output: Annotated[
         pathlib.Path | None,
-        typer.Option(metavar="FILE", help="Where the page goes; beside the run's log unless given."),
+        typer.Option(metavar="FILE", help="File for the page; by default beside the run's log."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make and show the report of a run: the verdict, what it stands on, what the model recommends, what it cost.
+    """Write the report of a run: verdict, metrics, recommendations, data, time and memory.
 
-    Every run leaves one; this makes it anew from files and ML Metadata, also
-    for runs that failed or were killed.
+    Every run writes its own report. This command writes it again from files and
+    ML Metadata, also for runs that failed or were killed.
 
     Example: shortlist report --open
     Example: shortlist report --compare 20261124T144222Z latest
@@ -50,80 +50,82 @@ def report(
     if sum((open_, text, as_json)) > 1:
         raise BadInputError.from_parts("", "one of --open, --text and --json", "more")
     if output and (text or as_json):
-        raise BadInputError("--output is where the page goes; leave out --text and --json")
+        raise BadInputError("--output is the file for the page; leave out --text and --json")
     named = list(runs or [])
     if compare and len(named) < 2:
         raise BadInputError("--compare: expected two runs or more, as in `shortlist report --compare A B`")
     if named and not compare:
         raise BadInputError(f"got {named[0]!r}; name one run with --run, or compare several with --compare")
     workspace = Workspace.of(load_config(config))
-    made, path, kept = _compared(workspace, named) if compare else _of_run(workspace, run)
+    page, path, keep_file = _comparison(workspace, named) if compare else _run_report(workspace, run)
     if text:
-        _print_text(made)
+        _print_text(page)
     elif as_json:
-        print(json.dumps(_plain(made), indent=2, ensure_ascii=False))
+        print(json.dumps(_plain(page), indent=2, ensure_ascii=False))
+    elif output or not keep_file:
+        path = output or path
+        _write(page, path)
+        _show(page, path, open_)
     else:
-        if not kept or output:
-            path = output or path
-            _write(made, path)
-        _show(made, path, kept and not output, open_)
+        _show(page, path, open_, note="as the run wrote it, since some of its artifacts were pruned")
 
 
-def _of_run(workspace: Workspace, run_id: str) -> tuple[Page, pathlib.Path, bool]:
-    """Returns the report, where it belongs, and whether the one that stands there knows more."""
+def _run_report(workspace: Workspace, run_id: str) -> tuple[Page, pathlib.Path, bool]:
+    """Returns the report, its path, and whether to keep the existing file, since artifacts were pruned after it."""
     from shortlist.report import sections
     from shortlist.report.facts import read
     from shortlist.report.write import FILE
 
     facts = read(workspace, run_id)
     path = facts.record.folder / FILE
-    return sections.of_run(facts), path, facts.pruned and path.exists()
+    return sections.run_page(facts), path, facts.pruned and path.exists()
 
 
-def _compared(workspace: Workspace, run_ids: list[str]) -> tuple[Page, pathlib.Path, bool]:
-    from shortlist.report.comparison import of_runs
+def _comparison(workspace: Workspace, run_ids: list[str]) -> tuple[Page, pathlib.Path, bool]:
+    """Returns the comparison, its path, and False: it never keeps an existing file."""
+    from shortlist.report.comparison import comparison_page
     from shortlist.report.facts import read
 
     facts = [read(workspace, run_id) for run_id in run_ids]
     name = "-".join(one.run_id for one in facts[:4])
-    return of_runs(facts), workspace.runs_dir / f"compared-{name}.html", False
+    return comparison_page(facts), workspace.runs_dir / f"compared-{name}.html", False
 
 
-def _write(made: Page, path: pathlib.Path) -> None:
+def _write(page: Page, path: pathlib.Path) -> None:
     from shortlist.report import html
-    from shortlist.report.write import put
+    from shortlist.report.write import write_page
 
-    page = html.render(made)
+    text = html.render(page)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        put(page, path)
+        write_page(text, path)
     except OSError as error:
         raise BadInputError.from_reason(path, "a file that can be written", error.strerror) from None
 
 
-def _show(made: Page, path: pathlib.Path, kept: bool, open_: bool) -> None:
+def _show(page: Page, path: pathlib.Path, open_: bool, note: str = "") -> None:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"Report    {made.status}: {path.absolute()}", markup=False)
-    if kept:
-        console.print("          as the run left it: what it was made from was pruned since")
+    console.print(f"Report    {page.status}: {path.absolute()}", markup=False)
+    if note:
+        console.print(f"          {note}")
     if open_:
         import webbrowser
 
         if not webbrowser.open(path.absolute().as_uri()):
             raise BadInputError(
-                "no browser was found here; open the file above in one, or see `shortlist report --text`"
+                "there is no browser here; open the file in one elsewhere, or use `shortlist report --text`"
             )
 
 
-def _print_text(made: Page) -> None:
+def _print_text(page: Page) -> None:
     from shortlist.report import text
 
     console = Console(highlight=False)
-    # Tables need their columns, in a pipe too.
-    text.write(made, Console(highlight=False, width=max(console.width, _WIDTH)))
+    # rich assumes 80 columns for a pipe, which would cut off the tables.
+    text.write(page, Console(highlight=False, width=max(console.width, _WIDTH)))
 
 
-def _plain(made: Page) -> object:
+def _plain(page: Page) -> object:
     from shortlist.report import as_json
 
-    return as_json.report(made)
+    return as_json.report(page)

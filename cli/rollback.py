@@ -1,4 +1,4 @@
-"""`shortlist rollback`: serve an older version again."""
+"""`shortlist rollback`: an older version, served again."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 def rollback(
     version: Annotated[
-        int | None, typer.Argument(help="A kept version; the one served before the current one unless given.")
+        int | None, typer.Argument(help="A kept version; by default the one served before the current one.")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever reads the lineage.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded in the lineage.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Serve an older version again, at once, and record it in ML Metadata.
 
-    The older version comes back as a copy under a new number, since servers
-    load the highest one; `shortlist lineage` shows what it is a copy of.
-    Typed twice, the second undoes the first.
+    The older version is copied under a new number, since servers load the highest
+    number. `shortlist lineage` shows the copied version. A second rollback undoes
+    the first.
 
     Example: shortlist rollback --config configs/movielens_100k.yaml --reason "bad titles since noon"
     """
@@ -34,7 +34,7 @@ def rollback(
 
     checked = load_config(config)
     workspace = Workspace.of(checked)
-    with workspace.opened("rollback", must_exist=True):
+    with workspace.reserve("rollback", must_exist=True):
         restored = core.rollback(workspace, checked.push.keep_versions, version, reason)
     if as_json:
         print(json.dumps(dataclasses.asdict(restored), indent=2, ensure_ascii=False))

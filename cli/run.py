@@ -1,4 +1,4 @@
-"""`shortlist run`: the pipeline, on this machine."""
+"""`shortlist run`: a run of the pipeline on this machine."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption
+from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from shortlist.errors import ExitCode
 
 
 class Orchestrator(str, enum.Enum):
-    """Who runs the nodes."""
+    """The orchestrator of the nodes."""
 
     LOCAL = "local"
     KUBEFLOW_LOCAL = "kubeflow-local"
@@ -28,21 +28,23 @@ def run(
     set_: SetOption = None,
     orchestrator: Annotated[
         Orchestrator,
-        typer.Option(help="kubeflow-local compiles for Kubeflow Pipelines and rehearses that here, without a cluster."),
+        typer.Option(
+            help="kubeflow-local compiles for Kubeflow Pipelines and runs the result here, without a cluster."
+        ),
     ] = Orchestrator.LOCAL,
     tune: Annotated[
         bool,
         typer.Option(
-            "--tune", help="First search better settings, as the config's section `tune` says; see docs/tuning.md."
+            "--tune", help="First search for better settings, by the config's section `tune`; see docs/tuning.md."
         ),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Run the whole pipeline: ingest, check, train, evaluate, index, push.
 
-    Nodes whose input, config and code did not change come from the cache.
+    Nodes with unchanged input, config and code come from the cache.
     Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
-    With --orchestrator kubeflow-local it is a rehearsal, apart from what is served.
+    With --orchestrator kubeflow-local it is a rehearsal, whose model is not served.
 
     Example: shortlist run --config configs/movielens_100k.yaml
     Example: shortlist run --tune --set tune.minutes=20
@@ -67,7 +69,7 @@ def run(
         data.fetch_with_progress(checked.data.source, console)
     report = preflight.check(checked, data_root)
     times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
-    guessed = f"{times} read as {report.timestamp_unit}; " if times and unit == "auto" else ""
+    guess = f"{times} read as {report.timestamp_unit}; " if times and unit == "auto" else ""
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
@@ -80,21 +82,21 @@ def run(
             local_kfp.run_local_kfp(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
         return
     database(workspace).check()
-    with workspace.opened("run") as previous_holder:
+    with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
-            console.print(f"Going on after a command that died: {previous_holder}", soft_wrap=True, markup=False)
-        served_before = manual_pushes.by_hand(workspace)
+            console.print(f"Continuing after a command that died: {previous_holder}", soft_wrap=True, markup=False)
+        served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
-        console.print(f"Run {run_id} of {checked.name}; {guessed}log: {log_path}", soft_wrap=True)
+        console.print(f"Run {run_id} of {checked.name}; {guess}log: {log_path}", soft_wrap=True)
         with (
             _print_log_paths(workspace.run_dir(run_id), console),
-            log.everything_else_to(log_path, verbose) as terminal,
+            log.redirect_output(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
-            with terminal.status(log.LOADING_TFX) as waiting:
-                stack.enter_context(running_engine(checked.beam, workspace.root, waiting.update))
-                waiting.update(log.LOADING_TFX)
+            with terminal.status(log.LOADING_TFX) as status:
+                stack.enter_context(running_engine(checked.beam, workspace.root, status.update))
+                status.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(
@@ -108,7 +110,7 @@ def run(
 
 @contextlib.contextmanager
 def _print_log_paths(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
-    """Says where to look further if its body fails, before the sentence that says why."""
+    """Prints the paths of report and log if its body fails, before the error itself is printed."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""`shortlist runs`: all runs of a workspace, side by side, and which of their artifacts may go."""
+"""`shortlist runs`: list and comparison of a workspace's runs, and deletion of old artifacts."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def runs(
     config: ConfigOption = DEFAULT_CONFIG,
     status: Annotated[
         list[str] | None,
-        typer.Option(help="Only runs that ended so: pushed, not_blessed, killed ...; may be repeated."),
+        typer.Option(help="Only runs with this status: pushed, not_blessed, killed ...; may be repeated."),
     ] = None,
     since: Annotated[str, typer.Option(metavar="WHEN", help="Only runs since 2026-11-01, or the last 7d or 12h.")] = "",
     where: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only runs with this setting: train.seed=2.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most runs shown, the latest ones.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs shown, the latest ones.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs of a workspace, the latest first, with what became of them.
+    """List the runs of a workspace with their results, the latest first.
 
     Example: shortlist runs --status not_blessed --since 7d --where train.seed=2
     """
@@ -57,11 +57,11 @@ def runs(
 
 @app.command("compare")
 def compare(
-    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more; `latest` is one.")],
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more; `latest` is the newest.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Put runs side by side: what became of them, their metrics, and the settings that differ.
+    """Compare runs: their results, metrics, and the settings that differ.
 
     Example: shortlist runs compare 20261124T144222Z latest
     """
@@ -81,18 +81,18 @@ def compare(
 @app.command("prune")
 def prune(
     config: ConfigOption = DEFAULT_CONFIG,
-    keep: Annotated[int, typer.Option(min=1, help="Latest runs of which everything stays.")] = 10,
+    keep: Annotated[int, typer.Option(min=1, help="Keep everything of so many latest runs.")] = 10,
     older_than: Annotated[
-        str, typer.Option(metavar="WHEN", help="Keep all runs since 2026-11-01, or of the last 30d, too.")
+        str, typer.Option(metavar="WHEN", help="Also keep all runs since 2026-11-01, or of the last 30d.")
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it you are only told what would go.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell, which is what happens without --yes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only list the artifacts.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the artifacts, as without --yes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete old artifacts: never what is served or can be rolled back to, nor anything of their lineage.
+    """Delete old artifacts, except those of served versions and of versions for a rollback.
 
     Records, summaries, logs, statistics and verdicts stay, so that `lineage` and
-    `runs` go on answering; a run on old data makes again what is gone.
+    `runs` still work. A new run on old data makes deleted artifacts again.
 
     Example: shortlist runs prune --keep 10 --older-than 30d
     """
@@ -100,16 +100,16 @@ def prune(
         raise BadInputError.from_parts("", "--yes or --dry-run", "both")
     workspace = _workspace(config)
     if not yes:
-        _tell(_plan(workspace, keep, older_than), as_json, [])
+        _print_plan(_plan(workspace, keep, older_than), as_json, [])
         return
     from shortlist.lineage.journal import Journal
 
-    with workspace.opened("runs prune", must_exist=True):
+    with workspace.reserve("runs prune", must_exist=True):
         journal = Journal(workspace)
         journal.close_abandoned()
         plan = _plan(workspace, keep, older_than)
-        resisted = journal.delete(plan.artifacts)
-    _tell(plan, as_json, resisted, deleted=True)
+        failures = journal.delete(plan.artifacts)
+    _print_plan(plan, as_json, failures, deleted=True)
 
 
 def _plan(workspace: Workspace, keep: int, older_than: str) -> PrunePlan:
@@ -117,25 +117,25 @@ def _plan(workspace: Workspace, keep: int, older_than: str) -> PrunePlan:
     from shortlist.runs import filters
     from shortlist.runs.prune import plan
     from shortlist.runs.record import records
-    from shortlist.serving import versions as atomic
+    from shortlist.serving import versions
 
-    known = records(workspace)
-    kept = known[:keep]
+    all_records = records(workspace)
+    kept = all_records[:keep]
     if older_than:
         start = filters.read_since(older_than, datetime.datetime.now(datetime.timezone.utc))
-        kept += filters.matching(known[keep:], [], start, [])
-    versions = atomic.versions(workspace.serving_dir)
-    return plan(Store.of(workspace), workspace.pipeline_root, versions, [record.run_id for record in kept])
+        kept += filters.matching(all_records[keep:], [], start, [])
+    run_ids = [record.run_id for record in kept]
+    return plan(Store.of(workspace), workspace.pipeline_root, versions.versions(workspace.serving_dir), run_ids)
 
 
-def _tell(plan: PrunePlan, as_json: bool, resisted: list[str], deleted: bool = False) -> None:
+def _print_plan(plan: PrunePlan, as_json: bool, failures: list[str], deleted: bool = False) -> None:
     from cli.output import runs as runs_text
     from shortlist.runs import as_json as plain_data
 
     if as_json:
-        _print_json(plain_data.plan(plan, resisted, deleted))
+        _print_json(plain_data.plan(plan, failures, deleted))
     else:
-        runs_text.print_plan(plan, resisted, deleted, Console(highlight=False, soft_wrap=True))
+        runs_text.print_plan(plan, failures, deleted, Console(highlight=False, soft_wrap=True))
 
 
 def _workspace(config: pathlib.Path) -> Workspace:

@@ -13,7 +13,7 @@ app = typer.Typer(help="Write a first config and schema for new data.", no_args_
 
 @app.callback()
 def _group() -> None:
-    """Keeps `schema` a group although it has one command so far."""
+    """Makes `schema` a group of commands although it has only one."""
 
 
 @app.command("infer")
@@ -22,17 +22,17 @@ def infer(
         str, typer.Argument(help="The log: a file, folder or pattern; relative to SHORTLIST_DATA_DIR.")
     ],
     name: Annotated[str, typer.Option("--name", help="Name of the new pipeline: a-z, 0-9 and dashes.")],
-    candidates: Annotated[str | None, typer.Option(help="The catalogue; made from the log unless given.")] = None,
-    queries: Annotated[str | None, typer.Option(help="What is known of the queries (users).")] = None,
+    candidates: Annotated[str | None, typer.Option(help="The catalogue; by default made from the log.")] = None,
+    queries: Annotated[str | None, typer.Option(help="The table of query (user) features.")] = None,
     query_id: Annotated[str | None, typer.Option(help="The log's column of query (user) ids.")] = None,
     candidate_id: Annotated[str | None, typer.Option(help="The log's column of candidate (item) ids.")] = None,
     timestamp: Annotated[str | None, typer.Option(help="The log's column of times.")] = None,
     config: Annotated[
-        pathlib.Path | None, typer.Option(help="Config to write; configs/<name>.yaml unless given.")
+        pathlib.Path | None, typer.Option(help="Config to write; by default configs/<name>.yaml.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
-    """Look at new data and write a first config and schema for it, saying what was guessed.
+    """Write a first config and schema for new data, and print each guess.
 
     Example: shortlist schema infer shop/orders.csv --name shop
     """
@@ -43,14 +43,14 @@ def infer(
 
     console = Console(highlight=False)
     root = datasets.default_data_dir()
-    with console.status(f"Looking at {interactions} ..."):
-        guessed = guess_config(interactions, candidates, queries, root, Hints(query_id, candidate_id, timestamp))
+    with console.status(f"Reading {interactions} ..."):
+        guess = guess_config(interactions, candidates, queries, root, Hints(query_id, candidate_id, timestamp))
     file_name = name.replace("-", "_")
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"
-    written = write_guess(guessed, name, target, pathlib.Path("schemas") / file_name, force)
-    for reason in guessed.reasons:
+    written = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
+    for reason in guess.reasons:
         console.print(f"  {reason}", markup=False, soft_wrap=True)
     console.print(f"Wrote {written.config} and {', '.join(map(str, written.schemas))}.", soft_wrap=True)
     for warning in preflight.check(load_config(target), root).warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
-    console.print(f"Correct them where they are wrong, then: shortlist run --config {written.config}", soft_wrap=True)
+    console.print(f"Correct wrong guesses, then: shortlist run --config {written.config}", soft_wrap=True)

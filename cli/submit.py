@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 from shortlist.errors import BadInputError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.package import Package
-    from pipeline.kubeflow.parameters import ComparedWith
-    from pipeline.kubeflow.submit import Cluster, RunState, Submitted
+    from pipeline.kubeflow.parameters import ComparisonUris
+    from pipeline.kubeflow.submit import Cluster, RunState, Submission
     from shortlist.config.config import Config
     from shortlist.config.kubeflow import Kubeflow
 
@@ -28,26 +28,28 @@ def submit(
     namespace: Annotated[str | None, typer.Option(help="Instead of kubeflow.namespace.")] = None,
     experiment: Annotated[str | None, typer.Option(help="Instead of kubeflow.experiment.")] = None,
     pipeline_root: Annotated[str | None, typer.Option(help="Instead of kubeflow.pipeline_root.")] = None,
-    run_name: Annotated[str | None, typer.Option(help="Shown in the UI; name and time unless given.")] = None,
+    run_name: Annotated[
+        str | None, typer.Option(help="The run's name in the UI; by default the pipeline's name and the time.")
+    ] = None,
     param: Annotated[
-        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Tell the run something else.")
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Set a parameter of the run.")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(metavar="URI", help="Compare with this model, whatever ML Metadata says.")
+        str | None, typer.Option(metavar="URI", help="Compare with this model instead of the latest blessed one.")
     ] = None,
     no_baseline: Annotated[bool, typer.Option("--no-baseline", help="Compare with no earlier run.")] = False,
     cron: Annotated[
-        str | None, typer.Option(metavar="EXPRESSION", help="Run again and again: '0 0 3 * * *' is at 3 each night.")
+        str | None, typer.Option(metavar="EXPRESSION", help="Run on a schedule: '0 0 3 * * *' is each night at 3.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and exit by its outcome.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; the exit code is the outcome.")] = False,
     as_json: JsonOption = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line, too.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Compile the pipeline and run it on Kubeflow Pipelines, with kfp's own client.
 
-    The data's fingerprints and the model to compare with are found now and told to
-    the run. Credentials come from KF_PIPELINES_TOKEN, KF_PIPELINES_COOKIES or kfp's
-    own configuration. With --wait, exit code 0: pushed, or succeeded where
+    The data's fingerprints and the model to compare with become parameters of the
+    run. Credentials come from KF_PIPELINES_TOKEN, KF_PIPELINES_COOKIES or kfp's own
+    configuration. With --wait, exit code 0: pushed, or succeeded if
     kubeflow.metadata is not set; 3: nothing pushed; 1: failed or canceled.
 
     Example: shortlist submit --config configs/movielens_100k.yaml --wait
@@ -62,7 +64,7 @@ def submit(
     checked = load_config(config, overrides)
     shared.check_kfp()
     if cron is not None and wait:
-        raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")
+        raise BadInputError("--wait waits for one run, and --cron starts many; give only one of them")
 
     console = Console(highlight=False, stderr=as_json)
     from pipeline.kubeflow.submit import Cluster
@@ -70,7 +72,7 @@ def submit(
     section = shared.section(checked)
     cluster = Cluster(section)
     compare = _comparison(checked, baseline, no_baseline, console)
-    plan = shared.planned(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
+    plan = shared.plan_submission(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
     name = run_name or f"{checked.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
     if cron is not None:
         submitted = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
@@ -87,26 +89,26 @@ def submit(
 
 def _comparison(
     config: Config, baseline: str | None, no_baseline: bool, console: Console
-) -> Callable[[Package, Mapping[str, str]], ComparedWith]:
-    """Returns what finds the earlier runs that this one is compared with."""
-    from pipeline.kubeflow.parameters import ComparedWith
+) -> Callable[[Package, Mapping[str, str]], ComparisonUris]:
+    """Returns a function that finds the earlier runs to compare with."""
+    from pipeline.kubeflow.parameters import ComparisonUris
 
-    def compare(package: Package, parameters: Mapping[str, str]) -> ComparedWith:
+    def compare(package: Package, parameters: Mapping[str, str]) -> ComparisonUris:
         address = config.kubeflow.metadata if config.kubeflow else None
         if no_baseline or (address is None and baseline is None):
             if not no_baseline:
                 console.print(
-                    "Compared with no earlier run: set kubeflow.metadata to have it found, or give --baseline URI",
+                    "No comparison with an earlier run: set kubeflow.metadata to find it, or give --baseline URI",
                     soft_wrap=True,
                 )
-            return ComparedWith()
-        found = ComparedWith()
+            return ComparisonUris()
+        found = ComparisonUris()
         if address is not None:
             from pipeline.kubeflow.metadata import earlier, store
 
             runs = store.ClusterStore(store.connect(address)).runs(config.name)
-            found = earlier.compared_with(runs, package, parameters, config.data.tables)
-        return ComparedWith(baseline or found.baseline_model, found.statistics)
+            found = earlier.comparison_uris(runs, package, parameters, config.data.tables)
+        return ComparisonUris(baseline or found.baseline_model, found.statistics)
 
     return compare
 
@@ -125,36 +127,41 @@ def _six_fields(cron: str) -> str:
         raise ConfigError.from_parts(
             f"--cron {cron!r}", "six fields (second minute hour day month weekday)", len(fields)
         )
-    return " ".join(fields if len(fields) == 6 else ["0", *fields])
+    if len(fields) == 5:
+        fields = ["0", *fields]
+    return " ".join(fields)
 
 
-def _print_submitted(submitted: Submitted, parameters: dict[str, str], console: Console) -> None:
+def _print_submitted(submitted: Submission, parameters: dict[str, str], console: Console) -> None:
     console.print(f"Submitted {submitted.id}", markup=False)
     console.print(f"          {submitted.address}", markup=False, soft_wrap=True)
     for name, value in sorted(parameters.items()):
         console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
 
 
-def _outcome(cluster: Cluster, submitted: Submitted, kubeflow: Kubeflow, console: Console) -> str:
-    """Waits, tells each task's state as it changes, and returns pushed, nothing pushed, succeeded, failed, canceled."""
-    known: dict[str, str] = {}
+def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, console: Console) -> str:
+    """Waits for the end of a run and prints each change of a task's state.
 
-    def heard(state: RunState) -> None:
-        for task, now in state.tasks.items():
-            if known.get(task) != now:
-                known[task] = now
-                console.print(f"  {now.lower():<10}{task}", markup=False)
+    Returns:
+      One of pushed, nothing pushed, succeeded, failed and canceled.
+    """
+    last_states: dict[str, str] = {}
 
-    ended = cluster.wait(submitted.id, heard)
-    if ended.state != "SUCCEEDED":
-        for error in ended.errors:
+    def print_changes(run: RunState) -> None:
+        for task, state in run.tasks.items():
+            if last_states.get(task) != state:
+                last_states[task] = state
+                console.print(f"  {state.lower():<10}{task}", markup=False)
+
+    end = cluster.wait(submitted.id, print_changes)
+    if end.state != "SUCCEEDED":
+        for error in end.errors:
             console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
-        console.print(f"Result    {ended.state.lower()}")
-        return "failed" if ended.state in ("FAILED", "ERROR") else "canceled"
+        console.print(f"Result    {end.state.lower()}")
+        return "failed" if end.state in ("FAILED", "ERROR") else "canceled"
     if kubeflow.metadata is None:
         console.print(
-            "Result    succeeded; whether a gate kept the model from being pushed stands in ML Metadata: set "
-            "kubeflow.metadata to be told",
+            "Result    succeeded; set kubeflow.metadata to see here whether the model was pushed",
             soft_wrap=True,
         )
         return "succeeded"
@@ -163,5 +170,8 @@ def _outcome(cluster: Cluster, submitted: Submitted, kubeflow: Kubeflow, console
     verdict = outcome.read(kubeflow.metadata, submitted.id)
     for reason in verdict.reasons:
         console.print(f"          {reason}", markup=False, soft_wrap=True)
-    console.print(f"Result    {'pushed ' + verdict.destination if verdict.pushed else 'nothing pushed'}", markup=False)
-    return "pushed" if verdict.pushed else "nothing pushed"
+    if verdict.pushed:
+        console.print(f"Result    pushed {verdict.destination}", markup=False)
+        return "pushed"
+    console.print("Result    nothing pushed")
+    return "nothing pushed"

@@ -1,4 +1,4 @@
-"""`shortlist worker`: Beam workers for an engine that starts none itself."""
+"""`shortlist worker`: Beam workers for engines that do not start their own."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.console import Console
 
 def worker(
     host: Annotated[
-        str, typer.Option(help="The interface to listen at. Whoever reaches it can run code here.")
+        str, typer.Option(help="The interface to listen at. Anybody who can reach it can run code here.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 is one that is free.")] = 50000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 50000,
 ) -> None:
-    """Start workers when a Beam engine asks for them, until Ctrl-C.
+    """Start workers when a Beam engine requests them, until Ctrl-C.
 
-    For `beam.engine` portable and flink: `beam.worker_endpoint` names it. It
-    needs this package and the locked stack, and the run's folders under the
-    same paths.
+    For `beam.engine` portable and flink; set `beam.worker_endpoint` to this address.
+    The machine needs this package, the locked requirements, and the run's folders
+    under the same paths.
 
     Example: shortlist worker --port 50000
     """

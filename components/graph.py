@@ -1,9 +1,9 @@
-"""TensorFlow graphs made from what the code says, without AutoGraph.
+"""TensorFlow graphs without AutoGraph.
 
-AutoGraph parses, rewrites and compiles the source of every function that a traced one calls, Keras' and tf.Transform's
-among them, in case one has a Python `if` or `for` over tensors. Ours have none, they say `tf.where`, `tf.cond` and
-`tf.while_loop`: to look for them took some 15 s of a training's start and 3 s of each evaluation, on 2 cores. The task
-of TFRS does have one, and is converted alone, see `trainer.losses.in_batch`.
+AutoGraph parses, rewrites and compiles the source of every function that a traced function calls, those of Keras and
+tf.Transform included. It looks for a Python `if` or `for` over tensors. Shortlist has none: it uses `tf.where`,
+`tf.cond` and `tf.while_loop`. On 2 cores the search took about 15 s at the start of a training and 3 s per evaluation.
+The task of TFRS does need AutoGraph and is converted alone, see `trainer.losses.in_batch`.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ import tensorflow as tf
 graph_function: Any = functools.partial(tf.function, autograph=False)
 """`tf.function` of a function without Python control flow over tensors."""
 
-as_is: Any = tf.autograph.experimental.do_not_convert
+without_autograph: Any = tf.autograph.experimental.do_not_convert
 """For functions that a tf.data pipeline traces."""

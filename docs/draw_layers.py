@@ -1,7 +1,7 @@
 """Draws docs/images/layers.svg from the import contract: `python -m docs.draw_layers`.
 
-The floors are the layers of `[tool.importlinter]` in pyproject.toml. Each room has the first sentence of its docstring
-and the rooms that it really imports.
+The boxes are the layers of `[tool.importlinter]` in pyproject.toml. Each part of a layer has the first sentence of its
+docstring and the names of the parts that it imports.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TEXT_X = 152
 _COLUMNS = 75
 _LINE = 20
 _GAP = 16
-# The picture has a ground of its own: GitHub's theme may differ from the system's, which the media query sees.
+# The picture draws its own background, because the media query follows the system's theme and not GitHub's.
 _STYLE = """
   .ground { fill: #ffffff } .floor { fill: #f3f5f7; stroke: #c3cad2 } .part { fill: #e6eef6; stroke: #8a9bad }
   text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1b2530 }
@@ -38,57 +38,60 @@ _STYLE = """
 
 
 @dataclasses.dataclass(frozen=True)
-class Room:
-    """A package, or a package or module of the foundation."""
+class Part:
+    """A top-level package, or a package or module of the foundation."""
 
     name: str
-    holds: str
+    description: str
     uses: list[str]
 
 
-Floors = list[list[Room]]
+Layers = list[list[Part]]
 
 
 def draw() -> str:
-    """Returns the picture as SVG: a package per floor, and the floors of the package that is layered inside."""
+    """Returns the picture as SVG: the packages by layer, and the inner layers of the foundation."""
     linter = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     outside, inside = (contract for contract in linter["contracts"] if contract["type"] == "layers")
     graph = grimp.build_graph(*linter["root_packages"], cache_dir=None)
     foundation = inside["containers"][0]
-    packages = _floors(outside, "", foundation, graph)
-    rooms = _floors(inside, f"{foundation}.", foundation, graph)
+    packages = _layers(outside, "", foundation, graph)
+    parts = _layers(inside, f"{foundation}.", foundation, graph)
     drawing = _Drawing()
-    for number, floor in enumerate(packages):
+    for number, layer in enumerate(packages):
         if number:
             drawing.arrow()
-        if foundation in [room.name for room in floor]:
-            drawing.frame(foundation, rooms)
+        if foundation in [part.name for part in layer]:
+            drawing.frame(foundation, parts)
         else:
-            drawing.floor(floor, "part")
+            drawing.layer(layer, "part")
     return drawing.svg()
 
 
-def _floors(contract: dict[str, Any], prefix: str, foundation: str, graph: grimp.ImportGraph) -> Floors:
+def _layers(contract: dict[str, Any], prefix: str, foundation: str, graph: grimp.ImportGraph) -> Layers:
     layers = [[name.strip(" ()") for name in layer.split("|")] for layer in contract["layers"]]
-    return [[_room(prefix + name, foundation, graph) for name in layer] for layer in layers]
+    return [[_part(prefix + name, foundation, graph) for name in layer] for layer in layers]
 
 
-def _room(module: str, foundation: str, graph: grimp.ImportGraph) -> Room:
+def _part(module: str, foundation: str, graph: grimp.ImportGraph) -> Part:
     modules = {module, *graph.find_descendants(module)}
-    imported = {found for one in modules for found in graph.find_modules_directly_imported_by(one)}
-    named = {_name(found, module, foundation) for found in imported - modules}
-    return Room(module.removeprefix(f"{foundation}."), _holds(module), sorted(named - {""}))
+    imported = {target for source in modules for target in graph.find_modules_directly_imported_by(source)}
+    names = {_part_name(target, module, foundation) for target in imported - modules}
+    return Part(module.removeprefix(f"{foundation}."), _description(module), sorted(names - {""}))
 
 
-def _name(imported: str, importer: str, foundation: str) -> str:
-    """Returns the room of an imported module; for a package outside the foundation, the package."""
+def _part_name(imported: str, importer: str, foundation: str) -> str:
+    """Returns the part of an imported module; for an importer outside the foundation, the top-level package."""
     package, _, rest = imported.partition(".")
-    return rest.partition(".")[0] if importer.startswith(f"{foundation}.") else package
+    if not importer.startswith(f"{foundation}."):
+        return package
+    return rest.partition(".")[0]
 
 
-def _holds(module: str) -> str:
-    path = ROOT / module.replace(".", "/")
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def _description(module: str) -> str:
+    path = ROOT / module.replace(".", "/") / "__init__.py"
+    if not path.exists():
+        path = path.parent.with_suffix(".py")
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     first = " ".join(docstring.partition("\n\n")[0].split())
     return first.partition(". ")[0].removesuffix(".").replace("`", "")
@@ -101,16 +104,17 @@ class _Drawing:
         self._shapes: list[str] = []
         self._y = _MARGIN
 
-    def floor(self, rooms: list[Room], style: str, margin: int = _MARGIN) -> None:
-        """Adds a box with one room below the other."""
+    def layer(self, parts: list[Part], style: str, margin: int = _MARGIN) -> None:
+        """Adds a box with one part below the other."""
         top, texts = self._y, []
         y = top + 8
-        for room in rooms:
-            lines = textwrap.wrap(room.holds, _COLUMNS)
-            texts.append(_text("name", margin + 12, y + 15, room.name))
+        for part in parts:
+            lines = textwrap.wrap(part.description, _COLUMNS)
+            texts.append(_text("name", margin + 12, y + 15, part.name))
             texts += [_text("", _TEXT_X, y + 15 + _LINE * number, line) for number, line in enumerate(lines)]
             y += _LINE * len(lines)
-            for line in textwrap.wrap("uses " + ", ".join(room.uses), _COLUMNS + 14) if room.uses else []:
+            uses = "uses " + ", ".join(part.uses) if part.uses else ""
+            for line in textwrap.wrap(uses, _COLUMNS + 14):
                 texts.append(_text("uses", _TEXT_X, y + 14, line))
                 y += _LINE - 2
             y += 5
@@ -118,29 +122,29 @@ class _Drawing:
         self._shapes += texts
         self._y = y + 3 + _GAP
 
-    def frame(self, name: str, floors: Floors) -> None:
-        """Adds a box with floors in it."""
-        place, top = len(self._shapes), self._y
+    def frame(self, name: str, layers: Layers) -> None:
+        """Adds a box with layers in it."""
+        index, top = len(self._shapes), self._y
         self._shapes.append(_text("name", _MARGIN + 12, top + 22, name))
-        self._shapes.append(_text("", _TEXT_X, top + 22, _holds(name)))
+        self._shapes.append(_text("", _TEXT_X, top + 22, _description(name)))
         self._y += 34
-        for number, rooms in enumerate(floors):
+        for number, parts in enumerate(layers):
             if number:
                 self.arrow()
-            self.floor(rooms, "floor", _MARGIN + 10)
+            self.layer(parts, "floor", _MARGIN + 10)
         box = len(self._shapes)
         self._box("part", _MARGIN, top, self._y - _GAP + 10 - top)
-        self._shapes.insert(place, self._shapes.pop(box))
+        self._shapes.insert(index, self._shapes.pop(box))
         self._y += 10
 
     def arrow(self) -> None:
-        """Adds an arrow in the gap between two floors."""
+        """Adds an arrow in the gap between two layers."""
         x, tip = _WIDTH // 2, self._y - 2
         path = f"M{x} {tip - 11}V{tip}M{x - 4} {tip - 4}L{x} {tip}L{x + 4} {tip - 4}"
         self._shapes.append(f'<path class="arrow" d="{path}"/>')
 
     def svg(self) -> str:
-        """Returns all shapes on a ground."""
+        """Returns the SVG with all shapes on a background."""
         height = self._y - _GAP + _MARGIN
         return "\n".join(
             [

@@ -1,7 +1,7 @@
 """Draws the pictures of README and docs from the latest run: `python docs/make_pictures.py WORKSPACE`.
 
-Times and latency stand in them: take a run of a quiet machine. The terminal's is drawn by rich, the pages' are
-taken in the Chromium on PATH.
+Use a run on a quiet machine, because the pictures contain times and latency. rich draws the terminal's picture, and the
+Chromium on PATH takes those of the pages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from cli.output import results
 from shortlist.lineage import page as lineage_page
-from shortlist.lineage.serving import served
+from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
 from shortlist.report.write import write_report
@@ -36,7 +36,7 @@ def main(root: pathlib.Path) -> None:
     """Draws all pictures.
 
     Args:
-      root: The workspace; its path is left out of the terminal's picture.
+      root: The workspace. The picture of the terminal omits the path of its parent folders.
     """
     IMAGES.mkdir(exist_ok=True)
     path = root / "runs" / "latest" / "summary.json"
@@ -45,15 +45,15 @@ def main(root: pathlib.Path) -> None:
     _take_pages(Workspace(root.absolute(), summary.pipeline), summary.run_id)
 
 
-def _draw_terminal(summary: Summary, path: pathlib.Path, left_out: str) -> None:
+def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str) -> None:
     printed = io.StringIO()
     console = Console(file=printed, force_terminal=True, color_system="standard", width=_COLUMNS)
     results.print_summary(summary, path, pathlib.Path("configs/movielens_100k.yaml"), console)
-    text = printed.getvalue().replace(f"{left_out}/", "")
+    text = printed.getvalue().replace(f"{hidden_path}/", "")
     picture = Console(record=True, width=_COLUMNS, file=io.StringIO())
     picture.print(Text.from_ansi(f"$ make run\n{text}"))
     svg = picture.export_svg(title="Shortlist on MovieLens 100K")
-    # No font from the network: the reader's own monospaced one does.
+    # Without a font from the network: the reader's own monospaced font is sufficient.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     (IMAGES / "run.svg").write_text(svg, encoding="utf-8")
 
@@ -63,11 +63,11 @@ def _take_pages(workspace: Workspace, run_id: str) -> None:
 
     store = Store.of(workspace)
     lineage = lineage_page.render(
-        workspace.name, trace_pushed(store), served(store, versions.served_version(workspace.serving_dir))
+        workspace.name, trace_pushed(store), serving_state(store, versions.served_version(workspace.serving_dir))
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lineage_path = pathlib.Path(folder, "lineage.html")
-        # Where it stood on the machine that drew it says nothing to others.
+        # The path of the workspace on this machine is of no use to readers.
         lineage_path.write_text(lineage.replace(str(workspace.root.parent.parent), "..."), encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": _WIDTH, "height": 900}, color_scheme="light")
@@ -92,12 +92,12 @@ def _bottom(page: Any, selector: str) -> float:
 
 
 def _take(page: Any, name: str, top: float, bottom: float) -> None:
-    """Takes what stands between two heights of the page, in few enough colours to be small."""
+    """Takes the page between two heights as a PNG, with 256 colours to keep the file small."""
     from PIL import Image
 
     clip = {"x": 0, "y": top, "width": _WIDTH, "height": bottom - top}
-    taken = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
-    taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+    screenshot = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
+    screenshot.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The refusal of the user's input under the exception that a node raised."""
+"""Search for a refusal of the user's input among the causes of an exception."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _KINDS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (BadInputError,
 
 
 def find_bad_input(error: BaseException) -> BadInputError | None:
-    """Returns the `BadInputError` that an exception comes from, through Beam's wrapping too."""
+    """Returns the `BadInputError` that caused an exception, also if Beam wrapped it; None if there is none."""
     for link in causes.chain(error):
         if isinstance(link, BadInputError):
             return type(link)(causes.without_step(str(link)), *link.args[1:])

@@ -1,4 +1,4 @@
-"""Builds a run's summary from what its nodes left in ML Metadata."""
+"""Builds a run's summary from the artifacts and executions of its nodes in ML Metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline import tuned
 from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
 from shortlist.config.config import Config
-from shortlist.lineage import measured
+from shortlist.lineage import measurements
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.why import Outcome, judge
 from shortlist.model_files import TRAINED_FILE
@@ -51,40 +51,34 @@ def collect(
     peak_rss_mb: float,
     node_peaks_mb: dict[str, float],
 ) -> Summary:
-    """Returns the summary of a run, as far as it got.
+    """Returns the summary of a run. Parts that the run did not reach are None or empty.
 
     Args:
       config: The run's config.
-      executions: Node id to what ML Metadata knows of it in this run.
-      run_id: Names the run.
+      executions: Node id to the node's execution in this run.
+      run_id: The run's id.
       data_sha256: Table name to content fingerprint.
       seconds: Node id to wall-clock seconds.
       total_seconds: Wall-clock seconds of the whole run.
-      peak_rss_mb: Peak resident memory.
-      node_peaks_mb: Node id to the peak while it ran.
+      peak_rss_mb: Peak resident memory of the whole run, in MiB.
+      node_peaks_mb: Node id to the peak resident memory during the node, in MiB.
     """
     windows = WindowsRecord.of(_output(executions, nodes.WINDOWS, "examples"))
     blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
     evaluation = _output(executions, nodes.EVALUATOR, "evaluation")
-    metrics, baselines = _metrics(evaluation) if evaluation else (None, None)
+    metrics, baselines = _metrics(evaluation)
     status, reasons = _status(run_id, executions)
     protocol, answers = _protocol(config, windows), _answers(_output(executions, nodes.ANSWERS, "answers"))
     data = _data(executions, windows)
     model = _output(executions, nodes.TRAINER, "model")
     training, tuning = _training(model), tuned.tuning(_output(executions, nodes.TUNER, "tuner_results"), model)
-    gate = artifacts.sentences(_output(executions, nodes.DATA_GATE, "report"), properties.WARNINGS)
     trained = tuned.with_values(config, tuning.used) if tuning else config
     return Summary(
         run_id=run_id,
         pipeline=config.name,
         status=status,
         reasons=reasons,
-        warnings=[
-            *gate,
-            *(windows.warnings if windows else []),
-            *(blessing.warnings if blessing else []),
-            *_many_repeats(protocol),
-        ],
+        warnings=_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
         advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
         protocol=protocol,
         data=data,
@@ -110,7 +104,7 @@ def collect(
 
 
 def nodes_of(workspace: Workspace, run_id: str) -> dict[str, Execution]:
-    """Returns what ML Metadata knows of a run's nodes, by node id."""
+    """Returns a run's executions in ML Metadata, by node id."""
     if not workspace.has_metadata:
         return {}
     executions = Store.of(workspace).run_executions(run_id)
@@ -168,24 +162,45 @@ def _data(executions: dict[str, Execution], windows: WindowsRecord | None) -> Da
     )
 
 
-def _metrics(evaluation: Artifact) -> tuple[Metrics, Baselines]:
-    read = verdict.read_evaluation(evaluation.uri)
-    overall: dict[str, float] = read["overall"]
-    latest = None if read["baseline"] is None else measured.own(read["baseline"])
+def _warnings(
+    gate_report: Artifact | None, windows: WindowsRecord | None, blessing: artifacts.Blessing | None
+) -> list[str]:
+    warnings = list(artifacts.sentences(gate_report, properties.WARNINGS))
+    if windows is not None:
+        warnings += windows.warnings
+    if blessing is not None:
+        warnings += blessing.warnings
+    return warnings
+
+
+def _metrics(evaluation: Artifact | None) -> tuple[Metrics | None, Baselines | None]:
+    if evaluation is None:
+        return None, None
+    results = verdict.read_evaluation(evaluation.uri)
+    overall: dict[str, float] = results["overall"]
+    latest = results["baseline"]
     return (
-        Metrics(overall=measured.own(overall), slices=read["slices"]),
-        Baselines(popularity=measured.popularity(overall), latest_blessed=latest),
+        Metrics(overall=measurements.own(overall), slices=results["slices"]),
+        Baselines(
+            popularity=measurements.popularity(overall),
+            latest_blessed=None if latest is None else measurements.own(latest),
+        ),
     )
 
 
 def _refit(model: Artifact | None) -> RefitSummary | None:
     recorded = artifacts.refit_of(model)
-    return RefitSummary(**{name: recorded[name] for name in ("steps", "targets", "seconds")}) if recorded else None
+    if not recorded:
+        return None
+    return RefitSummary(**{name: recorded[name] for name in ("steps", "targets", "seconds")})
 
 
-def _answers(told: Artifact | None) -> AnswersSummary | None:
-    path = None if told is None else pathlib.Path(told.uri) / ANSWERS_FILE
-    if path is None or not path.exists():
+def _answers(answers: Artifact | None) -> AnswersSummary | None:
+    if answers is None:
+        return None
+    path = pathlib.Path(answers.uri) / ANSWERS_FILE
+    # Artifacts can be deleted after the run.
+    if not path.exists():
         return None
     raw = json.loads(path.read_text(encoding="utf-8"))
     counts = raw["mean_train_count"]
@@ -200,8 +215,9 @@ def _answers(told: Artifact | None) -> AnswersSummary | None:
 
 def _index(model: Artifact | None) -> IndexSummary | None:
     recorded = artifacts.index_of(model)
-    known = {name: recorded[name] for name in IndexSummary.model_fields if name in recorded}
-    return IndexSummary(**known) if recorded else None
+    if not recorded:
+        return None
+    return IndexSummary(**{name: recorded[name] for name in IndexSummary.model_fields if name in recorded})
 
 
 def _pushed(artifact: Artifact | None) -> Pushed | None:
@@ -220,7 +236,10 @@ def _training(model: Artifact | None) -> dict[str, Any]:
 
 
 def _status(run_id: str, executions: dict[str, Execution]) -> tuple[Status, list[str]]:
-    """Returns the first gate that refused, and its reasons; `failed` without reasons where no gate decided."""
+    """Returns a run's status and the reasons of the first gate that refused the model.
+
+    The status is `failed`, without reasons, if no gate was reached.
+    """
     verdict = judge(run_id, list(executions.values()))
     if verdict.outcome not in (Outcome.PUSHED, Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED, Outcome.CHECK_FAILED):
         return Status.FAILED, []

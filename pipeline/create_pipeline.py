@@ -40,21 +40,21 @@ _PREPROCESSING = preprocessing.__name__
 
 @dataclasses.dataclass(frozen=True)
 class Sources:
-    """What the pipeline reads, pinned by content so that the cache sees every change."""
+    """Inputs of the pipeline, pinned by content so that the cache notices every change."""
 
     data_root: Text
-    """Where relative data paths start; may be a URI that Beam opens."""
+    """Folder that relative data paths start from; may be a URI that Beam opens."""
     content_sha256: Mapping[str, Text]
     """Table name to the fingerprint of its files."""
     schema_files: Mapping[TableName, pathlib.Path]
     """Table name to its schema, at a path that changes with the content."""
     timestamp_unit: Unit
-    """Of the interactions' timestamp, as the preflight found it."""
+    """Unit of the interactions' timestamp; the preflight detects it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _CheckedTable:
-    """One input table after ingestion, with what is known of it."""
+    """One input table after ingestion, with its statistics, schema and anomalies."""
 
     nodes: list[base_component.BaseComponent | Any]
     examples: channel.BaseChannel
@@ -64,42 +64,40 @@ class _CheckedTable:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Final:
+class _FinalModel:
     """The model that is indexed, and its verdict."""
 
     nodes: list[base_component.BaseComponent | Any]
-    """What makes it of the measured model."""
+    """The refit's nodes; empty if the measured model itself is indexed."""
     model: channel.BaseChannel
     blessing: channel.BaseChannel
 
 
 def create_pipeline(config: Config, sources: Sources, where: Workspace | Target) -> tfx_pipeline.Pipeline:
-    """Returns the pipeline of a config; nothing is read or run yet.
+    """Returns the pipeline of a config. No data is read and nothing runs yet.
 
     Args:
       config: The checked config.
-      sources: What it reads.
-      where: The workspace on this machine, or another place to run in.
+      sources: The pipeline's inputs.
+      where: The workspace on this machine, or another target to run on.
     """
-    place = LocalTarget(where) if isinstance(where, Workspace) else where
+    target = LocalTarget(where) if isinstance(where, Workspace) else where
 
-    # What the tables may hold.
-    schemas = place.schemas(sources.schema_files)
+    # The expected columns, types and domains of each table.
+    schemas = target.schemas(sources.schema_files)
 
     # Each table alone: ingested, described, and compared with its schema.
     interactions = _checked_table("interactions", config.data.interactions, sources, schemas)
     candidates = _checked_table("candidates", config.data.candidates, sources, schemas)
-    queries = _checked_table("queries", config.data.queries, sources, schemas) if config.data.queries else None
-
     tables: dict[str, _CheckedTable] = {"interactions": interactions, "candidates": candidates}
-    if queries is not None:
-        tables["queries"] = queries
+    if config.data.queries:
+        tables["queries"] = _checked_table("queries", config.data.queries, sources, schemas)
 
-    # What the tables were when a model was last blessed, on other data than today's.
+    # Statistics of the last blessed run on other data than today's, to compare volume and drift with.
     statistics = {name: table.statistics for name, table in tables.items()}
-    before = place.statistics_before(statistics)
+    before = target.statistics_before(statistics)
 
-    # ExampleValidator only reports; this stops the run, also for what moved too far since then.
+    # ExampleValidator only reports anomalies. This node stops the run, and also checks volume and drift.
     gate = DataGate(
         anomalies={name: table.anomalies for name, table in tables.items()},
         statistics=statistics,
@@ -109,15 +107,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     )
 
     # Joins and orders the tables and splits them without leakage.
-    windows = Windows(
-        interactions=interactions.examples,
-        candidates=candidates.examples,
-        queries=queries.examples if queries else None,
-        queries_schema=queries.schema if queries else None,
-        gate=gate.outputs["report"],
-        data=config.data,
-        interactions_sha256=sources.content_sha256["interactions"],
-    )
+    windows = _windows(config, tables, gate, sources)
 
     # Query vocabularies and candidate counts, from the train split alone.
     transform = _transform(
@@ -129,7 +119,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         analyze="train",
     )
 
-    # Attribute vocabularies, from the catalogue: it holds no interactions.
+    # Attribute vocabularies, from the catalogue. A second Transform, since one analyses a single input only.
     candidate_transform = _transform(
         nodes.CANDIDATE_TRANSFORM,
         candidates.examples,
@@ -138,6 +128,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         config.data.candidates,
         analyze="all",
     )
+    # It does not read the windows, and would otherwise run on tables that the gate refuses.
     candidate_transform.add_upstream_node(gate)
 
     trained_on = {
@@ -148,7 +139,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         "candidate_transform_graph": candidate_transform.outputs["transform_graph"],
     }
 
-    # Better settings than the config's, if they are searched for: by eval, in a given time.
+    # With `tune.enabled`: searches for better settings than the config's, on eval and within a time limit.
     tuner = RetrievalTuner(**trained_on, config=config) if config.tune.enabled else None
 
     # The two towers.
@@ -158,15 +149,15 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
     )
 
-    # What the new model has to match: the latest blessed one, which its own towers put before today's catalogue.
-    blessed_model = place.baseline(trainer.outputs["model"])
+    # The latest blessed model. Its own towers embed today's catalogue, so that both models rank the same corpus.
+    blessed_model = target.baseline(trainer.outputs["model"])
     baseline = Baseline(
         model=trainer.outputs["model"],
         baseline=blessed_model.outputs.get("model"),
         candidates=candidates.examples,
     )
 
-    # FactorizedTopK on held-out targets; blesses only what beats popularity and the baseline.
+    # FactorizedTopK on held-out targets. Blesses a model only if it beats popularity and keeps up with the baseline.
     evaluator = RankEvaluator(
         examples=windows.outputs["examples"],
         schema=windows.outputs["schema"],
@@ -177,7 +168,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         target_slices=config.target_slices,
     )
 
-    # What it answers to test queries, blessed or not, for the report.
+    # The model's recommendations for test queries, for the report. They gate nothing: an unblessed model has them too.
     answers = Answers(
         model=trainer.outputs["model"],
         examples=windows.outputs["examples"],
@@ -187,12 +178,12 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         exclude_seen=not config.evaluate.repeat_consumption,
     )
 
-    # Where the config asks for it, the blessed recipe once more on everything; the verdict stays the measured model's.
-    final = _Final([], trainer.outputs["model"], evaluator.outputs["blessing"])
+    # With `train.refit`: trains the blessed recipe again on all data. The verdict stays that of the measured model.
+    final = _FinalModel([], trainer.outputs["model"], evaluator.outputs["blessing"])
     if config.train.refit:
         final = _refitted(config, tables, gate, sources, candidate_transform, final)
 
-    # The index that is served, its exact twin, and the recall of the one against the other.
+    # The served index, its exact copy, and the recall of the first against the second.
     indexer = Indexer(
         model=final.model,
         blessing=final.blessing,
@@ -201,7 +192,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         exclude_seen=not config.evaluate.repeat_consumption,
     )
 
-    # Loads the export in a clean process and questions it.
+    # Loads the export in a clean process and queries it. TFX's InfraValidator would need Docker.
     serving_check = ServingCheck(
         model=indexer.outputs["model"],
         exact_model=indexer.outputs["exact_model"],
@@ -209,19 +200,19 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         examples=windows.outputs["examples"],
     )
 
-    # Both twins in one atomic step, under a version that was never used.
+    # Pushes the index and its exact copy atomically, under a version that was never used.
     pusher = VersionPusher(
         model=indexer.outputs["model"],
         exact_model=indexer.outputs["exact_model"],
         model_blessing=indexer.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
-        serving_dir=place.serving_dir,
+        serving_dir=target.serving_dir,
         keep_versions=config.push.keep_versions,
     )
 
     return tfx_pipeline.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=place.pipeline_root,
+        pipeline_root=target.pipeline_root,
         components=[
             *schemas.nodes,
             *(node for table in tables.values() for node in table.nodes),
@@ -261,29 +252,40 @@ def _checked_table(name: Kind, table: Table, sources: Sources, schemas: External
     )
 
 
+def _windows(
+    config: Config,
+    tables: dict[str, _CheckedTable],
+    gate: DataGate,
+    sources: Sources,
+    everything_is_train: bool = False,
+) -> Windows:
+    queries = tables.get("queries")
+    return Windows(
+        interactions=tables["interactions"].examples,
+        candidates=tables["candidates"].examples,
+        queries=queries.examples if queries else None,
+        queries_schema=queries.schema if queries else None,
+        gate=gate.outputs["report"],
+        data=config.data,
+        interactions_sha256=sources.content_sha256["interactions"],
+        everything_is_train=everything_is_train,
+    )
+
+
 def _refitted(
     config: Config,
     tables: dict[str, _CheckedTable],
     gate: DataGate,
     sources: Sources,
     candidate_transform: standard.Transform,
-    measured: _Final,
-) -> _Final:
-    """Returns the measured model trained once more, on windows, vocabularies and counts of its own.
+    measured: _FinalModel,
+) -> _FinalModel:
+    """Returns the measured model trained again on all data, with its own windows, vocabularies and counts.
 
-    What the measured model saw must not know of held-out rows, so that none of its nodes can serve here.
+    The measured model's nodes cannot be reused: their vocabularies and counts must not include held-out rows.
     """
-    interactions, candidates, queries = tables["interactions"], tables["candidates"], tables.get("queries")
-    windows = Windows(
-        interactions=interactions.examples,
-        candidates=candidates.examples,
-        queries=queries.examples if queries else None,
-        queries_schema=queries.schema if queries else None,
-        gate=gate.outputs["report"],
-        data=config.data,
-        interactions_sha256=sources.content_sha256["interactions"],
-        everything_is_train=True,
-    ).with_id(nodes.REFIT_WINDOWS)
+    candidates = tables["candidates"]
+    windows = _windows(config, tables, gate, sources, everything_is_train=True).with_id(nodes.REFIT_WINDOWS)
     transform = _transform(
         nodes.REFIT_TRANSFORM,
         windows.outputs["examples"],
@@ -301,7 +303,7 @@ def _refitted(
         measured_model=measured.model,
         blessing=measured.blessing,
     )
-    return _Final([windows, transform, refit], refit.outputs["model"], refit.outputs["blessing"])
+    return _FinalModel([windows, transform, refit], refit.outputs["model"], refit.outputs["blessing"])
 
 
 def _transform(
@@ -312,6 +314,7 @@ def _transform(
     table: Table | None,
     analyze: str,
 ) -> standard.Transform:
+    features = table.features if table else {}
     # Nothing is materialised: the trainer applies the graph itself, as the served model does.
     return standard.Transform(
         examples=examples,
@@ -322,9 +325,8 @@ def _transform(
         disable_analyzer_cache=True,
         disable_statistics=True,
         custom_config={
-            "features": {
-                name: feature.model_dump(mode="json") for name, feature in (table.features if table else {}).items()
-            },
+            "features": {name: feature.model_dump(mode="json") for name, feature in features.items()},
+            # The cache key has the name of the function only: without the hash, changed code would not run.
             "code_sha256": fingerprints.code_sha256(_PREPROCESSING),
         },
     ).with_id(node_id)

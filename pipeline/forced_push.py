@@ -1,4 +1,4 @@
-"""Pushes the latest run's model although a gate said no, because a person says why."""
+"""A push by hand of the latest run's model, although a gate refused it. A reason is required and recorded."""
 
 from __future__ import annotations
 
@@ -21,50 +21,52 @@ from shortlist.serving import versions
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 
-# Where TFX has the SavedModel of a Model artifact; the function that says so costs an import of 25 s.
+# Folder of the SavedModel in a Model artifact. `tfx.utils.path_utils` knows it, but its import takes 25 s.
 _SERVING = "Format-Serving"
-# As many as the pipeline's own check asks.
+# The pipeline's own serving check asks as many.
 _NUM_CHECK_QUERIES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Forced:
-    """What is served after a forced push."""
+class ForcedPush:
+    """The served version after a push by hand."""
 
     version: int
     path: str
     run_id: str
-    """The run whose model it is."""
+    """Id of the run that trained the model."""
     overridden: dict[str, list[str]]
-    """Node to the reasons for which it said no."""
+    """Node to its reasons for the refusal."""
     reason: str
     by: str
 
 
-def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable[[str], None]) -> Forced:
-    """Builds what is missing of the latest run's index, checks that it can be served, pushes it, and records all that.
+def force_push(config: Config, workspace: Workspace, reason: str, report: Callable[[str], None]) -> ForcedPush:
+    """Pushes the model of the latest run and records the push in ML Metadata.
 
-    The caller holds the workspace. What was served stays until the new version arrives, and stays if it does not.
+    Builds the index first if the run built none, and checks that the model can be served. The caller holds the
+    workspace. The served version stays until the new one is complete, also if the push fails.
 
     Args:
-      config: The pipeline's.
-      workspace: The pipeline's.
-      reason: Why the gates are overridden.
-      tell: Told what is being done.
+      config: The pipeline's config.
+      workspace: The pipeline's workspace.
+      reason: The reason for overriding the gates.
+      report: Called with a line of text at each step.
 
     Raises:
       BadInputError: The latest run has nothing to override, or its model cannot be served.
     """
     book = journal.Journal(workspace)
+    # Executions of an earlier push that was killed.
     book.close_abandoned()
     run = _latest_rejected(workspace)
-    facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.who()}
+    facts = {properties.RUN_ID: run.run_id, properties.REASON: reason, properties.BY: journal.user_at_host()}
     with book.step(nodes.FORCED_PUSH, run.inputs, facts) as step:
-        index = run.index or _build(run, book, step, tell)
+        index = run.index or _build(run, book, step, report)
         overridden = run.objections | index.objections
         step.add({properties.OVERRIDDEN: json.dumps(overridden)})
-        _check(run, index, tell)
-        tell("Pushing ...")
+        _check(run, index, report)
+        report("Pushing ...")
         version = versions.push(
             index.model_dir,
             index.exact_dir,
@@ -77,11 +79,11 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
                 {
                     **facts,
                     properties.OVERRIDDEN: json.dumps(overridden),
-                    **PushedModel.recorded(number, str(workspace.serving_dir / str(number))),
+                    **PushedModel.properties_of(number, str(workspace.serving_dir / str(number))),
                 },
             ),
         )
-    return Forced(
+    return ForcedPush(
         version=version,
         path=str(workspace.serving_dir / str(version)),
         run_id=run.run_id,
@@ -93,7 +95,7 @@ def force_push(config: Config, workspace: Workspace, reason: str, tell: Callable
 
 @dataclasses.dataclass(frozen=True)
 class _Index:
-    """An index and its exact twin, and what their own gate said."""
+    """An index and its exact copy, with the reasons of the recall gate if it refused them."""
 
     model_dir: pathlib.Path
     exact_dir: pathlib.Path
@@ -102,7 +104,7 @@ class _Index:
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """A run that ended without a push, from the Trainer on."""
+    """A run that trained a model and ended without a push."""
 
     run_id: str
     nodes: dict[str, Execution]
@@ -120,35 +122,40 @@ class _Run:
 
     @property
     def inputs(self) -> dict[str, list[Artifact]]:
-        """What a forced push goes by."""
-        places = {"model_blessing": (nodes.EVALUATOR, "blessing"), "examples": (nodes.WINDOWS, "examples")}
+        """Inputs of the execution that records the push."""
+        sources = {"model_blessing": (nodes.EVALUATOR, "blessing"), "examples": (nodes.WINDOWS, "examples")}
         if self.index is not None:
-            places |= {
+            sources |= {
                 "model": (nodes.INDEXER, "model"),
                 "exact_model": (nodes.INDEXER, "exact_model"),
                 "index_blessing": (nodes.INDEXER, "blessing"),
             }
-        return {"trained_model": [self.trained_model], **{key: [self.output(*place)] for key, place in places.items()}}
+        outputs = {key: [self.output(node, output)] for key, (node, output) in sources.items()}
+        return {"trained_model": [self.trained_model], **outputs}
 
     @property
     def trained_model(self) -> Artifact:
-        """What an index is made of: the refit, where the measured model was blessed and there is one."""
-        refit = self.nodes[nodes.REFIT].output("model") if nodes.REFIT in self.nodes else None
-        return refit if refit is not None and refit_of(refit) else self.output(nodes.TRAINER, "model")
+        """The model to index: the refit if the run made one, else the measured model."""
+        if nodes.REFIT in self.nodes:
+            refit = self.nodes[nodes.REFIT].output("model")
+            # The Refit node leaves an empty artifact if the measured model was not blessed.
+            if refit is not None and refit_of(refit):
+                return refit
+        return self.output(nodes.TRAINER, "model")
 
     @property
     def objections(self) -> dict[str, list[str]]:
-        """What the Evaluator said against the model, and the serving check if that was asked."""
-        said = _objections(nodes.EVALUATOR, self.output(nodes.EVALUATOR, "blessing"))
+        """The Evaluator's reasons against the model, and those of the serving check if it ran and failed."""
+        found = _objections(nodes.EVALUATOR, self.output(nodes.EVALUATOR, "blessing"))
         if nodes.SERVING_CHECK in self.nodes:
             blessing = self.output(nodes.SERVING_CHECK, "blessing")
             if blessing.properties[properties.STATUS] == properties.CHECK_FAILED:
-                said |= _objections(nodes.SERVING_CHECK, blessing)
-        return said
+                found |= _objections(nodes.SERVING_CHECK, blessing)
+        return found
 
     @property
     def index(self) -> _Index | None:
-        """The index that the run built; None if it built none, as for a model that was not blessed."""
+        """The index that the run built. None if it built none, for example because the model was not blessed."""
         model = self.output(nodes.INDEXER, "model")
         if not index_of(model):
             return None
@@ -161,7 +168,9 @@ class _Run:
 
 def _objections(node: str, blessing: Artifact) -> dict[str, list[str]]:
     verdict = Blessing.of(blessing)
-    return {} if verdict is None or verdict.blessed else {node: verdict.reasons}
+    if verdict is None or verdict.blessed:
+        return {}
+    return {node: verdict.reasons}
 
 
 def _latest_rejected(workspace: Workspace) -> _Run:
@@ -172,25 +181,25 @@ def _latest_rejected(workspace: Workspace) -> _Run:
     if summary.pushed is not None:
         raise BadInputError(
             f"run {summary.run_id}, the latest, pushed its model as version {summary.pushed.version}; "
-            f"if another is served, `shortlist rollback {summary.pushed.version}` brings it back"
+            f"if another version is served, `shortlist rollback {summary.pushed.version}` brings it back"
         )
     if summary.status in (Status.REFUSED, Status.FAILED):
         raise BadInputError(
-            f"run {summary.run_id}, the latest, did not get as far as a push, which could be forced; "
+            f"run {summary.run_id}, the latest, has no model that can be pushed; "
             f"it ended with {summary.status.value!r}: {'; '.join(summary.reasons)}"
         )
     executions = Store.of(workspace).run_executions(summary.run_id)
     return _Run(summary.run_id, {execution.node: execution for execution in executions})
 
 
-def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, tell: Callable[[str], None]) -> _Index:
-    """Builds the index as the run would have, had the model been blessed."""
-    tell("Building the index ...")
+def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, report: Callable[[str], None]) -> _Index:
+    """Builds the index with the settings of the run's Indexer, which builds none for a model that is not blessed."""
+    report("Building the index ...")
     folders = {key: book.output_folder(nodes.FORCED_PUSH, key, step.id) for key in ("model", "exact_model")}
     for folder in folders.values():
         folder.mkdir(parents=True)
     index = _Index(folders["model"] / _SERVING, folders["exact_model"] / _SERVING, {})
-    report = build.build(
+    built = build.build(
         windows_dir=run.output(nodes.WINDOWS, "examples").uri,
         trained_dir=str(pathlib.Path(run.trained_model.uri, _SERVING)),
         settings=Index.model_validate_json(str(run.nodes[nodes.INDEXER].properties[properties.CONFIG])),
@@ -198,23 +207,26 @@ def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, tell: Ca
         exact_dir=str(index.exact_dir),
         exclude_seen=bool(run.nodes[nodes.INDEXER].properties.get(properties.EXCLUDE_SEEN, 1)),
     )
-    if report.index is None:
-        raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {report.reasons[0]}")
-    step.announce("model", "Model", str(folders["model"]), {properties.INDEX: json.dumps(report.index, sort_keys=True)})
+    if built.index is None:
+        raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {built.reasons[0]}")
+    step.announce("model", "Model", str(folders["model"]), {properties.INDEX: json.dumps(built.index, sort_keys=True)})
     step.announce("exact_model", "Model", str(folders["exact_model"]), {})
-    return dataclasses.replace(index, objections={nodes.INDEXER: report.reasons} if report.reasons else {})
+    if built.reasons:
+        return dataclasses.replace(index, objections={nodes.INDEXER: built.reasons})
+    return index
 
 
-def _check(run: _Run, index: _Index, tell: Callable[[str], None]) -> None:
-    """Refuses what could not be served: such a model answers nobody, so that no reason can be good enough."""
-    tell("Asking the model in a clean process (about half a minute) ...")
+def _check(run: _Run, index: _Index, report: Callable[[str], None]) -> None:
+    """Refuses a model that cannot be served. This check cannot be overridden: such a model answers no request."""
+    report("Querying the model in a clean process (about half a minute) ...")
     for folder in (index.model_dir, index.exact_dir):
         for name in versions.missing_files(folder):
-            raise BadInputError(f"the model of run {run.run_id} is not complete: {folder / name} is gone")
+            raise BadInputError(f"the model of run {run.run_id} is incomplete: {folder / name} is missing")
     windows_dir = pathlib.Path(run.output(nodes.WINDOWS, "examples").uri, f"Split-{keys.SPLIT_TEST}")
     windows = queries.sample_windows(str(windows_dir), _NUM_CHECK_QUERIES)
     problems, _ = check.check(str(index.model_dir), str(index.exact_dir), windows)
     if problems:
         raise BadInputError(
-            f"the model of run {run.run_id} cannot be pushed, by force neither: the serving check says: {problems[0]}"
+            f"the model of run {run.run_id} cannot be pushed, not even by force: the serving check failed, "
+            f"{problems[0]}"
         )

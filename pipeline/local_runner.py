@@ -1,4 +1,4 @@
-"""Runs the DAG on one machine and tells a listener how each node went."""
+"""Runs the DAG on one machine and notifies a listener before and after each node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Type: TypeAlias = metadata_store_pb2.ArtifactType | metadata_store_pb2.ContextT
 
 @dataclasses.dataclass(frozen=True)
 class NodeResult:
-    """How one node went."""
+    """Result of one node."""
 
     node_id: str
     seconds: float
@@ -33,31 +33,32 @@ class NodeResult:
 
 
 class RunListener(Protocol):
-    """Hears of each node before and after it runs."""
+    """Receives an event before and after each node."""
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
         """Called before node `index` (from 1) of `total` starts."""
 
     def node_finished(self, result: NodeResult) -> None:
-        """Called after a node ended well."""
+        """Called after a node succeeded."""
 
     def node_failed(self, node_id: str, seconds: float) -> None:
-        """Called when a node raised, before the exception goes on."""
+        """Called after a node raised; the exception then propagates."""
 
 
+# As in TFX's own handle.
 _CONNECTION_TRIES = 10
 
 
 class _Metadata(metadata.Metadata):
-    """TFX's handle, which connects by a client of ours, and as patiently as TFX."""
+    """TFX's handle of ML Metadata, with Shortlist's client and TFX's number of connection attempts."""
 
     def __enter__(self) -> _Metadata:
-        for more_tries in reversed(range(_CONNECTION_TRIES)):
+        for remaining in reversed(range(_CONNECTION_TRIES)):
             try:
                 self._store = open_store(self._connection_config)
                 break
             except RuntimeError:
-                if not more_tries:
+                if not remaining:
                     raise
                 time.sleep(random.random())  # noqa: S311
         self._users += 1
@@ -65,16 +66,16 @@ class _Metadata(metadata.Metadata):
 
 
 class LocalRunner(tfx_runner.IrBasedRunner):
-    """TFX's LocalDagRunner with a run id of ours and a listener.
+    """TFX's LocalDagRunner with a given run id and a listener.
 
-    `tfx.orchestration.LocalDagRunner` does not tell when a node starts or
-    whether its result came from the cache; the loop here is the same otherwise.
+    `tfx.orchestration.LocalDagRunner` does not report when a node starts or whether its result came from the cache.
+    The loop here is otherwise the same.
 
     Args:
-      run_id: Under which ML Metadata keeps the run.
-      listener: Hears of each node.
-      connection: Where ML Metadata is. No part of the pipeline: it may hold a password, and the pipeline is compiled,
-        logged and handed around.
+      run_id: The run's id in ML Metadata.
+      listener: Receives the events of each node.
+      connection: Connection to ML Metadata. It is not part of the pipeline: it may hold a password, and the pipeline
+        is compiled and logged.
     """
 
     def __init__(self, run_id: str, listener: RunListener, connection: metadata_store_pb2.ConnectionConfig):
@@ -83,7 +84,7 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         self._connection = connection
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
-        """Runs every node in topological order; what a node raises goes on to the caller."""
+        """Runs every node in topological order. An exception of a node propagates to the caller."""
         if run_options is not None:
             raise ValueError("partial runs are not supported; unchanged nodes come from the cache")
         runtime_parameter_utils.substitute_runtime_parameter(
@@ -109,7 +110,10 @@ class LocalRunner(tfx_runner.IrBasedRunner):
 
 
 def _register_types(pipeline: pipeline_pb2.Pipeline, connection: metadata_store_pb2.ConnectionConfig) -> None:
-    """Registers all types that the nodes will, since TFX fails where another pipeline registers one at that moment."""
+    """Registers all types of the pipeline's nodes before the first node starts.
+
+    TFX's own registration fails if another pipeline registers the same type at the same moment.
+    """
     kinds: list[_Type] = [metadata_store_pb2.ContextType(name=context_lib.CONTEXT_TYPE_EXECUTION_CACHE)]
     for node in (node.pipeline_node for node in pipeline.nodes):
         kinds += [node.node_info.type, *(context.type for context in node.contexts.contexts)]
@@ -127,7 +131,7 @@ def _register_type(handle: metadata.Metadata, kind: _Type) -> None:
             common_utils.register_type_if_not_exist(handle, kind)
             return
         except (RuntimeError, mlmd_errors.StatusError):
-            # The second time, what the other pipeline registered is found.
+            # The second attempt finds the type that the other pipeline registered.
             if is_last:
                 raise
 

@@ -1,4 +1,4 @@
-"""Runs a config's pipeline on this machine and leaves a summary, whatever happens."""
+"""Runs a config's pipeline on this machine and writes a summary, also of a run that fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from shortlist.workspace import TUNED_FILE, Workspace
 
 
 class RunFailed(ShortlistError):
-    """A node raised something that no user input explains."""
+    """A node failed for another reason than bad input."""
 
 
 def run_pipeline(
@@ -42,21 +42,21 @@ def run_pipeline(
 ) -> Summary:
     """Runs every node and returns the summary, which is also written to the run's folder.
 
-    The caller holds the workspace (`Workspace.opened`): what looks unfinished in it is taken for dead.
+    The caller holds the workspace (`Workspace.opened`): every unfinished execution in it counts as abandoned.
 
     Args:
-      config: A checked config, past the preflight.
-      workspace: Where everything is written.
-      run_id: The run's folder exists already, see `Workspace.start_run`.
-      data_root: Where relative data paths start.
-      listener: Hears of every node.
-      timestamp_unit: Of the interactions' timestamp, as the preflight found it.
+      config: A checked config, after the preflight.
+      workspace: Workspace for all that the run writes.
+      run_id: The run's id; `Workspace.start_run` made its folder.
+      data_root: Folder that relative data paths start from.
+      listener: Receives the events of each node.
+      timestamp_unit: Unit of the interactions' timestamp; the preflight detects it.
 
     Raises:
-      DataError: A node refused the data; the summary says `refused`.
-      ResourceError: Memory or disk ran out; the summary says `failed`, where there was room for one.
-      RunFailed: A node failed otherwise; the summary says `failed`.
-      KeyboardInterrupt, SystemExit: Go on; the summary says `failed`.
+      DataError: A node refused the data; the summary's status is `refused`.
+      ResourceError: Memory or disk ran out; the summary's status is `failed`, if there was room to write one.
+      RunFailed: A node failed for another reason; the summary's status is `failed`.
+      KeyboardInterrupt, SystemExit: The run was stopped; the summary's status is `failed`.
     """
     start = time.monotonic()
     timed = _TimingListener(listener)
@@ -96,11 +96,12 @@ def run_pipeline(
         raise
     except ResourceError as shortage:
         logging.getLogger(__name__).exception("%s failed", timed.current)
-        # The summary needs room, too.
+        # Writing the summary needs room too, and may fail.
         with contextlib.suppress(Exception):
             summarise(Status.FAILED, f"{timed.current}: {shortage}")
         raise
     except Exception as error:
+        # Beam and TFX wrap the exceptions of nodes: a refusal of the user's data may be the cause of a cause.
         refusal = find_bad_input(error)
         if refusal is not None:
             summarise(Status.REFUSED, str(refusal))
@@ -113,22 +114,22 @@ def run_pipeline(
 
 
 def _report(workspace: Workspace, run_id: str) -> None:
-    """Leaves the report; a run that was pushed is no failure because nobody could draw it."""
+    """Writes the report. A failure is logged only: the run itself has ended and its model may be served."""
     try:
         write_report(workspace, run_id)
     except Exception:
         logging.getLogger(__name__).exception("no report could be written")
 
 
-def _close_abandoned(workspace: Workspace, why: str) -> None:
-    """Ends in ML Metadata what was cut off, and deletes what it had written."""
+def _close_abandoned(workspace: Workspace, reason: str) -> None:
+    """Marks interrupted executions as failed in ML Metadata and deletes their partial outputs."""
     if workspace.has_metadata:
-        for node in journal.Journal(workspace).close_abandoned(why):
-            logging.getLogger(__name__).warning("%s was cut off: %s", node, why)
+        for node in journal.Journal(workspace).close_abandoned(reason):
+            logging.getLogger(__name__).warning("%s was cut off: %s", node, reason)
 
 
 class _TimingListener(RunListener):
-    """Passes a run's events on and keeps each node's seconds and peak of memory."""
+    """Forwards a run's events and records each node's seconds and peak memory."""
 
     def __init__(self, listener: RunListener):
         self._listener = listener
@@ -143,14 +144,14 @@ class _TimingListener(RunListener):
         self._listener.node_started(node_id, index, total)
 
     def node_finished(self, result: NodeResult) -> None:
-        self._measured(result.node_id, result.seconds)
+        self._record(result.node_id, result.seconds)
         self._listener.node_finished(result)
 
     def node_failed(self, node_id: str, seconds: float) -> None:
-        self._measured(node_id, seconds)
+        self._record(node_id, seconds)
         self._listener.node_failed(node_id, seconds)
 
-    def _measured(self, node_id: str, seconds: float) -> None:
+    def _record(self, node_id: str, seconds: float) -> None:
         self.seconds[node_id] = round(seconds, 3)
         peak = self.memory.peak_mb()
         if peak is not None:
@@ -160,7 +161,7 @@ class _TimingListener(RunListener):
 def pinned_sources(
     config: Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
 ) -> Sources:
-    """Takes the fingerprints of all that the run is about to read."""
+    """Returns the inputs of a run, with the fingerprints of the tables and staged copies of the schemas."""
     schema_files: dict[TableName, pathlib.Path] = {}
     for name, table in config.data.tables.items():
         spec = table_spec(name, table, timestamp_unit)

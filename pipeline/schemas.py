@@ -1,4 +1,4 @@
-"""Schemas as the pipeline reads them: the user's, with the columns that Shortlist adds."""
+"""Schemas for the pipeline: the user's schema files, completed with the columns that Shortlist adds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shortlist import keys
 from shortlist.errors import ConfigError
 from shortlist.tables.spec import TableSpec
 
-# In every row with one value, where they are at all.
+# A table that has one of these columns has exactly one value of it in every row.
 _OWN_COLUMNS = {
     keys.TIMESTAMP_NANOS: "type: INT int_domain { min: 0 max: 999999999 }",
     keys.WEIGHT: "type: FLOAT float_domain { min: 0.0 }",
@@ -25,19 +25,21 @@ _ONE_VALUE_A_ROW = "presence { min_fraction: 1.0 min_count: 1 } value_count { mi
 
 
 def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path) -> pathlib.Path:
-    """Copies a table's schema to a path named by its content: ImportSchemaGen's cache key is the path alone.
+    """Copies a table's schema to a path that contains the hash of its content, and returns that path.
+
+    ImportSchemaGen's cache key is the path alone: without the hash, a changed schema would come from the cache.
 
     Args:
       spec: The table.
       schemas: Folder of the user's schemas.
-      folder: Where the copies stand.
+      folder: Folder of the copies.
 
     Raises:
-      ConfigError: It is no schema.
+      ConfigError: The file is not a schema.
     """
     source = pathlib.Path(schemas) / f"{spec.kind}.pbtxt"
     try:
-        text = completed(source.read_text(encoding="utf-8"), spec)
+        text = with_own_columns(source.read_text(encoding="utf-8"), spec)
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ConfigError.from_parts(
             source,
@@ -47,28 +49,28 @@ def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path
         ) from None
     staged = folder / hashlib.sha256(text.encode("utf-8")).hexdigest()[:16] / source.name
     staged.parent.mkdir(parents=True, exist_ok=True)
-    # In one step: a half-written copy would be taken for the schema ever after.
+    # Atomic: a half-written copy would have the right name and stay the schema for ever.
     partial = staged.with_suffix(".part")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, staged)
     return staged
 
 
-def completed(text: str, spec: TableSpec) -> str:
-    """Returns a schema with the columns that reading a table adds, where it lacks them.
+def with_own_columns(text: str, spec: TableSpec) -> str:
+    """Returns a schema that also has the columns that Shortlist adds when it reads the table.
 
     Args:
-      text: A schema as text.
+      text: A schema as text; it may have some of these columns already.
       spec: The table.
 
     Raises:
-      text_format.ParseError: It is no schema.
+      text_format.ParseError: The text is not a schema.
     """
-    told = {feature.name for feature in text_format.Parse(text, schema_pb2.Schema()).feature}
-    missing = [name for name in _added(spec) if name not in told]
+    declared = {feature.name for feature in text_format.Parse(text, schema_pb2.Schema()).feature}
+    missing = [name for name in _own_columns(spec) if name not in declared]
     return text + "".join(f'feature {{ name: "{name}" {_OWN_COLUMNS[name]} {_ONE_VALUE_A_ROW} }}\n' for name in missing)
 
 
-def _added(spec: TableSpec) -> Iterable[str]:
-    read = {column.name for column in spec.columns}
-    return (name for name in _OWN_COLUMNS if name in read or name in (keys.SOURCE_PATH, keys.SOURCE_ROW))
+def _own_columns(spec: TableSpec) -> Iterable[str]:
+    columns = {column.name for column in spec.columns}
+    return (name for name in _OWN_COLUMNS if name in columns or name in (keys.SOURCE_PATH, keys.SOURCE_ROW))

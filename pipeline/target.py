@@ -1,4 +1,4 @@
-"""Where a pipeline runs: all that differs between one machine and a cluster."""
+"""Targets of a pipeline: all that differs between this machine and a cluster."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ from shortlist.records import nodes
 from shortlist.workspace import Workspace
 
 Text = Union[str, data_types.RuntimeParameter]
-"""A value, or the name of one that is told when a run is submitted."""
+"""A value, or a runtime parameter whose value is set when a run is submitted."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ExternalInputs:
-    """What comes from outside of the run, and the nodes that bring it."""
+    """Inputs from outside of the run, and the nodes that provide them."""
 
     nodes: Sequence[Any]
     outputs: Mapping[str, channel.BaseChannel]
-    """Lacks what there is not."""
+    """Key to channel. Absent keys are unavailable."""
 
 
 class Target(Protocol):
-    """What `create_pipeline` asks of where the pipeline will run."""
+    """The place where a pipeline will run, as `create_pipeline` needs it."""
 
     @property
     def pipeline_root(self) -> str:
-        """Where artifacts go."""
+        """Folder of the artifacts."""
 
     @property
     def serving_dir(self) -> Text:
         """Folder of the served versions."""
 
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> ExternalInputs:
-        """Returns by table name the schemas in files of this machine."""
+        """Returns the schemas of `files`, paths on this machine, by table name."""
 
     def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> ExternalInputs:
-        """Returns the statistics, by table name, of the last blessed run on other data than `statistics`."""
+        """Returns the statistics of the last blessed run on other data than that of `statistics`, by table name."""
 
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
-        """Returns under `model` the latest blessed model other than `model`."""
+        """Returns the latest blessed model other than `model`, under the key `model`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LocalTarget:
-    """A workspace, where nodes ask ML Metadata themselves what came before."""
+    """A workspace on this machine, whose nodes query ML Metadata for earlier runs."""
 
     workspace: Workspace
 
     @property
     def pipeline_root(self) -> str:
-        """The workspace's."""
+        """Folder of the workspace's artifacts."""
         return str(self.workspace.pipeline_root)
 
     @property
     def serving_dir(self) -> str:
-        """The workspace's."""
+        """Folder of the workspace's served versions."""
         return str(self.workspace.serving_dir)
 
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> ExternalInputs:
-        """Returns TFX's own nodes, one a table."""
+        """Returns an ImportSchemaGen per table."""
         by_table = {
             table: import_schema_gen.ImportSchemaGen(schema_file=str(file)).with_id(nodes.schema(table))
             for table, file in files.items()
@@ -78,11 +78,11 @@ class LocalTarget:
         )
 
     def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> ExternalInputs:
-        """Returns a Resolver."""
+        """Returns a Resolver of the statistics."""
         node = blessed_statistics(statistics)
         return ExternalInputs([node], node.outputs)
 
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
-        """Returns a Resolver."""
+        """Returns a Resolver of the model."""
         node = latest_other_blessed_model(model)
         return ExternalInputs([node], node.outputs)

@@ -1,4 +1,4 @@
-"""What a search found, and the config that has it in place of its own values."""
+"""Results of a hyperparameter search, and the config with the values of its winner."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ from shortlist.summary import Tuning
 
 
 def tuning(results: Artifact | None, model: Artifact | None) -> Tuning | None:
-    """Returns the trials of a search, and what the trained model says that it was trained with.
+    """Returns the trials of a search, with the values that the Trainer used.
 
     Args:
-      results: The Tuner's; None where there was no search, or none that ended.
-      model: The Trainer's; None where it was not trained.
+      results: The Tuner's output; None if no search was completed.
+      model: The Trainer's output; None if no model was trained.
     """
     if results is None:
         return None
-    told = json.loads(pathlib.Path(results.uri, TRIALS_FILE).read_text(encoding="utf-8"))
-    found = Tuning(**told)
+    search = Tuning(**json.loads(pathlib.Path(results.uri, TRIALS_FILE).read_text(encoding="utf-8")))
     if model is None:
-        return found
+        return search
     path = pathlib.Path(path_utils.serving_model_path(model.uri)) / TRAINED_FILE
     trained = json.loads(path.read_text(encoding="utf-8"))["config"]
-    return found.model_copy(update={"used": {name: _at(trained, name) for name in found.winner.values}})
+    return search.model_copy(update={"used": {name: _at(trained, name) for name in search.winner.values}})
 
 
 def with_values(config: Config, values: Mapping[str, Value]) -> Config:
-    """Returns a config with values of model and train in place of its own, and without a search for others."""
+    """Returns a config with the given values of model and train, and with the search disabled."""
     changed = _with_values({"model": config.model, "train": config.train}, values)
     return config.model_copy(update={**changed, "tune": config.tune.model_copy(update={"enabled": False})})
 

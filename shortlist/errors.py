@@ -1,4 +1,4 @@
-"""Errors that a user can act on, and the exit code each one ends with."""
+"""Errors that a user can act on, with their exit codes."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ class ExitCode(enum.IntEnum):
 
 
 class ShortlistError(Exception):
-    """One sentence for a user: what was expected, what was got, what to do."""
+    """One sentence for a user: expectation, finding, remedy."""
 
     exit_code = ExitCode.UNEXPECTED
 
 
 class BadInputError(ShortlistError):
-    """Something that the user gave is wrong; nothing was started or written.
+    """The user's input is wrong; nothing was started or written.
+
+    All attributes are empty if the message was not made from parts.
 
     Attributes:
-      where: The config key, the option, or the file with its row and column; the empty string where a command as a
-        whole is meant. All four are empty for a message that was not made from parts.
-      expected: What would have been right.
-      got: What was there, or the reason that the system gave.
-      remedy: What the user can do; may be empty.
+      where: The config key, the option, or the file with its row and column. Empty if the error concerns the command
+        as a whole.
+      expected: A description of valid input.
+      got: The input found instead, or the reason given by the system.
+      remedy: Advice to the user; may be empty.
     """
 
     exit_code = ExitCode.BAD_INPUT
 
     def __init__(self, message: str, *parts: str):
-        # Beam makes an exception anew from its args, with its step added to the first one.
+        # Beam rebuilds an exception from its args and appends the name of its step to the first one.
         super().__init__(message, *parts)
-        self.where, self.expected, self.got, self.remedy = parts or ("",) * 4
+        self.where, self.expected, self.got, self.remedy = parts or ("", "", "", "")
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -54,7 +56,7 @@ class BadInputError(ShortlistError):
 
     @classmethod
     def from_reason(cls, where: object, expected: str, reason: object, remedy: str = "") -> Self:
-        """Returns the error `where: expected ..., got: reason; remedy`, for a reason in the system's own words."""
+        """Returns the error `where: expected ..., got: reason; remedy`, with a reason in the system's own words."""
         return cls(_sentence(where, expected, f"got: {reason}", remedy), str(where), expected, str(reason), remedy)
 
 
@@ -63,7 +65,7 @@ class ConfigError(BadInputError):
 
 
 class DataError(BadInputError):
-    """The data is wrong: names the file, the column and the row or key."""
+    """The data is wrong; the message names the file, the column and the row or key."""
 
 
 class ResourceError(ShortlistError):

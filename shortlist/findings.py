@@ -10,13 +10,13 @@ from shortlist.config.gate import Action
 
 @dataclasses.dataclass
 class Findings:
-    """Sentences, in the order in which they were found."""
+    """Errors and warnings, one sentence each, in the order of discovery."""
 
     errors: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
 
     def add(self, action: Action, sentence: str) -> None:
-        """Files a sentence under what its check's `action` says; with `ignore` it is forgotten."""
+        """Adds a sentence as an error or a warning, as its check's `action` requires; `ignore` drops it."""
         if action == "error":
             self.errors.append(sentence)
         elif action == "warn":

@@ -1,8 +1,8 @@
 """Fingerprints of config and code: equal fingerprints, equal inputs.
 
-TFX's cache does not see a module's source. The fingerprint goes into an exec
-property, so that a change of the code runs the node again. Fingerprints of data
-are in `shortlist.tables.content`.
+TFX's cache key does not cover a module's source. Each node therefore has the
+fingerprint of its code as an exec property, and a code change runs the node again.
+Fingerprints of data are in `shortlist.tables.content`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pydantic
 
 UNPINNED = "unpinned"
-"""In place of a content's fingerprint: the run takes the files as it finds them, as a scheduled one must."""
+"""Stands for an unknown data fingerprint: scheduled runs read the files as they are at that time."""
 
 OUR_PACKAGES = ("components", "pipeline", "shortlist")
 
@@ -30,33 +30,38 @@ def config_sha256(config: pydantic.BaseModel) -> str:
 
 
 def code_sha256(*module_names: str) -> str:
-    """Returns the SHA-256 of the source of these modules and of all of ours that they import.
+    """Returns the SHA-256 of the source of these modules and of all Shortlist modules that they import.
 
-    Imports are found in the syntax tree, without importing anything, at any
-    depth: inside functions, relative, of a module out of a package. Comments,
-    docstrings and layout do not count. The result does not depend on where the
-    packages stand.
+    Imports are read from the syntax tree; nothing is imported. They count at any
+    depth: inside functions, relative ones, and modules imported from a package.
+    Comments, docstrings and layout do not count, nor does the location of the
+    packages on disk.
 
     Args:
-      module_names: Dotted names within our packages, `components.windows.executor`.
+      module_names: Dotted names within Shortlist's packages, such as `components.windows.executor`.
 
     Raises:
-      ValueError: No module of ours has that name.
+      ValueError: No module of Shortlist has that name.
     """
     return code_sha256_under(_roots(), *module_names)
 
 
 def code_sha256_under(roots: Mapping[str, pathlib.Path], *module_names: str) -> str:
-    """Returns `code_sha256` for packages in given folders: top-level name to folder."""
+    """Returns `code_sha256` for packages in other folders.
+
+    Args:
+      roots: Folder of each package, by top-level name.
+      module_names: Dotted names within these packages.
+    """
     sources = _closure(roots, module_names)
-    return combined((name, _meaning(sources[name])) for name in sorted(sources))
+    return combine((name, _normalized(sources[name])) for name in sorted(sources))
 
 
 def code_closure(*module_names: str) -> list[str]:
     """Returns the sorted names of the modules that `code_sha256` covers.
 
     Raises:
-      ValueError: No module of ours has that name.
+      ValueError: No module of Shortlist has that name.
     """
     return sorted(_closure(_roots(), module_names))
 
@@ -65,18 +70,18 @@ def _closure(roots: Mapping[str, pathlib.Path], module_names: Sequence[str]) -> 
     tree = _SourceTree(roots)
     for name in module_names:
         if not tree.is_module(name):
-            raise ValueError(f"{name!r} is no module of {', '.join(sorted(roots))}")
+            raise ValueError(f"{name!r} is not a module of {', '.join(sorted(roots))}")
     return tree.closure(module_names)
 
 
 @functools.lru_cache(maxsize=1024)
-def _meaning(source: bytes) -> bytes:
+def _normalized(source: bytes) -> bytes:
     """Returns a module's syntax tree as text, without docstrings and positions."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            # A string that stands alone has no effect: a docstring, or the description of the field above it.
+            # A string statement has no effect: it is a docstring, or describes the field above it.
             node.body = [child for child in body if not _is_text(child)]  # type: ignore[attr-defined]
     return ast.dump(tree).encode("utf-8")
 
@@ -86,7 +91,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 class _SourceTree:
-    """Modules of our packages, found by name without importing them."""
+    """The source files of Shortlist's packages, by module name; nothing is imported."""
 
     def __init__(self, roots: Mapping[str, pathlib.Path]):
         self._roots = roots
@@ -95,32 +100,36 @@ class _SourceTree:
         return self._file(name) is not None
 
     def closure(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Returns the source of these modules and of all that they import, by name."""
-        found: dict[str, bytes] = {}
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
+        """Returns the source of these modules and of all modules that they import, by name."""
+        sources: dict[str, bytes] = {}
+        queue = list(names)
+        while queue:
+            name = queue.pop()
             file = self._file(name)
-            if name in found or file is None:
+            if name in sources or file is None:
                 continue
-            found[name] = file.read_bytes()
-            is_package = file.name == "__init__.py"
-            waiting += _parents(name)
-            waiting += _imported_names(found[name], name if is_package else name.rpartition(".")[0])
-        return found
+            sources[name] = file.read_bytes()
+            package = name
+            if file.name != "__init__.py":
+                package = name.rpartition(".")[0]
+            queue += _parents(name)
+            queue += _imported_names(sources[name], package)
+        return sources
 
     def _file(self, name: str) -> pathlib.Path | None:
         top, *rest = name.split(".")
         if top not in self._roots:
             return None
         base = self._roots[top].joinpath(*rest)
-        candidates = [base / "__init__.py", *([base.with_name(base.name + ".py")] if rest else [])]
+        candidates = [base / "__init__.py"]
+        if rest:
+            candidates.append(base.with_name(base.name + ".py"))
         return next((file for file in candidates if file.is_file()), None)
 
 
 @functools.lru_cache(maxsize=1024)
 def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
-    """Returns dotted names that the source imports, each of which may or may not be a module."""
+    """Returns the dotted names that the source imports; some are modules, others members of modules."""
     names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -136,11 +145,13 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
         return node.module or ""
     parts = package.split(".")
     base = parts[: len(parts) - node.level + 1]
-    return ".".join([*base, *([node.module] if node.module else [])])
+    if node.module:
+        base.append(node.module)
+    return ".".join(base)
 
 
 def _parents(name: str) -> list[str]:
-    """Returns the packages that Python runs before the module."""
+    """Returns the packages that Python imports before the module."""
     parts = name.split(".")
     return [".".join(parts[:length]) for length in range(1, len(parts))]
 
@@ -155,8 +166,11 @@ def _roots() -> dict[str, pathlib.Path]:
     return roots
 
 
-def combined(parts: Iterable[tuple[str, bytes]]) -> str:
-    """Returns one SHA-256 of named parts, each preceded by its length."""
+def combine(parts: Iterable[tuple[str, bytes]]) -> str:
+    """Returns one SHA-256 of named parts.
+
+    The length of each name and content is hashed before it, so that parts cannot be confused with each other.
+    """
     digest = hashlib.sha256()
     for name, content in parts:
         for piece in (name.encode("utf-8"), content):

@@ -1,6 +1,6 @@
-"""Every feature key and signature input of the pipeline, in one place.
+"""All feature keys and signature inputs of the pipeline.
 
-Three tables speak through these keys: the flat examples that the ExampleGens
+Three kinds of tables use these keys: the flat examples that the ExampleGens
 write, the windows that `components/windows` derives from them, and the inputs
 and outputs of the served signatures.
 """
@@ -11,17 +11,18 @@ from __future__ import annotations
 QUERY_ID = "query_id"
 CANDIDATE_ID = "candidate_id"
 TIMESTAMP = "timestamp"
-TIMESTAMP_NANOS = "timestamp_nanos"  # what the whole seconds leave, in logs that have it; next in the order after them
-WEIGHT = "weight"  # how much an interaction counts in the loss, where the config gives weights
-SOURCE_PATH = "source_path"  # relative to the data root; next key of the order
-SOURCE_ROW = "source_row"  # data row within that file, 0-based; last key of the order
+# Interactions are ordered by timestamp, then by the three keys marked as sort keys.
+TIMESTAMP_NANOS = "timestamp_nanos"  # nanoseconds after the whole second, in logs that have them; second sort key
+WEIGHT = "weight"  # weight of an interaction in the loss, if the config gives weights
+SOURCE_PATH = "source_path"  # relative to the data root; third sort key
+SOURCE_ROW = "source_row"  # data row within that file, 0-based; last sort key
 
-# Windows: one query's time-ordered slice of history with its targets.
+# Windows: one query's time-ordered history with its targets.
 HISTORY_IDS = "history_ids"
 HISTORY_TIMES = "history_times"
 TARGET_IDS = "target_ids"
 TARGET_TIMES = "target_times"
-TARGET_WEIGHTS = "target_weights"  # 0: looked back on by later targets, never a target itself
+TARGET_WEIGHTS = "target_weights"  # 0: part of later targets' history, never a target itself
 SEEN_IDS = "seen_ids"
 
 # Served signatures.
@@ -40,12 +41,12 @@ RANK_WITH_SEEN = "rank_with_seen"
 POPULARITY_RANK = "popularity_rank"
 POPULARITY_RANK_WITH_SEEN = "popularity_rank_with_seen"
 
-# Outputs of the `slices` signature, string [batch] each: by what the metrics of a row are told, too.
+# Outputs of the `slices` signature, string [batch] each: the slices that a row belongs to.
 HISTORY_LENGTH = "history_length"
 TARGET_POPULARITY = "target_popularity"
 TARGET_SEEN_BEFORE = "target_seen_before"
 
-# Before the name of a candidates' feature: the slice by the target's value of it.
+# Prefix of a candidate feature's name: the slice by the target's value of that feature.
 TARGET_FEATURE = "target_"
 
 # Splits.
@@ -54,7 +55,7 @@ SPLIT_TRAIN = "train"
 SPLIT_EVAL = "eval"
 SPLIT_TEST = "test"
 
-# A query feature may not be called like a column that Shortlist itself makes.
+# Names that a query feature must not have, since Shortlist uses them.
 RESERVED = frozenset(
     {
         QUERY_ID,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 TRAINED_FILE = "assets.extra/shortlist.json"
-"""Written by the Trainer, carried along by the Indexer: what the model was trained on and how it went."""
+"""Written by the Trainer, copied by the Indexer: training data, settings and training log of the model."""
 
 TRIALS_FILE = "trials.json"
-"""Written by the Tuner beside TFX's own table: what `shortlist.summary.Tuning` says, but for `used`."""
+"""Written by the Tuner beside TFX's own table: the fields of `shortlist.summary.Tuning`, without `used`."""
 
 SAVED_MODEL_FOLDER = "Format-Serving"
-"""Where in a Model artifact TFX keeps its SavedModel."""
+"""TFX's folder for the SavedModel within a Model artifact."""
 
 INDEX_FILE = "assets.extra/index.json"
-"""Written by the Indexer: what the index is and what was measured of it."""
+"""Written by the Indexer: kind, parameters and measurements of the index."""
 
 TOWERS_DIR = "Format-Towers"
-"""Folder beside the Trainer's SavedModel: the towers without their catalogue, which is what another catalogue can be
-embedded by."""
+"""Folder beside the Trainer's SavedModel: the towers without their catalogue. They can embed another catalogue."""

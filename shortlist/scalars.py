@@ -1,7 +1,7 @@
-"""One cell of a table as text, as a number, or as a time.
+"""Conversion of one table cell to text, to a number, or to a time.
 
-A CSV cell is a string. A JSON Lines cell is what JSON has. A Parquet cell is a string, bytes, bool, int, float,
-Decimal, list, `Fraction` (a time with part seconds) or None.
+A CSV cell is a string. A JSON Lines cell has one of JSON's types. A Parquet cell is a string, bytes, bool, int, float,
+Decimal, list, `Fraction` (a time with fractions of a second) or None.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 import re
 from typing import Any
 
-# Whole numbers up to here are exact in a double: beyond it, two ids may have become one.
+# Whole numbers up to here are exact in a double. Beyond it, two different ids may have the same value.
 MAX_EXACT_FLOAT = 2**53
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-# Written out, numbers further from 1 than this would fill the memory: 1e999999999 is 11 characters of JSON.
+# A limit, since 1e999999999 is 11 characters of JSON, but its digits would fill the memory.
 _MAX_DIGITS = 1000
 _ISO = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
@@ -26,12 +26,13 @@ _ISO = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-_SHOWN = 60
-_PLAIN_DIGITS = 20
+_MAX_REPR = 60
+# Shorter strings of ASCII digits skip the regular expression: most ids and times are such strings.
+_FAST_DIGITS = 20
 
 
 class BadCell(Exception):
-    """A cell that is not what its column's type allows."""
+    """A cell with a value that its column's type does not allow."""
 
     def __init__(self, expected: str, got: str, remedy: str):
         super().__init__(expected, got, remedy)
@@ -40,17 +41,17 @@ class BadCell(Exception):
         self.remedy = remedy
 
 
-def shown(value: object) -> str:
-    """Returns a value as it stands in an error message: escaped, on one line, not too long."""
+def short_repr(value: object) -> str:
+    """Returns a value for an error message: escaped, on one line, 60 characters at most."""
     text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."
 
 
 def text_of(cell: Any) -> str | None:
-    """Returns the exact text of a cell; None where it is null. A whole number never ends in `.0`.
+    """Returns the exact text of a cell; None if it is null. A whole number never ends in `.0`.
 
     Raises:
-      BadCell: Bytes that are not UTF-8, a list or an object, or a number that nobody would write out.
+      BadCell: The cell has bytes that are not UTF-8, a list, an object, or a number of over 1,000 digits.
     """
     if isinstance(cell, str) or cell is None:
         return cell
@@ -60,7 +61,7 @@ def text_of(cell: Any) -> str | None:
         try:
             return cell.decode("utf-8")
         except UnicodeDecodeError:
-            raise BadCell("UTF-8 text", shown(cell), "write the column as UTF-8 strings") from None
+            raise BadCell("UTF-8 text", short_repr(cell), "write the column as UTF-8 strings") from None
     if isinstance(cell, float):
         if math.isnan(cell):
             return None
@@ -71,24 +72,24 @@ def text_of(cell: Any) -> str | None:
         _check_size(cell)
         return str(int(cell)) if cell == cell.to_integral_value() else format(cell, "f")
     if isinstance(cell, list | dict):
-        raise BadCell("one value", _kind(cell), "name a column that holds one value a row")
+        raise BadCell("one value", _kind(cell), "name a column that has one value per row")
     return str(cell)
 
 
 def number_of(cell: Any) -> Any:
-    """Returns a cell as an exact number: int, float, Decimal or Fraction; None where it is blank or NaN.
+    """Returns a cell as an exact number: int, float, Decimal or Fraction; None if it is blank or NaN.
 
     Raises:
-      BadCell: Text that is no number.
+      BadCell: The cell has text that is not a number, a list, an object, or a number of over 1,000 digits.
     """
-    if type(cell) is str and len(cell) < _PLAIN_DIGITS and cell.isascii() and cell.isdigit():
+    if type(cell) is str and len(cell) < _FAST_DIGITS and cell.isascii() and cell.isdigit():
         return int(cell)
     if isinstance(cell, str | bytes):
         text = (text_of(cell) or "").strip()
         if not text:
             return None
         if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
-            raise BadCell("a number", shown(cell), "correct the cell, or compare it with a text in quotes")
+            raise BadCell("a number", short_repr(cell), "correct the cell, or compare it with a text in quotes")
         return decimal.Decimal(text)
     if isinstance(cell, float) and math.isnan(cell):
         return None
@@ -97,15 +98,15 @@ def number_of(cell: Any) -> Any:
             return None
         _check_size(cell)
     if isinstance(cell, list | dict):
-        raise BadCell("a number", _kind(cell), "name a column that holds one value a row")
+        raise BadCell("a number", _kind(cell), "name a column that has one value per row")
     return cell
 
 
 def iso_seconds(text: str) -> fractions.Fraction | int:
-    """Returns the exact seconds since 1970 of an ISO 8601 date or time; UTC where it names no zone.
+    """Returns the exact seconds since 1970 of an ISO 8601 date or time, in UTC if it names no zone.
 
     Raises:
-      BadCell: It is none.
+      BadCell: The text is not an ISO 8601 date or time.
     """
     match = _ISO.fullmatch(text.strip())
     try:
@@ -114,24 +115,27 @@ def iso_seconds(text: str) -> fractions.Fraction | int:
         clock = match["time"] or "00:00"
         moment = datetime.datetime.fromisoformat(f"{match['date']}T{clock}{_zone(match['zone'])}")
     except ValueError:
-        raise BadCell("an ISO 8601 date or time", shown(text), "write times like 2011-12-09T12:50:00Z") from None
+        raise BadCell("an ISO 8601 date or time", short_repr(text), "write times like 2011-12-09T12:50:00Z") from None
     seconds = (moment - _EPOCH) // datetime.timedelta(seconds=1)
     part = match["part"]
-    return seconds + fractions.Fraction(int(part), 10 ** len(part)) if part and int(part) else seconds
+    if not part or not int(part):
+        return seconds
+    return seconds + fractions.Fraction(int(part), 10 ** len(part))
 
 
 def is_exact_whole(cell: float) -> bool:
-    """Returns whether a float is a whole number that no other whole number is rounded to."""
+    """Returns whether a float is a whole number that no other whole number rounds to."""
     return cell.is_integer() and abs(cell) <= MAX_EXACT_FLOAT
 
 
 def _check_size(number: decimal.Decimal) -> None:
     if abs(number.adjusted()) > _MAX_DIGITS or len(number.as_tuple().digits) > _MAX_DIGITS:
-        raise BadCell(f"a number of at most {_MAX_DIGITS:,} digits", shown(number), "correct the cell")
+        raise BadCell(f"a number of at most {_MAX_DIGITS:,} digits", short_repr(number), "correct the cell")
 
 
 def _kind(cell: list[Any] | dict[Any, Any]) -> str:
-    return f"{'a list' if isinstance(cell, list) else 'an object'}, {shown(cell)}"
+    kind = "a list" if isinstance(cell, list) else "an object"
+    return f"{kind}, {short_repr(cell)}"
 
 
 def _zone(zone: str | None) -> str:

@@ -1,24 +1,23 @@
-"""The order of a query's interactions, and the split of each.
+"""The order of a query's interactions, and their splits.
 
-Pure Python: no TFX, TensorFlow or Beam, so that "no leakage" can be read and
-tested in one place. Every split is two cuts, `train < eval_from <= eval < test_from
-<= test`. The definitions are the product's:
+This module is pure Python, without TFX, TensorFlow or Beam: the absence of leakage
+can be read and tested in one place. Every split has two cuts:
+`train < eval_from <= eval < test_from <= test`. The kinds of split are:
 
-- `leave_last_out`: the last interaction is test, the one before eval, the rest
-  train; a query with fewer than three is train only.
-- `leave_last_basket`: all rows at the last timestamp are test; the basket before
-  is eval where there are three baskets, else train; one basket is train only.
-- `temporal`: cuts in time, the same for every query.
-- `random`: all rows shuffled by `row_key`; the last 20% are test, the 8% before
-  eval. `random_cuts` turns the shuffle into two keys.
+- `leave_last_out`: the last interaction is test, the one before is eval, the rest
+  is train. A query with fewer than three interactions is train only.
+- `leave_last_basket`: all rows at the last timestamp are test. The basket before is
+  eval if there are three baskets, else train. A single basket is train only.
+- `temporal`: two cuts in time, the same for all queries.
+- `random`: all rows, shuffled by `row_key`. The last 20% are test, the 8% before
+  are eval. `random_cuts` returns the two keys.
 
-A row of weight 0 is something that a query side may look at and never a target:
-the definitions count rows of positive weight alone, and a row of weight 0 lies on
-the side of the cuts where its place in the order puts it.
+A row of weight 0 is history, but never a target. The definitions count only rows of
+positive weight. A row of weight 0 belongs to the split between whose cuts it lies.
 
-A basket is the rows of one whole second, also in logs that know parts of it: the
-windows tell a basket's rows apart by `target_times`, which are seconds. Parts of a
-second only order a query's rows.
+A basket is all rows of one whole second, also in logs with fractions of a second:
+the windows distinguish baskets by `target_times`, which are whole seconds. The
+fractions only order a query's rows.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ _Cut = TypeVar("_Cut", int, bytes, "Interaction")
 
 
 class Interaction(NamedTuple):
-    """One row of the interaction log; tuples compare in the order of time.
+    """One row of the interaction log. Tuples compare by time.
 
     Attributes:
-      timestamp: Whole seconds or an order number; 0 where the log has none.
-      nanos: The part of a second after it, in nanoseconds; 0 where the log has none.
+      timestamp: Whole seconds or an order number; 0 if the log has neither.
+      nanos: Nanoseconds after the whole second; 0 if the log has none.
       source_path: The row's file, relative to the data root.
       source_row: The row within that file, 0-based.
-      candidate_id: What the query met.
-      weight: How much it counts in the loss; with 0 it is no target.
+      candidate_id: The candidate that the query interacted with.
+      weight: Weight in the loss; with 0 the row is not a target.
     """
 
     timestamp: int
@@ -62,7 +61,7 @@ class Interaction(NamedTuple):
 
     @property
     def is_target(self) -> bool:
-        """Whether it may be what is to be predicted, in any split."""
+        """Whether the row may be a target, in any split."""
         return self.weight > 0.0
 
 
@@ -73,47 +72,52 @@ class RandomCuts(NamedTuple):
     test_from: bytes
 
 
-def ordered(interactions: Iterable[Interaction]) -> list[Interaction]:
-    """Returns the interactions by (timestamp, nanos, path, row): ties keep the order of the file."""
+def sort_rows(interactions: Iterable[Interaction]) -> list[Interaction]:
+    """Returns the interactions sorted by (timestamp, nanos, path, row): ties keep the order of the file."""
     return sorted(interactions)
 
 
 def repeat_key(row: Interaction) -> tuple[bytes, bool]:
-    """Returns what two rows of one query share when one repeats the other.
+    """Returns a key that is equal for two rows of one query if one repeats the other.
 
-    Rows of weight 0 repeat only each other: a purchase that follows a view of
-    weight 0 is the first purchase, not a second interaction.
+    Rows of weight 0 repeat only each other. A purchase that follows a view of
+    weight 0 is the first purchase, not a repeat.
     """
     return row.candidate_id, row.is_target
 
 
-def without_repeats(interactions: Iterable[Interaction], repeats: Repeats) -> list[Interaction]:
-    """Returns one query's ordered interactions, of each candidate the first or last one unless `repeats` is all.
+def drop_repeats(interactions: Iterable[Interaction], repeats: Repeats) -> list[Interaction]:
+    """Returns one query's sorted interactions without repeats.
 
-    With `first`, whether a row is kept is decided by rows before it alone.
+    Only the `first` value of `repeats` is free of leakage: whether it keeps a row depends on earlier rows alone.
+
+    Args:
+      interactions: All of one query's interactions, in any order.
+      repeats: Keep the first or the last interaction with each candidate, or all.
     """
-    rows = ordered(interactions)
+    rows = sort_rows(interactions)
     if repeats == "all":
         return rows
-    kept = {repeat_key(row): row for row in (rows if repeats == "last" else reversed(rows))}
-    return ordered(kept.values())
+    if repeats == "first":
+        rows.reverse()
+    return sort_rows({repeat_key(row): row for row in rows}.values())
 
 
 def strict_times(split: Split) -> bool:
-    """Whether rows at one timestamp are one basket, none of them history for another."""
+    """Returns whether rows at one timestamp are one basket, in which no row is history for another."""
     return isinstance(split, LeaveLastBasket)
 
 
-def assign(interactions: Sequence[Interaction], split: Split, cuts: RandomCuts | None = None) -> list[str]:
-    """Returns the split's name of each of one query's interactions, also of those that are no targets.
+def assign_splits(interactions: Sequence[Interaction], split: Split, cuts: RandomCuts | None = None) -> list[str]:
+    """Returns the name of the split of each interaction of one query, including those that are not targets.
 
     Args:
-      interactions: All of one query's interactions, ordered.
+      interactions: All of one query's interactions, sorted.
       split: The split section of the config.
-      cuts: What `random_cuts` found over the rows of all queries; split random only.
+      cuts: The result of `random_cuts` over the rows of all queries; only for split random.
 
     Raises:
-      ValueError: For split random without cuts.
+      ValueError: The split is random and there are no cuts.
     """
     if isinstance(split, Temporal):
         return [_side(row.timestamp, split.eval_from, split.test_from) for row in interactions]
@@ -121,44 +125,46 @@ def assign(interactions: Sequence[Interaction], split: Split, cuts: RandomCuts |
         if cuts is None:
             raise ValueError("split random needs the cuts of random_cuts(), got None")
         return [_side(row_key(split.seed, row), *cuts) for row in interactions]
-    return _last_basket(interactions) if isinstance(split, LeaveLastBasket) else _last_out(interactions)
+    if isinstance(split, LeaveLastBasket):
+        return _last_basket(interactions)
+    return _last_out(interactions)
 
 
 def row_key(seed: int, row: Interaction) -> bytes:
-    """Returns the SHA-256 by which split random shuffles: of the seed and the row's place, not its content."""
+    """Returns the sort key of split random: the SHA-256 of the seed and the row's location, not its content."""
     return hashlib.sha256(b"%d\0%b\0%d" % (seed, row.source_path, row.source_row)).digest()
 
 
 def random_counts(num_rows: int) -> tuple[int, int, int]:
-    """Returns how many rows are train, eval and test: eval and test are rounded down, train has the rest."""
+    """Returns the number of train, eval and test rows; eval and test are rounded down, train has the rest."""
     test = num_rows * 20 // 100
     evaluation = num_rows * 8 // 100
     return num_rows - evaluation - test, evaluation, test
 
 
 def random_cuts(interactions: Iterable[Interaction], seed: int) -> RandomCuts:
-    """Returns the cuts of split random over the rows of ALL queries, of which only targets count."""
+    """Returns the cuts of split random over the rows of ALL queries; only targets count."""
     row_keys = [row_key(seed, row) for row in interactions if row.is_target]
     histogram = collections.Counter(map(key_bucket, row_keys))
-    wanted = cut_buckets(histogram)
-    return pick_cuts(histogram, [key for key in row_keys if key_bucket(key) in wanted])
+    buckets = cut_buckets(histogram)
+    return pick_cuts(histogram, [key for key in row_keys if key_bucket(key) in buckets])
 
 
 def key_bucket(key: bytes) -> int:
-    """Returns which of the 65,536 histogram buckets a row key is in; buckets are in the order of the keys."""
+    """Returns the histogram bucket of a row key, one of 65,536; buckets are in the order of the keys."""
     return int.from_bytes(key[:2], "big")
 
 
 def cut_buckets(histogram: Mapping[int, int]) -> frozenset[int]:
-    """Returns the at most two buckets that hold the cuts.
+    """Returns the buckets that contain the cuts, two at most.
 
-    Only the keys of these buckets must be looked at one by one, which keeps an
-    exact split of any number of rows within one process's memory.
+    Only the keys in these buckets have to be compared one by one. An exact split of
+    any number of rows therefore fits into one process's memory.
 
     Args:
       histogram: Number of row keys by bucket, over all rows.
     """
-    return frozenset(place[0] for place in _cut_places(histogram) if place is not None)
+    return frozenset(position[0] for position in _cut_positions(histogram) if position is not None)
 
 
 def pick_cuts(histogram: Mapping[int, int], row_keys: Iterable[bytes]) -> RandomCuts:
@@ -166,30 +172,35 @@ def pick_cuts(histogram: Mapping[int, int], row_keys: Iterable[bytes]) -> Random
 
     Args:
       histogram: Number of row keys by bucket, over all rows.
-      row_keys: All row keys that are in `cut_buckets(histogram)`, in any order.
+      row_keys: All row keys of the buckets in `cut_buckets(histogram)`, in any order.
     """
     by_bucket: dict[int, list[bytes]] = {}
     for key in sorted(row_keys):
         by_bucket.setdefault(key_bucket(key), []).append(key)
-    return RandomCuts(
-        *(_AFTER_ALL_KEYS if place is None else by_bucket[place[0]][place[1]] for place in _cut_places(histogram))
-    )
+    cuts = []
+    for position in _cut_positions(histogram):
+        if position is None:
+            cuts.append(_AFTER_ALL_KEYS)
+        else:
+            bucket, index = position
+            cuts.append(by_bucket[bucket][index])
+    return RandomCuts(*cuts)
 
 
-def _cut_places(histogram: Mapping[int, int]) -> list[tuple[int, int] | None]:
-    """Returns (bucket, position within it) of both cuts; None for a cut after the last row."""
+def _cut_positions(histogram: Mapping[int, int]) -> list[tuple[int, int] | None]:
+    """Returns (bucket, index within the bucket) of both cuts; None for a cut after the last row."""
     train, evaluation, _ = random_counts(sum(histogram.values()))
-    places: list[tuple[int, int] | None] = []
+    positions: list[tuple[int, int] | None] = []
     for rank in (train, train + evaluation):
         before = 0
-        place = None
+        position = None
         for bucket, count in sorted(histogram.items()):
             if rank < before + count:
-                place = (bucket, rank - before)
+                position = (bucket, rank - before)
                 break
             before += count
-        places.append(place)
-    return places
+        positions.append(position)
+    return positions
 
 
 def _last_out(interactions: Sequence[Interaction]) -> list[str]:

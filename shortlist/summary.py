@@ -33,33 +33,34 @@ class SummaryPart(pydantic.BaseModel):
 
 
 class Protocol(SummaryPart):
-    """Without it no figure means anything."""
+    """The evaluation protocol, which the metrics depend on."""
 
     split: str
     """Kind of the split."""
     exclude_seen: bool = True
     """Whether gates and early stopping go by plain metrics, which exclude seen items; else by those `_with_seen`."""
     corpus_size: int
-    """Candidates that every target is ranked against."""
+    """Number of candidates that every target is ranked against."""
     tied_targets: float
-    """Share of test targets whose timestamp another interaction of the query has too."""
+    """Share of test targets that share their timestamp with another interaction of the query."""
     repeat_targets: float
-    """Fraction of test targets that their query had seen before: plain metrics leave these rows out."""
+    """Share of test targets that the query had seen before. Plain metrics leave these rows out."""
     unseen_queries: float
     """Share of test rows whose query has no train row."""
 
 
 class DataSummary(SummaryPart):
-    """What went in."""
+    """The input data."""
 
     rows: dict[str, int]
-    """Targets a split."""
+    """Number of targets per split."""
     queries: dict[str, int]
-    """Distinct queries a split."""
+    """Number of distinct queries per split."""
     interactions: int
     candidates: int
     dropped: dict[str, int]
-    """Interactions left out, by reason; before all else, rows of a table: `filter/<table>` and `duplicate/<table>`."""
+    """Number of interactions that were left out, by reason. The reasons `filter/<table>` and `duplicate/<table>` come
+    first and count rows of a table."""
 
 
 class Blessing(SummaryPart):
@@ -70,7 +71,7 @@ class Blessing(SummaryPart):
 
 
 class IndexSummary(SummaryPart):
-    """The index that is served."""
+    """The served index."""
 
     kind: str
     k: int
@@ -79,57 +80,57 @@ class IndexSummary(SummaryPart):
     p99_ms: float
     coverage_at_10: float | None = None
     """Distinct candidates in the top 10 of the test queries, as a share of those that could be there; null in
-    summaries of an older version, as the next one."""
+    summaries of an older version."""
     overlap_at_10: float | None = None
-    """What two test queries' top 10 share, on average."""
+    """Share of the top 10 that two test queries have in common, on average; null in summaries of an older version."""
 
 
 class AnswersSummary(SummaryPart):
-    """How varied the measured model's top 10 of the test queries are, whether or not it was blessed."""
+    """The variety of the measured model's top 10 on test queries, whether or not the model was blessed."""
 
     queries: int
-    """Distinct test queries that were asked, a sample of at most 2,000."""
+    """Number of distinct test queries in the sample, 2,000 at most."""
     coverage_at_10: float
-    """Distinct candidates in all answers, as a share of those that could be there."""
+    """Distinct candidates in all top 10, as a share of those that could be there."""
     overlap_at_10: float
-    """What two queries' answers share, on average."""
+    """Share of the top 10 that two queries have in common, on average."""
     overlap_at_10_with_seen: float
-    """The same before seen items are removed: 1 where there is one list for all."""
+    """The same before seen items are removed: 1 if all queries get the same list."""
     mean_train_count: float
-    """How often an average answer is a train target."""
+    """Mean number of train interactions of a recommended candidate."""
     mean_train_count_of_targets: float
-    """How often an average test target is one: popularity bias is the first beside the second."""
+    """Mean number of train interactions of a test target. Popularity bias is the difference of the two means."""
 
 
 class Trial(SummaryPart):
-    """One set of values that was tried before training."""
+    """One set of hyperparameter values that the Tuner tried."""
 
     number: int
-    """From 1, the config itself."""
+    """From 1; trial 1 has the config's own values."""
     values: dict[str, Value]
-    """By the settings' dotted names."""
+    """Values by the settings' dotted names."""
     score: float | None = None
-    """The objective on eval at the trial's best epoch; null where it failed."""
+    """The objective on eval at the trial's best epoch; null if the trial failed."""
     epochs: int | None = None
     seconds: float | None = None
     problem: str = ""
-    """Why it failed."""
+    """The reason of a failure; empty if the trial succeeded."""
 
 
 class Tuning(SummaryPart):
-    """The search for better settings."""
+    """The hyperparameter search."""
 
     objective: str
-    """The eval metric that the best trial has most of."""
+    """The eval metric that the search maximises."""
     best: int
     """Number of the best trial."""
     trials: list[Trial]
-    """In the order in which they ran."""
+    """Trials in the order of their runs."""
     seconds: float
     ended_by: Literal["max_trials", "minutes", "space"]
-    """What ended the search: enough trials, the time box, or that there was nothing else to try."""
+    """The limit that ended the search: the number of trials, the time, or the size of the search space."""
     used: dict[str, Value] = {}
-    """What the trained model says that it was trained with, by the same names; empty where none was trained."""
+    """Values that the trained model recorded, by the settings' dotted names; empty if no model was trained."""
 
     @property
     def winner(self) -> Trial:
@@ -138,23 +139,23 @@ class Tuning(SummaryPart):
 
 
 ENDED_BY = {
-    "max_trials": "as many as tune.max_trials allows",
-    "minutes": "until tune.minutes were over",
-    "space": "until there was nothing else to try",
+    "max_trials": "the limit tune.max_trials",
+    "minutes": "the time limit tune.minutes",
+    "space": "the end of the search space",
 }
 
 
 class RefitSummary(SummaryPart):
-    """The model that is indexed, where it was trained once more on everything: nobody can know its own metrics."""
+    """The refit: a second training on all data. No test rows are left to measure the served model on."""
 
     steps: int
     targets: int
-    """Interactions that it was trained on, eval and test included."""
+    """Number of interactions in its training data, eval and test included."""
     seconds: float
 
 
 class Pushed(SummaryPart):
-    """What is being served since."""
+    """The version that the run pushed."""
 
     version: int
     path: str
@@ -168,7 +169,7 @@ class Seconds(SummaryPart):
 
 
 class Fingerprints(SummaryPart):
-    """SHA-256 of what went in: equal fingerprints, equal results on one machine."""
+    """SHA-256 of the inputs: equal fingerprints, equal results on one machine."""
 
     data: dict[str, str]
     config: str
@@ -183,45 +184,45 @@ class Summary(SummaryPart):
     pipeline: str
     status: Status
     reasons: list[str] = []
-    """Why nothing was pushed; empty when something was."""
+    """The reasons that nothing was pushed; empty if something was."""
     warnings: list[str] = []
-    """What the checks of the data and of the model's cold start found and the config lets pass."""
+    """Findings of the data checks and of the cold-start checks that the config lets pass."""
     advice: list[str] = []
-    """What the run's own figures say of the model, with the remedy."""
+    """Problems that the run's own figures show, each with a remedy."""
     protocol: Protocol | None = None
     data: DataSummary | None = None
     metrics: Metrics | None = None
     baselines: Baselines | None = None
     blessing: Blessing | None = None
     refit: RefitSummary | None = None
-    """Set where the served model is not the measured one, but its recipe trained on everything; all metrics are the
-    measured one's, which was trained on train alone."""
+    """Set if the served model is a refit on all data. All metrics are those of the measured model, which was trained on
+    train alone."""
     answers: AnswersSummary | None = None
-    """Null where the model could not be asked."""
+    """Null if the model could not answer."""
     index: IndexSummary | None = None
     pushed: Pushed | None = None
     tuning: Tuning | None = None
-    """Null where nothing was searched."""
+    """Null if no search ran."""
     training: dict[str, float] = {}
-    """Epochs run, best epoch, train seconds and eval metrics at the best epoch."""
+    """Number of epochs, best epoch, train seconds and eval metrics at the best epoch."""
     cached: list[str] = []
-    """Nodes whose result was taken from the cache."""
+    """Nodes with a result from the cache."""
     seconds: Seconds
     peak_rss_mb: float
     node_peaks_mb: dict[str, float] = {}
-    """Peak resident memory of the process while each node ran; empty where the kernel does not tell."""
+    """Peak resident memory of the process while each node ran; empty if the kernel does not report it."""
     fingerprints: Fingerprints
 
 
 class Metrics(SummaryPart):
-    """TFMA metric name to value; denominators are `example_count`."""
+    """Metrics by TFMA's names; the denominator of shares is `example_count`."""
 
     overall: dict[str, float]
     slices: list[dict[str, object]] = []
 
 
 class Baselines(SummaryPart):
-    """What the model was compared with on the same rows."""
+    """Metrics of the models that this one was compared with, on the same rows."""
 
     popularity: dict[str, float]
     latest_blessed: dict[str, float] | None = None

@@ -23,7 +23,7 @@ OURS = ("shortlist", "shortlist_untimed", "shortlist_short")
 
 
 def differences(
-    records: Sequence[Mapping[str, Any]], found: Mapping[ranks.Cell, np.ndarray], queries: np.ndarray
+    records: Sequence[Mapping[str, Any]], found: Mapping[ranks.TrialKey, np.ndarray], queries: np.ndarray
 ) -> list[dict[str, Any]]:
     """Returns how far each of `OURS` is ahead of each peer, and the first of them of the others.
 
@@ -36,9 +36,9 @@ def differences(
     for record in records:
         by_model[record["model"]].append(record)
     whole = {
-        model: [found[ranks.Cell.of(record)] for record in of_model]
+        model: [found[ranks.TrialKey.of(record)] for record in of_model]
         for model, of_model in by_model.items()
-        if all(ranks.Cell.of(record) in found for record in of_model)
+        if all(ranks.TrialKey.of(record) in found for record in of_model)
     }
     ours = [model for model in OURS if model in whole]
     pairs = [(one, other) for one in ours for other in whole if other not in OURS]

@@ -13,7 +13,7 @@ from pyarrow import parquet
 FILE = "quality_ranks.parquet"
 
 
-class Cell(NamedTuple):
+class TrialKey(NamedTuple):
     """Whose ranks they are."""
 
     data: str
@@ -22,22 +22,22 @@ class Cell(NamedTuple):
     recipe_sha256: str
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Cell:
+    def of(cls, record: Mapping[str, Any]) -> TrialKey:
         """Returns the cell of a record."""
         return cls(*(record[name] for name in cls._fields))
 
 
-def read(folder: pathlib.Path) -> dict[Cell, np.ndarray]:
+def read(folder: pathlib.Path) -> dict[TrialKey, np.ndarray]:
     """Returns the ranks of each cell, int64 [test rows], in the order of `split.make`."""
     if not (folder / FILE).exists():
         return {}
     rows = parquet.read_table(folder / FILE).to_pylist()
-    return {Cell.of(row): np.array(row["ranks"], np.int64) for row in rows}
+    return {TrialKey.of(row): np.array(row["ranks"], np.int64) for row in rows}
 
 
-def write(folder: pathlib.Path, found: Mapping[Cell, np.ndarray], records: Sequence[Mapping[str, Any]]) -> None:
+def write(folder: pathlib.Path, found: Mapping[TrialKey, np.ndarray], records: Sequence[Mapping[str, Any]]) -> None:
     """Writes the ranks of the cells that have a record, in the records' order."""
-    kept = [Cell.of(record) for record in records if Cell.of(record) in found]
-    columns = {name: [getattr(cell, name) for cell in kept] for name in Cell._fields}
+    kept = [TrialKey.of(record) for record in records if TrialKey.of(record) in found]
+    columns = {name: [getattr(cell, name) for cell in kept] for name in TrialKey._fields}
     ranks = pa.array([found[cell].astype(np.uint32) for cell in kept], pa.list_(pa.uint32()))
     parquet.write_table(pa.table({**columns, "ranks": ranks}), folder / FILE, compression="zstd")

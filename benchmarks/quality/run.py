@@ -111,7 +111,7 @@ def _cell(bench: trials.Bench, model: str, seed: int, fresh: bool) -> tuple[dict
         if not found:
             print(f"{what} ...", flush=True)
         record, of_rows = found or trials.run(bench, model, seed)
-    except (trials.CellFailedError, subprocess.CalledProcessError) as error:
+    except (trials.TrialFailedError, subprocess.CalledProcessError) as error:
         print(f"{what}: failed: {error}", file=sys.stderr, flush=True)
         return None
     how = "cached" if found else f"training {record['train_seconds']:.1f} s"
@@ -130,7 +130,7 @@ def add(folder: pathlib.Path, bench: trials.Bench, record: dict[str, Any], of_ro
     results = read(folder)
     drop_other_rows(results, bench)
     put(results, record)
-    write(folder, results, {**ranks.read(folder), ranks.Cell.of(record): of_rows})
+    write(folder, results, {**ranks.read(folder), ranks.TrialKey.of(record): of_rows})
 
 
 def compare(folder: pathlib.Path, bench: trials.Bench) -> None:
@@ -140,7 +140,7 @@ def compare(folder: pathlib.Path, bench: trials.Bench) -> None:
     others = [difference for difference in results["differences"] if difference["data"] != bench.name]
     results["differences"] = [*others, *lead.differences(records, found, bench.labelled.split.test.query)]
     write(folder, results, found)
-    lost = sorted({record["model"] for record in records if ranks.Cell.of(record) not in found})
+    lost = sorted({record["model"] for record in records if ranks.TrialKey.of(record) not in found})
     if lost:
         print(f"{bench.name}: not compared, for want of ranks: {', '.join(lost)}", flush=True)
 
@@ -169,7 +169,7 @@ def put(results: Results, record: dict[str, Any]) -> None:
     )
 
 
-def write(folder: pathlib.Path, results: Results, found: Mapping[ranks.Cell, np.ndarray]) -> None:
+def write(folder: pathlib.Path, results: Results, found: Mapping[ranks.TrialKey, np.ndarray]) -> None:
     """Writes quality.json, quality.md and the ranks."""
     folder.mkdir(parents=True, exist_ok=True)
     ranks.write(folder, found, results["records"])

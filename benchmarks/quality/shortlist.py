@@ -71,7 +71,7 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
 
     unit = preflight.check(config, data_dir).timestamp_unit
     workspace = Workspace(root.absolute(), config.name)
-    with workspace.opened("bench-quality"):
+    with workspace.reserve("bench-quality"):
         metadata = database(workspace)
         sources = pinned_sources(config, workspace, data_dir.absolute(), unit)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))

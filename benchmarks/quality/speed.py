@@ -51,7 +51,7 @@ def main() -> int:
         for model in MODELS:
             record, of_rows = trials.find(bench, model, seed) or trials.run(bench, model, seed)
             records.append(record)
-            found[ranks.Cell.of(record)] = of_rows
+            found[ranks.TrialKey.of(record)] = of_rows
             print(table(records[-1:]), flush=True)
     run.RESULTS.mkdir(parents=True, exist_ok=True)
     differences = lead.differences(records, found, bench.labelled.split.test.query)

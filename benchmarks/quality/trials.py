@@ -44,7 +44,7 @@ _CHOSEN_BY = f"ndcg_{evaluate.NDCG_K}"
 _TEST_RANKS = "test"
 
 
-class CellFailedError(Exception):
+class TrialFailedError(Exception):
     """The contender's process ended in an error."""
 
 
@@ -107,14 +107,14 @@ def _code(path: pathlib.Path) -> str:
     return ast.dump(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def cell_folder(bench: Bench, model: str, seed: int, recipe_sha256: str) -> pathlib.Path:
+def trial_folder(bench: Bench, model: str, seed: int, recipe_sha256: str) -> pathlib.Path:
     """Returns where a cell is kept."""
     return bench.folder / f"{model}-seed{seed}-{recipe_sha256[:12]}"
 
 
 def find(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray] | None:
     """Returns (record, ranks of the test rows) of a cell that was run before, None if it was not."""
-    folder = cell_folder(bench, model, seed, recipe(bench, model))
+    folder = trial_folder(bench, model, seed, recipe(bench, model))
     if not (folder / "facts.json").exists():
         return None
     arrays, record = exchange.read(folder)
@@ -128,7 +128,7 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
       CellFailedError: Names the log.
     """
     sha256 = recipe(bench, model)
-    folder = cell_folder(bench, model, seed, sha256)
+    folder = trial_folder(bench, model, seed, sha256)
     scratch = folder.with_suffix(".scratch")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -176,7 +176,7 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
     if contender.script == contenders.SHORTLIST:
         command += [f"--data-dir={bench.data_dir.absolute()}", f"--workspace={(bench.folder / 'workspace').absolute()}"]
     # A peer runs as its users run it, not with the threads that suit Shortlist.
-    env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.of_others()
+    env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.external_environment()
     log_path = scratch / "log"
     started, load_before, start = datetime.datetime.now(datetime.timezone.utc), os.getloadavg()[0], time.monotonic()
     busy_before, stolen_before = _cpu_seconds()
@@ -190,7 +190,7 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         tail = log_path.read_text(errors="replace").strip().splitlines()[-5:]
-        raise CellFailedError("\n".join([f"exit code {process.returncode}; see {log_path}", *tail]))
+        raise TrialFailedError("\n".join([f"exit code {process.returncode}; see {log_path}", *tail]))
     all_seconds = (time.monotonic() - start) * (os.cpu_count() or 1)
     busy_after, stolen_after = _cpu_seconds()
     others = (busy_after - busy_before - usage.ru_utime - usage.ru_stime) / all_seconds

@@ -1,4 +1,4 @@
-"""Lineage's answers as trees for a terminal."""
+"""Lineage as trees for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, TrainedModel
-from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, Served, VersionPush
+from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, ServingState, VersionPush
 from shortlist.lineage.stages import STAGES, stage
 from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Outcome, Verdict
@@ -19,7 +19,7 @@ from shortlist.sanitize import plain
 
 _WIDTH = 100
 _MOST_SHOWN = 10
-_MOST_CUT_SHORT = 5
+_MOST_INTERRUPTED = 5
 _HEADLINES = {
     Outcome.PUSHED: "[bold green]was pushed[/]",
     Outcome.NOT_BLESSED: "[bold yellow]was not pushed: the model was not blessed[/]",
@@ -33,13 +33,13 @@ _HEADLINES = {
 
 
 def print_tree(tree: Tree) -> None:
-    """Prints a tree; it wraps its lines, and 100 columns are what it is made for in a pipe or a narrow window."""
+    """Prints a tree in at least 100 columns, also in a pipe or a narrow window; longer lines are wrapped."""
     console = Console(highlight=False)
     Console(highlight=False, width=max(console.width, _WIDTH)).print(tree)
 
 
 def trace(name: str, answer: Trace) -> Tree:
-    """Returns what made a pushed model, by the parts of the pipeline."""
+    """Returns the origin of a pushed model, by stages of the pipeline."""
     tree = Tree(f"[bold]{escape(plain(name))} version {answer.version}[/]")
     tree.add(escape(plain(answer.path)))
     for part in STAGES:
@@ -48,12 +48,12 @@ def trace(name: str, answer: Trace) -> Tree:
             branch = tree.add(f"[bold cyan]{part}[/]")
             for step in steps:
                 _add_step(branch, step)
-    if answer.cut_short:
-        branch = tree.add("[dim]not finished since[/]")
-        # The latest first, as in the rest.
-        for step in answer.cut_short[: -_MOST_CUT_SHORT - 1 : -1]:
+    if answer.interrupted:
+        branch = tree.add("[dim]unfinished steps since[/]")
+        # Oldest first in the list: reversed, since the other lists show the latest first.
+        for step in answer.interrupted[: -_MOST_INTERRUPTED - 1 : -1]:
             _add_step(branch, step, "dim")
-        _add_more(branch, len(answer.cut_short) - _MOST_CUT_SHORT)
+        _add_more(branch, len(answer.interrupted) - _MOST_INTERRUPTED)
     return tree
 
 
@@ -61,106 +61,113 @@ def _add_step(tree: Tree, step: TraceStep, style: str = "bold") -> None:
     execution = step.execution
     # A rollback and a forced push belong to no run.
     by = f"run {execution.run_id}" if execution.run_id else "by hand"
-    told = f"{_when(execution.started)} {execution.seconds:7.1f} s  {by}"
-    branch = tree.add(f"[{style}]{escape(plain(f'{execution.node:<22}'))}[/] {escape(plain(told))}")
+    details = f"{_when(execution.started)} {execution.seconds:7.1f} s  {by}"
+    branch = tree.add(f"[{style}]{escape(plain(f'{execution.node:<22}'))}[/] {escape(plain(details))}")
     _add_all(branch, step.facts)
 
 
-def served(name: str, answer: Served) -> Tree:
-    """Returns what is served and what was before, the latest first."""
+def served(name: str, answer: ServingState) -> Tree:
+    """Returns the served version and the versions before it, the latest first."""
     current = answer.current
     if answer.version is None:
-        tree = Tree(f"[bold]{escape(plain(name))}[/]: nothing stands in the serving folder")
+        tree = Tree(f"[bold]{escape(plain(name))}[/]: the serving folder is empty")
     elif current is None:
         tree = Tree(f"[bold]{escape(plain(name))}[/] serves version {answer.version}")
-        tree.add("ML Metadata does not know it: its push was killed, or somebody copied it here")
+        tree.add("ML Metadata has no record of it: its push was killed, or the folder was copied here")
     else:
         tree = Tree(
             f"[bold]{escape(plain(name))}[/] serves version [bold]{current.version}[/] since {_when(current.at)}"
         )
-        _add_all(tree, [f"by `shortlist {current.command}`{_of_run(current)}", *_told(current), current.path])
+        _add_all(tree, [f"by `shortlist {current.command}`{_run_suffix(current)}", *_push_facts(current), current.path])
     before = [push for push in answer.pushes if push is not current]
     if before:
         branch = tree.add("[bold cyan]before[/]")
         for push in before[:_MOST_SHOWN]:
-            line = f"version {push.version}  {_when(push.at)}  by `shortlist {push.command}`{_of_run(push)}"
-            _add_all(branch.add(escape(plain(line))), _told(push))
+            line = f"version {push.version}  {_when(push.at)}  by `shortlist {push.command}`{_run_suffix(push)}"
+            _add_all(branch.add(escape(plain(line))), _push_facts(push))
         _add_more(branch, len(before) - _MOST_SHOWN)
     return tree
 
 
-def _of_run(push: VersionPush) -> str:
+def _run_suffix(push: VersionPush) -> str:
     return {RUN: f", run {push.run_id}", FORCED: f" of run {push.run_id}"}.get(push.command, "")
 
 
-def _told(push: VersionPush) -> list[str]:
-    found = []
+def _push_facts(push: VersionPush) -> list[str]:
+    facts = []
     if push.command == ROLLED_BACK:
-        found.append(f"a copy of version {push.copy_of}")
+        facts.append(f"a copy of version {push.copy_of}")
     if push.replaced is not None:
-        found.append(f"replaced version {push.replaced}")
-    found += [f"overrides {node}: {reason}" for node, reasons in push.overridden.items() for reason in reasons]
+        facts.append(f"replaced version {push.replaced}")
+    facts += [f"overrides {node}: {reason}" for node, reasons in push.overridden.items() for reason in reasons]
     if push.by:
-        found.append(f"by {push.by}" + (f": {push.reason}" if push.reason else ""))
-    return found
+        reason = f": {push.reason}" if push.reason else ""
+        facts.append(f"by {push.by}{reason}")
+    return facts
 
 
 def verdict(answer: Verdict, hints: Sequence[str]) -> Tree:
-    """Returns why a run's model was not pushed.
+    """Returns the verdict on a run's model with its reasons.
 
     Args:
       answer: The verdict.
-      hints: What could be typed next.
+      hints: Commands that may help next.
     """
-    headline = _HEADLINES[answer.outcome] + (f" as version {answer.version}" if answer.version is not None else "")
+    headline = _HEADLINES[answer.outcome]
+    if answer.version is not None:
+        headline += f" as version {answer.version}"
     tree = Tree(f"[bold]run {escape(plain(answer.run_id))}[/] {headline}")
     if answer.node and answer.outcome is not Outcome.PUSHED:
-        ran = next((execution for execution in answer.executions if execution.node == answer.node), None)
-        when = f"  {_when(ran.started)} {ran.seconds:7.1f} s" if ran else ""
-        _add_all(tree.add(f"[bold]{escape(plain(answer.node))}[/]{when}"), answer.reasons)
+        decisive = next((execution for execution in answer.executions if execution.node == answer.node), None)
+        time = f"  {_when(decisive.started)} {decisive.seconds:7.1f} s" if decisive else ""
+        _add_all(tree.add(f"[bold]{escape(plain(answer.node))}[/]{time}"), answer.reasons)
     elif answer.outcome is not Outcome.PUSHED:
         _add_all(tree, answer.reasons)
-    if answer.passed:
+    if answer.passed_gates:
         branch = tree.add("[bold cyan]passed before[/]")
-        for node, said in answer.passed:
-            branch.add(escape(plain(f"{node}: {said}")))
-    if answer.forced:
-        line = f"since then: version {answer.forced.version}, {_when(answer.forced.at)}, by `shortlist {FORCED}`"
-        _add_all(tree.add(escape(plain(line))), _told(answer.forced))
+        for node, reason in answer.passed_gates:
+            branch.add(escape(plain(f"{node}: {reason}")))
+    if answer.forced_push:
+        line = (
+            f"since then: version {answer.forced_push.version}, {_when(answer.forced_push.at)}, by `shortlist {FORCED}`"
+        )
+        _add_all(tree.add(escape(plain(line))), _push_facts(answer.forced_push))
     _add_all(tree, hints)
     return tree
 
 
 def impact(answer: Impact) -> Tree:
-    """Returns what came of some data: models, the latest first, with their verdicts, indexes and pushes."""
-    tree = Tree(f"[bold]what came of {escape(plain(answer.named))}[/]")
+    """Returns the models made from some data, the latest first, with their verdicts, indexes and pushes."""
+    tree = Tree(f"[bold]impact of {escape(plain(answer.name))}[/]")
     data = tree.add("[bold cyan]data[/]")
     for source in answer.data:
         sha256 = f"  sha256 {source.sha256[:16]}" if source.sha256 else ""
-        line = f"{source.node} of run {source.run_id}{sha256}" if source.node else source.artifact.type
+        line = source.artifact.type
+        if source.node:
+            line = f"{source.node} of run {source.run_id}{sha256}"
         _add_all(data.add(escape(plain(f"artifact {source.artifact.id}  {line}"))), [source.artifact.uri])
     pushes = sum(len(model.pushes) for model in answer.models)
     indexes = sum(bool(model.index) for model in answer.models)
     tree.add(
         f"used by {answer.executions:,} nodes: {len(answer.models):,} models, {indexes:,} indexes, {pushes:,} pushes; "
-        f"{len(answer.runs):,} runs got as far as a model, trained anew or from the cache"
+        f"{len(answer.runs):,} runs reached a model, newly trained or from the cache"
     )
     if answer.models:
         branch = tree.add("[bold cyan]models[/]")
         for model in answer.models[:_MOST_SHOWN]:
             _add_model(branch, model)
         _add_more(branch, len(answer.models) - _MOST_SHOWN)
-    if answer.cut_short:
-        branch = tree.add("[dim]cut short[/]")
-        for execution, end in answer.cut_short[:_MOST_CUT_SHORT]:
+    if answer.interrupted:
+        branch = tree.add("[dim]interrupted[/]")
+        for execution, end in answer.interrupted[:_MOST_INTERRUPTED]:
             line = f"{execution.node} of run {execution.run_id or 'by hand'}, {_when(execution.started)}: {end}"
             branch.add(f"[dim]{escape(plain(line))}[/]")
-        _add_more(branch, len(answer.cut_short) - _MOST_CUT_SHORT)
+        _add_more(branch, len(answer.interrupted) - _MOST_INTERRUPTED)
     return tree
 
 
 def diff(answer: Diff) -> Tree:
-    """Returns what changed between two runs: what came out first, then what may explain it."""
+    """Returns the differences between two runs: results first, then possible causes."""
     tree = Tree(f"[bold]{escape(plain(answer.before.name))} to {escape(plain(answer.after.name))}[/]")
     for side in (answer.before, answer.after):
         if side.name != side.run_id:
@@ -174,7 +181,7 @@ def diff(answer: Diff) -> Tree:
             branch.add(f"[bold]{escape(plain(change.name))}[/]: {escape(plain(change.description))}")
         _add_more(branch, len(section.changes) - _MOST_SHOWN)
     if answer.same:
-        tree.add(f"[dim]the same, or not known of both: {', '.join(answer.same)}[/]")
+        tree.add(f"[dim]equal, or not known for both: {', '.join(answer.same)}[/]")
     return tree
 
 
@@ -182,13 +189,13 @@ def _add_model(tree: Tree, model: TrainedModel) -> None:
     line = f"artifact {model.artifact_id}, trained {_when(model.trained.started)}, seed {model.seed}"
     branch = tree.add(f"[bold]run {escape(plain(model.run_id))}[/]  {escape(plain(line))}")
     if model.blessed is None:
-        branch.add("no verdict: it was never evaluated to the end")
+        branch.add("no verdict: no evaluation finished")
     else:
         word = "blessed" if model.blessed else "not blessed"
         _add_all(branch, [f"{word}: {reason}" for reason in model.reasons] or [word])
     if model.index:
-        said = "" if model.index_blessed is not False else ", rejected"
-        branch.add(escape(plain(f"index {model.index.get('kind')}, recall {model.index.get('recall_at_k')}{said}")))
+        suffix = ", rejected" if model.index_blessed is False else ""
+        branch.add(escape(plain(f"index {model.index.get('kind')}, recall {model.index.get('recall_at_k')}{suffix}")))
     for push in model.pushes:
         branch.add(escape(plain(f"version {push.version}, {_when(push.at)}, by `shortlist {push.command}`")))
 

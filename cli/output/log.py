@@ -1,4 +1,4 @@
-"""Sends everything that libraries print to a file, so that people see progress and results."""
+"""Redirection of libraries' output to a log file, so that the terminal shows only progress and results."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from rich.console import Console
 
 LOADING_TFX = "Loading TFX (half a minute the first time) ..."
-"""What a command says while it imports TFX."""
+"""Status line while a command imports TFX."""
 
 
 @contextlib.contextmanager
-def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
-    """Yields a console on the real stdout while file descriptors 1 and 2 write to `path`.
+def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
+    """Redirects file descriptors 1 and 2 to `path` within its body. Yields a console on the real stdout.
 
-    C++ libraries write to the descriptors directly, so nothing less is quiet.
+    Replacing `sys.stdout` would not be enough: C++ libraries write to the descriptors directly.
 
     Args:
-      path: The log file, appended to.
-      verbose: Leave stdout and stderr as they are.
+      path: The log file; output is appended.
+      verbose: Do not redirect anything.
     """
     if verbose:
         logging.basicConfig(level=logging.INFO)
@@ -36,7 +36,7 @@ def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
     with path.open("ab") as log, os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
         for descriptor in real:
             os.dup2(log.fileno(), descriptor)
-        # A handler of our own: absl, which TFX imports, would add one on stderr for each import order.
+        # Without a handler on the root logger, absl would add its own on stderr when TFX imports it.
         root, level = logging.getLogger(), logging.getLogger().level
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
         handler = root.handlers[0]
@@ -45,7 +45,7 @@ def everything_else_to(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
             yield Console(file=terminal, highlight=False)
         finally:
             for stream in (sys.stdout, sys.stderr):
-                # A full disk must not keep the error that tells of it from the terminal.
+                # If the disk is full, the flush fails, too. The error of the body must still reach the terminal.
                 with contextlib.suppress(OSError):
                     stream.flush()
             root.removeHandler(handler)

@@ -1,4 +1,7 @@
-"""Says what is served where a person chose it, so that a run that comes from the cache does not seem to."""
+"""Notice about a served version that a person chose.
+
+Without it, the page of a cached run would suggest that the run's own version is served.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from shortlist.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
-class ByHand:
-    """A served version that no run pushed."""
+class ManualPush:
+    """A served version from a rollback or a forced push."""
 
     version: int
     facts: str
-    """What was done, by whom and why."""
+    """Command, user and reason."""
 
 
-def by_hand(workspace: Workspace) -> ByHand | None:
-    """Returns the served version if a rollback or a forced push put it there."""
+def find_manual_push(workspace: Workspace) -> ManualPush | None:
+    """Returns the served version if it comes from a rollback or a forced push, else None."""
     version = versions.served_version(workspace.serving_dir)
     if version is None or not workspace.has_metadata:
         return None
@@ -30,20 +33,28 @@ def by_hand(workspace: Workspace) -> ByHand | None:
     from shortlist.lineage.trace import manual_push_facts
 
     facts = manual_push_facts(Store.of(workspace), version)
-    return ByHand(version, facts) if facts else None
+    return ManualPush(version, facts) if facts else None
 
 
 def print_served(
-    before: ByHand | None, workspace: Workspace, summary: Summary, config_path: pathlib.Path, console: Console
+    before: ManualPush | None, workspace: Workspace, summary: Summary, config_path: pathlib.Path, console: Console
 ) -> None:
-    """Prints what is served if it is not what the run says that it pushed, or if the run replaced a person's choice."""
-    now = by_hand(workspace)
+    """Prints the served version if a person chose it, or the person's version that the run replaced.
+
+    Args:
+      before: The served version before the run, if it was a person's choice.
+      workspace: The pipeline's workspace.
+      summary: The run's summary.
+      config_path: The config, for the commands to type next.
+      console: Console for the output.
+    """
+    now = find_manual_push(workspace)
     if now is not None:
         console.print(f"Served    version {now.version}: {now.facts}", markup=False, soft_wrap=True)
         pushed = summary.pushed.version if summary.pushed else None
         if pushed in versions.versions(workspace.serving_dir):
             back = f".venv/bin/shortlist rollback {pushed} --config {config_path}"
-            console.print(f"          for what this run pushed: {back}", markup=False, soft_wrap=True)
+            console.print(f"          to serve this run's version: {back}", markup=False, soft_wrap=True)
     elif before is not None and summary.pushed is not None:
         console.print(
             f"Replaced  version {before.version}: {before.facts}; the push above is newer", markup=False, soft_wrap=True

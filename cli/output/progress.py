@@ -1,4 +1,4 @@
-"""Shows a run as it goes: a line a node, and where there is a terminal bars over nodes and over what a node counts."""
+"""Progress of a run on the console: one line per finished node and, on a terminal, two bars."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from shortlist.process import progress
 
 
 class Result(Protocol):
-    """How one node went."""
+    """The result of one node."""
 
     @property
     def node_id(self) -> str:
-        """Its name."""
+        """The node's name."""
 
     @property
     def seconds(self) -> float:
-        """That it took."""
+        """The node's duration."""
 
     @property
     def cached(self) -> bool:
-        """Whether it came from the cache."""
+        """Whether the result came from the cache."""
 
 
-# Steps of a small model take milliseconds; nobody sees more of them.
+# Training steps of a small model take milliseconds: more updates would cost time and would not be visible.
 _SECONDS_BETWEEN = 0.1
 
 
 class ProgressListener:
-    """Prints one line a finished node; on a terminal also a bar over all nodes, and one within the node that runs.
+    """Prints one line per finished node. On a terminal, also shows a bar over all nodes and one within a node.
 
     Args:
-      console: Where to print.
-      unit: What a node is called.
+      console: Console for the output.
+      unit: The word for a node.
     """
 
     def __init__(self, console: Console, unit: str = "node"):
@@ -57,7 +57,7 @@ class ProgressListener:
         self._nodes = self._bar.add_task("starting", total=None, counted="")
         self._within = self._bar.add_task("", total=None, counted="", visible=False)
         self._cached: list[str] = []
-        self._shown = 0.0
+        self._last_update = 0.0
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> ProgressListener:
@@ -72,7 +72,7 @@ class ProgressListener:
         self._exit.close()
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
-        """Moves the bar."""
+        """Advances the bar over the nodes."""
         progress.restart()
         self._bar.update(
             self._nodes,
@@ -96,19 +96,19 @@ class ProgressListener:
         self._flush_cached()
         self._console.print(f"  [red]failed[/]  {node_id:<24}{seconds:7.1f} s")
 
-    def _show(self, told: progress.Progress) -> None:
-        """Moves the bar within a node, a few times a second."""
+    def _show(self, report: progress.Progress) -> None:
+        """Advances the bar within a node, ten times per second at most."""
         now = time.monotonic()
-        if now - self._shown < _SECONDS_BETWEEN and told.done != told.total:
+        if now - self._last_update < _SECONDS_BETWEEN and report.done != report.total:
             return
-        self._shown = now
-        of = f" of {told.total:,}" if told.total is not None else ""
+        self._last_update = now
+        total = f" of {report.total:,}" if report.total is not None else ""
         self._bar.update(
             self._within,
-            description=f"  {escape(told.note)}" if told.note else "",
-            completed=told.done,
-            total=told.total,
-            counted=f"{told.done:,}{of} {told.unit}",
+            description=f"  {escape(report.note)}".rstrip(),
+            completed=report.done,
+            total=report.total,
+            counted=f"{report.done:,}{total} {report.unit}",
             visible=True,
         )
 

@@ -1,13 +1,15 @@
-"""Prints a run's summary: what was measured how, the verdict, and what to type next."""
+"""The last page of a run: its data, metrics and verdict, and the commands to type next."""
 
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
 from cli.output.slices import print_slices, reported_ks
+from shortlist.config.values import Value
 from shortlist.metrics import names
 from shortlist.report import protocol as protocol_text
 from shortlist.sanitize import plain
@@ -29,8 +31,15 @@ _MOST_WARNINGS = 5
 def print_summary(
     summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
 ) -> None:
-    """Prints the whole story of a run in under 40 lines; what to type next only with a config's path."""
-    # The table needs its columns, in a pipe too; lines of text are left to the terminal to wrap.
+    """Prints a run's summary in under 40 lines.
+
+    Args:
+      summary: The summary.
+      summary_path: Its file; the report stands beside it.
+      config_path: The config, for the commands to type next; None prints no commands.
+      console: Console for the output.
+    """
+    # rich assumes 80 columns for a pipe, which would cut off the table. Lines of text are left to the terminal to wrap.
     console = Console(
         file=console.file,
         highlight=False,
@@ -64,9 +73,10 @@ def _print_data(summary: Summary, console: Console) -> None:
         f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
         f"tested on {data.rows['test']:,} ({protocol_text.TESTED_ON[protocol.split]})"
     )
-    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {protocol_text.ties(protocol)}")
+    ties = protocol_text.tie_sentence(protocol)
+    console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {ties}")
     if protocol.unseen_queries > 0:
-        console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries that train never saw")
+        console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries without train rows")
 
 
 def _print_warnings(summary: Summary, console: Console) -> None:
@@ -80,10 +90,13 @@ def _print_warnings(summary: Summary, console: Console) -> None:
 def _print_metrics(summary: Summary, console: Console) -> None:
     if summary.metrics is None or summary.baselines is None:
         return
-    own, popularity, latest = summary.metrics.overall, summary.baselines.popularity, summary.baselines.latest_blessed
+    own, baselines = summary.metrics.overall, summary.baselines
+    popularity, latest = baselines.popularity, baselines.latest_blessed
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(f"FactorizedTopK on {names.counted_rows(own):,.0f} test rows")
-    columns = [("model", own), ("most popular", popularity)] + ([("latest blessed", latest)] if latest else [])
+    columns = [("model", own), ("most popular", popularity)]
+    if latest:
+        columns.append(("latest blessed", latest))
     for title, _ in columns:
         table.add_column(title, justify="right")
         table.add_column("with seen", justify="right", style="dim")
@@ -92,19 +105,22 @@ def _print_metrics(summary: Summary, console: Console) -> None:
         table.add_row(label, *cells)
     console.print()
     console.print(table)
-    console.print("[dim]seen items excluded; `with seen` leaves a query's past among the candidates[/]")
-    left_out = names.left_out(own)
+    console.print("[dim]seen items excluded; `with seen` keeps a query's seen items among the candidates[/]")
+    _print_seen(summary, own, console)
+
+
+def _print_seen(summary: Summary, own: Mapping[str, float], console: Console) -> None:
+    """Prints which metrics the gates used, and the rows that plain metrics leave out."""
     if summary.protocol is not None and not summary.protocol.exclude_seen:
         console.print(
-            "gates, early stopping and the index's recall go by `with seen` (evaluate.repeat_consumption); the "
-            "signature serving_default, which excludes the history, is not what they measured",
+            "gates, early stopping and the index's recall use `with seen` (evaluate.repeat_consumption); they do not "
+            "measure the signature serving_default, which excludes the history",
             soft_wrap=True,
         )
-    if left_out:
-        rows = own[names.EXAMPLE_COUNT]
+    if names.left_out(own):
         console.print(
-            f"{left_out:.1%} of all {rows:,.0f} test rows are left out: their target had been seen before; `with seen` "
-            "counts them",
+            f"{names.left_out(own):.1%} of all {own[names.EXAMPLE_COUNT]:,.0f} test rows are left out: their target "
+            "had been seen before; `with seen` counts them",
             soft_wrap=True,
         )
 
@@ -114,9 +130,9 @@ def _print_answers(summary: Summary, console: Console) -> None:
     if answers is None:
         return
     console.print(
-        f"Answers   top 10 of {answers.queries:,} test queries: coverage {answers.coverage_at_10:.0%}, overlap of two "
-        f"{answers.overlap_at_10:.0%}, train interactions an answer {answers.mean_train_count:,.0f}, a target "
-        f"{answers.mean_train_count_of_targets:,.0f}"
+        f"Variety   top 10 of {answers.queries:,} test queries: they cover {answers.coverage_at_10:.0%} of the "
+        f"candidates; two users share {answers.overlap_at_10:.0%} of their top 10; recommended items average "
+        f"{answers.mean_train_count:,.0f} train interactions, held-out ones {answers.mean_train_count_of_targets:,.0f}"
     )
 
 
@@ -134,17 +150,21 @@ def _print_tuning(summary: Summary, summary_path: pathlib.Path, console: Console
     if tuning is None:
         return
     best, own = tuning.winner, tuning.trials[0]
-    compared = "the config's own values" if best is own else f"the config itself had {own.score or 0:.4f}"
-    values = ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in best.values.items()
-    )
+    comparison = f"the config's own values had {own.score or 0:.4f}"
+    if best is own:
+        comparison = "the config's own values"
+    values = ", ".join(f"{name} {_setting(value)}" for name, value in best.values.items())
     console.print()
     console.print(
         f"Tuned     trial {best.number} of {len(tuning.trials)} was best: {tuning.objective} {best.score:.4f} on eval "
-        f"({compared}); {ENDED_BY[tuning.ended_by]}"
+        f"({comparison}); the search ended at {ENDED_BY[tuning.ended_by]}"
     )
     console.print(f"          {values}", markup=False)
     console.print(f"          to keep them: {summary_path.with_name(TUNED_FILE)}", markup=False)
+
+
+def _setting(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _print_verdict(summary: Summary, console: Console) -> None:
@@ -160,16 +180,16 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:
         console.print(
-            f"Warning   {clipped:,.0f} candidates are drawn more seldom than logQ can say (1e-6); "
-            "their correction is cut off there"
+            f"Warning   {clipped:,.0f} candidates are sampled with a probability below 1e-6; "
+            "their logQ correction is clipped there"
         )
     if summary.refit:
-        console.print(f"Refit     {protocol_text.refitted(summary.refit)}")
+        console.print(f"Refit     {protocol_text.refit_sentence(summary.refit)}")
     if summary.index:
         index = summary.index
         console.print(
             f"Index     {index.kind}: recall@{index.k} {index.recall_at_k:.4f} against exact search on test queries, "
-            f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms a query"
+            f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms per query"
         )
     for advice in summary.advice:
         console.print(f"Advice    {plain(advice)}", markup=False)
@@ -181,7 +201,7 @@ def _print_verdict(summary: Summary, console: Console) -> None:
 def _print_next(
     summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
 ) -> None:
-    # Where the log is stands above.
+    # The path of the log was printed at the start.
     if (report := summary_path.with_name("report.html")).exists():
         console.print(f"Report    {report}", markup=False)
     if summary.pushed and config_path is not None:

@@ -1,4 +1,4 @@
-"""Prints where a model is good and where not: its accuracy by slice, beside that of "most popular"."""
+"""Accuracy by slice, beside that of "most popular"."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _MOST_VALUES = 5
 
 
 def reported_ks(metrics: Metrics) -> list[int]:
-    """Returns every K of which the model's top_K is told, in order."""
+    """Returns all K with a top_K of the model, sorted."""
     prefix, suffix = names.top_k(0).split("0")
-    found = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
-    return sorted(int(k) for k in found if k.isdigit())
+    ks = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
+    return sorted(int(k) for k in ks if k.isdigit())
 
 
 def print_slices(metrics: Metrics, console: Console, with_seen: bool = False) -> None:
-    """Prints a line per slice, of top_10 or else of the smallest K; nothing where all rows are in the same slice.
+    """Prints one line per slice, for top_10 or else the smallest K; slices that contain all rows are left out.
 
     Args:
-      metrics: Of the run.
+      metrics: Metrics of the run.
       console: Where to print.
       with_seen: Whether to print the metrics with seen items, which count all rows.
     """
@@ -42,11 +42,11 @@ def print_slices(metrics: Metrics, console: Console, with_seen: bool = False) ->
     for title in ("rows", "model", "95% (Wilson)", "most popular"):
         table.add_column(title, justify="right")
     for name, entries in families.items():
-        for value, of_slice in entries[:_MOST_VALUES]:
-            rows = names.rows_of(of_slice, with_seen)
-            low, high = wilson(of_slice[own], rows)
-            cells = [f"{rows:,.0f}", f"{of_slice[own]:.4f}", f"{low:.3f} to {high:.3f}"]
-            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{of_slice[popular]:.4f}")
+        for value, values in entries[:_MOST_VALUES]:
+            rows = names.rows_of(values, with_seen)
+            low, high = wilson(values[own], rows)
+            cells = [f"{rows:,.0f}", f"{values[own]:.4f}", f"{low:.3f} to {high:.3f}"]
+            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{values[popular]:.4f}")
     console.print()
     console.print(table)
     more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())
@@ -55,7 +55,7 @@ def print_slices(metrics: Metrics, console: Console, with_seen: bool = False) ->
 
 
 def _families(metrics: Metrics, with_seen: bool) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    """Returns (value, metrics) by slice name; of many values the largest slices first."""
+    """Returns (value, metrics) by slice name; if there are many values, the largest slices come first."""
     families: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for entry in metrics.slices:
         keys: Any = entry["slice"]

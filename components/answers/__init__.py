@@ -1,1 +1,1 @@
-"""What the model answers to test queries, left for the report to show."""
+"""The trained model's answers to a sample of test queries, for the report."""

@@ -1,21 +1,22 @@
-"""Asks a trained model a sample of the test queries and returns what is worth looking at as plain data.
+"""Answers of a trained model to a sample of the test queries, and their statistics, as plain data.
 
-What stands in `answers.json`:
+Contents of `answers.json`:
 
-    queries, places     queries asked (distinct, at most 2,000) and answers given, 10 a query
-    broken              queries whose embedding is not finite, which were not asked
-    corpus_size         candidates that could be answered
-    coverage_at_10      see `components.indexer.variety`, as of `overlap_at_10`
+    queries             number of distinct queries that were answered, at most 2,000
+    places              number of recommended candidates, 10 per query
+    broken              number of queries whose embedding is not finite; they get no answer
+    corpus_size         number of candidates that can be recommended
+    coverage_at_10      see `components.indexer.variety`, as for `overlap_at_10`
     overlap_at_10_with_seen
-                        the same of the answers before seen items are removed: 1 where there is one list for all
-    never               candidates in no answer
-    popularity          bucket (head, middle ...) to how many candidates, train targets, test targets and answers it has
-    mean_train_count    how often an average answer, and an average test target, is a train target
+                        the overlap before seen items are removed: 1 if all queries get the same list
+    never               number of candidates in no answer
+    popularity          per bucket (head, middle ...) its candidates, train targets, test targets and places in answers
+    mean_train_count    mean train interactions of a recommended candidate, and of a test target
     concentration       share of all places that the most recommended share of the candidates takes
-    most, least         candidates in most and fewest answers, the latter by how popular they are in train
-    examples            single queries with history, target, its rank and the answers; absent where they may not be told
+    most, least         candidates in most answers, and in fewest (of those, the most popular in train)
+    examples            single queries with history, target, ranks and answers; absent if the report may not show them
 
-Answers are those of exact search, seen items excluded, as they would be served, but where it says otherwise.
+All answers come from exact search with seen items excluded, as in serving, except for `overlap_at_10_with_seen`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.answers.exact import best
+from components.answers.exact import search
 from components.evaluator.slices import POPULARITIES
 from components.indexer import queries, variety
 from components.indexer.recall import MAX_QUERIES
@@ -54,63 +55,60 @@ def describe(
     report: ReportSection,
     exclude_seen: bool = True,
 ) -> dict[str, Any]:
-    """Returns what the module's docstring lists.
+    """Returns the contents of `answers.json`, see the module's docstring.
 
     Args:
       trained_dir: The Trainer's SavedModel.
       test_dir: gz TFRecords of the test windows.
       candidates_dir: gz TFRecords of the catalogue's flat examples.
-      title: The feature that people know a candidate by; empty where it has none.
-      report: What of single queries may be told.
-      exclude_seen: Whether answers leave out what their query had seen; ranks are then those without seen items.
+      title: The candidates' feature that is shown as their title; empty if there is none.
+      report: Whether single queries and their ids may be shown.
+      exclude_seen: Whether answers and ranks exclude seen items.
     """
     model = tf.saved_model.load(trained_dir)
-    windows, parsed = _one_a_query(queries.sample_windows(test_dir, MAX_QUERIES))
+    windows, parsed = _first_window_per_query(queries.sample_windows(test_dir, MAX_QUERIES))
     embeddings = queries.embed(model.signatures["query_embedding"], parsed)
     sound = np.flatnonzero(np.isfinite(embeddings).all(axis=1))
-    asked = [parsed[place] for place in sound]
+    answered = [parsed[index] for index in sound]
     ids = model.candidate_ids.numpy()
     rows = {candidate: row for row, candidate in enumerate(ids)}
-    excluded = [
-        np.array([rows[item] for item in (queries.seen_ids(row) if exclude_seen else ()) if item in rows], np.int64)
-        for row in asked
-    ]
+    seen = [queries.seen_ids(row) if exclude_seen else [] for row in answered]
+    excluded = [np.array([rows[item] for item in ids_of_row if item in rows], np.int64) for ids_of_row in seen]
     candidates = model.candidate_embeddings.numpy()
-    answers, scores = best(embeddings[sound], candidates, excluded, WIDTH)
-    with_seen, _ = best(embeddings[sound], candidates, [np.array([], np.int64)] * len(sound), WIDTH)
-    targets = np.array([rows[item] for row in asked for item in row[keys.TARGET_IDS][:1] if item in rows], np.int64)
+    answers, scores = search(embeddings[sound], candidates, excluded, WIDTH)
+    with_seen, _ = search(embeddings[sound], candidates, [np.array([], np.int64)] * len(sound), WIDTH)
+    targets = np.array([rows[item] for row in answered for item in row[keys.TARGET_IDS][:1] if item in rows], np.int64)
     counts, buckets = model.candidate_counts.numpy(), model.popularity.numpy()
-    shown = np.bincount(answers[answers != NO_ROW], minlength=len(ids))
-    found = _overall(answers, shown, targets, counts, buckets) | {
+    times_shown = np.bincount(answers[answers != NO_ROW], minlength=len(ids))
+    result = _statistics(answers, times_shown, targets, counts, buckets) | {
         "overlap_at_10_with_seen": variety.overlap(with_seen),
         "broken": len(parsed) - len(sound),
     }
-    lists = _most_and_least(shown, counts)
+    lists = _most_and_least(times_shown, counts)
     examples = []
     if report.examples:
         chosen = sound[:_EXAMPLES]
-        ranks = _ranks(model, [windows[place] for place in chosen], exclude_seen)
+        ranks = _ranks(model, [windows[index] for index in chosen], exclude_seen)
         examples = [
-            _example(parsed[place], ids[answers[row][answers[row] != NO_ROW]], scores[row], ranks[row], report)
-            for row, place in enumerate(chosen)
+            _example(parsed[index], ids[answers[row][answers[row] != NO_ROW]], scores[row], ranks[row], report)
+            for row, index in enumerate(chosen)
         ]
-    named = {*(ids[row] for row in np.concatenate(list(lists.values()))), *_ids_in(examples)}
-    titles = _titles(candidates_dir, title, named) if title else {}
-    told = {
+    listed_ids = {*(ids[row] for row in np.concatenate(list(lists.values()))), *_ids_in(examples)}
+    titles = _titles(candidates_dir, title, listed_ids)
+    result |= {
         name: [
-            _candidate(ids[row], titles) | {"answers": int(shown[row]), "train_count": int(counts[row])}
+            _candidate(ids[row], titles) | {"answers": int(times_shown[row]), "train_count": int(counts[row])}
             for row in listed
         ]
         for name, listed in lists.items()
     }
-    found |= told
     if report.examples:
-        found["examples"] = [_with_titles(example, titles) for example in examples]
-    return found
+        result["examples"] = [_with_titles(example, titles) for example in examples]
+    return result
 
 
-def _one_a_query(windows: Sequence[bytes]) -> tuple[list[bytes], list[dict[str, Any]]]:
-    """Returns the first window of each query: a basket's rows are one query, asked many times."""
+def _first_window_per_query(windows: Sequence[bytes]) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """Returns the first window of each query, serialized and parsed; all rows of a basket share one history."""
     first: dict[bytes, tuple[bytes, dict[str, Any]]] = {}
     for window in windows:
         row = queries.parse_window(window)
@@ -118,18 +116,18 @@ def _one_a_query(windows: Sequence[bytes]) -> tuple[list[bytes], list[dict[str, 
     return [window for window, _ in first.values()], [row for _, row in first.values()]
 
 
-def _overall(
-    answers: np.ndarray, shown: np.ndarray, targets: np.ndarray, counts: np.ndarray, buckets: np.ndarray
+def _statistics(
+    answers: np.ndarray, times_shown: np.ndarray, targets: np.ndarray, counts: np.ndarray, buckets: np.ndarray
 ) -> dict[str, Any]:
-    places = int(shown.sum())
+    places = int(times_shown.sum())
 
     def by_bucket(weights: np.ndarray) -> list[int]:
         return [int(weights[buckets == bucket].sum()) for bucket in range(len(POPULARITIES))]
 
-    of_targets = np.bincount(targets, minlength=len(counts))
+    target_counts = np.bincount(targets, minlength=len(counts))
     columns = zip(
         POPULARITIES,
-        *(by_bucket(weights) for weights in (np.ones_like(counts), counts, of_targets, shown)),
+        *(by_bucket(weights) for weights in (np.ones_like(counts), counts, target_counts, times_shown)),
         strict=True,
     )
     return {
@@ -139,52 +137,52 @@ def _overall(
         "corpus_size": len(counts),
         "coverage_at_10": variety.coverage(answers, len(counts)),
         "overlap_at_10": variety.overlap(answers),
-        "never": int((shown == 0).sum()),
+        "never": int((times_shown == 0).sum()),
         "popularity": [
             dict(zip(("bucket", "candidates", "train", "targets", "answers"), column, strict=True))
             for column in columns
         ],
         "mean_train_count": {
-            "answers": float((shown * counts).sum() / max(places, 1)),
+            "answers": float((times_shown * counts).sum() / max(places, 1)),
             "targets": float(counts[targets].mean()) if len(targets) else 0.0,
         },
-        "concentration": {"answers": _concentration(shown), "train": _concentration(counts)},
+        "concentration": {"answers": _concentration(times_shown), "train": _concentration(counts)},
     }
 
 
 def _concentration(counts: np.ndarray) -> list[float]:
-    """Returns the share of all that the most frequent 0%, 2% ... 100% of the candidates have."""
+    """Returns the share of all counts that the most frequent 0%, 2% ... 100% of the candidates have."""
     total = np.concatenate([[0.0], np.cumsum(np.sort(counts)[::-1], dtype=np.float64)])
-    at = np.linspace(0, len(counts), _CURVE_POINTS)
-    return [round(float(share), 5) for share in np.interp(at, np.arange(len(total)), total) / max(total[-1], 1.0)]
+    points = np.linspace(0, len(counts), _CURVE_POINTS)
+    return [round(float(share), 5) for share in np.interp(points, np.arange(len(total)), total) / max(total[-1], 1.0)]
 
 
-def _most_and_least(shown: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns rows: the most recommended, and of the least recommended those that train knows best."""
-    most = np.argsort(-shown, kind="stable")[:_LISTED]
-    # lexsort's last key counts most.
-    least = np.lexsort((-counts, shown))[:_LISTED]
-    return {"most": most[shown[most] > 0], "least": least}
+def _most_and_least(times_shown: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns corpus rows: the most recommended, and the least recommended with the most train interactions first."""
+    most = np.argsort(-times_shown, kind="stable")[:_LISTED]
+    # np.lexsort sorts by its last key first.
+    least = np.lexsort((-counts, times_shown))[:_LISTED]
+    return {"most": most[times_shown[most] > 0], "least": least}
 
 
 def _ranks(model: Any, windows: Sequence[bytes], exclude_seen: bool) -> list[dict[str, int]]:
     if not windows:
         return []
-    found = model.signatures["evaluation"](examples=tf.constant(windows))
-    outputs = {
-        keys.RANK: keys.RANK if exclude_seen else keys.RANK_WITH_SEEN,
-        keys.POPULARITY_RANK: keys.POPULARITY_RANK if exclude_seen else keys.POPULARITY_RANK_WITH_SEEN,
-    }
-    return [{name: int(found[output][row]) for name, output in outputs.items()} for row in range(len(windows))]
+    outputs = model.signatures["evaluation"](examples=tf.constant(windows))
+    names = {keys.RANK: keys.RANK_WITH_SEEN, keys.POPULARITY_RANK: keys.POPULARITY_RANK_WITH_SEEN}
+    if exclude_seen:
+        names = {name: name for name in names}
+    return [{name: int(outputs[output][row]) for name, output in names.items()} for row in range(len(windows))]
 
 
 def _example(
     row: dict[str, Any], answers: Sequence[bytes], scores: np.ndarray, ranks: dict[str, int], report: ReportSection
 ) -> dict[str, Any]:
-    """Returns one query; candidates are still ids."""
+    """Returns one query; its candidates are still plain ids."""
     history = row.get(keys.HISTORY_IDS, [])
+    query_id = row[keys.QUERY_ID][0].decode("utf-8", "replace")
     return {
-        "query": row[keys.QUERY_ID][0].decode("utf-8", "replace") if report.query_ids else None,
+        "query": query_id if report.query_ids else None,
         "history_length": len(history),
         "history": history[-_HISTORY_SHOWN:],
         "target": row[keys.TARGET_IDS][0],
@@ -212,7 +210,9 @@ def _candidate(candidate: bytes, titles: dict[bytes, str]) -> dict[str, Any]:
 
 
 def _titles(candidates_dir: str, title: str, wanted: set[bytes]) -> dict[bytes, str]:
-    """Returns the titles of some candidates; one batch of the catalogue is in memory at a time."""
+    """Returns the titles of the `wanted` candidates, none without a title feature; memory holds one batch at a time."""
+    if not title:
+        return {}
     files = sorted(glob.glob(os.path.join(candidates_dir, "*.gz")))
     spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.CANDIDATE_ID, title)}
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH)

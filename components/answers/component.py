@@ -1,4 +1,4 @@
-"""The Answers node: what the model answers to test queries, for people to look at."""
+"""The Answers node: the trained model's answers to test queries, for the report."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shortlist.config.features import FeatureType
 from shortlist.config.report import ReportSection
 from shortlist.config.table import Candidates
 
-# What can be read as text; a title of numbers is no title.
+# Feature types that can be shown as a title.
 _TEXTS = (FeatureType.TEXT, FeatureType.CATEGORY)
 
 
 class AnswersSpec(component_spec.ComponentSpec):
-    """What the node reads and writes."""
+    """Model, windows and catalogue in, answers out."""
 
     PARAMETERS = {
         "report": component_spec.ExecutionParameter(type=str),
@@ -34,10 +34,10 @@ class AnswersSpec(component_spec.ComponentSpec):
 
 
 class Answers(base_component.BaseComponent):
-    """Asks the trained model a sample of the test queries, by exact search, blessed or not.
+    """Answers a sample of the test queries by exact search, whether the model is blessed or not.
 
     Outputs:
-      answers: `answers.json`, see `components.answers.answers`; the custom property `problem` where there is none.
+      answers: `answers.json`, see `components.answers.answers`; without it the custom property `problem` has the cause.
     """
 
     SPEC_CLASS = AnswersSpec
@@ -55,12 +55,12 @@ class Answers(base_component.BaseComponent):
         """Wires the node.
 
         Args:
-          model: The Trainer's.
+          model: The Trainer's model.
           examples: Windows, with a split `test`.
           candidates: The catalogue's flat examples.
-          table: Says which of its features is the title.
-          report: Whether single queries may be told, and their ids.
-          exclude_seen: Whether answers leave out what their query had seen.
+          table: The candidates' section of the config, with the name of the title's feature.
+          report: Whether single queries and their ids may be shown.
+          exclude_seen: Whether answers exclude seen items.
         """
         has_title = table.title is not None and table.features[table.title].type in _TEXTS
         super().__init__(

@@ -1,4 +1,4 @@
-"""Reads the URIs, has the model asked, writes `answers.json`."""
+"""Loads the model and writes its answers to `answers.json`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shortlist.records import properties
 
 
 class Executor(base_executor.BaseExecutor):
-    """Leaves the answers; what only informs must never keep a model from being pushed, so that it never raises."""
+    """Writes the answers. It never raises, since a report must not keep a model from being pushed."""
 
     def Do(
         self,
@@ -27,11 +27,11 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Asks the model and writes down what it said, or why it could not be asked."""
+        """Writes `answers.json`, or sets the property `problem` if the model cannot answer."""
         self._log_startup(input_dict, output_dict, exec_properties)
         output = artifact_utils.get_single_instance(output_dict["answers"])
         try:
-            found = answers.describe(
+            result = answers.describe(
                 path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"])),
                 artifact_utils.get_split_uri(input_dict["examples"], keys.SPLIT_TEST),
                 artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
@@ -40,9 +40,9 @@ class Executor(base_executor.BaseExecutor):
                 exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
             )
         except Exception as error:
-            logging.getLogger(__name__).exception("the model could not be asked")
+            logging.getLogger(__name__).exception("the model could not answer test queries")
             output.set_string_custom_property(properties.PROBLEM, f"{type(error).__name__}: {error}"[:500])
             return
         io_utils.write_string_file(
-            os.path.join(output.uri, answers.FILE), json.dumps(found, indent=1, ensure_ascii=False)
+            os.path.join(output.uri, answers.FILE), json.dumps(result, indent=1, ensure_ascii=False)
         )

@@ -1,1 +1,1 @@
-"""Finds the model that a candidate must not fall below, and puts it in front of the Evaluator."""
+"""The latest blessed model, made comparable with the candidate model for the Evaluator."""

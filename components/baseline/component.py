@@ -13,7 +13,7 @@ from shortlist.records import nodes
 
 
 class BaselineSpec(component_spec.ComponentSpec):
-    """What the node reads and writes."""
+    """Inputs, outputs and parameters of the node."""
 
     PARAMETERS = {"code_sha256": component_spec.ExecutionParameter(type=str)}
     INPUTS = {
@@ -25,11 +25,12 @@ class BaselineSpec(component_spec.ComponentSpec):
 
 
 class Baseline(base_component.BaseComponent):
-    """Gives the Evaluator the earlier model that the candidate is compared with.
+    """Prepares the earlier model that the Evaluator compares the candidate with.
 
-    The output `model` is a copy of the baseline; where the catalogue changed since, one whose signature `evaluation`
-    ranks in today's, with the custom property `catalogue_changed`; or an empty artifact with the custom properties
-    `skipped` = 1 and `reason`, so that the Evaluator's input always exists.
+    The output `model` is a copy of the baseline. If the catalogue has changed since, its signature `evaluation` ranks
+    in today's catalogue, and the custom property `catalogue_changed` describes the change. If there is nothing to
+    compare, the output is an empty artifact with the custom properties `skipped` = 1 and `reason`. So the Evaluator's
+    input always exists.
     """
 
     SPEC_CLASS = BaselineSpec
@@ -40,7 +41,7 @@ class Baseline(base_component.BaseComponent):
 
         Args:
           model: The candidate.
-          baseline: The latest other blessed model; may resolve to nothing, or not be there.
+          baseline: The latest other blessed model; the channel may be absent or resolve to nothing.
           candidates: Flat examples of today's catalogue.
         """
         super().__init__(
@@ -57,7 +58,7 @@ class Baseline(base_component.BaseComponent):
 def latest_other_blessed_model(
     model: types.BaseChannel, trainer_id: str = nodes.TRAINER, evaluator_id: str = nodes.EVALUATOR
 ) -> resolver.Resolver:
-    """Returns the node whose output `model` is the latest blessed model other than the candidate `model`.
+    """Returns the Resolver whose output `model` is the latest blessed model other than the candidate `model`.
 
     Args:
       model: The candidate, the Trainer's output of this run.

@@ -1,4 +1,4 @@
-"""Puts the earlier model where it can be compared with, in today's catalogue, and says why where it cannot."""
+"""Executor of the Baseline node: prepares the earlier model for a comparison in today's catalogue."""
 
 from __future__ import annotations
 
@@ -27,52 +27,53 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Sets `skipped` (0 or 1) on the output, `reason` with 1, and `catalogue_changed` where it did."""
-        del exec_properties  # only the cache looks at it
+        """Writes the model and sets `skipped` (0 or 1), `reason` if skipped, and `catalogue_changed` if it changed."""
+        del exec_properties  # only the cache key needs it
         output = artifact_utils.get_single_instance(output_dict["model"])
         candidate = _metadata(artifact_utils.get_single_uri(input_dict["candidate"]))
-        reason = _why_skipped(candidate, input_dict.get("baseline", []))
+        reason = _skip_reason(candidate, input_dict.get("baseline", []))
         output.set_int_custom_property(properties.SKIPPED, int(reason is not None))
         if reason is not None:
             output.set_string_custom_property(properties.REASON, reason)
             return
         uri = artifact_utils.get_single_uri(input_dict["baseline"])
         model_dir, earlier = path_utils.serving_model_dir(output.uri), _metadata(uri)
-        if _is_as_today(candidate, earlier):
+        if _ranks_as_today(candidate, earlier):
             io_utils.copy_dir(path_utils.serving_model_path(uri), model_dir)
             return
-        change = _rebase(uri, artifact_utils.get_split_uri(input_dict["catalogue"], keys.SPLIT_ALL), model_dir)
+        change = _reembed(uri, artifact_utils.get_split_uri(input_dict["catalogue"], keys.SPLIT_ALL), model_dir)
         if not compatibility.same_catalogue(candidate, earlier):
             output.set_string_custom_property(properties.CATALOGUE_CHANGED, change)
 
 
-def _is_as_today(candidate: dict[str, Any], earlier: dict[str, Any]) -> bool:
-    """Returns whether the earlier model's own signature `evaluation` can be compared with the candidate's."""
+def _ranks_as_today(candidate: dict[str, Any], earlier: dict[str, Any]) -> bool:
+    """Returns whether the earlier model's own ranks can be compared: same catalogue, same definition of a rank."""
     return compatibility.same_catalogue(candidate, earlier) and compatibility.same_ranks(candidate, earlier)
 
 
-def _why_skipped(candidate: dict[str, Any], baselines: list[types.Artifact]) -> str | None:
+def _skip_reason(candidate: dict[str, Any], baselines: list[types.Artifact]) -> str | None:
+    """Returns the reason to skip the comparison; None if the models can be compared."""
     if not baselines:
         return "no earlier blessed model"
     uri = artifact_utils.get_single_uri(baselines)
     if not fileio.exists(path_utils.serving_model_path(uri)):
         return f"its files are gone from {uri}"
     earlier = _metadata(uri)
-    reason = compatibility.why_incomparable(candidate, earlier)
-    if reason is not None or _is_as_today(candidate, earlier) or fileio.exists(_towers(uri)):
+    reason = compatibility.incomparable_reason(candidate, earlier)
+    if reason is not None or _ranks_as_today(candidate, earlier) or fileio.exists(_towers(uri)):
         return reason
-    difference = "its ranks are defined otherwise"
+    difference = "its ranks are defined differently"
     if not compatibility.same_catalogue(candidate, earlier):
         difference = "its catalogue differs"
-    return f"{difference}, and it was made by a version that did not keep what embeds another one"
+    return f"{difference}, and an older version of Shortlist saved it without its towers"
 
 
-def _rebase(uri: str, catalogue_uri: str, model_dir: str) -> str:
-    """Writes the earlier model over today's catalogue and returns what is new in that, and what is gone."""
-    # TensorFlow, where there is something to do for it.
+def _reembed(uri: str, catalogue_uri: str, model_dir: str) -> str:
+    """Writes the earlier model with today's catalogue and returns the numbers of new and removed candidates."""
+    # This imports TensorFlow, so it is imported only if the catalogue has changed.
     from components.baseline import reembed
 
-    catalogue = reembed.rebase(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
+    catalogue = reembed.reembed(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
     known = int(catalogue.known.sum())
     gone = _metadata(uri)["corpus_size"] - known
     return f"{len(catalogue.ids) - known:,} candidates new to it, {gone:,} of its own gone"

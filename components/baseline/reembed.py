@@ -1,4 +1,4 @@
-"""Puts today's catalogue before an earlier model, so that two models are ranked in one and the same corpus."""
+"""Embeds today's catalogue with an earlier model, so that two models are ranked in the same corpus."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from shortlist.metrics.names import SIGNATURE
 
 
 class ReembeddedCatalogue(NamedTuple):
-    """A catalogue as an earlier model sees it, sorted by the bytes of the ids."""
+    """A catalogue embedded by an earlier model, sorted by the bytes of the ids."""
 
     ids: np.ndarray
     """[corpus] bytes objects."""
     embeddings: np.ndarray
     """float32 [corpus, embedding_dim]."""
     counts: np.ndarray
-    """int64 [corpus], how often each was one of the model's train targets."""
+    """int64 [corpus], number of the model's train targets per candidate."""
     known: np.ndarray
-    """bool [corpus], whether the model's own catalogue had it."""
+    """bool [corpus], whether the candidate is in the model's own catalogue."""
 
 
-def rebase(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> ReembeddedCatalogue:
-    """Writes a SavedModel with the signature `evaluation` of an earlier model over another catalogue.
+def reembed(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> ReembeddedCatalogue:
+    """Writes a SavedModel whose signature `evaluation` ranks with an earlier model in another catalogue.
 
-    Candidates that the model knows keep their embedding; of all others it says what its candidate tower makes of their
-    features, by its own vocabularies. Histories are embedded alike.
+    Candidates of the model's own catalogue keep their embedding. The candidate tower embeds all others by their
+    features, with the model's own vocabularies. Histories are embedded in the same way.
 
     Args:
       towers_dir: The earlier model's `portable.PortableTowers`.
@@ -42,12 +42,12 @@ def rebase(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> R
       model_dir: Where the SavedModel goes.
 
     Returns:
-      What the model makes of the catalogue.
+      The embedded catalogue.
     """
     towers = tf.saved_model.load(towers_dir)
     catalogue = _embed(towers, candidate_files)
-    rebased = _Rebased(towers, catalogue)
-    tf.saved_model.save(rebased, model_dir, signatures={SIGNATURE: rebased.evaluation})
+    model = _ReembeddedModel(towers, catalogue)
+    tf.saved_model.save(model, model_dir, signatures={SIGNATURE: model.evaluation})
     return catalogue
 
 
@@ -64,8 +64,8 @@ def _column(batches: Sequence[Mapping[str, tf.Tensor]], name: str) -> np.ndarray
     return np.concatenate([batch[name].numpy() for batch in batches])
 
 
-class _Rebased(tf.Module):
-    """What is saved: the earlier towers, another catalogue, and how targets are ranked in it."""
+class _ReembeddedModel(tf.Module):
+    """The saved module: the earlier model's towers, another catalogue, and the ranking of targets in it."""
 
     def __init__(self, towers: tf.Module, catalogue: ReembeddedCatalogue) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which earlier model a candidate must not fall below."""
+"""Resolver strategy for the earlier model that a candidate is compared with."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _Artifacts = dict[str, list[types.Artifact]]
 
 
 class LatestOtherBlessedModelStrategy(resolver.ResolverStrategy):
-    """Resolves `model` to the latest blessed one of them other than `candidate`.
+    """Resolves `model` to the latest blessed model other than `candidate`.
 
-    TFX's LatestBlessedModelStrategy would resolve to the candidate itself once it is blessed, so
-    that an unchanged re-run has another baseline: not cached, and compared with itself.
+    TFX's LatestBlessedModelStrategy resolves to the candidate itself once it is blessed. An unchanged re-run would then
+    have another baseline: it would not be cached, and the model would be compared with itself.
     """
 
     def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: _Artifacts) -> _Artifacts:
         """Picks the model.
 
         Args:
-          store: Not used; the inputs have all that is needed.
+          store: Not used; the inputs are sufficient.
           input_dict: `model`, all models; `model_blessing`, all blessings; `candidate`, the model of this run.
 
         Returns:
-          `model` and `model_blessing` with one artifact each, or none on a first run; `candidate` is empty.
+          `model` and `model_blessing` with one artifact each, or none in a first run; `candidate` is empty.
         """
         del store
         candidates = {artifact.id for artifact in input_dict["candidate"]}
@@ -35,9 +35,7 @@ class LatestOtherBlessedModelStrategy(resolver.ResolverStrategy):
             if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
         }
         blessed = [model for model in input_dict["model"] if model.id in blessings and model.id not in candidates]
-        latest = max(blessed, key=lambda artifact: artifact.id, default=None)
-        return {
-            "model": [] if latest is None else [latest],
-            "model_blessing": [] if latest is None else [blessings[latest.id]],
-            "candidate": [],
-        }
+        if not blessed:
+            return {"model": [], "model_blessing": [], "candidate": []}
+        latest = max(blessed, key=lambda artifact: artifact.id)
+        return {"model": [latest], "model_blessing": [blessings[latest.id]], "candidate": []}

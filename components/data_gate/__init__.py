@@ -1,1 +1,1 @@
-"""Stops the run when the data does not fit its schema."""
+"""The DataGate node: stops the run if the data violates its schema or changed too much."""

@@ -1,9 +1,9 @@
-"""How far a table has moved since the last blessed run: its features' distributions and its rows, by TFDV.
+"""Drift of a table's features and its number of rows since the last blessed run, measured by TFDV.
 
-Compared are numbers and strings. Times, rows and paths (all others that the flat
-examples have) go forward by nature, and so does an id that each row of a table has
-one of. TFDV's skew is not looked at: it compares training with serving data, of
-which a pipeline of files has none.
+Numbers and strings are compared. Timestamps, row numbers and paths always change
+between runs, and so does the id column of the catalogue or the queries table. They
+are not compared. TFDV's skew is not used either: it compares training with serving
+data, and a pipeline of files has no serving data.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ _NEVER_COMPARED = {
     "candidates": {keys.SOURCE_PATH, keys.CANDIDATE_ID},
     "queries": {keys.SOURCE_PATH, keys.QUERY_ID},
 }
-_MOST = "maximum difference is: "
+# The text before the value in TFDV's sentence; TFDV 1.16 has no field for the value.
+_VALUE_PREFIX = "maximum difference is: "
 
 
 @dataclasses.dataclass(frozen=True)
 class TableDrift:
-    """How far one feature has moved, 0 to 1."""
+    """Drift of one feature; the distance is from 0 to 1."""
 
     feature: str
     distance: float
-    what: str
+    description: str
     """The distance in words."""
 
 
@@ -43,19 +44,19 @@ def drifts(
     before: statistics_pb2.DatasetFeatureStatisticsList,
     threshold: float,
 ) -> list[TableDrift]:
-    """Returns every feature that both have, by name.
+    """Returns the drift of every feature that both tables have, sorted by name.
 
-    The distance is the Jensen-Shannon divergence of a number's distributions, and
-    the largest change of one value's share for strings. A feature all of whose
-    values are gone, which TFDV does not measure, has 1.
+    For numbers the distance is the Jensen-Shannon divergence of the distributions. For
+    strings it is the largest change of one value's share. If all values of a feature
+    disappeared, the distance is 1, since TFDV does not measure this case.
 
     Args:
       table: interactions, candidates or queries.
-      now: Statistics of one dataset.
-      before: The same of an earlier one.
-      threshold: Above it, strings say which value moved most.
+      now: Statistics of this run's table.
+      before: Statistics of the earlier table.
+      threshold: Above it, the description of a string feature names the value whose share changed most.
     """
-    current, earlier = _compared(table, now), _compared(table, before)
+    current, earlier = _compared_features(table, now), _compared_features(table, before)
     common = {name: kind for name, kind in current.items() if earlier.get(name) == kind}
     present, was_present = _with_values(now), _with_values(before)
     gone = sorted(name for name in common if name in was_present - present)
@@ -66,12 +67,12 @@ def drifts(
 
 
 def num_rows(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> int:
-    """Returns the rows of the table that the statistics are of."""
+    """Returns the number of rows in the table of the statistics."""
     return int(statistics.datasets[0].num_examples)
 
 
-def _compared(table: str, statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, int]:
-    """Returns the type by name of the features that are compared."""
+def _compared_features(table: str, statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dict[str, int]:
+    """Returns the types of the compared features, by name."""
     return {
         name: feature.type
         for feature in statistics.datasets[0].features
@@ -80,13 +81,13 @@ def _compared(table: str, statistics: statistics_pb2.DatasetFeatureStatisticsLis
 
 
 def _with_values(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> set[str]:
-    common = {
-        feature.path.step[0]: (
-            feature.num_stats if feature.HasField("num_stats") else feature.string_stats
-        ).common_stats
-        for feature in statistics.datasets[0].features
-    }
-    return {name for name, stats in common.items() if stats.num_non_missing}
+    """Returns the names of the features with at least one value."""
+    names = set()
+    for feature in statistics.datasets[0].features:
+        stats = feature.num_stats if feature.HasField("num_stats") else feature.string_stats
+        if stats.common_stats.num_non_missing:
+            names.add(feature.path.step[0])
+    return names
 
 
 def _measure(
@@ -96,22 +97,23 @@ def _measure(
     threshold: float,
 ) -> list[TableDrift]:
     anomalies = tfdv.validate_statistics(now, _schema(features, threshold), previous_statistics=before)
-    most_moved = _most_moved(anomalies)
+    most_changed = _most_changed_values(anomalies)
     found = []
     for info in anomalies.drift_skew_info:
         name = info.path.step[0]
         [measurement] = info.drift_measurements
         if features[name] == _FLOAT:
-            what = f"Jensen-Shannon divergence {measurement.value:.2g}"
+            description = f"Jensen-Shannon divergence {measurement.value:.2g}"
+        elif name in most_changed:
+            description = f"the share of {most_changed[name]!r} moved by {measurement.value:.2g}"
         else:
-            value = f" of {most_moved[name]!r}" if name in most_moved else ""
-            what = f"the share{value} moved by {measurement.value:.2g}"
-        found.append(TableDrift(name, measurement.value, what))
+            description = f"the share moved by {measurement.value:.2g}"
+        found.append(TableDrift(name, measurement.value, description))
     return found
 
 
 def _schema(features: Mapping[str, int], threshold: float) -> schema_pb2.Schema:
-    """Returns a schema that has TFDV measure these features, and nothing else."""
+    """Returns a schema whose only effect is that TFDV measures the drift of these features."""
     schema = schema_pb2.Schema()
     for name, kind in features.items():
         if kind == _FLOAT:
@@ -123,11 +125,11 @@ def _schema(features: Mapping[str, int], threshold: float) -> schema_pb2.Schema:
     return schema
 
 
-def _most_moved(anomalies: anomalies_pb2.Anomalies) -> dict[str, str]:
-    """Returns the value whose share changed most, by feature; TFDV tells it in its sentence alone."""
+def _most_changed_values(anomalies: anomalies_pb2.Anomalies) -> dict[str, str]:
+    """Returns the value whose share changed most, by feature; TFDV gives it only within a sentence."""
     return {
-        name: reason.description.partition(_MOST)[2]
+        name: reason.description.partition(_VALUE_PREFIX)[2]
         for name, info in anomalies.anomaly_info.items()
         for reason in info.reason
-        if _MOST in reason.description
+        if _VALUE_PREFIX in reason.description
     }

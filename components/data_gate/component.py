@@ -1,4 +1,4 @@
-"""The DataGate node, and the Resolver that finds what its tables are compared with."""
+"""The DataGate node, and the Resolver that finds the earlier statistics for its comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shortlist.records.nodes import TABLES
 _Anomalies = standard_artifacts.ExampleAnomalies
 _Statistics = standard_artifacts.ExampleStatistics
 
-# The checks of this node; Windows makes the others, and a change of those must not run this one again.
+# The checks of this node. Windows does the others; a change of those must not run this node again.
 _CHECKS = {"schema_anomalies", "drift", "volume"}
 
 
@@ -42,10 +42,12 @@ class DataGateSpec(component_spec.ComponentSpec):
 
 
 class DataGate(base_component.BaseComponent):
-    """ExampleValidator only reports anomalies; this node stops the run for them, and for what moved too far.
+    """Stops the run for schema anomalies and for too great a change since the last blessed run.
+
+    ExampleValidator only reports anomalies and never stops a run, so that this node is needed.
 
     Outputs:
-      report: `report.json` with all that was measured; ExampleAnomalies with the custom properties `blessed` = 1,
+      report: `report.json` with all measurements; ExampleAnomalies with the custom properties `blessed` = 1,
         `warnings` (JSON) and `not_compared` (JSON).
     """
 
@@ -63,11 +65,11 @@ class DataGate(base_component.BaseComponent):
         """Builds the node.
 
         Args:
-          anomalies: By table name; queries may be missing.
-          statistics: Of the same tables.
-          before: By table name, what `blessed_statistics` found; empty where nothing is to be compared with.
-          gate: The checks that are this node's become its cache key.
-          schemas: The folder of the schema files, named in remedies.
+          anomalies: ExampleValidator's anomalies by table name; the queries table is optional.
+          statistics: Statistics of the same tables, by table name.
+          before: The outputs of `blessed_statistics`, by table name; empty for no comparison.
+          gate: The section `data.gate`; this node's checks become part of its cache key.
+          schemas: The folder of the schema files, as remedies name it.
         """
         super().__init__(
             spec=DataGateSpec(
@@ -85,11 +87,11 @@ class DataGate(base_component.BaseComponent):
 def blessed_statistics(
     statistics: Mapping[str, channel.BaseChannel], evaluator_id: str = nodes.EVALUATOR
 ) -> resolver.Resolver:
-    """Returns the node whose outputs are, by table name, the statistics of the last blessed run on other data.
+    """Returns a Resolver whose outputs are the statistics of the last blessed run on other data, by table name.
 
     Args:
-      statistics: By table name, those of this run.
-      evaluator_id: The node that blesses models.
+      statistics: The statistics of this run, by table name.
+      evaluator_id: Id of the node that blesses models.
     """
     return resolver.Resolver(
         strategy_class=strategy.BlessedStatisticsStrategy,

@@ -1,4 +1,4 @@
-"""Reads each table's anomalies and statistics, and raises if a check says that the run must stop."""
+"""Checks each table's anomalies and statistics, and raises an error if a check with action `error` fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shortlist.records import properties
 from shortlist.records.nodes import TABLES
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
-_MOST_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 def statistics_key(table: str) -> str:
@@ -31,12 +31,12 @@ def statistics_key(table: str) -> str:
 
 
 def before_key(table: str) -> str:
-    """Returns the input key of the table's statistics in the last blessed run."""
+    """Returns the input key of a table's statistics in the last blessed run."""
     return f"{table}_before"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes `report.json`; raises `DataError` instead when a check says so."""
+    """Writes `report.json`, or raises `DataError` if a check with action `error` fails."""
 
     def Do(
         self,
@@ -44,10 +44,10 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Checks every table that is there.
+        """Checks every table of the input.
 
         Raises:
-          DataError: Names table, feature, what was found and the remedy of the first few.
+          DataError: A check with action `error` failed. The message lists the first 5 failures with their remedies.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         gate = Gate.model_validate_json(exec_properties[properties.GATE])
@@ -67,12 +67,14 @@ def _compare(
 ) -> None:
     before = {table: input_dict.get(before_key(table), []) for table in tables}
     for table in tables:
-        path = _statistics_path(before[table]) if before[table] else None
         if not any(before.values()):
             report.not_compared[table] = "no earlier blessed run on other data"
-        elif path is None:
+            continue
+        if not before[table]:
             report.not_compared[table] = "the last blessed run had no such table"
-        elif not fileio.exists(path):
+            continue
+        path = _statistics_path(before[table])
+        if not fileio.exists(path):
             report.not_compared[table] = f"the last blessed run's statistics are gone from {path}"
         else:
             report.compared_with[table] = path
@@ -85,7 +87,7 @@ def _write(report: checks.GateReport, tables: list[str], artifact: types.Artifac
     artifact.set_int_custom_property(properties.BLESSED, 1)
     artifact.set_string_custom_property(properties.WARNINGS, report.findings.warnings_json)
     artifact.set_string_custom_property(properties.NOT_COMPARED, json.dumps(report.not_compared))
-    told = {
+    contents = {
         "checked": tables,
         "problems": [],
         "warnings": report.findings.warnings,
@@ -95,7 +97,7 @@ def _write(report: checks.GateReport, tables: list[str], artifact: types.Artifac
         "drift": report.drift,
     }
     with fileio.open(os.path.join(artifact.uri, "report.json"), "w") as file:
-        file.write(json.dumps(told, indent=2))
+        file.write(json.dumps(contents, indent=2))
 
 
 def _read_anomalies(artifacts: list[types.Artifact]) -> anomalies_pb2.Anomalies:
@@ -111,9 +113,7 @@ def _statistics_path(artifacts: list[types.Artifact]) -> str:
 
 
 def _sentence(errors: list[str]) -> str:
-    more = len(errors) - _MOST_SHOWN
-    return (
-        "the data does not pass the gate: "
-        + "; ".join(errors[:_MOST_SHOWN])
-        + (f"; and {more} more" if more > 0 else "")
-    )
+    shown = errors[:_MAX_SHOWN]
+    if len(errors) > _MAX_SHOWN:
+        shown.append(f"and {len(errors) - _MAX_SHOWN} more")
+    return f"the data does not pass the gate: {'; '.join(shown)}"

@@ -1,4 +1,4 @@
-"""Turns TFDV's anomalies into sentences that a person can act on."""
+"""Turns TFDV's anomalies into sentences with a remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 _Type = anomalies_pb2.AnomalyInfo.Type
 
-# What to do about the anomalies that people meet; others point at the schema.
+# Remedies for the common anomalies; the others get a general one.
 _REMEDIES = {
     _Type.SCHEMA_MISSING_COLUMN: "add the column to the file, or remove the feature from the schema and the config",
     _Type.SCHEMA_NEW_COLUMN: "add the feature to the schema, or remove it from the config",
@@ -26,7 +26,7 @@ _REMEDIES = {
 
 @dataclasses.dataclass(frozen=True)
 class TableProblem:
-    """One anomaly: where, what, and what to do."""
+    """One anomaly of a feature, with its description and remedy."""
 
     table: str
     feature: str
@@ -37,13 +37,13 @@ class TableProblem:
         return f"{self.table}, feature {self.feature!r}: {self.description}; {self.remedy}"
 
 
-def find_problems(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str) -> list[TableProblem]:
+def find_anomalies(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: str) -> list[TableProblem]:
     """Returns the anomalies of severity ERROR, by feature name.
 
     Args:
       table: `interactions`, `candidates` or `queries`.
-      anomalies: What ExampleValidator found.
-      schema_path: The schema file that a remedy may ask to change.
+      anomalies: The output of ExampleValidator.
+      schema_path: Path of the schema file, as remedies name it.
     """
     problems = []
     for feature, info in sorted(anomalies.anomaly_info.items()):
@@ -55,5 +55,5 @@ def find_problems(table: str, anomalies: anomalies_pb2.Anomalies, schema_path: s
             problems.append(TableProblem(table, feature, description, f"{remedy} ({schema_path})"))
     if anomalies.HasField("dataset_anomaly_info"):
         for reason in anomalies.dataset_anomaly_info.reason:
-            problems.append(TableProblem(table, "(all)", reason.description, "check that the file is whole"))
+            problems.append(TableProblem(table, "(all)", reason.description, "check that the file is complete"))
     return problems

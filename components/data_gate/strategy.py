@@ -1,4 +1,4 @@
-"""Which earlier run's tables the ones of this run are compared with."""
+"""Resolver strategy that finds the earlier run for the comparison of tables."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _STATISTICS_TYPE = standard_artifacts.ExampleStatistics.TYPE_NAME
 class BlessedStatisticsStrategy(resolver.ResolverStrategy):
     """Resolves each table's statistics to those of the last blessed run on other data.
 
-    A run on the same examples is passed over: once the model of this run is blessed,
-    an unchanged re-run must find what this one found, or the gate and all after it
-    would run again; and data has not drifted from itself.
+    Runs on the same examples are skipped, for two reasons. Data does not drift from
+    itself. And an unchanged re-run after this run's model was blessed must resolve to
+    the same statistics, or the gate and all later nodes would run again.
     """
 
     def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: _Artifacts) -> _Artifacts:
-        """Walks back from the blessed models, the latest first.
+        """Follows the lineage of the blessed models, the latest first, back to their tables.
 
         Args:
-          store: Knows what made what.
-          input_dict: `model_blessing`, all blessings; and by table name, the statistics of this run.
+          store: The ML Metadata store.
+          input_dict: All blessings under `model_blessing`, and the statistics of this run by table name.
 
         Returns:
-          By table name one artifact each, or none where there is no such run or it had no such table;
+          One artifact by table name; an empty list if there is no such run, or if it had no such table.
           `model_blessing` is empty.
         """
         tables = [key for key in input_dict if key != BLESSINGS]
@@ -41,13 +41,13 @@ class BlessedStatisticsStrategy(resolver.ResolverStrategy):
         now = {
             table: lineage.examples_of_statistics(statistics.id) for table in tables for statistics in input_dict[table]
         }
-        nothing: _Artifacts = {key: [] for key in input_dict}
+        empty: _Artifacts = {key: [] for key in input_dict}
         for model_id in _blessed_models(input_dict[BLESSINGS]):
             before = lineage.examples_behind_model(model_id)
             if before and before != now:
                 found = {table: lineage.statistics(before[table]) for table in tables if table in before}
-                return nothing | found
-        return nothing
+                return empty | found
+        return empty
 
 
 def _blessed_models(blessings: list[types.Artifact]) -> list[int]:
@@ -61,13 +61,13 @@ def _blessed_models(blessings: list[types.Artifact]) -> list[int]:
 
 
 class _Lineage:
-    """Goes up and down between artifacts, over the executions that really made them."""
+    """Finds related artifacts over the executions that produced them; cached executions are ignored."""
 
     def __init__(self, store: mlmd.MetadataStore):
         self._store = store
 
     def examples_behind_model(self, model_id: int) -> dict[str, int]:
-        """Returns the ids of the flat examples by table name; empty where they are not known."""
+        """Returns the ids of the flat examples by table name; empty if they are unknown."""
         windows = self._inputs_of_producer(model_id).get("examples")
         tables = self._inputs_of_producer(windows) if windows else {}
         return {table: tables[table] for table in TABLES if table in tables}
@@ -76,33 +76,33 @@ class _Lineage:
         return self._inputs_of_producer(statistics_id).get("examples")
 
     def statistics(self, examples_id: int) -> list[types.Artifact]:
-        """Returns the latest statistics of flat examples, none where there are none."""
+        """Returns a list with the latest statistics of flat examples, or an empty list."""
         readers = [
             event.execution_id
             for event in self._store.get_events_by_artifact_ids([examples_id])
             if event.type == pb.Event.INPUT
         ]
-        written = {
-            event.artifact_id
-            for event in (self._store.get_events_by_execution_ids(readers) if readers else [])
-            if event.type == pb.Event.OUTPUT
-        }
+        events = self._store.get_events_by_execution_ids(readers) if readers else []
+        written = {event.artifact_id for event in events if event.type == pb.Event.OUTPUT}
         artifacts = self._store.get_artifacts_by_id(sorted(written)) if written else []
         kind = self._store.get_artifact_type(_STATISTICS_TYPE)
         found = [artifact for artifact in artifacts if artifact.type_id == kind.id]
         latest = max(found, key=lambda artifact: artifact.id, default=None)
-        return [] if latest is None else [artifact_utils.deserialize_artifact(kind, latest)]
+        if latest is None:
+            return []
+        return [artifact_utils.deserialize_artifact(kind, latest)]
 
     def _inputs_of_producer(self, artifact_id: int) -> dict[str, int]:
-        """Returns the artifact ids by input key of the execution that made an artifact, not of cached ones."""
-        makers = [
+        """Returns the input artifacts' ids, by input key, of the execution that produced an artifact."""
+        producers = [
             event.execution_id
             for event in self._store.get_events_by_artifact_ids([artifact_id])
             if event.type == pb.Event.OUTPUT
         ]
         complete = [
             execution.id
-            for execution in self._store.get_executions_by_id(makers)
+            for execution in self._store.get_executions_by_id(producers)
+            # A cached execution has the state CACHED and refers to the same artifact.
             if execution.last_known_state == pb.Execution.COMPLETE
         ]
         if not complete:

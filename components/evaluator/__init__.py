@@ -1,1 +1,1 @@
-"""Ranks held-out targets, reports FactorizedTopK and gates the model on it."""
+"""The Evaluator node: ranks held-out targets, computes FactorizedTopK and gates the model on it."""

@@ -1,4 +1,4 @@
-"""What a model says where train says nothing: of candidates that train never met, and to queries without a past."""
+"""Cold-start metrics and gates: candidates without train interactions, and queries without a history."""
 
 from __future__ import annotations
 
@@ -17,135 +17,146 @@ from shortlist.metrics.intervals import wilson
 from shortlist.model_files import TRAINED_FILE
 
 FILE = "cold_start.json"
-"""Written into the evaluation's folder: what `ColdStartFindings` has."""
+"""File with the fields of `ColdStartFindings`, in the evaluation's folder."""
 
 K = 100
-"""How many candidates the figures look at."""
+"""Length of the list of recommendations behind both metrics."""
 
 _UNSEEN_REMEDY = (
-    "raise model.candidate_tower.id_dropout, set train.loss.mask_unseen_candidates: true, or name more "
+    "raise model.candidate_tower.id_dropout, set train.loss.mask_unseen_candidates: true, or add "
     "data.candidates.features"
 )
-_NEWCOMER_REMEDY = "raise model.query_tower.cold_start_fraction, or model.query_tower.dropout of the features tower"
+_EMPTY_HISTORY_REMEDY = (
+    "raise model.query_tower.cold_start_fraction, or model.query_tower.dropout of the features tower"
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Newcomer:
-    """How a model answers a query of which nothing is known."""
+class ColdStartScores:
+    """A model's scores for a query without id, features and history."""
 
     scores: np.ndarray
-    """[corpus] of all candidates."""
+    """[corpus] The score of each candidate."""
     counts: np.ndarray
-    """[corpus], how often each candidate is a train target."""
+    """[corpus] The number of times that each candidate is a train target."""
     candidates_have_features: bool = True
-    """Whether the model can tell candidates apart that train never met."""
+    """Whether candidates have features; without them, candidates without train interactions all look the same."""
 
     @property
     def k(self) -> int:
-        """How many answers are looked at: K, or as many candidates as are train targets at all where they are fewer."""
+        """Length of the compared lists: K, or the number of candidates with train interactions if that is smaller."""
         return min(K, int(np.count_nonzero(self.counts)))
 
     @property
     def popular(self) -> np.ndarray:
-        """[corpus], which candidates count as the `k` most popular.
+        """[corpus] Whether each candidate counts as one of the `k` most popular.
 
-        All that are as popular as the k-th are among them: which ones of equals come first says nothing.
+        Every candidate that is as popular as the k-th counts, since the order among equals is arbitrary.
         """
-        return self.counts >= (np.sort(self.counts)[-self.k] if self.k else np.inf)
+        if not self.k:
+            return np.zeros(len(self.counts), bool)
+        return self.counts >= np.sort(self.counts)[-self.k]
 
     def popular_share(self) -> float:
-        """Returns how many of the best `k` are popular, as a share of `k`; 0 where train has no targets."""
-        answer = np.argsort(-self.scores, kind="stable")[: self.k]
-        return float(self.popular[answer].mean()) if self.k else 0.0
+        """Returns the share of popular candidates among the best `k`; 0 without train targets."""
+        if not self.k:
+            return 0.0
+        best = np.argsort(-self.scores, kind="stable")[: self.k]
+        return float(self.popular[best].mean())
 
 
 @dataclasses.dataclass(frozen=True)
 class ColdStartFindings:
-    """The figures, and what the gates say of them."""
+    """The cold-start metrics and the outcome of their gates."""
 
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
-    """By name; what could not be measured is not among them."""
+    """Metrics by name; metrics that cannot be computed are absent."""
     failed: list[str] = dataclasses.field(default_factory=list)
-    """A sentence for each gate that says no."""
+    """A sentence for each gate that failed with action `error`."""
     warned: list[str] = dataclasses.field(default_factory=list)
-    """A sentence for each that would, and is only to warn."""
+    """A sentence for each gate that failed with action `warn`."""
     passed: list[str] = dataclasses.field(default_factory=list)
-    """A sentence for each gate that passed, and for each that could not be applied, why."""
+    """A sentence for each gate that passed, and a reason for each gate that was not applied."""
 
-    def judge(self, floor: Floor, value: float, said: str, remedy: str) -> None:
-        """Files what is said of a figure under what its gate makes of it."""
+    def judge(self, floor: Floor, value: float, sentence: str, remedy: str) -> None:
+        """Adds the sentence on a metric to `passed`, or together with the remedy to `failed` or `warned`."""
         if floor.action == "ignore":
             return
         if value >= floor.threshold:
-            self.passed.append(said)
+            self.passed.append(sentence)
+        elif floor.action == "error":
+            self.failed.append(f"{sentence}: {remedy}")
         else:
-            (self.failed if floor.action == "error" else self.warned).append(f"{said}: {remedy}")
+            self.warned.append(f"{sentence}: {remedy}")
 
-    def skip(self, floor: Floor, why: str) -> None:
-        """Says why a gate was not applied, unless nobody asked for it."""
+    def skip(self, floor: Floor, reason: str) -> None:
+        """Records the reason why a gate is not applied; nothing if its action is `ignore`."""
         if floor.action != "ignore":
-            self.passed.append(f"not gated: {why}")
+            self.passed.append(f"not gated: {reason}")
 
 
-def assess(of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart) -> ColdStartFindings:
-    """Returns the figures of a model and what the two gates say of them.
+def assess(slices: Sequence[Mapping[str, Any]], scores: ColdStartScores, settings: ColdStart) -> ColdStartFindings:
+    """Returns the cold-start metrics of a model and the outcome of the two gates.
 
     Args:
-      of_slices: The evaluation's slices, as `verdict.read_evaluation` returns them.
-      newcomer: What the model answers.
-      settings: The gates' floors.
+      slices: The evaluation's slices, as `verdict.read_evaluation` returns them.
+      scores: The model's scores for an empty query.
+      settings: The section `evaluate.cold_start`.
     """
     findings = ColdStartFindings()
-    _assess_unseen(of_slices, newcomer, settings, findings)
-    _assess_newcomer(newcomer, settings.empty_history, findings)
+    _assess_unseen(slices, scores, settings, findings)
+    _assess_empty_history(scores, settings.empty_history, findings)
     return findings
 
 
 def _assess_unseen(
-    of_slices: Sequence[Mapping[str, Any]], newcomer: Newcomer, settings: ColdStart, findings: ColdStartFindings
+    slices: Sequence[Mapping[str, Any]], scores: ColdStartScores, settings: ColdStart, findings: ColdStartFindings
 ) -> None:
     floor = settings.unseen_candidates
-    wanted = {keys.TARGET_POPULARITY: names.UNSEEN}
-    found = next((entry["metrics"] for entry in of_slices if entry["slice"] == wanted), None)
-    if found is None or names.top_k(K) not in found:
-        findings.skip(floor, "no test row has a target that train never met")
+    unseen = {keys.TARGET_POPULARITY: names.UNSEEN}
+    metrics = next((entry["metrics"] for entry in slices if entry["slice"] == unseen), None)
+    if metrics is None or names.top_k(K) not in metrics:
+        findings.skip(floor, "no test row has a target without train interactions")
         return
-    rows, accuracy = int(names.counted_rows(found)), found[names.top_k(K)]
-    corpus_size = len(newcomer.counts)
+    rows, accuracy = int(names.counted_rows(metrics)), metrics[names.top_k(K)]
+    corpus_size = len(scores.counts)
     chance = min(1.0, K / max(corpus_size, 1))
     findings.metrics[names.UNSEEN_LIFT] = accuracy / chance
+    # On few rows the interval is wide: with 100 rows at 5 times a chance of 0.05, it is about 3.5 to 6.9 times chance.
     low, high = (bound / chance for bound in wilson(accuracy, rows))
-    said = (
-        f"top_{K}_categorical_accuracy {accuracy:.4g} of the {rows:,} test rows whose target train never met is "
-        f"{accuracy / chance:.3g} times chance, {K} of {corpus_size:,} (95% interval {low:.2g} to {high:.2g})"
+    result = (
+        f"top_{K}_categorical_accuracy is {accuracy:.4g} on {rows:,} test rows whose target has no train interactions, "
+        f"{accuracy / chance:.3g} times chance, {K} of {corpus_size:,} "
+        f"(95% confidence interval {low:.2g} to {high:.2g})"
     )
     if rows < settings.min_rows:
-        findings.skip(floor, f"{said}; evaluate.cold_start.min_rows is {settings.min_rows:,}")
+        findings.skip(floor, f"{result}; evaluate.cold_start.min_rows is {settings.min_rows:,}")
     elif floor.threshold * chance > 1.0:
-        findings.skip(floor, f"{said}; {floor.threshold:g} times is more than all")
-    elif not newcomer.candidates_have_features:
-        findings.skip(floor, f"{said}; without data.candidates.features nothing is known of them")
+        findings.skip(floor, f"{result}; {floor.threshold:g} times chance is more than 100%")
+    elif not scores.candidates_have_features:
+        findings.skip(floor, f"{result}; without data.candidates.features, new candidates are indistinguishable")
     else:
-        findings.judge(floor, accuracy / chance, f"{said}; at least {floor.threshold:g} is required", _UNSEEN_REMEDY)
+        findings.judge(floor, accuracy / chance, f"{result}; at least {floor.threshold:g} is required", _UNSEEN_REMEDY)
 
 
-def _assess_newcomer(newcomer: Newcomer, floor: Floor, findings: ColdStartFindings) -> None:
-    share, corpus_size = newcomer.popular_share(), len(newcomer.counts)
+def _assess_empty_history(scores: ColdStartScores, floor: Floor, findings: ColdStartFindings) -> None:
+    share, corpus_size = scores.popular_share(), len(scores.counts)
     findings.metrics[names.POPULAR_SHARE] = share
-    said = f"an empty history is answered with {share:.0%} of the {newcomer.k:,} most popular candidates"
-    popular = int(newcomer.popular.sum())
+    result = f"recommendations for an empty history include {share:.0%} of the {scores.k:,} most popular candidates"
+    popular = int(scores.popular.sum())
+    # With this many ties, a random list passes on average.
     if 0.0 < corpus_size * floor.threshold <= popular:
         findings.skip(
             floor,
-            f"{said}, and so would any {newcomer.k:,} of {corpus_size:,} on average: {popular:,} are as popular as the "
-            f"{newcomer.k:,}th",
+            f"{result}; a random list would pass too, since {popular:,} of {corpus_size:,} candidates are as popular "
+            f"as the {scores.k:,}th",
         )
     else:
-        findings.judge(floor, share, f"{said}; at least {floor.threshold:.0%} is required", _NEWCOMER_REMEDY)
+        findings.judge(floor, share, f"{result}; at least {floor.threshold:.0%} is required", _EMPTY_HISTORY_REMEDY)
 
 
 def write(findings: ColdStartFindings, evaluation_uri: str) -> None:
-    """Writes what was found into the folder of an evaluation."""
+    """Writes the findings into the folder of an evaluation."""
     import tensorflow as tf
 
     with tf.io.gfile.GFile(os.path.join(evaluation_uri, FILE), "w") as file:
@@ -153,7 +164,7 @@ def write(findings: ColdStartFindings, evaluation_uri: str) -> None:
 
 
 def read(evaluation_uri: str) -> ColdStartFindings:
-    """Returns what was found; nothing where an older version evaluated."""
+    """Returns the findings of an evaluation; empty ones if an older version of Shortlist made it."""
     import tensorflow as tf
 
     path = os.path.join(evaluation_uri, FILE)
@@ -163,23 +174,24 @@ def read(evaluation_uri: str) -> ColdStartFindings:
         return ColdStartFindings(**json.loads(file.read()))
 
 
-def ask(model_dir: str) -> Newcomer | None:
-    """Returns what a trained model answers to a query of which nothing is known; None where it has no such signature.
+def score_empty_query(model_dir: str) -> ColdStartScores | None:
+    """Returns a trained model's scores for a query without id, features and history; None without such a signature.
 
-    A model that follows the time is asked at moments evenly spaced over train, and its scores are averaged: what is
-    compared with is popular over all of train.
+    A model with `query_time` is evaluated at moments that are evenly spaced over train, and its scores are averaged.
+    The comparison is with the popularity over all of train.
 
     Args:
-      model_dir: The Trainer's SavedModel.
+      model_dir: Folder of the Trainer's SavedModel.
     """
     import tensorflow as tf
 
     model = tf.saved_model.load(model_dir)
-    if names.NEWCOMER_SIGNATURE not in model.signatures:
+    if names.COLD_START_SIGNATURE not in model.signatures:
         return None
-    embeddings = model.signatures[names.NEWCOMER_SIGNATURE]()[keys.EMBEDDING].numpy()
+    embeddings = model.signatures[names.COLD_START_SIGNATURE]()[keys.EMBEDDING].numpy()
+    # In float64, for the reason that `ranks` gives.
     scores = embeddings.astype(np.float64) @ model.candidate_embeddings.numpy().astype(np.float64).T
     with tf.io.gfile.GFile(os.path.join(model_dir, TRAINED_FILE), "r") as file:
         trained = json.loads(file.read())
     features = trained["config"]["data"]["candidate_features"]
-    return Newcomer(scores.mean(axis=0), model.candidate_counts.numpy(), bool(features))
+    return ColdStartScores(scores.mean(axis=0), model.candidate_counts.numpy(), bool(features))

@@ -1,4 +1,4 @@
-"""The Evaluator node: TFX's own, on the test split, with FactorizedTopK's metrics and gates."""
+"""The Evaluator node: TFX's Evaluator on the test split, with the metrics and gates of FactorizedTopK."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RankEvaluatorSpec(component_spec.ComponentSpec):
 
 
 class RankEvaluator(standard.Evaluator):
-    """Ranks the test split's targets and blesses the model where it passes the gates.
+    """Ranks the targets of the test split, and blesses the model if it passes the gates.
 
     The `blessing` has the custom properties `blessed` (0 or 1) and `reasons` (a JSON list of sentences).
     """
@@ -57,14 +57,14 @@ class RankEvaluator(standard.Evaluator):
         Args:
           examples: Windows, with a split `test`.
           model: The candidate, with a signature `evaluation`.
-          baseline_model: The `Baseline` node's model; one marked as skipped is not compared with.
+          baseline_model: The `Baseline` node's model; a model marked as skipped is not compared.
           schema: The windows' schema.
-          evaluate: The metrics' K and the gates' bounds.
-          candidates: The flat catalogue, which is read only where there are target slices.
-          target_slices: Those of `evaluate.slices` that the catalogue has to tell.
+          evaluate: The section `evaluate`, with the metrics' K and the gates' thresholds.
+          candidates: The flat catalogue; it is read only with target slices.
+          target_slices: Slices of `evaluate.slices` by a feature of the target, which the catalogue contains.
         """
         code_sha256 = fingerprints.code_sha256(executor.__name__, tfma_metrics.__name__, extractors.__name__)
-        # Not through TFX's constructor, which makes the standard specification.
+        # TFX's own constructor would make the standard specification, without our parameters.
         base_component.BaseComponent.__init__(
             self,
             spec=RankEvaluatorSpec(

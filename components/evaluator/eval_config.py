@@ -1,4 +1,4 @@
-"""What TFMA computes and what it gates, from the config's `evaluate` section."""
+"""TFMA's config of metrics and gates, made from the config's `evaluate` section."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shortlist import keys
 from shortlist.config.evaluate import Evaluate
 from shortlist.metrics import names
 
-# (family of metric names, with seen items or without) to the signature's output that it counts.
+# (family of metric names, with seen items) to the signature's output that the metrics count.
 _RANKS = {
     (names.MODEL_FAMILY, False): keys.RANK,
     (names.MODEL_FAMILY, True): keys.RANK_WITH_SEEN,
@@ -21,22 +21,22 @@ _RANKS = {
     (names.POPULARITY_FAMILY, True): keys.POPULARITY_RANK_WITH_SEEN,
 }
 
-# A drop of exactly `max_drop_from_baseline` passes, whatever the last bit of the subtraction.
+# A drop of exactly `max_drop_from_baseline` passes, despite the rounding of the subtraction.
 _SLACK = 1e-9
 
 
 def make_eval_config(evaluate: Evaluate, code_sha256: str) -> tfma.EvalConfig:
     """Returns the Evaluator's config: the metrics at every K, overall and by slice, and the two gates.
 
-    Both gates hold for the overall slice only, and a value at the bound passes: TFMA
-    compares with >= (`metrics_validator._check_threshold`). Without a baseline TFX
-    removes its model spec and the change threshold.
+    Both gates apply to the overall slice only. A value at the threshold passes, since
+    TFMA compares with >= (`metrics_validator._check_threshold`). Without a baseline,
+    TFX removes its model spec and the change threshold.
 
     Args:
-      evaluate: The config's section.
-      code_sha256: Hash of the metrics' source; the Evaluator's cache key sees it here.
+      evaluate: The section `evaluate`.
+      code_sha256: Hash of the metrics' source; it becomes part of the Evaluator's cache key.
     """
-    # The gate on cold start reads its own K whatever the others are.
+    # The cold-start gate always needs its own K.
     ks = dict.fromkeys((*evaluate.ks, cold_start.K))
     width = max(*ks, names.NDCG_K)
     metrics = [tfma.MetricConfig(class_name="ExampleCount", config=json.dumps({"name": names.EXAMPLE_COUNT}))]
@@ -45,13 +45,13 @@ def make_eval_config(evaluate: Evaluate, code_sha256: str) -> tfma.EvalConfig:
         for k in ks:
             metrics.append(_metric(tfma_metrics.TopKAccuracy, name=names.top_k(k, family, with_seen), k=k, **common))
             if (family, with_seen) == (names.MODEL_FAMILY, evaluate.repeat_consumption) and k == evaluate.gate_k:
-                metrics[-1].per_slice_thresholds.append(_overall(_may_drop(evaluate.max_drop_from_baseline)))
+                metrics[-1].per_slice_thresholds.append(_overall(_max_drop(evaluate.max_drop_from_baseline)))
         metrics.append(_metric(tfma_metrics.Ndcg, name=names.ndcg(family, with_seen), k=names.NDCG_K, **common))
     metrics.append(_metric(tfma_metrics.RankedCount, name=names.NEW_TARGET_COUNT, ranks=keys.RANK, width=width))
     lift = {"name": names.LIFT, "k": evaluate.gate_k, "width": width, "code_sha256": code_sha256}
     lift["with_seen"] = evaluate.repeat_consumption
     metrics.append(_metric(tfma_metrics.LiftOverPopularity, **lift))
-    metrics[-1].per_slice_thresholds.append(_overall(_at_least(evaluate.min_lift_over_popularity)))
+    metrics[-1].per_slice_thresholds.append(_overall(_lower_bound(evaluate.min_lift_over_popularity)))
     return tfma.EvalConfig(
         model_specs=[_model_spec(tfma.CANDIDATE_KEY), _model_spec(tfma.BASELINE_KEY, is_baseline=True)],
         slicing_specs=[
@@ -64,19 +64,19 @@ def make_eval_config(evaluate: Evaluate, code_sha256: str) -> tfma.EvalConfig:
 
 
 def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
-    # Without a type TFMA tries to load the model with Keras to find out.
+    # Without a model type, TFMA tries to load the model with Keras to detect the type.
     return tfma.ModelSpec(
         name=name,
         signature_name=names.SIGNATURE,
         model_type=tfma.TF_GENERIC,
         is_baseline=is_baseline,
-        # Both models are sliced by what the candidate says of a row.
+        # The candidate's slices apply to both models; an older model may have none.
         preprocessing_function_names=[] if is_baseline else [names.SLICES_SIGNATURE],
     )
 
 
 def _metric(metric_class: type, **config: Any) -> tfma.MetricConfig:
-    # The module is what a Beam worker imports to find the class.
+    # A Beam worker imports the module to find the class.
     return tfma.MetricConfig(
         class_name=metric_class.__name__, module=metric_class.__module__, config=json.dumps(config, sort_keys=True)
     )
@@ -87,13 +87,13 @@ def _overall(threshold: tfma.MetricThreshold) -> tfma.PerSliceMetricThreshold:
     return tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
 
 
-def _at_least(bound: float) -> tfma.MetricThreshold:
+def _lower_bound(bound: float) -> tfma.MetricThreshold:
     value = wrappers_pb2.DoubleValue(value=bound)
     return tfma.MetricThreshold(value_threshold=tfma.GenericValueThreshold(lower_bound=value))
 
 
-def _may_drop(most: float) -> tfma.MetricThreshold:
+def _max_drop(drop: float) -> tfma.MetricThreshold:
     change = tfma.GenericChangeThreshold(
-        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute=wrappers_pb2.DoubleValue(value=-most - _SLACK)
+        direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute=wrappers_pb2.DoubleValue(value=-drop - _SLACK)
     )
     return tfma.MetricThreshold(change_threshold=change)

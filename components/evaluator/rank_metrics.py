@@ -1,8 +1,8 @@
 """Retrieval metrics from a histogram of ranks; each row has one relevant candidate, its target.
 
-A histogram counts ranks 1 to width one by one and all worse ones together:
-`counts[r - 1]` rows had rank r, `counts[width]` rows a rank beyond width. It is
-all that these metrics need, has one size whatever the corpus, and adds up over shards.
+A histogram has one count per rank from 1 to width, and one count for all worse ranks:
+`counts[r - 1]` rows have rank r, and `counts[width]` rows have a rank beyond width.
+Its size does not depend on the corpus, and the histograms of shards can be added.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ NOT_RANKED = 0
 
 
 def histogram(ranks: np.ndarray, width: int) -> np.ndarray:
-    """Returns int64 [width + 1] counts of `ranks`, integers of any shape; those that are `NOT_RANKED` are left out.
+    """Returns the int64 [width + 1] counts of `ranks`, integers of any shape, without those that are `NOT_RANKED`.
 
     Raises:
-      ValueError: A rank is below 0, so it was not counted by `ranks.target_ranks`.
+      ValueError: A rank is below 0.
     """
     ranks = np.asarray(ranks, np.int64).reshape(-1)
     if ranks.size and ranks.min() < NOT_RANKED:
@@ -30,7 +30,7 @@ def histogram(ranks: np.ndarray, width: int) -> np.ndarray:
 
 
 def hits(counts: np.ndarray, k: int) -> int:
-    """Returns how many rows have their target among the first `k`.
+    """Returns the number of rows whose target is among the first `k`.
 
     Raises:
       ValueError: The histogram is narrower than `k`.
@@ -41,27 +41,27 @@ def hits(counts: np.ndarray, k: int) -> int:
 
 
 def top_k_accuracy(counts: np.ndarray, k: int) -> float:
-    """Returns the share of rows with the target among the first `k`; NaN for no rows."""
+    """Returns the hit rate at `k`: the share of rows whose target is among the first `k`; NaN without rows."""
     return _ratio(hits(counts, k), int(counts.sum()))
 
 
 def ndcg(counts: np.ndarray, k: int) -> float:
-    """Returns the mean NDCG@k, 1 / log2(rank + 1) up to `k` and 0 beyond; NaN for no rows.
+    """Returns the mean NDCG@k: 1 / log2(rank + 1) up to rank `k`, 0 beyond; NaN without rows.
 
-    With one relevant candidate a row the ideal DCG is 1 (Järvelin and Kekäläinen, 2002).
+    With one relevant candidate per row, the ideal DCG is 1 (Järvelin and Kekäläinen, 2002).
     """
-    hits(counts, k)
+    hits(counts, k)  # raises if the histogram is too narrow
     gains = 1.0 / np.log2(np.arange(k) + 2.0)
     return _ratio(float(counts[:k] @ gains), int(counts.sum()))
 
 
 def lift(counts: np.ndarray, baseline_counts: np.ndarray, k: int) -> float:
-    """Returns how many times as many hits at `k` the ranks have as the baseline's on the same rows.
+    """Returns the lift: the hits at `k`, divided by the baseline's hits on the same rows.
 
-    A baseline without a hit counts as one with a single hit, so that the lift stays a
-    finite number: a model with no hit has lift 0, one with 2 hits has lift 2.
-    The hits are divided, not the accuracies: 11 / 10 is the same float as 1.1, 0.11 / 0.1 is less.
+    A baseline without hits counts as one with a single hit, so that the lift is finite.
+    A model with 2 hits then has lift 2, and a model without hits has lift 0.
     """
+    # The hits are divided, not the accuracies: 11 / 10 is the same float as 1.1, but 0.11 / 0.1 is less.
     return hits(counts, k) / max(hits(baseline_counts, k), 1)
 
 

@@ -1,21 +1,23 @@
-"""The rank of a held-out target in the whole corpus: the number that every metric and gate counts.
+"""The rank of a held-out target in the whole corpus, from which all metrics and gates are computed.
 
 A target's rank is 1 + the candidates with a greater score + the other candidates
-with an equal score, so that ties count against the target. A target whose score
-is not finite, or that is not in the corpus, has rank `NO_HIT`, a hit at no K; another
-candidate's score that is not finite counts as greater.
+with an equal score, so that ties count against the target. Scores that are not
+finite count against the target too. A target has rank `NO_HIT`, a hit at no K, if its own score is
+not finite, or if it is not in the corpus. Another candidate's non-finite score
+counts as greater.
 
-There are two ranks. With seen items, all candidates compete. Without them, the query's
-seen items are subtracted, as from what is served; a target that the query had seen
-itself has no such rank, `NOT_RANKED`, and metrics leave its row out. Such a target would
-have no competitor left: on a log of views, carts and purchases a tenth of the rows
-scored 0.95, the others 0.007 (docs/decisions/0002).
+There are two ranks. With seen items, all candidates compete. Without seen items, the
+query's seen items are subtracted, as they are from what is served. A target that the
+query had seen has no such rank (`NOT_RANKED`), and plain metrics leave its row out.
+Such a target would have no competitors: on a log of views, carts and purchases, a
+tenth of the rows scored 0.95 and the others 0.007 (docs/decisions/0002).
 
-A score is the dot product in float64, rounded once to float32. A float32 matmul
-gives the same pair of vectors different last bits in different columns (156 of
-576 shapes, measured), so that copies of one candidate would not tie and a constant model
-would reach rank 1. Products of float32 values are exact in float64 and the sum's error
-is some 2^-29 of a float32 step, so what is compared no longer depends on where a candidate stands.
+A score is the dot product in float64, rounded once to float32. In a float32 matmul,
+the same pair of vectors can have different last bits in different columns (measured
+in 156 of 576 shapes). Copies of one candidate would then not tie, and a constant
+model could reach rank 1. Products of float32 values are exact in float64, and the
+error of their sum is about 2^-29 of a float32 step. Scores therefore do not depend on
+a candidate's position.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from components.evaluator.rank_metrics import NO_HIT, NOT_RANKED
 from shortlist import keys
 
 TILE = 4096
-"""Candidates scored at once; counting takes up to 17 bytes x batch x tile of memory."""
+"""Candidates per tile; counting needs up to 17 bytes x batch x tile of memory."""
 
 
 def evaluation_ranks(
@@ -36,14 +38,14 @@ def evaluation_ranks(
     target_rows: tf.Tensor,
     seen_rows: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
-    """Returns what the signature `evaluation` does: each target's four ranks by name, int64 [batch] each.
+    """Returns the outputs of the signature `evaluation`: each target's four ranks by name, int64 [batch] each.
 
     Args:
       query_embeddings: [batch, embedding_dim] floats.
       candidate_embeddings: [corpus, embedding_dim] floats.
-      counts: [corpus] numbers, how often each candidate was a train target.
-      target_rows: [batch] integers, the target's row in the corpus; -1: not in it.
-      seen_rows: [batch, seen] integers, distinct rows of the corpus; -1 pads.
+      counts: [corpus] numbers of times that each candidate is a train target.
+      target_rows: [batch] integers, the target's row in the corpus; -1 if it is not in the corpus.
+      seen_rows: [batch, seen] integers, distinct rows of the corpus, padded with -1.
     """
     rank, rank_with_seen = target_ranks(query_embeddings, candidate_embeddings, target_rows, seen_rows)
     popularity, popularity_with_seen = popularity_ranks(counts, target_rows, seen_rows)
@@ -67,10 +69,10 @@ def target_ranks(
     Args:
       query_embeddings: [batch, embedding_dim] floats.
       candidate_embeddings: [corpus, embedding_dim] floats.
-      target_rows: [batch] integers, the target's row in the corpus; -1: not in it.
-      seen_rows: [batch, seen] integers, distinct rows of the corpus; -1 pads. The target
-        may be among them.
-      tile: Candidates scored at once; no [batch, corpus] matrix ever exists.
+      target_rows: [batch] integers, the target's row in the corpus; -1 if it is not in the corpus.
+      seen_rows: [batch, seen] integers, distinct rows of the corpus, padded with -1. The
+        target may be among them.
+      tile: Candidates that are scored at once, so that no [batch, corpus] matrix exists.
 
     Returns:
       (rank_excluding_seen, rank_with_seen), int64 [batch] each: from 1 to corpus, or `NO_HIT`; the first is
@@ -83,13 +85,14 @@ def target_ranks(
     seen = tf.cast(seen_rows, tf.int64)
     listed = tf.concat([targets[:, tf.newaxis], seen], axis=1)
 
-    own = tf.cast(tf.gather(corpus_embeddings, tf.maximum(targets, 0)), tf.float64)
-    target_scores = tf.cast(tf.reduce_sum(queries * own, axis=1), tf.float32)
+    own_embeddings = tf.cast(tf.gather(corpus_embeddings, tf.maximum(targets, 0)), tf.float64)
+    target_scores = tf.cast(tf.reduce_sum(queries * own_embeddings, axis=1), tf.float32)
 
     def count_tile(start: tf.Tensor, worse: tf.Tensor, listed_worse: tf.Tensor) -> tuple[tf.Tensor, ...]:
         candidates = tf.cast(corpus_embeddings[start : start + tile], tf.float64)
         scores = tf.cast(tf.matmul(queries, candidates, transpose_b=True), tf.float32)
-        # The lower bound leaves out minus infinity; comparisons leave out NaN.
+        # A non-finite score must not count as worse: the lower bound excludes minus infinity, and any comparison
+        # with NaN is false.
         is_worse = (scores < target_scores[:, tf.newaxis]) & (scores >= tf.float32.min)
         position = listed - start
         here = (position >= 0) & (position < tf.shape(scores, out_type=tf.int64)[1])
@@ -104,20 +107,21 @@ def target_ranks(
         lambda start, *_: start < corpus,
         count_tile,
         (tf.constant(0, tf.int64), tf.zeros_like(targets), tf.zeros_like(listed, tf.bool)),
+        # With the default of 10, ten tiles of scores may be in memory at once.
         parallel_iterations=1,
     )
-    # Whatever the last bit of its score did, a target never counts as worse than itself.
+    # The matmul may differ from the target's own score in the last bit; a target must not count as worse than itself.
     worse -= tf.cast(listed_worse[:, 0], tf.int64)
     return _ranks(corpus, targets, seen, worse, listed_worse[:, 1:], tf.math.is_finite(target_scores))
 
 
 def popularity_ranks(counts: tf.Tensor, target_rows: tf.Tensor, seen_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns what `target_ranks` returns where every query scores a candidate by its count.
+    """Returns each target's ranks by popularity: every query scores a candidate by its count.
 
     Args:
-      counts: [corpus] numbers, how often each candidate was a train target.
-      target_rows: [batch] integers, the target's row in the corpus; -1: not in it.
-      seen_rows: [batch, seen] integers, distinct rows of the corpus; -1 pads.
+      counts: [corpus] numbers of times that each candidate is a train target.
+      target_rows: [batch] integers, the target's row in the corpus; -1 if it is not in the corpus.
+      seen_rows: [batch, seen] integers, distinct rows of the corpus, padded with -1.
 
     Returns:
       (rank_excluding_seen, rank_with_seen), int64 [batch] each: from 1 to corpus, or `NO_HIT`; the first is
@@ -144,7 +148,7 @@ def _ranks(
     seen_worse: tf.Tensor,
     finite: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turns the candidates that a target beats, [batch], and which seen ones, [batch, seen], into its ranks."""
+    """Returns the ranks, from the number of worse candidates [batch] and a mask of worse seen items [batch, seen]."""
     with_seen = corpus - worse
     against = (seen >= 0) & (seen != targets[:, tf.newaxis]) & ~seen_worse
     excluding_seen = with_seen - tf.reduce_sum(tf.cast(against, tf.int64), axis=1)

@@ -1,4 +1,4 @@
-"""Which rows of the test split are looked at on their own: a mean over all of them hides where a model fails."""
+"""Slices of the test split. A mean over all rows can hide a group of rows on which a model fails."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ NAMES = (keys.HISTORY_LENGTH, keys.TARGET_POPULARITY, keys.TARGET_SEEN_BEFORE)
 _LENGTHS = ("0", "1", "2 to 5", "6 or more")
 _LENGTHS_FROM = (1, 2, 6)
 POPULARITIES = ("head", "middle", "tail", names.UNSEEN)
-"""What `popularity_buckets` returns, in words."""
+"""Names of the buckets of `popularity_buckets`."""
 _UNSEEN = len(POPULARITIES) - 1
 
 
 def popularity_buckets(counts: np.ndarray) -> np.ndarray:
-    """Returns what each candidate is by its popularity: 0 head, 1 middle, 2 tail, 3 unseen in train.
+    """Returns the popularity bucket of each candidate: 0 head, 1 middle, 2 tail, 3 unseen in train.
 
-    Head are the most popular candidates that together have the first third of the train targets, middle those of
-    the second third, tail the others. Candidates of one count may fall on both sides of a bound, lower rows first.
+    The head holds the most popular candidates, which together have a third of the train targets. The middle holds the
+    next third, the tail the last. Candidates with equal counts can be in different buckets; lower rows come first.
 
     Args:
-      counts: [corpus], how often each candidate is a train target.
+      counts: [corpus] The number of times that each candidate is a train target.
     """
     order = np.argsort(-counts, kind="stable")
     ranked = counts[order].astype(np.float64)
-    # A candidate belongs where its first target stands.
+    # The position of a candidate's first target decides its bucket.
     before = np.cumsum(ranked) - ranked
     buckets = np.empty(len(counts), np.int32)
     buckets[order] = np.minimum(before * 3 // max(ranked.sum(), 1.0), 2)
@@ -38,11 +38,11 @@ def popularity_buckets(counts: np.ndarray) -> np.ndarray:
 
 
 def labels(history: tf.Tensor, target: tf.Tensor, seen: tf.Tensor, popularity: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns the slices that each row is in, string [batch] by name.
+    """Returns each row's value of every slice, string [batch] by name.
 
     Args:
       history: [batch, length] rows of the corpus, padded with -1.
-      target: [batch] rows of the corpus, -1 where it lacks the target.
+      target: [batch] rows of the corpus, -1 if the target is not in the corpus.
       seen: [batch, seen] rows of the corpus, padded with -1.
       popularity: [corpus], from `popularity_buckets`.
     """

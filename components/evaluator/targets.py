@@ -1,6 +1,6 @@
-"""Slices by what the catalogue says of a row's target: windows name their target and do not describe it.
+"""Slices by features of a row's target, which are read from the catalogue; windows contain only the target's id.
 
-Each process holds the asked features of the whole catalogue once, some 100 bytes a value.
+Each process holds these features of the whole catalogue once, about 100 bytes per value.
 """
 
 from __future__ import annotations
@@ -23,69 +23,69 @@ from shortlist import keys
 _BATCH = 4096
 
 
-class Described(dict[bytes, dict[str, np.ndarray]]):
-    """By candidate id the values of each slice; unlike a plain dict, what Beam can share within a process."""
+class TargetFeatures(dict[bytes, dict[str, np.ndarray]]):
+    """Values by candidate id and slice. Beam can share an instance within a process, unlike a plain dict."""
 
 
 class TargetCatalogue(NamedTuple):
-    """Where the candidates are described, and by what their rows are sliced."""
+    """Location of the catalogue, and the slices by its features."""
 
     candidates_dir: str
     """Folder of gz TFRecords of flat candidates."""
     slices: tuple[str, ...]
-    """`keys.TARGET_FEATURE` and the name of a candidates' feature of texts."""
+    """Names of slices: `keys.TARGET_FEATURE`, followed by the name of a candidates' string feature."""
 
 
-_ASKED: contextvars.ContextVar[TargetCatalogue | None] = contextvars.ContextVar("catalogue", default=None)
+_CATALOGUE: contextvars.ContextVar[TargetCatalogue | None] = contextvars.ContextVar("catalogue", default=None)
 
 
 @contextlib.contextmanager
-def described_by(catalogue: TargetCatalogue | None) -> Iterator[None]:
-    """Has `AddTargetFeatures` know the catalogue: TFX hands a function of extractors nothing of ours."""
-    token = _ASKED.set(catalogue)
+def use_catalogue(catalogue: TargetCatalogue | None) -> Iterator[None]:
+    """Makes the catalogue available to the extractors; TFX passes them no parameter of ours."""
+    token = _CATALOGUE.set(catalogue)
     try:
         yield
     finally:
-        _ASKED.reset(token)
+        _CATALOGUE.reset(token)
 
 
-def asked() -> TargetCatalogue | None:
-    """Returns the catalogue of the surrounding `described_by`; None outside, or where nothing is asked for."""
-    return _ASKED.get()
+def current_catalogue() -> TargetCatalogue | None:
+    """Returns the catalogue of the surrounding `use_catalogue`; None outside of it, or without target slices."""
+    return _CATALOGUE.get()
 
 
-def read(catalogue: TargetCatalogue) -> Described:
-    """Returns by candidate id the values of each slice; what has none is not there.
+def read(catalogue: TargetCatalogue) -> TargetFeatures:
+    """Returns the values by candidate id and slice; candidates without values are absent.
 
     Args:
-      catalogue: Its files are read batch by batch.
+      catalogue: The catalogue, whose files are read batch by batch.
     """
     columns = {name: name.removeprefix(keys.TARGET_FEATURE) for name in catalogue.slices}
     spec: dict[str, Any] = {column: tf.io.VarLenFeature(tf.string) for column in columns.values()}
     spec[keys.CANDIDATE_ID] = tf.io.FixedLenFeature([], tf.string)
     files = sorted(glob.glob(os.path.join(catalogue.candidates_dir, "*.gz")))
-    found = Described()
+    features = TargetFeatures()
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)
         ids = parsed[keys.CANDIDATE_ID].numpy()
         for name, column in columns.items():
             ragged = tf.RaggedTensor.from_sparse(parsed[column])
             starts, values = ragged.row_starts().numpy(), ragged.values.numpy()
-            for candidate, of_one in zip(ids, np.split(values, starts[1:]), strict=True):
-                if of_one.size:
-                    found.setdefault(candidate, {})[name] = of_one
-    return found
+            for candidate, candidate_values in zip(ids, np.split(values, starts[1:]), strict=True):
+                if candidate_values.size:
+                    features.setdefault(candidate, {})[name] = candidate_values
+    return features
 
 
 class AddTargetFeatures(beam.PTransform):
-    """Adds to each row's features those of its target, under the slices' names."""
+    """Adds the features of the target to those of each row, under the slices' names."""
 
     def __init__(self, catalogue: TargetCatalogue) -> None:
         super().__init__()
         self._catalogue = catalogue
 
     def expand(self, extracts: beam.PCollection) -> beam.PCollection:
-        """Called by Beam."""
+        """Implements beam.PTransform."""
         return extracts | beam.ParDo(_AddFn(self._catalogue))
 
 
@@ -93,13 +93,13 @@ class _AddFn(beam.DoFn):
     def __init__(self, catalogue: TargetCatalogue) -> None:
         self._catalogue = catalogue
         self._shared = shared.Shared()
-        self._described = Described()
+        self._features = TargetFeatures()
 
     def setup(self) -> None:
-        # One for all threads of a process.
-        self._described = self._shared.acquire(lambda: read(self._catalogue))
+        # All threads of a process share one copy.
+        self._features = self._shared.acquire(lambda: read(self._catalogue))
 
     def process(self, extracts: dict[str, Any]) -> Iterator[dict[str, Any]]:
         features = extracts[constants.FEATURES_KEY]
         [target] = np.ravel(features[keys.TARGET_IDS])
-        yield {**extracts, constants.FEATURES_KEY: {**features, **self._described.get(target, {})}}
+        yield {**extracts, constants.FEATURES_KEY: {**features, **self._features.get(target, {})}}

@@ -1,8 +1,8 @@
 """TensorFlow Model Analysis metrics over the ranks that the `evaluation` signature returns.
 
-TFMA names a threshold by its metric, so every figure is a metric of its own. They
-all derive from one histogram of ranks a model: TFMA removes the copies of a
-computation whose combiner class and keys are equal.
+TFMA identifies a threshold by its metric, so that every value is a metric of its own.
+All of them derive from one histogram of ranks per model. TFMA computes it once, since
+it removes duplicate computations with equal combiner classes and keys.
 """
 
 from __future__ import annotations
@@ -19,52 +19,52 @@ from components.evaluator import rank_metrics
 from shortlist import keys
 
 RANKS = (keys.RANK, keys.RANK_WITH_SEEN, keys.POPULARITY_RANK, keys.POPULARITY_RANK_WITH_SEEN)
-"""The signature's outputs, and the rows of a histogram."""
+"""Outputs of the signature, in the order of the histogram's rows."""
 
 
 class TopKAccuracy(metric_types.Metric):
-    """Share of rows whose target is among the first k: FactorizedTopK's figure."""
+    """Hit rate HR@k, as in FactorizedTopK: share of rows whose target is among the first k."""
 
     def __init__(self, name: str, ranks: str, k: int, width: int):
-        """Names the metric.
+        """Defines the metric.
 
         Args:
-          name: What it is called in the results, `factorized_top_k/top_10_categorical_accuracy`.
-          ranks: The output of the signature that it reads, one of `RANKS`.
-          k: The width of the list.
-          width: The histogram's; metrics that give the same one share the histogram.
+          name: Name in the results, for example `factorized_top_k/top_10_categorical_accuracy`.
+          ranks: The signature's output with the ranks, one of `RANKS`.
+          k: Length of the list of recommendations.
+          width: Width of the histogram; metrics with the same width share one histogram.
         """
         super().__init__(_top_k_accuracy, name=name, ranks=ranks, k=k, width=width)
 
 
 class Ndcg(metric_types.Metric):
-    """Mean NDCG@k of rows with one relevant candidate, their target."""
+    """Mean NDCG@k; each row has one relevant candidate, its target."""
 
     def __init__(self, name: str, ranks: str, k: int, width: int):
-        """Names the metric; the arguments are those of `TopKAccuracy`."""
+        """Defines the metric; the arguments are those of `TopKAccuracy`."""
         super().__init__(_ndcg, name=name, ranks=ranks, k=k, width=width)
 
 
 class RankedCount(metric_types.Metric):
-    """Number of rows that have a rank: without seen items, those whose target the query had not seen before."""
+    """Number of rows with a rank; without seen items, these are the rows whose target is new to the query."""
 
     def __init__(self, name: str, ranks: str, width: int):
-        """Names the metric; the arguments are those of `TopKAccuracy`."""
+        """Defines the metric; the arguments are those of `TopKAccuracy`."""
         super().__init__(_ranked_count, name=name, ranks=ranks, width=width)
 
 
 class LiftOverPopularity(metric_types.Metric):
-    """How many times the top-k hits of "most popular" the model has on the same rows."""
+    """The model's top-k hits divided by those of "most popular" on the same rows."""
 
     def __init__(self, name: str, k: int, width: int, code_sha256: str = "", with_seen: bool = False):
-        """Names the metric.
+        """Defines the metric.
 
         Args:
-          name: What it is called in the results.
-          k: The width of the list.
-          width: The histogram's; metrics that give the same one share the histogram.
-          code_sha256: Hash of the source that computes the metrics. It stands in the
-            evaluation config only so that the Evaluator's cache key sees a change of the code.
+          name: Name in the results.
+          k: Length of the list of recommendations.
+          width: Width of the histogram; metrics with the same width share one histogram.
+          code_sha256: Hash of the metrics' source. It is in the evaluation config only to
+            become part of the Evaluator's cache key.
           with_seen: Whether seen items are among the candidates.
         """
         super().__init__(
@@ -107,10 +107,10 @@ def _lift_over_popularity(
 
 
 def _derived(name: str, width: int, model_names: list[str] | None, value: Any) -> metric_types.MetricComputations:
-    """Returns the shared histogram and what `value` makes of its [len(RANKS), width + 1] counts, a model each."""
+    """Returns, per model, the shared histogram and the metric `value` of its [len(RANKS), width + 1] counts."""
     computations: metric_types.MetricComputations = []
     for model_name in model_names or [""]:
-        # The leading underscore keeps the histogram out of the results.
+        # TFMA leaves metrics whose name starts with an underscore out of the results.
         source = metric_types.MetricKey(name=f"_rank_histogram_{width}", model_name=model_name)
         target = metric_types.MetricKey(name=name, model_name=model_name)
         predictions = metric_types.StandardMetricInputsPreprocessor(

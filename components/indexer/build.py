@@ -1,4 +1,4 @@
-"""From a trained model to the exported index and its exact twin, with what was measured of them."""
+"""Builds the served index and its exact copy from a trained model, and measures both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shortlist import keys
 from shortlist.config.serving import Index
 from shortlist.serving.client import load_served, signature_inputs
 
-# Up to here exact search answers in a few ms, so that kind auto need not reject what ScaNN cannot do well enough.
+# Up to this size exact search answers in a few ms, so kind auto falls back to it if ScaNN's recall is too low.
 MAX_AUTO_EXACT = 200_000
 _BATCH = 64
 _LATENCY_QUERIES = 50
@@ -27,12 +27,12 @@ _LATENCY_QUERIES = 50
 
 @dataclasses.dataclass(frozen=True)
 class IndexBuild:
-    """What was built; nothing may be served while there are reasons."""
+    """The result of a build; the index may be served only if there are no reasons against it."""
 
     reasons: list[str]
-    """Why the index is rejected."""
+    """Reasons to reject the index."""
     index: dict[str, Any] | None = None
-    """`kind`, `k`, `recall_at_k`, `p50_ms`, `p99_ms`, `reason`, `params`...; None where none could be built."""
+    """`kind`, `k`, `recall_at_k`, `p50_ms`, `p99_ms`, `reason`, `params`...; None if no index could be built."""
 
 
 class _RejectedError(Exception):
@@ -41,7 +41,7 @@ class _RejectedError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class _Trained:
-    """The Trainer's model and what it says of queries."""
+    """The Trainer's model, its candidate embeddings, and the row of each candidate id."""
 
     model: Any
     directory: str
@@ -56,10 +56,11 @@ class _Trained:
         return cls(model, directory, model.candidate_embeddings.numpy(), rows, exclude_seen)
 
     def answers(self, windows: Sequence[bytes], k: int) -> ExactAnswers:
-        """Returns the exact answers to windows, seen candidates excluded where `exclude_seen` is set.
+        """Returns the exact answers to windows, without seen candidates if `exclude_seen` is set.
 
         Raises:
-          _RejectedError: A query's embedding is not finite: ScaNN refuses it, and exact search orders it at random.
+          _RejectedError: A query's embedding is not finite. ScaNN refuses such a query; exact search returns a random
+            order.
         """
         parsed = [queries.parse_window(window) for window in windows]
         embeddings = queries.embed(self.model.signatures["query_embedding"], parsed)
@@ -70,29 +71,29 @@ class _Trained:
         return ExactAnswers.find(embeddings, self.embeddings, excluded, k)
 
     def excluded_ids(self, row: dict[str, Any]) -> list[bytes]:
-        """Returns the ids that a window's query is not to be answered with."""
+        """Returns the ids that a window's query must not be answered with."""
         return queries.seen_ids(row) if self.exclude_seen else []
 
     def rows_of(self, ids: Sequence[bytes]) -> np.ndarray:
-        """Returns the rows of the ids that the corpus has."""
+        """Returns the rows of those ids that are in the corpus."""
         return np.array([self.rows[item] for item in ids if item in self.rows], np.int32)
 
 
 def build(
     windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str, exclude_seen: bool = True
 ) -> IndexBuild:
-    """Builds, exports and measures an index and its exact twin.
+    """Builds, exports and measures an index and its exact copy.
 
-    Parameters are tuned on eval queries (train queries where there are none), and the recall that gates is that of the
-    exported signature on up to 2,000 test queries, with their history and all that they have seen excluded.
+    Parameters are tuned on eval queries, or on train queries if there are none. The gate uses the recall of the
+    exported signature on up to 2,000 test queries, without their seen items if `exclude_seen` is set.
 
     Args:
       windows_dir: Folder of the windows' splits.
       trained_dir: The Trainer's SavedModel.
       settings: The config's index section.
       model_dir: Where the served model goes.
-      exact_dir: Where the twin goes.
-      exclude_seen: Whether recall is measured without seen items.
+      exact_dir: Where the exact copy goes.
+      exclude_seen: Whether answers exclude seen items, as they do where the gates use plain metrics.
     """
     trained = _Trained.load(trained_dir, exclude_seen)
     test = queries.sample_windows(os.path.join(windows_dir, "Split-test"), MAX_QUERIES)
@@ -100,13 +101,13 @@ def build(
     if problem:
         return IndexBuild([problem])
     try:
-        index = _exported(trained, windows_dir, settings, test, model_dir, exact_dir)
+        index = _export(trained, windows_dir, settings, test, model_dir, exact_dir)
     except _RejectedError as reason:
         return IndexBuild([str(reason)])
     return IndexBuild(_shortfalls(index, settings.min_recall), index)
 
 
-def _exported(
+def _export(
     trained: _Trained,
     windows_dir: str,
     settings: Index,
@@ -114,15 +115,15 @@ def _exported(
     model_dir: str,
     exact_dir: str,
 ) -> dict[str, Any]:
-    """Exports both models and returns what was measured of the one that is to be served."""
+    """Exports both models and returns the measurements of the model to serve."""
     answers = trained.answers(test, settings.k)
     exact_index = ExactIndex(k=settings.k).index(trained.model.candidate_embeddings)
     export.save(export.ServedModel(trained.model, exact_index, settings.k), trained.directory, exact_dir)
-    twin = _measured({"kind": "brute_force", "k": settings.k}, exact_dir, trained, test, answers)
-    index, doubt = _scann(trained, windows_dir, settings, test, answers, model_dir)
+    exact = _measure({"kind": "brute_force", "k": settings.k}, exact_dir, trained, test, answers)
+    index, reason = _scann(trained, windows_dir, settings, test, answers, model_dir)
     if index is None:
         shutil.copytree(exact_dir, model_dir, dirs_exist_ok=True)
-        index = twin | {"reason": doubt}
+        index = exact | {"reason": reason}
         export.write_index_file(model_dir, index)
     return index
 
@@ -135,7 +136,7 @@ def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str |
         return "the corpus has no candidates"
     if settings.kind == "scann" and size < MIN_CANDIDATES:
         return (
-            f"index.kind scann needs {MIN_CANDIDATES} candidates or more and the corpus has {size}; "
+            f"index.kind scann needs {MIN_CANDIDATES} candidates or more, but the corpus has {size}; "
             "use auto or brute_force"
         )
     broken = ~np.isfinite(trained.embeddings).all(axis=1)
@@ -153,10 +154,10 @@ def _scann(
     answers: ExactAnswers,
     model_dir: str,
 ) -> tuple[dict[str, Any] | None, str]:
-    """Exports a ScaNN index, or says why exact search it is."""
+    """Exports a ScaNN index and returns its measurements, or None and the reason for exact search."""
     size = len(trained.embeddings)
     if settings.kind == "brute_force":
-        return None, "asked for by index.kind"
+        return None, "index.kind is brute_force"
     if size < MIN_CANDIDATES:
         return None, f"the corpus has {size} candidates and ScaNN needs {MIN_CANDIDATES}"
     tune_on = _tuning_windows(windows_dir) or list(test)
@@ -171,8 +172,13 @@ def _scann(
     if tuned.recall < settings.min_recall and may_fall_back:
         return None, f"ScaNN's recall@{settings.k} on eval queries is {tuned.recall:.4f} at best"
     export.save(export.ServedModel(trained.model, tuned.index, settings.k), trained.directory, model_dir)
-    said = {"kind": "scann", "k": settings.k, "params": dataclasses.asdict(tuned.index.params)}
-    index = _measured(said | {"eval_recall_at_k": tuned.recall}, model_dir, trained, test, answers)
+    description = {
+        "kind": "scann",
+        "k": settings.k,
+        "params": dataclasses.asdict(tuned.index.params),
+        "eval_recall_at_k": tuned.recall,
+    }
+    index = _measure(description, model_dir, trained, test, answers)
     if index["recall_at_k"] < settings.min_recall and may_fall_back:
         shutil.rmtree(model_dir)
         return None, f"ScaNN's recall@{settings.k} on test queries is {index['recall_at_k']:.4f}"
@@ -180,6 +186,7 @@ def _scann(
 
 
 def _tuning_windows(windows_dir: str) -> list[bytes]:
+    """Returns windows of eval, or of train if eval is empty."""
     for split in (keys.SPLIT_EVAL, keys.SPLIT_TRAIN):
         windows = queries.sample_windows(os.path.join(windows_dir, f"Split-{split}"), tuning.MAX_QUERIES)
         if windows:
@@ -187,18 +194,29 @@ def _tuning_windows(windows_dir: str) -> list[bytes]:
     return []
 
 
-def _measured(
-    said: dict[str, Any], directory: str, trained: _Trained, test: Sequence[bytes], answers: ExactAnswers
+def _measure(
+    description: dict[str, Any], directory: str, trained: _Trained, test: Sequence[bytes], answers: ExactAnswers
 ) -> dict[str, Any]:
-    """Returns what is said of an exported model with its recall and latency, and writes it into the model."""
-    # The file says how the model is to be loaded, so it stands there before it is complete.
-    export.write_index_file(directory, said)
+    """Measures an exported model, writes the index file into it, and returns its content.
+
+    Args:
+      description: Kind, width and parameters of the index.
+      directory: The exported model.
+      trained: The model that it was exported from.
+      test: Serialized test windows.
+      answers: The exact answers to them.
+
+    Returns:
+      The description with recall, variety and latency.
+    """
+    # `load_served` reads `kind` from this file, so a first version is written before the model is measured.
+    export.write_index_file(directory, description)
     model = load_served(directory)
     parsed = [queries.parse_window(window) for window in test]
     p50_ms, p99_ms = _latency(model.signatures["serving_default"], parsed)
     served = _served(model.signatures["recommend"], trained, parsed)
-    first_10 = served[_one_a_query(parsed), :10]
-    index = said | {
+    first_10 = served[_first_windows(parsed), :10]
+    index = description | {
         "recall_at_k": float(answers.recall(served).mean()),
         "coverage_at_10": round(variety.coverage(first_10, len(trained.embeddings)), 4),
         "overlap_at_10": round(variety.overlap(first_10), 4),
@@ -214,7 +232,7 @@ def _measured(
 
 
 def _served(signature: Any, trained: _Trained, parsed: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Returns the rows that the exported signature answers with, -1 past an answer's end."""
+    """Returns the corpus rows of the exported signature's answers, padded with -1."""
     specs = signature.structured_input_signature[1]
     rows = [row | {keys.EXCLUDE: trained.excluded_ids(row)} for row in parsed]
     answers = [
@@ -224,12 +242,12 @@ def _served(signature: Any, trained: _Trained, parsed: Sequence[dict[str, Any]])
     return np.array([[trained.rows.get(item, -1) for item in line] for line in np.concatenate(answers)])
 
 
-def _one_a_query(parsed: Sequence[dict[str, Any]]) -> list[int]:
-    """Returns the place of each query's first window: a basket's rows are one query, asked many times."""
-    places: dict[bytes, int] = {}
-    for place, row in enumerate(parsed):
-        places.setdefault(row[keys.QUERY_ID][0], place)
-    return list(places.values())
+def _first_windows(parsed: Sequence[dict[str, Any]]) -> list[int]:
+    """Returns the position of each query's first window; with baskets, one query has several windows."""
+    positions: dict[bytes, int] = {}
+    for position, row in enumerate(parsed):
+        positions.setdefault(row[keys.QUERY_ID][0], position)
+    return list(positions.values())
 
 
 def _latency(signature: Any, parsed: Sequence[dict[str, Any]]) -> tuple[float, float]:

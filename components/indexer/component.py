@@ -1,4 +1,4 @@
-"""The Indexer node: a blessed model in, the index that is served and its exact twin out."""
+"""The Indexer node: turns a blessed model into the served index and its exact copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shortlist.config.serving import Index
 
 
 class IndexerSpec(component_spec.ComponentSpec):
-    """What the node reads and writes; no input may be called like an output."""
+    """Inputs, outputs and parameters of the node; TFX allows no input with the name of an output."""
 
     PARAMETERS = {
         "config": component_spec.ExecutionParameter(type=str),
@@ -34,14 +34,14 @@ class IndexerSpec(component_spec.ComponentSpec):
 class Indexer(base_component.BaseComponent):
     """Builds, tunes, measures and exports the index.
 
-    A model that was not blessed is recorded rather than skipped, so that "why was nothing pushed" has an answer.
+    The node also runs for a model that was not blessed. It then records the reason that nothing was pushed.
 
     Outputs:
-      model: `Format-Serving/` with the SavedModel that is served; custom property `index`, JSON, what was built and
-        measured, which also stands in `assets.extra/index.json`. Empty when there is none.
-      exact_model: The same signatures on exact search, in plain TensorFlow.
-      blessing: Custom properties `blessed`, 1 or 0; `status`, `ok`, `not_blessed` or `index_rejected`; `reasons`, a
-        JSON list of sentences; `current_model` and `current_model_id`, what was blessed.
+      model: `Format-Serving/` with the SavedModel to serve. Custom property `index`: JSON of the index and its
+        measurements, the same as `assets.extra/index.json`. Empty if there is no index.
+      exact_model: The same signatures with exact search, in plain TensorFlow.
+      blessing: Custom properties `blessed` (1 or 0), `status` (`ok`, `not_blessed` or `index_rejected`) and `reasons`
+        (a JSON list of sentences); `current_model` and `current_model_id` name the blessed model.
     """
 
     SPEC_CLASS = IndexerSpec
@@ -60,7 +60,7 @@ class Indexer(base_component.BaseComponent):
         Args:
           model: The Trainer's model.
           blessing: The Evaluator's verdict on it.
-          examples: Windows; eval tunes, test gates.
+          examples: Windows; eval tunes the index, test measures it for the gate.
           index: The config's index section.
           exclude_seen: Whether recall is measured without seen items.
         """

@@ -9,17 +9,17 @@ from components.indexer import retrieval
 
 
 class ExactIndex(factorized_top_k.BruteForce):
-    """`BruteForce` whose answers also hold at the edges.
+    """`BruteForce` with correct answers in edge cases.
 
-    Where TFRS' own layer falls short: it copies the embeddings (the model has them already), and raises when k and the
-    width of the exclusions together exceed the corpus.
+    TFRS' own layer copies the embeddings, which the model already has. It also raises an error if k plus the width of
+    the exclusions exceeds the corpus.
     """
 
     def index(self, candidates: tf.Variable, identifiers: tf.Tensor | None = None) -> ExactIndex:
         """Searches `candidates`, [corpus_size, embedding_dim], in place: the variable is shared, not copied.
 
         Raises:
-          ValueError: `identifiers` are given; an answer names rows of `candidates`.
+          ValueError: `identifiers` are given; an answer consists of rows of `candidates`.
         """
         if identifiers is not None:
             raise ValueError("ExactIndex answers with rows of the corpus; look identifiers up in the answer")
@@ -27,22 +27,22 @@ class ExactIndex(factorized_top_k.BruteForce):
         return self
 
     def call(self, queries: tf.Tensor, k: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns scores [batch, k] and rows [batch, k]; -1 where the corpus has fewer than k."""
+        """Returns scores [batch, k] and rows [batch, k]; rows are -1 past the end of a corpus smaller than k."""
         return self.query_with_exclusions(queries, tf.zeros([tf.shape(queries)[0], 0], tf.int32), k)
 
     def query_with_exclusions(
         self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the best k that are not excluded.
+        """Returns the best k candidates that are not excluded.
 
         Args:
           queries: [batch, embedding_dim] query embeddings.
-          exclusions: [batch, num_excluded] int32 rows, -1 is none.
-          k: Width of the answer; the constructor's unless given.
+          exclusions: [batch, num_excluded] int32 rows, padded with -1.
+          k: Width of the answer; by default the constructor's.
 
         Returns:
-          scores [batch, k] and rows [batch, k] int32, best first, ties in the order of the corpus, padded with the
-          lowest finite float and -1.
+          scores [batch, k] and rows [batch, k] int32, best first. Ties are in the order of the corpus. The padding is
+          the lowest finite float and -1.
         """
         scores = self._compute_score(queries, self._candidates)
         _, rows = retrieval.top_of_corpus(scores, exclusions, self._k if k is None else k)

@@ -1,4 +1,4 @@
-"""Reads the blessing and the URIs, has the index built, records the verdict."""
+"""Executor of the Indexer: builds the index of a blessed model and records the verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shortlist.records import properties
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes the served model and its twin, and blesses them or not; never raises over a model that fails a gate."""
+    """Writes the served model, its exact copy and the blessing; a failed gate is recorded and raises no error."""
 
     def Do(
         self,
@@ -24,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Builds the index, unless the model was not blessed."""
+        """Builds the index if the model was blessed."""
         self._log_startup(input_dict, output_dict, exec_properties)
         trained = artifact_utils.get_single_instance(input_dict["trained_model"])
         upstream = artifact_utils.get_single_instance(input_dict["model_blessing"])
@@ -45,4 +45,5 @@ class Executor(base_executor.BaseExecutor):
         )
         if report.index is not None:
             model.set_string_custom_property(properties.INDEX, json.dumps(report.index, sort_keys=True))
-        verdict.give(blessing, model, properties.INDEX_REJECTED if report.reasons else properties.OK, report.reasons)
+        status = properties.INDEX_REJECTED if report.reasons else properties.OK
+        verdict.give(blessing, model, status, report.reasons)

@@ -1,6 +1,6 @@
-"""The served model: its signatures, and how it is written.
+"""The served model: its signatures and its files.
 
-The index model and its twin differ in the index alone; the twin needs no op that TensorFlow does not bring.
+The indexed model and its exact copy differ only in the index. The exact copy needs no op outside of TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ class ServedModel(tf.Module):
     """A trained model and an index over its candidates."""
 
     def __init__(self, trained: tf.Module, index: ExactIndex | ScannIndex, k: int) -> None:
-        """Keeps both.
+        """Combines a model with an index.
 
         Args:
           trained: The Trainer's SavedModel, loaded.
-          index: Over `trained.candidate_embeddings`.
+          index: The index over `trained.candidate_embeddings`.
           k: Width of an answer.
         """
         super().__init__()
         self.trained = trained
         self.searcher_state = index.searcher_state if isinstance(index, ScannIndex) else None
         self._k = k
-        # In a namespace, so that tf.saved_model.save does not find a Keras model and warn that it was never built.
+        # Inside a namespace tf.saved_model.save does not find the Keras layer; otherwise it warns that it was not
+        # built.
         self._hidden = types.SimpleNamespace(index=index)
         self._query_signature = trained.signatures["query_embedding"]
         candidate_ids = tf.convert_to_tensor(trained.candidate_ids)
@@ -51,11 +52,11 @@ class ServedModel(tf.Module):
 
     @property
     def query_specs(self) -> dict[str, tf.TensorSpec]:
-        """The inputs of the query tower: ids, history, time and one a query feature."""
+        """The inputs of the query tower: id, history, times and one input per query feature."""
         return dict(self._query_signature.structured_input_signature[1])
 
     def signatures(self) -> dict[str, Callable[..., Any]]:
-        """Returns the product's API: name to function with its input signature."""
+        """Returns the served API: signature name to function with its input signature."""
         query = self.query_specs
         recommend = {
             **query,
@@ -91,8 +92,8 @@ class ServedModel(tf.Module):
         allow: tf.Tensor | None = None,
         k: tf.Tensor | None = None,
     ) -> _Tensors:
-        embeddings = self._query_signature(**_with_a_column(query))[keys.EMBEDDING]
-        # ScaNN refuses a whole batch for one embedding that is not finite; such a query gets an empty answer instead.
+        embeddings = self._query_signature(**_with_one_column(query))[keys.EMBEDDING]
+        # ScaNN refuses a whole batch if one embedding is not finite. Such a query gets an empty answer instead.
         is_finite = tf.reduce_all(tf.math.is_finite(embeddings), axis=-1)
         embeddings = tf.where(is_finite[:, tf.newaxis], embeddings, 0.0)
         if allow is None:
@@ -115,14 +116,17 @@ class ServedModel(tf.Module):
     def _search_allowed(
         self, embeddings: tf.Tensor, excluded_rows: tf.Tensor, allow: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Searches among each query's allowed ids; a list of unknown ids allows nothing, an empty one everything."""
+        """Searches each query's allowed ids.
+
+        An empty list allows the whole corpus. A list that has only unknown ids allows nothing.
+        """
         is_restricted = tf.reduce_any(allow != "", axis=-1)
 
         def search_all() -> tuple[tf.Tensor, tf.Tensor]:
             return self._search(embeddings, excluded_rows)
 
         def search_some() -> tuple[tf.Tensor, tf.Tensor]:
-            # By gather: an index cannot be told where to look.
+            # An index searches the whole corpus, so the allowed rows are gathered and scored one by one.
             rows = self._rows.lookup(allow)
             scores = retrieval.score_rows(embeddings, self.trained.candidate_embeddings, rows)
             is_excluded = retrieval.contains(retrieval.sort_rows(excluded_rows), rows)
@@ -140,16 +144,16 @@ class ServedModel(tf.Module):
 
 
 def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
-    """Returns the query tower's inputs and `seen_ids` from tf.Examples: windows, or any part of one.
+    """Returns the query tower's inputs and `seen_ids`, parsed from tf.Examples of windows.
 
     Args:
-      serialized: [batch] tf.Examples. All features are optional; `target_times` stands in for `query_time`.
+      serialized: [batch] tf.Examples. All features are optional; without `query_time`, `target_times` is used.
       query_specs: The tower's inputs.
 
     Returns:
-      Input name to tensor, shaped as its spec says; `seen_ids` is [batch, num_seen].
+      Input name to tensor, in the shape of its spec; `seen_ids` is [batch, num_seen].
     """
-    # Read as lists: a feature may be there with no value, which parsing as a scalar refuses.
+    # All features are parsed as lists, because parsing as a scalar refuses a feature without a value.
     wanted = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in query_specs.items()}
     wanted[keys.SEEN_IDS] = tf.io.VarLenFeature(tf.string)
     wanted[keys.TARGET_TIMES] = tf.io.VarLenFeature(tf.int64)
@@ -166,14 +170,14 @@ def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
 
 
 def _to_dense(values: tf.SparseTensor, width: tf.Tensor) -> tf.Tensor:
-    """Returns [batch, max(width, 1)], padded with what the contract writes for "missing"."""
-    fill = "" if values.dtype == tf.string else float("nan") if values.dtype.is_floating else 0
+    """Returns [batch, max(width, 1)], padded with the value for "missing": `""`, NaN or 0."""
+    fill = float("nan") if values.dtype.is_floating else _zero(values)
     shape = tf.stack([values.dense_shape[0], tf.maximum(width, 1)])
     return tf.sparse.to_dense(tf.SparseTensor(values.indices, values.values, shape), default_value=fill)
 
 
-def _with_a_column(query: _Tensors) -> _Tensors:
-    """Gives lists without any column a pad, so that a tower never reduces over nothing."""
+def _with_one_column(query: _Tensors) -> _Tensors:
+    """Returns the inputs with at least one column per list, since a tower cannot reduce over zero columns."""
 
     def widen(value: tf.Tensor) -> tf.Tensor:
         if value.shape.rank != 2:
@@ -183,7 +187,7 @@ def _with_a_column(query: _Tensors) -> _Tensors:
     return {name: widen(value) for name, value in query.items()}
 
 
-def _zero(value: tf.Tensor) -> Any:
+def _zero(value: tf.Tensor | tf.SparseTensor) -> Any:
     return "" if value.dtype == tf.string else 0
 
 
@@ -193,18 +197,18 @@ def _concrete(function: Callable[..., Any], specs: _Specs) -> Callable[..., Any]
 
 
 def save(model: ServedModel, trained_dir: str, model_dir: str) -> None:
-    """Writes a SavedModel, with what the Trainer said of the model in `assets.extra/shortlist.json`."""
+    """Writes a SavedModel with a copy of the Trainer's `assets.extra/shortlist.json`, if there is one."""
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(model, model_dir, signatures=model.signatures(), options=options)
-    extra = pathlib.Path(model_dir, TRAINED_FILE)
-    extra.parent.mkdir(exist_ok=True)
-    said = pathlib.Path(trained_dir, TRAINED_FILE)
-    if said.is_file():
-        shutil.copyfile(said, extra)
+    destination = pathlib.Path(model_dir, TRAINED_FILE)
+    destination.parent.mkdir(exist_ok=True)
+    source = pathlib.Path(trained_dir, TRAINED_FILE)
+    if source.is_file():
+        shutil.copyfile(source, destination)
 
 
 def write_index_file(model_dir: str, index: Mapping[str, Any]) -> None:
-    """Writes `assets.extra/index.json`: what the index is and what was measured of it."""
+    """Writes `assets.extra/index.json`: kind, parameters and measurements of the index."""
     path = pathlib.Path(model_dir, INDEX_FILE)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(index, indent=2, sort_keys=True) + os.linesep, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Queries to tune and measure an index with: a sample of the windows."""
+"""Sample of windows to tune and measure an index with."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _BATCH = 64
 
 
 def sample_windows(split_dir: str, limit: int) -> list[bytes]:
-    """Returns up to `limit` serialized windows of a split, the same ones on every run.
+    """Returns up to `limit` serialized windows of a split, the same ones in every run.
 
-    The sample is by hash of the content: the first rows of a file are those of the lowest query ids.
+    Windows are sampled by a hash of their content, because the first rows of a file have the lowest query ids.
 
     Args:
-      split_dir: Folder of gz TFRecords; an absent one has no windows.
-      limit: Most windows.
+      split_dir: Folder of gz TFRecords; an absent folder has no windows.
+      limit: Maximal number of windows.
     """
     files = sorted(glob.glob(os.path.join(split_dir, "*.gz")))
     if not files:
@@ -35,7 +35,7 @@ def sample_windows(split_dir: str, limit: int) -> list[bytes]:
 
 
 def parse_window(serialized: bytes) -> dict[str, Any]:
-    """Returns the inputs that a window holds, by name, each a list; `query_time` is that of its first target."""
+    """Returns a window's features by name, each as a list; `query_time` is the time of its first target."""
     feature = tf.train.Example.FromString(serialized).features.feature
     row: dict[str, Any] = {name: _values(value) for name, value in feature.items()}
     row.setdefault(keys.QUERY_TIME, row.get(keys.TARGET_TIMES, [])[:1])
@@ -47,7 +47,7 @@ def embed(signature: Any, rows: Sequence[dict[str, Any]]) -> np.ndarray:
 
     Args:
       signature: `query_embedding` of a trained model.
-      rows: From `parse_window`; at least one.
+      rows: One or more results of `parse_window`.
     """
     specs = signature.structured_input_signature[1]
     batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
@@ -55,7 +55,7 @@ def embed(signature: Any, rows: Sequence[dict[str, Any]]) -> np.ndarray:
 
 
 def seen_ids(row: dict[str, Any]) -> list[bytes]:
-    """Returns what a window's query must not be recommended: its history and all else that it has seen."""
+    """Returns the ids excluded from a query's recommendations: its history and its other seen items."""
     return sorted({*row.get(keys.HISTORY_IDS, ()), *row.get(keys.SEEN_IDS, ())})
 
 

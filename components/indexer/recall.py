@@ -11,33 +11,33 @@ import numpy as np
 
 from components.indexer.retrieval import NO_ROW
 
-# Recall is a mean over queries: with 2,000 of them its standard error at 0.99 is at most 0.0022.
+# Recall is a mean over queries. With 2,000 queries its standard error at 0.99 is at most 0.0022.
 MAX_QUERIES = 2_000
 _LATENCY_CALLS = 300
 _WARM_UP_CALLS = 20
-# Two kernels round the sum that a score is differently, by about this share of the vectors' lengths.
+# Two kernels round the same dot product differently, by about this share of the product of the vectors' lengths.
 _ROUNDING = 1e-6
 _CELLS_AT_ONCE = 32_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class ExactAnswers:
-    """What exact search finds, in NumPy, independently of what is measured."""
+    """Results of exact search in NumPy, independent of the index under test."""
 
     queries: np.ndarray
     """[num_queries, embedding_dim], finite."""
     candidates: np.ndarray
     """[corpus_size, embedding_dim], finite."""
     excluded: Sequence[np.ndarray]
-    """For each query the rows that it may not be answered with, any length, -1 is none."""
+    """Excluded rows per query, of any length; -1 is padding."""
     depth: np.ndarray
-    """[num_queries] results that an answer has: k, or all that is left."""
+    """[num_queries] length of an answer: k, or fewer if fewer candidates remain."""
     last_score: np.ndarray
-    """[num_queries] score of the last of them; candidates that tie with it are as good."""
+    """[num_queries] score of the last result; candidates that tie with it count as correct."""
 
     @classmethod
     def find(cls, queries: np.ndarray, candidates: np.ndarray, excluded: Sequence[np.ndarray], k: int) -> ExactAnswers:
-        """Returns the best k candidates' lowest score for each query; see the fields for shapes."""
+        """Returns the depth and the last score of each query's best k candidates; see the fields for shapes."""
         depth = np.zeros(len(queries), np.int64)
         last_score = np.zeros(len(queries), np.float32)
         step = max(1, _CELLS_AT_ONCE // len(candidates))
@@ -50,10 +50,10 @@ class ExactAnswers:
         return cls(queries, candidates, excluded, depth, last_score)
 
     def recall(self, served: np.ndarray) -> np.ndarray:
-        """Returns |served ∩ exact| / |exact| of each query, float64 [num_queries]; 1 where nothing is left to find.
+        """Returns |served ∩ exact| / |exact| per query, float64 [num_queries]; 1 if no candidate remains.
 
         Args:
-          served: [num_queries, width] rows, -1 past the end. What is excluded or repeated counts for nothing.
+          served: [num_queries, width] rows, padded with -1. Excluded and repeated rows do not count.
         """
         lengths = np.linalg.norm(self.queries, axis=1) * np.linalg.norm(self.candidates, axis=1).mean()
         lowest = self.last_score - _ROUNDING * lengths
@@ -68,11 +68,13 @@ class ExactAnswers:
 
 
 def latency_ms(call: Callable[..., Any], inputs: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Returns the median and the 99th percentile of single calls, in ms, one after the other in this process.
+    """Returns the median and the 99th percentile of the time of one call, in ms.
+
+    Calls run one after the other in this process.
 
     Args:
       call: A signature.
-      inputs: Its keyword arguments, one query each; taken in turn.
+      inputs: Keyword arguments of one query each; used in turn.
     """
     seconds = []
     for number in range(_WARM_UP_CALLS + _LATENCY_CALLS):

@@ -1,8 +1,8 @@
-"""Over-fetch, mask, top-k: what turns a nearest-neighbour search into an answer that keeps its promises.
+"""Exclusion, scoring and top-k on corpus rows, shared by exact and approximate search.
 
-`TopK.query_with_exclusions` of TFRS lowers an excluded candidate's score for sorting only: when the exclusions use up
-the results, it returns excluded candidates with their real scores, and a slot that ScaNN left empty (score NaN, row of
-some real candidate) passes as a result. Everything here works on corpus rows, int32, where -1 is "none".
+`TopK.query_with_exclusions` of TFRS lowers an excluded candidate's score only for sorting. If the exclusions use up the
+results, it returns excluded candidates with their real scores. It also takes an empty slot of ScaNN (score NaN, row of
+some real candidate) for a result. All functions here work on int32 corpus rows, where -1 stands for "none".
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ def sort_rows(rows: tf.Tensor) -> tf.Tensor:
     """Returns rows in ascending order, at least one column wide.
 
     Args:
-      rows: [batch, num_rows] int32, -1 is none; repeats are fine.
+      rows: [batch, num_rows] int32, padded with -1; repeats are allowed.
     """
-    # One "none" in front: a gather needs something to gather when there are no columns at all.
+    # The added column of -1 lets `contains` gather even if there are no columns.
     return tf.sort(tf.pad(rows, [[0, 0], [1, 0]], constant_values=NO_ROW), axis=-1)
 
 
 def count_distinct(sorted_rows: tf.Tensor) -> tf.Tensor:
-    """Returns how many different rows each line of `sort_rows`' result names, int32 [batch]."""
+    """Returns the number of distinct rows in each line of `sort_rows`' result, int32 [batch]."""
     is_new = sorted_rows[:, 1:] != sorted_rows[:, :-1]
     return tf.reduce_sum(tf.cast(is_new & (sorted_rows[:, 1:] != NO_ROW), tf.int32), axis=-1)
 
 
 def contains(sorted_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Returns which of `rows` are among `sorted_rows`, line by line.
+    """Returns whether each of `rows` is among `sorted_rows`, line by line.
 
-    A binary search: comparing all with all would take num_rows times width memory.
+    It is a binary search, because a comparison of all pairs needs num_rows times width memory.
 
     Args:
       sorted_rows: [batch, num_rows] int32, as `sort_rows` returns them.
@@ -46,37 +46,37 @@ def contains(sorted_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
 
 
 def count_found(rows: tf.Tensor) -> tf.Tensor:
-    """Returns how many results each line of `rows` [batch, k] has, int32 [batch]."""
+    """Returns the number of results in each line of `rows` [batch, k], int32 [batch]."""
     return tf.reduce_sum(tf.cast(rows != NO_ROW, tf.int32), axis=-1)
 
 
 def score_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Returns the scores of some candidates, float32 [batch, width].
 
-    Candidate by candidate: a matrix product, like ScaNN, rounds a sum differently by where the row stands and by what
-    else is in the batch, so that equal candidates would not tie and twins would not agree.
+    Each candidate is scored alone. A matrix product and ScaNN round a sum differently, depending on the position of the
+    row and on the rest of the batch. Equal candidates would then not tie, and the exact copy would not agree.
 
     Args:
       queries: [batch, embedding_dim].
       candidates: [corpus_size, embedding_dim].
-      rows: [batch, width] int32; the score of -1 means nothing.
+      rows: [batch, width] int32; the score of row -1 has no meaning.
     """
     return tf.reduce_sum(queries[:, tf.newaxis] * tf.gather(candidates, tf.maximum(rows, 0)), axis=-1)
 
 
 def rank_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns an answer's scores and rows [batch, k], scored by `score_rows` and put in their order by it."""
+    """Returns scores and rows [batch, k] of an answer, scored by `score_rows` and sorted by these scores."""
     scores = score_rows(queries, candidates, rows)
     return top_rows(scores, rows, tf.ones_like(rows, tf.bool), rows.shape[1])
 
 
 def top_rows(scores: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the best k of what is kept, each row once, ties in the order of the corpus.
+    """Returns the best k of the rows to keep, each row once, ties in the order of the corpus.
 
     Args:
-      scores: [batch, width] float32; what is not finite is dropped.
+      scores: [batch, width] float32; scores that are not finite are dropped.
       rows: [batch, width] int32, in any order; -1 is dropped.
-      keep: [batch, width] bool.
+      keep: [batch, width] bool, the rows to keep.
       k: Width of the answer; may exceed `width`.
 
     Returns:
@@ -91,7 +91,7 @@ def top_rows(scores: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tup
 
 
 def top_of_ascending(scores: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Does `top_rows` for rows that are distinct and ascending already; of equal scores `top_k` takes the first."""
+    """Returns the result of `top_rows` for distinct ascending rows; `tf.math.top_k` takes the first of equal scores."""
     missing = tf.maximum(k - tf.shape(scores)[1], 0)
     columns = [[0, 0], [0, missing]]
     scores = tf.pad(tf.where(keep, scores, LOWEST), columns, constant_values=LOWEST)
@@ -104,12 +104,12 @@ def top_of_corpus(scores: tf.Tensor, excluded_rows: tf.Tensor, k: int) -> tuple[
     """Returns the best k of the whole corpus.
 
     Args:
-      scores: [batch, corpus_size] float32; what is not finite is dropped.
-      excluded_rows: [batch, num_excluded] int32, -1 is none.
+      scores: [batch, corpus_size] float32; scores that are not finite are dropped.
+      excluded_rows: [batch, num_excluded] int32, padded with -1.
       k: Width of the answer; may exceed the corpus.
 
     Returns:
-      scores [batch, k] and rows [batch, k], as `top_rows` does.
+      scores [batch, k] and rows [batch, k], as from `top_rows`.
     """
     size = tf.shape(scores)[1]
     named = tf.where(excluded_rows != NO_ROW)

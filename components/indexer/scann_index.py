@@ -1,4 +1,4 @@
-"""Approximate search on TFRS' ScaNN layer, made to keep exact search's promises."""
+"""Approximate search on TFRS' ScaNN layer, with the guarantees of exact search."""
 
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ from tensorflow_recommenders.layers import factorized_top_k
 
 from components.indexer import exact, retrieval
 
-# Asymmetric hashing clusters each block into 16 centres: ScaNN fails to train on fewer points, and crashes on one.
+# Asymmetric hashing clusters each block into 16 centres. ScaNN fails to train on fewer points, and crashes on one.
 MIN_CANDIDATES = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class ScannParams:
-    """What ScaNN trades recall for speed with."""
+    """ScaNN's parameters, which trade recall for speed."""
 
     num_leaves: int
-    """Clusters of the corpus; 2 or more: with one, ScaNN answers with wrong ids and no error."""
+    """Clusters of the corpus, 2 or more. With one cluster ScaNN returns wrong ids and no error."""
 
     leaves_to_search: int
-    """Clusters whose candidates are scored for a query."""
+    """Clusters whose candidates are scored per query."""
 
     dimensions_per_block: int
-    """Dimensions that share one 4-bit code: fewer is more exact and slower."""
+    """Dimensions that share one 4-bit code; fewer are more exact and slower."""
 
     reorder: int
-    """Best approximate candidates that are scored again exactly; bounds the width of an answer."""
+    """Number of best approximate candidates that are scored again exactly; limits the width of an answer."""
 
 
 class ScannIndex(factorized_top_k.ScaNN):
-    """`ScaNN` whose answers also hold at the edges.
+    """`ScaNN` with correct answers in edge cases.
 
-    Where TFRS' own layer falls short: what it searches and rescores is fixed when the index is trained, it takes a
-    slot that ScaNN left empty (score NaN) for a result, it returns fewer than k results where the searched clusters
-    hold fewer, and excluded candidates where the exclusions use up the results. Here each query that the approximate
-    search cannot answer in full is searched exactly, whatever else is in its batch.
+    TFRS' own layer has four limits. The number of searched and rescored candidates is fixed when the index is trained.
+    An empty slot of ScaNN (score NaN) counts as a result. An answer has fewer than k results if the searched clusters
+    hold fewer. Excluded candidates are returned if the exclusions use up the results. This class searches a query
+    exactly if approximate search cannot answer it in full, independent of the other queries in its batch.
 
-    The size of a batch may still change an approximate answer: from some size on, which falls with the leaves that are
-    searched, ScaNN assigns queries to leaves by another algorithm. Measured, recall is the same; the leaves are not.
+    The size of a batch may still change an approximate answer. From a certain size on, which falls with the number of
+    searched leaves, ScaNN assigns queries to leaves by another algorithm. In measurements the leaves differ and the
+    recall is the same.
     """
 
     def __init__(self, params: ScannParams, k: int, max_exclusions: int) -> None:
-        """Keeps the parameters; `index` trains.
+        """Sets the parameters; `index` trains the searcher.
 
         Args:
           params: `params.reorder` must cover k and the exclusions, or the whole corpus.
           k: Width of an answer.
-          max_exclusions: Distinct excluded candidates a query that are over-fetched for; longer lists are searched
-            exactly.
+          max_exclusions: Number of distinct excluded candidates per query that the search fetches in addition to k;
+            queries with longer lists are searched exactly.
         """
         super().__init__(
             k=k,
@@ -66,15 +67,15 @@ class ScannIndex(factorized_top_k.ScaNN):
 
     @property
     def searcher_state(self) -> tf.Module:
-        """The trained searcher's tensors, to be tracked by the module that is saved."""
+        """The trained searcher's tensors; the saved module has to track them."""
         return self._serialized_searcher
 
     def index(self, candidates: tf.Variable, identifiers: tf.Tensor | None = None) -> ScannIndex:
         """Trains the searcher on `candidates`, [corpus_size, embedding_dim], all finite.
 
         Raises:
-          ValueError: The corpus or the parameters are such that ScaNN would crash or answer wrongly, or `identifiers`
-            are given: an answer names rows of `candidates`.
+          ValueError: ScaNN would crash or answer wrongly with this corpus or these parameters. Or `identifiers` are
+            given: an answer consists of rows of `candidates`.
         """
         if identifiers is not None:
             raise ValueError("ScannIndex answers with rows of the corpus; look identifiers up in the answer")
@@ -86,10 +87,10 @@ class ScannIndex(factorized_top_k.ScaNN):
         return self
 
     def with_params(self, params: ScannParams) -> ScannIndex:
-        """Returns an index that searches the same trained searcher with other parameters.
+        """Returns an index that uses the same trained searcher with other parameters.
 
         Raises:
-          ValueError: `params` has other clusters than this index was trained with, or cannot work.
+          ValueError: `params` differs in the trained `num_leaves` or `dimensions_per_block`, or is invalid.
         """
         trained = (self.params.num_leaves, self.params.dimensions_per_block)
         if (params.num_leaves, params.dimensions_per_block) != trained:
@@ -117,22 +118,23 @@ class ScannIndex(factorized_top_k.ScaNN):
             )
 
     def call(self, queries: tf.Tensor, k: int | tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what ScaNN finds, with no promise on its number.
+        """Returns ScaNN's results, which may be fewer than k.
 
         Args:
           queries: [batch, embedding_dim] finite query embeddings.
-          k: Most results; a tensor if need be.
+          k: Maximal number of results; may be a tensor.
 
         Returns:
-          scores [batch, min(k, corpus_size)] and rows, int32, the lowest finite float and -1 where nothing was found.
+          scores [batch, min(k, corpus_size)] and rows int32, padded with the lowest finite float and -1.
         """
-        return self._search(queries, self._k if k is None else k, self.params.leaves_to_search, self.params.reorder)
+        width = self._k if k is None else k
+        return self._search(queries, width, self.params.leaves_to_search, self.params.reorder)
 
     def _search(
         self, queries: tf.Tensor, k: int | tf.Tensor, leaves_to_search: int | tf.Tensor, reorder: int | tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        # Not TFRS' own call: its searcher takes the number of clusters and of rescored candidates a search, which
-        # lets one trained index be tuned, but TFRS does not hand them on.
+        # ScaNN's searcher takes the numbers of clusters and of rescored candidates per search, so one trained index can
+        # be tuned. TFRS' own call does not pass them on.
         searcher = scann_ops.searcher_from_module(self._serialized_searcher)
         rows, scores = searcher.search_batched_parallel(
             queries,
@@ -151,28 +153,28 @@ class ScannIndex(factorized_top_k.ScaNN):
         leaves_to_search: int | tf.Tensor | None = None,
         reorder: int | tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns ScaNN's own answer without what is excluded.
+        """Returns ScaNN's answer without the excluded candidates.
 
         Args:
           queries: [batch, embedding_dim] finite query embeddings.
-          exclusions: [batch, num_excluded] int32 rows, -1 is none.
+          exclusions: [batch, num_excluded] int32 rows, padded with -1.
           k: Width of the answer.
-          leaves_to_search: In place of `params.leaves_to_search`.
-          reorder: In place of `params.reorder`.
+          leaves_to_search: Replaces `params.leaves_to_search`.
+          reorder: Replaces `params.reorder`.
 
         Returns:
-          scores [batch, k], rows [batch, k] and whether a query was answered in full, bool [batch]: its exclusions
-          were few enough, and the clusters that were searched held enough.
+          scores [batch, k], rows [batch, k] and `is_answered`, bool [batch]. A query is answered in full if its
+          exclusions do not exceed `max_exclusions` and the searched clusters hold enough candidates.
         """
         exclusions = retrieval.sort_rows(exclusions)
         num_excluded = retrieval.count_distinct(exclusions)
         is_short_list = num_excluded <= self.max_exclusions
-        scores, rows = self._search(
-            queries,
-            k + tf.reduce_max(tf.where(is_short_list, num_excluded, 0)),
-            self.params.leaves_to_search if leaves_to_search is None else leaves_to_search,
-            self.params.reorder if reorder is None else reorder,
-        )
+        if leaves_to_search is None:
+            leaves_to_search = self.params.leaves_to_search
+        if reorder is None:
+            reorder = self.params.reorder
+        width = k + tf.reduce_max(tf.where(is_short_list, num_excluded, 0))
+        scores, rows = self._search(queries, width, leaves_to_search, reorder)
         scores, rows = retrieval.top_rows(scores, rows, ~retrieval.contains(exclusions, rows), k)
         num_wanted = tf.minimum(k, self._corpus_size - num_excluded)
         return scores, rows, is_short_list & (retrieval.count_found(rows) >= num_wanted)
@@ -180,16 +182,16 @@ class ScannIndex(factorized_top_k.ScaNN):
     def query_with_exclusions(
         self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the best k that are not excluded.
+        """Returns the best k candidates that are not excluded.
 
         Args:
           queries: [batch, embedding_dim] finite query embeddings.
-          exclusions: [batch, num_excluded] int32 rows, -1 is none.
-          k: Width of the answer, at most the constructor's, which it is unless given.
+          exclusions: [batch, num_excluded] int32 rows, padded with -1.
+          k: Width of the answer, at most the constructor's, which is the default.
 
         Returns:
-          scores [batch, k] and rows [batch, k] int32, best first, ties in the order of the corpus, padded with the
-          lowest finite float and -1 only where the corpus has no more.
+          scores [batch, k] and rows [batch, k] int32, best first. Ties are in the order of the corpus. The padding is
+          the lowest finite float and -1; it occurs only if the corpus has no more candidates.
         """
         k = self._k if k is None else k
         _, rows, is_answered = self.approximate(queries, exclusions, k)
@@ -197,7 +199,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         unanswered = tf.where(~is_answered)
 
         def search_exactly() -> tuple[tf.Tensor, tf.Tensor]:
-            # Not gather_nd, which fails on exclusions without any column.
+            # tf.gather, because tf.gather_nd fails on exclusions without columns.
             lines = unanswered[:, 0]
             exact_scores, exact_rows = self._exact.query_with_exclusions(
                 tf.gather(queries, lines), tf.gather(exclusions, lines), k

@@ -1,4 +1,4 @@
-"""Chooses ScaNN's parameters: the cheapest whose recall holds."""
+"""Search for ScaNN's cheapest parameters with sufficient recall."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _BATCH = 64
 _LEAF_FRACTIONS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 _REORDER_FACTORS = (1, 2, 4, 8, 16)
 _DIMENSIONS_PER_BLOCK = 2
-# A 4-bit table look-up, 16 at once in a register, against one multiplication and addition.
+# Cost of one 4-bit table look-up, of which a register does 16 at once, relative to one multiplication and addition.
 _LOOKUP_COST = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuned:
-    """The index that was chosen and its recall on the sample."""
+class TunedIndex:
+    """The chosen index and its recall on the sample."""
 
     index: ScannIndex
     recall: float
 
 
 def grid(corpus_size: int, embedding_dim: int, k: int, max_exclusions: int) -> list[ScannParams]:
-    """Returns what to try, the cheapest first.
+    """Returns the parameters to try, the cheapest first.
 
-    All of them share one clustering, in the square root of the corpus size many leaves, and rescore at least as many
-    candidates as an answer and its exclusions may take.
+    All share one clustering, whose number of leaves is the square root of the corpus size. Each rescores at least k
+    plus `max_exclusions` candidates.
 
     Args:
       corpus_size: 16 or more.
       embedding_dim: Width of an embedding.
       k: Width of an answer.
-      max_exclusions: Excluded candidates that are over-fetched for.
+      max_exclusions: Number of excluded candidates that a search fetches in addition to k.
     """
     num_leaves = max(2, round(math.sqrt(corpus_size)))
     leaves = {max(1, math.ceil(fraction * num_leaves)) for fraction in _LEAF_FRACTIONS}
@@ -52,27 +52,27 @@ def grid(corpus_size: int, embedding_dim: int, k: int, max_exclusions: int) -> l
 
 
 def cost(params: ScannParams, corpus_size: int, embedding_dim: int) -> float:
-    """Returns an estimate of one search's work, in multiplications and additions.
+    """Returns the estimated cost of one search, in multiplications and additions.
 
-    An estimate rather than a measurement, so that the same data gives the same index on a busy machine too.
+    The cost is not measured, so that the same data gives the same index on a busy machine.
     """
     scored = corpus_size * params.leaves_to_search / params.num_leaves
     lookups = scored * embedding_dim / params.dimensions_per_block
     return (params.num_leaves + params.reorder) * embedding_dim + lookups * _LOOKUP_COST
 
 
-def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> Tuned:
-    """Returns the cheapest index whose recall holds, or the one with the highest recall.
+def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> TunedIndex:
+    """Returns the cheapest index with sufficient recall, or the index with the highest recall.
 
-    Half of the recall that may be lost is kept in hand, since test queries are others; where nothing on the grid
-    leaves that much, the cheapest that reaches `min_recall` is taken.
+    The target lies halfway between `min_recall` and 1, because the test queries are others than these. If no parameters
+    reach the target, the cheapest that reach `min_recall` are used.
 
     Args:
       candidates: [corpus_size, embedding_dim], 16 rows or more, all finite.
       exact: The queries to tune on, one or more, and their exact answers.
       k: Width of an answer.
-      max_exclusions: Excluded candidates that are over-fetched for.
-      min_recall: What recall@k has to reach.
+      max_exclusions: Number of excluded candidates that a search fetches in addition to k.
+      min_recall: The recall@k to reach.
     """
     target = min_recall + (1.0 - min_recall) / 2
     steps = grid(int(candidates.shape[0]), int(candidates.shape[1]), k, max_exclusions)
@@ -86,17 +86,17 @@ def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: i
     best = max(reached for _, reached in measured)
     wanted = next(bar for bar in (target, min_recall, best) if bar <= best)
     params, reached = next(item for item in measured if item[1] >= wanted)
-    return Tuned(index.with_params(params), reached)
+    return TunedIndex(index.with_params(params), reached)
 
 
 def _recall(served: np.ndarray, exact: ExactAnswers, max_exclusions: int) -> float:
-    """Returns ScaNN's mean recall: what it leaves unanswered counts against it, since exact search is slow there."""
+    """Returns ScaNN's mean recall; queries that it does not answer in full count as misses, as exact search is slow."""
     is_searched = np.array([len(rows) <= max_exclusions for rows in exact.excluded])
     return float(np.where(is_searched, exact.recall(served), 1.0).mean())
 
 
 def _search(index: ScannIndex, exact: ExactAnswers, k: int) -> Callable[[ScannParams], np.ndarray]:
-    """Returns a function that searches with some parameters: rows [num_queries, k], -1 past an answer's end."""
+    """Returns a function from parameters to the rows found, [num_queries, k], padded with -1."""
 
     @graph_function(reduce_retracing=True)
     def answer(queries: tf.Tensor, excluded: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""How varied the answers are: a model may rank well and still show everyone the same."""
+"""Variety of answers: a model may rank well and still recommend the same items to every query."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from components.indexer.retrieval import NO_ROW
 
 
 def coverage(answers: np.ndarray, corpus_size: int) -> float:
-    """Returns the share of the candidates that could be in some answer and are.
+    """Returns the share of possible candidates that occur in some answer.
 
-    That is distinct candidates / min(corpus, places in all answers): few queries cannot name a large corpus.
+    It is the number of distinct candidates / min(corpus size, length of all answers together), because a few queries
+    cannot cover a large corpus.
 
     Args:
-      answers: [num_queries, width] rows of the corpus, -1 past an answer's end.
+      answers: [num_queries, width] rows of the corpus, padded with -1.
       corpus_size: Candidates in the corpus.
     """
     found = answers[answers != NO_ROW]
@@ -21,13 +22,13 @@ def coverage(answers: np.ndarray, corpus_size: int) -> float:
 
 
 def overlap(answers: np.ndarray) -> float:
-    """Returns what the answers to two different queries share on average, from 0 to 1; 0 for a single query.
+    """Returns the average overlap of two queries' answers, from 0 to 1; 0 for a single query.
 
-    The mean over all pairs of |both| / width, counted by candidate: one that is in c answers is shared by c (c - 1) / 2
-    pairs.
+    It is the mean of |intersection| / width over all pairs of queries. It is counted by candidate: a candidate in c
+    answers is shared by c (c - 1) / 2 pairs.
 
     Args:
-      answers: [num_queries, width] rows of the corpus, each at most once a line, -1 past an answer's end.
+      answers: [num_queries, width] rows of the corpus, each at most once a line, padded with -1.
     """
     queries, width = answers.shape
     if queries < 2 or not width:

@@ -1,1 +1,1 @@
-"""A schema that travels with the pipeline, where no file of this machine can be read."""
+"""Schemas stored in the pipeline itself, for clusters that cannot read the submitter's files."""

@@ -1,4 +1,4 @@
-"""The Schemas node: ImportSchemaGen for a cluster, which cannot read the files of who submits."""
+"""The Schemas node: replaces ImportSchemaGen on a cluster, which cannot read the submitter's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TABLES: tuple[TableName, ...] = ("interactions", "candidates", "queries")
 
 
 class InlineSchemasSpec(component_spec.ComponentSpec):
-    """Schemas as text in, the same as artifacts out; there may be no queries."""
+    """Schemas as text parameters and as output artifacts; the schema of queries is optional."""
 
     PARAMETERS = {
         executor.text_key(table): component_spec.ExecutionParameter(type=str, optional=table == "queries")
@@ -30,9 +30,9 @@ class InlineSchemasSpec(component_spec.ComponentSpec):
 
 
 class InlineSchemas(base_component.BaseComponent):
-    """Writes schemas that were read when the pipeline was made; the texts are the cache key.
+    """Writes schemas that were read when the pipeline was built; the texts are the cache key.
 
-    One node for all tables: on a cluster each is a pod.
+    One node writes the schemas of all tables, because on a cluster each node is a pod.
 
     Outputs:
       interactions, candidates, queries: `schema.pbtxt`.

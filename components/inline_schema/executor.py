@@ -1,4 +1,4 @@
-"""Writes the schemas."""
+"""Executor of the Schemas node."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SCHEMA_FILE = "schema.pbtxt"
 
 
 def text_key(table: str) -> str:
-    """Returns the exec property with a table's schema."""
+    """Returns the name of the exec property with a table's schema."""
     return f"{table}_text"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes each output, a table's schema, from its exec property."""
+    """Writes each table's schema from its exec property."""
 
     def Do(
         self,
@@ -27,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes `schema.pbtxt`, as ImportSchemaGen calls it."""
+        """Writes each schema as `schema.pbtxt`, the file name of ImportSchemaGen."""
         self._log_startup(input_dict, output_dict, exec_properties)
         for table, artifacts in output_dict.items():
             path = os.path.join(artifact_utils.get_single_uri(artifacts), SCHEMA_FILE)

@@ -1,1 +1,1 @@
-"""Puts a checked model where it is served from."""
+"""Publishes a checked model and its exact copy in the serving folder."""

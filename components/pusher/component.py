@@ -1,4 +1,4 @@
-"""The Pusher node: TFX's own, for a model and its exact twin."""
+"""The Pusher node: TFX's Pusher for a model and its exact copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shortlist.records import nodes
 
 
 class VersionPusherSpec(standard_component_specs.PusherSpec):
-    """The standard specification with one more input, and a folder that may be known only when a run is submitted."""
+    """TFX's specification with one more input and an optional folder, which may be set at submission."""
 
     PARAMETERS = {
         **standard_component_specs.PusherSpec.PARAMETERS,
@@ -31,11 +31,11 @@ class VersionPusherSpec(standard_component_specs.PusherSpec):
 
 
 class VersionPusher(standard.Pusher):
-    """Puts a model and its twin where they are served from, as one new version.
+    """Pushes a model and its exact copy to the serving folder as one new version.
 
     Outputs:
-      pushed_model: A copy of the model; custom properties `pushed`, 1 or 0; `pushed_destination` and
-        `pushed_version`, strings, where it was pushed; `reasons`, a JSON list of sentences, where it was not.
+      pushed_model: A copy of the model. Custom properties: `pushed` (1 or 0); `pushed_destination` and `pushed_version`
+        (strings) after a push; `reasons` (a JSON list of sentences) if the model was not pushed.
     """
 
     SPEC_CLASS = VersionPusherSpec
@@ -43,7 +43,7 @@ class VersionPusher(standard.Pusher):
 
     @classmethod
     def get_class_type(cls) -> str:
-        """Returns the type that ML Metadata knows the node by."""
+        """Returns the node's execution type in ML Metadata."""
         return nodes.PUSHER_TYPE
 
     def __init__(
@@ -59,14 +59,14 @@ class VersionPusher(standard.Pusher):
 
         Args:
           model: The Indexer's model.
-          exact_model: Its twin, pushed to `<serving_dir>-exact`.
+          exact_model: Its exact copy, pushed to `<serving_dir>-exact`.
           model_blessing: The Indexer's verdict.
           infra_blessing: The ServingCheck's verdict.
-          serving_dir: Folder of the served versions, on a file system; may be told at submission.
-          keep_versions: Newest versions kept.
+          serving_dir: Folder of the served versions, on a file system; may be a parameter of the submission.
+          keep_versions: Number of newest versions to keep.
 
         Raises:
-          ConfigError: `serving_dir` is not on a file system: object stores cannot rename in one step.
+          ConfigError: `serving_dir` is not on a file system; object stores have no atomic rename.
         """
         destination: dict[str, Any] = {executor.SERVING_DIR: serving_dir}
         if isinstance(serving_dir, str):
@@ -74,7 +74,7 @@ class VersionPusher(standard.Pusher):
                 raise executor.not_a_folder(serving_dir)
             filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
             destination = {"push_destination": pusher_pb2.PushDestination(filesystem=filesystem)}
-        # Not through TFX's constructor, which makes the standard specification.
+        # The constructor of TFX's Pusher would make its own specification, without the exact model.
         base_component.BaseComponent.__init__(
             self,
             spec=VersionPusherSpec(

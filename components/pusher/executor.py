@@ -1,4 +1,4 @@
-"""Reads the blessings and URIs, has both twins put in place, records where or why not."""
+"""Executor of the Pusher: pushes both models and records the destination, or the reasons for not pushing."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from shortlist.serving import versions
 KEEP_VERSIONS = "keep_versions"
 EXACT_MODEL = "exact_model"
 SERVING_DIR = "serving_dir"
-"""Exec property, str: where to push, if `push_destination` does not say it."""
+"""Exec property, str: the folder to push to, if `push_destination` is not set."""
 
 
 def not_a_folder(serving_dir: str) -> ConfigError:
-    """Returns the error of a place that no version can be put into in one step."""
+    """Returns the error for a destination without an atomic rename."""
     return ConfigError.from_parts("", "a folder to push to", repr(serving_dir), "mount the bucket and name the mount")
 
 
 class Executor(executor.Executor):
-    """The standard executor, with a push that is one step for whoever reads, and reasons where it does not push."""
+    """TFX's executor with an atomic push, and with recorded reasons if it does not push."""
 
     def Do(
         self,
@@ -37,12 +37,12 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes, if both blessings are there.
+        """Pushes if both nodes have blessed the model.
 
         Raises:
-          DataError: The folder's `versions.json` was tampered with.
-          ConfigError: The folder is an object store's.
-          OSError: The file system failed; what was served before still is.
+          DataError: The folder's `versions.json` is damaged.
+          ConfigError: The folder is in an object store.
+          OSError: The file system failed; the version served before is unchanged.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
@@ -53,7 +53,7 @@ class Executor(executor.Executor):
             return
 
         model_path = self.GetModelPath(input_dict)
-        # The archive comes first, so that nothing can fail once the model is served.
+        # The archive is written first, so that no step can fail after the model is served.
         io_utils.copy_dir(model_path, pushed.uri)
         serving_dir = _serving_dir(exec_properties)
         version = versions.push(
@@ -68,7 +68,7 @@ class Executor(executor.Executor):
 
 
 def _objections(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
-    """Returns why nothing may be pushed; the index's own reasons come before the check's, which only repeat them."""
+    """Returns the reasons against a push: the Indexer's, or if it has none, those of the ServingCheck."""
     model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
     for key in (standard_component_specs.MODEL_BLESSING_KEY, standard_component_specs.INFRA_BLESSING_KEY):
         objections = verdict.objections(artifact_utils.get_single_instance(input_dict[key]), model)
@@ -78,11 +78,11 @@ def _objections(input_dict: dict[str, list[types.Artifact]]) -> list[str]:
 
 
 def _serving_dir(exec_properties: dict[str, Any]) -> str:
-    told = exec_properties.get(SERVING_DIR)
-    if told:
-        if "://" in told:
-            raise not_a_folder(told)
-        return str(told)
+    serving_dir = exec_properties.get(SERVING_DIR)
+    if serving_dir:
+        if "://" in serving_dir:
+            raise not_a_folder(serving_dir)
+        return str(serving_dir)
     destination = pusher_pb2.PushDestination()
     proto_utils.json_to_proto(exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination)
     return str(destination.filesystem.base_directory)

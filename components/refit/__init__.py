@@ -1,1 +1,1 @@
-"""Trains the blessed recipe once more on everything there is."""
+"""Second training of a blessed model's recipe, on all data."""

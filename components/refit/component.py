@@ -1,4 +1,4 @@
-"""The Refit node: a blessed model in, the same recipe trained on everything out."""
+"""The Refit node: trains the recipe of a blessed model a second time, on all data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shortlist.records import nodes
 
 
 class RefitSpec(component_spec.ComponentSpec):
-    """The Trainer's specification with the measured model and its verdict."""
+    """The Trainer's specification with the measured model and its blessing as additional inputs."""
 
     PARAMETERS = RetrievalTrainerSpec.PARAMETERS
     INPUTS = {
@@ -32,13 +32,13 @@ class RefitSpec(component_spec.ComponentSpec):
 
 
 class Refit(standard.Trainer):
-    """Trains the recipe of a blessed model once more, on windows that hold nothing out, for the steps that were best.
+    """Trains the recipe of a blessed model on windows without held-out rows, for its best number of steps.
 
     Outputs:
-      model: As the Trainer's, with the custom property `refit`, JSON, which says whose metrics the blessing rests on.
-        Empty where the measured model was not blessed.
+      model: As the Trainer's. Its custom property `refit` is JSON with the id of the measured model, whose metrics the
+        blessing is based on. Empty if the measured model was not blessed.
       model_run: As the Trainer's.
-      blessing: The measured model's, given to this model: custom properties as those of the Indexer's.
+      blessing: The measured model's blessing, transferred to this model; custom properties as the Indexer's.
     """
 
     SPEC_CLASS = RefitSpec
@@ -57,16 +57,16 @@ class Refit(standard.Trainer):
         """Wires the node.
 
         Args:
-          examples: Windows of which all rows are train.
-          schema: Theirs.
-          transform_graph: Theirs: vocabularies and counts of everything.
+          examples: Windows with all rows in split train.
+          schema: The windows' schema.
+          transform_graph: Transform graph of these windows, with vocabularies and counts of all data.
           candidates: Flat examples of the catalogue.
-          candidate_transform_graph: Of the catalogue.
-          measured_model: The Trainer's; its own settings are the recipe.
-          blessing: The Evaluator's verdict on it.
+          candidate_transform_graph: Transform graph of the catalogue.
+          measured_model: The Trainer's model; its settings are the recipe.
+          blessing: The Evaluator's blessing of the measured model.
         """
         custom_config = {"code_sha256": fingerprints.code_sha256(refit_fn.__name__, executor.__name__)}
-        # Not through TFX's constructor, which makes the standard specification.
+        # TFX's own constructor would build the standard specification, which lacks the additional inputs.
         base_component.BaseComponent.__init__(
             self,
             spec=RefitSpec(

@@ -1,4 +1,4 @@
-"""Reads the verdict, has a blessed model trained once more, passes the verdict on."""
+"""The Refit node's executor: trains a blessed model a second time and transfers its blessing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODEL_BLESSING = "model_blessing"
 
 
 class Executor(executor.Executor):
-    """Trains where the measured model was blessed; never raises over one that was not."""
+    """Trains if the measured model was blessed; otherwise records the reasons and succeeds."""
 
     def Do(
         self,
@@ -31,7 +31,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the model and the blessing, which is the measured model's, given to this one."""
+        """Writes the model, and the measured model's blessing for it."""
         measured = artifact_utils.get_single_instance(input_dict[MEASURED_MODEL])
         upstream = artifact_utils.get_single_instance(input_dict[MODEL_BLESSING])
         model = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_KEY])
@@ -42,13 +42,13 @@ class Executor(executor.Executor):
             return
         super().Do(input_dict, output_dict, exec_properties)
         trained = _trained(model.uri)["train"]
-        told = {
+        refit = {
             "steps": trained["steps"],
             "targets": trained["targets"],
             "seconds": trained["seconds"],
             "metrics_of": measured.id,
         }
-        model.set_string_custom_property(properties.REFIT, json.dumps(told, sort_keys=True))
+        model.set_string_custom_property(properties.REFIT, json.dumps(refit, sort_keys=True))
         verdict.give(blessing, model, properties.OK, [])
 
     def _GetFnArgs(
@@ -59,7 +59,7 @@ class Executor(executor.Executor):
     ) -> fn_args_utils.FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         measured = _trained(artifact_utils.get_single_uri(input_dict[MEASURED_MODEL]))
-        # The recipe is what the model was really trained with, whatever told the Trainer so.
+        # The recipe comes from the trained model, because a Tuner may have overridden the config.
         fn_args.custom_config = {
             **fn_args.custom_config,
             **measured["config"],

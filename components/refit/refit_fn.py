@@ -1,35 +1,36 @@
-"""What TFX's Trainer executor calls for the refit: as `components.trainer.run_fn`, without anything held out."""
+"""The `run_fn` of the refit: like `components.trainer.run_fn`, but without held-out rows."""
 
 from __future__ import annotations
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import checkpoints, run_fn, training
-from components.trainer.assembled import files_of
+from components.trainer.bundle import files_of
 
 MEASURED = "measured"
-"""Key of custom_config: what `training.fit` returned for the model that the Evaluator blessed."""
+"""Key of custom_config: result of `training.fit` for the model that the Evaluator blessed."""
 
 
 def refit_fn(fn_args: FnArgs) -> None:
-    """Trains the model on all windows for as long as was best for the one that was measured, and writes it.
+    """Trains the model on all windows for the measured model's best number of steps, and writes it.
 
     Args:
-      fn_args: TFX's arguments, see `run_fn.read`; the train files are all the windows there are.
+      fn_args: TFX's arguments, see `run_fn.read`; the train files are all windows.
     """
     measured = fn_args.custom_config[MEASURED]
-    parts = run_fn.read(fn_args)
+    bundle = run_fn.read(fn_args)
+    # Only these two values decide the training, so only these are part of its checkpoints' identity.
     recipe = {name: measured[name] for name in ("best_step", "planned_steps")}
-    checkpoint_dir = run_fn.checkpoints_of(fn_args, parts.settings, recipe)
+    checkpoint_dir = run_fn.checkpoints_of(fn_args, bundle.settings, recipe)
     history = training.refit(
-        parts.model,
-        parts.reader,
+        bundle.model,
+        bundle.reader,
         files_of(fn_args.train_files),
-        parts.settings,
+        bundle.settings,
         recipe,
-        num_targets=int(parts.corpus.counts.sum()),
+        num_targets=int(bundle.corpus.counts.sum()),
         run_dir=fn_args.model_run_dir,
         checkpoint_dir=checkpoint_dir,
     )
-    run_fn.write(parts, fn_args, {**history, "targets": int(parts.corpus.counts.sum())})
+    run_fn.write(bundle, fn_args, {**history, "targets": int(bundle.corpus.counts.sum())})
     checkpoints.remove(checkpoint_dir)

@@ -1,1 +1,1 @@
-"""Loads what is to be served in a clean process and questions it."""
+"""Loads the models to serve in clean processes and checks their answers."""

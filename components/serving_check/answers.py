@@ -1,4 +1,7 @@
-"""What must hold of every answer, and of the answers of two twins; plain Python, so that the probe may import it."""
+"""Rules for every answer, and for the agreement of an index with its exact copy.
+
+The module is plain Python, because the probe imports it.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,26 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 LOWEST = -3.4028234663852886e38
-# Two kernels round a sum differently; relative to the largest score of the answer.
+# Two kernels round a sum differently. The tolerance is relative to the largest score of the answer.
 _TOLERANCE = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One way of asking, with what may come back; all lists have one entry a query."""
+    """A batch of requests with its rules for the answers; all lists have one entry per query."""
 
     name: str
     excluded: Sequence[Collection[str]]
-    """Ids that must not come back."""
+    """Ids that must not be in the answer."""
     allowed: Sequence[Collection[str] | None]
-    """The only ids that may come back; None is all."""
+    """The only ids that may be in the answer; None allows all."""
     limit: int
-    """Most results a query."""
+    """Maximal number of results per query."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ServedAnswers:
-    """What a signature returned for a batch of queries."""
+    """Outputs of a signature for a batch of queries."""
 
     ids: Sequence[Sequence[str]]
     """[batch, k]"""
@@ -37,36 +40,38 @@ class ServedAnswers:
     """[batch]"""
 
 
-def broken_promises(case: Case, answers: ServedAnswers, corpus: Collection[str]) -> list[str]:
-    """Returns a sentence for each promise that an answer breaks, the first query's only.
+def find_violations(case: Case, answers: ServedAnswers, corpus: Collection[str]) -> list[str]:
+    """Returns a sentence for each rule that an answer breaks, with the first query that breaks it.
 
     Args:
-      case: How the queries were asked.
-      answers: What came back.
+      case: The requests.
+      answers: The answers to them.
       corpus: All candidate ids.
     """
-    broken: dict[str, int] = {}
+    violations: dict[str, int] = {}
     for row in range(len(answers.count)):
-        candidates = corpus if case.allowed[row] is None else set(case.allowed[row] or ()).intersection(corpus)
-        left = set(candidates).difference(case.excluded[row])
-        for promise in _broken(answers, row, left, case.limit):
-            broken.setdefault(promise, row)
-    return [f"{case.name}: {promise} (query {row} of {len(answers.count)})" for promise, row in broken.items()]
+        eligible = set(corpus).difference(case.excluded[row])
+        allowed = case.allowed[row]
+        if allowed is not None:
+            eligible.intersection_update(allowed)
+        for violation in _violations(answers, row, eligible, case.limit):
+            violations.setdefault(violation, row)
+    return [f"{case.name}: {text} (query {row} of {len(answers.count)})" for text, row in violations.items()]
 
 
-def _broken(answers: ServedAnswers, row: int, left: set[str], limit: int) -> list[str]:
+def _violations(answers: ServedAnswers, row: int, eligible: set[str], limit: int) -> list[str]:
     count, ids, scores = answers.count[row], answers.ids[row], answers.scores[row]
-    found, best = ids[:count], scores[:count]
-    wanted = min(limit, len(ids), len(left))
+    result_ids, result_scores = ids[:count], scores[:count]
+    expected = min(limit, len(ids), len(eligible))
     checks = {
-        f"{count} results where there should be {wanted}": count == wanted,
-        "an id came back twice": len(set(found)) == len(found),
-        "an id came back that was excluded, not allowed or not in the corpus": left.issuperset(found),
+        f"expected {expected} results, got {count}": count == expected,
+        "an id is in the answer twice": len(set(result_ids)) == len(result_ids),
+        "an id is in the answer that is excluded, not allowed or not in the corpus": eligible.issuperset(result_ids),
         "a score is not finite": all(map(math.isfinite, scores)),
-        "the scores do not descend": all(first >= second for first, second in itertools.pairwise(best)),
-        "there is something past the end": not any(ids[count:]) and all(score <= LOWEST for score in scores[count:]),
+        "the scores do not descend": all(first >= second for first, second in itertools.pairwise(result_scores)),
+        "the padding is not empty": not any(ids[count:]) and all(score <= LOWEST for score in scores[count:]),
     }
-    return [promise for promise, holds in checks.items() if not holds]
+    return [violation for violation, holds in checks.items() if not holds]
 
 
 def disagreements(
@@ -75,33 +80,35 @@ def disagreements(
     min_overlap: float,
     overlap_cases: Collection[str],
 ) -> list[str]:
-    """Returns in what the index's answers differ from those of its exact twin.
+    """Returns the differences between the answers of an index and of its exact copy.
 
     Args:
       index: Answers by case.
-      exact: The twin's, for the same queries.
-      min_overlap: Least mean share of the exact answer that the index has to return.
-      overlap_cases: The cases that this share is asked of: those that resemble what recall was measured on.
+      exact: The exact copy's answers to the same queries.
+      min_overlap: Minimal mean share of the exact answer that the index has to return.
+      overlap_cases: The cases with this check: those that resemble the queries that recall was measured on.
     """
-    problems = [f"{name}: one twin alone was asked, so their corpora differ" for name in index.keys() ^ exact.keys()]
+    problems = [
+        f"{name}: only one model ran this case, so their corpora differ" for name in index.keys() ^ exact.keys()
+    ]
     for name in exact.keys() & index.keys():
         ours, theirs = index[name], exact[name]
         rows = range(len(theirs.count))
         if list(ours.count) != list(theirs.count):
-            problems.append(f"{name}: the index and its exact twin return different numbers of results")
+            problems.append(f"{name}: the index and its exact copy return different numbers of results")
         elif not all(_same_scores(ours, theirs, row) for row in rows):
-            problems.append(f"{name}: the index and its exact twin score the same candidate differently")
+            problems.append(f"{name}: the index and its exact copy score the same candidate differently")
         elif name in overlap_cases:
             overlap = sum(_overlap(ours, theirs, row) for row in rows) / len(rows)
             if overlap < min_overlap:
                 problems.append(
-                    f"{name}: the index returns {overlap:.3f} of its exact twin's answer, expected {min_overlap:.3f}"
+                    f"{name}: the index returns {overlap:.3f} of its exact copy's answer, expected {min_overlap:.3f}"
                 )
     return problems
 
 
 def _overlap(ours: ServedAnswers, theirs: ServedAnswers, row: int) -> float:
-    """Returns the share of results that score like the twin's: candidates that tie with its last are as good."""
+    """Returns the share of results that score at least as high as the exact copy's last result; ties count."""
     count = theirs.count[row]
     if not count:
         return 1.0

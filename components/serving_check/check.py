@@ -1,4 +1,4 @@
-"""Runs the probe on a model and its twin, and says what is wrong with them."""
+"""Runs the probe on a model and its exact copy, and collects their problems."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from shortlist.model_files import INDEX_FILE
 
 TIMEOUT_SECONDS = 900
 _PROJECT_ROOT = pathlib.Path(__file__).resolve().parents[2]
-_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
-_KEPT_PREFIXES = ("OPENBLAS_", "OMP_", "MKL_")
-# Fewer queries are asked here than the recall was measured with, so that the overlap may be lower by chance.
+_PASSED_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_PASSED_PREFIXES = ("OPENBLAS_", "OMP_", "MKL_")
+# The probe has 64 queries, recall was measured on up to 2,000, so the overlap may be lower by chance.
 _OVERLAP_SLACK = 0.05
 _OVERLAP_CASES = ("recommend", "examples")
-_MOST_SHOWN = 10
+_MAX_PROBLEMS = 10
 
 
 def check(model_dir: str, exact_dir: str, windows: Sequence[bytes]) -> tuple[list[str], dict[str, Any]]:
-    """Questions both models in clean processes.
+    """Checks both models in clean processes.
 
     Args:
-      model_dir: The model that is to be served.
-      exact_dir: Its twin, which must do without ScaNN's ops.
+      model_dir: The model to serve.
+      exact_dir: Its exact copy, which must not need ScaNN's ops.
       windows: Serialized test windows.
 
     Returns:
-      What is wrong, and what was measured, by model: seconds to import and load, ms of the first and of later calls.
+      The problems, and the figures by model: seconds to import and load, ms of the first and of later calls.
     """
     index = probe(model_dir, windows)
     exact = probe(exact_dir, windows)
-    problems = [*index["problems"], *(f"exact twin: {problem}" for problem in exact["problems"])]
+    problems = [*index["problems"], *(f"exact copy: {problem}" for problem in exact["problems"])]
     if exact.get("has_scann"):
-        problems.append("exact twin: it needs ScaNN's ops; it has to load in plain TensorFlow")
+        problems.append("exact copy: it needs ScaNN's ops; it has to load in plain TensorFlow")
     if not problems:
         recall = json.loads(pathlib.Path(model_dir, INDEX_FILE).read_text(encoding="utf-8"))["recall_at_k"]
         problems += disagreements(_answers(index), _answers(exact), recall - _OVERLAP_SLACK, _OVERLAP_CASES)
-    if len(problems) > _MOST_SHOWN:
-        problems = [*problems[:_MOST_SHOWN], f"and {len(problems) - _MOST_SHOWN} more"]
+    if len(problems) > _MAX_PROBLEMS:
+        problems = [*problems[:_MAX_PROBLEMS], f"and {len(problems) - _MAX_PROBLEMS} more"]
     return problems, {"model": _figures(index), "exact_model": _figures(exact)}
 
 
 def probe(model_dir: str, windows: Sequence[bytes], timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
-    """Returns what `probe.py` says of one model; a crash or a timeout is a problem like any other."""
+    """Returns the output of `probe.py` for one model; a crash and a timeout are reported as problems."""
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as directory:
@@ -71,17 +71,20 @@ def probe(model_dir: str, windows: Sequence[bytes], timeout_seconds: float = TIM
         except subprocess.TimeoutExpired:
             return {"problems": [f"no answer within {timeout_seconds:.0f} s"]}
         if done.returncode:
-            return {"problems": [_death(done.returncode, done.stderr)]}
+            return {"problems": [_crash(done.returncode, done.stderr)]}
         return dict(json.loads(pathlib.Path(answers_path).read_text(encoding="utf-8")))
 
 
 def _clean_environment() -> dict[str, str]:
-    """What a server that knows nothing of us would have, and the way to the probe."""
-    kept = {
-        name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
+    """Returns the environment of a server without Shortlist, with the path to the probe."""
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES)
     }
-    # Our packages set their own defaults unless told otherwise; these are TensorFlow's.
-    return kept | {
+    # Shortlist's packages change these settings of TensorFlow if they are not set; here they have TensorFlow's
+    # defaults.
+    return passed | {
         "PYTHONPATH": str(_PROJECT_ROOT),
         "TF_USE_LEGACY_KERAS": "0",
         "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -90,16 +93,16 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
-def _death(return_code: int, stderr: str) -> str:
+def _crash(return_code: int, stderr: str) -> str:
     if return_code < 0:
         return f"the model crashed the process that loaded it ({signal.Signals(-return_code).name})"
     last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "nothing on stderr")
     return f"the process that loaded the model failed: {last[:500]}"
 
 
-def _answers(said: dict[str, Any]) -> dict[str, ServedAnswers]:
-    return {name: ServedAnswers(**answers) for name, answers in said["answers"].items()}
+def _answers(output: dict[str, Any]) -> dict[str, ServedAnswers]:
+    return {name: ServedAnswers(**answers) for name, answers in output["answers"].items()}
 
 
-def _figures(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name.endswith(("_seconds", "_ms"))}
+def _figures(output: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in output.items() if name.endswith(("_seconds", "_ms"))}

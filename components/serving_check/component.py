@@ -1,4 +1,4 @@
-"""The ServingCheck node: does what was exported load and answer, in a process that knows nothing of us?"""
+"""The ServingCheck node: checks that the exported models load and answer in a process without Shortlist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shortlist import fingerprints
 
 
 class ServingCheckSpec(component_spec.ComponentSpec):
-    """What the node reads and writes; no input may be called like an output."""
+    """Inputs, outputs and parameters of the node; TFX allows no input with the name of an output."""
 
     PARAMETERS = {"code_sha256": component_spec.ExecutionParameter(type=str)}
     INPUTS = {
@@ -24,13 +24,13 @@ class ServingCheckSpec(component_spec.ComponentSpec):
 
 
 class ServingCheck(base_component.BaseComponent):
-    """Loads the model and its twin in a clean process each and questions them through every signature.
+    """Loads the model and its exact copy in a clean process each, and checks the answers of every signature.
 
-    It stands in for InfraValidator, which needs docker.
+    It replaces InfraValidator, which needs Docker.
 
     Outputs:
-      blessing: Custom properties `blessed`, 1 or 0, which the Pusher reads; `status`, `ok`, `check_failed` or
-        `not_checked`; `reasons`, a JSON list of sentences; `figures`, JSON, seconds and ms by model.
+      blessing: Custom properties `blessed` (1 or 0), which the Pusher reads, `status` (`ok`, `check_failed` or
+        `not_checked`), `reasons` (a JSON list of sentences) and `figures` (JSON of seconds and ms by model).
     """
 
     SPEC_CLASS = ServingCheckSpec
@@ -47,7 +47,7 @@ class ServingCheck(base_component.BaseComponent):
 
         Args:
           model: The Indexer's model.
-          exact_model: Its twin.
+          exact_model: Its exact copy.
           blessing: The Indexer's verdict.
           examples: Windows, with a split `test`.
         """

@@ -1,4 +1,4 @@
-"""Reads the URIs and the blessing, has both models questioned, records the verdict."""
+"""Executor of the ServingCheck: runs the check on both models and records the verdict."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from components.serving_check import check
 from shortlist import keys
 from shortlist.records import properties
 
-# InfraValidator's own files.
+# The files that TFX's InfraValidator writes.
 _BLESSED_FILE = "INFRA_BLESSED"
 _NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
 _NUM_QUERIES = 64
 
 
 class Executor(base_executor.BaseExecutor):
-    """Blesses what answers as it should; never raises over a model that does not."""
+    """Blesses a model that answers correctly; a failed check is recorded and raises no error."""
 
     def Do(
         self,
@@ -31,7 +31,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Checks the model and its twin, unless the index was not blessed."""
+        """Checks the model and its exact copy if the index was blessed."""
         self._log_startup(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
@@ -47,7 +47,8 @@ class Executor(base_executor.BaseExecutor):
             queries.sample_windows(test_dir, _NUM_QUERIES),
         )
         blessing.set_string_custom_property(properties.FIGURES, json.dumps(figures, sort_keys=True))
-        _give(blessing, model, properties.CHECK_FAILED if problems else properties.OK, problems)
+        status = properties.CHECK_FAILED if problems else properties.OK
+        _give(blessing, model, status, problems)
 
 
 def _give(blessing: types.Artifact, model: types.Artifact, status: str, reasons: list[str]) -> None:

@@ -1,6 +1,6 @@
-"""The script that questions a served model in a process of its own, as a server would load it.
+"""Script that loads a served model in its own process, like a server, and checks its answers.
 
-Imports TensorFlow, and ScaNN's ops for a model that needs them; nothing else that is heavy.
+It imports TensorFlow, ScaNN's ops if the model needs them, and no other large package.
 
     python -m components.serving_check.probe MODEL_DIR WINDOWS.tfrecord ANSWERS.json
 """
@@ -14,17 +14,17 @@ import sys
 import time
 from typing import Any
 
-from components.serving_check.answers import Case, ServedAnswers, broken_promises
+from components.serving_check.answers import Case, ServedAnswers, find_violations
 from shortlist import keys
 
 SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
-# As many candidates are allowed, or, where the corpus is no larger, all excluded.
+# Size of an allow list. A corpus up to this size is also excluded as a whole.
 _FEW = 1_000
 _LATENCY_CALLS = 100
 
 
 def main(model_dir: str, windows_path: str, answers_path: str) -> None:
-    """Writes `problems`, `answers` by case, and seconds and ms as JSON."""
+    """Writes JSON with `problems`, `answers` by case, and seconds and ms."""
     start = time.perf_counter()
     import tensorflow as tf
 
@@ -36,22 +36,22 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
     windows = list(tf.data.TFRecordDataset(windows_path).as_numpy_iterator())
     missing = SIGNATURES.difference(model.signatures)
     if missing:
-        said: dict[str, Any] = {"problems": [f"the model lacks the signatures {sorted(missing)}"], "answers": {}}
+        output: dict[str, Any] = {"problems": [f"the model lacks the signatures {sorted(missing)}"], "answers": {}}
     else:
-        said = ServingProbe(model, windows).run()
-    said |= {
+        output = ServingProbe(model, windows).run()
+    output |= {
         "import_seconds": round(imported - start, 3),
         "load_seconds": round(loaded - imported, 3),
         "has_scann": "scann" in sys.modules,
     }
-    pathlib.Path(answers_path).write_text(json.dumps(said), encoding="utf-8")
+    pathlib.Path(answers_path).write_text(json.dumps(output), encoding="utf-8")
 
 
 class ServingProbe:
-    """Asks one model in every way that the contract has."""
+    """Calls all signatures of one model, with all kinds of inputs."""
 
     def __init__(self, model: Any, windows: list[bytes]) -> None:
-        """Keeps a loaded model and the serialized test windows to ask it with."""
+        """Takes a loaded model and serialized test windows as requests."""
         from components.indexer import queries
 
         self._model = model
@@ -63,7 +63,7 @@ class ServingProbe:
         self._answers: dict[str, ServedAnswers] = {}
 
     def run(self) -> dict[str, Any]:
-        """Returns what `main` writes, without the times that only it knows."""
+        """Returns the content of the file that `main` writes, without the import and load times."""
         history = [row.get(keys.HISTORY_IDS, []) for row in self._rows]
         start = time.perf_counter()
         self._ask("serving_default", "serving_default", self._rows, history)
@@ -107,23 +107,25 @@ class ServingProbe:
         limit: int | None = None,
     ) -> None:
         outputs = self._model.signatures[signature](**self._inputs(signature, rows))
-        self._keep(name, outputs, excluded or [[]] * len(rows), allowed, limit)
+        self._record(name, outputs, excluded or [[]] * len(rows), allowed, limit)
 
     def _ask_examples(self) -> None:
         import tensorflow as tf
 
         outputs = self._model.signatures["examples"](examples=tf.constant(self._windows))
-        self._keep("examples", outputs, self._seen)
+        self._record("examples", outputs, self._seen)
 
     def _ask_allowed(self) -> None:
-        """Asks every other query with an allow list that holds a stranger and some of what is excluded."""
+        """Gives every other query an allow list, which has an unknown id and some excluded ids."""
         some = self._model.trained.candidate_ids.numpy().tolist()[:: max(1, len(self._corpus) // _FEW)][:_FEW]
         lists = [[*some, *seen[:3], b"\x00nothing"] if row % 2 else [] for row, seen in enumerate(self._seen)]
-        asked = zip(self._rows, self._seen, lists, strict=True)
-        rows = [row | {keys.EXCLUDE: seen, keys.ALLOW: allow} for row, seen, allow in asked]
+        rows = [
+            row | {keys.EXCLUDE: seen, keys.ALLOW: allow}
+            for row, seen, allow in zip(self._rows, self._seen, lists, strict=True)
+        ]
         self._ask("recommend, allow", "recommend", rows, self._seen, lists)
 
-    def _keep(
+    def _record(
         self,
         name: str,
         outputs: dict[str, Any],
@@ -136,17 +138,19 @@ class ServingProbe:
             scores=outputs[keys.SCORES].numpy().tolist(),
             count=outputs[keys.COUNT].numpy().tolist(),
         )
+        if limit is None:
+            limit = len(answers.ids[0])
         case = Case(
             name=name,
             excluded=[{_text(item) for item in line} for line in excluded],
             allowed=[{_text(item) for item in line} or None for line in allowed or [[]] * len(excluded)],
-            limit=len(answers.ids[0]) if limit is None else limit,
+            limit=limit,
         )
         self._answers[name] = answers
-        self._problems += broken_promises(case, answers, frozenset(self._corpus))
+        self._problems += find_violations(case, answers, frozenset(self._corpus))
 
     def _check_embeddings(self) -> None:
-        """Checks that a score is the product of the two embeddings that the model shows."""
+        """Checks that a score is the dot product of the outputs of the two embedding signatures."""
         import tensorflow as tf
 
         queries = self._model.signatures["query_embedding"](**self._inputs("query_embedding", self._rows))
@@ -173,7 +177,7 @@ class ServingProbe:
 
 
 def _text(item: bytes) -> str:
-    """Ids are bytes to TensorFlow, and not always UTF-8; latin-1 takes any bytes there and back."""
+    """Returns an id as text; ids are not always UTF-8, and latin-1 maps any bytes to text and back."""
     return item.decode("latin-1")
 
 

@@ -1,1 +1,1 @@
-"""InteractionsGen, CandidatesGen, QueriesGen: tables in, flat examples out, ids as strings."""
+"""InteractionsGen, CandidatesGen and QueriesGen: turn tables into flat examples with string ids."""

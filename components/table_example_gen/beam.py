@@ -1,6 +1,6 @@
-"""The Beam graph of the ExampleGens: files, rows that pass, one row an id where that is asked for, sorted shards.
+"""The Beam graph of the ExampleGens: files, filtered rows, one row per id if configured, sorted shards.
 
-A worker holds some thousand rows while it reads and one shard while it writes.
+A worker holds a few thousand rows while it reads, and one shard while it writes.
 """
 
 # No `from __future__ import annotations` here: Beam reads the hints at run time.
@@ -34,8 +34,8 @@ ROWS_WRITTEN = "rows_written"
 
 _COUNTS = "counts"
 
-# (source_path, first source_row, packed examples) of rows that follow one another: batches sort as their rows do.
-# Packed, a row takes an eighth of the memory and of the network that the shuffle costs.
+# (source_path, first source_row, compressed examples) of consecutive rows: batches sort as their rows do.
+# Compressed, a row takes an eighth of the memory and of the network traffic in the shuffle.
 Batch = tuple[str, int, bytes]
 
 _EXAMPLES = beam.coders.IterableCoder(beam.coders.BytesCoder())
@@ -44,16 +44,16 @@ _EXAMPLES = beam.coders.IterableCoder(beam.coders.BytesCoder())
 def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: str, staging: str) -> None:
     """Adds the node's whole graph to a pipeline.
 
-    It writes `<folder>/data_tfrecord-<shard>-of-<shards>.gz`, each sorted by (source_path, source_row), and
-    `<staging>/counts.json`. Each shard holds the same examples in the same order whatever engine runs it; only the
-    order of features within an example, which has no meaning, differs from process to process.
+    The graph writes `<folder>/data_tfrecord-<shard>-of-<shards>.gz`, each sorted by (source_path, source_row), and
+    `<staging>/counts.json`. Each shard holds the same examples in the same order on every engine. Only the order of
+    features within an example differs between processes; it has no meaning.
 
     Args:
       root: The pipeline.
-      files: What to read.
-      spec: What it means.
-      folder: Of the split.
-      staging: A folder on the same file system for what is not finished.
+      files: The table's files.
+      spec: Format, columns, filter and duplicate policy of the table.
+      folder: Folder of the split.
+      staging: A folder for unfinished files, on the same file system as `folder`.
     """
     num_shards = parts.num_shards(files, spec)
     rows = (
@@ -64,8 +64,11 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
         | "SpreadParts" >> beam.Reshuffle()
         | "Read" >> beam.ParDo(_ReadFn(spec, num_shards)).with_outputs(_COUNTS, main="batches")
     )
-    batches = rows.batches if spec.duplicates == "refuse" else _one_an_id(rows.batches, spec, num_shards)
-    empty = root | "Shards" >> beam.Create([(shard, ("", -1, _packed([]))) for shard in range(num_shards)])
+    batches = rows.batches
+    if spec.duplicates != "refuse":
+        batches = _one_row_per_id(batches, spec, num_shards)
+    # One empty batch per shard, so that every shard becomes a file.
+    empty = root | "Shards" >> beam.Create([(shard, ("", -1, _pack([]))) for shard in range(num_shards)])
     written = (
         (batches, empty)
         | "AllShards" >> beam.Flatten()
@@ -76,6 +79,7 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
 
 
 def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePart]:
+    # Text files are one part each: a quoted CSV cell may hold a line break, so that a file has no safe cut.
     if spec.format_of(part.file.name) != "parquet":
         yield part
         return
@@ -88,7 +92,10 @@ def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePar
 
 
 class _ReadFn(beam.DoFn):
-    """Part -> (shard, `Batch`), or where one row an id is kept (id, (source_path, source_row, example)); and counts."""
+    """Part -> (shard, `Batch`), and counts.
+
+    If only one row per id may remain, part -> (id, (source_path, source_row, example)).
+    """
 
     def __init__(self, spec: TableSpec, num_shards: int):
         self._spec = spec
@@ -107,7 +114,7 @@ class _ReadFn(beam.DoFn):
                 examples = self._encoder.encode(rows, name)
                 progress.count(len(rows), "rows")
                 if self._spec.duplicates == "refuse":
-                    yield (first_shard + index) % self._num_shards, (name, rows[0][0], _packed(examples))
+                    yield (first_shard + index) % self._num_shards, (name, rows[0][0], _pack(examples))
                 else:
                     for (row, values), example in zip(rows, examples, strict=True):
                         yield values[self._id][0], (name, row, example)
@@ -115,29 +122,31 @@ class _ReadFn(beam.DoFn):
             yield beam.pvalue.TaggedOutput(_COUNTS, (ROWS_FILTERED, reader.rows_dropped))
 
 
-def _one_an_id(rows: PCollection, spec: TableSpec, num_shards: int) -> PCollection:
-    """(id, row) -> (shard, `Batch` of the first or last row of each id)."""
+def _one_row_per_id(rows: PCollection, spec: TableSpec, num_shards: int) -> PCollection:
+    """(id, row) -> (shard, `Batch` with the first or last row of the id)."""
+    # Rows compare by (source_path, source_row): the minimum is the first one.
+    choose = min if spec.duplicates == "first" else max
     return (
         rows
-        | "OneAnId" >> beam.CombinePerKey(min if spec.duplicates == "first" else max)
+        | "OneRowPerId" >> beam.CombinePerKey(choose)
         | "Batch"
-        >> beam.MapTuple(lambda key, row: (zlib.crc32(key.encode()) % num_shards, (*row[:2], _packed([row[2]]))))
+        >> beam.MapTuple(lambda key, row: (zlib.crc32(key.encode()) % num_shards, (*row[:2], _pack([row[2]]))))
     )
 
 
 def _write_shard(pair: tuple[int, Iterable[Batch]], num_shards: int, folder: str, staging: str) -> tuple[str, int]:
     shard, batches = pair
     path = os.path.join(folder, f"data_tfrecord-{shard:05d}-of-{num_shards:05d}.gz")
-    examples = (example for _, _, packed in sorted(batches) for example in _unpacked(packed))
+    examples = (example for _, _, compressed in sorted(batches) for example in _unpack(compressed))
     return ROWS_WRITTEN, shards.write(examples, path, staging)
 
 
-def _packed(examples: list[bytes]) -> bytes:
+def _pack(examples: list[bytes]) -> bytes:
     return zlib.compress(_EXAMPLES.encode(examples), level=1)
 
 
-def _unpacked(packed: bytes) -> list[bytes]:
-    return _EXAMPLES.decode(zlib.decompress(packed))
+def _unpack(compressed: bytes) -> list[bytes]:
+    return _EXAMPLES.decode(zlib.decompress(compressed))
 
 
 def _write_counts(root: Pipeline, counts: Iterable[PCollection], path: str) -> None:

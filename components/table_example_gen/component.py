@@ -1,4 +1,4 @@
-"""InteractionsGen, CandidatesGen and QueriesGen: a table's files in, flat examples out."""
+"""The nodes InteractionsGen, CandidatesGen and QueriesGen: turn a table's files into flat examples."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class TableExampleGenSpec(component_spec.ComponentSpec):
 class TableExampleGen(base_beam_component.BaseBeamComponent):
     """Ingests one table into one split, `all`.
 
-    TFX's FileBasedExampleGen lists files with tf.io.gfile, which knows fewer places than Beam, and its cache sees when
-    they were touched rather than what is in them.
+    It replaces TFX's FileBasedExampleGen for two reasons. That one lists files with tf.io.gfile, which supports fewer
+    file systems than Beam. Its cache key covers the files' count, size and modification time, not their content.
 
     Outputs:
       examples: `Split-all/data_tfrecord-*.gz`; custom properties `rows`, `dropped_filter`, `dropped_duplicate`,
-        `files`, `bytes`, and where there are such `first_span`, `last_span`, `timestamp_unit`.
+        `files`, `bytes`, and if they apply `first_span`, `last_span`, `timestamp_unit`.
     """
 
     SPEC_CLASS = TableExampleGenSpec
@@ -58,16 +58,16 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
 
         Args:
           kind: interactions, candidates or queries; names the node.
-          table: Where the table is and what its columns mean.
-          data_root: Where a relative `table.path` starts; may be a URI that Beam opens, or told at submission.
-          content_sha256: `content.files_sha256` of the files: the cache sees every change of them.
-          timestamp_unit: Of the interactions' timestamp, as `preflight` found it; other tables have none.
+          table: The table's section of the config: path, columns, filter.
+          data_root: Start of a relative `table.path`. It may be a URI that Beam opens, or a runtime parameter.
+          content_sha256: `content.files_sha256` of the files, so that the cache key covers their content.
+          timestamp_unit: Unit of the interactions' timestamps, as detected by `preflight`; other tables ignore it.
         """
         super().__init__(
             spec=TableExampleGenSpec(
                 table=table_spec(kind, table, timestamp_unit).to_json(),
                 data_path=table.path,
-                data_root=os.fspath(data_root) if isinstance(data_root, str | os.PathLike) else data_root,
+                data_root=_as_parameter(data_root),
                 last_spans=table.last_spans if isinstance(table, Interactions) else None,
                 content_sha256=content_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
@@ -75,3 +75,9 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
             )
         )
         self.with_id(nodes.GENS[kind])
+
+
+def _as_parameter(path: str | os.PathLike[str] | data_types.RuntimeParameter) -> str | data_types.RuntimeParameter:
+    if isinstance(path, os.PathLike):
+        return os.fspath(path)
+    return path

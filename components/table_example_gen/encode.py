@@ -1,4 +1,4 @@
-"""Checked values of rows -> serialized tf.train.Examples, as flat examples are defined."""
+"""Encodes the checked values of rows as flat examples, serialized tf.train.Examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 
 
 class Encoder:
-    """Encodes the rows of one table, a batch at a time: 7 times as fast as row by row in Python."""
+    """Encodes the rows of one table batch by batch, 7 times faster than row by row in Python."""
 
     def __init__(self, spec: TableSpec):
         self._columns = [(column.name, pa.list_(_ARROW_TYPES.get(column.type, pa.binary()))) for column in spec.columns]
@@ -30,13 +30,13 @@ class Encoder:
         self._schema = pa.schema(list(zip(names, types, strict=True)))
 
     def encode(self, rows: Sequence[tuple[int, dict[str, Values]]], source_path: str) -> list[bytes]:
-        """Returns a serialized tf.train.Example a row.
+        """Returns a serialized tf.train.Example per row.
 
-        A feature without a value is there, with an empty list of its type.
+        A feature without a value is present, with an empty list of its type.
 
         Args:
-          rows: Data row in the file, from 0, and feature name to values, from `readers.parsed_rows`.
-          source_path: The file, relative to the data root.
+          rows: (row number in the file, from 0; values by feature name) of each row, from `readers.parsed_rows`.
+          source_path: The file's path, relative to the data root.
         """
         arrays = [pa.array([values[name] for _, values in rows], type) for name, type in self._columns]
         arrays.append(pa.array([[source_path]] * len(rows), self._schema.field(keys.SOURCE_PATH).type))

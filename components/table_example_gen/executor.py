@@ -1,4 +1,4 @@
-"""Finds the files of one table, runs the Beam graph, records or refuses what it counted."""
+"""Finds the files of one table, runs the Beam graph, checks its counts and records them."""
 
 from __future__ import annotations
 
@@ -36,16 +36,19 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Reads the table.
 
         Raises:
-          DataError: No file, a row that is not what the table promises, no row at all, or files that changed meanwhile.
+          DataError: There is no file or no row, a row contradicts the table's config, or a file changed during the run.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         spec = TableSpec.from_json(exec_properties[properties.TABLE])
         files = _files(exec_properties)
         if not files:
             full = paths.full_path(exec_properties["data_path"], exec_properties["data_root"])
-            raise DataError.from_parts(exec_properties["data_path"], f"a file at {full}", "none", "fetch or name it")
+            raise DataError.from_parts(
+                exec_properties["data_path"], f"a file at {full}", "none", "add the file, or correct the table's path"
+            )
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         expected = exec_properties[properties.CONTENT_SHA256]
+        # A scheduled run reads the files as they are at that time; the node then computes their fingerprint.
         if expected == fingerprints.UNPINNED:
             expected = content.files_sha256(files)
             examples.set_string_custom_property(properties.CONTENT_SHA256, expected)
@@ -58,7 +61,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 split = artifact_utils.get_split_uri([examples], keys.SPLIT_ALL)
                 beam.build(root, files, spec, split, staging)
         except Exception:
-            # Half a file reads like a broken one: that it is being written is then what there is to say.
+            # A file that is still being written reads like a broken one; that error would point at the wrong cause.
             _check_content(exec_properties, expected)
             raise
         _check_content(exec_properties, expected)
@@ -82,13 +85,13 @@ def _files(exec_properties: dict[str, Any]) -> list[InputFile]:
 
 
 def _check_content(exec_properties: dict[str, Any], expected: str) -> None:
-    """Refuses what is no longer what the run began with: its fingerprint would promise another content."""
+    """Raises if the files changed since the run began: the fingerprint would not match the examples."""
     if content.files_sha256(_files(exec_properties)) != expected:
         raise DataError.from_parts(
             exec_properties["data_path"],
             "the files that this run began with",
-            "others: they were written meanwhile",
-            "run again when that is done, or name the files that are done",
+            "files that changed during the run",
+            "run again when they are complete, or set the path to complete files only",
         )
 
 
@@ -100,20 +103,20 @@ def _no_rows(path: str, spec: TableSpec, counts: dict[str, int]) -> DataError:
 
 
 def _properties(spec: TableSpec, files: Sequence[InputFile], counts: dict[str, int]) -> dict[str, int | str]:
-    """Returns what the artifact says of itself."""
+    """Returns the custom properties of the artifact."""
     spans = [file.span for file in files if file.span]
     units = [column.unit for column in spec.columns if column.name == keys.TIMESTAMP and column.unit]
     duplicates = counts[beam.ROWS_READ] - counts[beam.ROWS_FILTERED] - counts[beam.ROWS_WRITTEN]
-    return {
+    found: dict[str, int | str] = {
         properties.ROWS: counts[beam.ROWS_WRITTEN],
         properties.dropped("filter"): counts[beam.ROWS_FILTERED],
         properties.dropped("duplicate"): duplicates,
         "files": len(files),
         "bytes": sum(file.size for file in files),
-        **(
-            {properties.FIRST_SPAN: min(spans).isoformat(), properties.LAST_SPAN: max(spans).isoformat()}
-            if spans
-            else {}
-        ),
-        **({properties.TIMESTAMP_UNIT: units[0]} if units else {}),
     }
+    if spans:
+        found[properties.FIRST_SPAN] = min(spans).isoformat()
+        found[properties.LAST_SPAN] = max(spans).isoformat()
+    if units:
+        found[properties.TIMESTAMP_UNIT] = units[0]
+    return found

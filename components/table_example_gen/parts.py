@@ -1,4 +1,4 @@
-"""What one worker reads at a time, and how many shards all of it becomes: decided by bytes, never by the engine."""
+"""Parts of a table that one worker reads, and the number of output shards; both depend on bytes, not on the engine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from shortlist.tables.spec import TableSpec
 
 # A row of 20 bytes becomes an example of about 150: a shard is about 100 MB of examples, which one worker sorts.
 SHARD_BYTES = 16 * 2**20
-# What gzip or Parquet makes of a log is about a fifth of its text.
-_PACKED = 5
-# Each task reads the file's footer again.
-_MAX_TASKS_A_FILE = 64
+# A log in gzip or Parquet has about a fifth of the size of its text.
+_COMPRESSION_RATIO = 5
+# A limit, since each task reads the file's footer again.
+_MAX_TASKS_PER_FILE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,23 +22,24 @@ class FilePart:
 
     file: InputFile
     number: int
-    """Which of the table's files it is, from 0."""
+    """Index among the table's files, from 0."""
     row_groups: tuple[int, int] | None = None
-    """First, and the one after the last; None for the whole file."""
+    """Index of the first row group, and of the one after the last; None for the whole file."""
 
 
 def num_shards(files: Sequence[InputFile], spec: TableSpec) -> int:
-    """Returns how many shards a table is written in: one for each 16 MB of text; gzip and Parquet count five times."""
-    text_bytes = sum(file.size * (_PACKED if _is_packed(file, spec) else 1) for file in files)
+    """Returns the number of output shards: one per 16 MB of text; bytes of gzip and Parquet count five times."""
+    text_bytes = sum(_text_bytes(file, spec) for file in files)
     return max(1, -(-text_bytes // SHARD_BYTES))
 
 
 def row_group_ranges(row_groups: int) -> Iterator[tuple[int, int]]:
-    """Yields ranges of row groups that are read together, so that all cores share a large Parquet file."""
-    step = max(1, -(-row_groups // _MAX_TASKS_A_FILE))
+    """Yields ranges of row groups, one per task, so that all cores share a large Parquet file."""
+    step = max(1, -(-row_groups // _MAX_TASKS_PER_FILE))
     for start in range(0, row_groups, step):
         yield start, min(start + step, row_groups)
 
 
-def _is_packed(file: InputFile, spec: TableSpec) -> bool:
-    return file.name.lower().endswith(".gz") or spec.format_of(file.name) == "parquet"
+def _text_bytes(file: InputFile, spec: TableSpec) -> int:
+    is_compressed = file.name.lower().endswith(".gz") or spec.format_of(file.name) == "parquet"
+    return file.size * (_COMPRESSION_RATIO if is_compressed else 1)

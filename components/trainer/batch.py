@@ -1,4 +1,4 @@
-"""A batch of train windows, and its targets one by one."""
+"""Batches of train windows, and their targets as flat columns."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import tensorflow as tf
 
 
 class TrainBatch(NamedTuple):
-    """Windows of one step, as rows of the corpus; -1 pads."""
+    """The windows of one training step. Candidates are rows of the corpus, padded with -1."""
 
     features: Mapping[str, tf.Tensor]
     """Transformed query features and `query_id`, [batch, ...] each."""
     items: tf.Tensor
-    """int32 [batch, length]: what a position may look back on, oldest first."""
+    """int32 [batch, length]: the items that a position can attend to, oldest first."""
     targets: tf.Tensor
     """int32 [batch, targets]."""
     positions: tf.Tensor
-    """int32 [batch, targets]: how many of the window's items precede each target."""
+    """int32 [batch, targets]: the number of the window's items that precede each target."""
     weights: tf.Tensor
     """float32 [batch, targets]."""
     seen: tf.Tensor
     """int32 [batch, seen]: all of the query's train candidates."""
     times: tf.Tensor
-    """float32 [batch, targets]: when each target was met, from 0, the first of all train targets, to 1, the last."""
+    """float32 [batch, targets]: time of each target, from 0 (the first of all train targets) to 1 (the last)."""
     clock: tf.Tensor
-    """int64 [batch, length + 1]: when the item after each place was met, see `towers.HistoryTower.call`; 0 pads."""
+    """int64 [batch, length + 1]: time of the item after each position, see `towers.HistoryTower.call`; 0 pads."""
 
 
 class Targets(NamedTuple):
-    """The targets of a batch that are not padding, [n] each."""
+    """The targets of a batch without padding; each column is [num_targets]."""
 
     windows: tf.Tensor
     """int32, the row of each target's window in the batch."""
     rows: tf.Tensor
-    """int32, the row of each in the corpus."""
+    """int32, the row of each target in the corpus."""
     positions: tf.Tensor
     """As `TrainBatch.positions`."""
     weights: tf.Tensor
@@ -45,7 +45,7 @@ class Targets(NamedTuple):
 
 
 def flat_targets(batch: TrainBatch) -> Targets:
-    """Returns the targets of a batch without padding, window after window."""
+    """Returns the targets of a batch without padding, in the order of their windows."""
     present = tf.where(batch.targets >= 0)
     return Targets(
         windows=tf.cast(present[:, 0], tf.int32),

@@ -1,11 +1,12 @@
 """Checkpoints of a training, in a folder that outlives the execution which wrote them.
 
-    <root>/<identity>/state-<number>-<best step>.*   all that a training needs to go on
+    <root>/<identity>/state-<number>-<best step>.*   everything that a training needs to resume
     <root>/<identity>/best-<step>.*                  the weights of its best evaluation
 
-A kill at any moment leaves a checkpoint to go on from: a state is written beside the one before it, its best weights
-first, and only then is anything older removed. TensorFlow writes data before index and both under temporary names; what
-it left unfinished has no index. What a dying machine left torn is found by reading every tensor against its checksum.
+A kill at any moment leaves a checkpoint to resume from. The best weights are written first, then the state beside the
+previous one, and only then older files are removed. TensorFlow writes the data before the index, both under temporary
+names, so an unfinished checkpoint has no index. A machine failure can still damage a file: `restore` reads every tensor
+against its checksum and skips damaged states.
 """
 
 from __future__ import annotations
@@ -20,73 +21,77 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-KEPT_RUNS = 2
+MAX_UNFINISHED_RUNS = 2
 _CHUNK_BYTES = 2**20
 _STATE_INDEX = re.compile(r"state-(\d+)-(\d+)\.index")
 
 
-class Saved(NamedTuple):
+class SavedState(NamedTuple):
     """One state on disk."""
 
     number: int
-    """Counts up, the newest has the highest."""
+    """Sequence number; the newest state has the highest."""
     best_step: int
-    """The step whose weights were best; 0 before the first evaluation."""
+    """The step with the best weights; 0 before the first evaluation."""
 
     @property
     def name(self) -> str:
-        """The files' name up to the first dot."""
+        """Name of the state's files up to the first dot."""
         return f"state-{self.number:06}-{self.best_step:09}"
 
     @property
     def names(self) -> set[str]:
-        """What the state needs, itself and its best weights."""
-        return {self.name, _weights_name(self.best_step)} if self.best_step else {self.name}
+        """Names of the checkpoints that the state needs: itself and its best weights."""
+        if not self.best_step:
+            return {self.name}
+        return {self.name, _weights_name(self.best_step)}
 
 
 class Checkpoints:
-    """The states of one training, the newest two of them, and the best weights that these know."""
+    """The newest two states of one training, and the best weights that they refer to."""
 
     def __init__(self, folder: str, state: tf.train.Checkpoint, weights: tf.train.Checkpoint) -> None:
-        """Takes the folder of one identity; it is made with the first checkpoint."""
+        """Takes the folder of one identity, which the first checkpoint creates."""
         self._folder = folder
         self._state = state
         self._weights = weights
-        self._last: Saved | None = None
+        self._last: SavedState | None = None
         self._next = 1
 
     def restore(self) -> bool:
-        """Restores the newest state that is whole; returns false, and touches nothing, where there is none."""
-        found = self._found()
-        self._next = found[0].number + 1 if found else 1
-        self._last = next((saved for saved in found if all(map(self._is_readable, saved.names))), None)
-        if found and found[0] != self._last:
-            logging.getLogger(__name__).warning("%s is torn: passed over", self._path(found[0].name))
+        """Restores the newest undamaged state; returns False and changes nothing if there is none."""
+        states = self._states()
+        self._next = max((state.number for state in states), default=0) + 1
+        self._last = next((state for state in states if all(map(self._is_readable, state.names))), None)
+        if states and states[0] != self._last:
+            logging.getLogger(__name__).warning("%s is damaged and was skipped", self._path(states[0].name))
         if self._last is None:
             return False
         self._state.read(self._path(self._last.name)).assert_existing_objects_matched()
         return True
 
     def restore_weights(self, step: int) -> None:
-        """Restores the weights that `save_weights` wrote at a step."""
+        """Restores the weights that `save_weights` wrote at `step`."""
         self._weights.read(self._path(_weights_name(step))).assert_existing_objects_matched()
 
     def save_weights(self, step: int) -> None:
-        """Writes the weights; the state that calls them its best follows."""
+        """Writes the weights; call it before `save_state` with the same step."""
         self._write(self._weights, _weights_name(step))
 
     def save_state(self, best_step: int) -> None:
-        """Writes the state, then removes all but it, the one before and their best weights."""
-        saved = Saved(self._next, best_step)
-        self._write(self._state, saved.name)
-        kept = saved.names | (self._last.names if self._last else set())
-        self._last, self._next = saved, self._next + 1
-        self._remove(entry for entry in _listdir(self._folder) if _owner(entry) not in kept)
+        """Writes the state, then removes all but this state, the previous one and their best weights."""
+        newest = SavedState(self._next, best_step)
+        self._write(self._state, newest.name)
+        names = set(newest.names)
+        if self._last:
+            names |= self._last.names
+        self._last, self._next = newest, self._next + 1
+        self._remove(entry for entry in _listdir(self._folder) if _owner(entry) not in names)
 
-    def _found(self) -> list[Saved]:
-        """All states that have an index, newest first."""
+    def _states(self) -> list[SavedState]:
+        """Returns all states that have an index, newest first."""
         matches = map(_STATE_INDEX.fullmatch, _listdir(self._folder))
-        return sorted((Saved(int(match[1]), int(match[2])) for match in matches if match), reverse=True)
+        return sorted((SavedState(int(match[1]), int(match[2])) for match in matches if match), reverse=True)
 
     def _is_readable(self, name: str) -> bool:
         try:
@@ -102,13 +107,13 @@ class Checkpoints:
         try:
             checkpoint.write(self._path(name))
         except BaseException:
-            # Half a checkpoint on a full disk would only keep it full.
+            # On a full disk, half a checkpoint would keep the disk full.
             with contextlib.suppress(tf.errors.OpError):
                 self._remove(entry for entry in _listdir(self._folder) if _owner(entry) == name)
             raise
 
     def _remove(self, entries: Iterable[str]) -> None:
-        # An index goes before its data: without one, there is nothing that could be taken for a checkpoint.
+        # The index is removed first: without it, a kill here leaves nothing that looks like a checkpoint.
         for entry in sorted(entries, key=lambda entry: not entry.endswith(".index")):
             _remove(self._path(entry))
 
@@ -117,11 +122,11 @@ class Checkpoints:
 
 
 def identity(text: str, files: Iterable[str]) -> str:
-    """Returns the name of all trainings that must come out the same.
+    """Returns a name that is equal for trainings with equal results, and for no others.
 
     Args:
-      text: What decides besides data: settings and code.
-      files: All files that are read, in any order; their bytes count, not where they stand.
+      text: Everything but data that the result depends on: settings and code.
+      files: All files that the training reads, in any order; their content counts, not their paths.
     """
     digest = hashlib.sha256(f"{tf.version.VERSION}\n{text}".encode())
     for content in sorted(map(_sha256, files)):
@@ -130,19 +135,20 @@ def identity(text: str, files: Iterable[str]) -> str:
 
 
 def prune(root: str, own: str) -> None:
-    """Removes what trainings that died have left, all but the `KEPT_RUNS` latest written; never the identity `own`.
+    """Removes old checkpoints of trainings that were killed or failed; never those of the identity `own`.
 
-    Called when a training starts. A finished one has removed its own folder, so what stands here was killed or failed,
-    and is of use only until its config, data or code change; two are kept for who goes back and forth between configs.
+    Call it when a training starts. A finished training has removed its own folder, so each folder here belongs to an
+    unfinished one, which is useful only until its config, data or code change. The latest `MAX_UNFINISHED_RUNS` stay,
+    for people who switch between configs.
     """
     names = [entry.rstrip("/") for entry in _listdir(root)]
     folders = [os.path.join(root, name) for name in names if name != own]
-    for folder in sorted(folders, key=_last_written, reverse=True)[KEPT_RUNS:]:
+    for folder in sorted(folders, key=_last_written, reverse=True)[MAX_UNFINISHED_RUNS:]:
         _remove(folder)
 
 
 def remove(folder: str) -> None:
-    """Removes a training's checkpoints, if there are any; a kill half-way leaves torn ones, which are recognised."""
+    """Removes a training's checkpoints, if there are any; `restore` recognises what a kill here leaves behind."""
     if tf.io.gfile.exists(folder):
         _remove(folder)
 
@@ -152,12 +158,14 @@ def _weights_name(step: int) -> str:
 
 
 def _owner(entry: str) -> str:
-    """The name of the checkpoint that a file or TensorFlow's temporary folder belongs to."""
+    """Returns the name of the checkpoint that a file or TensorFlow's temporary folder belongs to."""
     return entry.partition(".")[0].partition("_temp")[0]
 
 
 def _listdir(folder: str) -> list[str]:
-    return list(tf.io.gfile.listdir(folder)) if tf.io.gfile.isdir(folder) else []
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return list(tf.io.gfile.listdir(folder))
 
 
 def _last_written(folder: str) -> int:

@@ -1,4 +1,4 @@
-"""The Trainer node: TFX's own, which also reads the catalogue and its transform graph."""
+"""The Trainer node: TFX's Trainer, with the catalogue and its transform graph as additional inputs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CATALOGUE_INPUTS = {
     "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
     "candidate_transform_graph": component_spec.ChannelParameter(type=standard_artifacts.TransformGraph),
 }
-"""What whoever trains the two towers reads beside TFX's own inputs."""
+"""Inputs of Trainer, Refit and Tuner in addition to those of TFX."""
 
 
 class RetrievalTrainerSpec(component_spec.ComponentSpec):
-    """TFX's TrainerSpec with two more inputs."""
+    """TFX's TrainerSpec with `CATALOGUE_INPUTS`."""
 
     PARAMETERS = standard_component_specs.TrainerSpec.PARAMETERS
     INPUTS = {**standard_component_specs.TrainerSpec.INPUTS, **CATALOGUE_INPUTS}
@@ -36,8 +36,8 @@ class RetrievalTrainer(standard.Trainer):
 
     Outputs:
       model: SavedModel with the signatures `query_embedding`, `candidate_embedding` and `evaluation`.
-      model_run: TensorBoard logs and `progress.jsonl`. Checkpoints stand in `<pipeline_root>/Trainer/checkpoints`
-        until the model is written, where the next execution finds them.
+      model_run: TensorBoard logs and `progress.jsonl`. Checkpoints stay in `<pipeline_root>/Trainer/checkpoints` until
+        the model is written, so that the next execution can resume from them.
     """
 
     SPEC_CLASS = RetrievalTrainerSpec
@@ -58,17 +58,17 @@ class RetrievalTrainer(standard.Trainer):
         Args:
           examples: Windows, with splits `train` and `eval`.
           schema: The windows' schema.
-          transform_graph: Of the windows.
+          transform_graph: Transform graph of the windows.
           candidates: Flat examples of the catalogue.
-          candidate_transform_graph: Of the catalogue.
-          config: The model and train sections and the features become the node's cache key.
-          hyperparameters: What a Tuner found; its values are used in place of the config's.
+          candidate_transform_graph: Transform graph of the catalogue.
+          config: The config; its model and train sections and its features become part of the node's cache key.
+          hyperparameters: Output of a Tuner; its values override the config's.
         """
         custom_config = {
             **settings_from(config).to_json(),
             "code_sha256": fingerprints.code_sha256(run_fn.__name__, executor.__name__),
         }
-        # Not through TFX's constructor, which makes the standard specification.
+        # TFX's own constructor would build the standard specification, which has no place for the catalogue.
         base_component.BaseComponent.__init__(
             self,
             spec=RetrievalTrainerSpec(

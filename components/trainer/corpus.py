@@ -1,6 +1,6 @@
-"""The catalogue as the model sees it: every candidate's id, transformed features and train count.
+"""The corpus: every candidate's id, transformed features and train count.
 
-It is held by one process: 1M candidates with 20 feature values each are about 160 MB.
+One process holds all of it: 1M candidates with 20 feature values each take about 160 MB.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _RECORD_SEPARATOR = "\x1e"
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """All candidates, sorted by the bytes of their id; a row number here is what the model calls a candidate."""
+    """All candidates, sorted by the bytes of their ids. The model refers to a candidate by its row number here."""
 
     ids: np.ndarray
     """[corpus] bytes objects."""
     features: Mapping[str, np.ndarray]
-    """By name: int32 ids [corpus, n] padded with -1, or float32 [corpus, 1]."""
+    """By feature name: int32 ids [corpus, n] padded with -1, or float32 [corpus, 1]."""
     counts: np.ndarray
-    """[corpus] int64, how often each is a train target."""
+    """[corpus] int64, the number of train targets of each candidate."""
     sha256: str
-    """Fingerprint of the ids and raw features: two models with the same one face the same corpus."""
+    """Fingerprint of the ids and raw features; models with equal fingerprints have the same corpus."""
 
     @property
     def size(self) -> int:
@@ -44,7 +44,7 @@ class Corpus:
 
 
 def raw_feature_spec(features: Mapping[str, Feature]) -> dict[str, tf.io.VarLenFeature]:
-    """Returns how the raw features of a table are parsed; all of them are sparse, a missing value has no entry."""
+    """Returns the spec that parses a table's raw features; all are sparse, and a missing value has no entry."""
     return {name: tf.io.VarLenFeature(_raw_dtype(feature)) for name, feature in sorted(features.items())}
 
 
@@ -54,16 +54,16 @@ def load_corpus(
     candidate_transform: tft.TFTransformOutput,
     window_transform: tft.TFTransformOutput,
 ) -> Corpus:
-    """Returns the corpus of the flat candidates Examples.
+    """Returns the corpus of the flat candidate examples.
 
     Args:
       files: gz TFRecord files.
       features: The candidates' features.
       candidate_transform: The catalogue's transform graph.
-      window_transform: The windows' transform graph, which counted the train targets.
+      window_transform: The windows' transform graph, which contains the counts of the train targets.
 
     Raises:
-      DataError: The catalogue is empty or an id is in it twice.
+      DataError: The catalogue is empty or contains an id twice.
     """
     batches = list(_batches(files, features, candidate_transform))
     if not batches:
@@ -85,7 +85,7 @@ def load_corpus(
 def _batches(
     files: Sequence[str], features: Mapping[str, Feature], transform: tft.TFTransformOutput
 ) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]:
-    """Yields (ids, one text a row to take a fingerprint of, transformed features)."""
+    """Yields (ids, one text per row for the fingerprint, transformed features)."""
     layer = transform.transform_features_layer()
     for serialized in catalogue_batches(files):
         ids, raw = parse_candidates(serialized, features)
@@ -108,13 +108,20 @@ def parse_candidates(
 
 
 def transform_candidates(layer: tf.keras.layers.Layer, raw: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
-    """Returns the transformed features, dense, of raw ones by the catalogue's transform graph as a layer."""
+    """Returns dense transformed features.
+
+    Args:
+      layer: The catalogue's transform graph as a Keras layer.
+      raw: Raw features by name.
+    """
     transformed = layer(dict(raw)) if raw else {}
     return {name: to_dense(transformed[name]) for name in raw}
 
 
 def _narrow(column: np.ndarray) -> np.ndarray:
-    return column.astype(np.int32) if column.dtype.kind == "i" else column
+    if column.dtype.kind != "i":
+        return column
+    return column.astype(np.int32)
 
 
 def _stack(columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -125,7 +132,7 @@ def _stack(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _texts(ids: tf.Tensor, raw: Mapping[str, tf.SparseTensor]) -> tf.Tensor:
-    """[batch] strings that differ where an id or a raw feature value does."""
+    """Returns [batch] strings; two are equal only if ids and all raw feature values are equal."""
     parts = [ids]
     for _, column in sorted(raw.items()):
         values = column.values
@@ -151,11 +158,9 @@ def _refuse_duplicates(sorted_ids: np.ndarray) -> None:
     if len(same):
         raise DataError(
             f"candidate id {sorted_ids[same[0]].decode(errors='replace')!r} is in the catalogue more than once; "
-            "expected each id once, remove the repeats from data.candidates.path"
+            "expected each id once, remove the duplicates from data.candidates.path"
         )
 
 
 def _raw_dtype(feature: Feature) -> tf.DType:
-    if feature.type is FeatureType.NUMERIC:
-        return tf.float32
-    return tf.int64 if feature.type is FeatureType.TIMESTAMP else tf.string
+    return {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64}.get(feature.type, tf.string)

@@ -1,4 +1,4 @@
-"""Windows from disk to the model: parsing, look-ups, and batches of similar length."""
+"""Input of the model: parsed windows, ids mapped to corpus rows, and batches of similar length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.graph import as_is
+from components.graph import without_autograph
 from components.trainer.batch import TrainBatch
 from components.trainer.corpus import raw_feature_spec
 from components.trainer.features import to_dense
@@ -25,35 +25,35 @@ _PARALLEL_FILES = 8
 
 
 class EvalBatch(NamedTuple):
-    """Rows of the eval or test split; -1 pads."""
+    """Rows of the eval or test split. Candidates are rows of the corpus, padded with -1."""
 
     features: Mapping[str, tf.Tensor]
     """Transformed query features and `query_id`, [batch, ...] each."""
     history: tf.Tensor
-    """int32 [batch, length] rows of the corpus, oldest first."""
+    """int32 [batch, length], oldest first."""
     target: tf.Tensor
-    """int32 [batch]; -1 where the corpus does not have it."""
+    """int32 [batch]; -1 for a target that is not in the corpus."""
     seen: tf.Tensor
-    """int32 [batch, seen]."""
+    """int32 [batch, seen], the query's seen items."""
     times: tf.Tensor
-    """float32 [batch]: when the target was met, see `WindowReader.shares_of_span`."""
+    """float32 [batch], time of the target, see `WindowReader.shares_of_span`."""
     clock: tf.Tensor
-    """int64 [batch, length + 1]: when each item was met, and behind the last one when the target was; 0 pads."""
+    """int64 [batch, length + 1]: times of the history's items, then the time of the target; 0 pads."""
 
 
 class TargetRows(NamedTuple):
-    """What eval or test windows name, as rows of a corpus; -1 pads."""
+    """Candidates of eval or test windows as rows of a corpus, padded with -1."""
 
     history: tf.RaggedTensor
-    """int32 [batch, (length)], oldest first; -1 where the corpus does not have it."""
+    """int32 [batch, (length)], oldest first; -1 for an item that is not in the corpus."""
     target: tf.Tensor
-    """int32 [batch]; -1 where the corpus does not have it."""
+    """int32 [batch]; -1 for a target that is not in the corpus."""
     seen: tf.Tensor
-    """int32 [batch, seen]."""
+    """int32 [batch, seen], the query's seen items."""
 
 
 class QuerySide(NamedTuple):
-    """What eval or test windows tell of their queries; fields as `EvalBatch`'s."""
+    """The inputs of the query tower for eval or test windows; fields as in `EvalBatch`."""
 
     features: Mapping[str, tf.Tensor]
     history: tf.Tensor
@@ -62,10 +62,10 @@ class QuerySide(NamedTuple):
 
 
 class CorpusRows(tf.Module):
-    """Finds the rows of candidate ids in a corpus."""
+    """A lookup table from candidate ids to rows of a corpus."""
 
     def __init__(self, candidate_ids: np.ndarray) -> None:
-        """Takes the ids, [corpus] bytes, sorted."""
+        """Takes the corpus' ids, [corpus] bytes, sorted."""
         super().__init__()
         self._rows = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -79,7 +79,7 @@ class CorpusRows(tf.Module):
         return self._rows.lookup(ids)
 
     def of_windows(self, parsed: Mapping[str, tf.RaggedTensor]) -> TargetRows:
-        """Returns the rows of parsed eval or test windows, see `WINDOW_IDS_SPEC`; one target each."""
+        """Returns the rows of eval or test windows, parsed by `WINDOW_IDS_SPEC`, with one target each."""
         return TargetRows(
             history=self._rows.lookup(parsed[keys.HISTORY_IDS]),
             target=self._rows.lookup(parsed[keys.TARGET_IDS]).to_tensor(-1, shape=[None, 1])[:, 0],
@@ -88,10 +88,10 @@ class CorpusRows(tf.Module):
 
 
 class WindowReader(tf.Module):
-    """Parses serialized windows; the same look-ups serve training, evaluation and the exported model."""
+    """Parses serialized windows, in the same way for training, evaluation and the exported model."""
 
     def __init__(self, settings: Settings, candidate_ids: np.ndarray, window_transform: tft.TFTransformOutput) -> None:
-        """Makes the look-ups; `candidate_ids` is [corpus], sorted."""
+        """Makes the lookup tables; `candidate_ids` is [corpus], sorted."""
         super().__init__()
         self._max_history = settings.windows.max_history
         self._strict_times = settings.strict_times
@@ -104,63 +104,70 @@ class WindowReader(tf.Module):
         self._rows = CorpusRows(candidate_ids)
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the corpus rows of candidate ids, int32 of the same shape; -1 for an unknown one."""
+        """Returns the corpus rows of candidate ids, int32 of the same shape; -1 for an unknown id."""
         return self._rows.lookup(ids)
 
     def transform(self, raw: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
-        """Returns the transformed query features and `query_id`, dense, from sparse raw ones."""
+        """Returns dense transformed query features and `query_id`, from sparse raw ones."""
         transformed = self._transform(dict(raw))
         return {name: to_dense(transformed[name]) for name in self._raw_spec}
 
     def shares_of_span(self, times: tf.SparseTensor) -> tf.Tensor:
-        """Returns float32 [batch, n]: how much of the train targets' time has passed, from 0 to 1.
+        """Returns float32 [batch, n]: times relative to the span of the train targets, from 0 to 1.
 
-        Where there is no time it is 1: at the end of what is known. `n` is at least 1.
+        A missing time counts as 1, the end of the span. `n` is at least 1.
         """
         wide = tf.SparseTensor(times.indices, times.values, tf.maximum(times.dense_shape, [0, 1]))
         shares = self._transform({keys.TARGET_TIMES: wide})[keys.TARGET_TIMES]
         return tf.sparse.to_dense(shares, default_value=1.0)
 
     def latest(
-        self, rows: tf.Tensor | tf.RaggedTensor, times: tf.Tensor | tf.RaggedTensor, asked: tf.Tensor
+        self, rows: tf.Tensor | tf.RaggedTensor, times: tf.Tensor | tf.RaggedTensor, query_times: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the latest `max_history` known items of each history, int32 [batch, length], and its clock.
+        """Returns the latest `max_history` items of each history that the corpus has, and their clock.
+
+        The items are int32 [batch, length], the clock is int64 [batch, length + 1], see `EvalBatch`.
 
         Args:
-          rows: int32 [batch, n] rows of a corpus, oldest first; -1 for what is not in it.
-          times: int64 [batch, n], when each was met.
-          asked: int64 [batch], when each query is asked.
+          rows: int32 [batch, n] rows of a corpus, oldest first; -1 for an item that is not in it.
+          times: int64 [batch, n], the time of each item.
+          query_times: int64 [batch], the time of each query.
         """
         known = rows >= 0
-        history, met = (tf.ragged.boolean_mask(column, known)[:, -self._max_history :] for column in (rows, times))
-        clock = tf.concat([met, tf.cast(asked[:, tf.newaxis], tf.int64)], axis=1)
+        history, times = (tf.ragged.boolean_mask(column, known)[:, -self._max_history :] for column in (rows, times))
+        clock = tf.concat([times, tf.cast(query_times[:, tf.newaxis], tf.int64)], axis=1)
         return history.to_tensor(-1), clock.to_tensor(UNKNOWN)
 
     def eval_batch(self, serialized: tf.Tensor) -> EvalBatch:
-        """Parses eval or test windows: [batch] strings, one target each."""
+        """Returns the batch of serialized eval or test windows, string [batch], with one target each."""
         parsed, features = self._parse(serialized)
         rows = self._rows.of_windows(parsed)
         history, clock = self.latest(rows.history, parsed[keys.HISTORY_TIMES], _first(parsed[keys.TARGET_TIMES]))
         return EvalBatch(features, history, rows.target, rows.seen, self._target_times(parsed), clock)
 
     def query_side(self, serialized: tf.Tensor, history: tf.Tensor) -> QuerySide:
-        """Returns what eval or test windows tell of their queries, in a corpus that need not be this one's.
+        """Returns the query tower's inputs for eval or test windows, with histories in another corpus.
 
         Args:
           serialized: [batch] strings.
-          history: int32 [batch, n], each window's history as rows of the corpus; -1 pads, and stands where the corpus
-            does not have an item.
+          history: int32 [batch, n], each window's history as rows of the other corpus; -1 for padding and for items
+            that are not in it.
         """
         parsed, features = self._parse(serialized)
-        met = parsed[keys.HISTORY_TIMES].to_tensor(UNKNOWN)
-        known, clock = self.latest(history, met, _first(parsed[keys.TARGET_TIMES]))
-        return QuerySide(features, known, self._target_times(parsed), clock)
+        times = parsed[keys.HISTORY_TIMES].to_tensor(UNKNOWN)
+        latest, clock = self.latest(history, times, _first(parsed[keys.TARGET_TIMES]))
+        return QuerySide(features, latest, self._target_times(parsed), clock)
 
     def _target_times(self, parsed: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
         return self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
 
     def train_batch(self, serialized: tf.Tensor, seed: tf.Tensor) -> TrainBatch:
-        """Parses train windows: [batch] strings; `seed` [2] decides all that is random about them."""
+        """Returns the batch of serialized train windows.
+
+        Args:
+          serialized: string [batch].
+          seed: [2], the seed of the random order of ties and of the choice of windows with basket mates.
+        """
         parsed, features = self._parse(serialized)
         history, history_times = self._known(parsed, keys.HISTORY_IDS, parsed[keys.HISTORY_TIMES])
         targets, target_times, weights = self._known(
@@ -172,6 +179,7 @@ class WindowReader(tf.Module):
         seeds = tf.random.experimental.stateless_split(seed, 3)
         if self._strict_times:
             times = tf.concat([history_times, target_times], axis=1).to_tensor(tf.int64.max)
+            # "left" counts the items that are strictly older than the target, so its own basket is invisible.
             positions = tf.searchsorted(times, target_times.to_tensor(tf.int64.max), side="left")
             if self._basket_mates:
                 with_mates = tf.random.stateless_uniform([tf.shape(positions)[0], 1], seeds[2]) < self._basket_mates
@@ -185,9 +193,9 @@ class WindowReader(tf.Module):
         weights = weights.to_tensor(0.0)
         return TrainBatch(
             features=features,
-            # No target looks back on the last item.
+            # The last item is only a target: no position attends to it.
             items=items[:, :-1],
-            # Rows of weight 0 are looked back on, and no targets.
+            # A row of weight 0 is history for later targets, but never a target.
             targets=tf.where(weights > 0.0, targets.to_tensor(-1), -1),
             positions=positions,
             weights=weights,
@@ -199,7 +207,7 @@ class WindowReader(tf.Module):
     def _known(
         self, parsed: Mapping[str, tf.RaggedTensor], ids: str, *columns: tf.RaggedTensor
     ) -> list[tf.RaggedTensor]:
-        """Returns the corpus rows of ids, and the columns beside them, without those that the corpus lacks."""
+        """Returns the corpus rows of ids and the given columns, without the ids that the corpus lacks."""
         rows = self._rows.lookup(parsed[ids])
         return [tf.ragged.boolean_mask(column, rows >= 0) for column in (rows, *columns)]
 
@@ -209,12 +217,12 @@ class WindowReader(tf.Module):
 
 
 def _first(times: tf.RaggedTensor) -> tf.Tensor:
-    """Returns the first time of each row, int64 [batch]; `UNKNOWN` where there is none."""
+    """Returns the first time of each row, int64 [batch]; `UNKNOWN` for an empty row."""
     return times.to_tensor(UNKNOWN, shape=[None, 1])[:, 0]
 
 
 def shuffled_ties(times: tf.RaggedTensor, seed: tf.Tensor, *columns: tf.RaggedTensor) -> list[tf.RaggedTensor]:
-    """Returns the columns with the rows of one time in a random order, the same one for all columns.
+    """Returns the columns with ties, entries of equal time, in a random order; the order is the same for all columns.
 
     Args:
       times: int64 [batch, n], ascending.
@@ -236,7 +244,7 @@ WINDOW_IDS_SPEC = {
     name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
     for name in (keys.HISTORY_IDS, keys.TARGET_IDS, keys.SEEN_IDS)
 }
-"""How the candidates that a window names are parsed."""
+"""Parsing spec of a window's candidate ids."""
 
 _WINDOW_SPEC = {
     **WINDOW_IDS_SPEC,
@@ -249,12 +257,12 @@ _WINDOW_SPEC = {
 
 
 def count_train_batches(files: Sequence[str], settings: Settings, num_targets: int) -> int:
-    """Returns the steps of one epoch; the same for each, whatever the order.
+    """Returns the number of steps per epoch, which is the same in each epoch.
 
     Args:
       files: Train windows.
       settings: Batch size and loss.
-      num_targets: Train targets in all the windows.
+      num_targets: Number of train targets in all windows.
     """
     records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
     return make_loss(settings).count_batches(records, num_targets)
@@ -263,35 +271,35 @@ def count_train_batches(files: Sequence[str], settings: Settings, num_targets: i
 def train_batches(
     reader: WindowReader, files: Sequence[str], settings: Settings, first_epoch: int, last_epoch: int
 ) -> tf.data.Dataset:
-    """Returns the `TrainBatch`es of the epochs, one after the other; seed and epoch decide the order in each.
+    """Returns the `TrainBatch`es of the epochs in sequence; the order within an epoch depends on seed and epoch only.
 
-    The loss decides what a batch is, see `losses.TrainingLoss.batches`.
+    The loss forms the batches, see `losses.TrainingLoss.batches`.
 
     Args:
       reader: Parses the windows.
       files: Train windows.
       settings: Batch size, loss and seed.
-      first_epoch: From 1.
-      last_epoch: The last one, included.
+      first_epoch: The first epoch, counted from 1.
+      last_epoch: The last epoch, inclusive.
     """
     loss = make_loss(settings)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        # One dataset for all epochs: to make it anew each time would trace it anew.
+        # flat_map traces this once for all epochs; a new dataset per epoch would be traced again each time.
         seed = settings.train.seed * 1_000 + epoch
         ordered = tf.data.Dataset.from_tensor_slices(sorted(files)).shuffle(len(files), seed=seed)
         records = _records(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
         return loss.batches(records, reader.train_batch, seed)
 
     epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
-    return _without_autotuner(epochs.flat_map(as_is(one_epoch)).prefetch(4))
+    return _without_autotuner(epochs.flat_map(without_autograph(one_epoch)).prefetch(4))
 
 
 def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
     """Returns the `EvalBatch`es of a split."""
     files_dataset = tf.data.Dataset.from_tensor_slices(sorted(files))
     batches = _records(files_dataset).batch(batch_size)
-    return _without_autotuner(batches.map(as_is(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
+    return _without_autotuner(batches.map(without_autograph(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
 
 
 def query_ids(files: Sequence[str]) -> np.ndarray:
@@ -303,7 +311,8 @@ def query_ids(files: Sequence[str]) -> np.ndarray:
 
 
 def _without_autotuner(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Has AUTOTUNE mean one call a core: an iterator's end can have to wait a minute for the tuner's thread."""
+    """Returns the batches with AUTOTUNE fixed at one parallel call per core."""
+    # The tuner's thread can delay the end of an iterator by a minute.
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)

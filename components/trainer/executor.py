@@ -1,4 +1,4 @@
-"""TFX's Trainer executor with two more inputs."""
+"""The Trainer's executor: TFX's own, with the additional inputs of `run_fn`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shortlist import keys
 
 
 class Executor(executor.GenericExecutor):
-    """Hands the catalogue, its transform graph, the split's fingerprint and a place for checkpoints to `run_fn`."""
+    """Passes the catalogue, its transform graph, the split's fingerprint and a checkpoint folder to `run_fn`."""
 
     def _GetFnArgs(
         self,
@@ -26,17 +26,17 @@ class Executor(executor.GenericExecutor):
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         fn_args.custom_config = {
             **fn_args.custom_config,
-            **more_inputs(input_dict, fn_args.model_run_dir),
+            **extra_inputs(input_dict, fn_args.model_run_dir),
         }
         return fn_args
 
 
-def more_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, str]:
-    """Returns what `run_fn.read` looks for in custom_config.
+def extra_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, str]:
+    """Returns the entries of custom_config that `run_fn.read` expects.
 
     Args:
-      input_dict: The node's inputs, `candidates` and `candidate_transform_graph` among them.
-      output_uri: Of any output of this execution.
+      input_dict: The node's inputs, including `candidates` and `candidate_transform_graph`.
+      output_uri: URI of any output of this execution.
     """
     [windows] = input_dict["examples"]
     return {
@@ -44,12 +44,12 @@ def more_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) ->
             artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL)
         ),
         run_fn.CANDIDATE_TRANSFORM: artifact_utils.get_single_uri(input_dict["candidate_transform_graph"]),
-        # Beside the outputs of all executions: one that is killed must leave something to the next.
+        # Outside the outputs of this execution, so that the execution after a kill finds the checkpoints.
         run_fn.CHECKPOINT_ROOT: os.path.join(_node_dir(output_uri), "checkpoints"),
         run_fn.SPLIT_FINGERPRINT: windows.get_string_custom_property(run_fn.SPLIT_FINGERPRINT),
     }
 
 
 def _node_dir(artifact_uri: str) -> str:
-    """Returns `<pipeline_root>/<node>` of `<pipeline_root>/<node>/<key>/<execution>`."""
+    """Returns `<pipeline_root>/<node>` for `<pipeline_root>/<node>/<key>/<execution>`."""
     return os.path.dirname(os.path.dirname(artifact_uri.rstrip("/")))

@@ -1,4 +1,4 @@
-"""The trained model as a SavedModel: embeddings of queries and candidates, and ranks on serialized windows."""
+"""Export of the trained model as a SavedModel with embedding, evaluation and slice signatures."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ RANKS_VERSION = 2
 
 
 class ServingModule(tf.Module):
-    """What is saved; it holds no ScaNN op, and another module may hold it and be saved again.
+    """The module that is saved. It contains no ScaNN op, and a module that contains it can be saved, too.
 
     Attributes:
       candidate_ids: tf.Variable, string [corpus], sorted by bytes.
       candidate_embeddings: tf.Variable, float32 [corpus, embedding_dim].
-      candidate_counts: tf.Variable, int64 [corpus], how often each is a train target.
+      candidate_counts: tf.Variable, int64 [corpus], the number of train targets of each candidate.
       popularity: tf.Variable, int32 [corpus], see `slices.popularity_buckets`.
       query_embedding: tf.function from a dict, see `query_inputs`, to `embedding` [batch, embedding_dim].
       candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
       evaluation: tf.function from serialized eval or test windows [batch] to int64 ranks [batch] each.
-      newcomer: tf.function without inputs to `embedding` [moments, embedding_dim] of a query of which nothing is known,
-        at moments evenly spaced over train; at one, its end, where the model does not follow the time.
-      slices: tf.function from the same to the slices that each row is in, string [batch] each.
+      newcomer: tf.function without inputs to `embedding` [moments, embedding_dim] of a query without id, features and
+        history. The moments are evenly spaced over train; a model without `query_time` has one moment, the end.
+      slices: tf.function from serialized eval or test windows [batch] to each row's slices, string [batch] each.
     """
 
     def __init__(self, model: RetrievalModel, reader: WindowReader, corpus: Corpus, settings: Settings) -> None:
-        """Takes the weights that the model has now."""
+        """Takes the model's current weights."""
         super().__init__()
         self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
         self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
@@ -59,27 +59,29 @@ class ServingModule(tf.Module):
         examples = [tf.TensorSpec([None], tf.string, name="examples")]
         self.evaluation = graph_function(self._evaluation, input_signature=examples)
         self.slices = graph_function(self._slices, input_signature=examples)
-        self._moments = [moment / (_MOMENTS - 1) for moment in range(_MOMENTS)] if settings.model.query_time else [1.0]
+        self._moments = [1.0]
+        if settings.model.query_time:
+            self._moments = [moment / (_MOMENTS - 1) for moment in range(_MOMENTS)]
         self.newcomer = graph_function(self._newcomer, input_signature=[])
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], FeatureType.CATEGORY)
         rows = self._reader.rows(inputs[keys.HISTORY_IDS])
-        asked_at = inputs[keys.QUERY_TIME]
-        # Intervals end where the query is asked: without that time the others say nothing.
-        is_asked = asked_at[:, tf.newaxis] != UNKNOWN
-        met = tf.where(is_asked, _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1]), UNKNOWN)
-        history, clock = self._reader.latest(rows, met, asked_at)
-        asked = self._reader.shares_of_span(_sparse(inputs[keys.QUERY_TIME], FeatureType.TIMESTAMP))
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, asked[:, 0], clock)}
+        query_times = inputs[keys.QUERY_TIME]
+        # An interval ends at the query's time, so a request without it is as one without history times.
+        has_time = query_times[:, tf.newaxis] != UNKNOWN
+        times = tf.where(has_time, _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1]), UNKNOWN)
+        history, clock = self._reader.latest(rows, times, query_times)
+        shares = self._reader.shares_of_span(_sparse(query_times, FeatureType.TIMESTAMP))
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, shares[:, 0], clock)}
 
     def _newcomer(self) -> dict[str, tf.Tensor]:
         number = len(self._moments)
         raw = {name: _sparse(_missing(kind, number), kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(_missing(FeatureType.CATEGORY, number), FeatureType.CATEGORY)
-        nothing = tf.zeros([number, 0], tf.int32)
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), nothing, tf.constant(self._moments), None)}
+        history = tf.zeros([number, 0], tf.int32)
+        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, tf.constant(self._moments), None)}
 
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._reader.rows(candidate_id)
@@ -106,8 +108,8 @@ class ServingModule(tf.Module):
 def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:
     """Returns the inputs of `query_embedding` by name.
 
-    A missing value is "" for strings, NaN for a numeric feature and 0 for a time; "" also pads
-    `history_ids` (at the right) and multi_category features.
+    A missing value is "" for strings, NaN for a numeric feature and 0 for a time. The padding of `history_ids` (at the
+    right) and of multi_category features is "", too.
     """
     specs = {
         keys.QUERY_ID: tf.TensorSpec([None], tf.string, name=keys.QUERY_ID),
@@ -124,15 +126,15 @@ def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:
 def export(
     module: ServingModule, path: str, settings: Settings, corpus: Corpus, split_fingerprint: str, history: Any
 ) -> None:
-    """Writes the SavedModel and `assets.extra/shortlist.json` beside it.
+    """Writes the SavedModel and its `assets.extra/shortlist.json`.
 
     Args:
-      module: What to save.
+      module: The module to save.
       path: The SavedModel's folder.
-      settings: What the model was trained with.
-      corpus: What it was trained on.
-      split_fingerprint: Names the split; models of different splits cannot be compared.
-      history: What `training.fit` returned.
+      settings: Settings of the training.
+      corpus: Corpus of the training.
+      split_fingerprint: Fingerprint of the split; models of different splits cannot be compared.
+      history: Result of `training.fit`.
     """
     signatures = {
         "query_embedding": module.query_embedding,
@@ -161,32 +163,34 @@ def export(
         file.write(json.dumps(metadata, indent=2, sort_keys=True))
 
 
-# As many as config `model.query_time` has knots unless told.
+# The default number of knots in the config's `model.query_time`.
 _MOMENTS = 32
 _DTYPES = {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64}
 
 
 def _sparse(values: tf.Tensor, kind: FeatureType) -> tf.SparseTensor:
-    """Returns what parsing would: [batch, n] without entries for missing values."""
-    columns = values if kind is FeatureType.MULTI_CATEGORY else values[:, tf.newaxis]
+    """Returns the values as parsing does: [batch, n] without entries for missing values."""
+    columns = values
+    if kind is not FeatureType.MULTI_CATEGORY:
+        columns = values[:, tf.newaxis]
     if kind is FeatureType.NUMERIC:
         present = ~tf.math.is_nan(columns)
     elif kind is FeatureType.TIMESTAMP:
         present = columns != 0
     else:
         present = columns != ""
-    at = tf.where(present)
-    return tf.SparseTensor(at, tf.gather_nd(columns, at), tf.shape(columns, out_type=tf.int64))
+    indices = tf.where(present)
+    return tf.SparseTensor(indices, tf.gather_nd(columns, indices), tf.shape(columns, out_type=tf.int64))
 
 
 def _of_width(times: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Returns [batch, width] times: who tells fewer than there are items knows no more."""
+    """Returns times cut or padded to [batch, width]; a request may have fewer times than items."""
     times = times[:, :width]
     return tf.pad(times, [[0, 0], [0, width - tf.shape(times)[1]]], constant_values=UNKNOWN)
 
 
 def _missing(kind: FeatureType, number: int) -> tf.Tensor:
-    """Returns what `query_inputs` says of a missing value, [number] or, for multi_category, [number, 1]."""
+    """Returns missing values as `query_inputs` defines them: [number] or, for multi_category, [number, 1]."""
     fill = {FeatureType.NUMERIC: float("nan"), FeatureType.TIMESTAMP: 0}.get(kind, "")
     shape = [number, 1] if kind is FeatureType.MULTI_CATEGORY else [number]
     return tf.fill(shape, tf.constant(fill, _DTYPES.get(kind, tf.string)))

@@ -1,4 +1,4 @@
-"""From transformed features to one vector: the layer that both towers share."""
+"""Feature encoder: the layer of both towers that turns transformed features into one vector."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from components.transform.outputs import vocabulary_size
 from shortlist.config.features import Feature, FeatureType
 
 _NUMBERS = (FeatureType.NUMERIC, FeatureType.TIMESTAMP)
-# A z-score beyond this is an outlier that would drown every other feature in the sum.
+# A larger z-score is an outlier; in the sum, it would outweigh every other feature.
 _MAX_Z_SCORE = 5.0
 
 
 class FeatureSpec(NamedTuple):
-    """One transformed feature as the towers see it."""
+    """Name and vocabulary of one transformed feature."""
 
     name: str
     vocabulary_size: int | None
-    """Values with an embedding of their own, plus one that all others share; None for a number."""
+    """Number of values with an embedding of their own; all others share one more. None for a numeric feature."""
 
 
 def feature_specs(features: Mapping[str, Feature], transform_output: tft.TFTransformOutput) -> tuple[FeatureSpec, ...]:
-    """Returns the specs of a table's features, by name, so that the model does not depend on their order."""
+    """Returns the specs of a table's features, sorted by name: the model does not depend on the config's order."""
     return tuple(
         FeatureSpec(name, None if feature.type in _NUMBERS else vocabulary_size(transform_output, name))
         for name, feature in sorted(features.items())
@@ -34,28 +34,28 @@ def feature_specs(features: Mapping[str, Feature], transform_output: tft.TFTrans
 
 
 def to_dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """Returns a transformed feature as int64 ids [batch, n] padded with -1, or floats [batch, 1]."""
+    """Returns a transformed feature as int64 ids [batch, n] padded with -1, or as floats [batch, 1]."""
     if isinstance(column, tf.SparseTensor):
         return tf.sparse.to_dense(column, default_value=-1)
     return column
 
 
 class FeatureEncoder(tf.keras.layers.Layer):
-    """The sum over the features: a mean of embeddings for ids, a scaled vector for a number.
+    """Sum of one vector per feature: the mean embedding of its ids, or a learned vector times its number.
 
-    A sum of vectors of the output's width is a concatenation followed by a linear
-    projection, without the concatenation.
+    Each vector has the output's width. The sum therefore equals a concatenation followed by a linear projection.
     """
 
     def __init__(self, specs: Sequence[FeatureSpec], embedding_dim: int, dropout_rate: float = 0.0) -> None:
-        """Makes the tables; `dropout_rate` drops elements of each feature's vector in training."""
+        """Makes the embedding tables; `dropout_rate` applies to each feature's vector in training."""
         super().__init__()
         self._specs = tuple(specs)
         self._dropout_rate = dropout_rate
         self._tables = {
             spec.name: self.add_weight(
                 name=f"{spec.name}_embedding",
-                shape=(1 if spec.vocabulary_size is None else spec.vocabulary_size + 1, embedding_dim),
+                # One more row for the values outside of the vocabulary; a numeric feature has a single row.
+                shape=((spec.vocabulary_size or 0) + 1, embedding_dim),
                 initializer=tf.keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
             )
             for spec in self._specs
@@ -65,8 +65,8 @@ class FeatureEncoder(tf.keras.layers.Layer):
         """Returns [batch, embedding_dim].
 
         Args:
-          features: By name; int64 [batch, n] padded with -1, or float32 [batch, 1].
-          noise: Source of dropout; None when not training.
+          features: Transformed features by name: int64 [batch, n] padded with -1, or float32 [batch, 1].
+          noise: Source of dropout; None outside of training.
         """
         vectors = [dropout(self._encode(spec, features[spec.name]), self._dropout_rate, noise) for spec in self._specs]
         return tf.add_n(vectors)
@@ -79,7 +79,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
 
 
 def mean_embedding(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-    """Returns the mean of each row's embeddings, zeros for a row without ids.
+    """Returns [batch, embedding_dim], the mean of each row's embeddings; zeros for a row without ids.
 
     Args:
       table: [vocabulary, embedding_dim].

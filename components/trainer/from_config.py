@@ -1,6 +1,7 @@
-"""The Trainer's settings, taken from the whole config when the pipeline is built.
+"""The Trainer's settings, extracted from the whole config when the pipeline is built.
 
-No code that runs in a node imports this module: it knows all sections, and each would be part of the cache key.
+No code that runs in a node imports this module. It imports all sections of the config, and all of them would become
+part of the node's cache key.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from shortlist.config.config import Config
 
 
 def settings_from(config: Config) -> Settings:
-    """Returns the part of a config that decides the trained model."""
+    """Returns the part of a config that the trained model depends on."""
     queries = config.data.queries
     return Settings(
         model=config.model,
-        # Whether another model is made afterwards does not change this one.
+        # A refit afterwards does not change this model.
         train=config.train.model_copy(update={"refit": False}),
         query_features=dict(queries.features) if queries else {},
         candidate_features=dict(config.data.candidates.features),

@@ -1,7 +1,8 @@
-"""How long ago something was: seconds as buckets of a logarithmic scale, and what is learned of them.
+"""Time intervals of a history: logarithmic buckets, and the layers that learn from them.
 
-A history's places have a clock: the time of the item that comes next, and at the last place the time of the query. What
-stands at a place is known at that place's clock and was met at the clock of the place before.
+The sequence of a history tower is a start token and the items. Each position has a clock time: the time of the next
+item or, at the last position, the time of the query. The item at a position was interacted with at the clock time of
+the previous position, and the tower predicts from it at the clock time of its own position.
 """
 
 from __future__ import annotations
@@ -11,77 +12,84 @@ import math
 import tensorflow as tf
 
 UNKNOWN = 0
-"""A time that is not known, and the bucket of an interval without both its ends."""
-_NOTHING = tf.int64.min
-"""In place of a time: when what stands at the first place was met, which is no item."""
-_NOTHING_BUCKET = 1
+"""An unknown time, and the bucket of an interval with an unknown start or end."""
+_NO_ITEM = tf.int64.min
+"""Stands for the time of the start token, which is no item."""
+_NO_ITEM_BUCKET = 1
 _PER_OCTAVE = 2
 _OCTAVES = 64  # of int64
 _FIRST_BUCKET = 2
 NUM_BUCKETS = _FIRST_BUCKET + _PER_OCTAVE * _OCTAVES
-# 1, 3, 7 ... seconds lie on a bucket's edge, where the last bit of a logarithm must not decide.
+# Intervals of 1, 3, 7 ... seconds lie on a bucket's edge. The margin keeps rounding errors of the logarithm from
+# deciding their bucket.
 _EDGE = 1e-3
 
 
 def buckets(later: tf.Tensor, earlier: tf.Tensor) -> tf.Tensor:
-    """Returns the bucket of each interval, int32: two for each doubling of 1 + seconds; 0 is `UNKNOWN`.
+    """Returns the bucket of each interval, int32: two buckets per doubling of 1 + seconds.
 
     Args:
-      later: int64 times, 0 where unknown.
-      earlier: Likewise, of a shape that broadcasts; what is later than `later` counts as at the same time.
+      later: int64 times, `UNKNOWN` (0) where unknown.
+      earlier: int64 times of a shape that broadcasts, `UNKNOWN` where unknown. A time after `later` counts as equal.
     """
     seconds = tf.cast(tf.maximum(later - earlier, 0), tf.float32)
     octaves = tf.math.log1p(seconds) / math.log(2.0)
-    found = tf.minimum(_FIRST_BUCKET + tf.cast(octaves * _PER_OCTAVE + _EDGE, tf.int32), NUM_BUCKETS - 1)
-    found = tf.where((later != UNKNOWN) & (earlier != UNKNOWN), found, UNKNOWN)
-    return tf.where(earlier == _NOTHING, _NOTHING_BUCKET, found)
+    numbers = tf.minimum(_FIRST_BUCKET + tf.cast(octaves * _PER_OCTAVE + _EDGE, tf.int32), NUM_BUCKETS - 1)
+    numbers = tf.where((later != UNKNOWN) & (earlier != UNKNOWN), numbers, UNKNOWN)
+    return tf.where(earlier == _NO_ITEM, _NO_ITEM_BUCKET, numbers)
 
 
-def met(clock: tf.Tensor) -> tf.Tensor:
-    """Returns when what stands at each place was met, int64 as the clock, [batch, places]; nothing is at the first."""
-    return tf.pad(clock[:, :-1], [[0, 0], [1, 0]], constant_values=_NOTHING)
+def item_times(clock: tf.Tensor) -> tf.Tensor:
+    """Returns the time of the item at each position, int64 [batch, positions] as `clock`; the first has no item."""
+    return tf.pad(clock[:, :-1], [[0, 0], [1, 0]], constant_values=_NO_ITEM)
 
 
-def ago(clock: tf.Tensor) -> tf.Tensor:
-    """Returns the bucket of how long before each place's clock each place was met, int32 [batch, places, places].
+def interval_buckets(clock: tf.Tensor) -> tf.Tensor:
+    """Returns the buckets of the time from each item to each position's clock time.
 
-    What lies above the diagonal means nothing.
+    They are int32 [batch, positions, positions], a row per clock time and a column per item. Entries above the diagonal
+    have no meaning, since a position never attends to later ones.
     """
-    return buckets(clock[:, :, tf.newaxis], met(clock)[:, tf.newaxis, :])
+    return buckets(clock[:, :, tf.newaxis], item_times(clock)[:, tf.newaxis, :])
 
 
 class GapEmbedding(tf.keras.layers.Layer):
-    """A vector for how long it took until the query came back, added to each place of a sequence."""
+    """Embedding of the time between an item and the next one, added to each position of a sequence."""
 
     def __init__(self, embedding_dim: int) -> None:
-        """Makes the table; zeros, so that an untrained one says nothing."""
+        """Makes the table; its zeros have no effect before training."""
         super().__init__()
         self._table = self.add_weight(name="gap_embedding", shape=(NUM_BUCKETS, embedding_dim), initializer="zeros")
 
     def call(self, clock: tf.Tensor) -> tf.Tensor:
-        """Returns [batch, places, embedding_dim] of a clock [batch, places]."""
-        return tf.gather(_carried_on(self._table), buckets(clock, met(clock)))
+        """Returns [batch, positions, embedding_dim] for a clock [batch, positions]."""
+        return tf.gather(_extrapolated(self._table), buckets(clock, item_times(clock)))
 
 
 class IntervalBias(tf.keras.layers.Layer):
-    """A learned attention score for how long ago something was, a head (Zhai et al. 2024, HSTU)."""
+    """Relative time bias: a learned attention score per head and interval bucket (Zhai et al. 2024, HSTU)."""
 
     def __init__(self, heads: int) -> None:
-        """Makes the table."""
+        """Makes the table; its zeros have no effect before training."""
         super().__init__()
         self._table = self.add_weight(name="interval_bias", shape=(NUM_BUCKETS, heads), initializer="zeros")
 
-    def call(self, ago: tf.Tensor) -> tf.Tensor:
-        """Returns [batch, heads, places, places] of buckets [batch, places, places], see `ago`."""
-        table = _carried_on(self._table)
-        # A head at a time: to look up columns is quicker than to turn the result around.
-        return tf.stack([tf.gather(table[:, head], ago) for head in range(table.shape[1])], axis=1)
+    def call(self, intervals: tf.Tensor) -> tf.Tensor:
+        """Returns [batch, heads, positions, positions].
+
+        Args:
+          intervals: int32 [batch, positions, positions], see `interval_buckets`.
+        """
+        table = _extrapolated(self._table)
+        # One look-up per head is faster than a single look-up and a transposition of the result.
+        return tf.stack([tf.gather(table[:, head], intervals) for head in range(table.shape[1])], axis=1)
 
 
-def _carried_on(table: tf.Tensor) -> tf.Tensor:
-    """Returns a table in which intervals longer than any that was trained are as the longest that was.
+def _extrapolated(table: tf.Tensor) -> tf.Tensor:
+    """Returns a table in which an interval longer than all trained ones has the values of the longest trained one.
 
-    Rows are learned as steps from the row before, so that one without a step of its own is as that.
+    The weights are differences between neighbouring rows. A bucket that was never trained has difference 0 and
+    therefore the values of the bucket before it.
     """
     table = tf.convert_to_tensor(table)
     return tf.concat([table[:_FIRST_BUCKET], tf.cumsum(table[_FIRST_BUCKET:])], axis=0)

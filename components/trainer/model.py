@@ -1,4 +1,4 @@
-"""The retrieval model: two towers and the loss between them."""
+"""The retrieval model: a query tower, a candidate tower and a loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shortlist.config.model import FeaturesTowerSection
 
 
 class RetrievalModel(tfrs.models.Model):
-    """Scores a candidate by the dot product of its embedding with the query's."""
+    """Two-tower model: a candidate's score is the dot product of its embedding and the query's."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class RetrievalModel(tfrs.models.Model):
         candidate_specs: Sequence[FeatureSpec],
         query_ids: int,
     ) -> None:
-        """Makes the towers; `query_ids` is the number of query ids seen in train."""
+        """Makes the towers; `query_ids` is the number of distinct query ids in train."""
         super().__init__()
         width = settings.model.embedding_dim
         self._normalize = settings.model.normalize
@@ -42,11 +42,11 @@ class RetrievalModel(tfrs.models.Model):
         self._training_loss = make_loss(settings)
 
     def embed_candidates(self, rows: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
-        """Returns [n, embedding_dim] for rows [n] of the corpus, for all of them unless given."""
+        """Returns [n, embedding_dim] for rows [n] of the corpus; for all rows by default."""
         return self._output(self.candidate_tower(rows, noise=noise))
 
     def embed_described(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns [n, embedding_dim] of candidates whose features are told, see `towers.CandidateTower.embed`."""
+        """Returns [n, embedding_dim] for candidates with the given features, see `towers.CandidateTower.embed`."""
         return self._output(self.candidate_tower.embed(rows, features))
 
     def embed_queries(
@@ -57,36 +57,41 @@ class RetrievalModel(tfrs.models.Model):
         times: tf.Tensor | None = None,
         clock: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Returns [batch, embedding_dim] of whole histories, see `embed_histories`.
+        """Returns [batch, embedding_dim], each query after its whole history, see `embed_histories`.
 
-        Without `times` all are asked at the end of train; without `clock` nothing is known of when items were met.
+        By default each query's time is the end of train, and the times of its history are unknown.
         """
-        times = tf.ones([tf.shape(history)[0]]) if times is None else times
+        if times is None:
+            times = tf.ones([tf.shape(history)[0]])
         return embed_histories(self.query_tower, features, history, candidates, times, clock, self._normalize)
 
     @property
     def has_candidate_features(self) -> bool:
-        """Whether the candidate tower reads more than ids."""
+        """Whether the candidate tower has features besides the id."""
         return self.candidate_tower.has_features
 
     def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
-        """Returns the mean loss of a batch's targets, weighted."""
-        noise = Noise(self._seed, self.step) if training else None
+        """Returns the weighted mean loss of a batch's targets."""
+        noise = None
+        if training:
+            noise = Noise(self._seed, self.step)
         return self._training_loss.compute(self, inputs, noise)
 
     def embed_targets(
         self, batch: TrainBatch, targets: Targets, candidates: tf.Tensor, items: tf.Tensor, noise: Noise | None
     ) -> tf.Tensor:
-        """Returns [n, embedding_dim], the query of each of a batch's targets: what precedes it in its window.
+        """Returns [num_targets, embedding_dim]: a query embedding per target, from the part of the window before it.
 
         Args:
           batch: Windows.
-          targets: Some of the batch's.
-          candidates: [m, embedding_dim], at least those that the batch's items name.
+          targets: Targets of the batch, all or some of them.
+          candidates: [m, embedding_dim], at least the candidates in the batch's items.
           items: int32 [batch, length], `batch.items` as rows of `candidates`; -1 pads.
-          noise: Source of dropout; None when not training.
+          noise: Source of dropout; None outside of training.
         """
-        embedded = gather_items(candidates, items) if self.query_tower.reads_history else None
+        embedded = None
+        if self.query_tower.reads_history:
+            embedded = gather_items(candidates, items)
         queries = self.query_tower(
             batch.features, embedded, targets.windows, targets.positions, targets.times, batch.clock, noise=noise
         )
@@ -99,9 +104,11 @@ class RetrievalModel(tfrs.models.Model):
 def make_query_tower(
     settings: Settings, specs: Sequence[FeatureSpec], query_ids: int
 ) -> towers.FeaturesTower | towers.HistoryTower:
-    """Returns the query tower that the settings ask for."""
+    """Returns the query tower that the settings specify."""
     model = settings.model
-    time = QueryTimeEmbedding(model.query_time, model.embedding_dim) if model.query_time else None
+    time = None
+    if model.query_time:
+        time = QueryTimeEmbedding(model.query_time, model.embedding_dim)
     if isinstance(model.query_tower, FeaturesTowerSection):
         return towers.FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time)
     max_items = settings.windows.max_history + settings.windows.max_targets
@@ -124,12 +131,14 @@ def embed_histories(
       features: Transformed query features and `query_id`, [batch, ...] each.
       history: [batch, length] rows of the corpus, oldest first, padded with -1 at the right.
       candidates: [corpus, embedding_dim].
-      times: float32 [batch] from 0 to 1: when each query is asked.
-      clock: Optional int64 [batch, length + 1]: when each item was met, and behind the last one when the query is
-        asked; 0 where it is not known.
+      times: float32 [batch], each query's time, from 0 (the first train target) to 1 (the last).
+      clock: Optional int64 [batch, length + 1]: times of the history's items, then the time of the query; 0 where
+        unknown.
       normalize: Whether outputs have length 1.
     """
-    items = gather_items(candidates, history) if tower.reads_history else None
+    items = None
+    if tower.reads_history:
+        items = gather_items(candidates, history)
     windows = tf.range(tf.shape(history)[0])
     positions = tf.reduce_sum(tf.cast(history >= 0, tf.int32), axis=1)
     embeddings = tower(features, items, windows, positions, times, clock)
@@ -137,6 +146,6 @@ def embed_histories(
 
 
 def gather_items(candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Returns [batch, length, embedding_dim] of rows [batch, length]; zeros where a row is -1."""
+    """Returns [batch, length, embedding_dim] for rows [batch, length]; zeros where a row is -1."""
     present = tf.cast(rows >= 0, candidates.dtype)[..., tf.newaxis]
     return tf.gather(candidates, tf.maximum(rows, 0)) * present

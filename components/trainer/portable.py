@@ -1,4 +1,4 @@
-"""The trained towers without their catalogue, as a SavedModel: what a later run embeds its own catalogue by."""
+"""SavedModel of the trained towers without their catalogue, with which a later run embeds its own catalogue."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from components.trainer.settings import Settings
 from shortlist import keys
 
 EMBED_CATALOGUE = "embed_catalogue"
-"""Signature from serialized flat candidates [batch], `examples`, to the outputs below, [batch, ...] each."""
+"""Signature from `examples`, serialized flat candidates [batch], to the outputs below, [batch, ...] each."""
 
 KNOWN = "known"
-"""Output, bool: whether the catalogue that the model was trained on had the candidate."""
+"""Output, bool: whether the candidate was in the catalogue of the training."""
 
 COUNT = "count"
-"""Output, int64: how often the candidate was a train target."""
+"""Output, int64: the candidate's number of train targets."""
 
 EMBED_WINDOWS = "embed_windows"
-"""Signature from serialized eval or test windows, `examples`, to the `embedding` of their queries, in any corpus."""
+"""Signature from `examples`, serialized eval or test windows, to the `embedding` of their queries, in any corpus."""
 
 HISTORY = "history"
-"""Input, int32 [batch, length]: each window's history as rows of `candidates`, oldest first; -1 pads, and stands where
-`candidates` do not have an item."""
+"""Input, int32 [batch, length]: each window's history as rows of `candidates`, oldest first; -1 for padding and for
+items that `candidates` lack."""
 
 CANDIDATES = "candidates"
 """Input, float32 [corpus, embedding_dim]."""
 
 
 class PortableTowers(tf.Module):
-    """What is saved: both towers, with the vocabularies that they were trained with.
+    """Both towers with the vocabularies of their training.
 
-    A candidate that the model does not know is what its features say, as one that train never met is.
+    A candidate that the model does not know is embedded by its features alone, like one without train interactions.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class PortableTowers(tf.Module):
         settings: Settings,
         candidate_transform: tft.TFTransformOutput,
     ) -> None:
-        """Takes the weights that the model has now."""
+        """Takes the model's current weights."""
         super().__init__()
-        # Not the model itself: tf.saved_model.save would try to save it as one of Keras', with its catalogue.
+        # The namespace hides the model: tf.saved_model.save would save it as a Keras model, with its catalogue.
         self._hidden = types.SimpleNamespace(model=model)
         self._weights = [*model.query_tower.weights, *model.candidate_tower.weights]
         self._reader = reader

@@ -1,4 +1,4 @@
-"""What the Trainer takes from the config: a JSON that changes exactly when the trained model may."""
+"""Settings of the Trainer: the part of the config that the trained model depends on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shortlist.config.values import with_values
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The sections of a config that the model depends on; gates and index are not among them."""
+    """The sections of a config that the model depends on, without gates and index."""
 
     model: Model
     train: Train
@@ -31,7 +31,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Settings:
-        """Returns what `to_json` was called on."""
+        """Returns the settings from the result of `to_json`."""
         data = value["data"]
         return cls(
             model=Model.model_validate(value["model"]),
@@ -44,7 +44,7 @@ class Settings:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON: `model`, `train` and `data`."""
+        """Returns JSON with the keys `model`, `train` and `data`; part of the node's cache key."""
         return {
             "model": self.model.model_dump(mode="json"),
             "train": self.train.model_dump(mode="json"),
@@ -58,7 +58,10 @@ class Settings:
         }
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
-        """Returns these settings with some of model's and train's changed, by dotted name.
+        """Returns these settings with new values for some of model's and train's.
+
+        Args:
+          values: Values by dotted name.
 
         Raises:
           RefusedValue: A setting cannot have its value.
@@ -68,22 +71,22 @@ class Settings:
 
     @property
     def sections(self) -> dict[str, Section]:
-        """The sections whose settings can be replaced by dotted name."""
+        """The sections whose settings `with_values` can replace."""
         return {"model": self.model, "train": self.train}
 
     @property
     def strict_times(self) -> bool:
-        """Whether a target may only see what is older than itself, not its own basket."""
+        """Whether a target can attend only to strictly older items, not to its own basket."""
         return self.split_kind == "leave_last_basket"
 
     @property
     def history_tower(self) -> HistoryTowerSection | None:
-        """The history tower's section, None for a tower that reads no history."""
+        """The history tower's section; None if the config has the other tower."""
         tower = self.model.query_tower
         return tower if isinstance(tower, HistoryTowerSection) else None
 
     def features_sha256(self) -> str:
-        """Returns a fingerprint of the feature set: models that differ in it cannot be compared."""
+        """Returns a fingerprint of the feature set; models with different ones cannot be compared."""
         features = {"query": _dump(self.query_features), "candidate": _dump(self.candidate_features)}
         return hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
 

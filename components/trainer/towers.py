@@ -1,4 +1,4 @@
-"""The two towers: candidates from their id and features, queries from an id, features and a history."""
+"""The candidate tower and the two kinds of query tower."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ import tensorflow as tf
 
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureEncoder, FeatureSpec
-from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, ago
-from components.trainer.noise import Noise, dropout, kept
+from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, interval_buckets
+from components.trainer.noise import Noise, dropout, keep_mask
 from components.trainer.query_time import QueryTimeEmbedding
 from shortlist import keys
 from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, HistoryTowerSection
 
 _INITIALIZER = tf.keras.initializers.RandomNormal
-_TIMELESS = 0.1
-"""Share of train windows, others in each step, whose times are not told: a history may be asked for without."""
+_TIME_DROPOUT = 0.1
+"""Fraction of train windows, redrawn each step, whose times are unknown: requests may lack `history_times`, too."""
 
 
 class CandidateTower(tf.keras.layers.Layer):
-    """Embeds rows of the corpus.
+    """Embeddings of candidates: the sum of an id embedding and the features, then hidden layers.
 
-    A candidate that is no train target has no id embedding, which could only be noise: it is what its features say.
+    A candidate without train interactions has no id embedding, which would be untrained noise. It is embedded by its
+    features alone.
     """
 
     def __init__(
         self, config: CandidateTowerSection, corpus: Corpus, specs: Sequence[FeatureSpec], embedding_dim: int
     ) -> None:
-        """Makes the tables; the corpus' features stay outside the trained variables."""
+        """Makes the embedding tables; the corpus' features are constants."""
         super().__init__()
         self._features = {spec.name: tf.constant(corpus.features[spec.name]) for spec in specs}
         self._corpus_size = corpus.size
         self.has_features = bool(specs)
+        # Without features, a candidate without its id would have no embedding at all.
         self._id_dropout = config.id_dropout if specs else 0.0
-        self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
+        self._encoder = _make_encoder(specs, embedding_dim, config.dropout)
         self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
         trained = corpus.counts > 0
         self._id_rows = tf.constant(np.where(trained, np.cumsum(trained) - 1, -1), tf.int32)
@@ -52,33 +54,35 @@ class CandidateTower(tf.keras.layers.Layer):
         """Returns [n, embedding_dim].
 
         Args:
-          rows: [n] rows of the corpus; None for all of them.
-          noise: Source of dropout; None when not training.
+          rows: [n] rows of the corpus; None for all rows.
+          noise: Source of dropout; None outside of training.
         """
-        rows = tf.range(self._corpus_size) if rows is None else rows
+        if rows is None:
+            rows = tf.range(self._corpus_size)
         features = {name: tf.gather(column, rows) for name, column in self._features.items()}
         return self.embed(rows, features, noise=noise)
 
     def embed(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
-        """Returns [n, embedding_dim] of candidates whose features are told, also of such that the corpus lacks.
+        """Returns [n, embedding_dim] for candidates with the given features, in the corpus or not.
 
         Args:
-          rows: [n] rows of the corpus; -1 for a candidate that is not in it, which is what its features say.
+          rows: [n] rows of the corpus; -1 for a candidate that is not in it, which is embedded by its features alone.
           features: Transformed features by name, [n, ...] each.
-          noise: Source of dropout; None when not training.
+          noise: Source of dropout; None outside of training.
         """
         parts = []
         if self._ids is not None:
             id_rows = tf.where(rows >= 0, tf.gather(self._id_rows, tf.maximum(rows, 0)), -1)
-            has_id = tf.cast((id_rows >= 0) & kept(tf.shape(rows), self._id_dropout, noise), tf.float32)[:, tf.newaxis]
-            parts.append(tf.gather(self._ids, tf.maximum(id_rows, 0)) * has_id)
+            has_id = (id_rows >= 0) & keep_mask(tf.shape(rows), self._id_dropout, noise)
+            embedded = tf.gather(self._ids, tf.maximum(id_rows, 0))
+            parts.append(embedded * tf.cast(has_id, tf.float32)[:, tf.newaxis])
         if self._encoder is not None:
             parts.append(self._encoder(features, noise=noise))
         return self._hidden(tf.add_n(parts))
 
 
 class FeaturesTower(tf.keras.layers.Layer):
-    """The classic query tower: an embedding of the query's id plus its features; it reads no history."""
+    """The classic query tower: an embedding of the query's id plus its features, without the history."""
 
     reads_history = False
 
@@ -90,11 +94,11 @@ class FeaturesTower(tf.keras.layers.Layer):
         embedding_dim: int,
         query_time: QueryTimeEmbedding | None = None,
     ) -> None:
-        """Makes the tables; `query_ids` is the number of query ids seen in train."""
+        """Makes the embedding tables; `query_ids` is the number of distinct query ids in train."""
         super().__init__()
         self._query_time = query_time
         self._dropout_rate = config.dropout
-        self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
+        self._encoder = _make_encoder(specs, embedding_dim, config.dropout)
         self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
         self._common = self.add_weight(name="any_query", shape=(1, embedding_dim), initializer="zeros")
         self._ids = None
@@ -115,12 +119,12 @@ class FeaturesTower(tf.keras.layers.Layer):
         clock: tf.Tensor | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
-        """Returns [n, embedding_dim]: the embedding of the query of each of `windows`, see `HistoryTower.call`."""
+        """Returns [n, embedding_dim]: the embedding of each window's query, see `HistoryTower.call`."""
         del items, positions, clock
         parts = [self._common]
         if self._ids is not None:
             ids = features[keys.QUERY_ID][:, 0]
-            # An id that train did not have stands for nothing: what is common to all queries remains.
+            # A query without train interactions has no id embedding; the vector common to all queries remains.
             known = tf.cast(ids < self._ids.shape[0], tf.float32)[:, tf.newaxis]
             embedded = tf.gather(self._ids, tf.minimum(ids, self._ids.shape[0] - 1)) * known
             parts.append(dropout(embedded, self._dropout_rate, noise))
@@ -131,11 +135,11 @@ class FeaturesTower(tf.keras.layers.Layer):
 
 
 class HistoryTower(tf.keras.layers.Layer):
-    """Causal self-attention over the embeddings of the candidates in the history.
+    """Causal self-attention over the candidate embeddings of the history.
 
-    The sequence is a start token, made of the query's features, and the items, oldest first. The output at
-    position p has seen the start token and the first p items, and scores what comes next. Padding stands
-    at the right, where causal attention never looks, so that it needs no mask.
+    The sequence is a start token, made from the query's features, and the items, oldest first. The output at position p
+    attends to the start token and the first p items, and predicts the next item. Padding is at the right, where causal
+    attention never looks, so it needs no mask.
     """
 
     reads_history = True
@@ -148,12 +152,12 @@ class HistoryTower(tf.keras.layers.Layer):
         embedding_dim: int,
         query_time: QueryTimeEmbedding | None = None,
     ) -> None:
-        """Makes the blocks; `max_items` is the longest sequence of items that will ever come."""
+        """Makes the blocks; `max_items` is the maximum number of items in a sequence."""
         super().__init__()
         self._query_time = query_time
         self._cold_start_fraction = config.cold_start_fraction
         self._dropout_rate = config.dropout
-        self._encoder = FeatureEncoder(specs, embedding_dim, config.dropout) if specs else None
+        self._encoder = _make_encoder(specs, embedding_dim, config.dropout)
         self._start = self.add_weight(
             name="start_token", shape=(1, embedding_dim), initializer=_INITIALIZER(stddev=embedding_dim**-0.5)
         )
@@ -180,40 +184,43 @@ class HistoryTower(tf.keras.layers.Layer):
           features: Transformed query features and `query_id`, [batch, ...] each.
           items: [batch, length, embedding_dim], the candidate tower's embeddings, oldest first.
           windows: [n] rows of the batch.
-          positions: [n], how many of the window's items each output has seen.
-          times: float32 [n] from 0 to 1, when each output is asked for.
-          clock: int64 [batch, length + 1]: when the next item was met, after the last one when the query is asked; 0
-            where that is not known, as it is nowhere without a clock.
-          noise: Source of dropout; None when not training.
+          positions: [n], the number of the window's items that each output attends to.
+          times: float32 [n], each output's time, from 0 (the first train target) to 1 (the last).
+          clock: int64 [batch, length + 1]: per position the time of the next item, and at the last position the time of
+            the query; 0 where unknown. All times are unknown by default.
+          noise: Source of dropout; None outside of training.
         """
         batch, length = tf.shape(items)[0], tf.shape(items)[1]
         start = tf.tile(self._start, [batch, 1])
         if self._encoder is not None:
             start += self._encoder(features, noise=noise)
-        knows_history = kept(tf.shape(positions), self._cold_start_fraction, noise)
-        positions = tf.where(knows_history, positions, 0)
+        # Position 0 attends to the start token alone: a target moved there is predicted from an empty history.
+        has_history = keep_mask(tf.shape(positions), self._cold_start_fraction, noise)
+        positions = tf.where(has_history, positions, 0)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden += self._position_table[: length + 1]
         intervals = None
         if self._gaps is not None:
-            told = kept([batch, 1], _TIMELESS, noise)
-            clock = tf.fill([batch, length + 1], tf.constant(UNKNOWN, tf.int64)) if clock is None else clock
-            clock = tf.where(told, clock, UNKNOWN)
+            has_times = keep_mask([batch, 1], _TIME_DROPOUT, noise)
+            if clock is None:
+                clock = tf.fill([batch, length + 1], tf.constant(UNKNOWN, tf.int64))
+            clock = tf.where(has_times, clock, UNKNOWN)
             hidden += self._gaps(clock)
-            intervals = ago(clock)
+            intervals = interval_buckets(clock)
         hidden = dropout(hidden, self._dropout_rate, noise)
         for block in self._blocks[:-1]:
             hidden = block(hidden, intervals=intervals, noise=noise)
-        places = windows * (length + 1) + positions
-        hidden = self._blocks[-1](hidden, intervals=intervals, places=places, noise=noise)
+        # The last block computes only the requested positions: attention still reads all of them.
+        outputs = windows * (length + 1) + positions
+        hidden = self._blocks[-1](hidden, intervals=intervals, outputs=outputs, noise=noise)
         queries = self._norm(hidden)
         if noise is not None and self._cold_start_fraction:
-            knows_features = knows_history | kept(tf.shape(positions), 0.5, noise)
-            queries = tf.where(knows_features[:, tf.newaxis], queries, self._embed_nobody(noise))
+            has_features = has_history | keep_mask(tf.shape(positions), 0.5, noise)
+            queries = tf.where(has_features[:, tf.newaxis], queries, self._embed_anonymous(noise))
         return add_time(queries, self._query_time, times)
 
-    def _embed_nobody(self, noise: Noise) -> tf.Tensor:
-        """Returns [1, embedding_dim]: a query with neither history nor features, which is the start token alone."""
+    def _embed_anonymous(self, noise: Noise) -> tf.Tensor:
+        """Returns [1, embedding_dim]: a query with neither history nor features, from the start token alone."""
         start = self._start + self._position_table[:1]
         if self._gaps is not None:
             start += self._gaps(tf.constant([[UNKNOWN]], tf.int64))[0]
@@ -223,21 +230,28 @@ class HistoryTower(tf.keras.layers.Layer):
         return self._norm(hidden[:, 0])
 
 
+def _make_encoder(specs: Sequence[FeatureSpec], embedding_dim: int, dropout_rate: float) -> FeatureEncoder | None:
+    """Returns the encoder of a tower's features; None for a table without features."""
+    return FeatureEncoder(specs, embedding_dim, dropout_rate) if specs else None
+
+
 def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: tf.Tensor) -> tf.Tensor:
-    """Returns queries [n, embedding_dim], each with the vector of its time where the model has such vectors."""
-    return queries if query_time is None else queries + query_time(times)
+    """Returns queries [n, embedding_dim] plus the embedding of their times; without one, the queries themselves."""
+    if query_time is None:
+        return queries
+    return queries + query_time(times)
 
 
 class CausalBlock(tf.keras.layers.Layer):
     """Pre-norm causal self-attention and a feed-forward layer, each with a residual."""
 
     def __init__(self, config: HistoryTowerSection, width: int, max_length: int) -> None:
-        """Makes the weights of one block; `max_length` is that of the longest sequence."""
+        """Makes the weights of one block; `max_length` is the length of the longest sequence."""
         super().__init__()
         self._dropout_rate = config.dropout
         self._heads = config.heads
         self._width = width
-        self._distances = DistanceBias(config.heads, max_length) if config.position_bias else None
+        self._positions = PositionBias(config.heads, max_length) if config.position_bias else None
         self._intervals = IntervalBias(config.heads) if config.time_intervals else None
         self._attention_norm = LayerNorm(width)
         self._feed_forward_norm = LayerNorm(width)
@@ -250,75 +264,76 @@ class CausalBlock(tf.keras.layers.Layer):
         self,
         hidden: tf.Tensor,
         intervals: tf.Tensor | None = None,
-        places: tf.Tensor | None = None,
+        outputs: tf.Tensor | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Maps [batch, length, width] to the same shape; position p depends on positions up to p.
 
         Args:
           hidden: [batch, length, width].
-          intervals: Optional int32 [batch, length, length], see `intervals.ago`; of no use without `time_intervals`.
-          places: Optional [n] places in [batch * length]: what is asked for, so that the result is [n, width].
-          noise: Source of dropout; None when not training.
+          intervals: Optional int32 [batch, length, length], see `intervals.interval_buckets`; unused without
+            `time_intervals`.
+          outputs: Optional [n] indices into [batch * length]. With them the result is [n, width], at these positions.
+          noise: Source of dropout; None outside of training.
         """
         mixed = self._attend(self._attention_norm(hidden), intervals, noise)
-        if places is not None:
-            mixed, hidden = _at(mixed, places), _at(hidden, places)
+        if outputs is not None:
+            mixed, hidden = _take(mixed, outputs), _take(hidden, outputs)
         hidden += dropout(self._merge(mixed), self._dropout_rate, noise)
         expanded = dropout(self._expand(self._feed_forward_norm(hidden)), self._dropout_rate, noise)
         return hidden + dropout(self._contract(expanded), self._dropout_rate, noise)
 
     def _attend(self, hidden: tf.Tensor, intervals: tf.Tensor | None, noise: Noise | None) -> tf.Tensor:
         query, key, value = (
-            _by_head(part, self._heads) for part in tf.split(self._query_key_value(hidden), 3, axis=-1)
+            _split_heads(part, self._heads) for part in tf.split(self._query_key_value(hidden), 3, axis=-1)
         )
         length = tf.shape(hidden)[1]
         scores = tf.matmul(query, key, transpose_b=True) * (self._width // self._heads) ** -0.5
-        if self._distances is not None:
-            scores += self._distances(length)
+        if self._positions is not None:
+            scores += self._positions(length)
         if self._intervals is not None and intervals is not None:
             scores += self._intervals(intervals)
         allowed = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
         weights = tf.nn.softmax(tf.where(allowed, scores, scores.dtype.min))
-        return _side_by_side(tf.matmul(dropout(weights, self._dropout_rate, noise), value))
+        return _merge_heads(tf.matmul(dropout(weights, self._dropout_rate, noise), value))
 
 
-def _by_head(values: tf.Tensor, heads: int) -> tf.Tensor:
-    """Returns [batch, heads, length, depth] of [batch, length, heads * depth]."""
+def _split_heads(values: tf.Tensor, heads: int) -> tf.Tensor:
+    """Maps [batch, length, heads * depth] to [batch, heads, length, depth]."""
     batch, length, width = tf.shape(values)[0], tf.shape(values)[1], values.shape[-1]
     return tf.transpose(tf.reshape(values, [batch, length, heads, width // heads]), [0, 2, 1, 3])
 
 
-def _side_by_side(values: tf.Tensor) -> tf.Tensor:
-    """Returns [batch, length, heads * depth] of [batch, heads, length, depth]."""
+def _merge_heads(values: tf.Tensor) -> tf.Tensor:
+    """Maps [batch, heads, length, depth] to [batch, length, heads * depth]."""
     batch, length, width = tf.shape(values)[0], tf.shape(values)[2], values.shape[1] * values.shape[3]
     return tf.reshape(tf.transpose(values, [0, 2, 1, 3]), [batch, length, width])
 
 
-def _at(values: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Returns [n, width], the `places` [n] of [batch, length, width] as [batch * length, width]."""
-    return tf.gather(tf.reshape(values, [-1, values.shape[-1]]), places)
+def _take(values: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
+    """Returns [n, width]: rows `indices` [n] of [batch, length, width], reshaped to [batch * length, width]."""
+    return tf.gather(tf.reshape(values, [-1, values.shape[-1]]), indices)
 
 
-class DistanceBias(tf.keras.layers.Layer):
-    """A learned score for how many positions ago something was, a head (Raffel et al. 2020, without buckets)."""
+class PositionBias(tf.keras.layers.Layer):
+    """Relative position bias: a learned attention score per head and distance (Raffel et al. 2020, without buckets)."""
 
     def __init__(self, heads: int, max_length: int) -> None:
-        """Makes the table."""
+        """Makes the table; its zeros have no effect before training."""
         super().__init__()
         self._table = self.add_weight(name="distance_bias", shape=(heads, max_length), initializer="zeros")
 
     def call(self, length: tf.Tensor) -> tf.Tensor:
-        """Returns [heads, length, length]; what lies above the diagonal means nothing."""
-        places = tf.range(length)
-        return tf.gather(self._table, tf.maximum(places[:, tf.newaxis] - places, 0), axis=1)
+        """Returns [heads, length, length]; entries above the diagonal have no meaning."""
+        positions = tf.range(length)
+        return tf.gather(self._table, tf.maximum(positions[:, tf.newaxis] - positions, 0), axis=1)
 
 
 class LayerNorm(tf.keras.layers.Layer):
-    """Layer normalisation of the last axis; Keras' own must be built for one rank and is slower on a CPU."""
+    """Layer normalisation of the last axis; Keras' own layer is built for one rank and slower on a CPU."""
 
     def __init__(self, width: int) -> None:
-        """Makes scale and offset."""
+        """Makes the scale and the offset."""
         super().__init__()
         self._scale = self.add_weight(name="scale", shape=(width,), initializer="ones")
         self._offset = self.add_weight(name="offset", shape=(width,), initializer="zeros")
@@ -331,10 +346,10 @@ class LayerNorm(tf.keras.layers.Layer):
 
 
 class HiddenLayers(tf.keras.layers.Layer):
-    """ReLU layers of the given widths and a linear one to embedding_dim; the identity where there are no widths."""
+    """ReLU layers of the given widths, then a linear layer to embedding_dim; the identity without widths."""
 
     def __init__(self, units: Sequence[int], embedding_dim: int) -> None:
-        """Makes the weights; the input has embedding_dim columns."""
+        """Makes the weights; the input is [batch, embedding_dim]."""
         super().__init__()
         widths = [embedding_dim, *units]
         self._dense_layers = [_dense(inputs, outputs, "relu") for inputs, outputs in itertools.pairwise(widths)]

@@ -35,10 +35,10 @@ _NOT_EVALUATED = {NDCG: None, TOP_10: None}
 
 
 class WarmUpSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Rises linearly from zero, then stays or falls to zero along half a cosine."""
+    """Learning rate that rises linearly from zero, then stays constant or falls to zero along half a cosine."""
 
     def __init__(self, peak: float, warm_up_steps: int, total_steps: int, cosine: bool) -> None:
-        """Takes steps, not epochs."""
+        """Takes the maximum rate and the lengths of the phases in steps."""
         super().__init__()
         self._peak = peak
         self._warm_up_steps = warm_up_steps
@@ -50,8 +50,10 @@ class WarmUpSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
         step = tf.cast(step, tf.float32)
         rising = (step + 1.0) / max(self._warm_up_steps, 1)
         done = (step - self._warm_up_steps) / max(self._total_steps - self._warm_up_steps, 1)
-        after = 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0))) if self._cosine else 1.0
-        return self._peak * tf.minimum(rising, 1.0) * after
+        falling = 1.0
+        if self._cosine:
+            falling = 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
+        return self._peak * tf.minimum(rising, 1.0) * falling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +65,10 @@ class Files:
 
 
 class Ranker:
-    """Ranks the targets of a split over the whole corpus, by a model as it then is."""
+    """Ranks of a split's targets in the whole corpus with the model's current weights."""
 
     def __init__(self, model: RetrievalModel, batches: tf.data.Dataset, exclude_seen: bool = True) -> None:
-        """Takes the `dataset.eval_batches` of the split; what they are ranked by is traced once, not each time."""
+        """Takes the `dataset.eval_batches` of the split; the graph is traced once for all evaluations."""
         self._model = model
         self._batches = batches
 
@@ -81,14 +83,13 @@ class Ranker:
     def ranks(self) -> np.ndarray:
         """Returns the rank of each row's target, int64 [rows]; `NOT_RANKED` for a target that its query had seen."""
         candidates = self._model.embed_candidates()
-        found = [np.asarray(self._ranks(batch, candidates), np.int64) for batch in self._batches]
-        return np.concatenate([np.array([], np.int64), *found])
+        ranks = [np.asarray(self._ranks(batch, candidates), np.int64) for batch in self._batches]
+        return np.concatenate([np.array([], np.int64), *ranks])
 
     def evaluate(self) -> dict[str, float | None]:
-        """Returns NDCG@10 and the share of targets in the top 10.
+        """Returns NDCG@10 and the hit rate HR@10; both are None for a split without ranked targets.
 
-        With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0. Both are None where
-        the split has no row whose target is new to its query.
+        With one relevant candidate at rank r, NDCG@10 is 1 / log2(1 + r) for r up to 10, else 0.
         """
         counts = rank_metrics.histogram(self.ranks(), _CUTOFF)
         if not counts.sum():
@@ -108,19 +109,19 @@ def fit(
 ) -> dict[str, Any]:
     """Trains the model in place and leaves it with its best weights.
 
-    Weights are best by eval NDCG@10, seen items excluded. A checkpoint is written after each epoch and in a long one
-    every `SAVE_EVERY_SECONDS`; where there is one already, it is resumed from, and the run goes on as if it had never
-    stopped.
+    The best weights are those with the highest NDCG@10 on eval, seen items excluded. A checkpoint is written after each
+    epoch, and in a long epoch every `SAVE_EVERY_SECONDS`. If there is a checkpoint already, training resumes from it,
+    with the same result as without the interruption.
 
     Args:
-      model: Fresh.
+      model: An untrained model.
       reader: Parses the windows.
       files: Train and eval windows.
-      settings: The train section.
-      num_targets: Train targets in all windows.
-      run_dir: For TensorBoard logs and `progress.jsonl`, one line an evaluation.
-      checkpoint_dir: For the checkpoints of exactly this training, see `checkpoints.identity`.
-      time_is_up: Asked after each evaluation; where it says so, training ends there.
+      settings: Settings of the model and the training.
+      num_targets: Number of train targets in all windows.
+      run_dir: Folder for TensorBoard logs and `progress.jsonl`, which has one line per evaluation.
+      checkpoint_dir: Folder for the checkpoints of this training alone, see `checkpoints.identity`.
+      time_is_up: Called after each evaluation; training ends when it returns True.
 
     Returns:
       `epochs`, `steps`, `planned_steps`, `best_epoch`, `best_step`, `best_ndcg_at_10`, `best_top_10`, `seconds` and
@@ -155,22 +156,22 @@ def refit(
     run_dir: str,
     checkpoint_dir: str,
 ) -> dict[str, Any]:
-    """Trains the model in place for exactly the steps that were best for another one, with its learning rates.
+    """Trains the model in place for the best number of steps of a measured model, with the same learning rates.
 
-    Nothing is held out, so that nothing is evaluated; it resumes as `fit` does.
+    There is no evaluation, since no rows are held out. Training resumes as in `fit`.
 
     Args:
-      model: Fresh.
+      model: An untrained model.
       reader: Parses the windows.
       train_files: gz TFRecord files of the windows.
-      settings: The train section, as the other model's.
-      measured: What `fit` returned for the other model.
-      num_targets: Train targets in all windows.
+      settings: Settings of the measured model.
+      measured: Result of `fit` for the measured model.
+      num_targets: Number of train targets in all windows.
       run_dir: As for `fit`.
       checkpoint_dir: As for `fit`.
 
     Returns:
-      What `fit` does; metrics are None.
+      The same keys as `fit`; metrics are None.
     """
     steps_per_epoch = dataset.count_train_batches(train_files, settings, num_targets)
     steps = int(measured["best_step"])
@@ -184,14 +185,14 @@ def refit(
 
 
 class _Plan(NamedTuple):
-    """How long to train."""
+    """Length of a training."""
 
     steps_per_epoch: int
     last_epoch: int
     last_step: int
-    """Within the last epoch."""
+    """The last step, counted over all epochs; it can lie within the last epoch."""
     scheduled_steps: int
-    """Over which the learning rate rises and falls."""
+    """Length of the learning rate's schedule; a refit can end before the schedule does."""
 
 
 def _train(
@@ -202,10 +203,10 @@ def _train(
     plan: _Plan,
     run_dir: str,
     checkpoint_dir: str,
-    evaluated: Callable[[], dict[str, float | None]],
+    evaluate: Callable[[], dict[str, float | None]],
     time_is_up: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Trains by a plan, from the last checkpoint on, until `evaluated` gets no better; see `fit`."""
+    """Trains according to a plan, from the last checkpoint, until `evaluate` stops improving; see `fit`."""
     train = settings.train
     optimizer = make_optimizer(model, train, plan.scheduled_steps)
     state = _RunState(model, optimizer, run_dir, checkpoint_dir)
@@ -218,16 +219,16 @@ def _train(
         note = state.status_text(epoch, plan.last_epoch)
         for done in range(state.step, min(epoch * plan.steps_per_epoch, plan.last_step)):
             step(next(batches))
-            progress.tell(done + 1, plan.last_step, "steps", note)
+            progress.report(done + 1, plan.last_step, "steps", note)
             state.save_if_due()
         if epoch % train.eval_every_epochs == 0 or epoch == plan.last_epoch:
-            state.record(epoch, float(optimizer.learning_rate.numpy()), evaluated())
+            state.record(epoch, float(optimizer.learning_rate.numpy()), evaluate())
         state.end_epoch(epoch)
     return state.finish()
 
 
 def make_optimizer(model: RetrievalModel, train: Train, total_steps: int) -> tf.keras.optimizers.Optimizer:
-    """Returns AdamW with its schedule; biases and norms, the vectors among the weights, do not decay."""
+    """Returns AdamW with its schedule. Weights of rank 1, which are biases and norms, do not decay."""
     schedule = WarmUpSchedule(
         train.learning_rate, round(train.warmup_fraction * total_steps), total_steps, train.schedule == "cosine"
     )
@@ -240,14 +241,14 @@ def make_optimizer(model: RetrievalModel, train: Train, total_steps: int) -> tf.
 
 
 class _RunState:
-    """What a run must remember to go on after a stop: weights, best weights and how far it was."""
+    """State of a training that a checkpoint restores: weights, best weights and progress."""
 
     def __init__(
         self, model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, run_dir: str, checkpoint_dir: str
     ) -> None:
         self._step = model.step
         self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
-        # The log is part of the checkpoint, so that the two can never disagree.
+        # The log is a variable of the checkpoint, so that log and weights never disagree.
         self._notes = tf.Variable(json.dumps({"epoch": 0, "seconds": 0.0, "log": []}), trainable=False)
         self._checkpoints = Checkpoints(
             checkpoint_dir,
@@ -262,7 +263,7 @@ class _RunState:
         self._saved = time.monotonic()
         if resumed:
             logging.getLogger(__name__).info(
-                "goes on at step %d, epoch %d, from a checkpoint", self.step, self.epoch + 1
+                "resuming from a checkpoint at step %d, epoch %d", self.step, self.epoch + 1
             )
         tf.io.gfile.makedirs(run_dir)
         self._progress_path = os.path.join(run_dir, PROGRESS_FILE)
@@ -271,33 +272,35 @@ class _RunState:
 
     @property
     def step(self) -> int:
-        """Training steps done."""
+        """Number of finished training steps."""
         return int(self._step.numpy())
 
     @property
     def best(self) -> Any:
-        """The log's best line, the earliest of equals; the latest where eval has no rows to compare by."""
+        """The log's line with the highest NDCG, the first one among ties; the latest line if eval has no rows."""
         if self.log and self.log[-1][NDCG] is None:
             return self.log[-1]
         return max(self.log, key=lambda line: line[NDCG], default=None)
 
     @property
     def stale(self) -> int:
-        """Evaluations since the best one."""
-        return len(self.log) - 1 - self.log.index(self.best) if self.log else 0
+        """Number of evaluations since the best one."""
+        if not self.log:
+            return 0
+        return len(self.log) - 1 - self.log.index(self.best)
 
     @property
     def seconds(self) -> float:
-        """Seconds of training and evaluation so far, those before a stop too."""
+        """Seconds of training and evaluation so far, including those before an interruption."""
         return round(time.monotonic() - self._started, 3)
 
     def record(self, epoch: int, learning_rate: float, metrics: dict[str, float | None]) -> None:
-        """Adds a line to the log; saves the weights where they are the best."""
-        steps = self.step - (self.log[-1]["step"] if self.log else 0)
+        """Adds a line to the log, and saves the weights if they are the best so far."""
+        last_step = self.log[-1]["step"] if self.log else 0
         line = {
             "epoch": epoch,
             "step": self.step,
-            "loss": float(self.loss_sum.numpy()) / steps,
+            "loss": float(self.loss_sum.numpy()) / (self.step - last_step),
             "learning_rate": learning_rate,
             **metrics,
             "seconds": self.seconds,
@@ -309,7 +312,7 @@ class _RunState:
         self._show([line])
 
     def status_text(self, epoch: int, epochs: int) -> str:
-        """Returns where the training is and what it has come to, for people who look on."""
+        """Returns the epoch, the latest metrics and the best one, for the progress display."""
         if not self.log or self.log[-1][NDCG] is None:
             return f"epoch {epoch} of {epochs}"
         latest, best = self.log[-1], self.best
@@ -317,12 +320,12 @@ class _RunState:
         return f"epoch {epoch} of {epochs}, {metric}, loss {latest['loss']:.3f}"
 
     def end_epoch(self, epoch: int) -> None:
-        """Saves the state after an epoch and what there was to evaluate."""
+        """Saves the state after an epoch and its evaluation."""
         self.epoch = epoch
         self._save()
 
     def save_if_due(self) -> None:
-        """Saves the state in the middle of an epoch, if the last time is long ago."""
+        """Saves the state in the middle of an epoch, if the last checkpoint is older than `SAVE_EVERY_SECONDS`."""
         if time.monotonic() - self._saved >= SAVE_EVERY_SECONDS:
             self._save()
 
@@ -347,7 +350,7 @@ class _RunState:
         self._saved = time.monotonic()
 
     def _show(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Writes what people look at while it trains; the whole log again where a run goes on in another folder."""
+        """Writes `progress.jsonl` and the TensorBoard summaries; a resumed run can have a new, empty folder."""
         with tf.io.gfile.GFile(self._progress_path, "w") as file:
             file.write("".join(json.dumps(line) + "\n" for line in self.log))
         with self._summaries.as_default():
@@ -366,7 +369,7 @@ def _step_function(
         with tf.GradientTape() as tape:
             loss = model.compute_loss(batch, training=True)
         weights = model.trainable_variables
-        # AdamW moves every row of a table in every step; of a sparse gradient it would look for equal rows first.
+        # AdamW changes every row of a table in every step. A sparse gradient would only add a search for equal rows.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
         model.step.assign_add(1)

@@ -1,1 +1,1 @@
-"""Turns raw features into what the towers embed: one graph for queries, one for the catalogue."""
+"""Transformation of raw features for the towers: one graph for queries, one for the catalogue."""

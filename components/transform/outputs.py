@@ -1,4 +1,4 @@
-"""Reads what the transform graphs learned: vocabularies and the train counts."""
+"""Readers of the transform graphs' results: vocabularies and train counts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from components.transform.preprocessing import CANDIDATE_COUNTS
 
 
 def vocabulary_size(transform_output: tft.TFTransformOutput, name: str) -> int:
-    """Returns how many values `name` knows; this number is also the id of all others."""
+    """Returns the size of the vocabulary `name`; it is also the id of all values outside of the vocabulary."""
     return transform_output.vocabulary_size_by_name(name)
 
 
 def candidate_counts(transform_output: tft.TFTransformOutput) -> dict[bytes, int]:
-    """Returns how often each candidate is a train target; others are absent.
+    """Returns each candidate's number of train targets; candidates without any are absent.
 
     Args:
       transform_output: The windows' transform graph.

@@ -1,1 +1,1 @@
-"""Searches for better settings before training, by KerasTuner over the Trainer's own core."""
+"""Hyperparameter search before training: KerasTuner's oracles over the Trainer's own core."""

@@ -1,4 +1,4 @@
-"""The Tuner node: TFX's own, which also reads the catalogue and its transform graph."""
+"""The Tuner node: TFX's Tuner, with the catalogue and its transform graph as additional inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shortlist.records import nodes
 
 
 class RetrievalTunerSpec(component_spec.ComponentSpec):
-    """TFX's TunerSpec with two more inputs."""
+    """TFX's TunerSpec with `CATALOGUE_INPUTS`."""
 
     PARAMETERS = standard_component_specs.TunerSpec.PARAMETERS
     INPUTS = {**standard_component_specs.TunerSpec.INPUTS, **CATALOGUE_INPUTS}
@@ -27,7 +27,7 @@ class RetrievalTunerSpec(component_spec.ComponentSpec):
 
 
 class RetrievalTuner(standard.Tuner):
-    """Searches settings on train and eval; test has no part in it.
+    """Searches for the best settings: trials train on train and are compared on eval, without the test split.
 
     Outputs:
       best_hyperparameters: KerasTuner's HyperParameters as JSON: values by the settings' dotted names.
@@ -46,13 +46,14 @@ class RetrievalTuner(standard.Tuner):
         candidate_transform_graph: types.BaseChannel,
         config: Config,
     ):
-        """Wires the node; its inputs are the Trainer's, and so are the sections that it goes by, with `tune`."""
+        """Wires the node; inputs and config sections are the Trainer's, with the section `tune` in addition."""
         custom_config = {
             **settings_from(config).to_json(),
+            # `enabled` does not change the search, so it is no part of the cache key.
             tuner_fn.TUNE: config.tune.model_dump(mode="json", exclude={"enabled"}),
             "code_sha256": fingerprints.code_sha256(tuner_fn.__name__, executor.__name__),
         }
-        # Not through TFX's constructor, which makes the standard specification.
+        # TFX's own constructor would build the standard specification, which has no place for the catalogue.
         base_component.BaseComponent.__init__(
             self,
             spec=RetrievalTunerSpec(

@@ -1,4 +1,4 @@
-"""KerasTuner's oracles with a first trial of ours: the config itself."""
+"""KerasTuner's oracles, whose first trial uses the config's own values."""
 
 from __future__ import annotations
 
@@ -15,42 +15,43 @@ _SEEDS = 2**31 - 1
 
 
 class _ConfigFirst:
-    """Proposes the settings' defaults, which are the config's own values, before anything else."""
+    """Proposes the settings' defaults, which are the config's own values, for the first trial."""
 
     trials: dict[str, Any]
     hyperparameters: keras_tuner.HyperParameters
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Returns the values of the next trial, as KerasTuner asks for them."""
+        """Returns the values of the next trial in KerasTuner's format."""
         if self.trials:
             return super().populate_space(trial_id)  # type: ignore[misc]
         own = {setting.name: setting.default for setting in self.hyperparameters.space}
         return {"status": TrialStatus.RUNNING, "values": own}
 
     def reload(self) -> None:
-        """Reads the trials of a search that was stopped, in the order in which they ran: the first of equals wins."""
+        """Reads the trials of an interrupted search, in the order in which they ran."""
         super().reload()  # type: ignore[misc]
+        # KerasTuner's files come in any order; among equal scores, the first trial is to win.
         self.trials = dict(sorted(self.trials.items()))
 
 
 class _Random(_ConfigFirst, oracles.RandomSearchOracle):
-    """Values at random."""
+    """Draws values at random."""
 
 
 class _Bayesian(_ConfigFirst, oracles.BayesianOptimizationOracle):
-    """Values by a Gaussian process."""
+    """Chooses values by a Gaussian process."""
 
 
 def make_oracle(
     method: Literal["random", "bayesian"], settings: Sequence[Setting], objective: str, max_trials: int, seed: int
 ) -> keras_tuner.Oracle:
-    """Returns what chooses the values of each trial.
+    """Returns the oracle that chooses the values of each trial.
 
     Args:
-      method: As the config names it.
-      settings: What is searched.
-      objective: What there should be most of.
-      max_trials: After so many it has no more.
+      method: `tune.method` of the config.
+      settings: The search space.
+      objective: Name of the metric to maximise.
+      max_trials: Maximum number of trials.
       seed: Any integer.
     """
     kind = _Bayesian if method == "bayesian" else _Random
@@ -60,9 +61,9 @@ def make_oracle(
         hyperparameters=_hyperparameters(settings),
         allow_new_entries=False,
         tune_new_entries=True,
-        # KerasTuner takes 0 for none.
+        # KerasTuner draws a random seed in place of 0.
         seed=seed % _SEEDS + 1,
-        # Values that do not go together are no reason to stop.
+        # KerasTuner stops after 3 failed trials in a row by default; a refused combination of values counts as one.
         max_consecutive_failed_trials=max_trials,
     )
     oracle.verbose = 0
@@ -70,16 +71,16 @@ def make_oracle(
 
 
 def _hyperparameters(settings: Sequence[Setting]) -> keras_tuner.HyperParameters:
-    found = keras_tuner.HyperParameters()
+    space = keras_tuner.HyperParameters()
     for setting in settings:
         sampling = "log" if setting.log else "linear"
         if isinstance(setting.own, bool):
-            found.Boolean(setting.name, default=setting.own)
+            space.Boolean(setting.name, default=setting.own)
         elif setting.values:
-            # In order, since neighbours are taken to be alike.
-            found.Choice(setting.name, sorted(setting.values), default=setting.own)
+            # Sorted, since the Gaussian process assumes that neighbouring values have similar scores.
+            space.Choice(setting.name, sorted(setting.values), default=setting.own)
         elif isinstance(setting.own, int):
-            found.Int(setting.name, int(setting.low), int(setting.high), sampling=sampling, default=setting.own)
+            space.Int(setting.name, int(setting.low), int(setting.high), sampling=sampling, default=setting.own)
         else:
-            found.Float(setting.name, setting.low, setting.high, sampling=sampling, default=setting.own)
-    return found
+            space.Float(setting.name, setting.low, setting.high, sampling=sampling, default=setting.own)
+    return space

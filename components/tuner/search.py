@@ -1,4 +1,4 @@
-"""The search: trials by KerasTuner's oracle until there are enough of them or the time is over."""
+"""The search: runs the trials of KerasTuner's oracle up to the limits on their number and time."""
 
 from __future__ import annotations
 
@@ -19,55 +19,56 @@ from shortlist.errors import ConfigError, DataError
 from shortlist.process import progress
 
 _PROJECT = "search"
-_SECONDS_A_MINUTE = 60.0
+_SECONDS_PER_MINUTE = 60.0
 
 
 class TrialResult(NamedTuple):
-    """What a trial came to."""
+    """The outcome of a trial that did not fail."""
 
     metrics: Mapping[str, float | None]
-    """On eval, at the best epoch."""
+    """Metrics on eval at the best epoch."""
     epochs: int
-    """That it trained; fewer than planned where eval got no better or the time was over."""
+    """Trained epochs; fewer than planned after early stopping or at the end of the time limit."""
     seconds: float
 
 
-Train = Callable[[Mapping[str, Value], str, Callable[[], bool]], TrialResult]
-"""Takes values by dotted name, a folder for what it has to keep, and whom to ask whether the time is over."""
+TrialFunction = Callable[[Mapping[str, Value], str, Callable[[], bool]], TrialResult]
+"""Trains with values by dotted name, a folder for checkpoints and logs, and a function that returns whether the time
+limit is reached."""
 
 
 class Search(base_tuner.BaseTuner):
-    """A KerasTuner tuner whose trial is one training by the Trainer's own core.
+    """A KerasTuner tuner whose trials are trainings by the Trainer's own core.
 
-    What is done so far stands in its folder after each trial: a search that was killed goes on there.
+    Finished trials are saved in its folder, from which a search that was killed resumes.
     """
 
     def __init__(
         self,
-        train: Train,
+        train: TrialFunction,
         settings: list[Setting],
         tune: Tune,
         seed: int,
         directory: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Goes on with what is in the folder.
+        """Resumes from the trials in the folder, if there are any.
 
         Args:
           train: Trains and evaluates one set of values.
-          settings: What is searched.
-          tune: How long, by which method, for what.
-          seed: Of the values that are drawn.
-          directory: Where trials are kept.
-          clock: Seconds.
+          settings: The search space.
+          tune: Limits, method and objective.
+          seed: Seed of the values that are drawn.
+          directory: Folder of the trials.
+          clock: Returns the current time in seconds.
         """
         self._train = train
         self._tune = tune
         self._clock = clock
         self._started = clock()
-        self._earlier = 0.0
+        self._seconds_before = 0.0
         self._ended_by = "max_trials"
-        self._told: list[dict[str, Any]] = []
+        self._records: list[dict[str, Any]] = []
         super().__init__(
             oracle=oracle.make_oracle(tune.method, settings, tune.objective, tune.max_trials, seed),
             directory=directory,
@@ -76,85 +77,90 @@ class Search(base_tuner.BaseTuner):
 
     @property
     def seconds(self) -> float:
-        """How long it has searched, before a stop too."""
-        return self._earlier + self._clock() - self._started
+        """Duration of the search, including the time before an interruption."""
+        return self._seconds_before + self._clock() - self._started
 
     def time_is_up(self) -> bool:
-        """Returns whether the time box is used up."""
-        return self.seconds >= self._tune.minutes * _SECONDS_A_MINUTE
+        """Returns whether `tune.minutes` have passed."""
+        return self.seconds >= self._tune.minutes * _SECONDS_PER_MINUTE
 
     def results(self) -> dict[str, Any]:
-        """Returns the trials in the order in which they ran, and which was best; see `shortlist.summary.Tuning`."""
+        """Returns the trials in the order of their runs, and the number of the best; see `shortlist.summary.Tuning`."""
         return {
             "objective": self._tune.objective,
             "best": int(self.oracle.get_best_trials()[0].trial_id) + 1,
-            "trials": self._told,
+            "trials": self._records,
             "seconds": round(self.seconds, 3),
             "ended_by": self._ended_by,
         }
 
     def pre_create_trial(self) -> None:
-        """Has the oracle propose no more when the time is over; there always is one trial."""
-        if self._told and self.time_is_up():
+        """Ends the search at the time limit; at least one trial always runs."""
+        if self._records and self.time_is_up():
             self._ended_by = "minutes"
+            # KerasTuner has no other way to end a search between two trials.
             self.oracle.max_trials = len(self.oracle.trials)
 
     def on_search_end(self) -> None:
-        """Notes where the oracle knew no values that it had not tried."""
-        if len(self._told) < self._tune.max_trials and self._ended_by != "minutes":
+        """Records if the search ended because the oracle had tried all values of the search space."""
+        if len(self._records) < self._tune.max_trials and self._ended_by != "minutes":
             self._ended_by = "space"
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Trains one set of values and returns the objective.
 
         Raises:
-          FailedTrialError: The values do not go together; the search goes on.
-          FatalError: Anything else; the search ends.
+          FailedTrialError: The config refuses this combination of values; the search continues.
+          FatalError: Any other error; the search ends.
         """
         number = int(trial.trial_id) + 1
         values = dict(trial.hyperparameters.values)
         try:
-            with progress.with_note(self._note(number)):
+            with progress.with_note(self._status_text(number)):
                 outcome = self._train(values, self.get_trial_dir(trial.trial_id), self.time_is_up)
             score = outcome.metrics[self._tune.objective]
             if score is None:
                 raise DataError(
-                    "tune: expected eval rows to choose by, the split has none; use another data.split, or run without "
-                    "tune"
+                    "tune: expected eval rows to compare trials, but the split has none; use another data.split, or "
+                    "run without tune"
                 )
         except ConfigError as error:
             if number == 1:
+                # The first trial has the config's own values, so no other values can repair the problem.
                 raise errors.FatalError(str(error)) from error
-            self._tell(number, values, problem=str(error))
+            self._record(number, values, problem=str(error))
             raise errors.FailedTrialError(str(error)) from error
         except Exception as error:
             raise errors.FatalError(f"trial {number} failed") from error
-        self._tell(number, values, score=score, epochs=outcome.epochs, seconds=round(outcome.seconds, 3))
+        self._record(number, values, score=score, epochs=outcome.epochs, seconds=round(outcome.seconds, 3))
         return {self._tune.objective: score}
 
     def get_state(self) -> dict[str, Any]:
-        """Returns what a search that goes on must know."""
-        return {"told": self._told, "seconds": self.seconds}
+        """Returns the state that KerasTuner saves after each trial."""
+        return {"told": self._records, "seconds": self.seconds}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Takes what `get_state` returned."""
-        self._told = state["told"]
-        self._earlier = state["seconds"]
+        """Restores the result of `get_state`."""
+        self._records = state["told"]
+        self._seconds_before = state["seconds"]
 
-    def _note(self, number: int) -> str:
-        note = f"trial {number} of {self._tune.max_trials}"
-        best = max((told for told in self._told if "score" in told), key=lambda told: told["score"], default=None)
+    def _status_text(self, number: int) -> str:
+        """Returns the number of the trial and the best result so far, for the progress display."""
+        position = f"trial {number} of {self._tune.max_trials}"
+        scored = (record for record in self._records if "score" in record)
+        best = max(scored, key=lambda record: record["score"], default=None)
         if best is None:
-            return note
-        return f"{note}, best {self._tune.objective} {best['score']:.4f} ({_listed(best['values'])})"
+            return position
+        return f"{position}, best {self._tune.objective} {best['score']:.4f} ({_format_values(best['values'])})"
 
-    def _tell(self, number: int, values: Mapping[str, Value], **told: Any) -> None:
-        self._told.append({"number": number, "values": values, **told})
-        logging.getLogger(__name__).info("%s: %s; %s", self._note(number), values, told)
+    def _record(self, number: int, values: Mapping[str, Value], **outcome: Any) -> None:
+        self._records.append({"number": number, "values": values, **outcome})
+        logging.getLogger(__name__).info("%s: %s; %s", self._status_text(number), values, outcome)
 
 
-def _listed(values: Mapping[str, Value]) -> str:
-    return ", ".join(
-        f"{name.rpartition('.')[2]} {f'{value:.4g}' if isinstance(value, float) else value}"
-        for name, value in values.items()
-    )
+def _format_values(values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name.rpartition('.')[2]} {_format_value(value)}" for name, value in values.items())
+
+
+def _format_value(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

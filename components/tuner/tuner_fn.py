@@ -1,4 +1,4 @@
-"""What TFX's Tuner calls: a search whose trials train as the Trainer does, for few epochs."""
+"""The `tuner_fn` of TFX's Tuner: a search whose trials train like the Trainer, for few epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.trainer import checkpoints, run_fn, training
-from components.trainer.assembled import Assembled, Inputs, files_of
+from components.trainer.bundle import Inputs, ModelBundle, files_of
 from components.trainer.settings import Settings
 from components.tuner.search import Search, TrialResult
 from shortlist.config import space
@@ -21,7 +21,7 @@ from shortlist.config.values import RefusedValue, Value
 from shortlist.errors import ConfigError
 
 TUNE = "tune"
-"""Key of the config's section in custom_config, beside those of `Settings.to_json()`."""
+"""Key of custom_config, in addition to those of `Settings.to_json()`: the config's section `tune`."""
 _CHECKPOINTS = "checkpoints"
 
 
@@ -29,8 +29,8 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """Returns the search.
 
     Args:
-      fn_args: TFX's arguments; `custom_config` as `run_fn.read` needs it, with the section `tune`. The search keeps
-        what it has done in `working_dir`.
+      fn_args: TFX's arguments. `custom_config` is as for `run_fn.read`, with the section `tune` in addition. The
+        search saves its trials in `working_dir`.
     """
     config = fn_args.custom_config
     settings = Settings.from_json(config)
@@ -60,38 +60,41 @@ def train_trial(
     folder: str,
     time_is_up: Callable[[], bool],
 ) -> TrialResult:
-    """Trains one set of values on train and ranks eval after every epoch.
+    """Trains one set of values on train and evaluates it on eval after every epoch.
 
     Args:
-      settings: The config's own.
-      epochs: Most of them.
+      settings: Settings of the config itself.
+      epochs: Maximum number of epochs.
       inputs: Catalogue and transform graphs.
-      files: Windows; there is no test split among them.
-      values: What is other than in the config.
-      folder: For checkpoints, which are removed at the end.
-      time_is_up: Where it says so, training ends with its epoch.
+      files: Windows of train and eval, without the test split.
+      values: New values for some of the settings, by dotted name.
+      folder: Folder for logs and for checkpoints, which are removed at the end.
+      time_is_up: Training ends after the epoch in which it returns True.
+
+    Raises:
+      ConfigError: The settings cannot have these values together.
     """
     try:
-        tried = settings.with_values(values)
+        trial_settings = settings.with_values(values)
     except RefusedValue as error:
-        # Of a range, only the ends were tried together before the search.
+        # Before the search, only the end points of ranges were checked against each other.
         raise ConfigError(str(error)) from error
-    short = tried.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})
-    parts = Assembled.read(dataclasses.replace(tried, train=short), inputs)
+    train = trial_settings.train.model_copy(update={"epochs": epochs, "eval_every_epochs": 1})
+    bundle = ModelBundle.read(dataclasses.replace(trial_settings, train=train), inputs)
     checkpoint_dir = os.path.join(folder, _CHECKPOINTS)
     history = training.fit(
-        parts.model,
-        parts.reader,
+        bundle.model,
+        bundle.reader,
         files,
-        parts.settings,
-        num_targets=int(parts.corpus.counts.sum()),
+        bundle.settings,
+        num_targets=int(bundle.corpus.counts.sum()),
         run_dir=folder,
         checkpoint_dir=checkpoint_dir,
         time_is_up=time_is_up,
     )
     checkpoints.remove(checkpoint_dir)
-    del parts
-    # A model and its graphs refer to each other in circles; the next trial needs the room.
+    del bundle
+    # A model and its graphs are in reference cycles; the next trial needs their memory.
     gc.collect()
     metrics = {name: history[f"best_{name}"] for name in (training.TOP_10, training.NDCG)}
     return TrialResult(metrics, history["epochs"], history["seconds"])

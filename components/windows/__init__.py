@@ -1,1 +1,1 @@
-"""Windows: joins, orders and splits the flat inputs into one query's time-ordered slices."""
+"""The Windows node: joins, orders and splits the flat tables into time-ordered windows, each of one query."""

@@ -1,7 +1,7 @@
-"""The Beam graph of the Windows node: joins, the latest N of a query, splits, sorted shards.
+"""The Beam graph of the Windows node: joins, the latest N interactions per query, splits, sorted shards.
 
-No table and no query ever has to fit into one worker, apart from the catalogue's
-ids, the kept interactions of one query and one output shard.
+Only three things must fit into one worker's memory: the catalogue's ids, one query's
+interactions after `max_interactions_per_query`, and one output shard.
 """
 
 # No `from __future__ import annotations` here: Beam reads the hints at run time.
@@ -30,7 +30,7 @@ _SHOWN_UNKNOWN_IDS = 5
 
 
 class InputPatterns(NamedTuple):
-    """File patterns of the gz TFRecords of each flat table; no queries where there is no such table."""
+    """File patterns of the gz TFRecords of each flat table; `queries` is empty without a queries table."""
 
     interactions: list[str]
     candidates: list[str]
@@ -47,17 +47,17 @@ def build(
 ) -> None:
     """Adds the node's whole graph to a pipeline.
 
-    It writes `<uri>/Split-<split>/windows-*.gz` and `<staging>/summary.json` with
-    counts, problems, unknown_ids and isolated times, which `checks.check` must be
-    asked about before the files are used.
+    The graph writes `<uri>/Split-<split>/windows-*.gz` and `<staging>/summary.json`.
+    The summary holds counts, problems, unknown_ids and isolated times. Call
+    `checks.check` on it before you use the files.
 
     Args:
       root: The pipeline.
-      patterns: Where the flat tables are.
-      config: What decides the windows.
-      feature_types: schema_pb2.FeatureType of the queries' features.
-      uri: The windows artifact.
-      staging: A folder on the same file system for what is not finished.
+      patterns: File patterns of the flat tables.
+      config: The part of the config that decides the windows.
+      feature_types: schema_pb2.FeatureType of the queries' features, by name.
+      uri: Folder of the windows artifact.
+      staging: A folder for unfinished files, on the same file system as `uri`.
     """
     interactions = _read(
         root, "Interactions", patterns.interactions, beam_fns.ParseInteractionFn(config.has_timestamps)
@@ -74,27 +74,28 @@ def build(
         beam_fns.split_known, beam.pvalue.AsSingleton(catalogue)
     ).with_outputs(beam_fns.UNKNOWN, main="rows")
     distinct = _without_repeats(known.rows, config.repeats)
-    kept = distinct | "LatestInteractions" >> beam.CombinePerKey(
+    # The cap is a combiner, so that a bot's whole log never lands in one worker.
+    latest = distinct | "LatestInteractions" >> beam.CombinePerKey(
         beam_fns.KeepFn(config.max_interactions_per_query, latest=True)
     )
 
-    num_kept = kept | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1])) | "Kept" >> beam.CombineGlobally(_total)
-    num_shards = beam.pvalue.AsSingleton(num_kept | "NumShards" >> beam.Map(records.num_shards))
+    num_rows = latest | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1])) | "Kept" >> beam.CombineGlobally(_total)
+    num_shards = beam.pvalue.AsSingleton(num_rows | "NumShards" >> beam.Map(records.num_shards))
     cuts = None
     if isinstance(config.split, Random) and not config.everything_is_train:
-        cuts = beam.pvalue.AsSingleton(_random_cuts(kept, config.split))
-    planned = (
-        {"interactions": kept, "queries": query_rows}
+        cuts = beam.pvalue.AsSingleton(_random_cuts(latest, config.split))
+    outputs = (
+        {"interactions": latest, "queries": query_rows}
         | "JoinQueries" >> beam.CoGroupByKey()
         | "PlanQuery"
         >> beam.ParDo(
             beam_fns.PlanQueryFn(config.model_dump_json(), feature_types, bool(patterns.queries)), num_shards, cuts
         ).with_outputs(beam_fns.COUNTS, main="records")
     )
-    _write(root, planned.records, num_shards, uri, staging)
+    _write(root, outputs.records, num_shards, uri, staging)
 
     counts = (
-        planned[beam_fns.COUNTS],
+        outputs[beam_fns.COUNTS],
         _count(interactions.rows, stats.INTERACTIONS_READ),
         _count(known[beam_fns.UNKNOWN], stats.UNKNOWN_CANDIDATE),
         _count(distinct, stats.DISTINCT),
@@ -107,7 +108,7 @@ def build(
         candidate_rows | "CandidateTwice" >> beam.FlatMap(beam_fns.duplicates, keys.CANDIDATE_ID),
         query_rows | "QueryTwice" >> beam.FlatMap(beam_fns.duplicates, keys.QUERY_ID),
     )
-    isolated = _isolated_times(kept, num_kept) if config.has_timestamps else root | "Untimed" >> beam.Create([None])
+    isolated = _isolated_times(root, latest, num_rows, config.has_timestamps)
     _write_summary(root, counts, problems, known[beam_fns.UNKNOWN], isolated, os.path.join(staging, SUMMARY_FILE))
 
 
@@ -120,12 +121,12 @@ def _read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> 
 
 
 def _first_two(rows: PCollection, table: str) -> PCollection:
-    """(id, row) -> (id, its first two rows): more than one is a problem, and two show it."""
+    """(id, row) -> (id, its first two rows). An id may have one row; the second row proves a duplicate."""
     return rows | f"FirstTwo{table}" >> beam.CombinePerKey(beam_fns.KeepFn(2, latest=False))
 
 
 def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
-    """(query_id, row) -> the same, of each candidate the first or last row, see `splits.without_repeats`."""
+    """(query_id, row) -> (query_id, the first or last row per candidate), see `splits.without_repeats`."""
     if repeats == "all":
         return rows
     return (
@@ -136,52 +137,58 @@ def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
     )
 
 
-def _isolated_times(kept: PCollection, num_kept: PCollection) -> PCollection:
-    """One element, `times.Isolated` or None."""
+def _isolated_times(root: Pipeline, latest: PCollection, num_rows: PCollection, has_timestamps: bool) -> PCollection:
+    """(query_id, rows) and the number of all rows -> one element, `times.IsolatedTimes` or None."""
+    if not has_timestamps:
+        return root | "Untimed" >> beam.Create([None])
     return (
-        kept
-        | "Times" >> beam.Map(_places, beam.pvalue.AsSingleton(num_kept))
+        latest
+        | "Times" >> beam.Map(_locations, beam.pvalue.AsSingleton(num_rows))
         | "Isolated" >> beam.CombineGlobally(beam_fns.TimeTailsFn())
     )
 
 
-def _places(pair: Any, num_kept: int) -> tuple[int, list[times.RowLocation]]:
+def _locations(pair: Any, num_rows: int) -> tuple[int, list[times.RowLocation]]:
     rows = (splits.Interaction(*row) for row in pair[1])
-    return times.tail_size(num_kept), [
+    return times.tail_size(num_rows), [
         times.RowLocation(row.timestamp, row.source_path, row.source_row) for row in rows
     ]
 
 
-def _random_cuts(kept: PCollection, split: Random) -> PCollection:
-    """The exact cuts of the shuffle in two passes, neither of which holds all rows: counts, then two buckets."""
-    row_keys = kept | "RowKeys" >> beam.Map(
+def _random_cuts(latest: PCollection, split: Random) -> PCollection:
+    """Finds the exact cuts of the shuffle in two passes, neither of which holds all rows.
+
+    The first pass counts row keys per bucket. The second one sorts only the two buckets that hold the cuts.
+    """
+    row_keys = latest | "RowKeys" >> beam.Map(
         lambda pair, seed: [
             splits.row_key(seed, row) for row in (splits.Interaction(*row) for row in pair[1]) if row.is_target
         ],
         split.seed,
     )
     histogram = row_keys | "KeyHistogram" >> beam.CombineGlobally(beam_fns.HistogramFn())
-    wanted = histogram | "CutBuckets" >> beam.Map(splits.cut_buckets)
+    buckets = histogram | "CutBuckets" >> beam.Map(splits.cut_buckets)
     return (
         row_keys
-        | "KeysNearCuts" >> beam.FlatMap(_near_cuts, beam.pvalue.AsSingleton(wanted))
+        | "KeysNearCuts" >> beam.FlatMap(_keys_in, beam.pvalue.AsSingleton(buckets))
         | "AllNearCuts" >> combiners.ToList()
-        | "Cuts" >> beam.Map(lambda near, counted: splits.pick_cuts(counted, near), beam.pvalue.AsSingleton(histogram))
+        | "Cuts" >> beam.Map(lambda near, counts: splits.pick_cuts(counts, near), beam.pvalue.AsSingleton(histogram))
     )
 
 
-def _near_cuts(row_keys: list[bytes], wanted: Any) -> list[bytes]:
-    return [key for key in row_keys if splits.key_bucket(key) in wanted]
+def _keys_in(row_keys: list[bytes], buckets: Any) -> list[bytes]:
+    return [key for key in row_keys if splits.key_bucket(key) in buckets]
 
 
-def _write(root: Pipeline, planned: PCollection, num_shards: Any, uri: str, staging: str) -> None:
+def _write(root: Pipeline, window_records: PCollection, num_shards: Any, uri: str, staging: str) -> None:
     shards = (
         root
         | "Splits" >> beam.Create(SPLITS)
         | "Shards" >> beam.FlatMap(lambda split, size: [((split, shard), None) for shard in range(size)], num_shards)
     )
+    # Joined with every shard's name: a shard without records becomes an empty file, and no number is missing.
     _ = (
-        {"records": planned, "shards": shards}
+        {"records": window_records, "shards": shards}
         | "GroupShards" >> beam.CoGroupByKey()
         | "WriteShards" >> beam.ParDo(beam_fns.WriteShardFn(uri, staging), num_shards)
     )
@@ -228,12 +235,14 @@ def _write_summary(
     )
 
 
-def _dump_summary(path: str, counts: Any, problems: Any, unknown_ids: Any, isolated: times.Isolated | None) -> None:
+def _dump_summary(
+    path: str, counts: Any, problems: Any, unknown_ids: Any, isolated: times.IsolatedTimes | None
+) -> None:
     summary = {
         "counts": dict(counts),
         "problems": dict(problems),
         "unknown_ids": [candidate_id.decode(errors="replace") for candidate_id in unknown_ids],
-        "isolated": None if isolated is None else isolated.to_json(),
+        "isolated": isolated and isolated.to_json(),
     }
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

@@ -1,8 +1,8 @@
 """The Beam combiners and DoFns of the Windows node; `beam` joins them into a graph.
 
-Every decision on a single query is made by the cores (`splits`, `windowing`).
-What is wrong with the data is emitted under `PROBLEMS`, not raised: an exception
-inside a Beam step reaches the user wrapped in the runner's own, without its type.
+The cores (`splits`, `windowing`) make every decision on a single query. Faults in
+the data are emitted under `PROBLEMS`, not raised: Beam's runner wraps an exception
+of a step in its own, so that its type is lost.
 """
 
 # ruff: noqa: D102  the methods are Beam's
@@ -25,15 +25,15 @@ COUNTS = "counts"
 PROBLEMS = "problems"
 UNKNOWN = "unknown"
 
-# Trimming the tails of a small log after every query would sort them each time.
+# Extra places between two trims of the tails. Without it, a small log's tails would be sorted after every query.
 _TAILS_SLACK = 10_000
 
 
 class KeepFn(beam.CombineFn):
     """Keeps the `size` greatest (or smallest) distinct values, sorted.
 
-    A combiner runs before the shuffle too: of a key with a billion values, `size`
-    a bundle travel.
+    A combiner also runs before the shuffle: for a key with a billion values, only
+    `size` values per bundle are sent.
     """
 
     def __init__(self, size: int, latest: bool):
@@ -43,22 +43,27 @@ class KeepFn(beam.CombineFn):
     def create_accumulator(self) -> list[Any]:
         return []
 
-    def add_input(self, kept: list[Any], value: Any) -> list[Any]:
-        kept.append(value)
-        return self._trim(kept) if len(kept) >= 2 * self._size else kept
+    def add_input(self, values: list[Any], value: Any) -> list[Any]:
+        values.append(value)
+        # Trimmed at twice the size, so that a sort is paid once per `size` values.
+        if len(values) < 2 * self._size:
+            return values
+        return self._trim(values)
 
     def merge_accumulators(self, accumulators: Iterable[list[Any]]) -> list[Any]:
         merged: list[Any] = []
-        for kept in accumulators:
-            merged = self._trim(merged + kept)
+        for values in accumulators:
+            merged = self._trim(merged + values)
         return merged
 
-    def extract_output(self, kept: list[Any]) -> list[Any]:
-        return self._trim(kept)
+    def extract_output(self, values: list[Any]) -> list[Any]:
+        return self._trim(values)
 
-    def _trim(self, kept: list[Any]) -> list[Any]:
-        distinct = sorted(set(kept))
-        return distinct[-self._size :] if self._latest else distinct[: self._size]
+    def _trim(self, values: list[Any]) -> list[Any]:
+        distinct = sorted(set(values))
+        if self._latest:
+            return distinct[-self._size :]
+        return distinct[: self._size]
 
 
 class CollectFn(beam.CombineFn):
@@ -79,7 +84,7 @@ class CollectFn(beam.CombineFn):
 
 
 class HistogramFn(beam.CombineFn):
-    """Counts row keys by `splits.key_bucket`; values are one query's row keys."""
+    """Counts row keys by `splits.key_bucket`; each value is the list of one query's row keys."""
 
     def create_accumulator(self) -> collections.Counter[int]:
         return collections.Counter()
@@ -96,21 +101,23 @@ class HistogramFn(beam.CombineFn):
 
 
 class TimeTailsFn(beam.CombineFn):
-    """Keeps the first and the last places in time; values are (`times.tail_size` of all rows, one query's places).
+    """Keeps the earliest and the latest rows of the log.
 
-    The size travels with the values: a side input would keep the combiner from
-    running before the shuffle.
+    Each value is a pair: `times.tail_size` of all rows, and the locations of one query's rows.
+    The size is part of each value, since a combiner with a side input does not run before the shuffle.
     """
 
     def create_accumulator(self) -> tuple[int, list[times.RowLocation], list[times.RowLocation]]:
         return 0, [], []
 
     def add_input(self, tails: Any, value: Any) -> Any:
-        size, places = value
+        size, locations = value
         _, first, last = tails
-        first += places
-        last += places
-        return self._trim(size, first, last) if len(first) >= 2 * size + _TAILS_SLACK else (size, first, last)
+        first += locations
+        last += locations
+        if len(first) < 2 * size + _TAILS_SLACK:
+            return size, first, last
+        return self._trim(size, first, last)
 
     def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
         merged: Any = self.create_accumulator()
@@ -118,9 +125,9 @@ class TimeTailsFn(beam.CombineFn):
             merged = self._trim(max(size, merged[0]), merged[1] + first, merged[2] + last)
         return merged
 
-    def extract_output(self, tails: Any) -> times.Isolated | None:
+    def extract_output(self, tails: Any) -> times.IsolatedTimes | None:
         size, first, last = self._trim(*tails)
-        return times.isolated(first, last) if size else None
+        return times.find_isolated(first, last) if size else None
 
     def _trim(self, size: int, first: list[times.RowLocation], last: list[times.RowLocation]) -> Any:
         return size, sorted(first)[:size], sorted(last)[-size:]
@@ -130,7 +137,9 @@ class ParseInteractionFn(beam.DoFn):
     """Serialized flat interaction -> (query_id, `splits.Interaction` as a plain tuple)."""
 
     def __init__(self, has_timestamps: bool):
-        self._required = [keys.QUERY_ID, keys.CANDIDATE_ID, *([keys.TIMESTAMP] if has_timestamps else [])]
+        self._required = [keys.QUERY_ID, keys.CANDIDATE_ID]
+        if has_timestamps:
+            self._required.append(keys.TIMESTAMP)
 
     def process(self, serialized: bytes) -> Iterable[Any]:
         example = tf.train.Example.FromString(serialized)
@@ -141,16 +150,18 @@ class ParseInteractionFn(beam.DoFn):
         timestamp = records.one_int(example, keys.TIMESTAMP)
         nanos = records.one_int(example, keys.TIMESTAMP_NANOS) or 0
         weight = records.one_float(example, keys.WEIGHT)
+        if weight is None:
+            weight = 1.0
         values = {keys.QUERY_ID: query_id, keys.CANDIDATE_ID: candidate_id, keys.TIMESTAMP: timestamp}
         for name in self._required:
             if values[name] is None:
-                yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing(name, path, row)))
+                yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(name, path, row)))
                 return
-        yield query_id, (timestamp or 0, nanos, path, row, candidate_id, 1.0 if weight is None else weight)
+        yield query_id, (timestamp or 0, nanos, path, row, candidate_id, weight)
 
 
 class ParseKeyedFn(beam.DoFn):
-    """Serialized flat candidate or query -> (id, (source_path, source_row, serialized or nothing))."""
+    """Serialized flat candidate or query -> (id, (source_path, source_row, serialized or b""))."""
 
     def __init__(self, id_name: str, keep_features: bool):
         self._id_name = id_name
@@ -162,7 +173,7 @@ class ParseKeyedFn(beam.DoFn):
         row = records.one_int(example, keys.SOURCE_ROW) or 0
         key = records.one_bytes(example, self._id_name)
         if key is None:
-            yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing(self._id_name, path, row)))
+            yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(self._id_name, path, row)))
         else:
             yield key, (path, row, serialized if self._keep_features else b"")
 
@@ -180,15 +191,16 @@ class PlanQueryFn(beam.DoFn):
 
     def process(self, element: Any, num_shards: Any, cuts: Any) -> Iterable[Any]:
         query_id, tables = element
-        rows = [splits.Interaction(*row) for kept in tables["interactions"] for row in kept]
-        query_rows = [row for first in tables["queries"] for row in first]
+        rows = [splits.Interaction(*row) for group in tables["interactions"] for row in group]
+        query_rows = [row for group in tables["queries"] for row in group]
         if not rows:
             yield beam.pvalue.TaggedOutput(COUNTS, (stats.QUERY_WITHOUT_INTERACTIONS, 1))
             return
         split = self._config.split
-        names = (
-            splits.assign(rows, split, cuts) if not self._config.everything_is_train else [keys.SPLIT_TRAIN] * len(rows)
-        )
+        if self._config.everything_is_train:
+            names = [keys.SPLIT_TRAIN] * len(rows)
+        else:
+            names = splits.assign_splits(rows, split, cuts)
         counts = stats.count_query(rows, names)
         counts[stats.QUERIES_WITHOUT_FEATURES] += self._has_queries and not query_rows
         shard = records.shard_of(query_id, num_shards)
@@ -202,7 +214,7 @@ class PlanQueryFn(beam.DoFn):
 
 
 class WriteShardFn(beam.DoFn):
-    """((split, shard), its records) -> one sorted file, an empty one where there are no records."""
+    """((split, shard), its records) -> the path of one sorted file; the file is empty without records."""
 
     def __init__(self, uri: str, staging: str):
         self._uri = uri
@@ -212,31 +224,35 @@ class WriteShardFn(beam.DoFn):
         (split, shard), grouped = element
         name = f"windows-{shard:05d}-of-{num_shards:05d}.gz"
         path = os.path.join(self._uri, f"Split-{split}", name)
+        # Sorted by query and position, so that each engine and each run writes the same bytes.
         shards.write((record for _, _, record in sorted(grouped["records"])), path, self._staging)
         yield path
 
 
 def split_known(pair: Any, catalogue: Any) -> Iterator[Any]:
-    """(query_id, row) -> itself, or its candidate id under UNKNOWN."""
+    """(query_id, row) -> the same pair, or under UNKNOWN the candidate id that the catalogue lacks."""
     candidate_id = splits.Interaction(*pair[1]).candidate_id
-    yield pair if candidate_id in catalogue else beam.pvalue.TaggedOutput(UNKNOWN, candidate_id)
+    if candidate_id in catalogue:
+        yield pair
+    else:
+        yield beam.pvalue.TaggedOutput(UNKNOWN, candidate_id)
 
 
 def duplicates(pair: Any, id_name: str) -> Iterator[tuple[str, str]]:
-    """(id, its first rows) -> the problem that there is more than one."""
+    """(id, its first rows) -> a problem, if there is more than one row."""
     key, rows = pair
     if len(rows) > 1:
         (path, row, _), (other_path, other_row, _) = rows
         yield (
             f"duplicate {id_name}",
-            f"{_place(other_path, other_row)}: {id_name} {key.decode(errors='replace')!r} is already in "
-            f"{_place(path, row)}; expected each id once, remove one of the rows",
+            f"{_location(other_path, other_row)}: {id_name} {key.decode(errors='replace')!r} is already in "
+            f"{_location(path, row)}; expected each id once, remove one of the rows",
         )
 
 
-def _missing(name: str, path: bytes, row: int) -> str:
-    return f"{_place(path, row)}: expected a value for {name}, got none; fill it in or remove the row"
+def _missing_value(name: str, path: bytes, row: int) -> str:
+    return f"{_location(path, row)}: expected a value for {name}, got none; fill it in or remove the row"
 
 
-def _place(path: bytes, row: int) -> str:
+def _location(path: bytes, row: int) -> str:
     return f"{path.decode(errors='replace')} data row {row} (counted from 0)"

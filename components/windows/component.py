@@ -1,4 +1,4 @@
-"""The Windows node: flat tables in, one query's time-ordered slices with their splits out."""
+"""The Windows node: turns flat tables into time-ordered windows per query, split into train, eval and test."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class WindowsSpec(component_spec.ComponentSpec):
 
 
 class Windows(base_beam_component.BaseBeamComponent):
-    """Joins, orders and splits the log; refuses, tells or drops (and counts) what the gate's checks ask it to.
+    """Joins, orders and splits the log.
+
+    The gate's checks decide whether faulty rows stop the run, are reported, or are dropped and counted.
 
     Outputs:
       examples: Splits train, eval and test, gz TFRecords of windows, `stats.json`; custom
         properties `split_fingerprint`, `stats` and `warnings` (JSON).
-      schema: `schema.pbtxt` of the windows, which Transform and Trainer parse them by.
+      schema: `schema.pbtxt` of the windows; Transform and Trainer parse the windows with it.
     """
 
     SPEC_CLASS = WindowsSpec
@@ -66,14 +68,17 @@ class Windows(base_beam_component.BaseBeamComponent):
           interactions: Flat examples of the log.
           candidates: Flat examples of the catalogue.
           data: The data section; the part that decides the windows becomes the node's cache key.
-          interactions_sha256: Fingerprint of the log's content; part of split random's fingerprint.
-          queries: Flat examples of the queries table, where there is one.
-          queries_schema: Its schema; needed with `queries`.
-          gate: DataGate's report, so that this node runs after it; its content is not read.
-          everything_is_train: Whether all rows are train, and eval and test are empty.
+          interactions_sha256: Fingerprint of the log's content; part of the fingerprint of split random.
+          queries: Flat examples of the queries table, if there is one.
+          queries_schema: The schema of the queries table; required with `queries`.
+          gate: DataGate's report. It is not read; it makes this node run after the gate.
+          everything_is_train: Whether all rows are train rows, with empty eval and test splits (`train.refit`).
+
+        Raises:
+          ValueError: Only one of `queries` and `queries_schema` is given.
         """
         if (queries is None) != (queries_schema is None):
-            raise ValueError("queries and queries_schema go together, got one of them")
+            raise ValueError("expected both queries and queries_schema or neither, got one of them")
         super().__init__(
             spec=WindowsSpec(
                 interactions=interactions,

@@ -1,4 +1,4 @@
-"""Reads the flat tables' URIs, runs the Beam graph, refuses or records what it counted."""
+"""Runs the Beam graph on the flat tables, checks its counts, and records them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Makes the windows.
 
         Raises:
-          DataError: A missing or doubled id, a check of the gate whose action is error, nothing to train on or to
-            evaluate.
+          DataError: An id is missing or occurs twice, a check with action `error` failed, or there are no rows to
+            train on or to evaluate.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = WindowsConfig.model_validate_json(exec_properties[properties.CONFIG])
@@ -49,16 +49,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             beam.build(root, patterns, config, feature_types, windows.uri, staging)
 
         with fileio.open(os.path.join(staging, beam.SUMMARY_FILE)) as file:
-            counted = checks.Counted.from_json(file.read())
+            graph_summary = checks.GraphSummary.from_json(file.read())
         fileio.rmtree(staging)
-        findings = checks.check(counted, config, _timestamp_unit(input_dict))
+        findings = checks.check(graph_summary, config, _timestamp_unit(input_dict))
         if findings.errors:
             raise DataError("; ".join(findings.errors))
 
-        summary = json.dumps(stats.summarize(counted.counts, config), sort_keys=True)
-        io_utils.write_string_file(os.path.join(windows.uri, STATS_FILE), summary)
+        stats_json = json.dumps(stats.summarize(graph_summary.counts, config), sort_keys=True)
+        io_utils.write_string_file(os.path.join(windows.uri, STATS_FILE), stats_json)
         windows.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        windows.set_string_custom_property(properties.STATS, summary)
+        windows.set_string_custom_property(properties.STATS, stats_json)
         windows.set_string_custom_property(properties.WARNINGS, findings.warnings_json)
         windows.set_string_custom_property(
             properties.SPLIT_FINGERPRINT, split_fingerprint(config, _interactions_sha256(input_dict, exec_properties))
@@ -81,7 +81,7 @@ def _timestamp_unit(input_dict: dict[str, list[types.Artifact]]) -> str:
 
 
 def _interactions_sha256(input_dict: dict[str, list[types.Artifact]], exec_properties: dict[str, Any]) -> str:
-    """Returns the fingerprint of the log: told, or as the node that read it found it."""
+    """Returns the fingerprint of the log: the one that its ExampleGen computed, or else the node's parameter."""
     [interactions] = input_dict["interactions"]
     return interactions.get_string_custom_property(properties.CONTENT_SHA256) or str(
         exec_properties["interactions_sha256"]

@@ -1,7 +1,7 @@
 """The part of the `data` section that decides the windows, taken when the pipeline is built.
 
-No code that runs in a node imports this module: it knows the whole `data` section, and each of its tables would be
-part of the cache key.
+No code that runs in a node imports this module. It imports the whole `data` section, which would then become part of
+the node's cache key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Between tf.train.Example and the plain tuples of the cores, and the files they end in."""
+"""Conversion between tf.train.Example and the plain tuples of the cores, and the sharding of files."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from shortlist import keys
 
 
 def shard_of(query_id: bytes, num_shards: int) -> int:
-    """Returns the shard of a query: the same on every run, whatever Python's hash seed."""
+    """Returns the shard of a query. It is the same on every run, since it does not use Python's seeded hash."""
     return int.from_bytes(hashlib.sha256(query_id).digest()[:8], "big") % num_shards
 
 
 def num_shards(num_interactions: int, per_shard: int = 200_000) -> int:
-    """Returns how many files a split gets; a shard is sorted in one worker's memory."""
+    """Returns the number of files per split; one worker sorts a whole file in memory."""
     return max(1, -(-num_interactions // per_shard))
 
 
 def one_bytes(example: tf.train.Example, name: str) -> bytes | None:
-    """Returns the only value of a bytes feature, None where there is none."""
+    """Returns the only value of a bytes feature; None if it is absent or empty."""
     values = example.features.feature[name].bytes_list.value
     return values[0] if values and values[0] else None
 
 
 def one_int(example: tf.train.Example, name: str) -> int | None:
-    """Returns the only value of an int64 feature, None where there is none."""
+    """Returns the only value of an int64 feature; None if it is absent."""
     values = example.features.feature[name].int64_list.value
     return int(values[0]) if values else None
 
 
 def one_float(example: tf.train.Example, name: str) -> float | None:
-    """Returns the only value of a float feature, None where there is none."""
+    """Returns the only value of a float feature; None if it is absent."""
     values = example.features.feature[name].float_list.value
     return float(values[0]) if values else None
 
@@ -43,13 +43,13 @@ def one_float(example: tf.train.Example, name: str) -> float | None:
 def encode(
     query_id: bytes, window: windowing.Window, query_row: bytes | None, feature_types: Mapping[str, int]
 ) -> bytes:
-    """Returns the serialized windows record, byte for byte the same for the same input.
+    """Returns the serialized windows record; equal inputs give equal bytes.
 
     Args:
       query_id: The query's id.
       window: One of its windows.
-      query_row: The query's serialized flat example, None where the queries table lacks it.
-      feature_types: schema_pb2.FeatureType of the features to copy from it.
+      query_row: The query's serialized flat example; None if the queries table lacks it.
+      feature_types: schema_pb2.FeatureType of the features to copy from `query_row`, by name.
     """
     example = tf.train.Example()
     features = example.features.feature
@@ -60,6 +60,7 @@ def encode(
     features[keys.TARGET_TIMES].int64_list.value.extend(row.timestamp for row in window.targets)
     features[keys.TARGET_WEIGHTS].float_list.value.extend(row.weight for row in window.targets)
     features[keys.SEEN_IDS].bytes_list.value.extend(window.seen_ids)
+    # Readers see an empty list of the right type, not an absent feature.
     for name in (keys.HISTORY_IDS, keys.SEEN_IDS):
         features[name].bytes_list.SetInParent()
     features[keys.HISTORY_TIMES].int64_list.SetInParent()

@@ -1,4 +1,4 @@
-"""The schema of the windows, derived: the files under schemas/ describe the flat tables."""
+"""Derives the schema of the windows; the files under schemas/ describe only the flat tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WINDOW_FEATURES = {
 
 
 def query_feature_types(queries_schema: schema_pb2.Schema | None) -> dict[str, int]:
-    """Returns schema_pb2.FeatureType by name of what is known of a query besides its id."""
+    """Returns the schema_pb2.FeatureType of the queries' features by name, without ids and other reserved keys."""
     features = queries_schema.feature if queries_schema is not None else ()
     return {feature.name: feature.type for feature in features if feature.name not in keys.RESERVED}
 
@@ -28,8 +28,8 @@ def query_feature_types(queries_schema: schema_pb2.Schema | None) -> dict[str, i
 def windows_schema(feature_types: dict[str, int]) -> schema_pb2.Schema:
     """Returns the schema of the windows with these query features.
 
-    No feature has a shape, so that TFX parses each as variable length: histories
-    vary, and a query without a row in the queries table has no values at all.
+    No feature has a shape, so that TFX parses each as variable length. Histories vary
+    in length, and a query without a row in the queries table has no feature values.
     """
     schema = schema_pb2.Schema()
     for name, kind in {**_WINDOW_FEATURES, **feature_types}.items():

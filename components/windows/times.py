@@ -1,7 +1,8 @@
-"""Times that lie far from all others: a corrupted one makes its row the newest, and with that the test target.
+"""Detection of timestamps that lie far from all others.
 
-The middle 99.8% of all times is what is left without the `num_rows // 1000` first
-and last ones, so that among fewer than 1,000 rows nothing is isolated.
+A corrupted timestamp can make its row the newest, and thus the test target. The
+middle 99.8% are all timestamps without the `num_rows // 1000` first and last ones.
+With fewer than 1,000 rows, no timestamp is isolated.
 """
 
 from __future__ import annotations
@@ -9,25 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+# Rows at each end that do not count as the middle: one in 1,000.
 ONE_IN = 1_000
 
 
 class RowLocation(NamedTuple):
-    """A row's time and where it stands; places compare by time."""
+    """A row's timestamp, file and row number; locations compare by timestamp."""
 
     timestamp: int
     source_path: bytes
     source_row: int
 
 
-class Isolated(NamedTuple):
-    """Rows whose time lies further outside the middle than the middle is long.
+class IsolatedTimes(NamedTuple):
+    """Rows whose distance from the middle 99.8% of timestamps is greater than the length of that middle.
 
     Attributes:
-      number: How many there are.
-      middle_from: First time of the middle.
-      middle_to: Last time of the middle.
-      example: The one that is furthest outside.
+      number: The number of isolated rows.
+      middle_from: First timestamp of the middle.
+      middle_to: Last timestamp of the middle.
+      example: The row that is furthest outside.
     """
 
     number: int
@@ -36,35 +38,35 @@ class Isolated(NamedTuple):
     example: RowLocation
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON, a path's bytes as text."""
+        """Returns a JSON object; the path is decoded to text."""
         timestamp, path, row = self.example
         return {**self._asdict(), "example": [timestamp, path.decode(errors="replace"), row]}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Isolated:
-        """Returns what `to_json` was called on."""
+    def from_json(cls, value: dict[str, Any]) -> IsolatedTimes:
+        """Returns the rows that `to_json` encoded."""
         timestamp, path, row = value["example"]
         return cls(**{**value, "example": RowLocation(timestamp, path.encode(), row)})
 
 
 def tail_size(num_rows: int) -> int:
-    """Returns how many of the first and of the last rows `isolated` needs."""
+    """Returns the number of first and of last rows that `find_isolated` needs."""
     return num_rows // ONE_IN + 1
 
 
-def isolated(first: Sequence[RowLocation], last: Sequence[RowLocation]) -> Isolated | None:
-    """Returns the isolated rows, None where there are none.
+def find_isolated(first: Sequence[RowLocation], last: Sequence[RowLocation]) -> IsolatedTimes | None:
+    """Returns the isolated rows; None if there are none.
 
     Args:
-      first: The `tail_size` first places of all rows, sorted.
-      last: The `tail_size` last ones, sorted.
+      first: The `tail_size` first locations of all rows, sorted.
+      last: The `tail_size` last locations of all rows, sorted.
     """
     low, high = first[-1].timestamp, last[0].timestamp
     length = high - low
-    early = [place for place in first if low - place.timestamp > length]
-    late = [place for place in last if place.timestamp - high > length]
+    early = [row for row in first if low - row.timestamp > length]
+    late = [row for row in last if row.timestamp - high > length]
     if not early and not late:
         return None
     ends: Iterable[RowLocation] = (*early[:1], *late[-1:])
-    furthest = max(ends, key=lambda place: max(low - place.timestamp, place.timestamp - high))
-    return Isolated(len(early) + len(late), low, high, furthest)
+    furthest = max(ends, key=lambda row: max(low - row.timestamp, row.timestamp - high))
+    return IsolatedTimes(len(early) + len(late), low, high, furthest)

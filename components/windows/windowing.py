@@ -1,14 +1,16 @@
-"""Cuts one query's interactions into windows: what each target's query side may see.
+"""Cuts one query's interactions into windows: targets, and the history that each target's query side sees.
 
-The one rule everything here obeys is that a target's query side holds only
-interactions that are earlier than it in the order (for baskets: at an earlier
-timestamp), whichever split they are in. The test-time history thus includes
-eval rows, and with a temporal split earlier test rows: they lie in the past of
-the moment that is evaluated. They enter histories and `seen`, never a train
-target. The same holds for rows of weight 0: in a train window they stand among
-the targets, where later targets look back on them, with a weight that says that
-they are none. Split random claims no order: histories are empty, and seen is the train
-rows for eval, train and eval rows for test.
+One rule holds everywhere: a target's query side contains only interactions that
+are earlier in the order (for baskets: at an earlier timestamp), in whichever split.
+A test row's history therefore includes eval rows, and with a temporal split earlier
+test rows. At the moment of the test row, they are in the past. These rows appear in
+histories and in `seen`, but are never train targets.
+
+Rows of weight 0 are also history and seen, never targets. In a train window they
+stand among the targets with weight 0, so that later targets can look back on them.
+
+Split random has no order. Its histories are empty. `seen` holds the train rows for
+eval, and the train and eval rows for test.
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ from shortlist.config.split import Random, Split, WindowsSection
 
 
 class Window(NamedTuple):
-    """One record of the windows table, before its query's features are joined.
+    """One record of the windows table, without its query's features.
 
     Attributes:
       split: train, eval or test.
       position: Index of the first of `targets` among the query's ordered interactions.
       history: Interactions before the first of `targets`, oldest first.
-      targets: What is to be retrieved, one row in eval and test; in train, rows of weight 0 between those that are
-        targets, at least one of which there is.
-      seen_ids: Distinct sorted candidates of the query's past; in train, of all its train rows.
+      targets: The rows to be retrieved: one row in eval and test. In train they include rows of weight 0, which are
+        not targets; at least one row has a positive weight.
+      seen_ids: Distinct sorted candidate ids of the query's past; in train, of all its train rows.
     """
 
     split: str
@@ -49,14 +51,14 @@ def windows_of(
     """Returns one query's windows by split, each list in the order of its targets.
 
     Args:
-      interactions: All of ONE query's interactions, in any order.
+      interactions: All interactions of one query, in any order.
       split: The split section of the config.
       sizes: max_history and max_targets.
       cuts: `splits.random_cuts` over the rows of all queries; split random only.
     """
-    rows = splits.ordered(interactions)
+    rows = splits.sort_rows(interactions)
     windows: dict[str, list[Window]] = {keys.SPLIT_TRAIN: [], keys.SPLIT_EVAL: [], keys.SPLIT_TEST: []}
-    for window in iter_windows(rows, splits.assign(rows, split, cuts), split, sizes):
+    for window in iter_windows(rows, splits.assign_splits(rows, split, cuts), split, sizes):
         windows[window.split].append(window)
     return windows
 
@@ -66,8 +68,8 @@ def iter_windows(
 ) -> Iterator[Window]:
     """Yields the windows of one query's ordered rows, train first.
 
-    Lazily, since each eval and test window holds the query's whole past: their
-    sum grows with the square of the query's length.
+    This is a generator, since each eval and test window holds the query's whole past.
+    Together they grow with the square of the query's length.
 
     Args:
       rows: All of one query's interactions, ordered.
@@ -83,7 +85,7 @@ def iter_windows(
 
 
 def past_end(rows: Sequence[splits.Interaction], index: int, strict: bool) -> int:
-    """Returns the end of the past of row `index`: with `strict`, all rows at its own timestamp are no past."""
+    """Returns the end of the past of row `index`; with `strict`, rows at its own timestamp are not past."""
     if not strict:
         return index
     return bisect.bisect_left(rows, rows[index].timestamp, hi=index, key=lambda row: row.timestamp)
@@ -96,8 +98,9 @@ def _train_windows(
     train = [rows[position] for position in positions]
     seen = tuple(sorted({row.candidate_id for row in train}))
     strict = splits.strict_times(split)
-    chunks = _basket_chunks(train, sizes.max_targets) if strict else _chunks(len(train), sizes.max_targets)
-    for start, end in chunks:
+    cut = _basket_chunks if strict else _chunks
+    for start, end in cut(train, sizes.max_targets):
+        # A chunk with rows of weight 0 alone has nothing to learn; its rows still stand in later histories.
         if not any(row.is_target for row in train[start:end]):
             continue
         past = 0 if isinstance(split, Random) else past_end(train, start, strict)
@@ -105,16 +108,16 @@ def _train_windows(
         yield Window(keys.SPLIT_TRAIN, positions[start], tuple(history), tuple(train[start:end]), seen)
 
 
-def _chunks(size: int, max_targets: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, size, max_targets):
-        yield start, min(start + max_targets, size)
+def _chunks(train: Sequence[splits.Interaction], max_targets: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, len(train), max_targets):
+        yield start, min(start + max_targets, len(train))
 
 
 def _basket_chunks(train: Sequence[splits.Interaction], max_targets: int) -> Iterator[tuple[int, int]]:
-    """Yields chunks of whole baskets; a basket above max_targets gets chunks that hold nothing else.
+    """Yields chunks of whole baskets; a basket above max_targets is cut into chunks of its own.
 
-    A window that began within a basket would either show the basket's other rows
-    to its first target or hide them from the targets of later baskets.
+    A window that started within a basket would have one of two faults. Its first target
+    would see the basket's other rows, or targets of later baskets would not see them.
     """
     start = end = 0
     for basket_end in _basket_ends(train):
@@ -123,7 +126,7 @@ def _basket_chunks(train: Sequence[splits.Interaction], max_targets: int) -> Ite
             start = end
         end = basket_end
         if end - start > max_targets:
-            for first, last in _chunks(end - start, max_targets):
+            for first, last in _chunks(train[start:end], max_targets):
                 yield start + first, start + last
             start = end
     if end > start:
@@ -141,6 +144,7 @@ def _ordered_rows(
 ) -> Iterator[Window]:
     seen: list[bytes] = []
     added = 0
+    # One growing sorted list, not a set per row: a query with n rows then costs n insertions, not n sorts.
     for index, name in enumerate(names):
         if name == keys.SPLIT_TRAIN or not rows[index].is_target:
             continue
@@ -165,6 +169,6 @@ def _unordered_rows(rows: Sequence[splits.Interaction], names: Sequence[str]) ->
 
 
 def _insert(ordered_ids: list[bytes], candidate_id: bytes) -> None:
-    place = bisect.bisect_left(ordered_ids, candidate_id)
-    if place == len(ordered_ids) or ordered_ids[place] != candidate_id:
-        ordered_ids.insert(place, candidate_id)
+    index = bisect.bisect_left(ordered_ids, candidate_id)
+    if index == len(ordered_ids) or ordered_ids[index] != candidate_id:
+        ordered_ids.insert(index, candidate_id)

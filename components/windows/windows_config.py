@@ -1,4 +1,4 @@
-"""What of the config decides the windows, and the fingerprint of the split that results."""
+"""The part of the config that decides the windows, and the fingerprint of the resulting split."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from shortlist.config.section import Section
 from shortlist.config.split import Random, Split, WindowsSection
 from shortlist.config.table import Repeats
 
-CONTRACT_VERSION = 2  # raise it when the same config would give other splits, histories or seen ids
+CONTRACT_VERSION = 2  # raise it when the same config gives other splits, histories or seen ids
 SPLITS = (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
 
 
 class WindowsConfig(Section):
-    """The part of the data section that the Windows node is keyed by in the cache."""
+    """The part of the data section that is in the Windows node's cache key."""
 
     split: Split
     windows: WindowsSection
@@ -24,48 +24,60 @@ class WindowsConfig(Section):
     repeats: Repeats = "all"
 
     columns: tuple[str | None, ...] = ()
-    """Where the log has its queries, candidates and times; only part of the fingerprint, as the next two."""
+    """The log's columns of query, candidate and time. This and the next two fields only enter the fingerprint."""
 
     filter: str | None = None
-    """Which rows of the log are there at all."""
+    """The filter of the log's rows."""
 
     candidates_filter: str | None = None
-    """Which candidates are, without which a row is not."""
+    """The filter of the catalogue; interactions with a removed candidate are dropped."""
 
     no_targets: tuple[str, ...] = ()
-    """How rows of weight 0 are told: the column, and its types that have this weight, or none where the column is the
-    weight itself. Empty where every row has a positive weight; only part of the fingerprint."""
+    """How rows of weight 0 are recognised: the weight's column, then its values with weight 0.
+
+    There are no values if the column itself holds the weight. Empty if every row has a positive weight. This field only
+    enters the fingerprint."""
 
     unknown_candidates: Check
     tied_targets: Check
     isolated_times: Check
 
     everything_is_train: bool = False
-    """Whether there is nothing to be held out any more: for `train.refit`."""
+    """Whether no row is held out, for `train.refit`."""
 
     has_timestamps: bool
-    """False where `interactions.timestamp` is null: all times are 0 then, which means unknown."""
+    """False if `interactions.timestamp` is null; all timestamps are then 0, which means unknown."""
 
 
 def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
-    """Returns the SHA-256 that two models must share for their figures to be comparable.
+    """Returns the SHA-256 that two models must share for their metrics to be comparable.
 
-    Both are ranked on the same test rows anyway, the newer one's. What must not be
-    is that the earlier one was trained on them, or tuned on an easier kind of row.
-    Hence it covers all of the config that decides, from one and the same log, which
-    rows are held out: the split, the columns that name and order them, the filters,
-    the policy for repeats, which rows are no targets, and how many of a query's
-    rows are kept (the last ones kept may all be one basket, or all of weight 0). It
-    does not cover what decides something
-    else: positive weights (the loss), the windows' sizes (what a target may look
-    back on), gates. Nor does it cover the log itself, since a model must be
-    comparable with last week's: with the other splits, rows that come in later
-    move no row from train into test. For split random they do, one more row moves
-    every cut: there it covers the interactions' content too. Rows that go may, with
-    any split: without the candidates that left the catalogue, a query's last row is
-    an earlier one. `data.gate.unknown_candidates` bounds how many these are.
+    Both models are ranked on the test rows of the newer one. The earlier model must
+    not have trained on these rows, nor been tuned on an easier kind of row. The
+    fingerprint therefore covers every setting that decides which rows of a log are
+    held out:
+
+    - the split, and the columns that name and order the rows;
+    - the filters, and the policy for repeats;
+    - the rows that are not targets;
+    - the maximum of interactions per query. The rows within it may all be one basket, or all have weight 0.
+
+    It does not cover settings with another effect: positive weights (the loss), the
+    windows' sizes (the length of histories), and the gates.
+
+    It does not cover the log itself either, since a model must be comparable with last
+    week's. New rows move no row from train into test. Split random is the exception:
+    one more row moves every cut, so its fingerprint covers the content of the log.
+
+    Removed rows can move a row with any split. If a candidate leaves the catalogue, an
+    earlier row becomes its query's last one. `data.gate.unknown_candidates` limits
+    the number of such rows.
+
+    Args:
+      config: The part of the config that decides the windows.
+      interactions_sha256: Fingerprint of the log's content; used by split random only.
     """
-    said: dict[str, object] = {
+    settings: dict[str, object] = {
         "contract_version": CONTRACT_VERSION,
         "split": config.split.model_dump(mode="json"),
         "columns": config.columns,
@@ -76,7 +88,7 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
         "max_interactions_per_query": config.max_interactions_per_query,
     }
     if isinstance(config.split, Random):
-        said["interactions_sha256"] = interactions_sha256
+        settings["interactions_sha256"] = interactions_sha256
     if config.everything_is_train:
-        said["everything_is_train"] = True
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        settings["everything_is_train"] = True
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -1,13 +1,13 @@
-"""What each part of a recipe is worth: switched off alone, over several seeds, on the same rows.
+"""Ablations: the effect of each part of a recipe, switched alone, over several seeds, on the same rows.
 
 Read it in this order:
 
-    recipes.py   the config's own recipe and what is switched in it, one thing at a time
+    recipes.py   the config's own recipe, and variants that switch one part each
     windows.py   the rows: those of the workspace's latest run of the same data
-    cells.py     one recipe with one seed: trained and ranked by the Trainer's own core, or found in the cache
-    effects.py   how large a difference is, and whether it is more than noise
-    table.py     as Markdown and as JSON
-    run.py       all of it
+    trials.py    one recipe with one seed: trained and ranked by the Trainer's own core, or found in the cache
+    effects.py   the size of an effect, with its confidence interval
+    table.py     the results as Markdown and as JSON
+    run.py       runs the trials and computes the effects
 
-docs/ablations.md says what the figures mean and what they do not.
+docs/ablations.md explains the figures and their limits.
 """

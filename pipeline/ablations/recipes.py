@@ -1,4 +1,4 @@
-"""The config's own recipe, and the same with one part of it switched."""
+"""The config's own recipe, and its variants with one part switched each."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ TEMPERATURE = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One way to train."""
+    """Settings of a training, with the name of the part in which they differ from the reference's."""
 
     name: str
-    """Of the part that is switched."""
+    """Name of the switched part."""
     settings: Settings
     switched: str = ""
-    """What it has in place of the reference's."""
+    """This recipe's setting of the part, for the table."""
     has_part: bool = False
-    """Whether this recipe has the part, and the reference lacks it."""
+    """Whether this recipe has the part and the reference lacks it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Group:
 
     name: GroupName
     title: str
-    """What the reference is."""
+    """Description of the reference."""
     reference: Recipe
     variants: tuple[Recipe, ...]
 
@@ -50,47 +50,47 @@ class Group:
 
 
 def groups(settings: Settings, only: tuple[str, ...] = (), ties_have_order: bool = False) -> list[Group]:
-    """Returns what is compared with what.
+    """Returns the references and their variants.
 
-    Parts of the model and of the data are switched in the config's own recipe, and so are the parts of its loss. Where
-    that lacks parts of the in-batch loss, as a softmax over the corpus does, these are switched in the same recipe with
-    loss in_batch.
+    Parts of the model, of the data and of the config's own loss are switched in the config's own recipe. Parts of the
+    in-batch loss that it lacks, for example with a softmax over the corpus, are switched in a second reference: the
+    same recipe with loss in_batch.
 
     Args:
-      settings: The config's own.
-      only: Names of the parts to switch; all of them unless given.
-      ties_have_order: Whether the log orders what happened within one second, which nothing may shuffle then.
+      settings: The config's own settings.
+      only: Names of the parts to switch; all parts if empty.
+      ties_have_order: Whether the log orders interactions within one second. Then `shuffle_ties` is not switched.
 
     Raises:
       BadInputError: The recipe has no such part.
     """
     loss = settings.train.loss
     own = [*_of_model(settings), *_of_loss(settings, ties_have_order), *_of_sampling(settings)]
-    found = [Group("own", "the config's own recipe", _reference(settings), tuple(own))]
+    all_groups = [Group("own", "the config's own recipe", _reference(settings), tuple(own))]
     batch = settings.with_values({"train.batch_size": IN_BATCH_TARGETS})
     in_batch = _with_loss(batch, InBatchLoss(temperature=loss.temperature))
     switched = {recipe.name for recipe in own}
     others = tuple(recipe for recipe in _of_sampling(in_batch) if recipe.name not in switched)
     if others:
-        title = f"the config's own recipe with loss in_batch, {IN_BATCH_TARGETS:,} targets a batch"
-        found.append(Group("in-batch", title, _reference(in_batch), others))
-    return _selected(found, only)
+        title = f"the config's own recipe with loss in_batch, {IN_BATCH_TARGETS:,} targets per batch"
+        all_groups.append(Group("in-batch", title, _reference(in_batch), others))
+    return _select(all_groups, only)
 
 
-def _selected(found: list[Group], only: tuple[str, ...]) -> list[Group]:
-    known = [recipe.name for group in found for recipe in group.variants]
+def _select(all_groups: list[Group], only: tuple[str, ...]) -> list[Group]:
+    known = [recipe.name for group in all_groups for recipe in group.variants]
     unknown = sorted(set(only) - set(known))
     if unknown:
         raise BadInputError(
             f"--only {unknown[0]}: expected a part of this recipe, which has {', '.join(known)}; see docs/ablations.md"
         )
     if not only:
-        return found
-    kept = [
+        return all_groups
+    selected = [
         dataclasses.replace(group, variants=tuple(recipe for recipe in group.variants if recipe.name in only))
-        for group in found
+        for group in all_groups
     ]
-    return [group for group in kept if group.variants]
+    return [group for group in selected if group.variants]
 
 
 def _reference(settings: Settings) -> Recipe:
@@ -104,8 +104,9 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
         alone = _with_tower(settings, FeaturesTowerSection(dropout=tower.dropout))
         yield Recipe("history", alone, "the query's id and features")
         for name, key in (("position bias", "position_bias"), ("time intervals", "time_intervals")):
-            changed = settings.with_values({f"model.query_tower.{key}": not getattr(tower, key)})
-            yield Recipe(name, changed, _on_off(not getattr(tower, key)), not getattr(tower, key))
+            switched_on = not getattr(tower, key)
+            changed = settings.with_values({f"model.query_tower.{key}": switched_on})
+            yield Recipe(name, changed, _on_off(switched_on), switched_on)
     elif settings.split_kind != "random":
         yield Recipe("history", _with_tower(settings, HistoryTowerSection()), "a history tower", has_part=True)
     if (settings.query_features or settings.candidate_features) and model.candidate_tower.use_candidate_id:
@@ -119,8 +120,8 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
             "cold start fraction", settings.with_values({"model.query_tower.cold_start_fraction": 0.0}), "none"
         )
     if settings.candidate_features and model.candidate_tower.id_dropout:
-        known = settings.with_values({"model.candidate_tower.id_dropout": 0.0})
-        yield Recipe("id dropout", known, "0")
+        without = settings.with_values({"model.candidate_tower.id_dropout": 0.0})
+        yield Recipe("id dropout", without, "0")
     if model.query_time is not None:
         yield Recipe("query time", _replace(settings, model={"query_time": None}), "off")
 
@@ -133,10 +134,11 @@ def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
         sharp = settings.with_values({"train.loss.temperature": TEMPERATURE, "model.normalize": True})
         yield Recipe("temperature", sharp, f"{TEMPERATURE:g}, on normalised towers", has_part=True)
     masks = [("other targets masked", "mask_other_targets")]
-    # Without features the loss masks none of them.
-    masks += [("unseen candidates masked", "mask_unseen_candidates")] if settings.candidate_features else []
+    # The loss masks unseen candidates only if they have features.
+    if settings.candidate_features:
+        masks.append(("unseen candidates masked", "mask_unseen_candidates"))
     yield from _switches(settings, masks)
-    # A tower without a history has no order to learn, and baskets whose rows teach each other are shuffled anyway.
+    # Without a history the order has no effect, and `basket_mates` shuffles baskets anyway.
     if settings.history_tower is not None and not train.basket_mates and not ties_have_order:
         changed = settings.with_values({"train.shuffle_ties": not train.shuffle_ties})
         yield Recipe("ties shuffled", changed, _on_off(not train.shuffle_ties), not train.shuffle_ties)
@@ -145,7 +147,7 @@ def _of_loss(settings: Settings, ties_have_order: bool) -> Iterator[Recipe]:
 
 
 def _of_sampling(settings: Settings) -> Iterator[Recipe]:
-    """Yields the parts of a loss that samples its negatives, as far as this one has them."""
+    """Yields the parts of negative sampling that the settings' loss has."""
     yield from _switches(settings, [("logQ", "logq"), ("accidental hits removed", "remove_accidental_hits")])
     loss = settings.train.loss
     for name, key, number, none, text in (
@@ -159,7 +161,7 @@ def _of_sampling(settings: Settings) -> Iterator[Recipe]:
 
 
 def _switches(settings: Settings, parts: Iterable[tuple[str, str]]) -> Iterator[Recipe]:
-    """Yields the parts, (name, key) each, that the loss turns on and off by a key of its section."""
+    """Yields the parts that a boolean key of the loss section switches; `parts` are pairs of (name, key)."""
     loss = settings.train.loss
     for name, key in parts:
         if _has(loss, key):

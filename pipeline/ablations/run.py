@@ -1,4 +1,4 @@
-"""Runs every cell that is missing and tells what each part is worth."""
+"""Runs the trials of an ablation and computes the effect of each part."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from components.trainer.settings import Settings
 from pipeline.ablations import effects, recipes
 from pipeline.ablations.recipes import Group, Recipe
 from pipeline.ablations.table import AblationRow, Ablations, Reference
-from pipeline.ablations.trials import Cell, Cells
+from pipeline.ablations.trials import AblationTrial, TrialCache
 from pipeline.ablations.windows import RecordedWindows
 from shortlist.errors import BadInputError
 
 K = 10
 
 
-class CellResult(NamedTuple):
-    """How one cell went, as a listener hears of it."""
+class FinishedTrial(NamedTuple):
+    """Event for a listener: a trial that succeeded or came from the cache."""
 
     node_id: str
     seconds: float
@@ -32,40 +32,42 @@ class CellResult(NamedTuple):
 
 
 class AblationListener(Protocol):
-    """Hears of each cell before and after it runs."""
+    """Receives an event before and after each trial."""
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
-        """Called before cell `index` (from 1) of `total`."""
+        """Called before trial `index` (from 1) of `total` starts."""
 
-    def node_finished(self, result: CellResult) -> None:
-        """Called after a cell ended well."""
+    def node_finished(self, result: FinishedTrial) -> None:
+        """Called after a trial succeeded."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AblationPlan:
-    """What to run."""
+    """The trials to run: every recipe of the groups with every seed."""
 
     groups: Sequence[Group]
     seeds: Sequence[int]
     split: str
-    """eval or test."""
+    """Split to rank: eval or test."""
     epochs: int | None
-    """In place of the config's, where it is to be quicker."""
+    """Epochs instead of the config's, for a quicker run; None for the config's."""
 
     def settings(self, recipe: Recipe, seed: int) -> Settings:
-        """Returns the settings of one cell."""
-        changed = {"seed": seed} | ({} if self.epochs is None else {"epochs": self.epochs})
+        """Returns the settings of one trial."""
+        changed = {"seed": seed}
+        if self.epochs is not None:
+            changed["epochs"] = self.epochs
         return dataclasses.replace(recipe.settings, train=recipe.settings.train.model_copy(update=changed))
 
 
 def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, listener: AblationListener) -> Ablations:
-    """Returns what each part is worth; cells that were run before are not run again.
+    """Returns the effect of each part. Trials in the cache are not run again.
 
     Args:
-      plan: What to run.
-      windows: What to train on and to rank.
-      folder: Where cells are kept.
-      listener: Hears of every cell.
+      plan: The trials to run.
+      windows: The rows to train on and to rank.
+      folder: Folder of the trial cache.
+      listener: Receives the events of each trial.
 
     Raises:
       BadInputError: The split has no rows.
@@ -73,53 +75,56 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
     """
     queries = dataset.query_ids(windows.files[plan.split])
     if not len(queries):
+        other = {"eval": "test", "test": "eval"}[plan.split]
         raise BadInputError(
             f"--split {plan.split}: expected rows to rank, the {plan.split} split of run {windows.run_id} has none; "
-            f"use --split {'test' if plan.split == 'eval' else 'eval'} or another data.split"
+            f"use --split {other} or another data.split"
         )
-    cells = Cells(folder, windows, plan.split)
-    # A seed of all recipes before the next seed: what is cut short has said something of each.
+    cache = TrialCache(folder, windows, plan.split)
+    # All recipes with one seed before the next seed: an interrupted run then has a figure of every recipe.
     jobs = [(group, recipe, seed) for seed in plan.seeds for group in plan.groups for recipe in group.recipes]
-    found: dict[tuple[str, str, int], Cell] = {}
+    trials: dict[tuple[str, str, int], AblationTrial] = {}
     for index, (group, recipe, seed) in enumerate(jobs, start=1):
         name = f"{group.name}: {recipe.name}, seed {seed}"
         listener.node_started(name, index, len(jobs))
         start = time.monotonic()
         settings = plan.settings(recipe, seed)
-        cell = cells.find(settings)
-        cached = cell is not None
-        found[group.name, recipe.name, seed] = cell = cell or cells.run(settings)
-        listener.node_finished(CellResult(name, time.monotonic() - start, cached))
-    queries, found = _ranked(queries, found)
+        trial = cache.find(settings)
+        cached = trial is not None
+        trials[group.name, recipe.name, seed] = trial or cache.run(settings)
+        listener.node_finished(FinishedTrial(name, time.monotonic() - start, cached))
+    queries, trials = _ranked(queries, trials)
     return Ablations(
         run_id=windows.run_id,
         split=plan.split,
         rows=len(queries),
         seeds=list(plan.seeds),
         epochs=plan.epochs,
-        groups=[_of_group(group, plan.seeds, found, queries) for group in plan.groups],
+        groups=[_effects_of(group, plan.seeds, trials, queries) for group in plan.groups],
     )
 
 
 def _ranked(
-    queries: np.ndarray, found: dict[tuple[str, str, int], Cell]
-) -> tuple[np.ndarray, dict[tuple[str, str, int], Cell]]:
-    """Leaves out the rows whose target had been seen before: the same ones in each cell."""
-    ranked = next(iter(found.values())).ranks != rank_metrics.NOT_RANKED
-    kept = {key: dataclasses.replace(cell, ranks=cell.ranks[ranked]) for key, cell in found.items()}
+    queries: np.ndarray, trials: dict[tuple[str, str, int], AblationTrial]
+) -> tuple[np.ndarray, dict[tuple[str, str, int], AblationTrial]]:
+    """Leaves out the rows whose target had been seen before; these are the same rows in all trials."""
+    ranked = next(iter(trials.values())).ranks != rank_metrics.NOT_RANKED
+    kept = {key: dataclasses.replace(trial, ranks=trial.ranks[ranked]) for key, trial in trials.items()}
     return queries[ranked], kept
 
 
-def _of_group(
-    group: Group, seeds: Sequence[int], found: dict[tuple[str, str, int], Cell], queries: np.ndarray
+def _effects_of(
+    group: Group, seeds: Sequence[int], trials: dict[tuple[str, str, int], AblationTrial], queries: np.ndarray
 ) -> Reference:
-    by_recipe = {recipe.name: [found[group.name, recipe.name, seed] for seed in seeds] for recipe in group.recipes}
-    ranks = {name: [cell.ranks for cell in cells] for name, cells in by_recipe.items()}
+    by_recipe = {recipe.name: [trials[group.name, recipe.name, seed] for seed in seeds] for recipe in group.recipes}
+    ranks = {name: [trial.ranks for trial in of_recipe] for name, of_recipe in by_recipe.items()}
     noise = effects.seed_noise(list(ranks.values()), K)
     own = ranks[group.reference.name]
     parts = []
     for recipe in group.variants:
-        with_part, without = (ranks[recipe.name], own) if recipe.has_part else (own, ranks[recipe.name])
+        with_part, without = own, ranks[recipe.name]
+        if recipe.has_part:
+            with_part, without = without, with_part
         effect = effects.effect(with_part, without, queries, K, noise)
         parts.append(
             AblationRow(
@@ -132,8 +137,8 @@ def _of_group(
                 low=effect.low,
                 high=effect.high,
                 verdict=effect.verdict,
-                seconds=_mean([cell.seconds for cell in by_recipe[recipe.name]]),
-                best_epochs=[cell.best_epoch for cell in by_recipe[recipe.name]],
+                seconds=_mean([trial.seconds for trial in by_recipe[recipe.name]]),
+                best_epochs=[trial.best_epoch for trial in by_recipe[recipe.name]],
             )
         )
     return Reference(
@@ -141,8 +146,8 @@ def _of_group(
         title=group.title,
         top_10=_mean(effects.hit_rates(own, K)),
         ndcg_at_10=_ndcg(own),
-        seconds=_mean([cell.seconds for cell in by_recipe[group.reference.name]]),
-        best_epochs=[cell.best_epoch for cell in by_recipe[group.reference.name]],
+        seconds=_mean([trial.seconds for trial in by_recipe[group.reference.name]]),
+        best_epochs=[trial.best_epoch for trial in by_recipe[group.reference.name]],
         seed_deviation=noise[0] if noise[1] else None,
         settings=group.reference.settings.to_json(),
         parts=parts,
@@ -157,7 +162,7 @@ def plan(
     only: Sequence[str] = (),
     ties_have_order: bool = False,
 ) -> AblationPlan:
-    """Returns what to run for a config's own settings; see `recipes.groups`."""
+    """Returns the plan for a config's own settings; see `recipes.groups` for the arguments."""
     return AblationPlan(recipes.groups(settings, tuple(only), ties_have_order), seeds, split, epochs)
 
 

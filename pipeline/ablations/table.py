@@ -1,4 +1,4 @@
-"""What each part of a recipe is worth, as JSON and as Markdown."""
+"""Results of an ablation, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class AblationRow(_Model):
 
     name: str
     switched: str
-    """What stood in place of the reference's."""
+    """The variant's setting of the part."""
     in_reference: bool
     """Whether the reference has the part."""
     top_10: float
-    """With the part switched, mean over the seeds."""
+    """Top_10 of the variant, mean over the seeds."""
     ndcg_at_10: float
     effect: float
-    """Top_10 with the part less top_10 without it."""
+    """Top_10 with the part minus top_10 without it."""
     low: float
     high: float
-    """Of the 95% interval, over rows and seeds."""
+    """Upper end of the 95% interval, which covers the noise of rows and of seeds."""
     verdict: str
     seconds: float
     best_epochs: list[int]
-    """By seed."""
+    """Best epoch by seed."""
 
 
 class Reference(_Model):
-    """A recipe, and what its parts are worth in it."""
+    """A reference recipe, and the effects of its parts."""
 
     name: str
     title: str
@@ -59,40 +59,46 @@ class Reference(_Model):
 
 
 class Ablations(_Model):
-    """All of it."""
+    """Results of all groups."""
 
     run_id: str
-    """The run whose windows these are."""
+    """Id of the run that made the windows."""
     split: str
     rows: int
     seeds: list[int]
     epochs: int | None
-    """In place of the config's own; null where they are those."""
+    """Epochs instead of the config's own; null for the config's own."""
     groups: list[Reference]
 
 
-def lead(found: Ablations) -> str:
-    """Returns what the figures are of, in a sentence or two."""
-    epochs = (
-        f"{found.epochs} epoch{'s' * (found.epochs > 1)} in place of the config's own; "
-        if found.epochs is not None
-        else ""
-    )
-    noise = "" if len(found.seeds) > 1 else " One seed alone: seed noise is not in the intervals."
+def lead(results: Ablations) -> str:
+    """Returns the lead of the tables: epochs, seeds, rows and the meaning of the sign."""
+    epochs = ""
+    if results.epochs is not None:
+        epochs = f"{_plural(results.epochs, 'epoch')} instead of the config's own; "
+    noise = ""
+    if len(results.seeds) == 1:
+        noise = " With a single seed the intervals do not cover the noise of seeds."
     return (
-        f"{epochs}{len(found.seeds)} seed{'s' * (len(found.seeds) > 1)}, {found.rows:,} {found.split} rows, seen items "
-        f"excluded. A positive effect says that the part helps.{noise}"
+        f"{epochs}{_plural(len(results.seeds), 'seed')}, {results.rows:,} {results.split} rows, seen items excluded. "
+        f"A positive effect means that the part helps.{noise}"
     )
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def title(group: Reference) -> str:
-    """Returns what a group's parts are switched in."""
-    noise = "" if group.seed_deviation is None else f"; one seed's top_10 deviates by {group.seed_deviation:.4f}"
+    """Returns the title of a group's table: the reference with its figures."""
+    noise = ""
+    if group.seed_deviation is not None:
+        noise = f"; standard deviation of one seed's top_10 {group.seed_deviation:.4f}"
     return f"{group.title}: top_10 {group.top_10:.4f}, {group.seconds:.0f} s of training{noise}"
 
 
 def rows(group: Reference) -> list[list[str]]:
-    """Returns a line a part, the largest effect first; see `HEAD`."""
+    """Returns a line per part with the columns of `HEAD`, the largest effect first."""
     return [
         [
             part.name,
@@ -107,10 +113,10 @@ def rows(group: Reference) -> list[list[str]]:
     ]
 
 
-def markdown(found: Ablations) -> str:
-    """Returns the tables."""
-    parts = [lead(found)]
-    for group in found.groups:
+def markdown(results: Ablations) -> str:
+    """Returns the lead and a table per group."""
+    parts = [lead(results)]
+    for group in results.groups:
         lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---:|---|---|---:|"]
         lines += [f"| {' | '.join(row)} |" for row in rows(group)]
         name = title(group)

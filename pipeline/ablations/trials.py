@@ -1,7 +1,7 @@
-"""One recipe with one seed: trained and ranked by the Trainer's own core, or found in the cache.
+"""Trials: one recipe with one seed each, trained and ranked by the Trainer's own core, or found in the cache.
 
-A cell's key covers the settings, the seed, the bytes of all that is read and the code, so that a changed recipe runs
-again and every other is found. A cell that is cut short goes on from its last checkpoint.
+A trial's key covers the settings, the seed, the content of all input files and the code. A changed recipe therefore
+runs again, and all others come from the cache. An interrupted trial continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -16,61 +16,62 @@ from typing import Any
 import numpy as np
 
 from components.trainer import checkpoints, dataset, training
-from components.trainer.assembled import Assembled
+from components.trainer.bundle import ModelBundle
 from components.trainer.settings import Settings
 from pipeline.ablations.windows import RecordedWindows
 from shortlist import fingerprints
 
-_CELL = "cell.json"
+# Kept from when trials were called cells: caches of earlier versions have this name.
+_TRIAL_FILE = "cell.json"
 _CHECKPOINTS = "checkpoints"
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
-    """What came of one recipe with one seed."""
+class AblationTrial:
+    """Result of one recipe with one seed."""
 
     ranks: np.ndarray
     """int64 [rows], seen items excluded."""
     epochs: int
     best_epoch: int
     seconds: float
-    """Of training."""
+    """Seconds of training."""
 
 
-class Cells:
-    """The cells of a workspace."""
+class TrialCache:
+    """The trials of a workspace, in a folder each."""
 
     def __init__(self, folder: pathlib.Path, windows: RecordedWindows, split: str) -> None:
-        """Reads all that recipes will be trained on once, for its fingerprint.
+        """Reads all input files once for their fingerprint, which is part of every trial's key.
 
         Args:
-          folder: Where cells are kept.
-          windows: The rows.
-          split: eval or test.
+          folder: Folder of the trials.
+          windows: The rows to train on and to rank.
+          split: Split to rank: eval or test.
         """
         self._folder = folder
         self._windows = windows
         self._split = split
         code = fingerprints.code_sha256(__name__)
-        self._stands_on = checkpoints.identity(json.dumps([code, split]), windows.all_files)
+        self._inputs_sha256 = checkpoints.identity(json.dumps([code, split]), windows.all_files)
 
-    def find(self, settings: Settings) -> Cell | None:
-        """Returns a cell that was run before, None if it was not."""
+    def find(self, settings: Settings) -> AblationTrial | None:
+        """Returns the trial of some settings, None if it was not run yet."""
         try:
-            told = json.loads((self._cell_folder(settings) / _CELL).read_text(encoding="utf-8"))
+            recorded = json.loads((self._trial_folder(settings) / _TRIAL_FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        return Cell(**{**told, "ranks": np.array(told["ranks"], np.int64)})
+        return AblationTrial(**{**recorded, "ranks": np.array(recorded["ranks"], np.int64)})
 
-    def run(self, settings: Settings) -> Cell:
-        """Trains a recipe, ranks the split and keeps the cell.
+    def run(self, settings: Settings) -> AblationTrial:
+        """Trains a recipe, ranks the split, and stores and returns the trial.
 
         Raises:
           ConfigError: The recipe does not fit into memory.
         """
-        folder = self._cell_folder(settings)
+        folder = self._trial_folder(settings)
         checkpoint_dir = os.path.join(folder, _CHECKPOINTS)
-        parts = Assembled.read(settings, self._windows.inputs)
+        parts = ModelBundle.read(settings, self._windows.inputs)
         history = training.fit(
             parts.model,
             parts.reader,
@@ -82,20 +83,20 @@ class Cells:
         )
         rows = dataset.eval_batches(parts.reader, self._windows.files[self._split])
         ranks = training.Ranker(parts.model, rows, settings.exclude_seen).ranks()
-        cell = Cell(ranks, history["epochs"], history["best_epoch"], history["seconds"])
-        self._keep(folder, cell, settings)
+        trial = AblationTrial(ranks, history["epochs"], history["best_epoch"], history["seconds"])
+        self._store(folder, trial, settings)
         checkpoints.remove(checkpoint_dir)
         del parts
-        # A model and its graphs refer to each other in circles; the next cell needs the room.
+        # A model and its graphs reference each other in cycles; the next trial needs the memory.
         gc.collect()
-        return cell
+        return trial
 
-    def _cell_folder(self, settings: Settings) -> pathlib.Path:
-        return self._folder / checkpoints.identity(json.dumps([settings.to_json(), self._stands_on]), [])
+    def _trial_folder(self, settings: Settings) -> pathlib.Path:
+        return self._folder / checkpoints.identity(json.dumps([settings.to_json(), self._inputs_sha256]), [])
 
-    def _keep(self, folder: pathlib.Path, cell: Cell, settings: Settings) -> None:
-        told: dict[str, Any] = {**dataclasses.asdict(cell), "ranks": cell.ranks.tolist()}
-        part = folder / f".{_CELL}.part"
-        part.write_text(json.dumps(told), encoding="utf-8")
+    def _store(self, folder: pathlib.Path, trial: AblationTrial, settings: Settings) -> None:
+        record: dict[str, Any] = {**dataclasses.asdict(trial), "ranks": trial.ranks.tolist()}
+        part = folder / f".{_TRIAL_FILE}.part"
+        part.write_text(json.dumps(record), encoding="utf-8")
         (folder / "settings.json").write_text(json.dumps(settings.to_json(), indent=1), encoding="utf-8")
-        os.replace(part, folder / _CELL)
+        os.replace(part, folder / _TRIAL_FILE)

@@ -1,4 +1,4 @@
-"""The rows of an ablation: windows, catalogue and transform graphs of a run that is there already."""
+"""Rows of an ablation: the windows, catalogue and transform graphs of an earlier run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from components.trainer.assembled import Inputs, files_of
+from components.trainer.bundle import Inputs, files_of
 from shortlist import keys
 from shortlist.config.config import Config
 from shortlist.errors import BadInputError
@@ -18,25 +18,25 @@ from shortlist.runs import record
 from shortlist.workspace import Workspace
 
 _SPLITS = (keys.SPLIT_TRAIN, keys.SPLIT_EVAL, keys.SPLIT_TEST)
-# Neither is in a window.
-_NO_MATTER = ("data.gate.", "data.source", "data.candidates.title")
+# Config keys that do not change the windows.
+_IRRELEVANT_KEYS = ("data.gate.", "data.source", "data.candidates.title")
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordedWindows:
-    """What all recipes are trained and ranked on."""
+    """Files of a run that all recipes are trained and ranked on."""
 
     run_id: str
-    """The run that it is of."""
+    """Id of the run that made them."""
     inputs: Inputs
     files: Mapping[str, list[str]]
     """gz TFRecord files by split."""
-    tells_parts_of_seconds: bool = False
-    """Whether the log orders what happened within one second."""
+    has_subseconds: bool = False
+    """Whether the log has parts of seconds, which order interactions within one second."""
 
     @property
     def all_files(self) -> list[str]:
-        """Everything that is read."""
+        """All files that a trial reads."""
         return [*self.inputs.files, *(path for files in self.files.values() for path in files)]
 
 
@@ -44,43 +44,49 @@ def latest(workspace: Workspace, config: Config) -> RecordedWindows:
     """Returns the windows of the latest run with this config's data.
 
     Raises:
-      BadInputError: There is none that got as far as its transform graphs.
+      BadInputError: No such run reached its transform graphs, or its artifacts are deleted.
     """
-    wanted = _of_data(flat(config.model_dump(mode="json")))
-    store = Store.of(workspace) if workspace.has_metadata else None
-    for found in record.records(workspace):
-        if store is None or _of_data(found.config()) != wanted:
+    if not workspace.has_metadata:
+        raise _no_windows(workspace)
+    wanted = _data_keys(flat(config.model_dump(mode="json")))
+    store = Store.of(workspace)
+    for run in record.records(workspace):
+        if _data_keys(run.config()) != wanted:
             continue
-        by_node = {execution.node: execution for execution in store.run_executions(found.run_id)}
+        by_node = {execution.node: execution for execution in store.run_executions(run.run_id)}
         examples = _output(by_node, nodes.WINDOWS, "examples")
         candidates = _output(by_node, nodes.CANDIDATES_GEN, "examples")
         graph = _output(by_node, nodes.TRANSFORM, "transform_graph")
         candidate_graph = _output(by_node, nodes.CANDIDATE_TRANSFORM, "transform_graph")
         if examples and candidates and graph and candidate_graph:
             return RecordedWindows(
-                found.run_id,
+                run.run_id,
                 Inputs(_files(candidates, keys.SPLIT_ALL), candidate_graph.uri, graph.uri),
                 {split: _files(examples, split) for split in _SPLITS},
-                _tells_parts(by_node[nodes.INTERACTIONS_GEN]),
+                _has_subseconds(by_node[nodes.INTERACTIONS_GEN]),
             )
-    raise BadInputError.from_parts(
+    raise _no_windows(workspace)
+
+
+def _no_windows(workspace: Workspace) -> BadInputError:
+    return BadInputError.from_parts(
         workspace.root,
         "a run with this config's `data`",
-        "none that got as far as its windows",
+        "none that completed its windows",
         "`shortlist run` with the same config makes one",
     )
 
 
-def _tells_parts(interactions: Execution) -> bool:
+def _has_subseconds(interactions: Execution) -> bool:
     columns = json_object(interactions.properties.get(properties.TABLE)).get("columns", [])
     return any(column.get("type") == "subsecond" for column in columns)
 
 
-def _of_data(settings: Mapping[str, object]) -> dict[str, object]:
+def _data_keys(settings: Mapping[str, object]) -> dict[str, object]:
     return {
         name: value
         for name, value in settings.items()
-        if name.startswith("data.") and value is not None and not name.startswith(_NO_MATTER)
+        if name.startswith("data.") and value is not None and not name.startswith(_IRRELEVANT_KEYS)
     }
 
 
@@ -89,7 +95,10 @@ def _output(by_node: Mapping[str, Execution], node: str, key: str) -> Artifact |
     if execution is None or execution.state not in ("COMPLETE", "CACHED"):
         return None
     artifact = execution.output(key)
-    return None if artifact is None or artifact.deleted else artifact
+    # `runs prune` deletes artifacts of old runs.
+    if artifact is None or artifact.deleted:
+        return None
+    return artifact
 
 
 def _files(artifact: Artifact, split: str) -> list[str]:

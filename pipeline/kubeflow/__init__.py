@@ -1,1 +1,1 @@
-"""The same pipeline on Kubeflow Pipelines v2: compiled, checked, submitted, and rehearsed without a cluster."""
+"""The same pipeline on Kubeflow Pipelines v2: compiled, checked, and run on a cluster or locally without one."""

@@ -1,4 +1,4 @@
-"""From a config to what Kubeflow Pipelines v2 takes: two YAML documents, checked."""
+"""Compiles a config to a package of Kubeflow Pipelines v2: one or two YAML documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline import schemas
 from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.kubeflow import parameters, platform
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.parameters import ComparisonUris
 from pipeline.kubeflow.target import KubeflowTarget, parameter
 from shortlist.config.config import Config
 from shortlist.config.kubeflow import Kubeflow
@@ -22,35 +22,38 @@ from shortlist.tables.spec import Unit, table_spec
 ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
 
 
-def compile_pipeline(config: Config, timestamp_unit: Unit, compared_with: ComparedWith = parameters.NOTHING) -> Package:
-    """Returns the package of a config; nothing is read but the schemas.
+def compile_pipeline(
+    config: Config, timestamp_unit: Unit, comparison: ComparisonUris = parameters.NO_COMPARISON
+) -> Package:
+    """Returns the package of a config. It reads the schemas only, not the data.
 
     Args:
       config: A checked config with a section `kubeflow`.
-      timestamp_unit: Of the interactions' timestamp, as the preflight found it.
-      compared_with: What the run will be compared with; what is None has no place in the package.
+      timestamp_unit: Unit of the interactions' timestamp; the preflight detects it.
+      comparison: Artifacts of earlier runs to compare with. The package has importers for those that are not None.
 
     Raises:
-      ConfigError: A schema is none, a table's path is one of this machine, Beam's engine cannot work there, or
-        `kubeflow.tasks` names no node.
+      ConfigError: A file is not a schema, a table's path exists on this machine only, Beam's engine cannot work in a
+        pod, or `kubeflow.tasks` names an unknown node.
     """
     kubeflow = platform.section(config)
     _check_paths(config, kubeflow)
     _check_engine(config, kubeflow)
     with tempfile.TemporaryDirectory() as folder:
         sources = _sources(config, timestamp_unit, Path(folder))
-        # The folder's name is all that remedies need, and wherever it is here it is not there.
-        told = config.data.model_copy(update={"schemas": Path(config.data.schemas).name})
-        pipeline = create_pipeline(config.model_copy(update={"data": told}), sources, KubeflowTarget(compared_with))
+        # Error messages need the folder's name only. Its path would be wrong in the pods, and private.
+        data = config.data.model_copy(update={"schemas": Path(config.data.schemas).name})
+        pipeline = create_pipeline(config.model_copy(update={"data": data}), sources, KubeflowTarget(comparison))
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=kubeflow.image,
             default_commands=[*ENTRYPOINT, "--storage", kubeflow.storage],
+            # KFP's backend refuses schema 2.0, TFX's default.
             use_pipeline_spec_2_1=True,
         )
     )
     spec: dict[str, Any] = runner.run(pipeline, write_out=False)["pipelineSpec"]
-    return platform.with_what_tasks_ask(spec, kubeflow)
+    return platform.with_task_settings(spec, kubeflow)
 
 
 def _check_paths(config: Config, kubeflow: Kubeflow) -> None:
@@ -66,16 +69,16 @@ def _check_paths(config: Config, kubeflow: Kubeflow) -> None:
 
 
 def _check_engine(config: Config, kubeflow: Kubeflow) -> None:
-    """Refuses engines whose workers would not see what a task reads, or which would be looked for in the pod."""
+    """Refuses engines whose workers do not see a task's files, or whose server would have to run in the pod."""
     engine = config.beam.engine
     if engine == "direct":
         return
     if engine == "flink":
-        raise ConfigError("beam.engine: flink starts its job server beside the run, which a pod has not; use portable")
+        raise ConfigError("beam.engine: flink starts a job server beside the run, which a pod cannot; use portable")
     if kubeflow.storage != "direct":
         raise ConfigError(
-            f"beam.engine: the workers of {engine} are outside of the pod and do not see what KFP copies into it; use "
-            "direct, or kubeflow.storage: direct with a gs:// root"
+            f"beam.engine: the workers of {engine} are outside of the pod and do not see the files that KFP copies "
+            "into it; use direct, or kubeflow.storage: direct with a gs:// root"
         )
 
 

@@ -1,6 +1,6 @@
-"""What every container runs: `python -m pipeline.kubeflow.entrypoint`, TFX's own entry point made fit for KFP v2.
+"""Entry point of every container, `python -m pipeline.kubeflow.entrypoint`: TFX's own, adapted to KFP v2.
 
-TFX wrote `kubeflow_v2_run_executor` for Vertex. See `locations` for what open-source KFP does otherwise.
+TFX wrote `kubeflow_v2_run_executor` for Vertex. See `locations` for the differences of open-source KFP.
 """
 
 from __future__ import annotations
@@ -15,30 +15,34 @@ from pipeline.kubeflow import locations
 from shortlist.errors import ExitCode
 
 MOUNT_VARIABLE = "SHORTLIST_KFP_MOUNT"
-"""Environment variable, what stands before `/gcs`, `/s3` and `/minio`; the rehearsal sets it."""
+"""Environment variable with the parent folder of `/gcs`, `/s3` and `/minio`. Only a local KFP run sets it."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one task and returns the exit code of its process: 2 for bad data or config, told in one sentence."""
+    """Runs one task and returns the exit code of its process.
+
+    The code is 2 for bad data or config; the reason is then printed in one sentence.
+    """
     arguments, others = _parser().parse_known_args(argv)
     executor_input = json.loads(arguments.json_serialized_invocation_args)
     inputs_spec = json.loads(arguments.json_serialized_inputs_spec_args)
-    places = {}
+    path_by_uri = {}
     if arguments.storage == "copied":
-        places = locations.places(executor_input, os.environ.get(MOUNT_VARIABLE, ""))
-    given = locations.replaced(locations.with_types(executor_input, inputs_spec), places)
-    arguments.json_serialized_invocation_args = json.dumps(given)
-    for path in places.values():
-        # TFX's own launchers make the folders of outputs, KFP's makes only what is around them.
+        path_by_uri = locations.local_paths(executor_input, os.environ.get(MOUNT_VARIABLE, ""))
+    with_paths = locations.replace_names(locations.with_types(executor_input, inputs_spec), path_by_uri)
+    arguments.json_serialized_invocation_args = json.dumps(with_paths)
+    for path in path_by_uri.values():
+        # TFX's own launchers make the folders of outputs, KFP's makes only their parent folders.
         os.makedirs(path, exist_ok=True)
     code = _run(arguments, others)
     if code == ExitCode.DONE:
-        _turn_back(executor_input["outputs"]["outputFile"], places)
+        _restore_uris(executor_input["outputs"]["outputFile"], path_by_uri)
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.kubeflow.entrypoint", description=__doc__)
+    # "direct": TFX opens the URIs itself, which it can do for gs:// only.
     parser.add_argument("--storage", choices=("copied", "direct"), default="copied")
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
@@ -47,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace, others: list[str]) -> int:
-    # As in the containers of kfp's own components: its protos without its client, which takes two seconds to import.
+    # kfp's own containers set it, too: it imports the protos without the client, whose import takes two seconds.
     os.environ.setdefault("_KFP_RUNTIME", "true")
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
@@ -64,12 +68,12 @@ def _run(arguments: argparse.Namespace, others: list[str]) -> int:
     return ExitCode.DONE
 
 
-def _turn_back(output_file: str, places: dict[str, str]) -> None:
+def _restore_uris(output_file: str, path_by_uri: dict[str, str]) -> None:
     with open(output_file, encoding="utf-8") as file:
-        written = json.load(file)
-    turned = locations.replaced(written, {path: uri for uri, path in places.items()})
+        with_paths = json.load(file)
+    with_uris = locations.replace_names(with_paths, {path: uri for uri, path in path_by_uri.items()})
     with open(output_file, "w", encoding="utf-8") as file:
-        json.dump(turned, file)
+        json.dump(with_uris, file)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Where KFP's launcher puts what it copies: `s3://bucket/key` is `/s3/bucket/key` in the pod.
+"""Paths of the files that KFP's launcher copies: `s3://bucket/key` is `/s3/bucket/key` in the pod.
 
-TFX opens an artifact's URI itself and knows no minio:// and, without an extension, no s3://. KFP's launcher has copied
-all inputs into the pod before the container starts, and copies all outputs back when it is done. So a task is given
-paths in place of URIs, and what it says of its outputs is turned back.
+TFX opens an artifact's URI itself, but does not support minio:// nor, without an extension, s3://. KFP's launcher
+copies all inputs into the pod before the container starts, and all outputs back after it ends. Each task therefore
+gets paths instead of URIs, and the paths in the metadata of its outputs are replaced by the URIs again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _FOLDERS = {"gs": "gcs", "s3": "s3", "minio": "minio"}
 
 
 def local_path(uri: str, mount: str = "") -> str | None:
-    """Returns where the launcher puts a URI; None where it does not copy it.
+    """Returns the path of the launcher's copy of a URI, None if the launcher does not copy it.
 
     Args:
-      uri: An artifact's.
-      mount: What stands before `/gcs`, `/s3` and `/minio`; nothing in a pod.
+      uri: An artifact's URI.
+      mount: Parent folder of `/gcs`, `/s3` and `/minio`; empty in a pod.
     """
     scheme, is_uri, rest = uri.partition("://")
     if not is_uri or scheme not in _FOLDERS:
@@ -27,8 +27,8 @@ def local_path(uri: str, mount: str = "") -> str | None:
     return f"{mount}/{_FOLDERS[scheme]}/{rest}"
 
 
-def places(executor_input: Json, mount: str = "") -> dict[str, str]:
-    """Returns URI to path of all inputs and outputs of a task that the launcher copies."""
+def local_paths(executor_input: Json, mount: str = "") -> dict[str, str]:
+    """Returns, by URI, the path of each input and output of a task that the launcher copies."""
     uris = [
         artifact["uri"]
         for side in ("inputs", "outputs")
@@ -36,16 +36,16 @@ def places(executor_input: Json, mount: str = "") -> dict[str, str]:
         for artifact in artifacts.get("artifacts", [])
         if artifact.get("uri")
     ]
-    found = {uri: local_path(uri, mount) for uri in uris}
-    return {uri: path for uri, path in found.items() if path is not None}
+    paths = {uri: local_path(uri, mount) for uri in uris}
+    return {uri: path for uri, path in paths.items() if path is not None}
 
 
-def replaced(document: Any, names: dict[str, str]) -> Any:
-    """Returns JSON in which each name, wherever it stands in a text, is another; longer names first."""
+def replace_names(document: Any, names: dict[str, str]) -> Any:
+    """Returns JSON with each key of `names` replaced by its value in all strings; longer names first."""
     if isinstance(document, dict):
-        return {key: replaced(value, names) for key, value in document.items()}
+        return {key: replace_names(value, names) for key, value in document.items()}
     if isinstance(document, list):
-        return [replaced(value, names) for value in document]
+        return [replace_names(value, names) for value in document]
     if isinstance(document, str):
         for name in sorted(names, key=len, reverse=True):
             document = document.replace(name, names[name])
@@ -53,10 +53,10 @@ def replaced(document: Any, names: dict[str, str]) -> Any:
 
 
 def with_types(executor_input: Json, inputs_spec: Json) -> Json:
-    """Returns the input of a task whose input artifacts have the types that the component declares.
+    """Returns a task's executor input whose artifacts have the types that the component declares.
 
-    KFP's driver gives inputs an empty type: it finds no schema in ML Metadata ("figure out how to get schema"), and TFX
-    cannot make an artifact of that.
+    KFP's driver (2.5) leaves the type empty, because it finds no schema in ML Metadata ("figure out how to get
+    schema"). TFX cannot make an artifact without a type.
     """
     declared = inputs_spec.get("artifacts", {})
     inputs = executor_input.get("inputs", {})

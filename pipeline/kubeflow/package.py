@@ -1,4 +1,4 @@
-"""The YAML file that Kubeflow Pipelines takes: the pipeline, and what its pods ask of Kubernetes."""
+"""The YAML file for Kubeflow Pipelines: a pipeline spec, and a platform spec with the pods' Kubernetes settings."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class Package:
     """A PipelineSpec as JSON."""
 
     platform: Document | None = None
-    """A PlatformSpec as JSON, where there is something to ask of Kubernetes."""
+    """A PlatformSpec as JSON; None without Kubernetes settings."""
 
     @property
     def name(self) -> str:
-        """The pipeline's."""
+        """The pipeline's name."""
         return str(self.pipeline.get("pipelineInfo", {}).get("name", ""))
 
     @property
     def tasks(self) -> dict[str, Document]:
-        """The root's, by name."""
+        """Tasks of the root DAG, by name."""
         return dict(self.pipeline.get("root", {}).get("dag", {}).get("tasks", {}))
 
     @property
     def parameters(self) -> dict[str, Document]:
-        """What a run must be told, by name."""
+        """Runtime parameters that every run needs, by name."""
         return dict(self.pipeline.get("root", {}).get("inputDefinitions", {}).get("parameters", {}))
 
     @property
     def documents(self) -> list[Document]:
-        """One or two, as they stand in the file."""
-        return [self.pipeline] if self.platform is None else [self.pipeline, self.platform]
+        """The one or two documents of the file, in its order."""
+        return [document for document in (self.pipeline, self.platform) if document is not None]
 
     def to_yaml(self) -> str:
-        """Returns the file's text; the same package has the same text."""
+        """Returns the file's text. Equal packages have equal texts."""
         head = [
             "# PIPELINE DEFINITION",
             f"# Name: {self.name}",
@@ -54,10 +54,10 @@ class Package:
 
     @classmethod
     def from_yaml(cls, text: str, source: str) -> Package:
-        """Returns the package of a file's text; `source` names it in errors.
+        """Returns the package of a file's text; `source` is the file's name for error messages.
 
         Raises:
-          ConfigError: It is no YAML, or not one or two documents.
+          ConfigError: The text is not YAML, or does not have one or two documents.
         """
         try:
             documents = [document for document in yaml.safe_load_all(text) if document is not None]

@@ -1,4 +1,4 @@
-"""What a compiled pipeline is told when a run is submitted. All are strings, and none has a default."""
+"""Runtime parameters of a compiled pipeline, set when a run is submitted. All are strings without defaults."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from shortlist.config.config import Config
 
 DATA_ROOT = "data_root"
-"""Where the tables' relative paths start, as the pods see it."""
+"""Folder that the tables' relative paths start from, as the pods see it."""
 SERVING_DIR = "serving_dir"
 """Folder that models are pushed to, as the pods see it."""
 BASELINE_MODEL = "baseline_model"
-"""URI of the model that the new one must not fall below; only where the pipeline was compiled with a baseline."""
+"""URI of the baseline model. The parameter exists only if the pipeline was compiled with a baseline."""
 
 
 def content_sha256(table: str) -> str:
@@ -26,27 +26,41 @@ def statistics_before(table: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class ComparedWith:
-    """URIs of what earlier runs left; a cluster cannot look for it, since KFP has no resolvers."""
+class ComparisonUris:
+    """URIs of earlier runs' artifacts to compare a run with.
+
+    They are looked up before the run: KFP has no resolvers, so that the cluster cannot look them up.
+    """
 
     baseline_model: str | None = None
-    """Of the latest blessed model, the Trainer's output."""
+    """URI of the latest blessed model, an output of its Trainer."""
 
     statistics: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """By table name, of the statistics of the last blessed run on other data."""
+    """Table name to the URI of its statistics in the last blessed run on other data."""
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What is told at submission."""
-        told = {statistics_before(table): uri for table, uri in self.statistics.items()}
-        return told if self.baseline_model is None else {**told, BASELINE_MODEL: self.baseline_model}
+        """The URIs as run parameters, by name."""
+        values = {statistics_before(table): uri for table, uri in self.statistics.items()}
+        if self.baseline_model is not None:
+            values[BASELINE_MODEL] = self.baseline_model
+        return values
 
 
-def placeholders(config: Config, baseline: bool, statistics: bool) -> ComparedWith:
-    """Returns what a package is compiled with that has places for earlier things, whose URIs are not known yet."""
+_SET_AT_SUBMISSION = "set at submission"
+
+
+def placeholders(config: Config, baseline: bool, statistics: bool) -> ComparisonUris:
+    """Returns placeholders for compiling a package with importers whose URIs are set at submission.
+
+    Args:
+      config: The pipeline's config.
+      baseline: Whether the package imports a baseline model.
+      statistics: Whether the package imports statistics of every table.
+    """
     tables = config.data.tables if statistics else {}
-    return ComparedWith("told at submission" if baseline else None, dict.fromkeys(tables, "told at submission"))
+    return ComparisonUris(_SET_AT_SUBMISSION if baseline else None, dict.fromkeys(tables, _SET_AT_SUBMISSION))
 
 
-NOTHING = ComparedWith()
-"""On a first run."""
+NO_COMPARISON = ComparisonUris()
+"""The value for a first run."""

@@ -1,4 +1,4 @@
-"""Puts into a compiled pipeline what its tasks ask of the cluster."""
+"""Adds the tasks' resources, retries, volumes and other cluster settings to a compiled pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shortlist.config.config import Config
 from shortlist.config.kubeflow import Kubeflow, Task, quantity
 from shortlist.errors import ConfigError
 
-# Driver and launcher take memory in units of a thousand million bytes.
+# KFP's driver and launcher (2.5) take memory in gigabytes of 10^9 bytes, not in GiB.
 _GIGA = 1e9
 
 
@@ -19,7 +19,7 @@ def section(config: Config) -> Kubeflow:
     """Returns the config's section `kubeflow`.
 
     Raises:
-      ConfigError: There is none.
+      ConfigError: The config has no such section.
     """
     if config.kubeflow is None:
         raise ConfigError.from_parts(
@@ -28,38 +28,40 @@ def section(config: Config) -> Kubeflow:
     return config.kubeflow
 
 
-def with_what_tasks_ask(pipeline: Document, kubeflow: Kubeflow) -> Package:
-    """Returns the package of a pipeline spec with resources, retries, volumes and the like.
+def with_task_settings(pipeline: Document, kubeflow: Kubeflow) -> Package:
+    """Returns the package of a pipeline spec with the settings of section `kubeflow`.
 
     Args:
-      pipeline: As TFX compiled it; stays as it is.
+      pipeline: The spec as TFX compiled it; it is not modified.
       kubeflow: The config's section.
 
     Raises:
-      ConfigError: `kubeflow.tasks` names no task that has a container.
+      ConfigError: `kubeflow.tasks` names an unknown task, or one without a container.
     """
     pipeline = copy.deepcopy(pipeline)
     containers = dict(_containers(pipeline))
     unknown = sorted(set(kubeflow.tasks) - set(containers))
     if unknown:
         raise ConfigError(
-            f"kubeflow.tasks: {unknown[0]!r} is no task of this pipeline, which has {', '.join(sorted(containers))}"
+            f"kubeflow.tasks: {unknown[0]!r} is not a task of this pipeline, which has {', '.join(sorted(containers))}"
         )
     executors: dict[str, Document] = {}
+    task_specs = pipeline["root"]["dag"]["tasks"]
     for name, (label, container) in containers.items():
         task = kubeflow.tasks.get(name, Task()).over(kubeflow.defaults)
         container.update(_container_fields(task))
-        asked = _platform_fields(task, kubeflow)
-        if asked:
-            executors[label] = asked
-    for name, task_spec in pipeline["root"]["dag"]["tasks"].items():
-        if not kubeflow.cache:
-            task_spec["cachingOptions"] = {}
-        retry = _retry(kubeflow.tasks.get(name, Task()).over(kubeflow.defaults)) if name in containers else None
+        platform_fields = _platform_fields(task, kubeflow)
+        if platform_fields:
+            executors[label] = platform_fields
+        retry = _retry(task)
         if retry:
-            task_spec["retryPolicy"] = retry
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}} if executors else None
-    return Package(pipeline, platform)
+            task_specs[name]["retryPolicy"] = retry
+    if not kubeflow.cache:
+        for task_spec in task_specs.values():
+            task_spec["cachingOptions"] = {}
+    if not executors:
+        return Package(pipeline)
+    return Package(pipeline, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}})
 
 
 def _containers(pipeline: Document) -> Iterator[tuple[str, tuple[str, Document]]]:

@@ -1,4 +1,4 @@
-"""What a run is told when it is submitted."""
+"""Run parameters of a submission, and packages of scheduled runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shortlist.config.config import Config
 def run_parameters(
     config: Config, data_root: str, serving_dir: str, content_sha256: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns the parameters of a run that has nothing to be compared with.
+    """Returns the run parameters, without those of artifacts to compare with.
 
     Args:
-      config: Says which tables there are.
-      data_root: Where their relative paths start, as the pods see it.
+      config: The config with the tables.
+      data_root: Folder that the tables' relative paths start from, as the pods see it.
       serving_dir: Folder that models are pushed to, as the pods see it.
-      content_sha256: By table name, the fingerprint of its files.
+      content_sha256: Table name to the fingerprint of its files.
     """
     return {
         parameters.DATA_ROOT: data_root,
@@ -29,9 +29,10 @@ def run_parameters(
 
 
 def uncached(package: Package) -> Package:
-    """Returns a package whose tables are read every time: without fingerprints the cache is blind.
+    """Returns a package that reads its tables in every run, for runs without fingerprints of the data.
 
-    What follows them runs again whenever they do, since what they write has a new name.
+    Without fingerprints the cache does not notice changed tables. All later tasks run again too, since the tables'
+    artifacts get new names.
     """
     pipeline = copy.deepcopy(package.pipeline)
     for task in pipeline["root"]["dag"]["tasks"].values():

@@ -1,4 +1,4 @@
-"""Submits a package with kfp's own client, and turns what can go wrong into one sentence."""
+"""Submits a package with kfp's own client, and turns its exceptions into errors of one sentence."""
 
 from __future__ import annotations
 
@@ -20,49 +20,50 @@ from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import BadInputError, ShortlistError
 
 HOST = "KF_PIPELINES_ENDPOINT"
-"""kfp's own variable with the API's address."""
+"""Environment variable with the API's address; kfp reads it, too."""
 TOKEN = "KF_PIPELINES_TOKEN"  # noqa: S105
-"""Variable with a bearer token, of `kubectl create token` or of a login in front of the API."""
+"""Environment variable with a bearer token, from `kubectl create token` or from a login proxy."""
 COOKIES = "KF_PIPELINES_COOKIES"
-"""Variable with the cookies of a login in front of the API: `authservice_session=...`."""
+"""Environment variable with the cookies of a login proxy: `authservice_session=...`."""
 
+# Final states of a run in the API.
 DONE_STATES = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR")
 _POLL_SECONDS = 5.0
-_MOST_SILENCE = 12
-"""Polls without an answer in a row after which waiting is given up: a minute."""
+# A minute at 5 s per poll, so that a run survives a short break of the connection.
+_MAX_FAILED_POLLS = 12
 
 
 class Unreachable(BadInputError):
-    """Nothing, or something else, answers at the address."""
+    """The API of Kubeflow Pipelines does not answer at the address."""
 
 
 class RunLost(ShortlistError):
-    """The API no longer tells of a run that goes on."""
+    """The API stopped answering while a run was active."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Submitted:
-    """A run, or a schedule of runs."""
+class Submission:
+    """A submitted run, or a schedule of runs."""
 
     id: str
     address: str
-    """Page of Kubeflow's UI."""
+    """URL of its page in Kubeflow's UI."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RunState:
-    """How a run stands."""
+    """State of a run and of its tasks."""
 
     state: str
     tasks: Mapping[str, str]
     """Task to state."""
 
     errors: tuple[str, ...]
-    """What the API says went wrong."""
+    """Error messages of the run and of its tasks."""
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether the run has ended."""
         return self.state in DONE_STATES
 
 
@@ -76,8 +77,8 @@ class Cluster:
       kubeflow: The config's section.
 
     Raises:
-      Unreachable: Nothing answers, or no Kubeflow Pipelines.
-      BadInputError: The credentials are refused, or a namespace is needed.
+      Unreachable: No server answers, or it is not Kubeflow Pipelines.
+      BadInputError: The API refuses the credentials, or needs a namespace.
     """
 
     def __init__(self, kubeflow: Kubeflow):
@@ -92,32 +93,32 @@ class Cluster:
                 ssl_ca_cert=os.environ.get("SSL_CERT_FILE"),
             )
             health, _, headers = self._client._healthz_api.get_healthz_with_http_info()
-        # The client makes an empty answer of whatever is no JSON.
+        # kfp's client turns a body that is not JSON into an empty answer.
         if "json" not in headers.get("Content-Type", ""):
             raise Unreachable.from_parts(
                 "kubeflow.host",
                 f"Kubeflow Pipelines at {self._address}",
-                "an answer of something else, perhaps a login page",
-                f"set {TOKEN} or {COOKIES}, or name the API's own address",
+                "another server's answer, perhaps a login page",
+                f"set {TOKEN} or {COOKIES}, or give the API's own address",
             )
         if health.multi_user and not kubeflow.namespace:
             raise BadInputError.from_parts(
                 "kubeflow.namespace",
                 f"a namespace, since {self._address} has several users",
                 "none",
-                "name your profile's",
+                "give the namespace of your profile",
             )
 
-    def submit(self, package: Package, parameters: Mapping[str, str], run_name: str) -> Submitted:
+    def submit(self, package: Package, parameters: Mapping[str, str], run_name: str) -> Submission:
         """Starts a run.
 
         Args:
-          package: Checked.
-          parameters: All that it needs, by name.
-          run_name: Shown in the UI.
+          package: A checked package.
+          parameters: Values of all its parameters, by name.
+          run_name: Name in the UI.
 
         Raises:
-          BadInputError: The API refuses it; says why.
+          BadInputError: The API refuses the run.
         """
         with _quiet(), self._raises_plain_error(), _file(package) as path:
             result = self._client.create_run_from_pipeline_package(
@@ -129,13 +130,15 @@ class Cluster:
                 pipeline_root=self._kubeflow.pipeline_root,
                 service_account=self._kubeflow.service_account,
             )
-        return Submitted(result.run_id, self._page(f"runs/details/{result.run_id}"))
+        return Submission(result.run_id, self._page(f"runs/details/{result.run_id}"))
 
-    def schedule(self, package: Package, parameters: Mapping[str, str], run_name: str, cron: str) -> Submitted:
-        """Starts a run each time that a cron expression of six fields names; one at a time, none made up for.
+    def schedule(self, package: Package, parameters: Mapping[str, str], run_name: str, cron: str) -> Submission:
+        """Schedules runs by a cron expression of six fields.
+
+        A run starts only when the one before has ended, and missed runs are not caught up.
 
         Raises:
-          BadInputError: The API refuses it; says why.
+          BadInputError: The API refuses the schedule.
         """
         with _quiet(), self._raises_plain_error(), _file(package) as path:
             experiment = self._client.create_experiment(self._kubeflow.experiment, namespace=self._kubeflow.namespace)
@@ -150,32 +153,32 @@ class Cluster:
                 pipeline_root=self._kubeflow.pipeline_root,
                 service_account=self._kubeflow.service_account,
             )
-        return Submitted(created.recurring_run_id, self._page(f"recurringrun/details/{created.recurring_run_id}"))
+        return Submission(created.recurring_run_id, self._page(f"recurringrun/details/{created.recurring_run_id}"))
 
-    def wait(self, run_id: str, heard: Callable[[RunState], None], poll_seconds: float = _POLL_SECONDS) -> RunState:
-        """Returns how a run ended.
+    def wait(self, run_id: str, on_state: Callable[[RunState], None], poll_seconds: float = _POLL_SECONDS) -> RunState:
+        """Waits for the end of a run and returns its final state.
 
         Args:
-          run_id: The run.
-          heard: Called with each answer.
-          poll_seconds: Between two questions.
+          run_id: The run's id.
+          on_state: Called with the state after each poll.
+          poll_seconds: Seconds between two polls.
 
         Raises:
-          RunLost: The API has not answered for a minute; the run may well go on.
-          BadInputError: The credentials are no longer taken.
+          RunLost: The API has not answered for a minute. The run may still be active.
+          BadInputError: The API no longer accepts the credentials.
         """
-        silence = 0
+        failed_polls = 0
         while True:
             try:
                 with _quiet(), self._raises_plain_error():
                     state = _state(self._client.get_run(run_id))
-                silence = 0
+                failed_polls = 0
             except Unreachable as error:
-                silence += 1
-                if silence >= _MOST_SILENCE:
-                    raise RunLost(f"run {run_id} may go on, but {error}") from None
+                failed_polls += 1
+                if failed_polls >= _MAX_FAILED_POLLS:
+                    raise RunLost(f"run {run_id} may still be active, but {error}") from None
             else:
-                heard(state)
+                on_state(state)
                 if state.done:
                     return state
             time.sleep(poll_seconds)
@@ -185,7 +188,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def _raises_plain_error(self) -> Iterator[None]:
-        """Turns what the client raises into a sentence."""
+        """Turns the client's exceptions into errors of one sentence."""
         import kfp_server_api
         import urllib3
 
@@ -203,7 +206,7 @@ class Cluster:
 
 
 def _client_class() -> Any:
-    """Returns kfp's client, which asks once, not five times in 25 seconds, whether there is an API."""
+    """Returns kfp's client with a single health check. Its own (2.5) tries five times, for 25 seconds."""
     import kfp
 
     class Client(kfp.Client):
@@ -213,24 +216,26 @@ def _client_class() -> Any:
     return Client
 
 
-def _refusal(status: int | None, said: str, address: str, namespace: str | None) -> BadInputError:
+def _refusal(status: int | None, message: str, address: str, namespace: str | None) -> BadInputError:
     if status == 401:
-        return BadInputError(f"{address} does not know who asks ({said}); set {TOKEN} or {COOKIES} to a fresh one")
+        return BadInputError(f"{address} does not accept the credentials ({message}); renew {TOKEN} or {COOKIES}")
     if status == 403:
         where = f" in namespace {namespace}" if namespace else ""
-        return BadInputError(f"{address} does not let this user do that{where} ({said}); ask whoever runs it")
+        return BadInputError(f"{address} does not allow this user to do that{where} ({message}); ask its administrator")
     if status in (404, 405):
         return Unreachable.from_parts(
-            "kubeflow.host", f"the API of Kubeflow Pipelines v2 at {address}", f"{status}: {said}"
+            "kubeflow.host", f"the API of Kubeflow Pipelines v2 at {address}", f"{status}: {message}"
         )
     if status is not None and status >= 500:
-        return Unreachable(f"{address} failed with {status}: {said}; see the log of the ml-pipeline deployment")
-    return BadInputError(f"{address} refused it with {status}: {said}")
+        return Unreachable(f"{address} failed with {status}: {message}; see the log of the ml-pipeline deployment")
+    return BadInputError(f"{address} refused the request with {status}: {message}")
 
 
 def _message(body: Any) -> str:
-    """Returns what an answer of the API says of an error, in one line."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    """Returns the error message of an API response, in one line of at most 300 characters."""
+    text = str(body or "")
+    if isinstance(body, bytes):
+        text = body.decode("utf-8", "replace")
     with contextlib.suppress(ValueError):
         answer = json.loads(text)
         if isinstance(answer, dict):
@@ -248,16 +253,20 @@ def _message(body: Any) -> str:
 def _reason(error: BaseException) -> str:
     inner = getattr(error, "reason", None)
     text = str(inner or error)
-    # urllib3 names the connection object first.
+    # urllib3's messages start with the repr of the connection.
     return text.rpartition(": ")[2] if "object at 0x" in text else text
 
 
 def _state(run: Any) -> RunState:
-    details = run.run_details.task_details if run.run_details is not None else None
     tasks: dict[str, str] = {}
-    errors: list[str] = [run.error.message] if run.error is not None and run.error.message else []
-    for task in details or []:
-        # Drivers and the DAG itself are no tasks of ours.
+    errors: list[str] = []
+    if run.error is not None and run.error.message:
+        errors.append(run.error.message)
+    details: list[Any] = []
+    if run.run_details is not None:
+        details = run.run_details.task_details or []
+    for task in details:
+        # Drivers and the DAG itself are not tasks of the pipeline.
         name = task.display_name or ""
         if not name or name.endswith("-driver") or name in ("root", "executor") or task.state is None:
             continue
@@ -277,7 +286,7 @@ def _file(package: Package) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps quiet what kfp prints, its warnings of its own arguments, and tracebacks of what is told in a sentence."""
+    """Silences kfp: its prints, its warnings about its own arguments, and urllib3's log of each retry."""
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines as the place where a pipeline runs."""
+"""Kubeflow Pipelines as the target of a pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfx.types import channel, standard_artifacts
 
 from components.inline_schema.component import InlineSchemas
 from pipeline.kubeflow import parameters
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.parameters import ComparisonUris
 from pipeline.target import ExternalInputs
 from shortlist import keys
 from shortlist.config.table import TableName
@@ -24,34 +24,35 @@ _artifacts = standard_artifacts
 
 
 def parameter(name: str) -> data_types.RuntimeParameter:
-    """Returns a value that is told when a run is submitted."""
+    """Returns a runtime parameter, whose value is set when a run is submitted."""
+    # No default: TFX's compiler for KFP v2 drops it.
     return data_types.RuntimeParameter(name=name, ptype=str)
 
 
 @dataclasses.dataclass(frozen=True)
 class KubeflowTarget:
-    """A cluster: no files of this machine, no resolvers."""
+    """A cluster. Its pods see no files of this machine, and KFP has no resolvers."""
 
-    compared_with: ComparedWith
-    """Only whether there is something matters here; the URIs are told at submission."""
+    comparison: ComparisonUris
+    """Decides which importers the pipeline has. Their URIs are set at submission."""
 
     @property
     def pipeline_root(self) -> str:
-        """Told at submission, and not part of the spec."""
+        """Empty: the root is set at submission and is not part of the spec."""
         return ""
 
     @property
     def serving_dir(self) -> data_types.RuntimeParameter:
-        """Told at submission."""
+        """Runtime parameter with the folder of the served versions."""
         return parameter(parameters.SERVING_DIR)
 
     def schemas(self, files: Mapping[TableName, pathlib.Path]) -> ExternalInputs:
-        """Returns a node that has the files' text with it."""
+        """Returns a node with the files' texts as execution properties."""
         node = InlineSchemas({table: file.read_text(encoding="utf-8") for table, file in files.items()})
         return ExternalInputs([node], node.outputs)
 
     def statistics_before(self, statistics: Mapping[str, channel.BaseChannel]) -> ExternalInputs:
-        """Returns an importer a table that there is something of."""
+        """Returns an importer per table with earlier statistics."""
         by_table: dict[str, Any] = {
             table: importer.Importer(
                 source_uri=parameter(parameters.statistics_before(table)),
@@ -59,15 +60,15 @@ class KubeflowTarget:
                 properties={"split_names": json.dumps([keys.SPLIT_ALL])},
             ).with_id(nodes.statistics_before(table))
             for table in statistics
-            if table in self.compared_with.statistics
+            if table in self.comparison.statistics
         }
         return ExternalInputs(
             list(by_table.values()), {table: node.outputs["result"] for table, node in by_table.items()}
         )
 
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
-        """Returns an importer, if there is a baseline."""
-        if self.compared_with.baseline_model is None:
+        """Returns an importer of the baseline model; without a baseline, neither nodes nor outputs."""
+        if self.comparison.baseline_model is None:
             return ExternalInputs([], {})
         node = importer.Importer(
             source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model

@@ -1,4 +1,7 @@
-"""The whole config of a pipeline; nodes import the sections that they depend on, never this module."""
+"""The complete config of a pipeline.
+
+Nodes import the sections that they depend on, never this module: what a node imports is part of its cache key.
+"""
 
 from __future__ import annotations
 
@@ -26,84 +29,106 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Config(Section):
-    """A pipeline: its data, its model, its gates, its index."""
+    """One pipeline: its data, model, training, evaluation, index and infrastructure."""
 
     name: str
     """Name of the pipeline and of the served model: a-z, 0-9 and dashes."""
 
     workspace: str
-    """Folder of all that the pipeline writes; relative to the working directory."""
+    """Folder for everything that the pipeline writes; relative to the working directory."""
 
     data: Data
+    """Input tables, their split and their checks."""
+
     model: Model = Model()
+    """The query tower and the candidate tower."""
+
     train: Train = Train()
+    """Loss, optimizer, schedule and early stopping."""
+
     tune: Tune = Tune()
+    """Search for better settings before training."""
+
     evaluate: Evaluate = Evaluate()
+    """Metrics, and the gates that a model must pass."""
+
     index: Index = Index()
+    """The nearest-neighbour index."""
+
     push: Push = Push()
+    """Versions to keep in the serving folder."""
+
     report: ReportSection = ReportSection()
+    """The HTML report of a run."""
+
     beam: Beam = DirectBeam()
+    """Engine for the Beam steps: ingestion, statistics, windows, transform and evaluation."""
+
     metadata: Metadata = SqliteMetadata()
+    """Database for ML Metadata."""
+
     kubeflow: Kubeflow | None = None
+    """Settings for Kubeflow Pipelines, for `compile`, `submit` and `run --orchestrator kubeflow-local`."""
 
     @pydantic.field_validator("beam", mode="before")
     @classmethod
-    def _engine(cls, beam: object) -> object:
+    def _refuse_untested_engine(cls, beam: object) -> object:
         if not isinstance(beam, dict):
             return beam
         engine = beam.get("engine", "direct")
         if isinstance(engine, str) and engine.lower() in NO_ENGINE:
             raise ValueError(
-                f"engine {engine} is refused: {NO_ENGINE[engine.lower()]}; use direct, portable, flink or dataflow"
+                f"engine {engine} is not supported: {NO_ENGINE[engine.lower()]}; "
+                "use direct, portable, flink or dataflow"
             )
         return {"engine": engine, **beam}
 
     @pydantic.field_validator("workspace")
     @classmethod
-    def _workspace(cls, workspace: str) -> str:
+    def _check_workspace(cls, workspace: str) -> str:
         return without_credentials(workspace)
 
     @pydantic.field_validator("name")
     @classmethod
-    def _name(cls, name: str) -> str:
+    def _check_name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} must be 1 to 63 of a-z, 0-9 and dashes, starting with a letter or digit")
         return name
 
     @pydantic.model_validator(mode="after")
-    def _no_contradictions(self) -> Config:
+    def _check_contradictions(self) -> Config:
         if self.data.split.kind == "random" and isinstance(self.model.query_tower, HistoryTowerSection):
             raise ValueError(
-                "split random claims no order, so a history tower has no history to read; "
-                "use query_tower.kind: features or another split"
+                "split random has no order of interactions, so a history tower would have no history; "
+                "use model.query_tower.kind: features, or another split"
             )
         self._check_slices()
         space.settings(self.tune, {"model": self.model, "train": self.train})
         mates = self.train.basket_mates or "train.basket_mates" in (self.tune.space or {})
         if mates and self.data.split.kind != "leave_last_basket":
             raise ValueError(
-                f"train.basket_mates is for split leave_last_basket, whose windows tell baskets apart; the split is "
-                f"{self.data.split.kind}, remove basket_mates"
+                f"train.basket_mates needs split leave_last_basket, the only one with baskets; "
+                f"the split is {self.data.split.kind}: remove basket_mates"
             )
         searched = self.tune.space or {}
         by_id = self.model.candidate_tower.use_candidate_id and "model.candidate_tower.use_candidate_id" not in searched
         if not by_id and not self.data.candidates.features:
             raise ValueError(
-                "model.candidate_tower.use_candidate_id: false leaves nothing to tell candidates apart by, "
-                "data.candidates.features has none; add some, or keep the id"
+                "model.candidate_tower.use_candidate_id: false leaves the candidate tower without inputs, "
+                "because data.candidates.features is empty; add features, or use the id"
             )
         if self.model.query_time and self.data.interactions.timestamp is None:
             raise ValueError(
-                "model.query_time needs the times of the interactions; name their column in "
+                "model.query_time needs interactions with timestamps; name their column in "
                 "data.interactions.timestamp, or remove query_time"
             )
         return self
 
     @property
     def target_slices(self) -> tuple[str, ...]:
-        """Those of `evaluate.slices` that are of the target."""
-        of_queries = self.data.queries.features if self.data.queries else {}
-        return tuple(name for name in self.evaluate.slices if name not in of_queries)
+        """The names in `evaluate.slices` that are features of the target, not of the query."""
+        query_features = self.data.queries.features if self.data.queries else {}
+        return tuple(name for name in self.evaluate.slices if name not in query_features)
 
     def _check_slices(self) -> None:
         features = dict(self.data.queries.features) if self.data.queries else {}
@@ -113,12 +138,12 @@ class Config(Section):
         for name in self.evaluate.slices:
             if name not in features:
                 raise ValueError(
-                    f"evaluate.slices: {name!r} is no feature that rows can be told by; data.queries.features and, "
-                    f"after {keys.TARGET_FEATURE!r}, data.candidates.features give {sorted(features)}"
+                    f"evaluate.slices: {name!r} is not a feature of data.queries or, with the prefix "
+                    f"{keys.TARGET_FEATURE!r}, of data.candidates; expected some of {sorted(features)}"
                 )
             kind = features[name].type
             if kind not in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
                 raise ValueError(
                     f"evaluate.slices: {name!r} is of type {kind.value}; expected category or multi_category, "
-                    "whose values can be listed"
+                    "because each value becomes one slice"
                 )

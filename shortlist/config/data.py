@@ -11,34 +11,47 @@ from shortlist.config.table import Candidates, Interactions, Queries, Table, Tab
 
 
 class Data(Section):
-    """Where the data is and how it is split."""
+    """The input tables, their split and their checks."""
 
     source: str | None = None
-    """Public data set that `run` fetches when it is missing, as `shortlist data fetch` names it."""
+    """Name of a public data set, as in `shortlist data fetch`; `run` downloads it if it is missing."""
 
     interactions: Interactions
+    """The interaction log."""
+
     candidates: Candidates
+    """The catalogue."""
+
     queries: Queries | None = None
+    """Features of the queries (users)."""
 
     schemas: str
-    """Folder with interactions.pbtxt, candidates.pbtxt and, with queries, queries.pbtxt."""
+    """Folder with the schemas interactions.pbtxt and candidates.pbtxt; also queries.pbtxt if `queries` is set."""
 
     split: Split = LeaveLastOut()
+    """How interactions are split into train, eval and test."""
+
     windows: WindowsSection = WindowsSection()
+    """Sizes of the training windows."""
 
     max_interactions_per_query: int = pydantic.Field(10_000, ge=3)
-    """Latest interactions kept a query; the drops are counted and reported."""
+    """Maximum number of interactions per query. Older ones are dropped, counted and reported."""
 
     gate: Gate = Gate()
+    """Checks of the data before training."""
 
     @property
     def tables(self) -> dict[TableName, Table]:
-        """The tables that there are, by name."""
+        """The configured tables by name."""
         tables: dict[TableName, Table] = {"interactions": self.interactions, "candidates": self.candidates}
-        return tables | {"queries": self.queries} if self.queries else tables
+        if self.queries:
+            tables["queries"] = self.queries
+        return tables
 
     @pydantic.model_validator(mode="after")
-    def _time_where_order_matters(self) -> Data:
+    def _check_timestamp(self) -> Data:
         if self.interactions.timestamp is None and self.split.kind != "random":
-            raise ValueError(f"split {self.split.kind} needs interactions.timestamp; only split random does without")
+            raise ValueError(
+                f"split {self.split.kind} needs interactions.timestamp; only split random works without timestamps"
+            )
         return self

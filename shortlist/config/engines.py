@@ -1,4 +1,4 @@
-"""The section `beam`: what runs the Beam steps."""
+"""The section `beam`: the engine for the Beam steps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pydantic
 from shortlist.config.section import HOST, Section
 
 LOCAL_FLINK = "[local]"
-"""Flink within its job server."""
+"""The `master` of a Flink cluster inside of the job server."""
 
 
-def _endpoint(address: str) -> str:
-    """Returns an address of a host and a port."""
+def _check_endpoint(address: str) -> str:
+    """Returns an address of a host and a port unchanged; refuses others."""
     host, _, port = address.rpartition(":")
     if not HOST.fullmatch(host.strip("[]")) or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise ValueError("expected HOST:PORT, without a scheme, a user or a path")
@@ -21,127 +21,139 @@ def _endpoint(address: str) -> str:
 
 
 class DirectBeam(Section):
-    """Beam's own runner, in this process: the fastest as long as the data fits one machine."""
+    """Beam's direct runner, in this process: the fastest engine while the data fits one machine."""
 
     engine: Literal["direct"] = "direct"
+    """Beam's direct runner."""
 
     running_mode: Literal["in_memory", "multi_threading", "multi_processing"] = "in_memory"
-    """in_memory is the fastest for small data. The other two open ports without a password on all of the machine's
-    interfaces while they run: not for a machine that others can reach."""
+    """`in_memory` is the fastest for small data. The other modes open ports without a password on all network
+    interfaces. Do not use them on a machine that others can reach."""
 
     num_workers: int = pydantic.Field(1, ge=0)
-    """Workers of the other two modes; 0 is one a core."""
+    """Number of workers in the modes multi_threading and multi_processing; 0 is one per core."""
 
     @pydantic.model_validator(mode="after")
-    def _workers_work(self) -> DirectBeam:
+    def _check_workers(self) -> DirectBeam:
         if self.running_mode == "in_memory" and self.num_workers != 1:
             raise ValueError(
-                f"num_workers={self.num_workers} does nothing with running_mode in_memory, which has one; "
+                f"num_workers={self.num_workers} has no effect with running_mode in_memory, which has one worker; "
                 "set running_mode to multi_processing or multi_threading, or remove num_workers"
             )
         return self
 
 
 class PortableBeam(Section):
-    """A Beam job server that is at work already, and workers that it does not start."""
+    """A running Beam job server with external workers."""
 
     engine: Literal["portable"] = "portable"
+    """A Beam job server."""
 
     job_endpoint: str
     """HOST:PORT of the job server."""
 
     worker_endpoint: str
-    """HOST:PORT, as the engine sees it, of a worker pool: `shortlist worker` where this package and all folders are."""
+    """HOST:PORT of a worker pool, as seen by the engine. Start the pool with `shortlist worker` on a machine that has
+    this package and all folders of the pipeline."""
 
     parallelism: int | None = pydantic.Field(None, ge=1)
-    """Into how many parts the engine divides a step; its own default unless told."""
+    """Number of parts that the engine divides a step into; the engine's own default by default."""
 
     job_server_timeout_seconds: int = pydantic.Field(3600, ge=1)
-    """Longest wait for one answer of the job server. Beam's 60 seconds end runs that are well."""
+    """Longest wait for one answer of the job server. Beam's default of 60 seconds stops healthy runs."""
 
     @pydantic.field_validator("job_endpoint", "worker_endpoint")
     @classmethod
-    def _endpoints(cls, address: str) -> str:
-        return _endpoint(address)
+    def _check_endpoints(cls, address: str) -> str:
+        return _check_endpoint(address)
 
 
 class FlinkBeam(Section):
-    """Flink, by Beam's job server for it, which is started for the run and stopped after it; needs Java."""
+    """Flink through Beam's Flink job server, which runs for the length of a pipeline run. Needs Java."""
 
     engine: Literal["flink"] = "flink"
+    """A Flink cluster."""
 
     job_server_jar: str
-    """Beam's Flink job server for the Beam version of this package: a file."""
+    """JAR file of Beam's Flink job server, for the Beam version of this package."""
 
     master: str = "[local]"
-    """HOST:PORT of a Flink cluster's REST interface; [local] is a cluster within the job server, for the run."""
+    """HOST:PORT of a Flink cluster's REST interface. `[local]` starts a cluster inside of the job server."""
 
     parallelism: int = pydantic.Field(2, ge=1)
-    """Task slots that a step may take; [local] has as many."""
+    """Maximum number of task slots per step, and number of slots of a `[local]` cluster."""
 
     worker_endpoint: str | None = None
-    """As for portable; without one, the work in Python is done in threads of the run's own process."""
+    """HOST:PORT of a worker pool, as for `portable`. Without one, Python code runs in threads of the run's own
+    process."""
 
     job_port: int = pydantic.Field(8099, ge=1, le=65535)
-    """Port of this machine at which the job server listens."""
+    """Port of the job server on this machine."""
 
     java: str = "java"
     """The Java program, version 11 or 17."""
 
     job_server_timeout_seconds: int = pydantic.Field(3600, ge=1)
-    """As for portable."""
+    """Longest wait for one answer of the job server, as for `portable`."""
 
     @pydantic.field_validator("master", "worker_endpoint")
     @classmethod
-    def _endpoints(cls, address: str | None) -> str | None:
-        return address if address is None or address == LOCAL_FLINK else _endpoint(address)
+    def _check_endpoints(cls, address: str | None) -> str | None:
+        if address is None or address == LOCAL_FLINK:
+            return address
+        return _check_endpoint(address)
 
     @pydantic.model_validator(mode="after")
-    def _cluster_reaches_workers(self) -> FlinkBeam:
+    def _check_cluster_has_workers(self) -> FlinkBeam:
         if self.master != LOCAL_FLINK and self.worker_endpoint is None:
             raise ValueError(
-                f"the cluster at {self.master} cannot reach into this process; start `shortlist worker` where the "
-                "cluster reaches it and name it in worker_endpoint"
+                f"the cluster at {self.master} cannot use the threads of this process; start `shortlist worker` where "
+                "the cluster can reach it, and set worker_endpoint to its address"
             )
         return self
 
 
 class DataflowBeam(Section):
-    """Google Cloud Dataflow. Its workers see no folder of yours: for pipelines whose root is in Cloud Storage."""
+    """Google Cloud Dataflow, for pipelines with a root in Cloud Storage. Its workers cannot read local folders."""
 
     engine: Literal["dataflow"] = "dataflow"
+    """Google Cloud Dataflow."""
 
     project: str = pydantic.Field(pattern=r"^[a-z0-9:.-]+$")
     """The Google Cloud project."""
 
     region: str = pydantic.Field(pattern=r"^[a-z0-9-]+$")
+    """Region of the job, such as europe-west1."""
 
     temp_location: str = pydantic.Field(pattern=r"^gs://[^/@?#]+(/[^@?#]*)?$")
-    """Folder in Cloud Storage for what lives as long as a job."""
+    """Folder in Cloud Storage for temporary files of a job."""
 
     sdk_container_image: str = pydantic.Field(pattern=r"^[^\s@]+(@sha256:[0-9a-f]{64})?$")
-    """The image that workers start from: deploy/Dockerfile's, which has this package and the locked stack."""
+    """Container image of the workers, built from deploy/Dockerfile with this package and the locked dependencies."""
 
     num_workers: int | None = pydantic.Field(None, ge=1)
-    """Workers to begin with."""
+    """Initial number of workers."""
 
     max_num_workers: int | None = pydantic.Field(None, ge=1)
-    """Most workers."""
+    """Maximum number of workers."""
 
     machine_type: str | None = pydantic.Field(None, pattern=r"^[a-z0-9-]+$")
+    """Machine type of the workers."""
 
     service_account_email: str | None = pydantic.Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
+    """Service account of the workers."""
 
     subnetwork: str | None = None
+    """Subnetwork of the workers."""
 
     use_public_ips: bool = True
-    """Whether workers have addresses on the internet."""
+    """Give the workers public IP addresses."""
 
 
 Beam = Annotated[Union[DirectBeam, PortableBeam, FlinkBeam, DataflowBeam], pydantic.Field(discriminator="engine")]
 
 NO_ENGINE = {
-    "dask": "Beam's Dask runner is silently wrong: of two sinks one runs, and what finish_bundle emits is lost",
+    "dask": "Beam's Dask runner silently loses data: it runs one of two sinks, and drops what finish_bundle emits",
     "prism": "it is not tested; start it yourself and use portable, at your own risk",
     "spark": "it is not tested; start Beam's Spark job server yourself and use portable, at your own risk",
 }

@@ -9,38 +9,39 @@ from shortlist.config.section import Section
 
 
 class Floor(Section):
-    """The least that a figure must reach, and what happens below it."""
+    """A minimum for a metric, and the action if the model is below it."""
 
     threshold: float = pydantic.Field(ge=0.0)
     """The lowest value that passes."""
 
     action: Action = "error"
-    """error blesses no model below it, warn tells, ignore does neither."""
+    """`error`: a model below the threshold is not blessed. `warn`: only a warning. `ignore`: neither."""
 
 
 class ColdStart(Section):
-    """What the model must say where train says nothing."""
+    """Gates for cold start: new candidates and new queries."""
 
     unseen_candidates: Floor = Floor(threshold=5.0)
-    """top_100 of the test rows whose target train never met, as a multiple of chance, which is 100 over the number of
-    candidates."""
+    """HR@100 on test rows whose target has no train interactions, as a multiple of chance (100 / number of
+    candidates)."""
 
     empty_history: Floor = Floor(threshold=0.5)
-    """Of the 100 candidates that a query is answered with of which nothing is known, the share that are among the 100
-    most popular in train."""
+    """Overlap of two lists of 100 candidates: the recommendations for a query without id, features and history, and
+    the most popular in train."""
 
     min_rows: int = pydantic.Field(100, ge=1)
-    """With fewer test rows whose target train never met, these are measured and not judged; the verdict says so."""
+    """Minimum number of test rows whose target has no train interactions. With fewer, `unseen_candidates` is reported
+    but does not gate."""
 
 
 class Evaluate(Section):
-    """What the model must beat before it may be pushed."""
+    """Metrics on the test split, and the gates that a model must pass before it is pushed."""
 
     ks: tuple[int, ...] = (1, 5, 10, 50, 100)
-    """The K of factorized_top_k/top_K_categorical_accuracy."""
+    """Values of K for the hit rate HR@K, named factorized_top_k/top_K_categorical_accuracy."""
 
     gate_k: int = 10
-    """The gates compare top_K_categorical_accuracy at this K, seen items excluded."""
+    """The gates compare the hit rate at this K, with seen items excluded."""
 
     repeat_consumption: bool = False
     """For logs in which people come back to the same items: groceries, music. Gates, early stopping, the search for
@@ -48,21 +49,21 @@ class Evaluate(Section):
     signature `serving_default` excludes the history all the same, so it is not what the gates measured."""
 
     min_lift_over_popularity: float = pydantic.Field(1.1, ge=0.0)
-    """The gated accuracy must be at least this many times that of "most popular" on the same rows."""
+    """Minimum ratio of the model's hit rate to that of "most popular" on the same rows."""
 
     max_drop_from_baseline: float = pydantic.Field(0.02, ge=0.0, le=1.0)
-    """How far the gated accuracy may fall below the latest blessed model's, absolute; on 1,000 test rows two seeds
-    of one model differ by 0.01."""
+    """Maximum drop of the hit rate below that of the latest blessed model, as an absolute difference. For scale: on
+    1,000 test rows, two seeds of one model differ by 0.01."""
 
     cold_start: ColdStart = ColdStart()
+    """Gates for cold start."""
 
     slices: tuple[str, ...] = ()
-    """Features (category or multi_category) by whose values the metrics are told, too: `name` of the queries, or
-    `target_name` of the candidates, for what the target has; those by history length and by the target's popularity
-    always are."""
+    """Features of type category or multi_category; metrics are also computed per value. `name` is a feature of the
+    queries, `target_name` one of the target. Slices by history length and by the target's popularity always exist."""
 
     @pydantic.model_validator(mode="after")
-    def _gate_among_ks(self) -> Evaluate:
+    def _check_ks(self) -> Evaluate:
         if self.gate_k not in self.ks:
             raise ValueError(f"gate_k={self.gate_k} is not among ks={list(self.ks)}")
         if any(k < 1 for k in self.ks):

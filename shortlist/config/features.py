@@ -1,4 +1,4 @@
-"""Feature columns: their types and how their values become embeddings."""
+"""Feature columns: their types and the settings of their embeddings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shortlist.config.section import Section
 
 
 class FeatureType(str, enum.Enum):
-    """How a column is read, transformed and embedded."""
+    """Type of a feature; it decides how a column is read, transformed and embedded."""
 
     CATEGORY = "category"
     MULTI_CATEGORY = "multi_category"
@@ -23,16 +23,17 @@ class Feature(Section):
     """One feature column. `genres: category` is short for `genres: {type: category}`."""
 
     type: FeatureType
-    """category, multi_category, numeric, text (split into lower-case words) or timestamp."""
+    """`category`: one value. `multi_category`: several values. `numeric`: a number. `text`: split into lower-case
+    words. `timestamp`: a time."""
 
     delimiter: str | None = None
-    """Separator between the values of a multi_category column; `|` unless told."""
+    """Separator between the values of a multi_category column; `|` by default."""
 
     column: str | None = None
-    """Name of the column in the file, where it differs from the feature's name."""
+    """Name of the column in the file; the feature's name by default."""
 
     max_vocabulary: int = pydantic.Field(20_000, ge=1)
-    """Most values that get an embedding of their own; rarer ones share one."""
+    """Maximum number of values with an embedding of their own. Rarer values share one embedding."""
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -40,7 +41,7 @@ class Feature(Section):
         return {"type": value} if isinstance(value, str) else value
 
     @pydantic.model_validator(mode="after")
-    def _delimiter_needs_multi(self) -> Feature:
+    def _check_delimiter(self) -> Feature:
         if self.delimiter is not None and self.type is not FeatureType.MULTI_CATEGORY:
             raise ValueError(f"delimiter needs type multi_category, got {self.type.value}")
         if self.delimiter == "":

@@ -1,4 +1,4 @@
-"""Data gate: checks of the input that stop a run or warn before training."""
+"""The section `data.gate`: checks of the input that stop a run or warn before training."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ Action = Literal["error", "warn", "ignore"]
 
 
 class Check(Section):
-    """One thing that the gate looks at: the threshold, and what happens beyond it."""
+    """One check of the data: a threshold, and the action if the data exceeds it."""
 
     threshold: float = pydantic.Field(ge=0.0)
-    """The highest value that passes; `volume` must be above it."""
+    """Highest value that passes. For `volume`, the value must be above the threshold."""
 
     action: Action = "error"
-    """error stops the run before training, warn tells, ignore does neither."""
+    """`error`: stop the run before training. `warn`: only a warning. `ignore`: neither."""
 
 
 class Gate(Section):
-    """What stops a run, or warns, before anything is trained. "Before" is the last blessed run on other data."""
+    """Checks of the data before training. `drift` and `volume` compare with the last blessed run on other data."""
 
     schema_anomalies: Action = "error"
-    """Values, types or columns that the schemas do not allow."""
+    """Action for values, types or columns that the schemas do not allow."""
 
     drift: Check = Check(threshold=0.3, action="warn")
-    """Distance of a feature's distribution from before: Jensen-Shannon divergence for numbers, the largest change of
-    one value's share for strings."""
+    """Change of a feature's distribution: Jensen-Shannon divergence for numbers; for strings, the largest change of
+    one value's share."""
 
     volume: Check = Check(threshold=0.5)
-    """Rows of a table as a share of before: half of them gone is an error."""
+    """Rows of a table, as a fraction of its earlier rows. By default, half of the rows or fewer is an error."""
 
     unknown_candidates: Check = Check(threshold=0.05)
-    """Share of interactions that name a candidate the catalogue lacks; up to it they are dropped and counted."""
+    """Fraction of interactions whose candidate is not in the catalogue. Up to the threshold, they are dropped and
+    counted."""
 
     tied_targets: Check = Check(threshold=0.5, action="warn")
-    """Share of test targets whose query has another interaction at the same time: only the file's order decides which
-    is the last. Baskets are ties by nature and not checked."""
+    """Fraction of test targets that share their timestamp with another interaction of the query. Only the file's order
+    decides which of them is last. Not checked with split leave_last_basket, where ties are baskets."""
 
     isolated_times: Check = Check(threshold=0.0, action="warn")
-    """Share of interactions whose time lies further outside the middle 99.8% of all times than that middle is long."""
+    """Fraction of interactions with isolated times. A time is isolated if its distance from the middle 99.8% of all
+    times is longer than that middle."""

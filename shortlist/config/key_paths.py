@@ -1,8 +1,8 @@
-"""Paths of keys, and the types that sections declare at them.
+"""Paths of keys, and the declared types of their values.
 
-Pydantic's location of an error is not the path of the key: it has a further part where a union of sections is entered
-(`train.loss.corpus.parts`) and where a mapping's key is wrong. Names cannot tell these parts from keys, since kinds
-and keys share names (`features`); types can.
+Pydantic's location of an error is not the path of the key. It has an extra part for the chosen member of a union of
+sections (`train.loss.corpus.parts`), and one for a mapping with a wrong key. Only the types distinguish these parts
+from keys, because a kind and a key can have the same name (`features`).
 """
 
 from __future__ import annotations
@@ -18,26 +18,31 @@ import pydantic
 from shortlist.config.section import Section
 
 KEY_MARKER = "[key]"
-"""Last part of a location that is about a mapping's key instead of its value."""
+"""Last part of a pydantic location if a mapping's key is wrong, not its value."""
 
 ANY_NAME = "<name>"
-"""In place of a mapping's key, which the user chooses."""
+"""Placeholder for a mapping's key, which the user chooses."""
+
+
+_ELEMENTS: dict[Any, str] = {dict: ANY_NAME, tuple: "0"}
 
 
 class Declared(NamedTuple):
-    """A type as a section declares it."""
+    """The declared type of a key's value."""
 
     type: Any
-    """Without `Annotated` and without None."""
+    """The type without `Annotated` and without None."""
     constraints: tuple[Any, ...] = ()
-    """Limits and patterns, as pydantic keeps them."""
+    """Limits and patterns, in pydantic's form."""
     tag: str | None = None
     """The key that chooses a member of a union of sections: `kind` or `engine`."""
 
     @property
     def section(self) -> type[Section] | None:
-        """The section that this type is, if it is one."""
-        return self.type if isinstance(self.type, type) and issubclass(self.type, Section) else None
+        """The type itself if it is a section, else None."""
+        if isinstance(self.type, type) and issubclass(self.type, Section):
+            return self.type
+        return None
 
     @property
     def members(self) -> dict[str, type[Section]]:
@@ -47,40 +52,50 @@ class Declared(NamedTuple):
         return {section.model_fields[self.tag].default: section for section in typing.get_args(self.type)}
 
     def child(self, part: object) -> Declared | None:
-        """Returns the type at a part of a pydantic location below this type, None where it has no such part."""
+        """Returns the type at the next part of a pydantic location; None if this type has no such part."""
         if self.tag is not None:
             member = self.members.get(str(part))
             return None if member is None else Declared(member)
         if self.section is not None:
             return fields(self.section).get(str(part))
-        arguments = typing.get_args(self.type)
-        if typing.get_origin(self.type) in (dict, tuple) and arguments:
-            return declared(arguments[1] if typing.get_origin(self.type) is dict else arguments[0])
+        origin, arguments = typing.get_origin(self.type), typing.get_args(self.type)
+        if origin is dict and arguments:
+            return declared(arguments[1])
+        if origin is tuple and arguments:
+            return declared(arguments[0])
         return None
 
 
 class Location(NamedTuple):
-    """The place of an error."""
+    """The key that an error is about."""
 
     path: tuple[str, ...]
-    """Keys as the config file has them."""
+    """Path of the key in the config file."""
     declared: Declared
+    """Declared type of the key's value."""
     is_key: bool = False
-    """Whether it is about the last part of the path itself, a mapping's key, instead of its value."""
+    """Whether the last part of the path is wrong, a mapping's key, instead of its value."""
 
 
 class Key(NamedTuple):
     """A key that a config can have."""
 
     path: tuple[str, ...]
+    """Path of the key in the config file."""
     tag: str | None = None
-    """Where only one member of a union has it: the key that chooses the member."""
+    """Key that chooses a member of a union of sections, if the key belongs to one member."""
     kind: str | None = None
-    """Where only one member of a union has it: the member."""
+    """Name of that member."""
 
 
 def declared(annotation: Any, constraints: Sequence[Any] = (), tag: str | None = None) -> Declared:
-    """Returns a type without what `Annotated` and `| None` add to it."""
+    """Returns a type without its `Annotated` and `| None`.
+
+    Args:
+      annotation: The type as written in the section.
+      constraints: Limits and patterns from an enclosing type or field.
+      tag: The discriminator from an enclosing type or field.
+    """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         for extra in arguments[1:]:
@@ -91,9 +106,9 @@ def declared(annotation: Any, constraints: Sequence[Any] = (), tag: str | None =
                 constraints = [*constraints, extra]
         return declared(arguments[0], constraints, tag)
     if origin in (typing.Union, types.UnionType):
-        some = [argument for argument in arguments if argument is not type(None)]
-        if len(some) == 1:
-            return declared(some[0], constraints, tag)
+        members = [argument for argument in arguments if argument is not type(None)]
+        if len(members) == 1:
+            return declared(members[0], constraints, tag)
     return Declared(annotation, tuple(constraints), tag)
 
 
@@ -109,7 +124,11 @@ def fields(section: type[Section]) -> dict[str, Declared]:
 def located(root: type[Section], loc: Sequence[int | str]) -> Location:
     """Returns the path and the type of a pydantic location.
 
-    The parts of `loc` beyond the types, as a union of plain types has them, are no keys and are left out.
+    Pydantic adds parts for the members of a union of plain types. They are not keys and are left out.
+
+    Args:
+      root: The validated section.
+      loc: The location of an error.
     """
     here = Declared(root)
     path: list[str] = []
@@ -127,7 +146,7 @@ def located(root: type[Section], loc: Sequence[int | str]) -> Location:
 
 @functools.cache
 def keys_of(root: type[Section]) -> tuple[Key, ...]:
-    """Returns all keys below a section, its own first."""
+    """Returns all keys of a section and of the sections below it, the section's own first."""
     return tuple(_keys(Declared(root), Key(())))
 
 
@@ -140,8 +159,8 @@ def _keys(here: Declared, at: Key) -> Iterator[Key]:
         yield from (key for key, _ in children)
         for key, type_ in children:
             yield from _keys(type_, key)
-    elif typing.get_origin(here.type) in (dict, tuple):
-        part = ANY_NAME if typing.get_origin(here.type) is dict else "0"
+    else:
+        part = _ELEMENTS.get(typing.get_origin(here.type), "")
         below = here.child(part)
-        if below is not None:
+        if part and below is not None:
             yield from _keys(below, at._replace(path=(*at.path, part)))

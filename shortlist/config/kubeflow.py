@@ -1,4 +1,4 @@
-"""What a config may say of Kubeflow Pipelines: where it is, and what each task asks of the cluster."""
+"""The section `kubeflow`: addresses of the cluster, and the resources of each task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Section
 
 ROOT_SCHEMES = ("gs", "s3", "minio")
-"""What KFP's launcher can copy to and from; it takes oci too, which only holds models that are read."""
+"""Schemes that KFP's launcher can copy to and from. It also accepts oci, but only for models to read."""
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGTP]i?)?")
 _FACTORS: dict[str | None, float] = {
@@ -21,7 +21,7 @@ _FACTORS: dict[str | None, float] = {
     **{unit: 1000.0 ** (power + 1) for power, unit in enumerate("kMGTP")},
     **{f"{unit}i": 1024.0 ** (power + 1) for power, unit in enumerate("kMGTP")},
 }
-# RFC 1123: names of namespaces, claims, secrets.
+# RFC 1123, for names of namespaces, claims and secrets.
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -35,55 +35,59 @@ def quantity(text: str) -> float:
     """Returns a Kubernetes quantity as a number: `500m` is 0.5, `2Gi` is 2,147,483,648.
 
     Raises:
-      ValueError: It is none, or nothing.
+      ValueError: The text is not a quantity, or it is zero.
     """
     match = _QUANTITY.fullmatch(text)
-    number = float(match[1]) * _FACTORS[match[2]] if match else 0.0
+    number = 0.0
+    if match:
+        number = float(match[1]) * _FACTORS[match[2]]
     if number <= 0.0:
         raise ValueError(f"expected a Kubernetes quantity such as 500m, 4, 8Gi or 512M, got {text!r}")
     return number
 
 
-def _matching(pattern: re.Pattern[str], what: str, longest: int = 253) -> pydantic.AfterValidator:
+def _matching(pattern: re.Pattern[str], expected: str, max_length: int = 253) -> pydantic.AfterValidator:
     def check(text: str) -> str:
-        if len(text) > longest or not pattern.fullmatch(text):
-            raise ValueError(f"expected {what}, got {text!r}")
+        if len(text) > max_length or not pattern.fullmatch(text):
+            raise ValueError(f"expected {expected}, got {text!r}")
         return text
 
     return pydantic.AfterValidator(check)
 
 
-def _mount_path(path: str) -> str:
+def _check_mount_path(path: str) -> str:
     if not path.startswith("/") or path.rstrip("/") == "" or ".." in path.split("/"):
-        raise ValueError(f"expected an absolute path below /, as the pods see it, got {path!r}")
+        raise ValueError(f"expected an absolute path below /, as seen by the pods, got {path!r}")
     return path.rstrip("/")
 
 
-def _number(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+def _number_as_text(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value
 
 
-def _quantity_text(text: str) -> str:
+def _check_quantity(text: str) -> str:
     quantity(text)
     return text
 
 
 DnsName = Annotated[str, _matching(_DNS_NAME, "a Kubernetes name of a-z, 0-9, dots and dashes")]
 EnvName = Annotated[str, _matching(_ENV_NAME, "an environment variable's name")]
-MountPath = Annotated[str, pydantic.AfterValidator(_mount_path)]
-Quantity = Annotated[str, pydantic.BeforeValidator(_number), pydantic.AfterValidator(_quantity_text)]
+MountPath = Annotated[str, pydantic.AfterValidator(_check_mount_path)]
+Quantity = Annotated[str, pydantic.BeforeValidator(_number_as_text), pydantic.AfterValidator(_check_quantity)]
 LabelKey = Annotated[str, _matching(_LABEL_KEY, "a Kubernetes label's key", 317)]
 LabelValue = Annotated[str, _matching(_LABEL_VALUE, "a Kubernetes label's value", 63)]
 
 
 class Accelerator(Section):
-    """GPUs or the like, as the cluster's device plugin calls them."""
+    """GPUs or other devices of a task."""
 
     type: Annotated[str, _matching(_LABEL_KEY, "a resource name such as nvidia.com/gpu", 317)] = "nvidia.com/gpu"
-    """Resource name; Vertex has others (NVIDIA_TESLA_T4)."""
+    """Resource name of the cluster's device plugin. Vertex has other names, such as NVIDIA_TESLA_T4."""
 
     count: int = pydantic.Field(1, ge=1)
-    """How many of them."""
+    """Number of devices."""
 
 
 class SecretKey(Section):
@@ -93,43 +97,42 @@ class SecretKey(Section):
     """Name of the secret in the run's namespace."""
 
     key: str
-    """Key in it."""
+    """Key in the secret."""
 
 
 class Volume(Section):
-    """A persistent volume claim that all tasks see."""
+    """A persistent volume claim that is mounted in all tasks."""
 
     claim: DnsName
     """Name of the claim in the run's namespace."""
 
     path: MountPath
-    """Where it is mounted."""
+    """Mount path in the pods."""
 
 
 class Task(Section):
-    """What one task asks of the cluster. What is not said here is as in `kubeflow.defaults`."""
+    """Resources and environment of one task. `kubeflow.defaults` fills in the absent keys."""
 
     cpu: Quantity | None = None
-    """Cores, asked for and not exceeded: `2`, `500m`."""
+    """Request and limit of CPU cores: `2`, `500m`."""
 
     memory: Quantity | None = None
-    """Memory, asked for and not exceeded: `8Gi`."""
+    """Request and limit of memory: `8Gi`."""
 
     accelerator: Accelerator | None = None
-    """GPUs or the like."""
+    """GPUs or other devices."""
 
     retries: int | None = pydantic.Field(None, ge=0, le=10)
-    """How often a failed container is started again; not the driver before it, nor a pod that was evicted. Needs KFP
-    2.5."""
+    """Maximum number of retries of a failed container. Its driver and evicted pods are not retried. Needs KFP 2.5."""
 
     retry_wait_seconds: int | None = pydantic.Field(None, ge=0)
-    """Wait before the first retry, doubled before each further one, up to an hour."""
+    """Wait before the first retry. It doubles with each further retry, up to an hour."""
 
     timeout_minutes: int | None = pydantic.Field(None, ge=1)
-    """The pod is killed after so long, retries each on their own. Needs KFP 2.2."""
+    """Time limit of the pod; each retry has its own. Needs KFP 2.2."""
 
     env: dict[EnvName, str] = {}
-    """Environment variables. They stand in the spec, which everybody can read: secrets go into `secret_env`."""
+    """Environment variables. They are part of the spec, which everybody can read, so put secrets into `secret_env`."""
 
     secret_env: dict[EnvName, SecretKey] = {}
     """Environment variables whose values are keys of Kubernetes secrets."""
@@ -139,17 +142,17 @@ class Task(Section):
 
     @pydantic.field_validator("env")
     @classmethod
-    def _no_secrets(cls, env: dict[str, str]) -> dict[str, str]:
+    def _refuse_secrets(cls, env: dict[str, str]) -> dict[str, str]:
         for name, value in env.items():
             if _SECRET_NAME.search(name) or secrets.secrets_in(value):
                 raise ValueError(
-                    f"{name} looks like a secret, and the spec can be read by everybody; make a Kubernetes secret and "
+                    f"{name} looks like a secret, and everybody can read the spec; create a Kubernetes secret and "
                     "name it in secret_env"
                 )
         return env
 
     def over(self, defaults: Task) -> Task:
-        """Returns this task with what it does not say from `defaults`; dicts are merged."""
+        """Returns this task with its absent keys filled in from `defaults`; dicts are merged."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         for name in ("env", "secret_env", "node_selector"):
             given[name] = {**getattr(defaults, name), **getattr(self, name)}
@@ -157,71 +160,74 @@ class Task(Section):
 
 
 class Kubeflow(Section):
-    """Kubeflow Pipelines v2: `shortlist compile`, `submit`, and the rehearsal on this machine."""
+    """Kubeflow Pipelines v2, for `shortlist compile`, `submit` and `run --orchestrator kubeflow-local`."""
 
     image: str
-    """Image with this package and the locked stack, as deploy/Dockerfile builds it; best by digest."""
+    """Container image with this package and the locked dependencies, built from deploy/Dockerfile. A digest is better
+    than a tag."""
 
     pipeline_root: str | None = None
-    """Where artifacts go: gs://, s3:// or minio://. Unless given, where the cluster's kfp-launcher ConfigMap says."""
+    """Folder for artifacts: gs://, s3:// or minio://. By default, the root in the cluster's ConfigMap kfp-launcher."""
 
     data_root: str | None = None
-    """Where the tables' relative paths start, as the pods see it: a URI, or a path on a mounted volume."""
+    """Start of the tables' relative paths, as seen by the pods: a URI, or a path on a mounted volume."""
 
     serving_dir: MountPath | None = None
-    """Folder that models are pushed to, as the pods see it, on a mounted volume: only a file system can switch versions
-    in one step."""
+    """Folder for pushed models, as seen by the pods. It must be on a mounted volume, because object stores cannot
+    rename a folder in one step."""
 
     volumes: tuple[Volume, ...] = ()
-    """Persistent volume claims that all tasks see."""
+    """Persistent volume claims, mounted in all tasks."""
 
     storage: Literal["copied", "direct"] = "copied"
-    """copied: KFP's launcher copies artifacts between the pipeline root and the pod, and Beam works in the pod. direct:
-    TFX opens gs:// itself, which Dataflow needs; no other root can."""
+    """`copied`: KFP's launcher copies artifacts between the pipeline root and the pod, and Beam runs in the pod.
+    `direct`: TFX reads and writes gs:// itself, as Dataflow needs; only with a root in gs://."""
 
     host: str | None = None
-    """Address of the Kubeflow Pipelines API; unless given, KF_PIPELINES_ENDPOINT or kfp's own configuration."""
+    """Address of the Kubeflow Pipelines API. By default, KF_PIPELINES_ENDPOINT or kfp's own configuration."""
 
     namespace: Annotated[str, _matching(_DNS_LABEL, "a Kubernetes namespace", 63)] | None = None
-    """The run's namespace where Kubeflow has several users."""
+    """Namespace of the runs, for a multi-user Kubeflow."""
 
     metadata: Annotated[str, _matching(_ADDRESS, "host:port, without http://")] | None = None
-    """Address of the cluster's ML Metadata (gRPC), `localhost:8080` after a port-forward. With it, `submit` finds what
-    a run is compared with, and `--wait` tells whether the model was pushed."""
+    """Address of the cluster's ML Metadata (gRPC), such as `localhost:8080` after a port-forward. `submit` needs it to
+    find the latest blessed model, and `submit --wait` to report the push."""
 
     experiment: str = "Default"
-    """Experiment that runs are listed under."""
+    """Experiment of the runs."""
 
     service_account: DnsName | None = None
-    """Kubernetes service account of the pods; unless given, KFP's own."""
+    """Kubernetes service account of the pods; KFP's own by default."""
 
     image_pull_secret: DnsName | None = None
-    """Kubernetes secret to pull the image with."""
+    """Kubernetes secret for pulling the image."""
 
     cache: bool = True
-    """Whether tasks whose inputs did not change come from the cache."""
+    """Use the cache for tasks with unchanged inputs."""
 
     defaults: Task = Task()
-    """What every task asks of the cluster."""
+    """Resources and environment of all tasks."""
 
     tasks: dict[str, Task] = {}
-    """What single tasks ask of it, by the node's id: `Trainer: {memory: 16Gi}`."""
+    """Resources and environment of single tasks, by node id: `Trainer: {memory: 16Gi}`."""
 
     @pydantic.field_validator("image")
     @classmethod
-    def _image(cls, image: str) -> str:
+    def _check_image(cls, image: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*", image):
             raise ValueError(f"expected an image such as registry.example.com/shortlist:1, got {image!r}")
         return image
 
     @pydantic.field_validator("pipeline_root", "data_root", "host")
     @classmethod
-    def _address(cls, address: str | None) -> str | None:
-        return address if address is None else without_credentials(address)
+    def _check_address(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        return without_credentials(address)
 
     @pydantic.field_validator("pipeline_root")
     @classmethod
-    def _root(cls, root: str | None) -> str | None:
+    def _check_pipeline_root(cls, root: str | None) -> str | None:
         scheme, _, rest = (root or "").partition("://")
         if root is not None and (scheme not in ROOT_SCHEMES or not rest.strip("/")):
             schemes = ", ".join(f"{scheme}://" for scheme in ROOT_SCHEMES)
@@ -230,13 +236,15 @@ class Kubeflow(Section):
 
     @pydantic.field_validator("data_root")
     @classmethod
-    def _data_root(cls, root: str | None) -> str | None:
-        return root if root is None or "://" in root else _mount_path(root)
+    def _check_data_root(cls, root: str | None) -> str | None:
+        if root is None or "://" in root:
+            return root
+        return _check_mount_path(root)
 
     @pydantic.model_validator(mode="after")
-    def _direct_needs_gs(self) -> Kubeflow:
+    def _check_storage(self) -> Kubeflow:
         if self.storage == "direct" and not (self.pipeline_root or "").startswith("gs://"):
             raise ValueError(
-                f"storage: direct needs a pipeline_root that TFX opens itself, gs://, got {self.pipeline_root!r}"
+                f"storage: direct needs a pipeline_root in gs://, which TFX can open, got {self.pipeline_root!r}"
             )
         return self

@@ -1,4 +1,4 @@
-"""Reads a config file and turns what is wrong with it into one sentence."""
+"""Reads and checks a config file. Each problem becomes one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from shortlist.config import problems
 from shortlist.config.config import Config
-from shortlist.config.renamed import RenamedTwice, renamed
+from shortlist.config.renamed import RenamedTwice, rename_keys
 from shortlist.errors import ConfigError
 
 
@@ -18,24 +18,25 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
     """Returns the checked config of a YAML file.
 
     Args:
-      path: The YAML file; tags are refused, since YAML's can run code.
-      overrides: Values by dotted key, `{"train.seed": 2}`, applied over the file.
+      path: The YAML file. YAML tags are refused, because they can run code.
+      overrides: Values by dotted key, such as `{"train.seed": 2}`. They replace those of the file.
 
     Raises:
-      ConfigError: Names the file, the key, what was expected and what was got.
+      ConfigError: The file cannot be read, or a value is invalid; names the file, the key, the expected and the
+        actual value.
     """
     path = pathlib.Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such config file; `configs/` has the presets") from None
+        raise ConfigError(f"{path}: no such config file; presets are in `configs/`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     try:
         raw = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        what = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not plain YAML: {what}") from None
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not plain YAML: {reason}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected a mapping at the top (name:, workspace:, data: ...)")
     for dotted, value in (overrides or {}).items():
@@ -44,14 +45,22 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
 
 
 def parse_config(raw: dict[str, object], source: str) -> Config:
-    """Returns the checked config of a plain dict; `source` names it in errors."""
+    """Returns the checked config of a plain dict.
+
+    Args:
+      raw: The config file as a dict.
+      source: Name of the file, for errors.
+
+    Raises:
+      ConfigError: A value is invalid, or a key is unknown.
+    """
     try:
-        return Config.model_validate(renamed(raw, source))
+        return Config.model_validate(rename_keys(raw, source))
     except RenamedTwice as error:
         raise ConfigError(str(error)) from None
     except pydantic.ValidationError as error:
         sentences = "; ".join(problems.sentences(error, Config))
-        # Keys and values may hold line ends; the sentence has none.
+        # Keys and values may contain line ends; an error is one line.
         raise ConfigError(" ".join(f"{source}: {sentences}".split())) from None
 
 
@@ -61,6 +70,6 @@ def _set(raw: dict[str, object], dotted: str, value: object, path: pathlib.Path)
     for parent in parents:
         child = node.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"{path}: {dotted} cannot be set, {parent} is not a section")
+            raise ConfigError(f"{path}: {dotted} cannot be set, because {parent} is not a section")
         node = child
     node[last] = value

@@ -1,4 +1,4 @@
-"""Losses that `train.loss` chooses from."""
+"""The losses of `train.loss`."""
 
 from __future__ import annotations
 
@@ -10,51 +10,58 @@ from shortlist.config.section import Section
 
 
 class LossSection(Section):
-    """Base of a loss's section: answers for parts of the config and of a run that know no loss by name."""
+    """Base of the loss sections.
+
+    Code outside of the losses uses these methods instead of testing for a certain loss.
+    """
 
     more_negatives: ClassVar[str] = ""
-    """The remedy where a target has few negatives."""
+    """Advice for a target with few negatives."""
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Refuses a `train.batch_size`; none by default.
-
-        Raises:
-          ValueError: A step over such a batch is too large.
-        """
-
-    def most_negatives(self, batch_size: int, num_targets: int) -> int | None:
-        """Returns the most negatives that a target has; None where all other candidates are.
+        """Refuses a batch size that this loss cannot handle; accepts all by default.
 
         Args:
           batch_size: `train.batch_size`.
-          num_targets: Train targets in all windows.
+
+        Raises:
+          ValueError: A step over such a batch would need too much memory.
+        """
+
+    def most_negatives(self, batch_size: int, num_targets: int) -> int | None:
+        """Returns the maximum number of negatives per target; None if all other candidates are negatives.
+
+        Args:
+          batch_size: `train.batch_size`.
+          num_targets: Number of train targets in all windows.
         """
         del batch_size, num_targets
         return None
 
 
 class InBatchLoss(LossSection):
-    """`tfrs.tasks.Retrieval`: softmax over the batch's own targets, plus uniform negatives."""
+    """`tfrs.tasks.Retrieval`: softmax over the targets of the batch, plus uniformly sampled negatives."""
 
     kind: Literal["in_batch"] = "in_batch"
+    """In-batch negatives."""
 
     temperature: float = pydantic.Field(1.0, gt=0.0)
-    """Scores are divided by it."""
+    """Scores are divided by the temperature."""
 
     logq: bool = True
-    """Correct the scores for how often the sampler draws a candidate."""
+    """Apply logQ correction: subtract the log of a candidate's sampling probability from its score."""
 
     remove_accidental_hits: bool = True
-    """Mask negatives that are the row's own target."""
+    """Mask negatives that are the same candidate as the row's target."""
 
     num_hard_negatives: int | None = pydantic.Field(None, ge=1)
-    """Only the highest scoring negatives count; all of them unless given."""
+    """Use only this many negatives per target, those with the highest scores. All negatives by default."""
 
     uniform_negatives: int = pydantic.Field(0, ge=0)
-    """Candidates drawn uniformly from the catalogue for every batch."""
+    """Number of extra negatives per batch, drawn uniformly from the catalogue."""
 
     max_positions: int = pydantic.Field(1024, ge=2)
-    """Largest train.batch_size that is let pass: the logits are at least its square."""
+    """Upper limit for train.batch_size. Memory grows with its square, because each target is scored against all."""
 
     more_negatives: ClassVar[str] = (
         "raise train.batch_size or train.loss.uniform_negatives, "
@@ -62,37 +69,37 @@ class InBatchLoss(LossSection):
     )
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Refuses a batch of more than `max_positions`."""
+        """Refuses a batch of more than `max_positions` targets."""
         if batch_size > self.max_positions:
             raise ValueError(
                 f"train.batch_size {batch_size} is more than train.loss.max_positions {self.max_positions}: "
-                "every step scores each target of a batch against all of them; lower the one or raise the other"
+                "every step scores each target of a batch against all of them; lower the first or raise the second"
             )
 
     def most_negatives(self, batch_size: int, num_targets: int) -> int:
-        """Returns the number of the batch's other targets and of the uniform negatives."""
-        # Of a batch's targets one is the row's own.
+        """Returns the number of other targets in the batch plus the uniform negatives."""
         return max(min(batch_size, num_targets) - 1, 0) + self.uniform_negatives
 
 
 class CorpusLoss(LossSection):
-    """Softmax over the whole catalogue; a query's other targets are masked exactly."""
+    """Softmax over the whole catalogue, with exact masks for a query's other targets."""
 
     kind: Literal["corpus"] = "corpus"
+    """The whole corpus as negatives."""
 
     temperature: float = pydantic.Field(1.0, gt=0.0)
-    """Scores are divided by it."""
+    """Scores are divided by the temperature."""
 
     mask_other_targets: bool = True
-    """A query's own other targets in the window are no negatives."""
+    """Do not use a query's other targets in the window as negatives."""
 
     parts: int = pydantic.Field(2, ge=1, le=256)
-    """Parts of a batch that are computed side by side, best as many as there are cores. Another number draws other
-    noise, so that a seed gives another model."""
+    """Number of parts of a batch that are computed in parallel; best the number of cores. Another number changes the
+    random noise, so the same seed then gives another model."""
 
     mask_unseen_candidates: bool = True
-    """Candidates that train never met are no negatives, where they have features to be known by: nobody was seen to
-    pass them over, and a negative of all rows is recommended to nobody."""
+    """Candidates without train interactions are not used as negatives if they have features; otherwise they would
+    never be recommended."""
 
 
 Loss = Annotated[Union[InBatchLoss, CorpusLoss], pydantic.Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""The section `metadata`: where ML Metadata is."""
+"""The section `metadata`: the database for ML Metadata."""
 
 from __future__ import annotations
 
@@ -14,66 +14,72 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class SqliteMetadata(Section):
-    """ML Metadata in a file of the workspace: for one machine."""
+    """ML Metadata in a file of the workspace, for one machine."""
 
     kind: Literal["sqlite"] = "sqlite"
+    """A SQLite file."""
 
 
 class MetadataServer(Section):
-    """ML Metadata in a database that exists already; the first run makes the tables, other pipelines may share it."""
+    """ML Metadata in an existing database. The first run creates the tables. Several pipelines may share them."""
 
     host: str
-    """Name or address of the server's machine."""
+    """Host name or address of the server."""
 
     database: str
-    """The database, in which the user may make tables."""
+    """Name of an existing database; the user needs the right to create tables in it."""
 
     user: str
+    """User of the database."""
 
     password_env: str | None = None
-    """Name of the environment variable that holds the password, which stands nowhere else; none: no password."""
+    """Name of the environment variable with the password. The password itself is never stored. `null`: no password."""
 
     @pydantic.field_validator("host")
     @classmethod
-    def _host(cls, host: str) -> str:
+    def _check_host(cls, host: str) -> str:
         if not HOST.fullmatch(host):
-            raise ValueError("expected a host's name or address alone, without a scheme, a user, a port or a path")
+            raise ValueError("expected only a host name or address, without a scheme, a user, a port or a path")
         return host
 
     @pydantic.field_validator("database", "user")
     @classmethod
-    def _identifier(cls, value: str) -> str:
-        # ML Metadata writes the database's name into SQL as it is.
+    def _check_identifier(cls, value: str) -> str:
+        # ML Metadata writes the database's name into SQL without quotes.
         if not _IDENTIFIER.fullmatch(value):
             raise ValueError(f"{value!r} must be 1 to 63 of a-z, A-Z, 0-9 and _, starting with a letter or _")
         return value
 
     @pydantic.field_validator("password_env")
     @classmethod
-    def _variable(cls, name: str | None) -> str | None:
-        # What does not look like a name may be the password itself: it is not repeated.
+    def _check_variable(cls, name: str | None) -> str | None:
+        # The value is not repeated: people write the password itself here.
         if name is not None and not _VARIABLE.fullmatch(name):
-            raise ValueError("expected the name of an environment variable (A-Z, 0-9 and _), not what it holds")
+            raise ValueError("expected the name of an environment variable (A-Z, 0-9 and _), not its value")
         return name
 
 
 class MySqlMetadata(MetadataServer):
-    """ML Metadata on a MySQL or MariaDB server; the user logs in by `mysql_native_password`."""
+    """ML Metadata on a MySQL or MariaDB server; the user must log in by `mysql_native_password`."""
 
     kind: Literal["mysql"] = "mysql"
+    """A MySQL or MariaDB server."""
 
     port: int = pydantic.Field(3306, ge=1, le=65535)
+    """Port of the server."""
 
 
 class PostgreSqlMetadata(MetadataServer):
     """ML Metadata on a PostgreSQL server."""
 
     kind: Literal["postgresql"] = "postgresql"
+    """A PostgreSQL server."""
 
     port: int = pydantic.Field(5432, ge=1, le=65535)
+    """Port of the server."""
 
 
 Metadata = Annotated[Union[SqliteMetadata, MySqlMetadata, PostgreSqlMetadata], pydantic.Field(discriminator="kind")]
 
 Server = MySqlMetadata | PostgreSqlMetadata
-"""A kind that is a server."""
+"""The kinds that are servers."""

@@ -11,80 +11,82 @@ from shortlist.config.section import Section
 
 
 class FeaturesTowerSection(Section):
-    """The classic two-tower query side: an embedding of the query id, and the query's features."""
+    """The classic two-tower query side: an embedding of the query id, plus the query's features."""
 
     kind: Literal["features"] = "features"
+    """Query id and features."""
 
     use_query_id: bool = True
-    """Learn an embedding for each query id seen in train; unseen ids share one."""
+    """Learn an embedding for each query id in train. Unseen ids share one embedding."""
 
     hidden_units: tuple[int, ...] = ()
-    """Widths of hidden ReLU layers before the embedding; none is a linear tower."""
+    """Widths of the hidden ReLU layers before the embedding. An empty list is a linear tower."""
 
     dropout: float = pydantic.Field(0.0, ge=0.0, lt=1.0)
-    """Dropout on the query's id and features while training."""
+    """Dropout on the query's id and features during training."""
 
 
 class HistoryTowerSection(Section):
     """Causal self-attention over the history's candidate embeddings, plus the query's features."""
 
     kind: Literal["history"] = "history"
+    """Self-attention over the history."""
 
     blocks: int = pydantic.Field(2, ge=1, le=16)
-    """Transformer blocks."""
+    """Number of transformer blocks."""
 
     position_bias: bool = True
-    """Learn how much it counts how many positions ago something was, beside the place in the sequence."""
+    """Add a learned relative position bias to attention, besides the position embedding."""
 
     time_intervals: bool = True
-    """Learn how much it counts how long ago something was, and how long the query has been away. A query without its
-    time, and items without theirs, are answered without."""
+    """Add a learned bias to attention for the time since each history item, and a vector for the time since the last
+    one. Requests without `query_time`, and history items without a timestamp, get neither."""
 
     heads: int = pydantic.Field(1, ge=1)
-    """Attention heads; must divide model.embedding_dim."""
+    """Number of attention heads; must divide model.embedding_dim."""
 
     feed_forward_factor: int = pydantic.Field(4, ge=1, le=16)
-    """Width of a block's feed-forward layer, in model.embedding_dim; SASRec has 1."""
+    """Width of a block's feed-forward layer, as a multiple of model.embedding_dim; 1 in SASRec."""
 
     dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
-    """Dropout on embeddings, attention and feed-forward while training."""
+    """Dropout on embeddings, attention and feed-forward layers during training."""
 
     cold_start_fraction: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
     """Fraction of train targets, redrawn each step, that are predicted from an empty history; half of them also without
-    query features. New users then get popular items, not the items that others happened to begin with."""
+    query features. New users then get popular items, not the items that other users began with."""
 
     @pydantic.model_validator(mode="before")
     @classmethod
     def _recorded_names(cls, values: object) -> object:
         # Models and runs of older versions recorded their settings under the old names.
-        return renamed.today("model.query_tower", values) if isinstance(values, dict) else values
+        return renamed.rename_recorded("model.query_tower", values) if isinstance(values, dict) else values
 
 
 QueryTower = Annotated[Union[FeaturesTowerSection, HistoryTowerSection], pydantic.Field(discriminator="kind")]
 
 
 class CandidateTowerSection(Section):
-    """The candidate side: an embedding of the candidate id, and the candidate's features."""
+    """The candidate side: an embedding of the candidate id, plus the candidate's features."""
 
     use_candidate_id: bool = True
-    """Learn an embedding for each candidate id seen in train; unseen ones rely on their features."""
+    """Learn an embedding for each candidate id in train. Unseen candidates are embedded by their features alone."""
 
     id_dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
-    """Share of candidates, others in each training step, that are embedded by their features alone, so that features
-    learn to stand for a candidate that train never met; nothing where candidates have no features."""
+    """Fraction of candidates, redrawn each step, that are embedded without their id. The features then learn to
+    represent candidates without train interactions. No effect if candidates have no features."""
 
     hidden_units: tuple[int, ...] = ()
-    """Widths of hidden ReLU layers on top of the features."""
+    """Widths of the hidden ReLU layers on top of the features."""
 
     dropout: float = pydantic.Field(0.0, ge=0.0, lt=1.0)
-    """Dropout on the candidate's features while training."""
+    """Dropout on the candidate's features during training."""
 
 
 class QueryTime(Section):
-    """A learned vector for the moment a query is asked, added to its embedding."""
+    """A learned vector for the time of a query, added to the query's embedding."""
 
     knots: int = pydantic.Field(32, ge=2, le=10_000)
-    """Moments with a vector of their own, evenly spaced from the first train target to the last; in between,
+    """Number of learned vectors, at evenly spaced times from the first train target to the last. Times in between are
     interpolated."""
 
 
@@ -92,20 +94,23 @@ class Model(Section):
     """The two towers."""
 
     query_tower: QueryTower = HistoryTowerSection()
+    """The tower that embeds a query (user)."""
+
     candidate_tower: CandidateTowerSection = CandidateTowerSection()
+    """The tower that embeds a candidate (item)."""
 
     query_time: QueryTime | None = None
-    """Follow demand through time; needs data.interactions.timestamp. What is asked later than the last train
-    target, or without query_time, is asked at it."""
+    """Learn how demand changes over time; needs data.interactions.timestamp. Requests after the last train target, or
+    without `query_time`, use the time of the last train target. Off by default."""
 
     embedding_dim: int = pydantic.Field(64, ge=2, le=4096)
     """Width of both towers' output."""
 
     normalize: bool = False
-    """L2-normalise both towers' output: the score is a cosine."""
+    """L2-normalise both towers' output, so that scores are cosine similarities."""
 
     @pydantic.model_validator(mode="after")
-    def _heads_divide(self) -> Model:
+    def _check_heads(self) -> Model:
         tower = self.query_tower
         if isinstance(tower, HistoryTowerSection) and self.embedding_dim % tower.heads:
             raise ValueError(f"query_tower.heads={tower.heads} does not divide embedding_dim={self.embedding_dim}")

@@ -1,4 +1,4 @@
-"""Config values given on the command line."""
+"""Config values from the command line's `--set` options."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from shortlist.errors import ConfigError
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, object]:
-    """Returns `{"train.seed": 2}` of `["train.seed=2"]`; values are read as YAML.
+    """Returns `{"train.seed": 2}` for `["train.seed=2"]`. Values are read as YAML.
 
     Raises:
-      ConfigError: An assignment has no `=` or its value is no YAML.
+      ConfigError: An assignment has no `=`, or its value is not YAML.
     """
     overrides: dict[str, object] = {}
     for assignment in assignments:

@@ -1,4 +1,4 @@
-"""Data paths as the config writes them: URIs, patterns and dated spans; no file is opened."""
+"""The syntax of data paths: URIs, patterns and dated spans. No file is opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATTERN_PARTS = re.compile(r"\{YYYY\}|\{MM\}|\{DD\}|\*\*/|\*\*|\*|\?|\[!?\]?[^\
 
 
 def is_uri(path: str) -> bool:
-    """Returns whether a path names another file system, `gs://bucket/key`."""
+    """Returns whether a path is a URI, such as `gs://bucket/key`."""
     return "://" in path
 
 
@@ -22,10 +22,10 @@ def has_spans(path: str) -> bool:
 
 
 def check_path(path: str) -> None:
-    """Refuses a data path that can never name a file.
+    """Refuses a data path that can never match a file.
 
     Raises:
-      ValueError: Says what is wrong with it.
+      ValueError: The path is empty, has a NUL character, or is not a valid pattern.
     """
     if not path.strip():
         raise ValueError("expected a path, got an empty one")
@@ -34,7 +34,9 @@ def check_path(path: str) -> None:
     placeholders = _PLACEHOLDER.findall(path)
     unknown = [part for part in placeholders if part not in SPAN_PARTS]
     if unknown:
-        raise ValueError(f"unknown placeholder {unknown[0]} in {path!r}; dated spans are {{YYYY}}, {{MM}} and {{DD}}")
+        raise ValueError(
+            f"unknown placeholder {unknown[0]} in {path!r}; dated spans consist of {{YYYY}}, {{MM}} and {{DD}}"
+        )
     if placeholders and sorted(placeholders) != sorted(SPAN_PARTS):
         raise ValueError(f"expected {{YYYY}}, {{MM}} and {{DD}} once each in {path!r}, got {', '.join(placeholders)}")
     try:
@@ -44,17 +46,21 @@ def check_path(path: str) -> None:
 
 
 def full_path(path: str, data_root: str | os.PathLike[str]) -> str:
-    """Returns a data path of the config where it really is; a relative one starts at the data root."""
-    return path if is_uri(path) or os.path.isabs(path) else joined(os.fspath(data_root), path)
+    """Returns the absolute path or URI of a data path; relative paths start at the data root."""
+    if is_uri(path) or os.path.isabs(path):
+        return path
+    return joined(os.fspath(data_root), path)
 
 
 def joined(folder: str, name: str) -> str:
-    """Returns a name below a folder; either may be empty."""
-    return f"{folder}{'' if folder.endswith('/') else '/'}{name}" if folder and name else folder or name
+    """Returns the path of a name below a folder; either may be empty."""
+    if not folder or not name:
+        return folder or name
+    return folder + name if folder.endswith("/") else f"{folder}/{name}"
 
 
 def is_wild(part: str) -> bool:
-    """Returns whether one part of a path stands for several names."""
+    """Returns whether one part of a path can match several names."""
     return glob.has_magic(part) or has_spans(part)
 
 
@@ -68,6 +74,6 @@ def _part_expression(part: str) -> str:
         name, digits = SPAN_PARTS[part]
         return f"(?P<{name}>[0-9]{{{digits}}})"
     if len(part) > 1 and part.startswith("["):
-        inside = re.sub(r"([^\w-])", r"\\\1", part[1:-1].removeprefix("!"))
-        return f"[^/{inside}]" if part.startswith("[!") else f"[{inside}]"
+        characters = re.sub(r"([^\w-])", r"\\\1", part[1:-1].removeprefix("!"))
+        return f"[^/{characters}]" if part.startswith("[!") else f"[{characters}]"
     return {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))

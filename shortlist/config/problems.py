@@ -1,4 +1,4 @@
-"""Plain sentences for what pydantic finds wrong with a section: expected, got, remedy."""
+"""Plain sentences for pydantic's validation errors: expected, got, remedy."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from shortlist.config.section import Section
 from shortlist.config.values import RefusedValue
 
 _MAX_SHOWN = 200
-# Strings whole: half of a signed address does not look like one.
+# Strings are not shortened: `secrets_in` does not recognise half of a signed address.
 _BOUNDED = reprlib.Repr()
 _BOUNDED.maxlevel, _BOUNDED.maxstring, _BOUNDED.maxother = 2, 10_000, 10_000
 
-# `bool` is an `int`: these are compared by identity.
+# Looked up by identity, because `bool` is a subclass of `int`.
 _NOUNS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -37,11 +37,11 @@ _UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
 
 
 def sentences(error: pydantic.ValidationError, root: type[Section]) -> list[str]:
-    """Returns what is wrong with a section, one sentence a problem, each with the path of its key.
+    """Returns one sentence per problem of a section, each with the path of its key.
 
     Args:
-      error: What validation raised.
-      root: The section that was validated; paths start at it.
+      error: The validation error.
+      root: The validated section; paths start at it.
     """
     return list(dict.fromkeys(_sentence(problem, root) for problem in error.errors()))
 
@@ -57,13 +57,15 @@ def _sentence(problem: Any, root: type[Section]) -> str:
     if at.declared.tag is not None and kind == "union_tag_not_found":
         key = ".".join([*at.path, at.declared.tag])
         return f"the key {key!r} is required, one of {_listed(at.declared.members)}"
-    path = [*at.path, at.declared.tag] if at.declared.tag and kind == "union_tag_invalid" else at.path
+    path = list(at.path)
+    if at.declared.tag and kind == "union_tag_invalid":
+        path.append(at.declared.tag)
     complaint = _complaint(problem, at)
     return f"{'.'.join(path)}: {complaint}" if path else complaint
 
 
 def _complaint(problem: Any, at: Location) -> str:
-    """Returns what is wrong with a value, without its path."""
+    """Returns the problem of a value, without its path."""
     kind, value, here = problem["type"], problem.get("input"), at.declared
     if kind == "value_error":
         reason = problem["ctx"]["error"]
@@ -77,53 +79,60 @@ def _complaint(problem: Any, at: Location) -> str:
     if choices:
         return f"{shown(value)} is not one of {', '.join(choices)}"
     expected = "a finite number" if kind == "finite_number" else _described(here)
-    # YAML reads 007, yes and 2024-12-31 as no text.
-    unquoted = isinstance(value, bool | int | float | datetime.date)
-    remedy = "; put it in quotes" if here.type is str and unquoted else ""
-    return f"expected {expected}{' as the key' if at.is_key else ''}, got {shown(value)}{remedy}"
+    if at.is_key:
+        expected += " as the key"
+    # YAML reads 007, yes and 2024-12-31 as a number, a boolean and a date, not as text.
+    is_unquoted = here.type is str and isinstance(value, bool | int | float | datetime.date)
+    remedy = "; put it in quotes" if is_unquoted else ""
+    return f"expected {expected}, got {shown(value)}{remedy}"
 
 
 def _first(error: pydantic.ValidationError, root: type[Section]) -> str:
-    """Returns what is wrong with the first value, without its path: "expected a number, above 0, got -0.1"."""
+    """Returns the first problem without its path: "expected a number, above 0, got -0.1"."""
     problem = error.errors()[0]
     return _complaint(problem, key_paths.located(root, problem["loc"]))
 
 
 def _unknown(name: str, at: Location, root: type[Section]) -> str:
-    """Returns that a key is unknown, and the nearest one: in its section, else anywhere."""
+    """Returns the sentence for an unknown key. It suggests the nearest key of the section, or else of the config."""
     path = (*at.path, name)
     sentence = f"unknown key {shown('.'.join(path))}"
-    everywhere = key_paths.keys_of(root)
-    same = [key for key in everywhere if key.path == path]
+    all_keys = key_paths.keys_of(root)
+    same = [key for key in all_keys if key.path == path]
     if same:
         return f"{sentence}; it is a key of {same[0].tag}: {_either([str(key.kind) for key in same])}"
-    siblings = list(key_paths.fields(at.declared.section)) if at.declared.section else []
+    siblings: list[str] = []
+    if at.declared.section:
+        siblings = list(key_paths.fields(at.declared.section))
     near = difflib.get_close_matches(name, siblings, n=1)
     if near:
         return f"{sentence}; did you mean {near[0]!r}?"
-    near = difflib.get_close_matches(name, sorted({key.path[-1] for key in everywhere}), n=1)
+    near = difflib.get_close_matches(name, sorted({key.path[-1] for key in all_keys}), n=1)
     if not near:
         return sentence
-    namesakes = [key for key in everywhere if key.path[-1] == near[0]]
+    namesakes = [key for key in all_keys if key.path[-1] == near[0]]
     best = max(namesakes, key=lambda key: _shared(key.path, path))
     kinds = [str(key.kind) for key in namesakes if key.path == best.path and key.kind]
-    return f"{sentence}; did you mean {'.'.join(best.path)!r}{f' ({best.tag}: {_either(kinds)})' if kinds else ''}?"
+    member = f" ({best.tag}: {_either(kinds)})" if kinds else ""
+    return f"{sentence}; did you mean {'.'.join(best.path)!r}{member}?"
 
 
 def _shared(first_path: Sequence[str], second_path: Sequence[str]) -> int:
-    """Returns how many leading parts two paths share."""
+    """Returns the number of leading parts that two paths share."""
     pairs = enumerate(zip(first_path, second_path, strict=False))
     return next((count for count, (one, other) in pairs if one != other), min(len(first_path), len(second_path)))
 
 
 def _described(here: Declared) -> str:
-    """Returns what a type takes: "a whole number, at least 1"."""
+    """Returns a description of a type's values: "a whole number, at least 1"."""
     if here.tag is not None:
         return f"a section with the key {here.tag!r}, one of {_listed(here.members)}"
     if here.section is not None:
         required = [name for name, field in here.section.model_fields.items() if field.is_required()]
-        keys = f" with the key{'s' if len(required) > 1 else ''} {', '.join(map(repr, required))}"
-        return f"a section{keys if required else ' of keys and values'}"
+        if not required:
+            return "a section of keys and values"
+        plural = "s" if len(required) > 1 else ""
+        return f"a section with the key{plural} {', '.join(map(repr, required))}"
     origin = typing.get_origin(here.type) or here.type
     if origin in _NOUNS:
         return f"{_NOUNS[origin]}{_limits(here.constraints)}"
@@ -132,21 +141,21 @@ def _described(here: Declared) -> str:
 
 
 def _limits(constraints: Sequence[Any]) -> str:
-    """Returns what constraints add to a noun: ", at least 1, at most 256"."""
+    """Returns the constraints as an addition to a noun: ", at least 1, at most 256"."""
     words = {"ge": ", at least {:,g}", "gt": ", above {:,g}", "le": ", at most {:,g}", "lt": ", below {:,g}"}
     words["pattern"] = " that matches {}"
-    found = [(word, getattr(constraint, name, None)) for constraint in constraints for name, word in words.items()]
-    return "".join(word.format(limit) for word, limit in found if limit is not None)
+    limits = [(word, getattr(constraint, name, None)) for constraint in constraints for name, word in words.items()]
+    return "".join(word.format(limit) for word, limit in limits if limit is not None)
 
 
 def _either(texts: Sequence[str]) -> str:
     """Returns "a, b or c"."""
-    *most, last = texts
-    return f"{', '.join(most)} or {last}" if most else last
+    *others, last = texts
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _choices(type_: Any) -> list[str]:
-    """Returns the values of a type that has few, as the config file has them."""
+    """Returns the values of a `Literal` or enum, as written in the config file; none for other types."""
     if typing.get_origin(type_) is typing.Literal:
         return [str(value) for value in typing.get_args(type_)]
     if isinstance(type_, type) and issubclass(type_, enum.Enum):
@@ -159,7 +168,7 @@ def _listed(members: Mapping[str, object]) -> str:
 
 
 def shown(value: object) -> str:
-    """Returns a value as an error may show it: short, however large YAML's aliases make it, and without a secret."""
+    """Returns a value for an error message: short, although YAML's aliases can make it huge, and without secrets."""
     text = str(value) if isinstance(value, datetime.date) else _BOUNDED.repr(value)
     if secrets_in(text):
         return "a value with credentials in it"

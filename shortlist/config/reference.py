@@ -20,20 +20,21 @@ _HEAD = """# Configuration reference
 
 Generated from `shortlist/config/` by `make docs`; do not edit.
 
-One YAML file a pipeline. Unknown keys are refused, and everything is checked before anything starts.
+One YAML file per pipeline. Unknown keys are refused, and the whole config is checked before a run starts.
 Any value can be overridden on the command line: `shortlist run --set train.seed=2`.
+[Concepts](concepts.md) explains the terms.
 """
 
 
 def render() -> str:
-    """Returns the reference as Markdown, a table a section."""
+    """Returns the reference as Markdown, with one table per section."""
     places: dict[type[Section], list[str]] = {}
     waiting: list[tuple[str, type[Section]]] = [("(top)", Config)]
     while waiting:
         key, section = waiting.pop(0)
-        met = section in places
+        is_new = section not in places
         places.setdefault(section, []).append(key)
-        if met:
+        if not is_new:
             continue
         prefix = "" if key == "(top)" else f"{key}."
         for name, field in section.model_fields.items():
@@ -43,23 +44,30 @@ def render() -> str:
 
 
 def _section(keys: list[str], section: type[Section]) -> str:
-    """Returns the table of a section, which may stand at several keys."""
-    key = ", ".join(keys)
-    tag = "engine" if "engine" in section.model_fields else "kind"
+    """Returns the table of a section, which may be the value of several keys."""
+    title = ", ".join(keys)
+    tag = _tag(section)
     kind = section.model_fields.get(tag)
-    title = key if kind is None or kind.default is None or key == "index" else f"{key} with {tag}: {kind.default}"
+    # The `kind` of `index` is an ordinary setting, not the tag of a union.
+    if kind is not None and kind.default is not None and title != "index":
+        title = f"{title} with {tag}: {kind.default}"
     lines = [
         f"## {title}",
         "",
         " ".join((section.__doc__ or "").split()),
         "",
-        "| key | type | default | what |",
+        "| key | type | default | meaning |",
         "|---|---|---|---|",
     ]
     for name, field in section.model_fields.items():
-        what = (field.description or "").replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {what} |")
+        meaning = (field.description or "").replace("|", "\\|").replace("\n", " ")
+        lines.append(f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {meaning} |")
     return "\n".join([*lines, ""])
+
+
+def _tag(section: type[Section]) -> str:
+    """Returns the name of the key that chooses a member of a union of sections."""
+    return "engine" if "engine" in section.model_fields else "kind"
 
 
 def _nested(annotation: object) -> list[type[Section]]:
@@ -70,22 +78,25 @@ def _nested(annotation: object) -> list[type[Section]]:
 
 def _type_name(annotation: object) -> str:
     sections = _nested(annotation)
+    if len(sections) == 1:
+        return "section"
     if sections:
-        tag = "engine" if "engine" in sections[0].model_fields else "kind"
-        return "section" if len(sections) == 1 else f"section, by `{tag}`"
+        return f"section, by `{_tag(sections[0])}`"
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " or ".join(f"`{value.value}`" for value in annotation)
+    if any(typing.get_origin(part) is typing.Literal for part in typing.get_args(annotation)):
+        return " or ".join(_type_name(part) for part in typing.get_args(annotation))
     annotation = _plain(annotation)
-    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    if typing.get_args(annotation):
-        name = str(annotation).replace("typing.", "")
+    name = str(annotation).replace("typing.", "")
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        name = annotation.__name__
     return name.replace("|", "or").replace("NoneType", "null").replace("None", "null")
 
 
 def _plain(annotation: typing.Any) -> typing.Any:
-    """Returns a type without the checks that `Annotated` adds to it or to its parts."""
+    """Returns a type without `Annotated` and its checks, also in the type's parts."""
     if typing.get_origin(annotation) is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
     parts = typing.get_args(annotation)
@@ -110,11 +121,13 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
 
 
 def _own_values(section: Section) -> str:
-    """Returns what a default section sets that is not its class's default; all of it where it must set something."""
+    """Returns the values of a default section that differ from its class's defaults; all values if one is required."""
     fields = type(section).model_fields
-    must = any(field.is_required() for field in fields.values())
+    show_all = any(field.is_required() for field in fields.values())
     values = {name: getattr(section, name) for name in fields}
-    return ", ".join(f"`{name}: {value}`" for name, value in values.items() if must or value != fields[name].default)
+    return ", ".join(
+        f"`{name}: {value}`" for name, value in values.items() if show_all or value != fields[name].default
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Config keys that got a better name: the old ones are still read, with a warning."""
+"""Renamed config keys. The old names are still read, with a warning."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from collections.abc import Mapping
 from typing import Any
 
 RENAMED: Mapping[str, str] = {"model.query_tower.newcomers": "model.query_tower.cold_start_fraction"}
-"""Old dotted key to new one; both stand in the same section."""
+"""Old dotted key to new one; both are in the same section."""
 
 
 class RenamedKeyWarning(FutureWarning):
-    """An old key in somebody's config; the command line shows it in one line."""
+    """An old key in a user's config; the command line shows it in one line."""
 
 
 class RenamedTwice(Exception):
-    """A section has both the old and the new key; the message is for people."""
+    """A section with both the old and the new key; the message is for users."""
 
 
-def renamed(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Returns a config with today's keys, and warns of each old one.
+def rename_keys(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Returns a config with the new keys, and warns of each old one.
 
     Args:
-      raw: As it was read; not changed.
-      source: Names the file in warnings and errors.
+      raw: The config file as a dict; not changed.
+      source: Name of the file, for warnings and errors.
 
     Raises:
       RenamedTwice: A section has both the old and the new key.
     """
-    found = dict(raw)
+    config = dict(raw)
     for old, new in RENAMED.items():
         *path, old_name = old.split(".")
         new_name = new.rpartition(".")[2]
-        section = _copied(found, path)
+        section = _copied(config, path)
         if section is not None and old_name in section:
             _rename(section, old_name, new_name, f"{source}: {old} and {new}")
             _warn(source, old, new)
-        space = _copied(found, ["tune", "space"])
+        space = _copied(config, ["tune", "space"])
         if space is not None and old in space:
             _rename(space, old, new, f"{source}: tune.space has {old} and {new}")
             _warn(source, f"tune.space.{old}", f"tune.space.{new}")
-    return found
+    return config
 
 
-def today(section_path: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns recorded values of one section under today's names, without a warning.
+def rename_recorded(section_path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the recorded values of one section under their new names, without a warning.
 
     Args:
-      section_path: Dotted path of the section, `model.query_tower`.
-      values: As an older version recorded them.
+      section_path: Dotted path of the section, such as `model.query_tower`.
+      values: Values by name, as an older version recorded them.
     """
     names = {
         old.rpartition(".")[2]: new.rpartition(".")[2]
@@ -59,7 +59,7 @@ def today(section_path: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _copied(raw: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
-    """Returns the section at a path, copied into `raw` on the way; None where there is none."""
+    """Returns the section at a path, or None. The section and its parents are replaced in `raw` by copies."""
     for name in path:
         child = raw.get(name)
         if not isinstance(child, Mapping):
@@ -72,7 +72,7 @@ def _copied(raw: dict[str, Any], path: list[str]) -> dict[str, Any] | None:
 def _rename(section: dict[str, Any], old: str, new: str, both: str) -> None:
     if new in section:
         raise RenamedTwice(f"{both} are the same setting; remove the first")
-    # In place, so that the order of keys stays.
+    # In place and complete, to keep the order of the keys.
     renamed_items = [(new if name == old else name, value) for name, value in section.items()]
     section.clear()
     section.update(renamed_items)

@@ -1,4 +1,4 @@
-"""The `report` section."""
+"""The `report` section: contents of a run's HTML report."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from shortlist.config.section import Section
 
 
 class ReportSection(Section):
-    """The report that every run writes, one page for a browser."""
+    """The HTML report of a run."""
 
     examples: bool = True
-    """Five test queries with their history, what they took next and what they were recommended. Histories are personal
-    data: with `false` none of them is written, neither into the report nor into what it is made from."""
+    """Show five test queries with their history, their target and their recommendations. Histories are personal data.
+    With `false`, no history is written to the report or to the files that it is made from."""
 
     query_ids: bool = False
-    """Call these queries by their own ids; unless asked they are numbered 1 to 5."""
+    """Show the ids of these queries. By default they are numbered 1 to 5."""

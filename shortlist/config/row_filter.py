@@ -1,13 +1,14 @@
-"""Row filters: a small and safe part of Python's expressions over one row's columns.
+"""Row filters: conditions on one row's columns, in a small and safe subset of Python.
 
     rating >= 4
     country in ("UK", "FR") and not note.startswith("test")
     CustomerID is not None and matches(StockCode, "[0-9]{5}.*")
     col("Unit Price") > 0 and InvoiceDate >= "2011-01-01"
 
-A name is a column of the file; `col("...")` is for names that Python would not take. A blank cell is `None`: it passes
-`is None` and fails every comparison. A column is compared as a number with a number, as text with a text; `<`, `<=`,
-`>` and `>=` with a text compare times, and the text is an ISO 8601 date or time. Nothing is ever evaluated as code.
+A name is a column of the file. `col("...")` is for names that are not Python identifiers. A blank cell is `None`: it
+passes `is None` and fails every comparison. The constant decides the comparison: numbers compare as numbers, texts as
+texts. With `<`, `<=`, `>` and `>=`, a text must be an ISO 8601 date or time, and times are compared. Nothing is ever
+evaluated as code.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shortlist.scalars import BadCell, iso_seconds, number_of, shown, text_of
+from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr, text_of
 
 Row = Mapping[str, Any]
 _Test = Callable[[Row], bool]
@@ -49,7 +50,7 @@ _MAX_NUMBER = 1e300
 
 
 class FilterCellError(Exception):
-    """A cell that the filter cannot compare: names its column."""
+    """A cell that the filter cannot compare, with its column."""
 
     def __init__(self, column: str, bad: BadCell):
         super().__init__(column, bad)
@@ -62,13 +63,13 @@ class RowFilter:
     """A parsed filter."""
 
     text: str
-    """As the config has it."""
+    """The filter as written in the config."""
 
     columns: tuple[str, ...]
-    """The file's columns that it looks at, each once."""
+    """The file's columns in the filter, each once."""
 
     text_columns: frozenset[str]
-    """Those that it compares with texts in other ways than `<`, `<=`, `>` and `>=`."""
+    """The columns that are compared with texts, other than by `<`, `<=`, `>` and `>=`."""
 
     _test: _Test = dataclasses.field(repr=False, compare=False)
 
@@ -76,35 +77,35 @@ class RowFilter:
         """Returns whether a row passes.
 
         Args:
-          row: Column name to cell, at least `columns`.
+          row: Cells by column name, at least those of `columns`.
 
         Raises:
-          FilterCellError: A cell is no number or time where one is compared.
+          FilterCellError: A cell is not a number or time, but is compared with one.
         """
         return self._test(row)
 
 
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> RowFilter:
-    """Returns the filter that a text means.
+    """Returns a parsed filter.
 
     Raises:
-      ValueError: It is not an expression as above; says which part.
+      ValueError: The text is not an expression as above; quotes the wrong part.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of the `\\d` of a regular expression in a plain string.
+            warnings.simplefilter("ignore")  # `\\d` of a regular expression in a plain string: invalid escape sequence.
             tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ValueError(f"filter {shown(text)} cannot be read ({reason}); {_HELP}") from None
+        reason = getattr(error, "msg", error)
+        raise ValueError(f"filter {short_repr(text)} cannot be read ({reason}); {_HELP}") from None
     compiler = _Compiler(text)
     test = compiler.test(tree.body)
     return RowFilter(text, tuple(dict.fromkeys(compiler.columns)), frozenset(compiler.text_columns), test)
 
 
 class _Compiler:
-    """Syntax tree -> a function from a row to whether it passes."""
+    """Compiles a syntax tree to a function that tests a row."""
 
     def __init__(self, text: str):
         self._text = text
@@ -113,7 +114,7 @@ class _Compiler:
 
     def test(self, node: ast.expr, depth: int = 0) -> _Test:
         if depth > _MAX_DEPTH:
-            raise ValueError(f"filter {shown(self._text)} is nested more than {_MAX_DEPTH} deep; {_HELP}")
+            raise ValueError(f"filter {short_repr(self._text)} is nested deeper than {_MAX_DEPTH} levels; {_HELP}")
         if isinstance(node, ast.BoolOp):
             tests = [self.test(value, depth + 1) for value in node.values]
             joined = all if isinstance(node.op, ast.And) else any
@@ -130,7 +131,9 @@ class _Compiler:
     def _chain(self, node: ast.Compare) -> _Test:
         sides = [node.left, *node.comparators]
         tests = [self._comparison(*part) for part in zip(sides, node.ops, sides[1:], strict=False)]
-        return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
+        if len(tests) == 1:
+            return tests[0]
+        return lambda row: all(test(row) for test in tests)
 
     def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Test:
         if self._is_constant(left) and type(op) in _MIRRORED:
@@ -198,7 +201,7 @@ class _Compiler:
             try:
                 pattern = re.compile(expression)
             except re.error as error:
-                raise ValueError(f"filter {shown(self._text)}: not a regular expression ({error})") from None
+                raise ValueError(f"filter {short_repr(self._text)}: not a regular expression ({error})") from None
             return lambda row: (text := _text(row, column)) is not None and pattern.fullmatch(text) is not None
         raise self._refused(node, 'matches(column, "regex"), column.startswith("...") or column.endswith("...")')
 
@@ -222,12 +225,14 @@ class _Compiler:
 
     def _constant(self, node: ast.expr) -> Any:
         """Returns a text or an exact number."""
-        inner = node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else node
-        value = inner.value if isinstance(inner, ast.Constant) else None
+        inner = node
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            inner = node.operand
+        value = getattr(inner, "value", None) if isinstance(inner, ast.Constant) else None
         if isinstance(value, str) and inner is node:
             return value
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_NUMBER:
-            # `0.1` means a tenth, not the double next to it.
+            # `0.1` is exactly a tenth, unlike the nearest double.
             number = value if isinstance(value, int) else decimal.Decimal(repr(value))
             return number if inner is node else -number
         raise self._refused(node, 'a number or a text in quotes (for a blank cell: "is None")')
@@ -239,11 +244,11 @@ class _Compiler:
 
     def _refused(self, node: ast.expr, expected: str) -> ValueError:
         got = ast.get_source_segment(self._text.strip(), node) or type(node).__name__
-        return ValueError(f"filter {shown(self._text)}: expected {expected}, got {shown(got)}; {_HELP}")
+        return ValueError(f"filter {short_repr(self._text)}: expected {expected}, got {short_repr(got)}; {_HELP}")
 
 
 def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
-    """Returns the test for equality; it returns None for a blank cell."""
+    """Returns a test for equality, whose result is None for a blank cell."""
     if isinstance(constant, str):
 
         def same_text(row: Row) -> bool | None:
@@ -262,7 +267,7 @@ def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
 
 
 def _like(constant: Any) -> dict[type, Any]:
-    """Returns a number in the types that Python does not compare exactly with others."""
+    """Returns a number converted to each type that Python does not compare exactly with other types."""
     return {
         float: float(constant),
         fractions.Fraction: fractions.Fraction(constant),
@@ -271,16 +276,18 @@ def _like(constant: Any) -> dict[type, Any]:
 
 
 def _decimal(number: Any) -> decimal.Decimal:
-    """Returns an int, a Decimal or a time, whose parts are nanoseconds at most, as it is."""
+    """Returns an int, a Decimal or a time as an exact Decimal; times are not finer than nanoseconds."""
     if not isinstance(number, fractions.Fraction):
         return decimal.Decimal(number)
     return decimal.Decimal(int(number * 10**9)).scaleb(-9)
 
 
 def _text(row: Row, column: str) -> str | None:
-    """Returns the cell's text; None where it is blank."""
-    text = _read(text_of, row, column)
-    return text if text and text.strip() else None
+    """Returns the cell's text; None if it is blank."""
+    text: str | None = _read(text_of, row, column)
+    if text and text.strip():
+        return text
+    return None
 
 
 def _read(read: Callable[[Any], Any], row: Row, column: str) -> Any:
@@ -291,8 +298,10 @@ def _read(read: Callable[[Any], Any], row: Row, column: str) -> Any:
 
 
 def _seconds_of(cell: Any) -> Any:
-    """Returns exact seconds: of an ISO 8601 text, or of a Parquet time, which is read as seconds."""
+    """Returns the exact seconds of an ISO 8601 text, or of a Parquet time, whose cell already is in seconds."""
     if not isinstance(cell, str | bytes):
         return number_of(cell)
     text = text_of(cell) or ""
-    return iso_seconds(text) if text.strip() else None
+    if not text.strip():
+        return None
+    return iso_seconds(text)

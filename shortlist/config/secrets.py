@@ -1,11 +1,14 @@
-"""Finds credentials in addresses: what is in a config ends in logs, in the run's copy of it and in ML Metadata."""
+"""Detection of credentials in addresses.
+
+A config's values end up in logs, in the run's copy of the config and in ML Metadata, where everybody can read them.
+"""
 
 from __future__ import annotations
 
 import re
 import urllib.parse
 
-# Of a signed address (S3, Google Cloud Storage, Azure) and of the habit of putting a token behind the question mark.
+# Parameters of signed addresses (S3, Google Cloud Storage, Azure), and common names of tokens in a query string.
 _PARAMETERS = frozenset(
     {
         "x-amz-credential",
@@ -45,15 +48,16 @@ _PARAMETERS = frozenset(
     }
 )
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<rest>\S*)")
-# Before the host, or a secret with a slash in it, as Amazon's have: then what looks like a port is none.
+# A user before the host. Amazon's secrets can contain a slash, so the second alternative reads past one, unless the
+# text after the colon is a port.
 _USER_INFO = re.compile(r"[^/?#]*@|[^/?#@:\[]*:(?!\d*(?:[/?#]|$))[^?#]*@")
 
 
 def secrets_in(text: str) -> str | None:
-    """Returns what kind of credential an address in `text` carries, or None.
+    """Returns the kind of credential in an address in `text`, or None.
 
-    The answer names the place and never repeats the credential: "a user name or password before the host", "the
-    parameter 'X-Amz-Signature'". Local paths carry none, whatever characters they have.
+    The result describes the place and never repeats the credential: "a user name or password before the host", "the
+    parameter 'X-Amz-Signature'". Local paths never contain credentials, whatever their characters.
     """
     for address in _ADDRESS.finditer(text):
         rest = address["rest"]
@@ -68,10 +72,14 @@ def secrets_in(text: str) -> str | None:
 
 
 def without_credentials(address: str) -> str:
-    """Returns an address; it goes into logs, config dumps and ML Metadata, where no credentials belong."""
-    what = secrets_in(address)
-    if what:
+    """Returns an address unchanged; refuses one with credentials.
+
+    Raises:
+      ValueError: The address contains credentials; names their place without repeating them.
+    """
+    place = secrets_in(address)
+    if place:
         raise ValueError(
-            f"expected an address without credentials, got {what}; put them where the store's own client reads them"
+            f"expected an address without credentials, got {place}; put them where the store's own client reads them"
         )
     return address

@@ -1,4 +1,4 @@
-"""What all sections of a config share."""
+"""Base class of the config's sections."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 import pydantic
 
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
-"""A host's name or address, alone."""
+"""A host name or an IP address, without a port."""
 
 
 class Section(pydantic.BaseModel):
-    """Base of all sections: frozen, typed, no unknown keys."""
+    """Base of all sections: frozen, typed, and without unknown keys."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""The `index` and `push` sections: what is served, and how many versions are kept."""
+"""The `index` and `push` sections: the served index, and the versions in the serving folder."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from shortlist.config.section import Section
 
 
 class Index(Section):
-    """The nearest-neighbour index that is served."""
+    """The nearest-neighbour index of the served model."""
 
     kind: Literal["auto", "scann", "brute_force"] = "auto"
-    """auto: ScaNN where its recall holds, exact search below 16 candidates."""
+    """`auto`: ScaNN; exact search in a corpus below 16 candidates, and in a small one if ScaNN's recall is too low.
+    `scann`: always ScaNN. `brute_force`: always exact search."""
 
     k: int = pydantic.Field(100, ge=1, le=10_000)
-    """Most candidates that one answer may have."""
+    """Maximum number of candidates per answer."""
 
     min_recall: float = pydantic.Field(0.99, ge=0.0, le=1.0)
-    """Recall@k against exact search on test queries below which nothing is pushed."""
+    """Minimum recall@k of the index against exact search, on test queries. Below it, nothing is pushed."""
 
     max_exclusions: int = pydantic.Field(1024, ge=0)
-    """Excluded ids a query that ScaNN over-fetches for; longer lists are searched exactly."""
+    """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates. Queries with more
+    use exact search."""
 
 
 class Push(Section):
-    """Where and how pushed versions are kept."""
+    """Versions in the serving folder."""
 
     keep_versions: int = pydantic.Field(3, ge=1)
-    """Newest versions kept; older ones are deleted."""
+    """Number of newest versions to keep. Older versions are deleted."""

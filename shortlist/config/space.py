@@ -1,4 +1,4 @@
-"""What a search may change: settings by dotted name, their own values and those that are tried."""
+"""Search spaces: settings by dotted name, with the config's own value and the values to try."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from shortlist.config.tune import Searched, Tune
 from shortlist.config.values import Sections, Value, listed, with_values
 
 _FIXED = {
-    "train.seed": "to choose a seed on eval is to choose luck",
-    "train.epochs": "tune.epochs is how long a trial trains",
-    "train.patience": "tune.epochs is how long a trial trains",
-    "train.refit": "the refit comes after all that is measured",
+    "train.seed": "the best seed on eval is only the luckiest",
+    "train.epochs": "tune.epochs sets the length of a trial",
+    "train.patience": "tune.epochs sets the length of a trial",
+    "train.refit": "the refit follows all evaluation",
     "train.eval_every_epochs": "a trial is ranked after every epoch",
 }
 _DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -27,64 +27,64 @@ class Setting:
     """One setting of a search."""
 
     name: str
-    """Dotted."""
+    """Dotted name."""
     own: Value
-    """The config's own value; its type is the setting's."""
+    """The config's own value, which also decides the setting's type."""
     values: tuple[Value, ...] = ()
-    """What is tried, the own value among them; empty for a range."""
+    """Values to try, including the own value; empty for a range."""
     low: float = 0.0
     high: float = 0.0
     log: bool = False
 
     @property
     def probes(self) -> tuple[Value, ...]:
-        """The values by which a combination is checked: all, or a range's ends."""
-        return self.values or (self._typed(self.low), self._typed(self.high))
-
-    def _typed(self, end: float) -> Value:
-        return int(end) if isinstance(self.own, int) and end.is_integer() else end
+        """Values that stand for the setting in checks of combinations: all values, or both ends of a range."""
+        return self.values or (_typed(self.low, self.own), _typed(self.high, self.own))
 
 
 def settings(tune: Tune, sections: Sections) -> list[Setting]:
-    """Returns what is searched, in the order of the config; not what has no other value than the config's own.
+    """Returns the settings to search, in the order of the config. Settings with a single value are left out.
+
+    Args:
+      tune: The search.
+      sections: `model` and `train`.
 
     Raises:
-      ValueError: A key is no setting, cannot be searched, or a value is none that it could have; names the key. Or
-        the search is enabled, and there is nothing to search.
+      ValueError: A key is not a setting or cannot be searched, or one of its values is invalid; names the key. Or the
+        search is enabled, and its space is empty.
     """
-    space = tune.space if tune.space is not None else _default_space(sections)
-    found = [_setting(name, searched, sections) for name, searched in space.items()]
-    for first, second in itertools.combinations(found, 2):
+    space = _default_space(sections) if tune.space is None else tune.space
+    candidates = [_setting(name, searched, sections) for name, searched in space.items()]
+    for first, second in itertools.combinations(candidates, 2):
         for pair in itertools.product(first.probes, second.probes):
             together = dict(zip((first.name, second.name), pair, strict=True))
             with_values(sections, together, f"tune.space: {listed(together)}")
-    several = [setting for setting in found if len(setting.probes) > 1]
-    if tune.enabled and not several:
-        raise ValueError("tune.space: expected another value than the config's own, got no other; add some")
-    return several
+    searchable = [setting for setting in candidates if len(setting.probes) > 1]
+    if tune.enabled and not searchable:
+        raise ValueError("tune.space: expected values besides the config's own, got none; add some")
+    return searchable
 
 
 def value_of(sections: Sections, name: str) -> Any:
-    """Returns what a setting is.
+    """Returns the value of a setting.
 
     Raises:
-      ValueError: There is no such setting; names those that look like it.
+      ValueError: There is no such setting; suggests the nearest name.
     """
     top, *path = name.split(".")
-    found: Any = sections.get(top)
+    value: Any = sections.get(top)
     for part in path:
-        if not isinstance(found, Section) or part not in type(found).model_fields:
-            found = None
+        if not isinstance(value, Section) or part not in type(value).model_fields:
+            value = None
             break
-        found = getattr(found, part)
+        value = getattr(value, part)
     else:
         if path and top in sections:
-            return found
-    near = difflib.get_close_matches(name, list(_names(sections)), n=1)
-    raise ValueError(
-        f"tune.space: {name!r} is no setting of this config's {' or '.join(sections)}"
-        + (f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(_names(sections))}")
-    )
+            return value
+    known = _names(sections)
+    near = difflib.get_close_matches(name, known, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+    raise ValueError(f"tune.space: {name!r} is not a setting of this config's {' or '.join(sections)}; {remedy}")
 
 
 def _setting(name: str, searched: Searched, sections: Sections) -> Setting:
@@ -92,12 +92,13 @@ def _setting(name: str, searched: Searched, sections: Sections) -> Setting:
     where = f"tune.space.{name}"
     reason = _FIXED.get(name)
     if reason is None and name.endswith(".kind"):
-        reason = "the settings of one kind are not those of another; compare two configs instead"
+        reason = "each kind has other settings; compare two configs instead"
     if reason is not None:
-        raise ValueError(f"{where}: cannot be searched, {reason}")
+        raise ValueError(f"{where}: cannot be searched, because {reason}")
     if not isinstance(own, bool | int | float | str):
+        own_text = "null" if own is None else own
         raise ValueError(
-            f"{where}: cannot be searched, its own value is {'null' if own is None else own}; "
+            f"{where}: cannot be searched, because its own value is {own_text}; "
             "expected a number, a text, true or false"
         )
     if searched.values is None:
@@ -105,18 +106,21 @@ def _setting(name: str, searched: Searched, sections: Sections) -> Setting:
         assert searched.max is not None
         if isinstance(own, bool | str):
             raise ValueError(f"{where}: expected a list of values, got a range")
-        low, high = (_checked(sections, name, _whole(end, own), where) for end in (searched.min, searched.max))
+        low, high = (_checked(sections, name, _typed(end, own), where) for end in (searched.min, searched.max))
         return Setting(name, own, low=float(low), high=float(high), log=searched.log)
     values = [_checked(sections, name, value, where) for value in searched.values]
     return Setting(name, own, tuple(dict.fromkeys([*values, own])))
 
 
-def _whole(end: float, own: Value) -> Value:
-    return int(end) if isinstance(own, int) and end.is_integer() else end
+def _typed(end: float, own: Value) -> Value:
+    """Returns a range's end as an int if the setting is one."""
+    if isinstance(own, int) and end.is_integer():
+        return int(end)
+    return end
 
 
 def _checked(sections: Sections, name: str, value: Value, where: str) -> Any:
-    """Returns a value as the setting has it: `1` for a float is 1.0."""
+    """Returns a value in the type of its setting: 1 becomes 1.0 for a float."""
     return value_of(with_values(sections, {name: value}, where), name)
 
 
@@ -129,10 +133,11 @@ def _default_space(sections: Sections) -> dict[str, Searched]:
 
 
 def _names(sections: Mapping[str, Any], prefix: str = "") -> Sequence[str]:
-    found: list[str] = []
+    """Returns the dotted names of all settings that can be searched."""
+    names: list[str] = []
     for name, value in sections.items():
         if isinstance(value, Section):
-            found += _names({field: getattr(value, field) for field in type(value).model_fields}, f"{prefix}{name}.")
+            names += _names({field: getattr(value, field) for field in type(value).model_fields}, f"{prefix}{name}.")
         else:
-            found.append(f"{prefix}{name}")
-    return [name for name in found if name not in _FIXED and not name.endswith("kind")]
+            names.append(f"{prefix}{name}")
+    return [name for name in names if name not in _FIXED and not name.endswith("kind")]

@@ -1,4 +1,4 @@
-"""Splits into train, eval and test, and the windows that a query's interactions are cut into."""
+"""Splits into train, eval and test, and the windows of a query's interactions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from shortlist.config.section import Section
 
 
 class LeaveLastOut(Section):
-    """Test is a query's last interaction, eval the one before, train the rest."""
+    """Test is a query's last interaction, eval the one before it, and train the rest."""
 
     kind: Literal["leave_last_out"] = "leave_last_out"
+    """The last interaction per query."""
 
 
 class LeaveLastBasket(Section):
-    """Test is all rows at a query's last timestamp, eval the basket before where there are three."""
+    """Test is a query's last basket: all rows at its last timestamp. Eval is the one before, if there are three."""
 
     kind: Literal["leave_last_basket"] = "leave_last_basket"
+    """The last basket per query."""
 
 
 class Temporal(Section):
-    """Cuts in time, the same for every query: train < eval_from <= eval < test_from <= test."""
+    """Two cuts in time, the same for all queries: train < eval_from <= eval < test_from <= test."""
 
     kind: Literal["temporal"] = "temporal"
+    """Cuts in time."""
 
     eval_from: int
     """First timestamp of the eval split."""
@@ -33,16 +36,17 @@ class Temporal(Section):
     """First timestamp of the test split."""
 
     @pydantic.model_validator(mode="after")
-    def _ordered(self) -> Temporal:
+    def _check_order(self) -> Temporal:
         if self.eval_from >= self.test_from:
             raise ValueError(f"eval_from={self.eval_from} must be before test_from={self.test_from}")
         return self
 
 
 class Random(Section):
-    """Rows shuffled by SHA-256(seed, row position): last 20% test, the 8% before eval."""
+    """Rows in a random order, by SHA-256(seed, row position): the last 20% are test, the 8% before them eval."""
 
     kind: Literal["random"] = "random"
+    """Random rows."""
 
     seed: int = 42
     """Seed of the shuffle."""
@@ -52,10 +56,10 @@ Split = Annotated[Union[LeaveLastOut, LeaveLastBasket, Temporal, Random], pydant
 
 
 class WindowsSection(Section):
-    """How a query's interactions are cut into training windows."""
+    """Sizes of the windows of a query's interactions."""
 
     max_history: int = pydantic.Field(100, ge=1, le=10_000)
-    """Most recent interactions that the query side may look at."""
+    """Maximum number of latest interactions in a history."""
 
     max_targets: int = pydantic.Field(100, ge=1, le=10_000)
-    """Most targets of one training window; longer queries get several windows."""
+    """Maximum number of targets per training window. Queries with more get several windows."""

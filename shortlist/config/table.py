@@ -1,4 +1,4 @@
-"""The tables of the `data` section: files, their columns and what these mean."""
+"""The tables of the `data` section: their files and the roles of their columns."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ Repeats = Literal["all", "first", "last"]
 
 
 class Table(Section):
-    """One input table: where it is and which of its columns mean what."""
+    """One input table: its files, and the roles of their columns."""
 
     path: str
-    """A file, a folder, a pattern (`*.csv`), dated spans (`log/{YYYY}-{MM}-{DD}/*.csv`) or any URI that Beam opens;
-    relative to SHORTLIST_DATA_DIR. CSV, JSON Lines (either may be gzipped) or Parquet."""
+    """A file, a folder, a pattern (`*.csv`), dated spans (`log/{YYYY}-{MM}-{DD}/*.csv`) or a URI that Beam can open.
+    Relative paths start at SHORTLIST_DATA_DIR. Formats: CSV and JSON Lines (plain or gzipped), Parquet."""
 
     format: Format | None = None
-    """Told by the file names' ending unless given."""
+    """Format of the files; by default, from the endings of their names."""
 
     filter: str | None = None
-    """Which rows are read, by the file's own column names: `rating >= 4 and country in ("UK", "FR")`. Rows that do not
-    pass are dropped and counted, before anything in them is checked."""
+    """Condition for the rows to read, on the file's own columns: `rating >= 4 and country in ("UK", "FR")`. Other rows
+    are dropped and counted; their cells are not checked."""
 
     features: dict[str, Feature] = {}
-    """Feature name to type."""
+    """Features by name, such as `genres: multi_category`."""
 
     @pydantic.field_validator("path")
     @classmethod
-    def _path(cls, path: str) -> str:
+    def _check_path(cls, path: str) -> str:
         paths.check_path(path)
         return without_credentials(path)
 
     @pydantic.field_validator("filter")
     @classmethod
-    def _filter(cls, text: str | None) -> str | None:
+    def _check_filter(cls, text: str | None) -> str | None:
         if text is not None:
             row_filter.parse(text)
         return text
 
     @pydantic.field_validator("features")
     @classmethod
-    def _not_reserved(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+    def _check_feature_names(cls, features: dict[str, Feature]) -> dict[str, Feature]:
         for name in features:
             if name in keys.RESERVED:
                 raise ValueError(f"the feature name {name!r} is reserved; use `column:` to rename it")
@@ -70,84 +70,83 @@ class Table(Section):
 
 
 class Weight(Section):
-    """How much an interaction counts in the loss. Metrics and popularity count every interaction once."""
+    """Weight of an interaction in the loss. Metrics and popularity count every interaction once."""
 
     column: str
-    """Column of the interaction's type, or of the weight itself where `values` is not given."""
+    """Column with the type of the interaction; without `values`, the column with the weight."""
 
     values: dict[str, float] | None = None
-    """Weight of each type, e.g. `{view: 1, cart: 3, purchase: 10}`. With 0, it is history and never a train target."""
+    """Weight per type, such as `{view: 1, cart: 3, purchase: 10}`. Types with weight 0 are history, never a target."""
 
     @pydantic.field_validator("values")
     @classmethod
-    def _not_negative(cls, values: dict[str, float] | None) -> dict[str, float] | None:
+    def _check_weights(cls, values: dict[str, float] | None) -> dict[str, float] | None:
         if values is not None and (min(values.values(), default=0.0) < 0.0 or max(values.values(), default=0.0) <= 0.0):
-            raise ValueError(f"weights must be 0 or more, one of them above 0, got {values}")
+            raise ValueError(f"weights must be 0 or more, and at least one above 0, got {values}")
         return values
 
 
 class Interactions(Table):
-    """The interaction log: one row says that a query met a candidate at a time."""
+    """The interaction log: one row per interaction of a query (user) with a candidate (item)."""
 
     query_id: str = "query_id"
-    """Column of the query's (the user's) id. Ids are strings: `007` stays `007`."""
+    """Column with the id of the query (user). Ids are strings: `007` stays `007`."""
 
     candidate_id: str = "candidate_id"
-    """Column of the candidate's (the item's) id."""
+    """Column with the id of the candidate (item)."""
 
     timestamp: str | None = "timestamp"
-    """Column of the time, or of any number that grows with it; `null` only with split random."""
+    """Column with the timestamp, or with any number that increases with time; `null` only with split random."""
 
     timestamp_unit: TimestampUnit = "auto"
-    """seconds, milliseconds, microseconds or nanoseconds since 1970, iso8601 (UTC where it names no zone), or order:
-    any whole number that orders a query's interactions. auto is found by looking at the first rows, and told."""
+    """`seconds` to `nanoseconds`: numbers since 1970. `iso8601`: text, in UTC if it has no zone. `order`: whole numbers
+    that only order a query's interactions. `auto`: detected from the first rows and reported."""
 
     earliest: datetime.date = datetime.date(1990, 1, 1)
-    """A time before this date is taken for a corrupted one and refused; order numbers have no date."""
+    """Timestamps before this date are refused as corrupt. Not used with `timestamp_unit: order`."""
 
     weight: Weight | None = None
-    """Interaction types with weights; without it, every interaction counts 1."""
+    """Weights of interaction types. By default, every interaction has weight 1."""
 
     repeats: Repeats = "all"
-    """Which interactions of one query with one candidate are kept; those of weight 0 repeat only each other. `last`
-    drops a row because of a later one: the history then lacks what is still to come, so figures are optimistic; use it
-    only where the log has no first one."""
+    """Repeated interactions of a query with a candidate. `all` keeps all rows, `first` the oldest. `last` keeps the
+    newest row, which leaks the future; metrics become optimistic. Rows of weight 0 repeat only each other."""
 
     last_spans: int | None = pydantic.Field(None, ge=1)
-    """With dated spans in `path`: only the newest this many are read; all of them unless given."""
+    """Number of newest dates to read if `path` has dated spans. All dates by default."""
 
     @pydantic.model_validator(mode="after")
-    def _spans_in_path(self) -> Interactions:
+    def _check_spans(self) -> Interactions:
         if self.last_spans is not None and not paths.has_spans(self.path):
             raise ValueError(f"last_spans needs {{YYYY}}, {{MM}} and {{DD}} in path, got {self.path!r}")
         return self
 
 
 class Candidates(Table):
-    """The catalogue: everything that may be recommended, one row each."""
+    """The catalogue: one row per candidate that may be recommended."""
 
     candidate_id: str = "candidate_id"
-    """Column of the candidate's id; each id once."""
+    """Column with the id of the candidate; each id once."""
 
     duplicates: Duplicates = "refuse"
-    """What to do with an id that comes again: refuse the table, or keep the first or last row (by file and row). With
-    `first`, the interaction log itself can serve as the catalogue."""
+    """Handling of repeated ids: refuse the table, or keep the first or last row, by file name and row number. With
+    `first`, the interaction log itself can be the catalogue."""
 
     title: str | None = None
-    """Name of the feature that people recognise a candidate by, shown by `recommend`."""
+    """Name of the feature that `recommend` and the report show as the candidate's title."""
 
     @pydantic.model_validator(mode="after")
-    def _title_is_a_feature(self) -> Candidates:
+    def _check_title(self) -> Candidates:
         if self.title is not None and self.title not in self.features:
             raise ValueError(f"title: {self.title!r} is not among the features {sorted(self.features)}")
         return self
 
 
 class Queries(Table):
-    """Optional: what is known of a query (a user) besides its history."""
+    """Optional features of the queries (users), one row per query."""
 
     query_id: str = "query_id"
-    """Column of the query's id; each id once."""
+    """Column with the id of the query; each id once."""
 
     duplicates: Duplicates = "refuse"
-    """As in candidates."""
+    """Handling of repeated ids: refuse the table, or keep the first or last row, by file name and row number."""

@@ -11,19 +11,19 @@ from shortlist.config.values import Value
 
 
 class Searched(Section):
-    """The values of one setting that are tried. `[0.1, 0.2]` is short for `{values: [0.1, 0.2]}`."""
+    """Values of one setting to try: a list or a range. `[0.1, 0.2]` is short for `{values: [0.1, 0.2]}`."""
 
     values: tuple[Value, ...] | None = None
-    """These, and what the config itself says."""
+    """List of values. The config's own value is tried, too."""
 
     min: float | None = None
-    """Lowest value of a range; in place of `values`, together with `max`."""
+    """Lowest value of a range. Use it together with `max`, instead of `values`."""
 
     max: float | None = None
     """Highest value of a range."""
 
     log: bool = False
-    """Draw as many values from 0.001 to 0.01 as from 0.01 to 0.1."""
+    """Sample the range on a log scale: as many values from 0.001 to 0.01 as from 0.01 to 0.1."""
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -31,15 +31,18 @@ class Searched(Section):
         return {"values": value} if isinstance(value, list | tuple) else value
 
     @pydantic.model_validator(mode="after")
-    def _values_or_range(self) -> Searched:
+    def _check_values_or_range(self) -> Searched:
         if self.values is not None:
             if self.min is not None or self.max is not None or self.log:
-                raise ValueError("expected values, or min and max, got both; remove one of them")
+                raise ValueError("expected either values or a range of min and max, got both; remove one of them")
             if not self.values:
                 raise ValueError("expected at least one value, got an empty list; remove the key or give it values")
             return self
         if self.min is None or self.max is None:
-            raise ValueError("expected a list of values, or min and max, got less; for example {min: 0.001, max: 0.01}")
+            raise ValueError(
+                "expected a list of values, or both min and max, got an incomplete range; "
+                "for example {min: 0.001, max: 0.01}"
+            )
         if self.min >= self.max:
             raise ValueError(f"expected min below max, got the empty range {self.min:g} to {self.max:g}")
         if self.log and self.min <= 0:
@@ -48,36 +51,36 @@ class Searched(Section):
 
 
 class Tune(Section):
-    """The search for better settings of `model` and `train` before training; `run --tune` has one made."""
+    """Search for better settings of `model` and `train` before training; off by default."""
 
     enabled: bool = False
-    """Search in every run; `run --tune` does for one. Without it the config's own values are used, whatever an earlier
-    search found."""
+    """Search in every run; `run --tune` searches in one run. Without a search, the config's own values are used, not
+    those of an earlier search."""
 
     space: dict[str, Searched] | None = None
-    """What is searched, by the settings' dotted names: `{train.learning_rate: {min: 0.001, max: 0.01, log: true}}`.
-    Unless given: the learning rate from a quarter of the config's own to four times it, and the query tower's
-    dropout."""
+    """Search space, by dotted name of the setting: `{train.learning_rate: {min: 0.001, max: 0.01, log: true}}`.
+    By default, the learning rate from 1/4 to 4 times the config's own, and the query tower's dropout."""
 
     method: Literal["random", "bayesian"] = "random"
-    """How the next values are chosen: at random, or, after three random trials a setting, by a Gaussian process of what
-    the earlier ones came to."""
+    """`random`: random search. `bayesian`: a Gaussian process of the earlier trials, after three random trials per
+    setting."""
 
     objective: Literal["top_10", "ndcg_at_10"] = "top_10"
-    """What the best trial has most of, on the eval split, seen items excluded. The test split is never looked at."""
+    """Metric to maximise, on the eval split with seen items excluded: HR@10 or NDCG@10. The test split is never
+    used."""
 
     max_trials: int = pydantic.Field(20, ge=2, le=1_000)
-    """Most trials; the first is the config itself, so that nothing worse on eval is chosen."""
+    """Maximum number of trials. The first trial is the config itself, so the result is never worse on eval."""
 
     minutes: float = pydantic.Field(30.0, gt=0.0)
-    """When they are over no trial starts, the one that runs ends with its epoch, and the best so far is used."""
+    """Time limit of the search. After it, the running trial ends with its epoch, and the best trial is used."""
 
     epochs: int = pydantic.Field(5, ge=1)
-    """Most epochs of a trial, along whose whole length the learning rate goes down; eval is ranked after each."""
+    """Maximum number of epochs per trial. The learning rate decays over them, and eval is ranked after each."""
 
     @pydantic.field_validator("space")
     @classmethod
-    def _something(cls, space: dict[str, Searched] | None) -> dict[str, Searched] | None:
+    def _check_not_empty(cls, space: dict[str, Searched] | None) -> dict[str, Searched] | None:
         if space is not None and not space:
-            raise ValueError("expected at least one setting, got none; remove `space` for the default one")
+            raise ValueError("expected at least one setting, got none; remove `space` to use the default space")
         return space

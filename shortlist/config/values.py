@@ -1,4 +1,4 @@
-"""Sections with some of their values replaced, by dotted name."""
+"""Sections with some values replaced, by dotted name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shortlist.config.section import Section
 Value = Union[bool, int, float, str]
 
 Sections = Mapping[str, Section]
-"""`model` and `train`."""
+"""`model` and `train`, by name."""
 
 
 class RefusedValue(ValueError):
-    """A setting cannot have its value.
+    """A value that a setting cannot have.
 
-    `shortlist.config.problems` has the full sentence; the code of nodes does without it, so that no error's wording is
-    part of a cache key.
+    `shortlist.config.problems` makes the full sentence. Nodes do not import it, so that no message is part of a cache
+    key.
     """
 
     def __init__(self, where: str, section: type[Section], error: pydantic.ValidationError):
@@ -32,12 +32,12 @@ class RefusedValue(ValueError):
 
 
 def with_values(sections: Sections, values: Mapping[str, Value], where: str = "") -> dict[str, Section]:
-    """Returns the sections with some settings replaced, validated again.
+    """Returns the sections with some values replaced, after validating them again.
 
     Args:
-      sections: By name.
-      values: By dotted name, `train.loss.temperature`; each must exist.
-      where: What an error begins with, the values by default.
+      sections: Sections by name.
+      values: Values by dotted name, such as `train.loss.temperature`. Each name must exist.
+      where: Beginning of the error message; the values by default.
 
     Raises:
       RefusedValue: A setting cannot have its value.
@@ -59,5 +59,5 @@ def with_values(sections: Sections, values: Mapping[str, Value], where: str = ""
 
 
 def listed(values: Mapping[str, Value]) -> str:
-    """Returns values by name as one line."""
+    """Returns the values with their names on one line: "train.seed 1, train.epochs 2"."""
     return ", ".join(f"{name} {value}" for name, value in values.items())

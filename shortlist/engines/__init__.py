@@ -1,1 +1,1 @@
-"""Engines that run the Beam steps: their arguments, checks and lifetimes."""
+"""Engines for the Beam steps: arguments, checks, start and stop."""

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with an engine before anything starts, without Beam: seconds, never a hang."""
+"""Checks of an engine before a run starts. They take seconds, cannot hang, and do not import Beam."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shortlist.process import endpoints
 
 JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 BEAM_VERSION = "2.60.0"
-"""As `requirements/runtime.in` pins it; a job server of another one may read a pipeline wrongly."""
+"""The version in `requirements/runtime.in`. A job server of another version may misread a pipeline."""
 
 _JAR = f"org.apache.beam:beam-runners-flink-1.18-job-server:{BEAM_VERSION}"
 _JAVA_VERSIONS = (11, 17)
@@ -21,34 +21,36 @@ _BEAM_PROPERTIES = "org/apache/beam/sdk/sdk.properties"
 
 
 def check(beam: engines.Beam) -> None:
-    """Refuses an engine that cannot work from this machine.
+    """Raises an error if an engine cannot work from this machine.
 
     Raises:
-      ConfigError: The config cannot be right here: a jar, Java, a port.
-      BadInputError: Nobody answers at an endpoint.
+      ConfigError: The jar, Java or a port of the config does not work on this machine.
+      BadInputError: No server answers at an endpoint.
     """
     if isinstance(beam, engines.PortableBeam):
-        _answers(beam.job_endpoint, "beam.job_endpoint", "start the job server, or correct the address")
-        _answers(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
+        _check_endpoint(beam.job_endpoint, "beam.job_endpoint", "start the job server, or correct the address")
+        _check_endpoint(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
     elif isinstance(beam, engines.FlinkBeam):
         check_jar(beam.job_server_jar)
         check_java(beam.java)
         if endpoints.is_taken(beam.job_port):
             raise ConfigError.from_parts(
                 "beam.job_port",
-                f"port {beam.job_port} to be free for the job server",
-                "one that is taken",
-                "end what listens there, or set another port",
+                f"a free port {beam.job_port} for the job server",
+                "one that is in use",
+                "stop the program that listens there, or set another port",
             )
         if beam.master != engines.LOCAL_FLINK:
-            _answers(beam.master, "beam.master", "start the cluster, or correct the address of its REST interface")
+            _check_endpoint(
+                beam.master, "beam.master", "start the cluster, or correct the address of its REST interface"
+            )
         if beam.worker_endpoint is not None:
-            _answers(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
+            _check_endpoint(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
     elif isinstance(beam, engines.DataflowBeam):
         raise ConfigError.from_parts(
             "beam.engine",
-            "an engine whose workers see this machine's folders",
-            "dataflow, whose do not",
+            "an engine with workers that can read this machine's folders",
+            "dataflow",
             "a run on this machine keeps its artifacts in the workspace: use direct, portable or flink here, and "
             "dataflow on Kubeflow with a root in Cloud Storage",
         )
@@ -58,10 +60,10 @@ _START_WORKERS = "start `shortlist worker` there, or correct the address"
 
 
 def check_jar(path: str) -> None:
-    """Refuses what is no Flink job server of this Beam.
+    """Raises an error if a file is not the Flink job server of the pinned Beam version.
 
     Raises:
-      ConfigError: Says what the file is instead.
+      ConfigError: The file is missing, is not a jar, or is another jar.
     """
     try:
         with zipfile.ZipFile(path) as jar:
@@ -92,27 +94,27 @@ def _beam_version(jar: zipfile.ZipFile) -> str | None:
 
 
 def check_java(java: str) -> None:
-    """Refuses a Java that Flink does not run on.
+    """Raises an error if Flink does not run on a Java.
 
     Raises:
-      ConfigError: There is none, or it is of another version.
+      ConfigError: There is no Java, or it has another version.
     """
-    remedy = "install a JDK or JRE of 17, or name its program in beam.java"
+    remedy = "install a JDK or JRE 17, or set beam.java to its `java` program"
     try:
         done = subprocess.run(
             [java, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JAVA_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError.from_reason("beam.java", f"a Java program at {java!r}", why, remedy) from None
-    said = done.stderr + done.stdout
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError.from_reason("beam.java", f"a Java program at {java!r}", reason, remedy) from None
+    output = done.stderr + done.stdout
+    found = re.search(r'version "(?:1\.)?(\d+)', output)
     if found is None or int(found[1]) not in _JAVA_VERSIONS:
-        got = f"version {found[1]}" if found else f"{said.strip()[:80]!r}"
-        wanted = " or ".join(map(str, _JAVA_VERSIONS))
-        raise ConfigError.from_parts("beam.java", f"Java {wanted} for Flink 1.18", f"{got} from {java}", remedy)
+        got = f"version {found[1]}" if found else repr(output.strip()[:80])
+        supported = " or ".join(map(str, _JAVA_VERSIONS))
+        raise ConfigError.from_parts("beam.java", f"Java {supported} for Flink 1.18", f"{got} from {java}", remedy)
 
 
-def _answers(endpoint: str, key: str, remedy: str) -> None:
+def _check_endpoint(endpoint: str, key: str, remedy: str) -> None:
     host, _, port = endpoint.rpartition(":")
     endpoints.check_answers(host.strip("[]"), int(port), key, remedy)

@@ -1,4 +1,4 @@
-"""Beam's job server for Flink, for as long as a run needs it."""
+"""Beam's job server for Flink, for the duration of a run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from shortlist.process import endpoints
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
-# What Flink's own scripts open to it on Java 17.
-_OPENED = ("lang", "lang.reflect", "net", "io", "nio", "text", "time", "util", "util.concurrent")
+# The packages that Flink's own scripts open on Java 17.
+_OPEN_PACKAGES = ("lang", "lang.reflect", "net", "io", "nio", "text", "time", "util", "util.concurrent")
 
 
 @contextlib.contextmanager
 def job_server(beam: engines.FlinkBeam, log: pathlib.Path) -> Iterator[None]:
-    """Runs the job server until the block is left; with master [local], the cluster is in it.
+    """Runs the job server within its body. With master [local], it includes the Flink cluster.
 
     Args:
       beam: A checked engine.
-      log: What it says goes there.
+      log: File for the server's output.
 
     Raises:
-      BadInputError: It did not come up.
+      BadInputError: The server did not start.
     """
-    with tempfile.TemporaryDirectory(prefix="shortlist-flink-") as staged, log.open("ab") as out:
-        server = subprocess.Popen(command(beam, staged), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    with tempfile.TemporaryDirectory(prefix="shortlist-flink-") as folder, log.open("ab") as out:
+        server = subprocess.Popen(command(beam, folder), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             _wait(server, beam.job_port, log)
             yield
@@ -44,11 +44,11 @@ def job_server(beam: engines.FlinkBeam, log: pathlib.Path) -> Iterator[None]:
                 server.wait()
 
 
-def command(beam: engines.FlinkBeam, staged: str) -> list[str]:
-    """Returns what is run; `staged` is a folder for what Beam stages."""
+def command(beam: engines.FlinkBeam, artifacts_dir: str) -> list[str]:
+    """Returns the command line of the job server; Beam stages its files in `artifacts_dir`."""
     return [
         beam.java,
-        *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED),
+        *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPEN_PACKAGES),
         "-jar",
         beam.job_server_jar,
         f"--flink-master={beam.master}",
@@ -56,15 +56,15 @@ def command(beam: engines.FlinkBeam, staged: str) -> list[str]:
         f"--job-port={beam.job_port}",
         "--artifact-port=0",
         "--expansion-port=0",
-        f"--artifacts-dir={staged}",
+        f"--artifacts-dir={artifacts_dir}",
     ]
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: pathlib.Path) -> None:
-    until = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + _START_SECONDS
     while not endpoints.is_taken(port):
-        if server.poll() is not None or time.monotonic() > until:
-            *_, last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
-            how = "was ended" if server.poll() is not None else f"did not listen within {_START_SECONDS:g} s"
-            raise BadInputError(f"beam: expected Flink's job server to come up, it {how}: {last[:300]}; its log: {log}")
+        if server.poll() is not None or time.monotonic() > deadline:
+            *_, last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no output"]
+            end = "it ended" if server.poll() is not None else f"it did not listen within {_START_SECONDS:g} s"
+            raise BadInputError(f"beam: expected Flink's job server to start, {end}: {last[:300]}; its log: {log}")
         time.sleep(0.1)

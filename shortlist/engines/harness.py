@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-# First of all: it sets what TensorFlow must find in the environment.
+# Must come first: it sets environment variables that TensorFlow reads when it is imported.
 import shortlist  # noqa: F401
 
 
 def main(control_endpoint: str, worker_id: str) -> None:
-    """Works until the engine has no more work."""
+    """Runs the worker until the engine has no more work."""
     from apache_beam.runners.worker.sdk_worker import SdkHarness
 
     SdkHarness(control_endpoint, worker_id=worker_id).run()

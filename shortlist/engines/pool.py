@@ -1,7 +1,7 @@
-"""A pool of Beam workers that have this package: what an engine asks for a worker where it starts none itself.
+"""A pool of Beam workers that have this package, for engines that do not start workers themselves.
 
-Beam's own (`worker_pool_main`) listens on all interfaces, takes the first `python` on the path, whatever it has, and
-stops for ever a worker that prints more than a pipe holds.
+Beam's own pool (`worker_pool_main`) has three faults. It listens on all interfaces. It starts the first `python` on the
+path, which may lack this package. A worker that prints more than a pipe's buffer hangs for ever.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -23,12 +23,12 @@ from shortlist.errors import ConfigError
 
 
 class _Pool(worker_pool_main.BeamFnExternalWorkerPoolServicer):
-    """Starts a process for each worker that is asked for."""
+    """Starts a process for each worker that an engine requests."""
 
     def StartWorker(self, request: Any, context: Any) -> Any:
         command = [sys.executable, "-m", "shortlist.engines.harness", request.control_endpoint.url, request.worker_id]
         try:
-            # What workers print is for whoever watches the pool.
+            # The workers' output goes to the pool's terminal.
             self._worker_processes[request.worker_id] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         except OSError:
             return beam_fn_api_pb2.StartWorkerResponse(error=traceback.format_exc())
@@ -41,14 +41,14 @@ class _Pool(worker_pool_main.BeamFnExternalWorkerPoolServicer):
 
 @contextlib.contextmanager
 def serving(host: str, port: int) -> Iterator[int]:
-    """Serves a pool until the block is left, and then ends its workers; yields the port.
+    """Serves a pool within its body, then ends its workers. Yields the port.
 
     Args:
-      host: The interface; whoever reaches it can run any code.
-      port: 0 for one that is free.
+      host: The interface to listen at. Anybody who can reach it can run any code here.
+      port: The port; 0 for any free one.
 
     Raises:
-      ConfigError: The address is taken or is none of this machine's.
+      ConfigError: The address is in use or does not belong to this machine.
     """
     pool = _Pool(use_process=True)
     server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
@@ -65,8 +65,14 @@ def serving(host: str, port: int) -> Iterator[int]:
         pool.stop()
 
 
-def serve(host: str, port: int, tell: Any) -> None:
-    """Serves until the process is told to end."""
+def serve(host: str, port: int, on_start: Callable[[int], None]) -> None:
+    """Serves a pool until a signal ends the process.
+
+    Args:
+      host: See `serving`.
+      port: See `serving`.
+      on_start: Called with the port once the pool listens.
+    """
     with serving(host, port) as bound:
-        tell(bound)
+        on_start(bound)
         threading.Event().wait()

@@ -1,4 +1,4 @@
-"""Has an engine ready for the time of a run."""
+"""Start and stop of an engine around a run."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from shortlist.engines.arguments import beam_args
 
 
 @contextlib.contextmanager
-def running_engine(beam: engines.Beam, root: pathlib.Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Checks an engine, starts what it needs, and asks its workers whether they can do the work.
+def running_engine(beam: engines.Beam, root: pathlib.Path, show_status: Callable[[str], None]) -> Iterator[None]:
+    """Checks an engine, starts its servers, and tests its workers.
 
     Args:
-      beam: The config's.
-      root: The workspace's folder; exists.
-      tell: Told what is waited for.
+      beam: The config's section `beam`.
+      root: The workspace's folder; must exist.
+      show_status: Called with a line for the user before each wait.
 
     Raises:
-      BadInputError: The engine cannot do a run's work; says why.
+      BadInputError: The engine cannot run a pipeline.
     """
     checks.check(beam)
     with contextlib.ExitStack() as stack:
         if isinstance(beam, engines.FlinkBeam):
             from shortlist.engines import flink
 
-            tell("Starting Flink's job server ...")
+            show_status("Starting Flink's job server ...")
             stack.enter_context(flink.job_server(beam, root / "flink.log"))
         if not isinstance(beam, engines.DirectBeam):
             from shortlist.engines import probe
 
-            tell("Asking the Beam workers whether they can do the work ...")
-            probe.ask(beam_args(beam), root)
+            show_status("Testing the Beam workers ...")
+            probe.check_workers(beam_args(beam), root)
         yield

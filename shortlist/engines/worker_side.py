@@ -1,4 +1,4 @@
-"""What a worker says of itself: whether it has the same code, the same packages and the same folder."""
+"""The worker's part of the test job: comparison of its code, packages and files with the submitting process."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _PACKAGES = ("apache-beam", "tensorflow", "tfx", "tfx-bsl", "tensorflow-transfor
 
 
 class WorkerMismatchError(Exception):
-    """The worker is not like the process that asks; one sentence."""
+    """The worker differs from the submitting process; the message is one sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """What a worker must find.
+    """Expected properties of a worker.
 
     Attributes:
-      code_sha256: Of this package's source, as far as a pipeline uses it.
-      versions: By package.
-      path: A file where the pipeline keeps its artifacts.
-      token: What it holds.
+      code_sha256: SHA-256 of the pipeline's source code.
+      versions: Version by package.
+      path: A file in the folder of the pipeline's artifacts.
+      token: The content of that file.
     """
 
     code_sha256: str
@@ -32,38 +32,38 @@ class Expected:
     token: str
 
 
-def expected(path: pathlib.Path, token: str) -> Expected:
-    """Returns what this process has."""
+def expectation(path: pathlib.Path, token: str) -> Expected:
+    """Returns the properties of this process."""
     return Expected(code_sha256(), versions(), str(path), token)
 
 
-def compare(wanted: Expected) -> None:
-    """Refuses a worker that is not like the process that asks.
+def compare(expected: Expected) -> None:
+    """Raises an error if this worker differs from the submitting process.
 
     Raises:
-      WorkerMismatchError: Names what differs.
+      WorkerMismatchError: Names the first difference.
     """
-    found = versions()
-    for name, version in wanted.versions.items():
-        if found[name] != version:
-            raise WorkerMismatchError(f"it has {name} {found[name]}, the run {version}")
-    if code_sha256() != wanted.code_sha256:
-        raise WorkerMismatchError("its shortlist is of another version or was changed")
+    installed = versions()
+    for name, version in expected.versions.items():
+        if installed[name] != version:
+            raise WorkerMismatchError(f"it has {name} {installed[name]}, the run {version}")
+    if code_sha256() != expected.code_sha256:
+        raise WorkerMismatchError("its shortlist has another version or was changed")
     try:
-        token = pathlib.Path(wanted.path).read_text(encoding="utf-8")
+        token = pathlib.Path(expected.path).read_text(encoding="utf-8")
     except OSError as error:
-        raise WorkerMismatchError(f"it cannot read {wanted.path} ({error.strerror})") from None
-    if token != wanted.token:
-        raise WorkerMismatchError(f"it sees another file at {wanted.path}")
+        raise WorkerMismatchError(f"it cannot read {expected.path} ({error.strerror})") from None
+    if token != expected.token:
+        raise WorkerMismatchError(f"it has another file at {expected.path}")
 
 
 def code_sha256() -> str:
-    """Returns the SHA-256 of this package's source, as far as a pipeline uses it."""
+    """Returns the SHA-256 of the source code that a pipeline uses."""
     return fingerprints.code_sha256("pipeline.create_pipeline")
 
 
 def versions() -> dict[str, str]:
-    """Returns what is installed, by package."""
+    """Returns the installed version by package; `none` if a package is not installed."""
     found = {}
     for name in _PACKAGES:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, TrainedModel
-from shortlist.lineage.serving import Served, VersionPush
+from shortlist.lineage.serving import ServingState, VersionPush
 from shortlist.lineage.stages import stage
 from shortlist.lineage.store import Artifact, Execution
 from shortlist.lineage.trace import Trace, TraceStep
@@ -20,7 +20,7 @@ def trace(answer: Trace) -> dict[str, Any]:
         "version": answer.version,
         "path": answer.path,
         "steps": [step(item) for item in answer.steps],
-        "cut_short": [step(item) for item in answer.cut_short],
+        "cut_short": [step(item) for item in answer.interrupted],
     }
 
 
@@ -50,7 +50,7 @@ def _artifact(item: Artifact) -> dict[str, Any]:
     return {"id": item.id, "type": item.type, "uri": item.uri, "deleted": item.deleted}
 
 
-def served(answer: Served) -> dict[str, Any]:
+def served(answer: ServingState) -> dict[str, Any]:
     """Returns what is served and all that ever was, the latest first."""
     return {
         "version": answer.version,
@@ -71,9 +71,9 @@ def verdict(answer: Verdict) -> dict[str, Any]:
         "outcome": answer.outcome.value,
         "node": answer.node,
         "reasons": answer.reasons,
-        "passed": [{"node": node, "said": said} for node, said in answer.passed],
+        "passed": [{"node": node, "said": said} for node, said in answer.passed_gates],
         "version": answer.version,
-        "forced": push(answer.forced) if answer.forced else None,
+        "forced": push(answer.forced_push) if answer.forced_push else None,
         "executions": [execution(item) for item in answer.executions],
     }
 
@@ -81,7 +81,7 @@ def verdict(answer: Verdict) -> dict[str, Any]:
 def impact(answer: Impact) -> dict[str, Any]:
     """Returns what came of some data."""
     return {
-        "named": answer.named,
+        "named": answer.name,
         "data": [
             {**_artifact(source.artifact), "node": source.node, "run_id": source.run_id, "sha256": source.sha256}
             for source in answer.data
@@ -89,7 +89,7 @@ def impact(answer: Impact) -> dict[str, Any]:
         "executions": answer.executions,
         "runs": answer.runs,
         "models": [_model(item) for item in answer.models],
-        "cut_short": [{**execution(item), "end": end} for item, end in answer.cut_short],
+        "cut_short": [{**execution(item), "end": end} for item, end in answer.interrupted],
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.measured import Measured, measured
+from shortlist.lineage.measurements import Measurements, measurements
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.lineage.why import Verdict, judge
@@ -33,9 +33,9 @@ class RunOrVersion:
     verdict: Verdict
 
     @functools.cached_property
-    def measured(self) -> Measured | None:
+    def measured(self) -> Measurements | None:
         """What the Evaluator measured; None if it did not come that far."""
-        return measured(self.nodes.get(nodes.EVALUATOR), self.summary)
+        return measurements(self.nodes.get(nodes.EVALUATOR), self.summary)
 
     def output(self, node: str, key: str) -> Artifact | None:
         """Returns an artifact that a node made or found in the cache."""

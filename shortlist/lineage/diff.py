@@ -197,7 +197,7 @@ def _table(table: str, before: RunOrVersion, after: RunOrVersion) -> Iterator[Ch
         return
     for found in drift.drifts(table, *read):
         if found.distance >= _HARDLY:
-            yield Change(f"{table}, feature {found.feature!r}", 0.0, found.distance, found.what, found.distance)
+            yield Change(f"{table}, feature {found.feature!r}", 0.0, found.distance, found.description, found.distance)
 
 
 def _count(examples: Artifact | None) -> int | None:

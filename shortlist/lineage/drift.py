@@ -35,7 +35,7 @@ class FeatureDrift:
 
     feature: str
     distance: float
-    what: str
+    description: str
     """The distance in words."""
 
 

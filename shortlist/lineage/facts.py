@@ -81,7 +81,7 @@ def hyperparameters(execution: Execution) -> dict[str, Any]:
     found = {section: custom[section] for section in ("model", "train") if isinstance(custom.get(section), dict)}
     tower = found.get("model", {}).get("query_tower")
     if isinstance(tower, dict):
-        found["model"]["query_tower"] = renamed.today("model.query_tower", tower)
+        found["model"]["query_tower"] = renamed.rename_recorded("model.query_tower", tower)
     for best in execution.inputs.get("hyperparameters", []):
         for name, value in artifacts.tuned_values_of(best).items():
             _set(found, renamed.RENAMED.get(name, name).split("."), value)

@@ -41,7 +41,7 @@ class TrainedModel:
 class Impact:
     """All that came of some data."""
 
-    named: str
+    name: str
     """How the data was asked for."""
     data: list[ImpactSource]
     models: list[TrainedModel]
@@ -50,7 +50,7 @@ class Impact:
     """Nodes that used the data, from the cache too."""
     runs: list[str]
     """Runs that got as far as a model of it, trained anew or from the cache; latest first."""
-    cut_short: list[tuple[Execution, str]]
+    interrupted: list[tuple[Execution, str]]
     """What read the data, or something made of it, and did not get to its end; and how it ended."""
 
 
@@ -83,14 +83,14 @@ def impact(store: Store, named: str, at_work: bool = False) -> Impact:
     makers = {execution.id for execution in store.producers(started_at)}
     trained = store.executions_of(*nodes.TRAINER_TYPES, among=used_by | makers)
     models = _models(store, [execution for execution in trained if execution.state == "COMPLETE"], used_by)
-    cut_short = [(e, end(e, at_work)) for e in store.cut_short() if e.id in used_by]
+    interrupted = [(e, end(e, at_work)) for e in store.interrupted() if e.id in used_by]
     return Impact(
-        named=named,
+        name=named,
         data=sources,
         models=models,
         executions=len(used_by),
         runs=sorted({execution.run_id for execution in trained if execution.outputs}, reverse=True),
-        cut_short=cut_short[::-1],
+        interrupted=interrupted[::-1],
     )
 
 

@@ -230,7 +230,7 @@ class JournalStep:
         return [(artifact, events[artifact.id]) for artifact in artifacts]
 
 
-def who() -> str:
+def user_at_host() -> str:
     """Returns the user and host that take a step."""
     try:
         user = getpass.getuser()

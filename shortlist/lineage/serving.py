@@ -44,7 +44,7 @@ class VersionPush:
 
 
 @dataclasses.dataclass(frozen=True)
-class Served:
+class ServingState:
     """What stands in the serving folder, and how it came there."""
 
     version: int | None
@@ -58,7 +58,7 @@ class Served:
         return next((push for push in self.pushes if push.version == self.version), None)
 
 
-def served(store: Store, standing: int | None) -> Served:
+def serving_state(store: Store, standing: int | None) -> ServingState:
     """Returns what is served and the whole history of it.
 
     Args:
@@ -73,7 +73,7 @@ def served(store: Store, standing: int | None) -> Served:
         raise BadInputError(
             "nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason"
         )
-    return Served(standing, known[::-1])
+    return ServingState(standing, known[::-1])
 
 
 def history(store: Store) -> list[VersionPush]:

@@ -134,7 +134,7 @@ class Store:
         found = [proto for name in types for proto in self._of_type(name)]
         return self._executions((proto for proto in found if among is None or proto.id in among), placed)
 
-    def cut_short(self) -> list[Execution]:
+    def interrupted(self) -> list[Execution]:
         """Returns the executions that are unfinished or that were found killed, oldest first."""
         unfinished = self._matching("last_known_state = RUNNING OR last_known_state = NEW")
         killed = self._matching(f"custom_properties.{properties.KILLED}.string_value != ''")

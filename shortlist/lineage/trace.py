@@ -29,7 +29,7 @@ class Trace:
     version: int
     path: str
     steps: list[TraceStep]
-    cut_short: list[TraceStep]
+    interrupted: list[TraceStep]
     """Attempts since the first of these steps that did not get to their end."""
 
 
@@ -55,13 +55,13 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
     artifact = by_version[chosen]
     made_by = upstream(store, [artifact.id])
     first, last = made_by[-1].id, made_by[0].id
-    cut_short = [
+    interrupted = [
         TraceStep(execution, [end(execution, at_work)])
-        for execution in store.cut_short()
+        for execution in store.interrupted()
         if first < execution.id and (chosen == max(by_version) or execution.id < last)
     ]
     steps = [TraceStep(execution, facts(execution)) for execution in made_by]
-    return Trace(chosen, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, cut_short)
+    return Trace(chosen, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, interrupted)
 
 
 def pushed_models(store: Store) -> dict[int, Artifact]:

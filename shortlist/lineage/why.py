@@ -40,17 +40,17 @@ class Verdict:
     """The node that decided; empty if none even started."""
     reasons: list[str]
     """Its own; empty where ML Metadata has none, as of an exception."""
-    passed: list[tuple[str, str]]
+    passed_gates: list[tuple[str, str]]
     """The gates before it and what they said, in order."""
     version: int | None = None
     """What was pushed; of a run that came from the cache, by the run before it."""
     executions: list[Execution] = dataclasses.field(default_factory=list)
     """All of the run, in the order in which they started."""
-    forced: VersionPush | None = None
+    forced_push: VersionPush | None = None
     """The push by which a person overrode the verdict since."""
 
 
-def why(
+def run_verdict(
     store: Store, run_id: str, at_work: bool = False, summary: Summary | None = None, began: bool = False
 ) -> Verdict:
     """Returns how a run ended and which node decided that.
@@ -77,7 +77,7 @@ def why(
     verdict = judge(run_id, executions, at_work and store.run_ids()[-1:] == [run_id])
     forced = [push for push in pushes(store.executions_of(nodes.FORCED_PUSH)) if push.run_id == run_id]
     if forced:
-        return dataclasses.replace(verdict, forced=forced[-1])
+        return dataclasses.replace(verdict, forced_push=forced[-1])
     if summary is None or verdict.outcome is not Outcome.FAILED:
         return verdict
     outcome = Outcome.REFUSED if summary.status is Status.REFUSED else verdict.outcome

@@ -1,8 +1,8 @@
-"""How sure a difference between two models is: a paired bootstrap over queries (Efron and Tibshirani, 1993).
+"""Paired bootstrap over queries for the difference between two models (Efron and Tibshirani, 1993).
 
-Queries are drawn with replacement, all rows of a query together and the same queries for both. Where a
-model ran several seeds, a row counts by the mean over them: the interval is of which queries there happened to
-be, for the mean of these seeds.
+Queries are drawn with replacement. All rows of a query are drawn together, and both models get the same queries. If a
+model ran with several seeds, a row counts with its mean over them. The interval then covers the choice of queries, but
+not the choice of seeds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ SAMPLES = 10_000
 LEAST_SAMPLES = 400
 LEVEL = 0.95
 Ranks = npt.NDArray[np.int64]
-# Draws of queries in all: beyond 50,000 queries fewer samples are taken, and their noise tells less of the interval.
-_MOST_DRAWS = 500_000_000
+# Limit of drawn queries in total. Beyond 50,000 queries fewer samples are drawn; the interval is then a little noisier.
+_MAX_DRAWS = 500_000_000
 
 
 class Difference(NamedTuple):
-    """A difference of two accuracies, and the interval of its bootstrap."""
+    """Difference of two accuracies with its bootstrap interval."""
 
     mean: float
     low: float
@@ -32,17 +32,17 @@ class Difference(NamedTuple):
 def difference_of_top_k(
     ours: Sequence[Ranks], theirs: Sequence[Ranks], queries: npt.NDArray[np.generic], k: int, seed: int = 1
 ) -> Difference:
-    """Returns the difference in top-k accuracy, `ours` less `theirs`.
+    """Returns the difference in top-k accuracy, `ours` minus `theirs`.
 
     Args:
-      ours: Ranks by seed, [n] each, from 1 on.
-      theirs: The same rows' ranks by seed.
-      queries: [n], the query of each row.
-      k: Where the list is cut.
-      seed: Of the draws.
+      ours: Ranks [num_rows] per seed, from 1 on.
+      theirs: Ranks of the same rows per seed.
+      queries: [num_rows], the query of each row.
+      k: Length of the top list.
+      seed: Seed of the draws.
 
     Raises:
-      ValueError: A row has no rank, since its target had been seen: such rows are to be left out.
+      ValueError: A row has no rank because its target had been seen; leave such rows out.
     """
     if min((int(ranks.min(initial=1)) for ranks in (*ours, *theirs)), default=1) < 1:
         raise ValueError("expected ranks from 1 on, got rows without a rank; leave out targets that were seen before")
@@ -50,7 +50,7 @@ def difference_of_top_k(
     _, number = np.unique(queries, return_inverse=True)
     gains, sizes = np.bincount(number, gain), np.bincount(number)
     generator = np.random.default_rng(seed)
-    samples = min(SAMPLES, max(LEAST_SAMPLES, _MOST_DRAWS // len(sizes)))
+    samples = min(SAMPLES, max(LEAST_SAMPLES, _MAX_DRAWS // len(sizes)))
     draws = np.empty(samples)
     for sample in range(samples):
         times = np.bincount(generator.integers(len(sizes), size=len(sizes)), minlength=len(sizes))

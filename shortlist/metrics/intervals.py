@@ -1,23 +1,23 @@
-"""How far a share that was measured on some rows may be from the one that more rows would give."""
+"""Confidence intervals for proportions, and quantiles of Student's t."""
 
 from __future__ import annotations
 
 import math
 
 Z_95 = 1.959963984540054
-"""Of the normal distribution, 95% lie within so many standard deviations."""
+"""Number of standard deviations around the mean that hold 95% of the normal distribution."""
 
-# Student's t where the expansion by 1 / freedom is too far off.
+# Exact quantiles of Student's t where the expansion in 1 / freedom is too inaccurate.
 _T_95 = {1: 12.7062, 2: 4.3027, 3: 3.1824}
 
 
 def student_t_95(freedom: int) -> float:
-    """Returns within how many standard errors 95% of means lie whose deviation was itself estimated.
+    """Returns the two-sided 95% quantile of Student's t, in standard errors.
 
-    By the expansion of Student's t in 1 / freedom (Abramowitz and Stegun 26.7.5), good to three parts in a thousand.
+    It uses the expansion in 1 / freedom (Abramowitz and Stegun 26.7.5), with a relative error of at most 0.003.
 
     Args:
-      freedom: Degrees of freedom of the deviation, 1 or more.
+      freedom: Degrees of freedom, 1 or more.
     """
     if freedom in _T_95:
         return _T_95[freedom]
@@ -32,19 +32,19 @@ def student_t_95(freedom: int) -> float:
 
 
 def standard_error(share: float, rows: float) -> float:
-    """Returns the standard error of a share of independent rows, sqrt(p (1 - p) / n)."""
+    """Returns the standard error of a proportion of independent rows, sqrt(p (1 - p) / n)."""
     return math.sqrt(max(share * (1 - share), 0.0) / rows)
 
 
 def wilson(share: float, rows: float, z: float = Z_95) -> tuple[float, float]:
-    """Returns the bounds of a share by Wilson's score interval (1927), which stays within 0 and 1.
+    """Returns Wilson's score interval (1927) of a proportion; its bounds stay within 0 and 1.
 
-    Rows are taken as independent: where a query has many of them, the truth is wider.
+    Rows are assumed to be independent. If queries have many rows, the true interval is wider.
 
     Args:
       share: From 0 to 1.
-      rows: How many rows it was measured on; 0 says nothing, and the bounds are 0 and 1.
-      z: Standard deviations.
+      rows: Number of rows; for 0 the bounds are 0 and 1.
+      z: Half width in standard deviations.
     """
     if rows <= 0:
         return 0.0, 1.0

@@ -1,4 +1,7 @@
-"""Names of the evaluation's metrics. Plain names exclude seen items; `_with_seen` marks the others."""
+"""Names of the evaluation's metrics.
+
+Metrics exclude seen items; names that end with `_with_seen` include them.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ SIGNATURE = "evaluation"
 SLICES_SIGNATURE = "slices"
 """The trained model's signature that returns the slices of `components.evaluator.slices`."""
 
-NEWCOMER_SIGNATURE = "newcomer"
-"""The trained model's signature, without inputs, that embeds a query of which nothing is known, [moments, dim]."""
+COLD_START_SIGNATURE = "newcomer"
+"""The trained model's signature, without inputs, that embeds a cold-start query: [num_moments, embedding_dim]."""
 
 MODEL_FAMILY = "factorized_top_k"
 POPULARITY_FAMILY = "popularity"
 LIFT = "lift_over_popularity"
 UNSEEN = "unseen in train"
-"""The slice, of those by the target's popularity, whose targets train never met."""
+"""Value of the slice `target_popularity` for targets without train interactions."""
 
 UNSEEN_LIFT = "cold_start/unseen_top_100_lift_over_chance"
 POPULAR_SHARE = "cold_start/empty_history_popular_share"

@@ -1,4 +1,4 @@
-"""Asks whether somebody listens at an address, so that a dead one is an error in seconds and no hang."""
+"""Checks of network addresses: a dead address is an error within seconds, not a hang."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ ANSWER_SECONDS = 5.0
 
 
 def check_answers(host: str, port: int, key: str, remedy: str) -> None:
-    """Refuses an address at which nobody accepts a connection.
+    """Raises an error if no server accepts a connection.
 
     Args:
       host: Name or address.
       port: TCP port.
-      key: The config's key that names it.
-      remedy: What to do.
+      key: The config key of the address.
+      remedy: Advice for the error.
 
     Raises:
-      BadInputError: Nobody answers within `ANSWER_SECONDS`.
+      BadInputError: No server answers within `ANSWER_SECONDS`.
     """
     try:
         socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
     except OSError as error:
-        why = error.strerror or str(error) or type(error).__name__
-        raise BadInputError.from_reason(key, f"a server at {host}:{port}", why, remedy) from None
+        reason = error.strerror or str(error) or type(error).__name__
+        raise BadInputError.from_reason(key, f"a server at {host}:{port}", reason, remedy) from None
 
 
 def is_taken(port: int) -> bool:
-    """Returns whether something listens at a port of this machine."""
+    """Returns whether a server listens at a port of this machine."""
     with socket.socket() as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Peak memory of this process, as a whole or since it was last asked."""
+"""Peak memory of this process, as a whole and per part of a run."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 import resource
 
 _PROCESS = pathlib.Path("/proc/self")
-# Linux: the high-water mark of resident memory starts anew.
+# proc(5): writing 5 to clear_refs resets the high-water mark of resident memory.
 _RESET_PEAK = "5"
 
 
 class Meter:
-    """Tells the peak of resident memory between two calls, in MB, where the kernel lets us ask.
+    """Measures the peak of resident memory between two calls, in MB, if the kernel reports it.
 
-    A process never gives all of its memory back: the peak of one part of a run is what the parts before it left behind
-    and what it took itself.
+    A process never returns all of its memory. The peak of one part of a run therefore includes memory that earlier
+    parts left behind.
     """
 
     def __init__(self) -> None:
         self._highest = 0.0
 
     def start(self) -> None:
-        """Forgets the peak so far."""
+        """Starts a new measurement."""
         self.peak_mb()
         try:
             (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
@@ -30,7 +30,7 @@ class Meter:
             return
 
     def peak_mb(self) -> float | None:
-        """Returns the peak since `start`; None where the kernel does not tell."""
+        """Returns the peak since `start`; None if the kernel does not report it."""
         try:
             found = re.search(r"VmHWM:\s+(\d+) kB", (_PROCESS / "status").read_text())
         except OSError:
@@ -42,7 +42,7 @@ class Meter:
         return round(peak, 1)
 
     def highest_mb(self) -> float:
-        """Returns the peak of the whole process, those before each `start` too."""
+        """Returns the peak of the whole process, including the time before each `start`."""
         self.peak_mb()
-        # Linux counts in KiB.
+        # Linux counts ru_maxrss in KiB.
         return round(max(self._highest, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), 1)

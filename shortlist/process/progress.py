@@ -1,6 +1,7 @@
-"""How far a step is: told by whoever counts, to whoever shows it; nobody has to listen.
+"""Progress of the running step: counting code reports it, listeners show it.
 
-It works within one process. Where Beam reads and evaluates in others, nothing is told and nothing is slower.
+Reports reach listeners in the same process only. If Beam's workers are other processes, their progress is not shown.
+Reports without a listener cost next to nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from collections.abc import Callable, Iterator
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far the step that is running is."""
+    """Progress of the running step."""
 
     done: int
     total: int | None
-    """None where nobody knows before the end."""
+    """None if the total is unknown before the end."""
     unit: str
-    """What is counted, in the plural."""
+    """The unit of both counts, in the plural."""
     note: str = ""
-    """What else there is to see, a metric as it goes."""
+    """Further text, such as the current value of a metric."""
 
 
 Listener = Callable[[Progress], None]
@@ -29,27 +30,29 @@ _counts: dict[str, int] = {}
 _notes: list[str] = []
 
 
-def tell(done: int, total: int | None, unit: str, note: str = "") -> None:
-    """Says how far the step is."""
+def report(done: int, total: int | None, unit: str, note: str = "") -> None:
+    """Reports progress to all listeners."""
+    if _notes:
+        note = _notes[-1]
     for listener in _listeners:
-        listener(Progress(done, total, unit, _notes[-1] if _notes else note))
+        listener(Progress(done, total, unit, note))
 
 
 def count(more: int, unit: str) -> None:
-    """Says that so many more are done; where several threads count, one may be lost."""
+    """Adds `more` to the count of a unit and reports it. Counts of several threads may lose one now and then."""
     if _listeners:
         _counts[unit] = _counts.get(unit, 0) + more
-        tell(_counts[unit], None, unit)
+        report(_counts[unit], None, unit)
 
 
 def restart() -> None:
-    """Counts from zero: another step began."""
+    """Resets all counts for the next step."""
     _counts.clear()
 
 
 @contextlib.contextmanager
 def with_note(note: str) -> Iterator[None]:
-    """Has a note of a larger step stand in place of those that are told within its body."""
+    """Replaces the notes of all reports within its body by the note of the larger step."""
     _notes.append(note)
     try:
         yield
@@ -59,7 +62,7 @@ def with_note(note: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Has a listener hear of all progress within its body."""
+    """Passes all progress within its body to a listener."""
     _listeners.append(listener)
     try:
         yield

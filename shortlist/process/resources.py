@@ -1,4 +1,4 @@
-"""Recognises that disk or memory ran out, however deep under other exceptions, and says so in one sentence."""
+"""Recognition of full disks and exhausted memory in exceptions, also deep in a chain of causes."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from shortlist.errors import ResourceError
 from shortlist.process import causes
 
 _ERRNOS = {errno.ENOSPC: "no space left", errno.EDQUOT: "no space left in the quota", errno.EFBIG: "file too large"}
-# TensorFlow, ML Metadata's sqlite and Beam's workers tell it only in words.
+# TensorFlow, ML Metadata's sqlite and Beam's workers set no errno; only their messages name the shortage.
 _WORDS = {
     "No space left on device": "no space left",
     "database or disk is full": "no space left",
-    # sqlite has then taken the transaction back by itself.
+    # sqlite rolls the transaction back by itself when the disk is full; ML Metadata then fails to commit.
     "cannot commit - no transaction is active": "no space left",
     "Disk quota exceeded": "no space left in the quota",
     "File too large": "file too large",
 }
-# What TensorFlow's and C++'s allocators say; Python, numpy and Arrow raise MemoryError.
+# Messages of TensorFlow's and C++'s allocators; Python, numpy and Arrow raise MemoryError.
 _MEMORY_WORDS = ("OOM when allocating", "std::bad_alloc", "Cannot allocate memory", "failed to allocate memory")
 
 
 def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError | None:
-    """Returns the shortage that an exception comes from; None if it comes from none.
+    """Returns the shortage that caused an exception; None if there was none.
 
     Args:
-      error: What was raised.
-      folder: Where was being written, for exceptions that do not say.
+      error: The caught exception.
+      folder: The folder that was being written to, for exceptions that name no file.
     """
     for link in causes.chain(error):
         if isinstance(link, ResourceError):
             return link
-        what = _disk_shortage(link)
-        if what is not None:
-            return ResourceError(_sentence(what, _place(link, folder)))
+        shortage = _disk_shortage(link)
+        if shortage is not None:
+            return ResourceError(_disk_sentence(shortage, _full_folder(link, folder)))
         if _memory_ran_out(link):
             return ResourceError(_memory_sentence())
     return None
@@ -48,7 +48,7 @@ def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError |
 
 @contextlib.contextmanager
 def raises_resource_error(folder: pathlib.Path) -> Iterator[None]:
-    """Raises a shortage of disk or memory within its body as a `ResourceError`, from the exception that shows it."""
+    """Raises a `ResourceError` from any exception in its body that a shortage of disk or memory caused."""
     try:
         yield
     except Exception as error:
@@ -61,40 +61,42 @@ def raises_resource_error(folder: pathlib.Path) -> Iterator[None]:
 def _disk_shortage(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return _ERRNOS[error.errno]
-    said = str(error)
-    return next((what for words, what in _WORDS.items() if words in said), None)
+    message = str(error)
+    return next((shortage for words, shortage in _WORDS.items() if words in message), None)
 
 
 def _memory_ran_out(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    said = str(error)
-    return any(words in said for words in _MEMORY_WORDS)
+    message = str(error)
+    return any(words in message for words in _MEMORY_WORDS)
 
 
 def _memory_sentence() -> str:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    limited = "" if limit == resource.RLIM_INFINITY else f", limited to {limit / 2**30:,.1f} GiB of addresses"
+    limited = ""
+    if limit != resource.RLIM_INFINITY:
+        limited = f", limited to {limit / 2**30:,.1f} GiB of addresses"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return (
-        f"memory ran out (this process had {peak:,.1f} GiB{limited}); nothing is lost: with more memory the same "
-        "command goes on from what was finished, a training from its checkpoint; where it was the Trainer, a lower "
+        f"memory ran out (this process had {peak:,.1f} GiB{limited}); finished steps and the latest training "
+        "checkpoint are kept: run the same command again with more memory; if the Trainer ran out of memory, a lower "
         "train.batch_size or train.loss.kind: in_batch needs less"
     )
 
 
-def _place(error: BaseException, folder: pathlib.Path) -> pathlib.Path:
-    """Returns the folder that is full: the one that the exception names, or the fuller of those that are written to."""
+def _full_folder(error: BaseException, folder: pathlib.Path) -> pathlib.Path:
+    """Returns the full folder: the exception's own, else the fuller one of `folder` and the temporary folder."""
     named = getattr(error, "filename", None)
     if isinstance(named, str):
         return pathlib.Path(named).parent
     return min((folder, pathlib.Path(tempfile.gettempdir())), key=_free_bytes)
 
 
-def _sentence(what: str, folder: pathlib.Path) -> str:
+def _disk_sentence(shortage: str, folder: pathlib.Path) -> str:
     return (
-        f"{folder}: {what} ({_free_bytes(folder) / 2**20:,.0f} MiB free); nothing is lost: make room and give the same "
-        "command again, which goes on from what was finished"
+        f"{folder}: {shortage} ({_free_bytes(folder) / 2**20:,.0f} MiB free); finished steps are kept: free some space "
+        "and run the same command again"
     )
 
 

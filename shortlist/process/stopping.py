@@ -1,4 +1,4 @@
-"""Stops a command within seconds when it is asked to: by Ctrl-C, or by SIGTERM, which Kubernetes sends."""
+"""Handlers of SIGINT (Ctrl-C) and SIGTERM (Kubernetes) that stop a command within seconds."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from typing import NoReturn
 
 from shortlist.errors import ExitCode
 
-SENTENCE = "Interrupted: the same command goes on from what was finished."
-# For the summary and for what is being written; Kubernetes kills after 30.
+SENTENCE = "Interrupted: run the same command again to continue; finished steps are kept."
+# Time for the summary and for files that are being written. Kubernetes kills a pod after 30 seconds.
 GRACE_SECONDS = 10.0
 _AGAIN_SECONDS = 2.0
 
 _asked: signal.Signals | None = None
 
 
-def stop_when_asked() -> None:
-    """Has SIGINT raise KeyboardInterrupt and SIGTERM SystemExit, and ends the process if that does not.
+def install_handlers() -> None:
+    """Makes SIGINT raise KeyboardInterrupt and SIGTERM raise SystemExit; ends the process if it lives on.
 
-    Beam waits for its worker threads wherever an exception leaves it, and they may have minutes to go.
+    The exception alone is not enough: Beam waits for its worker threads when an exception leaves it, possibly for
+    minutes. The process therefore ends `GRACE_SECONDS` after the signal.
     """
-    # A copy: while nodes run, the descriptor itself writes to the log.
+    # A copy, since descriptor 2 itself writes to the log while nodes run.
     terminal = os.dup(2)
 
     def end(code: ExitCode) -> None:
@@ -42,20 +43,20 @@ def stop_when_asked() -> None:
         raise _interruption(_asked)
 
     signal.signal(signal.SIGTERM, stop)
-    # A shell ignores it for what it starts in the background.
+    # A shell makes its background processes ignore SIGINT; that must stay so.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, stop)
 
 
 @contextlib.contextmanager
 def reraise_stop() -> Iterator[None]:
-    """Has its body end as it was asked to, though libraries catch or turn into another exception what is raised.
+    """Makes its body stop on a signal even if a library catches or converts the exception.
 
-    TensorFlow does both where it is in the middle of tracing a function. What is caught is raised again after two
-    seconds; what comes out otherwise, once asked, is raised as what was asked for.
+    TensorFlow does both while it traces a function. If the exception was caught, the signal is sent again every two
+    seconds. If it was converted into another one, the original is raised instead.
 
     Raises:
-      KeyboardInterrupt, SystemExit: The process was asked to stop within the body.
+      KeyboardInterrupt, SystemExit: The process got a signal within the body.
     """
     left = threading.Event()
     threading.Thread(target=_ask_again, args=[left], daemon=True).start()
@@ -74,7 +75,7 @@ def reraise_stop() -> Iterator[None]:
 def _ask_again(left: threading.Event) -> None:
     while not left.wait(_AGAIN_SECONDS):
         if _asked is not None and not left.wait(_AGAIN_SECONDS):
-            # A real signal: what only pretends to be one wakes nothing that waits.
+            # pthread_kill sends a real signal. A simulated one would not wake a thread that waits.
             signal.pthread_kill(threading.main_thread().ident or 0, _asked)
 
 

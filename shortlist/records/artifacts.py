@@ -1,4 +1,4 @@
-"""Typed readers of what nodes recorded; older versions wrote less, so that every field has a default."""
+"""Typed readers of nodes' records; every field has a default, because older versions recorded less."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from typing import Any, Protocol
 from shortlist.records import properties
 
 
-class Recorded(Protocol):
+class HasProperties(Protocol):
     """An artifact or an execution of any ML Metadata store."""
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """Its properties and custom properties by name."""
+        """Properties and custom properties by name."""
 
 
 def json_object(value: object) -> dict[str, Any]:
-    """Returns the object that a property holds as JSON; an empty one where it holds none."""
+    """Returns the JSON object of a property; an empty one if the property is absent or different."""
     found = _parsed(value)
     return found if isinstance(found, dict) else {}
 
 
 def json_list(value: object) -> list[Any]:
-    """Returns the list that a property holds as JSON; an empty one where it holds none."""
+    """Returns the JSON list of a property; an empty one if the property is absent or different."""
     found = _parsed(value)
     return found if isinstance(found, list) else []
 
 
-def sentences(recorded: Recorded | None, name: str) -> list[str]:
-    """Returns a property that is a JSON list of sentences; none of an absent artifact."""
-    return [str(sentence) for sentence in json_list(recorded.properties.get(name))] if recorded else []
+def sentences(owner: HasProperties | None, name: str) -> list[str]:
+    """Returns a property that is a JSON list of sentences; an empty list for an absent artifact."""
+    if owner is None:
+        return []
+    return [str(sentence) for sentence in json_list(owner.properties.get(name))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,15 +45,15 @@ class Blessing:
     reasons: list[str]
     warnings: list[str]
     status: str
-    """Empty where the Evaluator gave it."""
+    """Empty for a verdict of the Evaluator."""
     figures: dict[str, Any]
-    """What the ServingCheck measured; empty for the others."""
+    """Measurements of the ServingCheck; empty for the other nodes."""
     model_id: int | None
-    """Artifact id of the model that it is about."""
+    """Artifact id of the model."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> Blessing | None:
-        """Returns the verdict of an artifact; None where there is none."""
+    def of(cls, artifact: HasProperties | None) -> Blessing | None:
+        """Returns the verdict of an artifact; None for an absent one."""
         if artifact is None:
             return None
         found = artifact.properties
@@ -61,63 +63,63 @@ class Blessing:
             warnings=sentences(artifact, properties.WARNINGS),
             status=str(found.get(properties.STATUS, "")),
             figures=json_object(found.get(properties.FIGURES)),
-            model_id=int(found[properties.CURRENT_MODEL_ID]) if properties.CURRENT_MODEL_ID in found else None,
+            model_id=_whole_number(found.get(properties.CURRENT_MODEL_ID)),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What the Evaluator measured."""
+    """Measurements of the Evaluator."""
 
     metrics: dict[str, float]
-    """Over all test rows; empty where an older version left them in files alone."""
+    """Over all test rows; empty if an older version wrote them only to files."""
     slices: list[dict[str, Any]] | None
-    """{"slice": {feature: value}, "metrics": {...}} each; None where an older version did not record them."""
+    """Entries {"slice": {feature: value}, "metrics": {...}}; None if an older version did not record them."""
     baseline: dict[str, float]
-    """Of the earlier model on the same rows; empty without one."""
+    """Metrics of the earlier model on the same rows; empty without one."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> Evaluation | None:
-        """Returns the evaluation of an artifact; None where there is none."""
+    def of(cls, artifact: HasProperties | None) -> Evaluation | None:
+        """Returns the evaluation of an artifact; None for an absent one."""
         if artifact is None:
             return None
         found = artifact.properties
-        recorded = properties.SLICES in found
+        has_slices = properties.SLICES in found
         return cls(
             metrics=json_object(found.get(properties.METRICS)),
-            slices=json_list(found.get(properties.SLICES)) if recorded else None,
+            slices=json_list(found[properties.SLICES]) if has_slices else None,
             baseline=json_object(found.get(properties.BASELINE_METRICS)),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class PushedModel:
-    """What the Pusher, a rollback or a forced push did."""
+    """Result of the Pusher, a rollback or a forced push."""
 
     pushed: bool
     version: int | None
     destination: str
-    """Folder of the version; empty where nothing was pushed."""
+    """Folder of the version; empty if nothing was pushed."""
     reasons: list[str]
-    """Why nothing was pushed."""
+    """Reasons for not pushing."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> PushedModel | None:
-        """Returns the push of an artifact; None where there is none."""
+    def of(cls, artifact: HasProperties | None) -> PushedModel | None:
+        """Returns the push of an artifact; None for an absent one."""
         if artifact is None:
             return None
         found = artifact.properties
         pushed = found.get(properties.PUSHED) == 1
         return cls(
             pushed=pushed,
-            version=int(found[properties.PUSHED_VERSION]) if pushed and properties.PUSHED_VERSION in found else None,
+            version=_whole_number(found.get(properties.PUSHED_VERSION)) if pushed else None,
             destination=str(found.get(properties.PUSHED_DESTINATION, "")),
             reasons=sentences(artifact, properties.REASONS),
         )
 
     @staticmethod
-    def recorded(version: int, destination: str) -> dict[str, str | int]:
-        """Returns the properties of a version that was pushed, as TFX's Pusher writes them."""
+    def properties_of(version: int, destination: str) -> dict[str, str | int]:
+        """Returns the properties of a pushed version, in the format of TFX's Pusher."""
         return {
             properties.PUSHED: 1,
             properties.PUSHED_VERSION: str(version),
@@ -127,64 +129,65 @@ class PushedModel:
 
 @dataclasses.dataclass(frozen=True)
 class WindowsRecord:
-    """What the Windows node counted."""
+    """Counts of the Windows node."""
 
     stats: dict[str, Any]
     split_fingerprint: str | None
     warnings: list[str]
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> WindowsRecord | None:
-        """Returns the record of a Windows node's examples; None where there are none."""
+    def of(cls, artifact: HasProperties | None) -> WindowsRecord | None:
+        """Returns the record of a Windows node's examples; None for absent ones."""
         if artifact is None:
             return None
         fingerprint = artifact.properties.get(properties.SPLIT_FINGERPRINT)
         return cls(
             stats=json_object(artifact.properties.get(properties.STATS)),
-            split_fingerprint=None if not fingerprint else str(fingerprint),
+            split_fingerprint=str(fingerprint) if fingerprint else None,
             warnings=sentences(artifact, properties.WARNINGS),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class TableRecord:
-    """What a node that reads a table counted."""
+    """Counts of a node that reads a table."""
 
     rows: int | None
-    """None where an older version did not record it."""
+    """None if an older version did not record it."""
     dropped: dict[str, int]
-    """Rows by the reasons `properties.DROPPED`."""
+    """Number of dropped rows by the reasons in `properties.DROPPED`."""
     spans: tuple[str, str] | None
     """First and last date of dated spans."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> TableRecord | None:
-        """Returns the record of flat examples; None where there are none."""
+    def of(cls, artifact: HasProperties | None) -> TableRecord | None:
+        """Returns the record of flat examples; None for absent ones."""
         if artifact is None:
             return None
         found = artifact.properties
-        counts = {reason: int(found.get(properties.dropped(reason), 0)) for reason in properties.DROPPED}
-        has_spans = properties.FIRST_SPAN in found
+        spans = None
+        if properties.FIRST_SPAN in found:
+            spans = str(found[properties.FIRST_SPAN]), str(found[properties.LAST_SPAN])
         return cls(
-            rows=int(found[properties.ROWS]) if properties.ROWS in found else None,
-            dropped=counts,
-            spans=(str(found[properties.FIRST_SPAN]), str(found[properties.LAST_SPAN])) if has_spans else None,
+            rows=_whole_number(found.get(properties.ROWS)),
+            dropped={reason: int(found.get(properties.dropped(reason), 0)) for reason in properties.DROPPED},
+            spans=spans,
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class BaselineRecord:
-    """What the Baseline node found to compare with."""
+    """Result of the Baseline node."""
 
     skipped: bool
     reason: str
-    """Why it was skipped."""
+    """Reason for skipping the comparison."""
     catalogue_changed: str
-    """How today's catalogue differs from the earlier model's; empty where it does not."""
+    """Difference of today's catalogue from the earlier model's; empty if there is none."""
 
     @classmethod
-    def of(cls, artifact: Recorded | None) -> BaselineRecord | None:
-        """Returns the record of a Baseline node's model; None where there is none."""
+    def of(cls, artifact: HasProperties | None) -> BaselineRecord | None:
+        """Returns the record of a Baseline node's model; None for an absent one."""
         if artifact is None:
             return None
         found = artifact.properties
@@ -195,19 +198,23 @@ class BaselineRecord:
         )
 
 
-def index_of(model: Recorded | None) -> dict[str, Any]:
-    """Returns what an Indexer or a forced push built and measured; empty where it built none."""
+def index_of(model: HasProperties | None) -> dict[str, Any]:
+    """Returns kind, parameters and measurements of a served model's index; empty if there is no index."""
     return json_object(model.properties.get(properties.INDEX)) if model else {}
 
 
-def refit_of(model: Recorded | None) -> dict[str, Any]:
+def refit_of(model: HasProperties | None) -> dict[str, Any]:
     """Returns `steps`, `targets`, `seconds` and `metrics_of` of a refitted model; empty for any other."""
     return json_object(model.properties.get(properties.REFIT)) if model else {}
 
 
-def tuned_values_of(best: Recorded | None) -> dict[str, Any]:
-    """Returns the values by dotted name that a search found best; empty without a search."""
+def tuned_values_of(best: HasProperties | None) -> dict[str, Any]:
+    """Returns the best values of a search by dotted name; empty without a search."""
     return json_object(best.properties.get(properties.TUNED_VALUES)) if best else {}
+
+
+def _whole_number(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _parsed(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Ids of the pipeline's nodes, and the types of their executions, as ML Metadata keeps them."""
+"""Ids of the pipeline's nodes and types of their executions in ML Metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GENS: Mapping[str, str] = {
 """Table name to the node that reads the table."""
 
 SCHEMAS = "Schemas"
-"""Brings all schemas on a cluster; one machine has a node per table instead."""
+"""Writes all schemas on a cluster; on one machine each table has its own node instead."""
 BLESSED_STATISTICS = "BlessedStatistics"
 DATA_GATE = "DataGate"
 WINDOWS = "Windows"
@@ -37,16 +37,16 @@ SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
 
 ROLLBACK = "Rollback"
-"""Recorded by the command `rollback`; no node of the pipeline."""
+"""Recorded by the command `rollback`; it is not a node of the pipeline."""
 FORCED_PUSH = "ForcedPush"
-"""Recorded by the command `push --force`; no node of the pipeline."""
+"""Recorded by the command `push --force`; it is not a node of the pipeline."""
 
 TRAINER_TYPES = ("RetrievalTrainer", "Trainer")
-"""Last parts of the execution types of the Trainer, TFX's own included, as versions before this one had it."""
+"""Last parts of the execution types of the Trainer; `Trainer` is TFX's, which older versions used."""
 EVALUATOR_TYPES = ("RankEvaluator", "Evaluator")
 """Last parts of the execution types of the Evaluator."""
 PUSHER_TYPE = "components.pusher.component.TwinPusher"
-"""Execution type of the Pusher: the name that its class had in 0.1."""
+"""Execution type of the Pusher. It is the name of the class in 0.1, because types in ML Metadata do not change."""
 PUSHER_TYPES = ("TwinPusher", "Pusher")
 """Last parts of the execution types of the Pusher."""
 
@@ -59,12 +59,12 @@ def gen(table: str) -> str:
 
 
 def schema(table: str) -> str:
-    """Returns the id of the node that brings a table's schema."""
+    """Returns the id of the node that imports a table's schema."""
     return f"{table.capitalize()}Schema"
 
 
 def statistics(table: str) -> str:
-    """Returns the id of the node that counts a table's statistics."""
+    """Returns the id of the node that computes a table's statistics."""
     return f"{table.capitalize()}Statistics"
 
 
@@ -74,10 +74,10 @@ def validator(table: str) -> str:
 
 
 def statistics_before(table: str) -> str:
-    """Returns the id of a cluster's node that brings the table's statistics of the last blessed run."""
+    """Returns the id of the node that imports a table's statistics of the last blessed run on a cluster."""
     return f"{table.capitalize()}Before"
 
 
 def is_resolver(node: str) -> bool:
-    """Returns whether a node makes nothing, and only finds what an earlier run made."""
+    """Returns whether a node only finds artifacts of earlier runs and makes none."""
     return node in _RESOLVERS

@@ -1,13 +1,12 @@
-"""Names of the custom properties of artifacts and of the exec properties that people are shown later.
+"""Names of custom properties of artifacts, and of exec properties that lineage shows.
 
-They are stored in ML Metadata: a name never changes. Each property is a string
-unless its description names another type.
+They are stored in ML Metadata, so a name never changes. A property is a string if its description names no other type.
 """
 
 from __future__ import annotations
 
 CODE_SHA256 = "code_sha256"
-"""Exec property of every node of ours: `shortlist.fingerprints.code_sha256`."""
+"""Exec property of every node in `components/`: `shortlist.fingerprints.code_sha256`."""
 CUSTOM_CONFIG = "custom_config"
 """Exec property of TFX's nodes: JSON of the settings."""
 CONFIG = "config"
@@ -17,57 +16,57 @@ EXCLUDE_SEEN = "exclude_seen"
 
 # Verdicts: artifacts of type ModelBlessing and InfraBlessing.
 BLESSED = "blessed"
-"""int, 1 or 0: TFX's own name."""
+"""int, 1 or 0; the name is TFX's."""
 REASONS = "reasons"
-"""JSON list of sentences: why a blessing was given or refused, or a model not pushed."""
+"""JSON list of sentences: reasons for a blessing, its refusal, or for not pushing a model."""
 WARNINGS = "warnings"
 """JSON list of sentences that the summary repeats."""
 STATUS = "status"
-"""One of the five that follow; absent where the Evaluator gave the verdict."""
+"""One of the next five values; absent in a verdict of the Evaluator."""
 OK = "ok"
 NOT_BLESSED = "not_blessed"
 INDEX_REJECTED = "index_rejected"
 NOT_CHECKED = "not_checked"
 CHECK_FAILED = "check_failed"
 CURRENT_MODEL_ID = "current_model_id"
-"""int: the artifact id of the model that a verdict is about: TFX's own name."""
+"""int: the artifact id of the model in a verdict; the name is TFX's."""
 FIGURES = "figures"
-"""Of the ServingCheck's blessing: JSON of the seconds and ms that were measured in clean processes."""
+"""Property of the ServingCheck's blessing: JSON of seconds and ms, measured in clean processes."""
 
 # Examples.
 CONTENT_SHA256 = "content_sha256"
-"""Of flat examples: fingerprint of the files that an unpinned run found. Exec property of a pinned one."""
+"""Property of flat examples: fingerprint of the input files. In a pinned run it is an exec property."""
 ROWS = "rows"
-"""int, of flat examples."""
+"""int, number of rows of flat examples."""
 DROPPED = ("filter", "duplicate")
-"""Reasons for which rows of a table are dropped; `dropped(reason)` is the property."""
+"""Reasons for dropping rows of a table; `dropped(reason)` is the property."""
 FIRST_SPAN = "first_span"
 LAST_SPAN = "last_span"
 TIMESTAMP_UNIT = "timestamp_unit"
 DATA_PATH = "data_path"
-"""Exec property of a node that reads a table: the path as the config has it."""
+"""Exec property of a node that reads a table: the path in the config."""
 DATA_ROOT = "data_root"
-"""Exec property of a node that reads a table: where a relative path starts."""
+"""Exec property of a node that reads a table: the root of relative paths."""
 TABLE = "table"
 """Exec property of a node that reads a table: JSON of its `TableSpec`."""
 STATS = "stats"
-"""Of windows: JSON of the counts of rows, queries and drops."""
+"""Property of windows: JSON of the counts of rows, queries and dropped rows."""
 SPLIT_FINGERPRINT = "split_fingerprint"
-"""Of windows: equal fingerprints hold out the same rows of the same log."""
+"""Property of windows: equal fingerprints hold out the same rows of the same log."""
 
 # DataGate's report.
 NOT_COMPARED = "not_compared"
-"""JSON, by table name: why the table was compared with no earlier one."""
+"""JSON of table name to the reason why the table was not compared with an earlier one."""
 GATE = "gate"
 """Exec property: JSON of the section `data.gate`."""
 
 # The Baseline node's model.
 SKIPPED = "skipped"
-"""int, 1: there is nothing to compare with."""
+"""int, 1 if there is no model to compare with."""
 REASON = "reason"
-"""Why the comparison was skipped; of a rollback or a forced push, what its author gave as the reason."""
+"""Reason for skipping the comparison; for a rollback or a forced push, the reason given by its author."""
 CATALOGUE_CHANGED = "catalogue_changed"
-"""How the catalogue that the earlier model was given differs from its own."""
+"""Difference of today's catalogue from the earlier model's own."""
 
 # Evaluation.
 METRICS = "metrics"
@@ -83,10 +82,10 @@ EVAL_CONFIG = "eval_config"
 
 # Models.
 INDEX = "index"
-"""Of a served model: JSON of what the Indexer built and measured."""
+"""Property of a served model: JSON of kind, parameters and measurements of the index."""
 REFIT = "refit"
-"""Of a refitted model: JSON of `steps`, `targets`, `seconds` and `metrics_of`, the artifact id of the model that the
-Evaluator measured."""
+"""Property of a refitted model: JSON of `steps`, `targets`, `seconds` and `metrics_of`, the artifact id of the model
+that the Evaluator measured."""
 
 # The Tuner's best hyperparameters.
 TUNED_VALUES = "values"
@@ -95,33 +94,33 @@ OBJECTIVE = "objective"
 SCORE = "score"
 """float."""
 TRIAL = "trial"
-"""int, the number of the best trial."""
+"""int, number of the best trial."""
 TRIALS = "trials"
-"""int, how many there were."""
+"""int, number of trials."""
 
 # Answers.
 PROBLEM = "problem"
-"""Why there are no answers to show."""
+"""Reason why there are no answers to show."""
 
-# PushedModel: TFX's own names.
+# PushedModel; the names are TFX's.
 PUSHED = "pushed"
 """int, 1 or 0."""
 PUSHED_DESTINATION = "pushed_destination"
 PUSHED_VERSION = "pushed_version"
 
-# Executions that a person started, and executions that did not end.
+# Executions of manual commands, and executions that did not end.
 BY = "by"
 """User and host."""
 RUN_ID = "run_id"
-"""Of a forced push: the run whose model was pushed."""
+"""Property of a forced push: the run whose model was pushed."""
 OVERRIDDEN = "overridden"
-"""Of a forced push: JSON of node to its objections."""
+"""Property of a forced push: JSON of node to its objections."""
 RESTORED_VERSION = "restored_version"
 REPLACED_VERSION = "replaced_version"
 KILLED = "killed"
-"""Of an execution that ended without a word: when that was found."""
+"""Property of an execution whose process died: the time when a later command closed it."""
 ERROR = "error"
-"""Of a step that failed: the exception."""
+"""Property of a step that failed: the exception."""
 
 
 def dropped(reason: str) -> str:

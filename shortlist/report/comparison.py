@@ -14,7 +14,7 @@ from shortlist.report.sections import accuracy, training, verdict
 _POPULARITIES = ("head", "middle", "tail", "unseen in train")
 
 
-def of_runs(facts: Sequence[Facts]) -> Page:
+def comparison_page(facts: Sequence[Facts]) -> Page:
     """Returns the comparison of two runs or more, in the order given; all of one pipeline."""
     found = (chapter(facts) for chapter in (_outcomes, _accuracy, _model, _costs, _settings))
     return Page(
@@ -72,7 +72,7 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     if not all_ks:
         return None
     series = [
-        accuracy.of_shares(one.run_id, [_overall(one, _top_k(one, k)) for k in all_ks], _rows(one)) for one in facts
+        accuracy.share_series(one.run_id, [_overall(one, _top_k(one, k)) for k in all_ks], _rows(one)) for one in facts
     ]
     lines = [[f"top_{k}", *(_with_interval(one, _top_k(one, k)) for one in facts)] for k in all_ks]
     lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg(with_seen=one.with_seen))) for one in facts)])
@@ -120,7 +120,7 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
     by_run = [
         {(item.name, item.value): item.metrics for item in one.measured.slices} if one.measured else {} for one in facts
     ]
-    families = accuracy.by_family([item for one in facts if one.measured for item in one.measured.slices])
+    families = accuracy.group_by_family([item for one in facts if one.measured for item in one.measured.slices])
     figures = []
     for family in families:
         values = list(dict.fromkeys(item.value for item in families[family]))
@@ -128,7 +128,7 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
             continue
         cells = [[found.get((family, value), {}) for value in values] for found in by_run]
         series = [
-            accuracy.of_shares(
+            accuracy.share_series(
                 one.run_id,
                 [metrics.get(name) for metrics in of_run],
                 [names.rows_of(metrics, with_seen) for metrics in of_run],
@@ -171,7 +171,7 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
 
 
 def _best(facts: Facts) -> list[str]:
-    best = training.best_place(facts.training)
+    best = training.best_position(facts.training)
     line = facts.training[best] if best is not None else {}
     return [
         format.count(line.get("epoch")),

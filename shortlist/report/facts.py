@@ -18,7 +18,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from shortlist import keys
 from shortlist.lineage import drift, facts
-from shortlist.lineage.measured import Measured, measured
+from shortlist.lineage.measurements import Measurements, measurements
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.records import nodes, properties
@@ -80,9 +80,9 @@ class Facts:
         return self.config.get("evaluate.repeat_consumption") is True
 
     @functools.cached_property
-    def measured(self) -> Measured | None:
+    def measured(self) -> Measurements | None:
         """What the Evaluator measured."""
-        return measured(self.nodes.get(nodes.EVALUATOR), self.summary)
+        return measurements(self.nodes.get(nodes.EVALUATOR), self.summary)
 
     @functools.cached_property
     def training(self) -> list[dict[str, Any]]:

@@ -338,4 +338,4 @@ def _for_page(svg: str) -> str:
     for name in asked:
         svg = re.sub(rf'(?<=[#"]){re.escape(name)}(?=[")])', f"{digest}-{name}", svg)
     svg = _HEIGHT.sub(r"\1", _SIZE.sub(r'\1 width="100%" style="max-width: \2pt"', svg, count=1), count=1)
-    return theme.themed(re.sub(r"\n\s*", "\n", svg))
+    return theme.apply_theme(re.sub(r"\n\s*", "\n", svg))

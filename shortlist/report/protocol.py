@@ -1,4 +1,4 @@
-"""How a run's figures were measured, in one sentence."""
+"""Sentences on the evaluation protocol of a run."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ TESTED_ON = {
     "temporal": "interactions after a cut in time",
     "random": "a random fifth of the interactions",
 }
-"""What the test rows of each kind of split are."""
+"""Description of the test rows, by kind of split."""
 
 
 def sentence(protocol: Protocol, data: DataSummary) -> str:
-    """Returns it; a figure means nothing without it."""
+    """Returns the protocol in one sentence, which belongs beside all metrics."""
     tested_on = TESTED_ON.get(protocol.split, protocol.split)
     parts = [
         f"Trained on {data.rows.get('train', 0):,} interactions, stopped early on {data.rows.get('eval', 0):,} and "
         f"tested on {tested_on} ({data.rows.get('test', 0):,} rows of {data.queries.get('test', 0):,} queries, split "
-        f"{protocol.split}), each ranked against all {protocol.corpus_size:,} candidates{_but_seen(protocol)}, ties "
-        "counting against the target",
-        ties(protocol),
+        f"{protocol.split}); each target is ranked against all {protocol.corpus_size:,} candidates"
+        f"{_except_seen(protocol)}; tied scores count against the target",
+        tie_sentence(protocol),
     ]
     if protocol.unseen_queries:
-        parts.append(f"{protocol.unseen_queries:.0%} of test rows are of queries that train never saw")
+        parts.append(f"{protocol.unseen_queries:.0%} of test rows belong to queries without train rows")
     if protocol.repeat_targets and protocol.exclude_seen:
         parts.append(
             f"{protocol.repeat_targets:.1%} of test rows are left out, since their query had seen the target before; "
@@ -33,26 +33,25 @@ def sentence(protocol: Protocol, data: DataSummary) -> str:
     return "; ".join(parts) + "."
 
 
-def _but_seen(protocol: Protocol) -> str:
+def _except_seen(protocol: Protocol) -> str:
     if protocol.exclude_seen:
-        return " but those that its query had seen"
+        return " except its query's seen items"
     return (
-        ", also those that its query had seen (evaluate.repeat_consumption; the signature serving_default excludes the "
-        "history, so it is not what was gated)"
+        ", seen items included (evaluate.repeat_consumption; the gates did not measure the signature serving_default, "
+        "which excludes the history)"
     )
 
 
-def ties(protocol: Protocol) -> str:
-    """Returns what decides the order of equal times."""
+def tie_sentence(protocol: Protocol) -> str:
+    """Returns a clause on interactions with equal timestamps."""
     if protocol.split == "leave_last_basket":
-        return "rows of a basket are no history for each other"
+        return "the rows of a basket are not history for each other"
     return f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
 
 
-def refitted(refit: RefitSummary) -> str:
-    """Returns whose figures they are where the served model is another one."""
+def refit_sentence(refit: RefitSummary) -> str:
+    """Returns the difference between the served and the measured model of a refit, without a final full stop."""
     return (
-        f"Served is this recipe trained again on all {refit.targets:,} interactions, eval and test included, for "
-        f"{refit.steps:,} steps, as many as were best; all figures are those of the model that was trained on train "
-        "alone"
+        f"The served model was trained again on all {refit.targets:,} interactions, eval and test included, for the "
+        f"best number of steps, {refit.steps:,}. All metrics are those of the model trained on train alone"
     )

@@ -45,6 +45,6 @@ def style(place: int) -> Style:
     return SERIES[place % len(SERIES)]
 
 
-def themed(svg: str) -> str:
+def apply_theme(svg: str) -> str:
     """Returns SVG with CSS variables for the stand-ins."""
     return _COLOUR.sub(lambda found: f"var({_VARIABLES[found[0]]})", svg)

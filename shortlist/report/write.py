@@ -19,14 +19,14 @@ def write_report(workspace: Workspace, run_id: str) -> pathlib.Path:
       BadInputError: There is no such run.
     """
     facts = read(workspace, run_id)
-    text = html.render(sections.of_run(facts))
+    text = html.render(sections.run_page(facts))
     facts.record.folder.mkdir(parents=True, exist_ok=True)
     path = facts.record.folder / FILE
-    put(text, path)
+    write_page(text, path)
     return path
 
 
-def put(text: str, path: pathlib.Path) -> None:
+def write_page(text: str, path: pathlib.Path) -> None:
     """Writes a file that is whole whenever somebody opens it."""
     partial = path.with_name(f".{path.name}.part")
     partial.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from shortlist.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
-class Restored:
+class RestoredVersion:
     """What is served after a rollback."""
 
     version: int
@@ -29,7 +29,7 @@ class Restored:
     by: str
 
 
-def rollback(workspace: Workspace, keep_versions: int, version: int | None = None, reason: str = "") -> Restored:
+def rollback(workspace: Workspace, keep_versions: int, version: int | None = None, reason: str = "") -> RestoredVersion:
     """Serves a copy of a kept version under a new number and records the step in ML Metadata.
 
     The caller holds the workspace. Both twins are copied and arrive in one step, as in a push; what was served stays
@@ -57,7 +57,7 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
         properties.RESTORED_VERSION: str(chosen),
         properties.REPLACED_VERSION: str(served),
         properties.REASON: reason,
-        properties.BY: journal.who(),
+        properties.BY: journal.user_at_host(),
     }
     with book.step(nodes.ROLLBACK, {"pushed_model": [original]}, facts) as step:
         new = versions.push(
@@ -70,10 +70,10 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
                 "PushedModel",
                 # The archive holds the same model.
                 original.uri,
-                {**facts, **PushedModel.recorded(number, str(workspace.serving_dir / str(number)))},
+                {**facts, **PushedModel.properties_of(number, str(workspace.serving_dir / str(number)))},
             ),
         )
-    return Restored(
+    return RestoredVersion(
         version=new,
         restored_version=chosen,
         replaced_version=served,

@@ -1,4 +1,4 @@
-"""Asks a pushed model for recommendations, as any client of it would."""
+"""Client of a pushed model: loads it and requests recommendations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _MAX_INT32 = 2**31 - 1
-# Every other input of `recommend` is one of the query's features.
+# All other inputs of `recommend` are features of the query.
 _NOT_FEATURES = frozenset(
     {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
 )
@@ -25,26 +25,26 @@ _NOT_FEATURES = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Recommendation:
-    """One line of an answer."""
+    """One recommended candidate."""
 
     rank: int
-    """1 is the best."""
+    """Position in the list, 1 is the best."""
     id: str
     score: float
     title: str | None = None
 
 
 class Recommender:
-    """A pushed model, loaded once."""
+    """A pushed model, loaded once for many requests."""
 
     def __init__(self, serving_path: str | os.PathLike[str]) -> None:
         """Loads a model.
 
         Args:
-          serving_path: One version's folder, or the folder of all versions, of which the newest is taken.
+          serving_path: The folder of one version, or the folder of all versions, whose newest is used.
 
         Raises:
-          BadInputError: There is no pushed model, or one of another make.
+          BadInputError: The path has no pushed model, or one that Shortlist did not write.
         """
         self.path = version_path(pathlib.Path(serving_path))
         self.index: dict[str, Any] = _index_of(self.path)
@@ -54,7 +54,7 @@ class Recommender:
 
     @property
     def query_features(self) -> list[str]:
-        """Names of the query features that the model takes."""
+        """Names of the model's query features."""
         return sorted(set(self._specs) - _NOT_FEATURES)
 
     def recommend(
@@ -67,23 +67,23 @@ class Recommender:
         candidates_titles: Mapping[str, str | None] | None = None,
         query_time: int | None = None,
     ) -> list[Recommendation]:
-        """Returns the best candidates for one query, best first.
+        """Returns recommendations for one query, best first.
 
         Args:
-          query_id: An unknown id, or none, is answered from the history and the features alone.
+          query_id: Id of the query. For an unknown id, or none, only the history and the features are used.
           history: Candidate ids, or pairs of candidate id and timestamp, oldest first; unknown ids are skipped.
-          k: How many; fewer come back where the corpus has no more.
-          exclude_seen: Whether to keep the history out of the answer. Plain metrics describe answers without it,
-            the metrics `_with_seen` those with it. By default as the gates measured: without it, unless the model was
-            made with `evaluate.repeat_consumption`.
-          query_features: By name; lists for multi_category features; what is absent counts as missing.
+          k: Number of recommendations; fewer are returned if the corpus has no more.
+          exclude_seen: Whether to leave the history out of the answer. Plain metrics describe answers without the
+            history, metrics `_with_seen` those with it. By default as the gates do: without the history, unless the
+            model was made with `evaluate.repeat_consumption`.
+          query_features: Value by feature name; a list for multi_category features. Absent features count as missing.
           candidates_titles: Title by candidate id.
-          query_time: When the query is asked, in seconds, or the interactions' own order numbers. Unless given, the
-            model makes no use of how long ago something was; one that follows demand then answers as of the end of
-            what it was trained on, as it does for any later time.
+          query_time: Time of the request in seconds, or in the interactions' own sequence numbers. By default the
+            model ignores the times of the history, and `model.query_time` takes the end of train. That is also its
+            answer for any later time.
 
         Raises:
-          BadInputError: k is more than the model was exported for, it has no such feature, or a value has a wrong type.
+          BadInputError: k exceeds `index.k` of the model, a feature is unknown, or a value has a wrong type.
         """
         features = dict(query_features or {})
         self._check(k, features)
@@ -127,16 +127,16 @@ def recommend(
     candidates_titles: Mapping[str, str | None] | None = None,
     query_time: int | None = None,
 ) -> list[Recommendation]:
-    """Loads a model and asks it once; see `Recommender.recommend`."""
+    """Loads a model and returns its recommendations for one query; see `Recommender.recommend`."""
     return Recommender(serving_path).recommend(
         query_id, history, k, exclude_seen, query_features, candidates_titles, query_time
     )
 
 
 def load_served(path: str | os.PathLike[str]) -> Any:
-    """Returns a served SavedModel, loaded.
+    """Loads and returns a served SavedModel.
 
-    ScaNN's op library is loaded first where the model needs it: TensorFlow says "Op type not registered" otherwise.
+    If the model needs ScaNN's op library, that is loaded first. Otherwise TensorFlow raises "Op type not registered".
     """
     import tensorflow as tf
 
@@ -146,18 +146,18 @@ def load_served(path: str | os.PathLike[str]) -> Any:
 
 
 def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:
-    """Returns the inputs of a served signature for some queries.
+    """Returns the inputs of a served signature for a batch of queries.
 
     Args:
       specs: Input name to its spec; a list-valued input has rank 2.
-      rows: For each query its values by input name: a scalar, a list or None. What is absent is missing, which the
-        contract writes as `""`, 0 or NaN; a missing `k` is all that the model has.
+      rows: Per query, the values by input name: a scalar, a list or None. Absent values are missing, in the tensors
+        `""`, 0 or NaN. Without `k` an answer has the model's full width.
 
     Returns:
       Input name to tensor, [num_rows] or [num_rows, longest list].
 
     Raises:
-      BadInputError: A value has a type that its input does not take.
+      BadInputError: The type of a value does not fit its input.
     """
     return {name: _input(name, spec, [row.get(name) for row in rows]) for name, spec in specs.items()}
 
@@ -171,14 +171,20 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
         padded = [_first(value, fill) for value in values]
     else:
         lists = [_as_list(value) for value in values]
-        # At least one column: a tower that looks at the last one should find a pad.
+        # There is at least one column, because a tower that reads the last item needs a pad to read.
         width = max([1, *map(len, lists)])
         padded = [items + [fill] * (width - len(items)) for items in lists]
     try:
         return tf.constant(padded, spec.dtype)
     except (TypeError, ValueError, OverflowError) as error:
-        takes = "strings" if spec.dtype == tf.string else "numbers" if spec.dtype.is_floating else "whole numbers"
-        raise BadInputError(f"{name} takes {takes}; got {values[0] if len(values) == 1 else values!r}") from error
+        got = str(values[0]) if len(values) == 1 else repr(values)
+        raise BadInputError(f"{name} takes {_kind(spec)}; got {got}") from error
+
+
+def _kind(spec: tf.TensorSpec) -> str:
+    if spec.dtype.is_floating:
+        return "numbers"
+    return "whole numbers" if spec.dtype.is_integer else "strings"
 
 
 def _missing(spec: tf.TensorSpec) -> Any:
@@ -190,7 +196,7 @@ def _missing(spec: tf.TensorSpec) -> Any:
 def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
-    # A string is one value, not as many as it has characters.
+    # A string is one value, although Python can iterate over its characters.
     return [value] if isinstance(value, str | bytes | int | float) else list(value)
 
 
@@ -204,14 +210,14 @@ def _index_of(path: pathlib.Path) -> dict[str, Any]:
     try:
         return dict(json.loads((path / INDEX_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise BadInputError(f"{path}: not a model that Shortlist pushed, for it has no {INDEX_FILE}") from None
+        raise BadInputError(f"{path}: not a model that Shortlist pushed; it has no {INDEX_FILE}") from None
 
 
 def version_path(path: pathlib.Path) -> pathlib.Path:
     """Returns the folder of one served model, without loading it.
 
     Args:
-      path: One version's folder, or the folder of all versions, of which the newest is taken.
+      path: The folder of one version, or the folder of all versions, whose newest is used.
 
     Raises:
       BadInputError: There is no pushed model.
@@ -222,5 +228,5 @@ def version_path(path: pathlib.Path) -> pathlib.Path:
 
     version = served_version(path)
     if version is None:
-        raise BadInputError(f"{path}: no model was pushed yet; `shortlist run` ends with a push or its reason")
+        raise BadInputError(f"{path}: no model was pushed yet; `shortlist run` pushes one, or reports why it did not")
     return path / str(version)

@@ -1,10 +1,10 @@
-"""Puts versions of a model and its exact twin where they are served from, so that a reader never sees half of one.
+"""Folder of served versions, and the atomic push of a model with its exact copy.
 
     <serving_dir>/<version>/          the model
-    <serving_dir>/versions.json       the last version that was ever used
-    <serving_dir>-exact/<version>/    its twin, complete before the model arrives
+    <serving_dir>/versions.json       the last version number that was ever used
+    <serving_dir>-exact/<version>/    its exact copy, complete before the model arrives
 
-Everything else begins with a dot: TF Serving takes only names that are numbers for versions.
+All other names begin with a dot. TF Serving takes a folder for a version only if its name is a number.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _LAST_VERSION = "last_version"
 _LOCK_FILE = ".push.lock"
 _STAGING = ".staging-"
 _DELETED = ".deleted-"
-# TF Serving reads versions as int64 and passes over folders with larger names.
+# TF Serving reads versions as int64 and ignores folders with larger numbers.
 _MAX_VERSION = 2**63 - 1
 
 
 def exact_dir(serving_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """Returns where the exact twins of the models in `serving_dir` stand."""
+    """Returns the folder of the exact copies of the models in `serving_dir`."""
     path = pathlib.Path(serving_dir)
     return path.with_name(path.name + "-exact")
 
 
 def versions(serving_dir: str | os.PathLike[str]) -> list[int]:
-    """Returns the versions that stand in a folder, the oldest first; none if there is no such folder."""
+    """Returns the versions in a folder, the oldest first; none if the folder does not exist."""
     try:
         entries = list(os.scandir(serving_dir))
     except FileNotFoundError:
@@ -47,12 +47,12 @@ def versions(serving_dir: str | os.PathLike[str]) -> list[int]:
 
 
 def served_version(serving_dir: str | os.PathLike[str]) -> int | None:
-    """Returns the version that is served, the newest; None if nothing was pushed."""
+    """Returns the served version, which is the newest; None if nothing was pushed."""
     return max(versions(serving_dir), default=None)
 
 
 def missing_files(version_dir: str | os.PathLike[str]) -> list[str]:
-    """Returns what a folder lacks to be a model that Shortlist pushed; a look at names, nothing is loaded."""
+    """Returns the files of a pushed model that a folder lacks; it checks names and sizes and loads nothing."""
     folder = pathlib.Path(version_dir)
     needed = ("saved_model.pb", "variables/variables.index", "variables/variables.data-*", TRAINED_FILE, INDEX_FILE)
     return [name for name in needed if not any(file.stat().st_size for file in folder.glob(name))]
@@ -66,52 +66,52 @@ def push(
     now: Callable[[], float] = time.time,
     announce: Callable[[int], None] = lambda version: None,
 ) -> int:
-    """Makes a model and its twin the newest version, and deletes the oldest ones.
+    """Makes a model and its exact copy the newest version, and deletes the oldest ones.
 
-    Both are copied beside their destination and renamed into it, the twin first: the model's arrival is the switch.
-    Whatever fails before that leaves what was served as it was, and nothing else.
+    Both are copied beside their destination and then renamed, the exact copy first. Servers switch when the model is
+    renamed. A failure before that leaves the served version unchanged and no other files.
 
     Args:
       model_dir: A SavedModel.
-      exact_model_dir: Its twin.
-      serving_dir: Folder of versions, on one file system that renames in one step.
-      keep_versions: Newest versions kept, 1 or more.
+      exact_model_dir: Its exact copy.
+      serving_dir: Folder of versions, on one file system with an atomic rename.
+      keep_versions: Number of newest versions to keep, 1 or more.
       now: The clock, seconds since 1970.
-      announce: Told of the version when only the renames are left to do, for whoever has to know after a death whether
-        they were done; what it raises stops the push.
+      announce: Called with the version just before the renames. A caller can record it, and after a crash check whether
+        they were done. An exception from it stops the push.
 
     Returns:
-      The new version: the time in seconds, or one more than the last version that was ever used.
+      The new version: the time in seconds, or the last version that was ever used plus one.
 
     Raises:
-      DataError: `versions.json` was tampered with.
+      DataError: `versions.json` is damaged.
       OSError: The file system failed.
     """
     serving_dir = pathlib.Path(serving_dir)
-    twins_dir = exact_dir(serving_dir)
+    exact_root = exact_dir(serving_dir)
     serving_dir.mkdir(parents=True, exist_ok=True)
-    twins_dir.mkdir(parents=True, exist_ok=True)
+    exact_root.mkdir(parents=True, exist_ok=True)
     with _lock(serving_dir):
-        _clean_up(serving_dir, twins_dir)
-        version = max(int(now()), _last_version(serving_dir, twins_dir) + 1)
+        _clean_up(serving_dir, exact_root)
+        version = max(int(now()), _last_version(serving_dir, exact_root) + 1)
         _reserve(serving_dir, version)
-        with _staged(exact_model_dir, twins_dir) as staged_twin, _staged(model_dir, serving_dir) as staged:
-            model, twin = serving_dir / str(version), twins_dir / str(version)
+        with _staged(exact_model_dir, exact_root) as staged_exact, _staged(model_dir, serving_dir) as staged:
+            model, exact = serving_dir / str(version), exact_root / str(version)
             announce(version)
             try:
-                _rename(staged_twin, twin)
+                _rename(staged_exact, exact)
                 _rename(staged, model)
             except BaseException:
-                # An interrupt may come after the model arrived: then its twin has to stay.
+                # An interrupt may come after the model was renamed. Its exact copy must then stay.
                 if not model.exists():
                     with contextlib.suppress(OSError):
-                        _delete(twin)
+                        _delete(exact)
                 raise
         for old in versions(serving_dir)[:-keep_versions]:
-            # What matters has been done.
+            # The push is complete, so a failed deletion is no error. The next push tries again.
             with contextlib.suppress(OSError):
                 _delete(serving_dir / str(old))
-                _delete(twins_dir / str(old))
+                _delete(exact_root / str(old))
     return version
 
 
@@ -121,39 +121,39 @@ def _is_version(name: str) -> bool:
 
 @contextlib.contextmanager
 def _lock(serving_dir: pathlib.Path) -> Iterator[None]:
-    """Keeps other pushes to the same folder waiting; the system frees it when the process dies."""
+    """Locks the folder for one push at a time; the system frees the lock when the process dies."""
     with open(serving_dir / _LOCK_FILE, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _clean_up(serving_dir: pathlib.Path, twins_dir: pathlib.Path) -> None:
-    """Deletes what earlier pushes left, twins without a model among it; what resists is left to the next push."""
-    for folder in (serving_dir, twins_dir):
+def _clean_up(serving_dir: pathlib.Path, exact_root: pathlib.Path) -> None:
+    """Deletes leftovers of earlier pushes, also exact copies without a model; the next push retries failures."""
+    for folder in (serving_dir, exact_root):
         for prefix in (_STAGING, _DELETED):
-            for left in folder.glob(prefix + "*"):
-                shutil.rmtree(left, ignore_errors=True)
-    for orphan in set(versions(twins_dir)).difference(versions(serving_dir)):
+            for leftover in folder.glob(prefix + "*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+    for orphan in set(versions(exact_root)).difference(versions(serving_dir)):
         with contextlib.suppress(OSError):
-            _delete(twins_dir / str(orphan))
+            _delete(exact_root / str(orphan))
 
 
-def _last_version(serving_dir: pathlib.Path, twins_dir: pathlib.Path) -> int:
-    """Returns the last version that was ever used, deleted ones included; a client may have cached any of them."""
+def _last_version(serving_dir: pathlib.Path, exact_root: pathlib.Path) -> int:
+    """Returns the last version ever used, including deleted ones; a client may have cached any of them."""
     path = serving_dir / VERSIONS_FILE
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))[_LAST_VERSION]
+        recorded = json.loads(path.read_text(encoding="utf-8"))[_LAST_VERSION]
     except FileNotFoundError:
-        said = 0
+        recorded = 0
     except (ValueError, TypeError, KeyError):
-        said = None
-    # A bool is an int to isinstance.
-    if type(said) is not int or not 0 <= said < _MAX_VERSION:
+        recorded = None
+    # isinstance would also accept a bool.
+    if type(recorded) is not int or not 0 <= recorded < _MAX_VERSION:
         raise DataError(
             f'{path}: expected {{"{_LAST_VERSION}": N}} with the last version ever used; '
             "restore it, or delete it if no newer version than those in the folder was ever served"
         )
-    return max([said, *versions(serving_dir), *versions(twins_dir)])
+    return max([recorded, *versions(serving_dir), *versions(exact_root)])
 
 
 def _reserve(serving_dir: pathlib.Path, version: int) -> None:
@@ -171,7 +171,7 @@ def _reserve(serving_dir: pathlib.Path, version: int) -> None:
 
 @contextlib.contextmanager
 def _staged(source: str | os.PathLike[str], folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Copies a folder to beside where it will stand, and deletes the copy unless it was moved there."""
+    """Copies a folder beside its destination, and deletes the copy if it was not renamed to it."""
     staged = folder / f"{_STAGING}{uuid.uuid4().hex}"
     try:
         shutil.copytree(source, staged)
@@ -182,7 +182,7 @@ def _staged(source: str | os.PathLike[str], folder: pathlib.Path) -> Iterator[pa
 
 
 def _sync_tree(folder: pathlib.Path) -> None:
-    """Writes a folder to the disk: after a power cut a rename may have happened and its files' content not."""
+    """Flushes a folder to disk; otherwise a power cut could keep a rename and lose the content of its files."""
     for directory, _, names in os.walk(folder):
         for name in names:
             _sync(os.path.join(directory, name))
@@ -190,7 +190,7 @@ def _sync_tree(folder: pathlib.Path) -> None:
 
 
 def _sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Writes a folder's names to the disk, which not every file system can do."""
+    """Flushes a folder's names to disk, if the file system can."""
     with contextlib.suppress(OSError):
         _sync(folder)
 
@@ -209,7 +209,7 @@ def _rename(source: pathlib.Path, destination: pathlib.Path) -> None:
 
 
 def _delete(version_dir: pathlib.Path) -> None:
-    """Deletes a version in one step as a reader sees it."""
+    """Deletes a version; for readers it disappears in one step."""
     if version_dir.exists():
         gone = version_dir.with_name(f"{_DELETED}{version_dir.name}-{uuid.uuid4().hex}")
         os.rename(version_dir, gone)

@@ -1,1 +1,1 @@
-"""Everything that finds, reads, checks and parses an input table."""
+"""Input tables: finding, reading, checking and parsing their files."""

@@ -1,4 +1,7 @@
-"""Cells of a time column -> exact whole seconds since 1970 and the nanoseconds that they leave, or a refusal."""
+"""Parsers for timestamps: a cell becomes exact whole seconds since 1970 and the remaining nanoseconds.
+
+Nanoseconds since 1970 fit no float64 exactly, so all arithmetic is in integers and fractions.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import datetime
 import fractions
 from typing import Any
 
-from shortlist.scalars import MAX_EXACT_FLOAT, BadCell, iso_seconds, number_of, shown, text_of
+from shortlist.scalars import MAX_EXACT_FLOAT, BadCell, iso_seconds, number_of, short_repr, text_of
 from shortlist.tables.spec import UNITS_WITH_PARTS, Unit
 from shortlist.tables.timestamps import KEY, PER_SECOND, is_iso, unit_of_number
 
@@ -19,43 +22,49 @@ _DROP = "correct the row, or drop it with data.interactions.filter"
 
 
 def clock(unit: Unit, earliest: int, latest: int, is_time_column: bool) -> Clock:
-    """Returns what reads the cells of a column.
+    """Returns the parser for a column.
 
     Args:
-      unit: Of the cells, unless they are times of the file itself.
-      earliest: Seconds since 1970 before which a time is refused.
-      latest: The same for times after it.
-      is_time_column: The cells are exact seconds, `int` or `Fraction`, whatever the unit.
+      unit: Unit of the cells.
+      earliest: Earliest valid time, in seconds since 1970.
+      latest: Latest valid time, in seconds since 1970.
+      is_time_column: The file itself declares a time column. Its cells are exact seconds (`int` or `Fraction`) in any
+        unit.
     """
     if is_time_column:
         return _FileTimes(unit, earliest, latest)
     if unit == "order":
         return _OrderNumbers()
-    return _Dates(unit, earliest, latest) if unit == "iso8601" else _Numbers(unit, earliest, latest)
+    if unit == "iso8601":
+        return _Dates(unit, earliest, latest)
+    return _Numbers(unit, earliest, latest)
 
 
 class Clock(abc.ABC):
-    """Reads the cells of one column; remembers the latest, since two features of a row ask for it."""
+    """Parser for the cells of one column.
+
+    It caches the last cell, because each row needs both its seconds and its nanoseconds.
+    """
 
     def __init__(self) -> None:
         self._cell: Any = self
         self._instant = (0, 0)
 
     def seconds(self, cell: Any) -> list[int]:
-        """Returns the one whole number of seconds since 1970, or the order number.
+        """Returns the whole seconds since 1970, or the order number, as a list of one value.
 
         Raises:
-          BadCell: It is none, or no time that a log may name.
+          BadCell: The cell is not a time, or the time is outside of the valid range.
         """
         self._instant = self._read(cell)
         self._cell = cell
         return [self._instant[0]]
 
     def nanos(self, cell: Any) -> list[int]:
-        """Returns the nanoseconds, 0 to 999,999,999, that the seconds leave.
+        """Returns the nanoseconds after the whole second, 0 to 999,999,999, as a list of one value.
 
         Raises:
-          BadCell: As `seconds`.
+          BadCell: The cell is not a time, or the time is outside of the valid range.
         """
         if cell is not self._cell:
             self.seconds(cell)
@@ -63,23 +72,25 @@ class Clock(abc.ABC):
 
     @abc.abstractmethod
     def _read(self, cell: Any) -> tuple[int, int]:
-        """Returns seconds and nanoseconds."""
+        """Returns the seconds and the nanoseconds of a cell."""
 
 
 class _OrderNumbers(Clock):
-    """Any whole number that grows with time."""
+    """Whole numbers that increase with time."""
 
     def _read(self, cell: Any) -> tuple[int, int]:
         number = number_of(cell)
         if number is None:
             raise _blank(cell, self._expected)
         if isinstance(number, bool) or (isinstance(number, float) and abs(number) > MAX_EXACT_FLOAT):
-            raise BadCell(self._expected, shown(cell), "write order numbers as integers")
+            raise BadCell(self._expected, short_repr(cell), "write order numbers as integers")
         if not 0 <= number <= _MAX_ORDER:
-            remedy = "drop the row or shift the order numbers" if number < 0 else "use smaller order numbers"
-            raise BadCell(self._expected, shown(cell), remedy)
+            remedy = "use smaller order numbers"
+            if number < 0:
+                remedy = "drop the row or shift the order numbers"
+            raise BadCell(self._expected, short_repr(cell), remedy)
         if number != int(number):
-            raise BadCell(self._expected, shown(cell), "write order numbers without decimals")
+            raise BadCell(self._expected, short_repr(cell), "write order numbers without decimals")
         return int(number), 0
 
     @property
@@ -88,7 +99,7 @@ class _OrderNumbers(Clock):
 
 
 class _Times(Clock):
-    """What all times have in common: they lie between the earliest and the latest."""
+    """Base of the parsers for times, with the check of their range."""
 
     per_second = 1
 
@@ -112,44 +123,45 @@ class _Times(Clock):
 
     @abc.abstractmethod
     def _exact(self, cell: Any) -> Any:
-        """Returns the cell as an exact number in its unit; None where it is blank."""
+        """Returns the cell as an exact number in its unit; None if it is blank."""
 
     @property
     def _expected(self) -> str:
-        return f"{self._what} from {_day(self._earliest)} until tomorrow"
+        return f"{self._noun} from {_day(self._earliest)} until tomorrow"
 
     @property
-    def _what(self) -> str:
+    def _noun(self) -> str:
         return f"a time in {self._unit} since 1970"
 
     def _in_parts(self, cell: Any, nanos: fractions.Fraction) -> tuple[int, int]:
         if nanos.denominator != 1:
-            raise BadCell(self._expected, f"{shown(cell)}, finer than a nanosecond", "round it down")
+            raise BadCell(self._expected, f"{short_repr(cell)}, finer than a nanosecond", "round it down")
         seconds, rest = divmod(nanos.numerator, NANOS)
         if rest and self._unit not in UNITS_WITH_PARTS:
             remedy = "round times down to whole seconds, or write them in milliseconds"
-            raise BadCell(self._expected, f"part seconds, {shown(cell)}", remedy)
+            raise BadCell(self._expected, f"fractions of a second, {short_repr(cell)}", remedy)
         return seconds, rest
 
     def _out_of_range(self, cell: Any, number: Any) -> BadCell:
         if number < 0:
             return self._bad(cell, ", a negative time")
         if number > self._highest:
-            return self._bad(cell, ", which lies in the future")
+            return self._bad(cell, ", which is in the future")
         day = _day(int(number / self.per_second))
         return self._bad(cell, f", {day}", f"{_DROP}, or lower data.interactions.earliest")
 
-    def _bad(self, cell: Any, about: str = "", remedy: str = _DROP) -> BadCell:
-        return BadCell(self._expected, self._shown(cell) + about, remedy)
+    def _bad(self, cell: Any, addition: str = "", remedy: str = _DROP) -> BadCell:
+        return BadCell(self._expected, self._text(cell) + addition, remedy)
 
-    def _shown(self, cell: Any) -> str:
-        return shown(cell)
+    def _text(self, cell: Any) -> str:
+        """Returns a cell for an error message."""
+        return short_repr(cell)
 
     def _misread(self, cell: Any, looks_like: str, unit: Unit) -> BadCell:
         return BadCell(
             self._expected,
-            f"{shown(cell)}, which looks like {looks_like}, where {KEY} is {self._unit}",
-            f"write every row in one unit, or set {KEY}: {unit} if all of them are",
+            f"{short_repr(cell)}, which looks like {looks_like}, but {KEY} is {self._unit}",
+            f"write all rows in one unit, or set {KEY}: {unit} if all rows have it",
         )
 
 
@@ -170,7 +182,7 @@ class _Numbers(_Times):
         if isinstance(number, bool):
             raise self._bad(cell)
         if isinstance(number, float) and MAX_EXACT_FLOAT < number <= self._highest:
-            raise BadCell(self._expected, f"the float {cell!r}", "it has lost digits already: write integers")
+            raise BadCell(self._expected, f"the float {cell!r}", "a float has already lost digits: write integers")
         return number
 
     def _out_of_range(self, cell: Any, number: Any) -> BadCell:
@@ -181,7 +193,7 @@ class _Numbers(_Times):
 
 
 class _Dates(_Times):
-    """Texts like 2011-12-09 12:50."""
+    """ISO 8601 texts such as 2011-12-09 12:50."""
 
     def _exact(self, cell: Any) -> Any:
         try:
@@ -198,27 +210,27 @@ class _Dates(_Times):
         raise self._misread(cell, unit, unit) if unit else self._bad(cell)
 
     @property
-    def _what(self) -> str:
+    def _noun(self) -> str:
         return "an ISO 8601 time"
 
 
 class _FileTimes(_Times):
-    """Exact seconds of a Parquet column of times or dates."""
+    """Exact seconds from a Parquet column of times or dates."""
 
     def _exact(self, cell: Any) -> Any:
         return cell
 
     @property
-    def _what(self) -> str:
+    def _noun(self) -> str:
         return "a time"
 
     def _in_parts(self, cell: Any, nanos: fractions.Fraction) -> tuple[int, int]:
         seconds, rest = divmod(nanos.numerator, NANOS)
         if rest and self._unit not in UNITS_WITH_PARTS:
-            raise BadCell(f"whole {self._unit}", f"part seconds, {self._shown(cell)}", f"set {KEY}: auto")
+            raise BadCell(f"whole {self._unit}", f"fractions of a second, {self._text(cell)}", f"set {KEY}: auto")
         return seconds, rest
 
-    def _shown(self, cell: Any) -> str:
+    def _text(self, cell: Any) -> str:
         try:
             return (_EPOCH + datetime.timedelta(seconds=float(cell))).isoformat(sep=" ")
         except OverflowError:

@@ -1,6 +1,6 @@
 """Fingerprints of the input tables' content.
 
-TFX's own fingerprint of files is their number, sizes and times of modification.
+TFX's own fingerprint has only the files' number, sizes and modification times, so a copied file looks like new data.
 """
 
 from __future__ import annotations
@@ -18,42 +18,41 @@ from shortlist.tables import inputs
 from shortlist.tables.inputs import InputFile
 
 _CHUNK_BYTES = 2**20
-# Threads that read and hash: Python releases its lock meanwhile.
+# Threads for reading and hashing, both of which release Python's global lock.
 _READERS = 8
 
 
 def files_sha256(files: Sequence[InputFile]) -> str:
     """Returns the SHA-256 of the names and bytes of files.
 
-    Names count, since they order rows that have the same time. Times of modification do not.
+    Names are part of it, because they order rows with the same timestamp. Modification times are not.
 
     Args:
-      files: As `inputs.find` found them.
+      files: Files from `inputs.find`.
 
     Raises:
-      DataError: A file cannot be read, or grew or shrank since it was found.
+      DataError: A file cannot be read, or its size has changed since it was listed.
     """
     with concurrent.futures.ThreadPoolExecutor(_READERS) as pool:
         digests = list(pool.map(_file_sha256, files))
-    return fingerprints.combined([(file.name, digest) for file, digest in zip(files, digests, strict=True)])
+    return fingerprints.combine([(file.name, digest) for file, digest in zip(files, digests, strict=True)])
 
 
 def tables_sha256(tables: Mapping[TableName, Table], data_root: str | os.PathLike[str]) -> dict[str, str]:
-    """Returns by table name the fingerprint of its files' names and bytes.
+    """Returns the fingerprint of each table's files, by table name.
 
     Args:
-      tables: `data.tables` of the config: sections that name the files.
-      data_root: Where relative paths start; may be a URI.
+      tables: `data.tables` of the config.
+      data_root: Start of relative paths; may be a URI.
 
     Raises:
       DataError: A file cannot be listed or read, or is being written.
     """
-    return {
-        name: files_sha256(
-            inputs.find(table.path, data_root, table.last_spans if isinstance(table, Interactions) else None)
-        )
-        for name, table in tables.items()
-    }
+    fingerprint_of: dict[str, str] = {}
+    for name, table in tables.items():
+        last_spans = table.last_spans if isinstance(table, Interactions) else None
+        fingerprint_of[name] = files_sha256(inputs.find(table.path, data_root, last_spans))
+    return fingerprint_of
 
 
 def _file_sha256(file: InputFile) -> bytes:
@@ -72,8 +71,8 @@ def _file_sha256(file: InputFile) -> bytes:
     if size != file.size:
         raise DataError.from_parts(
             file.name,
-            f"the {file.size:,} bytes that it had a moment ago",
+            f"{file.size:,} bytes, as listed a moment ago",
             f"{size:,}",
-            "it is being written: wait for it, or name the files that are done",
+            "the file is being written: wait for it, or set the path to complete files",
         )
     return digest.digest()

@@ -1,4 +1,4 @@
-"""CSV -> rows of string cells."""
+"""Reader for CSV files, with strings as cells."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from shortlist.tables.spec import TableSpec
 from shortlist.tables.table_reader import Row, TableReader
 from shortlist.tables.text_lines import MAX_LINE_BYTES, TextLines
 
-# Of all CSV readers of the process: Python knows no limit of one.
+# A limit for the whole process: Python's csv module has none per reader.
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
 class CsvReader(TableReader):
-    """CSV as RFC 4180 has it: UTF-8 (a BOM is dropped), any line end, plain or gzip."""
+    """Reads CSV as in RFC 4180: UTF-8 with or without a BOM, any line end, plain or gzip."""
 
     def __init__(self, file: BinaryIO, spec: TableSpec, name: str):
         super().__init__(spec, name)
@@ -35,7 +35,7 @@ class CsvReader(TableReader):
         self._check_columns()
 
     def __iter__(self) -> Iterator[Row]:
-        """Yields row numbers and string cells; blank lines are no rows."""
+        """Yields row numbers and string cells; blank lines are not counted as rows."""
         width = len(self.columns)
         needed = list(self._keys)
         indices = [self.columns.index(column) for column in needed]
@@ -47,16 +47,16 @@ class CsvReader(TableReader):
 
     @property
     def bytes_read(self) -> int:
-        """Bytes so far, decompressed."""
+        """Number of bytes read so far, decompressed."""
         return self._lines.bytes_read
 
     def estimated_rows(self, size: int) -> int:
-        """Returns about how many rows the file has, from the share of it that was read."""
+        """Returns the estimated number of rows, from the fraction of the file that was read."""
         share = self._lines.share_read(size)
         return round(self.rows_read / share) if share else 0
 
     def _next_record(self) -> list[str] | None:
-        """Returns the fields of the next line that is not blank; None at the end."""
+        """Returns the fields of the next line that is not blank; None at the end of the file."""
         self._line = self._records.line_num + 1
         try:
             for record in self._records:
@@ -64,7 +64,7 @@ class CsvReader(TableReader):
                     return record
                 self._line = self._records.line_num + 1
         except csv.Error as error:
-            raise self._lines.error(self._line, "CSV with quotes that close", str(error), _remedy(error)) from None
+            raise self._lines.error(self._line, "CSV with closed quotes", str(error), _remedy(error)) from None
         return None
 
     def _place(self) -> str:
@@ -73,7 +73,7 @@ class CsvReader(TableReader):
 
     def _ragged(self, record: list[str]) -> DataError:
         fields = f"{len(self.columns)} fields as in the header"
-        remedy = "quote fields that hold commas or line ends, and write every field, empty ones too"
+        remedy = "quote fields that contain commas or line ends, and write every field, also empty ones"
         return self.error(None, fields, str(len(record)), remedy)
 
 

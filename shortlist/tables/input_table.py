@@ -1,4 +1,4 @@
-"""A table of the config as files: found, their headers checked, its times' unit known, its first rows read."""
+"""Input tables as files: their headers, the unit of their timestamps, and a sample of their first rows."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from shortlist.tables.spec import Kind, TableSpec, Unit, table_spec
 from shortlist.tables.values import Values
 
 SAMPLED_ROWS = 1000
-"""Rows of a table that are looked at."""
+"""Maximum number of rows in a table's sample."""
 
 MIN_FILE_ROWS = 100
-"""The same of each file after the one that has the first 1,000."""
+"""Rows to check in each file after the sample is full."""
 
 READ_PER_SAMPLED = 100
-"""A filter may drop so many rows for each one that is looked at, before the sample ends without more."""
+"""Maximum number of rows to read per row of the sample; a filter may drop the others."""
 
 _ESTIMATED_FILES = 10
-# What gzip reads ahead must not count much.
+# Enough rows that gzip's read-ahead does not distort the estimate.
 _ESTIMATED_FILE_ROWS = 20_000
 
 ParsedRow = Mapping[str, Values]
@@ -38,53 +38,60 @@ ParsedRow = Mapping[str, Values]
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """The first rows of a table that its filter keeps."""
+    """The first rows of a table, after its filter."""
 
     rows: tuple[ParsedRow, ...]
-    """Feature name to values, at most 1,000."""
+    """At most 1,000 rows: values by feature name."""
 
     rows_read: int
-    """How many rows were looked at for them, dropped ones too."""
+    """Number of rows read, including those that the filter dropped."""
 
     is_whole: bool
-    """Whether these are all rows that there are."""
+    """Whether the sample is the complete table."""
 
 
 @dataclasses.dataclass(frozen=True)
 class InputTable:
-    """A table's files, and what to read from them."""
+    """A table's files, and the columns to read from them."""
 
     spec: TableSpec
     path: str
-    """As the config has it."""
+    """Path as in the config."""
 
     files: tuple[inputs.InputFile, ...]
     columns: tuple[str, ...]
     """All columns of the first file."""
 
     unit: Unit = "order"
-    """Of the interactions' timestamp."""
+    """Unit of the interactions' timestamp."""
 
     @classmethod
     def of(cls, kind: Kind, table: Table, data_root: str | os.PathLike[str]) -> InputTable:
-        """Finds a table's files, checks every header, and the unit of the times in every file.
+        """Finds a table's files, and checks the header and the unit of the timestamps in each.
+
+        Args:
+          kind: The table's name in the config.
+          table: The table's section.
+          data_root: Start of relative paths; may be a URI.
 
         Raises:
-          DataError: There are no files, one of them is none of this table, or their times differ in unit.
+          DataError: There are no files, a file lacks a column, or the files have different units of time.
         """
         last_spans = table.last_spans if isinstance(table, Interactions) else None
         spec = table_spec(kind, table)
         files = existing_files(kind, table.path, data_root, last_spans)
-        found = cls(spec, table.path, tuple(files), ())
+        input_table = cls(spec, table.path, tuple(files), ())
         columns = []
         for file in files:
-            with found.opened(file) as reader:
+            with input_table.opened(file) as reader:
                 columns.append(tuple(reader.columns))
-        unit = _unit(found, table) if isinstance(table, Interactions) else "order"
+        unit: Unit = "order"
+        if isinstance(table, Interactions):
+            unit = _unit(input_table, table)
         return cls(table_spec(kind, table, unit), table.path, tuple(files), columns[0], unit)
 
     def rows(self) -> Iterator[tuple[str, ParsedRow]]:
-        """Yields where each kept row stands, for messages, and its values."""
+        """Yields each row after the filter: its location for messages, such as "row 3", and its values."""
         for file in self.files:
             with self.opened(file) as reader:
                 prefix = f"{file.name} " if len(self.files) > 1 else ""
@@ -92,10 +99,10 @@ class InputTable:
                     yield f"{prefix}row {row}", values
 
     def sample(self) -> Sample:
-        """Returns the first rows; also looks at the first ones of every other file.
+        """Returns the first rows of the table, and checks the first rows of every file.
 
         Raises:
-          DataError: One of them is none.
+          DataError: A cell is not valid for its column's type.
         """
         rows: list[ParsedRow] = []
         rows_read = 0
@@ -113,19 +120,24 @@ class InputTable:
         return Sample(tuple(rows), rows_read, is_whole)
 
     def estimated_rows(self) -> int:
-        """Returns about how many rows the files have, dropped ones too."""
-        chosen = self.files[:: -(-len(self.files) // _ESTIMATED_FILES)]
+        """Returns the estimated number of rows in all files, before the filter.
+
+        Up to ten files are read in part; the size of the files extrapolates to the others.
+        """
+        examples = self.files[:: -(-len(self.files) // _ESTIMATED_FILES)]
         rows = 0
-        for file in chosen:
+        for file in examples:
             with self.opened(file) as reader:
                 for _ in itertools.islice(reader, _ESTIMATED_FILE_ROWS):
                     pass
                 rows += reader.estimated_rows(file.size)
-        size = sum(file.size for file in chosen)
-        return round(rows * sum(file.size for file in self.files) / size) if size else rows
+        size = sum(file.size for file in examples)
+        if not size:
+            return rows
+        return round(rows * sum(file.size for file in self.files) / size)
 
     def error(self, expected: str, got: str, remedy: str, name: str | None = None) -> DataError:
-        """Returns the error of the whole table, or of its column `name`."""
+        """Returns an error about the whole table, or about its column `name`."""
         column = f", column {self.spec.column(name).column!r}" if name else ""
         return DataError.from_parts(f"{self.path}{column}", expected, got, remedy)
 
@@ -134,7 +146,7 @@ class InputTable:
         """Opens one of the files.
 
         Raises:
-          DataError: It cannot be read, or is no such table.
+          DataError: The file cannot be read, is in another format, or lacks a column.
         """
         try:
             with contextlib.closing(file.open()) as opened:
@@ -151,7 +163,7 @@ def existing_files(
     """Returns the files that a data path names.
 
     Raises:
-      DataError: There are none; tells what was found instead.
+      DataError: There are none; describes the nearest existing file or folder.
     """
     files = inputs.find(path, data_root, last_spans)
     if files:
@@ -159,52 +171,55 @@ def existing_files(
     full = paths.full_path(path, data_root)
     got = "nothing there"
     remedy = f"check data.{kind}.path and SHORTLIST_DATA_DIR ({os.fspath(data_root)}); "
-    remedy += "`shortlist data fetch` gets public data sets"
+    remedy += "`shortlist data fetch` downloads public data sets"
     if not paths.is_uri(full):
         local = pathlib.Path(full)
         if local.is_dir():
             got, remedy = "an empty folder", f"check data.{kind}.path"
         elif local.parent.is_dir():
             near = difflib.get_close_matches(local.name, os.listdir(local.parent), n=1)
-            remedy += f"; did you mean {near[0]!r}?" if near else ""
+            if near:
+                remedy += f"; did you mean {near[0]!r}?"
     raise DataError.from_parts(path, f"a file at {full}", got, remedy)
 
 
 def timestamp_unit(interactions: Interactions, data_root: str | os.PathLike[str]) -> Unit:
-    """Returns the unit of the interactions' timestamp, as the run reads it; order where they have none.
+    """Returns the unit of the interactions' timestamp; order if there is no timestamp.
 
     Raises:
-      DataError: As `InputTable.of`.
+      DataError: There are no files, a file lacks a column, or the files have different units of time.
     """
     return InputTable.of("interactions", interactions, data_root).unit
 
 
 def _unit(table: InputTable, interactions: Interactions) -> Unit:
-    """Returns the unit of the times: what the config says, or the first kept rows of every file alike.
+    """Returns the unit of the timestamps: the config's, or the one that the first rows of all files have.
 
-    Times that files keep as such have no unit of the config's.
+    A file's own time columns always have the unit `iso8601`.
     """
     if interactions.timestamp is None:
         return "order"
-    given = None if interactions.timestamp_unit == "auto" else interactions.timestamp_unit
+    configured = None if interactions.timestamp_unit == "auto" else interactions.timestamp_unit
     first_of: dict[Unit, str] = {}
     is_undecided = False
     for file in table.files:
         with table.opened(file) as reader:
-            is_time = interactions.timestamp in reader.time_columns
-            if is_time or given:
-                first_of.setdefault("iso8601" if is_time else given or "order", file.name)
+            if interactions.timestamp in reader.time_columns:
+                first_of.setdefault("iso8601", file.name)
+                continue
+            if configured:
+                first_of.setdefault(configured, file.name)
                 continue
             cells, is_whole = _first_times(reader, interactions.timestamp)
             is_undecided = is_undecided or not (cells or is_whole)
             if cells:
                 first_of.setdefault(_detected(table, file, cells), file.name)
-    if given is not None:
-        return given if given in first_of else "iso8601"
+    if configured is not None:
+        return configured if configured in first_of else "iso8601"
     if not first_of and is_undecided:
         raise table.error(
-            f"a row that data.interactions.filter keeps among the first {SAMPLED_ROWS * READ_PER_SAMPLED:,}",
-            "none, so that the unit of the times cannot be seen",
+            f"a row that passes data.interactions.filter among the first {SAMPLED_ROWS * READ_PER_SAMPLED:,}",
+            "none, so the unit of the timestamps is unknown",
             f"correct the filter or set {timestamps.KEY}",
             keys.TIMESTAMP,
         )
@@ -214,13 +229,13 @@ def _unit(table: InputTable, interactions: Interactions) -> Unit:
             f"{second}, column {interactions.timestamp!r}",
             f"times as in {first}, which has {unit}",
             other,
-            f"write all files in one unit, or set {timestamps.KEY} if one unit is right for all",
+            f"write all files in one unit, or set {timestamps.KEY} if one unit is right for all files",
         )
     return next(iter(first_of), "order")
 
 
 def _first_times(reader: readers.TableReader, column: str) -> tuple[list[Any], bool]:
-    """Returns the cells of the first kept rows, and whether the file was read to its end."""
+    """Returns the cells of the first rows after the filter, and whether the file was read to its end."""
     max_rows = SAMPLED_ROWS * READ_PER_SAMPLED
     cells = [row[column] for _, row in itertools.islice(reader.kept_rows(max_rows), SAMPLED_ROWS)]
     return cells, reader.rows_read < max_rows

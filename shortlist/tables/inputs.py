@@ -1,4 +1,4 @@
-"""Finds the files of a data path: a file, a folder, a pattern or dated spans, here or at any URI that Beam opens."""
+"""Search for the files of a data path: a file, a folder, a pattern or dated spans, local or at a URI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shortlist.errors import DataError
 from shortlist.tables import remote_files
 
 _PLAIN = re.compile(r"[^*?\[{]*")
-# What an editor, an engine or a file system leaves beside data.
+# Names of files that editors, engines and file systems leave beside data, such as _SUCCESS.
 _NOT_DATA = (".", "_")
 
 
@@ -28,22 +28,22 @@ class InputFile:
     """One file of a table."""
 
     name: str
-    """Relative to the data root, with `/`: the second key of the order, and what errors call it."""
+    """Path relative to the data root, with `/`. It orders rows with the same timestamp, and is the name in errors."""
 
     path: str
-    """Where it can be opened: a local path or a URI."""
+    """Local path or URI."""
 
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
     span: datetime.date | None = None
-    """The date in its path, where the data path has {YYYY}, {MM} and {DD}."""
+    """Date in the file's path if the data path has {YYYY}, {MM} and {DD}."""
 
     def open(self) -> BinaryIO:
         """Opens the file for reading bytes, seekable, not decompressed.
 
         Raises:
-          OSError: It has gone, or may not be read.
+          OSError: The file no longer exists, or cannot be read.
         """
         if not paths.is_uri(self.path):
             return open(self.path, "rb")
@@ -51,19 +51,19 @@ class InputFile:
 
 
 def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = None) -> list[InputFile]:
-    """Returns the files that a data path names, sorted by name; none where there is none.
+    """Returns the files of a data path, sorted by name; an empty list if there are none.
 
-    A folder stands for all files below it, and so does one that a pattern matches. `**` stands for any number of
-    folders. Files and folders whose name begins with `.` or `_` are left out unless the path spells that. A file that
-    links lead to twice is read once.
+    A folder means all files below it, also if a pattern matches the folder. `**` matches any number of folders. Files
+    and folders whose names begin with `.` or `_` are left out, except if the path spells this character. A file with
+    several links is read once.
 
     Args:
-      path: As the config has it.
-      data_root: Where a relative path starts; may be a URI.
-      last_spans: Only files of the newest this many dates.
+      path: Path as in the config.
+      data_root: Start of relative paths; may be a URI.
+      last_spans: Number of newest dates; files of older dates are left out.
 
     Raises:
-      DataError: A file system cannot be listed, or nothing here can open this kind of URI.
+      DataError: A file system cannot be listed, or no file system here supports the URI.
     """
     folder, pattern = _folder_and_pattern(path, data_root)
     wanted = _Wanted(pattern)
@@ -75,7 +75,7 @@ def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = 
             path,
             "files that can be listed",
             f"{error.strerror}{where}",
-            "check the permissions, and remove links that lead nowhere",
+            "check the permissions, and remove broken links",
         ) from None
     if last_spans is not None:
         newest = sorted({file.span for file in files if file.span})[-last_spans:]
@@ -86,7 +86,7 @@ def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = 
 
 
 class _Wanted:
-    """Decides by its name, relative to the folder that the pattern starts at, whether a file is meant."""
+    """Matches file names, relative to the start folder of the pattern."""
 
     def __init__(self, pattern: str):
         self._parts = pattern.split("/")
@@ -96,19 +96,19 @@ class _Wanted:
         self._part_expressions = [paths.compiled(part) for part in self._parts]
         plain = list(itertools.takewhile(lambda part: not paths.is_wild(part), self._parts))
         self.plain = "/".join(plain)
-        """The parts before the first with a wildcard."""
+        """The path before the first part with a wildcard."""
         self.is_plain = len(plain) == len(self._parts)
         self.plain_head = "" if self.is_plain else _PLAIN.match(self._parts[len(plain)])[0]  # type: ignore[index]
-        """How the name of the part after them begins."""
+        """The plain beginning of the first part with a wildcard."""
 
     def matches(self, name: str) -> bool:
-        """Returns whether a file is meant."""
+        """Returns whether a file's name matches the pattern."""
         if self._expression.fullmatch(name) is None or any(map(self._is_hidden, name.split("/"))):
             return False
         return not self._has_spans or self.span(name) is not None
 
     def span(self, name: str) -> datetime.date | None:
-        """Returns the date in the name of a file."""
+        """Returns the date in a file's name; None if there is none, or the date does not exist."""
         match = self._expression.fullmatch(name)
         if match is None or not self._has_spans:
             return None
@@ -118,7 +118,7 @@ class _Wanted:
             return None
 
     def may_be_below(self, name: str) -> bool:
-        """Returns whether a file that is meant may stand below a folder."""
+        """Returns whether a folder may contain matching files."""
         parts = name.split("/")
         if any(map(self._is_hidden, parts)):
             return False
@@ -136,7 +136,7 @@ class _Wanted:
 def _folder_and_pattern(path: str, data_root: str | os.PathLike[str]) -> tuple[str, str]:
     """Returns the folder that names are relative to, and the pattern below it.
 
-    The folder is the data root, so that a moved root changes no order; a path outside of it has its own.
+    For paths below the data root, the folder is the data root. Moving the root then changes neither names nor order.
     """
     root = os.fspath(data_root)
     root = root.rstrip("/") or root
@@ -155,7 +155,7 @@ def _folder_and_pattern(path: str, data_root: str | os.PathLike[str]) -> tuple[s
 
 
 def _own_folder(path: str) -> tuple[str, str]:
-    """Splits a path before its last part, or before the first that has a wildcard."""
+    """Splits a path before its first part with a wildcard, or else before its last part."""
     parts = path.split("/")
     cut = next((index for index, part in enumerate(parts) if paths.is_wild(part)), len(parts) - 1)
     return "/".join(parts[:cut]), "/".join(parts[cut:])
@@ -197,7 +197,7 @@ def _files_at_uri(path: str, folder: str, wanted: _Wanted) -> Iterator[InputFile
     found = remote_files.listed(path, start, wanted.plain_head, maybe_a_file=wanted.is_plain)
     for uri, size in found:
         name = uri.removeprefix(folder).lstrip("/")
-        # Object stores mark an empty folder by an object whose name ends in a slash.
+        # Object stores mark an empty folder with an object whose name ends in a slash.
         if wanted.matches(name) and not name.endswith("/"):
             yield InputFile(name, uri, size, wanted.span(name))
 

@@ -1,4 +1,4 @@
-"""JSON Lines -> rows of cells as JSON has them, numbers exact."""
+"""Reader for JSON Lines files, with JSON values as cells and exact numbers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from shortlist.scalars import BadCell, shown
+from shortlist.scalars import BadCell, short_repr
 from shortlist.tables.spec import TableSpec
 from shortlist.tables.table_reader import Row, TableReader
 from shortlist.tables.text_lines import TextLines
 
-# A column that none of so many rows has is missing; keys that are seldom there may come later.
+# A column is missing if none of the first rows has it. Rare keys may first appear in later rows.
 HEADER_ROWS = 1000
 
 _ONE_OBJECT = "one JSON object"
-_LINES = "write each row as an object on a line of its own, e.g. pandas: to_json(path, orient='records', lines=True)"
+_LINES = "write each row as an object on its own line, e.g. pandas: to_json(path, orient='records', lines=True)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KINDS = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
 
 
 class JsonlReader(TableReader):
-    """One object a line, its keys are the columns; a key that is missing is a blank cell. Plain or gzip."""
+    """Reads one object per line, plain or gzip. Its keys are the columns; a missing key is a blank cell."""
 
     def __init__(self, file: BinaryIO, spec: TableSpec, name: str):
         super().__init__(spec, name)
@@ -32,12 +32,12 @@ class JsonlReader(TableReader):
         self._file = file
         self._lines = TextLines(file, name, "JSON Lines")
         self.columns = self._first_keys()
-        # A file without rows lacks nothing: engines write such parts.
+        # Engines write empty part files: a file without rows has no columns to check.
         if self.columns:
             self._check_columns()
 
     def __iter__(self) -> Iterator[Row]:
-        """Yields row numbers and cells: text, bool, int, Decimal, list, dict or None; blank lines are no rows."""
+        """Yields row numbers and cells: text, bool, int, Decimal, list, dict or None. Blank lines are skipped."""
         self._lines = TextLines(self._file, self._name, "JSON Lines")
         needed = list(self._keys)
         for record in self._records():
@@ -45,16 +45,16 @@ class JsonlReader(TableReader):
 
     @property
     def bytes_read(self) -> int:
-        """Bytes so far, decompressed."""
+        """Number of bytes read so far, decompressed."""
         return self._lines.bytes_read
 
     def estimated_rows(self, size: int) -> int:
-        """Returns about how many rows the file has, from the share of it that was read."""
+        """Returns the estimated number of rows, from the fraction of the file that was read."""
         share = self._lines.share_read(size)
         return round(self.rows_read / share) if share else 0
 
     def _first_keys(self) -> list[str]:
-        """Returns the keys of the first rows; looks no further than to find all that are needed."""
+        """Returns the keys of the first rows; stops as soon as all needed keys are found."""
         keys: dict[str, None] = {}
         for record in itertools.islice(self._records(), HEADER_ROWS):
             keys |= dict.fromkeys(record)
@@ -80,22 +80,22 @@ class JsonlReader(TableReader):
         except json.JSONDecodeError as error:
             reason = f"{error.msg.removesuffix(' at')} at character {error.colno}"
             remedy = _LINES if text.strip() in ("[", "{") else "correct the line"
-            raise self._lines.error(self._line, _ONE_OBJECT, f"{shown(text.strip())} ({reason})", remedy) from None
+            raise self._lines.error(self._line, _ONE_OBJECT, f"{short_repr(text.strip())} ({reason})", remedy) from None
         except BadCell as bad:
             raise self._lines.error(self._line, bad.expected, bad.got, bad.remedy) from None
         except RecursionError:
-            raise self._lines.error(self._line, _ONE_OBJECT, "one nested too deeply", "write rows flat") from None
+            raise self._lines.error(self._line, _ONE_OBJECT, "one nested too deeply", "write flat rows") from None
         if not isinstance(record, dict):
             raise self._lines.error(self._line, _ONE_OBJECT, _KINDS.get(type(record), "a number"), _LINES)
         return record
 
     def _check_surrogates(self, record: dict[str, Any]) -> None:
-        """Refuses halves of a UTF-16 pair, which JSON can spell and no text can hold."""
+        """Refuses lone UTF-16 surrogates, which JSON can escape but UTF-8 cannot encode."""
         for column in self._keys:
             cell = record.get(column)
             for text in cell if isinstance(cell, list) else [cell]:
                 if isinstance(text, str) and _SURROGATE.search(text):
-                    raise self.error(column, "text", f"half a character, {shown(text)}", "write it as UTF-8")
+                    raise self.error(column, "text", f"half a character, {short_repr(text)}", "write it as UTF-8")
 
     def _place(self) -> str:
         place = super()._place()
@@ -107,7 +107,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadCell("each key once", f"{shown(twice)} again", "rename or drop the others")
+        raise BadCell("each key once", f"{short_repr(twice)} again", "rename or drop the others")
     return record
 
 
@@ -122,11 +122,11 @@ def _exact(text: str) -> decimal.Decimal:
     try:
         return decimal.Decimal(text)
     except decimal.InvalidOperation:
-        raise BadCell("numbers of any size that data has", shown(text), "correct the line") from None
+        raise BadCell("a number of ordinary size", short_repr(text), "correct the line") from None
 
 
 def _refused(constant: str) -> Any:
-    raise BadCell("JSON", f"{constant}, which JSON does not have", "write null for what is missing")
+    raise BadCell("JSON", f"{constant}, which is not JSON", "write null for missing values")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole, parse_float=_exact, parse_constant=_refused)

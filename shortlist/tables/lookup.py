@@ -1,4 +1,4 @@
-"""Looks single queries and titles up in the input tables, streaming."""
+"""Lookup of single queries and titles in the input tables, row by row."""
 
 from __future__ import annotations
 
@@ -19,45 +19,46 @@ from shortlist.tables.spec import Kind, Unit, table_spec
 
 @dataclasses.dataclass(frozen=True)
 class Query:
-    """What the query side of the model is told."""
+    """Input of the model's query side."""
 
     query_id: str | None
     history: list[tuple[str, int]]
-    """(candidate id, timestamp), oldest first; timestamp 0: unknown."""
+    """(candidate id, timestamp), oldest first; timestamp 0 means unknown."""
     features: dict[str, Any]
 
     @classmethod
     def from_history(cls, candidate_ids: Iterable[str]) -> Query:
-        """Returns a query that nobody knows, with this history, oldest first."""
+        """Returns an anonymous query with this history, oldest first."""
         return cls(None, [(candidate_id, 0) for candidate_id in candidate_ids], {})
 
 
 def find_query(data: Data, data_root: pathlib.Path, query_id: str) -> Query:
-    """Returns a query of the log with its whole history in the pipeline's order.
+    """Returns a query of the log with its whole history, in the pipeline's order.
 
     Raises:
       DataError: The log has no such query.
     """
-    found = []
-    for place, row in _rows("interactions", data.interactions, data_root):
+    interactions = []
+    for position, row in _rows("interactions", data.interactions, data_root):
         if row[keys.QUERY_ID] == [query_id]:
             time, nanos = (int((row.get(name) or [0])[0]) for name in (keys.TIMESTAMP, keys.TIMESTAMP_NANOS))
-            found.append((time, nanos, place, str(row[keys.CANDIDATE_ID][0])))
-    if not found:
+            interactions.append((time, nanos, position, str(row[keys.CANDIDATE_ID][0])))
+    if not interactions:
         raise DataError(
             f"{data.interactions.path}, column {data.interactions.query_id!r}: no row has the query {query_id!r}; "
-            "give an id of that file, or --history"
+            "use an id from this file, or --history"
         )
-    history = [(candidate_id, time) for time, _, _, candidate_id in sorted(found)]
+    history = [(candidate_id, time) for time, _, _, candidate_id in sorted(interactions)]
     return Query(query_id, history, _features(data.queries, data_root, query_id))
 
 
 def candidate_titles(data: Data, data_root: pathlib.Path) -> dict[str, str | None]:
-    """Returns the title of every candidate; None where it has none or no title is configured."""
+    """Returns the title of every candidate by id; None for a candidate or a config without titles."""
     titles: dict[str, str | None] = {}
     for _, row in _rows("candidates", data.candidates, data_root):
-        title = row.get(data.candidates.title or "") or [None]
-        titles[str(row[keys.CANDIDATE_ID][0])] = None if title[0] is None else str(title[0])
+        values = row.get(data.candidates.title or "")
+        candidate_id = str(row[keys.CANDIDATE_ID][0])
+        titles[candidate_id] = str(values[0]) if values else None
     return titles
 
 
@@ -71,7 +72,7 @@ def _features(queries: Queries | None, data_root: pathlib.Path, query_id: str) -
 
 
 def _rows(kind: Kind, table: Table, data_root: pathlib.Path) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
-    """Yields ((path relative to the data root, row number), values by feature)."""
+    """Yields ((path relative to the data root, row number), values by feature name)."""
     last_spans = None
     unit: Unit = "order"
     if isinstance(table, Interactions):

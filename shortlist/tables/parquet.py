@@ -1,4 +1,4 @@
-"""What `parquet_reader` needs of pyarrow: types that a column may have, and exact Python cells."""
+"""Helpers for `parquet_reader` on top of pyarrow: valid column types, and exact Python cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shortlist.tables.spec import ColumnType
 
 __all__ = ["ERRORS", "ParquetFile", "Use", "batches", "cells", "is_time", "rows_of_groups", "type_problem"]
 
-# What a column is read for.
+# The purpose of reading a column.
 Use = Union[ColumnType, Literal["filter", "filter_text"]]
 
 ERRORS = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
@@ -29,12 +29,18 @@ _CAST = "cast the column when writing the file"
 
 
 def rows_of_groups(file: ParquetFile) -> list[int]:
-    """Returns how many rows each row group has."""
+    """Returns the number of rows in each row group."""
     return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
 
 
 def batches(file: ParquetFile, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yields a row group's rows in file order, `columns` only, a few thousand at a time, fewer where they are large."""
+    """Yields a row group's rows in file order, in batches of up to 4,096 rows or about 16 MB.
+
+    Args:
+      file: The file.
+      group: Number of the row group.
+      columns: Names of the columns to read.
+    """
     metadata = file.metadata.row_group(group)
     row_bytes = metadata.total_byte_size // max(metadata.num_rows, 1)
     batch_size = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
@@ -42,69 +48,73 @@ def batches(file: ParquetFile, group: int, columns: Sequence[str]) -> Iterator[p
 
 
 def is_time(arrow_type: pa.DataType) -> bool:
-    """Returns whether the cells of a column are times by themselves."""
+    """Returns whether a column has a type for times or dates."""
     return bool(arrow.is_timestamp(arrow_type) or arrow.is_date(arrow_type))
 
 
 def cells(array: pa.Array) -> list[Any]:
-    """Returns Python cells: times as exact seconds, text as bytes where it is not known to be UTF-8."""
+    """Returns Python cells: times as exact seconds, and text as bytes if it is not UTF-8."""
     if arrow.is_dictionary(array.type):
         array = array.dictionary_decode()
     if arrow.is_timestamp(array.type):
         return _seconds(array.cast(pa.int64()), _UNITS_A_SECOND[array.type.unit])
     if arrow.is_date32(array.type):
-        return [None if days is None else days * _SECONDS_A_DAY for days in array.cast(pa.int32()).to_pylist()]
+        return _seconds(array.cast(pa.int32()), units_a_second=1, seconds_a_unit=_SECONDS_A_DAY)
     if arrow.is_date64(array.type):
         return _seconds(array.cast(pa.int64()), _UNITS_A_SECOND["ms"])
     try:
         return list(array.to_pylist())
     except UnicodeDecodeError:
-        # Nothing checks Parquet strings when they are written; as bytes, the parser refuses the right row.
-        return [None if not scalar.is_valid else _bytes(scalar) for scalar in array]
+        # Writers do not check that strings are UTF-8. As bytes, the parser later names the right row.
+        return [_bytes(scalar) for scalar in array]
 
 
 def type_problem(use: Use, arrow_type: pa.DataType) -> tuple[str, str] | None:
-    """Returns what was expected and a remedy where a column of this type cannot be read for that."""
+    """Returns (the expected type, a remedy) if a column's type does not fit its use, else None."""
     if arrow.is_dictionary(arrow_type):
         arrow_type = arrow_type.value_type
     if arrow.is_null(arrow_type) or _is_text(arrow_type):
         return None
     is_number = _is_number(arrow_type)
     if use in ("id", "order", "subsecond", "timestamp") and _is_short_float(arrow_type):
-        return "int64 or a string", "a float this short has lost digits already: cast before it is one"
-    if use in ("order", "subsecond", "timestamp"):
-        return None if is_number or is_time(arrow_type) else ("numbers, texts or a timestamp column", _CAST)
-    if use == "numeric":
-        return None if is_number else ("a numeric column", _CAST)
-    if use == "id":
-        return None if is_number else ("a string or integer column", _CAST)
+        return "int64 or a string", "a float this short has already lost digits: cast the original values"
     is_plain = is_number or arrow.is_boolean(arrow_type)
     if use == "filter_text" and is_time(arrow_type):
         return "a string column to compare with a text", "compare times with <, <=, > or >= in the filter"
-    if use == "filter":
-        is_fine = is_plain or is_time(arrow_type)
-        return None if is_fine else ("a column of strings, numbers or times to filter by", _CAST)
     if use == "multi_category" and (arrow.is_list(arrow_type) or arrow.is_large_list(arrow_type)):
         arrow_type = arrow_type.value_type
         is_plain = _is_number(arrow_type) or arrow.is_boolean(arrow_type) or _is_text(arrow_type)
-    return None if is_plain else ("a string column", _CAST)
+    is_number_or_time = is_number or is_time(arrow_type)
+    expected, is_valid = {
+        "id": ("a string or integer column", is_number),
+        "order": ("numbers, texts or a timestamp column", is_number_or_time),
+        "subsecond": ("numbers, texts or a timestamp column", is_number_or_time),
+        "timestamp": ("numbers, texts or a timestamp column", is_number_or_time),
+        "numeric": ("a numeric column", is_number),
+        "filter": ("a column of strings, numbers or times to filter by", is_plain or is_time(arrow_type)),
+    }.get(use, ("a string column", is_plain))
+    return None if is_valid else (expected, _CAST)
 
 
-def _seconds(array: pa.Array, units_a_second: int) -> list[int | fractions.Fraction | None]:
-    return [
-        None
-        if units is None
-        else units // units_a_second
-        if units % units_a_second == 0
-        else fractions.Fraction(units, units_a_second)
-        for units in array.to_pylist()
-    ]
+def _seconds(array: pa.Array, units_a_second: int, seconds_a_unit: int = 1) -> list[int | fractions.Fraction | None]:
+    seconds: list[int | fractions.Fraction | None] = []
+    for units in array.to_pylist():
+        if units is None:
+            seconds.append(None)
+        elif units % units_a_second == 0:
+            seconds.append(units // units_a_second * seconds_a_unit)
+        else:
+            seconds.append(fractions.Fraction(units, units_a_second))
+    return seconds
 
 
 def _bytes(scalar: pa.Scalar) -> Any:
+    """Returns a text as bytes, a list of texts as a list of bytes, and None for null."""
+    if not scalar.is_valid:
+        return None
     if isinstance(scalar, (pa.StringScalar, pa.LargeStringScalar)):
         return scalar.as_buffer().to_pybytes()
-    return [None if not value.is_valid else value.as_buffer().to_pybytes() for value in scalar.values]
+    return [value.as_buffer().to_pybytes() if value.is_valid else None for value in scalar.values]
 
 
 def _is_text(arrow_type: pa.DataType) -> bool:

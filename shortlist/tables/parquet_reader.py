@@ -1,4 +1,4 @@
-"""Parquet -> rows of exact Python cells."""
+"""Reader for Parquet files, with exact Python cells."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shortlist.tables.table_reader import Row, TableReader
 
 
 class ParquetReader(TableReader):
-    """Parquet, a few thousand rows at a time: strings kept, whole numbers and times exact."""
+    """Reads Parquet in batches of a few thousand rows. Strings, whole numbers and times stay exact."""
 
     def __init__(self, file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int, int] | None = None):
         """Opens a file.
 
         Args:
-          file: Seekable, opened for reading bytes.
+          file: A seekable file, opened for reading bytes.
           spec: The columns to read.
-          name: What errors call the file.
-          row_groups: First row group to read, and the one after the last; all unless given. Rows are counted over the
-            whole file.
+          name: Name of the file, for errors.
+          row_groups: First row group to read, and the one after the last; all by default. Row numbers are always those
+            of the whole file.
         """
         super().__init__(spec, name)
         try:
@@ -32,11 +32,9 @@ class ParquetReader(TableReader):
             self._rows_of_groups = parquet.rows_of_groups(self._file)
         except parquet.ERRORS as error:
             raise self._unreadable(error) from None
-        except RuntimeError:  # The one that `pyarrow_hotfix` raises.
+        except RuntimeError:  # Raised by `pyarrow_hotfix`.
             expected, got = "plain column types", "a pickled Python type, which is code and was not run"
-            raise DataError.from_parts(
-                name, expected, got, "write the column as the type that it is stored in"
-            ) from None
+            raise DataError.from_parts(name, expected, got, "write the column as its plain storage type") from None
         self._check_columns()
         self._check_types()
         self.time_columns = frozenset(field.name for field in schema if parquet.is_time(field.type))
@@ -47,16 +45,16 @@ class ParquetReader(TableReader):
 
     @property
     def bytes_read(self) -> int:
-        """Bytes so far, decompressed."""
+        """Number of bytes read so far, decompressed."""
         return self._bytes_read
 
     @property
     def row_groups(self) -> int:
-        """How many row groups the file has."""
+        """Number of row groups in the file."""
         return len(self._rows_of_groups)
 
     def __iter__(self) -> Iterator[Row]:
-        """Yields row numbers and Python cells as `shortlist.scalars` takes them."""
+        """Yields row numbers and Python cells for `shortlist.scalars`."""
         needed = list(self._keys)
         try:
             for group in range(self._start, self._stop):
@@ -70,7 +68,7 @@ class ParquetReader(TableReader):
             raise self._unreadable(error) from None
 
     def estimated_rows(self, size: int) -> int:
-        """Returns how many rows the file has; it says so itself."""
+        """Returns the exact number of rows, from the file's footer."""
         return sum(self._rows_of_groups)
 
     def _cells(self, batch: Any, column: str) -> list[Any]:

@@ -1,7 +1,7 @@
-"""What can be known to be wrong before any component starts: files, columns, rows, ids, folders.
+"""Checks before any component starts: files, columns, rows, ids and folders.
 
-Of every file the header and the first rows are read; of the catalogue and the
-queries, whose ids must be unique, all rows, up to two million.
+The header and the first rows of every file are read. The tables of candidates and queries must have unique ids, so
+they are read completely, up to two million rows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shortlist.config.data import Data
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Temporal
 from shortlist.config.table import Table
 from shortlist.errors import ConfigError
-from shortlist.scalars import shown
+from shortlist.scalars import short_repr
 from shortlist.tables import inputs
 from shortlist.tables.input_table import SAMPLED_ROWS, InputTable, ParsedRow, Sample, existing_files, timestamp_unit
 from shortlist.tables.spec import UNITS_WITH_PARTS, Kind, Unit
@@ -44,62 +44,62 @@ MIN_CANDIDATES = 2
 MIN_QUERIES = 2
 
 MAX_CHECKED_ROWS = 2_000_000
-"""A larger catalogue is read for the first time by the run."""
+"""A larger table of candidates or queries is not read before the run."""
 
 DIRECT_RUNNER_ROWS = 3_000_000
-"""Interactions up to which Beam's direct runner was measured to hold on one machine."""
+"""Largest number of interactions that was measured with Beam's direct runner on one machine."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TableReport:
-    """One table as far as it was read."""
+    """Findings about one table."""
 
     path: str
-    """As the config has it."""
+    """Path as in the config."""
 
     files: tuple[inputs.InputFile, ...]
-    """The files that it names, in the order of their names."""
+    """The table's files, sorted by name."""
 
     columns: tuple[str, ...]
     """All columns of the first file."""
 
     sample: tuple[ParsedRow, ...]
-    """The first rows that the filter keeps, at most 1,000: feature name to values."""
+    """The first rows after the filter, at most 1,000: values by feature name."""
 
     rows: int | None
-    """How many rows a run will have of it; None where the files were not read to their end."""
+    """Number of rows that a run will use; None if the files were not read to their end."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PreflightReport:
-    """What a run is about to read."""
+    """Findings about the inputs of a run."""
 
     interactions: TableReport
     candidates: TableReport
     queries: TableReport | None
 
     timestamp_unit: Unit
-    """Of the interactions' timestamp: as the config says, or as its first cells do."""
+    """Unit of the interactions' timestamp, from the config or from its first cells."""
 
     warnings: tuple[str, ...]
-    """What looks wrong in the first rows but need not be wrong in the whole."""
+    """Suspicious findings in the first rows, which the other rows may disprove."""
 
     @property
     def candidate_count(self) -> int | None:
-        """How many candidates the catalogue has; None where it is too large to be counted here."""
+        """Number of candidates in the catalogue; None if it is too large to count before the run."""
         return self.candidates.rows
 
 
 def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
-    """Refuses a config whose data or folders cannot work.
+    """Refuses a config with data or folders that a run cannot use.
 
     Args:
       config: The checked config.
-      data_root: Where relative data paths start.
+      data_root: Start of relative data paths; may be a URI.
 
     Raises:
-      DataError: A table is missing, unreadable, too small, or has a row that a run would refuse.
-      ConfigError: A schema is missing, the workspace cannot be written, or `shuffle_ties` would undo an order.
+      DataError: A table is missing, unreadable or too small, or a row of it is invalid.
+      ConfigError: A schema is missing, the workspace is not writable, or `shuffle_ties` would destroy a known order.
     """
     data = config.data
     check_schemas(data)
@@ -107,42 +107,42 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
     table = InputTable.of("interactions", data.interactions, data_root)
     sample = table.sample()
     warnings = _check_first_rows(table, sample)
-    _check_queries_are_several(table, sample)
+    _check_query_count(table, sample)
 
     candidates, known_candidates = _unique_table("candidates", data.candidates, data_root, sample)
     queries = None
     if data.queries is not None:
         queries, known_queries = _unique_table("queries", data.queries, data_root, sample)
-        warnings += _unknown_queries(table, sample, known_queries)
+        warnings += _unknown_query_warnings(table, sample, known_queries)
 
     if known_candidates is not None:
         warnings += _check_unknown_candidates(table, data, sample, known_candidates)
-        _check_something_is_evaluable(table, data, sample, known_candidates)
-    _check_ties_have_no_order(config, table.unit)
-    warnings += _beyond_one_machine(table, sample)
+        _check_split(table, data, sample, known_candidates)
+    _check_shuffle_ties(config, table.unit)
+    warnings += _size_warnings(table, sample)
     check_workspace(config.workspace)
     interactions = _report(table, sample.rows, len(sample.rows) if sample.is_whole else None)
     return PreflightReport(interactions, candidates, queries, table.unit, tuple(warnings))
 
 
-def _check_ties_have_no_order(config: Config, unit: Unit) -> None:
-    """Refuses to shuffle what happened in one second where the log tells parts of seconds."""
+def _check_shuffle_ties(config: Config, unit: Unit) -> None:
+    """Refuses `shuffle_ties` if the timestamps order interactions within a second."""
     key = "train.shuffle_ties"
-    where = f"tune.space.{key}" if key in (config.tune.space or {}) else key
-    if (where != key or config.train.shuffle_ties) and unit in UNITS_WITH_PARTS:
+    is_searched = key in (config.tune.space or {})
+    if (is_searched or config.train.shuffle_ties) and unit in UNITS_WITH_PARTS:
         raise ConfigError.from_parts(
-            where,
+            f"tune.space.{key}" if is_searched else key,
             "times of whole seconds or coarser",
-            f"{unit}, which order what happens within a second",
+            f"{unit}, which order interactions within a second",
             "remove shuffle_ties",
         )
 
 
 def check_schemas(data: Data) -> None:
-    """Refuses a schemas folder that lacks a table's schema.
+    """Refuses a schemas folder without a schema for each table.
 
     Raises:
-      ConfigError: Names the file.
+      ConfigError: A schema is missing; names its file.
     """
     folder = pathlib.Path(data.schemas)
     for name in data.tables:
@@ -152,15 +152,15 @@ def check_schemas(data: Data) -> None:
                 "data.schemas",
                 f"the file {file}",
                 "none",
-                "write one like those in schemas/movielens_100k, or point data.schemas at another folder",
+                "write one like those in schemas/movielens_100k, or set data.schemas to another folder",
             )
 
 
 def check_workspace(workspace: str | os.PathLike[str]) -> None:
-    """Makes the workspace folder and checks that it can be written.
+    """Creates the workspace folder and checks that it is writable.
 
     Raises:
-      ConfigError: A file is in the way, or the folder is read-only.
+      ConfigError: A file has the folder's name, or the folder is read-only.
     """
     folder = pathlib.Path(workspace)
     try:
@@ -169,12 +169,12 @@ def check_workspace(workspace: str | os.PathLike[str]) -> None:
             pass
     except (FileExistsError, NotADirectoryError):
         raise ConfigError.from_parts(
-            "workspace", f"a folder at {folder}", "a file in the way", "set `workspace` to another folder"
+            "workspace", f"a folder at {folder}", "a file of that name", "set `workspace` to another folder"
         ) from None
     except OSError as error:
         raise ConfigError.from_reason(
             "workspace",
-            f"a folder that can be written at {folder}",
+            f"a writable folder at {folder}",
             error.strerror,
             "change its permissions or set `workspace` to another folder",
         ) from None
@@ -185,28 +185,35 @@ def _report(table: InputTable, sample: Sequence[ParsedRow], rows: int | None) ->
 
 
 def _check_first_rows(table: InputTable, sample: Sample) -> list[str]:
-    """Refuses a table without rows; warns where only the filter's first rows are none."""
+    """Refuses a table without rows. Returns a warning if the filter drops all rows that were read."""
     if sample.rows:
         return []
     key = f"data.{table.spec.kind}.filter"
     if not sample.is_whole:
-        return [f"{table.path}: {key} drops all of the first {sample.rows_read:,} rows; is it right?"]
+        return [f"{table.path}: {key} drops all of the first {sample.rows_read:,} rows; is it correct?"]
     if sample.rows_read:
         raise table.error(
-            f"a row that {key} keeps",
+            f"a row that passes {key}",
             f"none among {sample.rows_read:,}",
             "correct the filter",
         )
-    raise table.error("at least one row", "a header alone", "check how the file was written")
+    raise table.error("at least one row", "only a header", "check how the file was written")
 
 
 def _unique_table(
     kind: Kind, config_table: Table, data_root: str | os.PathLike[str], interactions: Sample
 ) -> tuple[TableReport, set[str] | None]:
-    """Reads a table to its end, unless it is large; each id once where the config asks for that.
+    """Reads a table completely, if it is not too large, and refuses repeated ids as the config demands.
+
+    Args:
+      kind: Candidates or queries.
+      config_table: The table's section.
+      data_root: Start of relative data paths; may be a URI.
+      interactions: The sample of interactions.
 
     Returns:
-      The report, and which ids of the sampled interactions the table has; None where it is too large to know.
+      The report, and the ids of the sampled interactions that the table has. The ids are None for a table that is too
+      large to read.
     """
     table = InputTable.of(kind, config_table, data_root)
     name = keys.CANDIDATE_ID if kind == "candidates" else keys.QUERY_ID
@@ -227,24 +234,28 @@ def _unique_table(
     if table.spec.duplicates == "refuse":
         _check_unique(table, name, set(distinct[counts > 1].tolist()))
     if kind == "candidates" and len(distinct) < MIN_CANDIDATES:
+        filtered = " after the filter" if table.spec.filter else ""
         raise table.error(
-            f"at least {MIN_CANDIDATES} candidates{' that the filter keeps' if table.spec.filter else ''}",
+            f"at least {MIN_CANDIDATES} candidates{filtered}",
             str(len(distinct)),
-            "there is nothing to choose from: add the other candidates to the catalogue",
+            "add the other candidates to the catalogue",
         )
     if not hashes:
-        got = "none that data.queries.filter keeps" if table.spec.filter else "a header alone"
-        raise table.error("at least one row", got, "fill the table or drop data.queries")
+        got = "none that passes data.queries.filter" if table.spec.filter else "only a header"
+        raise table.error("at least one row", got, "fill the table or remove data.queries")
     return _report(table, sample, len(distinct)), known
 
 
 def _check_unique(table: InputTable, name: str, repeated: set[int]) -> None:
-    """Refuses repeated ids. Only where hashes meet are ids compared, in a second pass.
+    """Refuses repeated ids. A second pass compares only the ids with equal hashes.
 
     Args:
-      table: Of candidates or queries.
-      name: Its id's column.
-      repeated: Hashes that several rows' ids have.
+      table: The table of candidates or queries.
+      name: Name of the id column.
+      repeated: Hashes that several rows share.
+
+    Raises:
+      DataError: Two rows have the same id.
     """
     if not repeated:
         return
@@ -254,40 +265,45 @@ def _check_unique(table: InputTable, name: str, repeated: set[int]) -> None:
         if hash(row_id) in repeated and first.setdefault(row_id, place) != place:
             raise table.error(
                 "each id once",
-                f"{shown(row_id)} in {first[row_id]} and again in {place} (from 0)",
-                f"keep one row an id, or set data.{table.spec.kind}.duplicates to first or last",
+                f"{short_repr(row_id)} in {first[row_id]} and again in {place} (from 0)",
+                f"keep one row per id, or set data.{table.spec.kind}.duplicates to first or last",
                 name,
             )
 
 
-def _check_queries_are_several(table: InputTable, sample: Sample) -> None:
+def _check_query_count(table: InputTable, sample: Sample) -> None:
     ids = {row[keys.QUERY_ID][0] for row in sample.rows}
     if sample.is_whole and len(ids) < MIN_QUERIES:
         raise table.error(
             f"at least {MIN_QUERIES} different query ids",
-            f"only {shown(next(iter(ids)))}",
+            f"only {short_repr(next(iter(ids)))}",
             f"a model needs several queries: is {table.spec.column(keys.QUERY_ID).key} the right column?",
             keys.QUERY_ID,
         )
 
 
 def _check_unknown_candidates(table: InputTable, data: Data, sample: Sample, known: set[str]) -> list[str]:
-    """Refuses a whole table with too many unknown candidates; warns where a sample has none that is known."""
+    """Checks the interactions' candidates against the catalogue.
+
+    A complete table with too many unknown candidates is refused. A sample gives a warning if all of them are unknown.
+    """
     unknown = [row[keys.CANDIDATE_ID][0] for row in sample.rows if row[keys.CANDIDATE_ID][0] not in known]
     check = data.gate.unknown_candidates
     if not unknown or check.action == "ignore":
         return []
     fraction = len(unknown) / len(sample.rows)
     if not sample.is_whole:
+        if fraction < 1.0:
+            return []
         return [
-            f"{table.path}: the first rows name only candidates that {data.candidates.path} lacks, "
-            f"e.g. {shown(unknown[0])}; are the ids written the same way in both?"
-        ] * (fraction == 1.0)
+            f"{table.path}: no candidate of the first rows is in {data.candidates.path}, "
+            f"e.g. {short_repr(unknown[0])}; do both tables write ids the same way?"
+        ]
     if fraction <= check.threshold:
         return []
     refusal = table.error(
         f"at most {check.threshold} of all rows with unknown candidates",
-        f"{len(unknown)} of {len(sample.rows)} that {data.candidates.path} lacks, e.g. {shown(unknown[0])}",
+        f"{len(unknown)} of {len(sample.rows)} not in {data.candidates.path}, e.g. {short_repr(unknown[0])}",
         "write ids the same way in both, complete the catalogue, or raise data.gate.unknown_candidates.threshold",
         keys.CANDIDATE_ID,
     )
@@ -296,18 +312,18 @@ def _check_unknown_candidates(table: InputTable, data: Data, sample: Sample, kno
     raise refusal
 
 
-def _unknown_queries(table: InputTable, sample: Sample, known: set[str] | None) -> list[str]:
+def _unknown_query_warnings(table: InputTable, sample: Sample, known: set[str] | None) -> list[str]:
     if known or known is None or not sample.rows:
         return []
-    example = shown(sample.rows[0][keys.QUERY_ID][0])
+    example = short_repr(sample.rows[0][keys.QUERY_ID][0])
     return [
-        f"{table.path}: the first rows name only queries that the queries table lacks, e.g. {example}; "
-        "are the ids written the same way in both?"
+        f"{table.path}: no query of the first rows is in the queries table, e.g. {example}; "
+        "do both tables write ids the same way?"
     ]
 
 
-def _beyond_one_machine(table: InputTable, sample: Sample) -> list[str]:
-    """Warns of more interactions than the direct runner was measured with."""
+def _size_warnings(table: InputTable, sample: Sample) -> list[str]:
+    """Returns a warning if there are more interactions than were measured with the direct runner."""
     if sample.is_whole or not sample.rows:
         return []
     rows = table.estimated_rows()
@@ -316,31 +332,36 @@ def _beyond_one_machine(table: InputTable, sample: Sample) -> list[str]:
     if rows <= DIRECT_RUNNER_ROWS:
         return []
     return [
-        f"{table.path}: about {rows:,} interactions; up to {DIRECT_RUNNER_ROWS:,} were measured on one machine with "
-        "Beam's direct runner, which keeps groups in memory; beyond that, Flink or Dataflow is the engine to use"
+        f"{table.path}: about {rows:,} interactions; Beam's direct runner was measured with up to "
+        f"{DIRECT_RUNNER_ROWS:,} on one machine and keeps groups in memory; use Flink or Dataflow for more"
     ]
 
 
-def _check_something_is_evaluable(table: InputTable, data: Data, sample: Sample, known: set[str]) -> None:
-    """Refuses a whole table from which the split can hold nothing out."""
+def _check_split(table: InputTable, data: Data, sample: Sample, known: set[str]) -> None:
+    """Refuses a complete table if the split would leave train or test empty."""
     if not sample.is_whole:
         return
     queries: dict[object, list[splits.Interaction]] = collections.defaultdict(list)
     for number, row in enumerate(sample.rows):
         if row[keys.CANDIDATE_ID][0] in known:
             queries[row[keys.QUERY_ID][0]].append(_interaction(number, row))
-    kept = [splits.without_repeats(rows, data.interactions.repeats) for rows in queries.values()]
-    expected = _EVALUABLE[data.split.kind](kept, data.split)
-    if expected is not None:
+    rows_of_queries = [splits.drop_repeats(rows, data.interactions.repeats) for rows in queries.values()]
+    requirement = _REQUIREMENTS[data.split.kind](rows_of_queries, data.split)
+    if requirement is not None:
         raise table.error(
-            f"{expected} for split {data.split.kind}",
-            f"none among {sum(map(len, kept))} rows with known candidates",
+            f"{requirement} for split {data.split.kind}",
+            f"none among {sum(map(len, rows_of_queries))} rows with known candidates",
             "add interactions or choose another data.split",
         )
 
 
 def _interaction(number: int, row: ParsedRow) -> splits.Interaction:
-    """Returns a row as the windows see it; `number` is its place in the order of files and rows."""
+    """Returns a row in the form of the Windows component.
+
+    Args:
+      number: Position of the row in the order of files and rows.
+      row: Values by feature name.
+    """
     return splits.Interaction(
         timestamp=int(row.get(keys.TIMESTAMP, [0])[0]),
         nanos=int(row.get(keys.TIMESTAMP_NANOS, [0])[0]),
@@ -354,14 +375,15 @@ def _interaction(number: int, row: ParsedRow) -> splits.Interaction:
 _Queries = Sequence[Sequence[splits.Interaction]]
 
 
-def _last_needs(queries: _Queries, split: LeaveLastOut | LeaveLastBasket) -> str | None:
-    if any(keys.SPLIT_TEST in splits.assign(rows, split) for rows in queries):
+def _unmet_by_leave_last(queries: _Queries, split: LeaveLastOut | LeaveLastBasket) -> str | None:
+    if any(keys.SPLIT_TEST in splits.assign_splits(rows, split) for rows in queries):
         return None
-    is_basket = isinstance(split, LeaveLastBasket)
-    return "a query with at least " + ("2 different timestamps" if is_basket else "3 interactions")
+    if isinstance(split, LeaveLastBasket):
+        return "a query with at least 2 different timestamps"
+    return "a query with at least 3 interactions"
 
 
-def _temporal_needs(queries: _Queries, split: Temporal) -> str | None:
+def _unmet_by_temporal(queries: _Queries, split: Temporal) -> str | None:
     times = [row.timestamp for row in itertools.chain(*queries) if row.is_target]
     if min(times, default=split.eval_from) >= split.eval_from:
         return f"an interaction before eval_from={split.eval_from}"
@@ -370,14 +392,17 @@ def _temporal_needs(queries: _Queries, split: Temporal) -> str | None:
     return None
 
 
-def _random_needs(queries: _Queries, split: Random) -> str | None:
+def _unmet_by_random(queries: _Queries, split: Random) -> str | None:
     targets = sum(row.is_target for row in itertools.chain(*queries))
-    return None if splits.random_counts(targets)[2] else "at least 5 interactions, of which 20% are test,"
+    if splits.random_counts(targets)[2]:
+        return None
+    return "at least 5 interactions, of which 20% are test,"
 
 
-_EVALUABLE: dict[str, Callable[[_Queries, Any], str | None]] = {
-    "leave_last_out": _last_needs,
-    "leave_last_basket": _last_needs,
-    "temporal": _temporal_needs,
-    "random": _random_needs,
+# By split: returns the requirement that the rows do not meet, or None.
+_REQUIREMENTS: dict[str, Callable[[_Queries, Any], str | None]] = {
+    "leave_last_out": _unmet_by_leave_last,
+    "leave_last_basket": _unmet_by_leave_last,
+    "temporal": _unmet_by_temporal,
+    "random": _unmet_by_random,
 }

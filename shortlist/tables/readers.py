@@ -1,8 +1,7 @@
-"""Streams a table row by row: only the columns that are needed, nothing inferred.
+"""Row-by-row reading of tables: only the needed columns, and no type inference.
 
-Works on any seekable binary file, Beam's included. What a file has wrong with
-it is a `DataError` that names the file, the row and, where there is one, the
-column. Rows count from 0, as `source_row` does; lines count from 1, as editors do.
+The readers accept any seekable binary file, Beam's included. Each fault in a file is a `DataError` with the file, the
+row and, if known, the column. Rows count from 0, like `source_row`; lines count from 1, as in editors.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ _BATCH_BYTES = 16 * 2**20
 
 
 def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int, int] | None = None) -> TableReader:
-    """Returns a reader of an open file, its header already checked.
+    """Returns a reader for an open file, after checking its header.
 
     Args:
-      file: Seekable, opened for reading bytes; the caller closes it.
+      file: A seekable file, opened for reading bytes; the caller closes it.
       spec: The columns to read.
-      name: What errors call the file: its path relative to the data root.
-      row_groups: Of a Parquet file: the first row group to read, and the one after the last.
+      name: Name of the file for errors: its path relative to the data root.
+      row_groups: For Parquet, the first row group to read, and the one after the last; all by default.
 
     Raises:
-      DataError: Not a file of that format, or a column is missing.
+      DataError: The file has another format, or a column is missing.
     """
     format = spec.format_of(name)
     if format == "csv":
@@ -45,7 +44,7 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
     if format == "jsonl":
         return JsonlReader(file, spec, name)
     if format == "parquet":
-        # pyarrow costs half a second, text does without.
+        # Importing pyarrow takes half a second, which text files do not need.
         from shortlist.tables.parquet_reader import ParquetReader
 
         return ParquetReader(file, spec, name, row_groups)
@@ -53,20 +52,20 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
         name,
         f"a file name that ends in {', '.join(ENDINGS)}",
         repr(posixpath.basename(name)),
-        f"rename the file, name the files by a pattern, or set data.{spec.kind}.format to csv, jsonl or parquet",
+        f"rename the file, use a pattern as path, or set data.{spec.kind}.format to csv, jsonl or parquet",
     )
 
 
 def parsed_rows(reader: TableReader, spec: TableSpec, max_rows: int | None = None) -> Iterator[ParsedRow]:
-    """Yields each kept row's number and the checked values of each feature.
+    """Yields the number and the checked values of each row after the filter.
 
     Args:
-      reader: Of a file.
-      spec: What it was opened with.
-      max_rows: Ends after so many rows, dropped ones too.
+      reader: Reader of a file.
+      spec: The spec that the file was opened with.
+      max_rows: Maximum number of rows to read, including dropped ones.
 
     Raises:
-      DataError: A cell is not what its column's type allows.
+      DataError: A cell is not valid for its column's type.
     """
     columns = [
         (column.name, column.column, parse)
@@ -83,7 +82,7 @@ def parsed_rows(reader: TableReader, spec: TableSpec, max_rows: int | None = Non
 
 
 def batches(reader: TableReader, spec: TableSpec) -> Iterator[list[ParsedRow]]:
-    """Yields `parsed_rows` by the thousand, fewer where rows are large: a batch is held in memory several times."""
+    """Yields `parsed_rows` in batches of up to 1,000 rows or 16 MB, because memory holds several copies of a batch."""
     batch: list[ParsedRow] = []
     start = reader.bytes_read
     for row in parsed_rows(reader, spec):

@@ -1,6 +1,6 @@
-"""Files at a URI, through Beam's file systems: listed and opened, or refused in one sentence, soon.
+"""Listing and opening of files at a URI, through Beam's file systems, with a time limit and plain errors.
 
-Beam is imported where it is used: it takes seconds, and local files do without.
+Beam is imported inside of the functions: the import takes seconds, and local files do not need it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NoReturn, TypeVar, cast
 
 from shortlist.errors import DataError
 
-# Beam's Google client keeps trying for 133 seconds where there is no network.
+# Beam's Google client retries for 133 seconds without a network.
 ANSWER_SECONDS = 45.0
 
 _Answer = TypeVar("_Answer")
@@ -25,7 +25,7 @@ def open_for_reading(uri: str) -> BinaryIO:
     """Opens a file for reading bytes, seekable, not decompressed.
 
     Raises:
-      OSError: It has gone, or may not be read.
+      OSError: The file no longer exists, or cannot be read.
     """
     from apache_beam.io.filesystem import CompressionTypes
 
@@ -33,16 +33,16 @@ def open_for_reading(uri: str) -> BinaryIO:
 
 
 def listed(path: str, start: str, head: str, maybe_a_file: bool) -> list[tuple[str, int]]:
-    """Returns the URI and bytes of every file below a folder.
+    """Returns the URI and the size in bytes of every file below a folder.
 
     Args:
-      path: What errors call it.
+      path: Path as in the config, for errors.
       start: URI of the folder.
-      head: Only names that begin so; a file system may return others, too.
-      maybe_a_file: `start` may be a file, which is then all that is returned.
+      head: Beginning of the names to list. It only saves time; a file system may return other names, too.
+      maybe_a_file: Whether `start` may be a file. If it is one, it is the only result.
 
     Raises:
-      DataError: Nothing here can open this kind of URI, or nothing answers in time.
+      DataError: No file system here supports the URI, or it does not answer in time.
     """
     from apache_beam.io.filesystem import BeamIOError, FileSystem
 
@@ -50,22 +50,25 @@ def listed(path: str, start: str, head: str, maybe_a_file: bool) -> list[tuple[s
     below = f"{glob.escape(start)}/{glob.escape(head)}**"
     try:
         match = _file_systems().match
-        found = _answer(path, lambda: match([glob.escape(start)])) if maybe_a_file else []
-        if not any(one.metadata_list for one in found):
-            # How long all of them take depends on how many there are; the first one tells that somebody answers.
-            _answer(path, lambda: match([below], limits=[1]))
-            found = match([below])
-        return [(metadata.path, int(metadata.size_in_bytes)) for one in found for metadata in one.metadata_list]
+        results = []
+        if maybe_a_file:
+            results = _within_time(path, lambda: match([glob.escape(start)]))
+        if not any(result.metadata_list for result in results):
+            # A long listing may take longer than the limit. One entry is enough to see that the server answers.
+            _within_time(path, lambda: match([below], limits=[1]))
+            results = match([below])
+        return [(file.path, int(file.size_in_bytes)) for result in results for file in result.metadata_list]
     except BeamIOError as error:
         raise _unreachable(path, _reason(error)) from None
     except ValueError as error:
         scheme, _, _ = start.partition("://")
-        known = scheme in {system.scheme() for system in FileSystem.get_all_subclasses()}
-        raise _unreachable(path, str(error) if known else f"no file system for {scheme}://") from None
+        if scheme in {system.scheme() for system in FileSystem.get_all_subclasses()}:
+            raise _unreachable(path, str(error)) from None
+        raise _unreachable(path, f"no file system for {scheme}://") from None
 
 
 def _file_systems() -> Any:
-    """Returns Beam's FileSystems, ready to open what needs options; a worker has set them already."""
+    """Returns Beam's FileSystems, with empty options if none are set. Beam's workers have set them already."""
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -75,7 +78,7 @@ def _file_systems() -> Any:
 
 
 def _check_credentials(path: str, uri: str) -> None:
-    """Refuses a Google bucket where there are no credentials: Beam would look for them for half a minute."""
+    """Refuses a Google bucket without credentials, because Beam would search for them for half a minute."""
     if not uri.startswith("gs://") or os.environ.get("STORAGE_EMULATOR_HOST"):
         return
     import google.auth
@@ -89,12 +92,20 @@ def _check_credentials(path: str, uri: str) -> None:
             "Google Cloud credentials",
             str(error).partition(".")[0],
             "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or mount the "
-            "bucket and give its local path",
+            "bucket and use its local path",
         ) from None
 
 
-def _answer(path: str, ask: Callable[[], _Answer]) -> _Answer:
-    """Returns what a file system answers, if it does in time; a thread that still waits ends with the process."""
+def _within_time(path: str, ask: Callable[[], _Answer]) -> _Answer:
+    """Returns the answer of a file system.
+
+    Args:
+      path: Path as in the config, for errors.
+      ask: Sends the request. It runs in a daemon thread, because a hanging request cannot be cancelled.
+
+    Raises:
+      DataError: There is no answer within `ANSWER_SECONDS`.
+    """
     answers: queue.Queue[Callable[[], _Answer]] = queue.Queue()
 
     def wait() -> None:
@@ -116,7 +127,7 @@ def _raise(error: Exception) -> NoReturn:
 
 
 def _reason(error: BaseException) -> str:
-    """Returns the innermost message: each layer of Beam wraps the one below."""
+    """Returns the innermost message; each layer of Beam wraps the error of the layer below."""
     details = getattr(error, "exception_details", None)
     if isinstance(details, dict) and details:
         return _reason(next(iter(details.values())))
@@ -129,5 +140,5 @@ def _unreachable(path: str, reason: str) -> DataError:
         "a file system that answers",
         reason,
         "check the address, the credentials and the network; s3 needs apache-beam[aws] and azfs "
-        "apache-beam[azure]; what Beam cannot open can be mounted and given as a local path",
+        "apache-beam[azure]; mount other file systems and use a local path",
     )

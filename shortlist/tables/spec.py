@@ -1,4 +1,4 @@
-"""Which columns of a table mean what, as plain data that goes through a JSON exec property."""
+"""Specs of tables: the roles of their columns, as plain data for a JSON exec property."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Format = FormatSection
 ColumnType = Literal["id", "order", "subsecond", "weight", "category", "multi_category", "numeric", "text", "timestamp"]
 Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order"]
 
-# Units whose times can have part seconds: `timestamp_nanos` is in every row of such a log.
+# Units of timestamps with fractions of a second. Every row of such a log has `timestamp_nanos`.
 UNITS_WITH_PARTS: frozenset[Unit] = frozenset({"milliseconds", "microseconds", "nanoseconds", "iso8601"})
 
 DEFAULT_DELIMITER = "|"
@@ -40,7 +40,7 @@ ENDINGS = tuple(_ENDINGS)
 
 @dataclasses.dataclass(frozen=True)
 class ColumnSpec:
-    """One column that is read."""
+    """One column to read."""
 
     name: str
     """Key in the examples."""
@@ -49,39 +49,39 @@ class ColumnSpec:
     """Name in the file."""
 
     type: ColumnType
-    """`id`, `order` (the interactions' timestamp), `subsecond` (what its whole seconds leave) and `weight` are required
-    in every row, features are not."""
+    """Type of the cells. `id`, `order` (the interactions' timestamp), `subsecond` (its nanoseconds after the whole
+    second) and `weight` are required in every row; features are not."""
 
     key: str
-    """Where the config names this column; remedies point at it."""
+    """Config key that names this column, for remedies."""
 
     delimiter: str | None = None
     """Separator of a multi_category column."""
 
     unit: Unit | None = None
-    """Of an order or subsecond column. A Parquet time says its own, whatever stands here."""
+    """Unit of an order or subsecond column. Parquet's own time columns do not use it."""
 
     earliest: int | None = None
-    """Of an order or subsecond column: seconds since 1970 before which a time is taken for a corrupted one."""
+    """Earliest valid time of an order or subsecond column, in seconds since 1970."""
 
     weights: dict[str, float] | None = None
-    """Of a weight column: the weight of each text; None where the cell is the weight."""
+    """Weight of each text in a weight column; None if the cell itself is the weight."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
-    """One table: its file format and the columns that are read from it."""
+    """One table: its file format and the columns to read."""
 
     kind: Kind
     format: Format | None
-    """None: each file's name tells."""
+    """Format of all files; None to use the ending of each file's name."""
 
     columns: tuple[ColumnSpec, ...]
     filter: str | None = None
-    """Rows that do not pass this `shortlist.config.row_filter` are dropped before anything in them is checked."""
+    """A `shortlist.config.row_filter`. Other rows are dropped before their cells are checked."""
 
     duplicates: Duplicates = "refuse"
-    """What happens to a candidate's or query's id that comes again; interactions have no such id."""
+    """Handling of repeated ids in tables of candidates and queries; not used for interactions."""
 
     def to_json(self) -> str:
         """Returns the spec as canonical JSON."""
@@ -89,16 +89,16 @@ class TableSpec:
 
     @classmethod
     def from_json(cls, text: str) -> TableSpec:
-        """Returns the spec that `to_json` wrote."""
+        """Returns the spec from the JSON of `to_json`."""
         raw = json.loads(text)
         return cls(**raw | {"columns": tuple(ColumnSpec(**column) for column in raw["columns"])})
 
     def column(self, name: str) -> ColumnSpec:
-        """Returns the column that goes by `name` in the examples."""
+        """Returns the column with the key `name` in the examples."""
         return next(column for column in self.columns if column.name == name)
 
     def format_of(self, file_name: str) -> Format | None:
-        """Returns the format of one of the table's files; None where its name does not tell."""
+        """Returns the format of one of the table's files; None if the ending of its name is unknown."""
         if self.format is not None:
             return self.format
         lower = file_name.lower()
@@ -106,12 +106,12 @@ class TableSpec:
 
 
 def table_spec(kind: Kind, table: Table, timestamp_unit: Unit = "order") -> TableSpec:
-    """Returns what to read from a table of the config.
+    """Returns the spec of a table in the config.
 
     Args:
-      kind: Which table it is.
+      kind: Name of the table.
       table: The table's section.
-      timestamp_unit: Of the interactions' timestamp, as `preflight` found it; other tables have none.
+      timestamp_unit: Unit of the interactions' timestamp, from `preflight`; not used for other tables.
     """
     columns = [ColumnSpec(name, column, "id", f"data.{kind}.{name}") for name, column in _id_columns(table).items()]
     if isinstance(table, Interactions):
@@ -126,7 +126,9 @@ def table_spec(kind: Kind, table: Table, timestamp_unit: Unit = "order") -> Tabl
         )
         for name, feature in table.features.items()
     ]
-    duplicates = table.duplicates if isinstance(table, Candidates | Queries) else "refuse"
+    duplicates: Duplicates = "refuse"
+    if isinstance(table, Candidates | Queries):
+        duplicates = table.duplicates
     return TableSpec(kind, table.format, tuple(columns), table.filter, duplicates)
 
 

@@ -1,4 +1,4 @@
-"""What the readers of all formats share: which columns they need, which rows they drop, how they name a place."""
+"""Base of the readers for all formats: needed columns, filtered rows, and locations for errors."""
 
 from __future__ import annotations
 
@@ -16,64 +16,73 @@ Row = tuple[int, dict[str, Any]]
 
 
 class TableReader(abc.ABC):
-    """Iterates over `(row number, {column: cell})`; knows where it is."""
+    """Iterator over `(row number, {column: cell})` that keeps its position for errors."""
 
     columns: Sequence[str] = ()
     """All columns of the file."""
 
     time_columns: frozenset[str] = frozenset()
-    """Columns that the file itself keeps as times: their cells are exact seconds, `int` or `Fraction`."""
+    """Columns that the file itself declares as times. Their cells are exact seconds, `int` or `Fraction`."""
 
     rows_dropped = 0
-    """Rows so far that the filter did not keep."""
+    """Number of rows that the filter has dropped so far."""
 
     def __init__(self, spec: TableSpec, name: str):
         self._spec = spec
         self._name = name
         self._row = -1
         self._first_row = 0
-        self._filter = row_filter.parse(spec.filter) if spec.filter else None
-        # Where the config names each column that is read.
-        self._keys = dict.fromkeys(self._filter.columns if self._filter else (), f"data.{spec.kind}.filter")
+        self._filter: row_filter.RowFilter | None = None
+        # Config key of each column to read.
+        self._keys: dict[str, str] = {}
+        if spec.filter:
+            self._filter = row_filter.parse(spec.filter)
+            self._keys = dict.fromkeys(self._filter.columns, f"data.{spec.kind}.filter")
         self._keys |= {column.column: column.key for column in spec.columns}
 
     @property
     def rows_read(self) -> int:
-        """Rows so far, dropped ones too."""
+        """Number of rows read so far, including dropped ones."""
         return self._row + 1 - self._first_row
 
     @property
     @abc.abstractmethod
     def bytes_read(self) -> int:
-        """Bytes so far, decompressed."""
+        """Number of bytes read so far, decompressed."""
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[Row]:
-        """Yields row numbers from 0 and the cells of the needed columns, dropped rows too."""
+        """Yields row numbers from 0 and the cells of the needed columns, for all rows before the filter."""
 
     @abc.abstractmethod
     def estimated_rows(self, size: int) -> int:
-        """Returns about how many rows the file has: exactly where it was read to its end or says it itself.
+        """Returns the estimated number of rows.
+
+        The number is exact if the file was read to its end or declares it.
 
         Args:
-          size: Bytes of the file.
+          size: Size of the file in bytes.
         """
 
     def kept_rows(self, max_rows: int | None = None) -> Iterator[Row]:
-        """Yields what iterating does, without the rows that the filter drops.
+        """Yields row numbers and cells like the iterator, without the rows that the filter drops.
 
         Args:
-          max_rows: Ends after so many rows, dropped ones too.
+          max_rows: Maximum number of rows to read, including dropped ones; all by default.
 
         Raises:
-          DataError: The filter compares a cell with what it cannot be.
+          DataError: A cell cannot be compared as in the filter.
         """
-        rows = iter(self) if max_rows is None else itertools.islice(self, max_rows)
-        return rows if self._filter is None else self._filtered(rows, self._filter)
+        rows: Iterator[Row] = itertools.islice(self, max_rows)
+        if self._filter is None:
+            return rows
+        return self._filtered(rows, self._filter)
 
     def error(self, column: str | None, expected: str, got: str, remedy: str) -> DataError:
-        """Returns the error of the row that is being read; `column` None blames the row."""
-        where = [self._name, self._place(), *([f"column {column!r}"] if column is not None else [])]
+        """Returns an error about the current row, or about its cell in `column`."""
+        where = [self._name, self._place()]
+        if column is not None:
+            where.append(f"column {column!r}")
         return DataError.from_parts(", ".join(part for part in where if part), expected, got, remedy)
 
     def _filtered(self, rows: Iterator[Row], wanted: row_filter.RowFilter) -> Iterator[Row]:
@@ -89,6 +98,7 @@ class TableReader(abc.ABC):
                 self.rows_dropped += 1
 
     def _place(self) -> str:
+        """Returns the current location in the file: "row 3 (from 0)"."""
         return f"row {self._row} (from 0)" if self._row >= 0 else ""
 
     def _check_columns(self) -> None:
@@ -103,11 +113,11 @@ class TableReader(abc.ABC):
                 )
             if count > 1:
                 raise DataError.from_parts(
-                    self._name, f"one column {column!r}", f"{count} of that name", "rename or drop the others"
+                    self._name, f"one column {column!r}", f"{count} of that name", "rename or remove the others"
                 )
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """Returns `; did you mean ...?` for the closest of `names`, or nothing."""
+    """Returns `; did you mean ...?` with the closest of `names`, or an empty string."""
     close = difflib.get_close_matches(name, names, n=1) or [n for n in names if n.strip().lower() == name.lower()]
     return f"; did you mean {close[0]!r}?" if close else ""

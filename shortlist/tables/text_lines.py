@@ -1,4 +1,4 @@
-"""Lines of a UTF-8 text file, plain or gzip, or one sentence about the byte that is none."""
+"""Lines of a UTF-8 text file, plain or gzip, with an error that names the first invalid byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from shortlist.errors import DataError
 
-# A "line" longer than this is no text; without a limit it would be read into memory whole.
+# A longer "line" is binary data, which would be read into memory as a whole.
 MAX_LINE_BYTES = 16 * 2**20
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -20,15 +20,15 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class TextLines:
-    """Iterates over the lines, their ends kept; a byte order mark is dropped. Compression is told by content."""
+    """Iterator over the lines, with their line ends and without a BOM. Gzip is detected from the content."""
 
     def __init__(self, file: BinaryIO, name: str, format: str):
         """Starts at the beginning of a file.
 
         Args:
-          file: Seekable, opened for reading bytes.
-          name: What errors call it.
-          format: What it should have been, for remedies: `CSV`.
+          file: A seekable file, opened for reading bytes.
+          name: Name of the file, for errors.
+          format: Expected format, for remedies, such as `CSV`.
         """
         self.bytes_read = 0
         self._name = name
@@ -37,14 +37,14 @@ class TextLines:
         file.seek(0)
         magic = file.read(len(_GZIP_MAGIC))
         file.seek(0)
-        # Beam's own decompression takes a truncated file for a whole one.
+        # Not Beam's own decompression, which reads a truncated file without an error.
         self._plain = io.BufferedReader(gzip.GzipFile(fileobj=file)) if magic == _GZIP_MAGIC else file
 
     def __iter__(self) -> Iterator[str]:
         """Yields each line.
 
         Raises:
-          DataError: It is not UTF-8, has a NUL byte, is longer than 16 MB, or the file ends within its compressed data.
+          DataError: The line is not UTF-8, has a NUL byte or is longer than 16 MB, or the gzip file is truncated.
         """
         try:
             yield from self._lines()
@@ -55,11 +55,15 @@ class TextLines:
             ) from None
 
     def share_read(self, size: int) -> float:
-        """Returns which part of a file of `size` bytes has been read."""
+        """Returns the fraction of the file that was read, 0 to 1.
+
+        Args:
+          size: Size of the file in bytes.
+        """
         return min(self._file.tell() / size, 1.0) if size else 1.0
 
     def error(self, line: int, expected: str, got: str, remedy: str) -> DataError:
-        """Returns the error of a line, counted from 1."""
+        """Returns an error about a line, counted from 1."""
         return DataError.from_parts(f"{self._name}, line {line}", expected, got, remedy)
 
     def _lines(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The workspace: the folder of all that a pipeline writes."""
+"""The workspace: the folder with all files of a pipeline."""
 
 from shortlist.workspace.workspace import TUNED_FILE, Workspace
 

@@ -1,4 +1,4 @@
-"""Which folders are workspaces of this pipeline and of this version of Shortlist: `workspace.json` says so."""
+"""Ownership of workspaces: `workspace.json` names the pipeline and the version of the layout."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import shortlist
 from shortlist.errors import ConfigError
 
 LAYOUT_VERSION = 1
-"""Goes up when a workspace written before cannot be used as it is; `claim` then upgrades or refuses."""
+"""Must increase with each incompatible change of the layout; `claim` then has to upgrade or refuse older ones."""
 
 LAYOUT_FILE = "workspace.json"
 LOCK_FILE = ".lock"
 
-# 0.1 wrote no file and the same layout, of which these are no other program's.
-_MADE_BY_0_1 = ("metadata/mlmd.sqlite", "runs/[0-9]*T[0-9]*Z*")
-# What may stand in an empty workspace: ours, and what a fresh disk has.
-_NOTHING = {LOCK_FILE, f".{LAYOUT_FILE}.part", "lost+found"}
+# Version 0.1 had the same layout without workspace.json. No other program writes files with these names.
+_FILES_OF_0_1 = ("metadata/mlmd.sqlite", "runs/[0-9]*T[0-9]*Z*")
+# Files of an empty workspace: Shortlist's own, and the lost+found of a fresh disk.
+_IGNORED_FILES = {LOCK_FILE, f".{LAYOUT_FILE}.part", "lost+found"}
 
 
 def check(root: pathlib.Path, name: str) -> None:
-    """Refuses a folder that is not this pipeline's workspace and not free to become it; writes nothing.
+    """Raises an error unless a folder is this pipeline's workspace or can become it; writes nothing.
 
     Args:
       root: The workspace; need not exist.
       name: The pipeline's name.
 
     Raises:
-      ConfigError: It is another pipeline's, a newer Shortlist's, or somebody's folder that is no workspace at all.
+      ConfigError: The folder belongs to another pipeline or to a newer Shortlist, or has other files in it.
     """
     owner = _owner(root)
     if owner is not None and owner != name:
@@ -40,14 +40,14 @@ def check(root: pathlib.Path, name: str) -> None:
             "workspace",
             f"a folder of the pipeline {name!r}",
             f"that of {owner!r} in {root}",
-            "give each pipeline a workspace of its own",
+            "give each pipeline its own workspace",
         )
 
 
 def claim(root: pathlib.Path, name: str) -> None:
-    """Makes a folder this pipeline's workspace, in one step; one that is already stays as it is.
+    """Makes a folder this pipeline's workspace, atomically; does nothing if it already is.
 
-    The caller holds the workspace's lock.
+    The caller must hold the workspace's lock.
 
     Raises:
       ConfigError: See `check`.
@@ -67,7 +67,7 @@ def claim(root: pathlib.Path, name: str) -> None:
 
 
 def _owner(root: pathlib.Path) -> str | None:
-    """Returns the pipeline that a workspace belongs to; None if it is free or does not tell."""
+    """Returns the pipeline that a workspace belongs to; None if it is free or its owner is unknown."""
     try:
         entries = {entry.name for entry in os.scandir(root)}
     except FileNotFoundError:
@@ -76,15 +76,15 @@ def _owner(root: pathlib.Path) -> str | None:
         raise ConfigError.from_reason("workspace", f"a folder at {root}", error.strerror) from None
     if LAYOUT_FILE in entries:
         return _declared_owner(root / LAYOUT_FILE)
-    if any(any(root.glob(pattern)) for pattern in _MADE_BY_0_1):
+    if any(any(root.glob(pattern)) for pattern in _FILES_OF_0_1):
         return _owner_in_0_1(root)
-    strangers = sorted(entries - _NOTHING)
-    if strangers:
+    other_files = sorted(entries - _IGNORED_FILES)
+    if other_files:
         raise ConfigError.from_parts(
             "workspace",
             f"an empty folder or a workspace at {root}",
-            f"one with {strangers[0]!r} in it",
-            "set `workspace` to a folder of its own",
+            f"one with {other_files[0]!r} in it",
+            "set `workspace` to an empty folder",
         )
     return None
 
@@ -92,7 +92,7 @@ def _owner(root: pathlib.Path) -> str | None:
 def _declared_owner(path: pathlib.Path) -> str:
     declared = _read(path)
     version, owner = declared.get("layout_version"), declared.get("name")
-    # A bool is an int to isinstance.
+    # isinstance would accept a bool as an int.
     if type(version) is not int or version < 1 or not isinstance(owner, str):
         raise ConfigError.from_parts(
             path,
@@ -121,8 +121,8 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _owner_in_0_1(root: pathlib.Path) -> str | None:
-    """Returns the name in the newest run's config; a run that died early left none."""
-    for path in sorted(root.glob(f"{_MADE_BY_0_1[-1]}/config.yaml"), reverse=True):
+    """Returns the name in the newest run's config; None if no run got as far as writing one."""
+    for path in sorted(root.glob(f"{_FILES_OF_0_1[-1]}/config.yaml"), reverse=True):
         try:
             name = yaml.safe_load(path.read_text(encoding="utf-8"))["name"]
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):

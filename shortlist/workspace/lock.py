@@ -1,9 +1,9 @@
-"""One command at a time writes to a workspace, whoever dies.
+"""A lock that lets one command at a time write to a workspace.
 
-The lock is the kernel's (`flock`): it is gone with the process that held it, after SIGKILL, a reboot or when another
-process has the same pid by now, so that nothing has to be guessed from what the file says. That is only for people to
-read. The lock holds between machines where the file system passes it on (NFSv4 does; NFS mounted with `nolock` and
-most object-store mounts do not).
+The lock is the kernel's (`flock`). It ends with the process that holds it, also after SIGKILL or a reboot. The content
+of the lock file is only for people: nothing is concluded from a pid, which may belong to another process by now. The
+lock works between machines if the file system supports it. NFSv4 does; NFS mounted with `nolock` and most object-store
+mounts do not.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from collections.abc import Iterator
 
 from shortlist.errors import BadInputError, ConfigError
 
-# A holder writes its name right after it has the lock, and whoever asks `is_held` has it for a moment.
+# Retries, since `is_held` takes the lock for a moment, and a new holder needs a moment to write its name.
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """The process that has a lock, or had it when it died."""
+    """The process that holds a lock, or that ended without releasing it."""
 
     command: str
     pid: int
@@ -38,7 +38,7 @@ class Holder:
 
     @classmethod
     def this_process(cls, command: str) -> Holder:
-        """Returns this process, as of now."""
+        """Returns this process with the current time."""
         now = datetime.datetime.now(datetime.timezone.utc)
         return cls(command, os.getpid(), socket.gethostname(), now.isoformat(sep=" ", timespec="seconds"))
 
@@ -48,15 +48,15 @@ class Holder:
 
 @contextlib.contextmanager
 def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
-    """Holds a lock and yields the holder that died with it, if one did; its lock is free.
+    """Holds a lock within its body. Yields the previous holder if it died without releasing the lock, else None.
 
     Args:
-      path: The lock file, made where there is none. It stays: deleting it would let two processes hold two files.
-      command: What this process is at, for whoever is refused.
+      path: The lock file, created if it is missing. It is never deleted, since two processes could then lock two files.
+      command: The command of this process, for the error message of others.
 
     Raises:
-      BadInputError: Another process holds it; names the process.
-      ConfigError: The file cannot be made, or its file system has no locks.
+      BadInputError: Another process holds the lock; the message names the process.
+      ConfigError: The file cannot be created, or its file system does not support locks.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -75,7 +75,7 @@ def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
 
 
 def is_held(path: pathlib.Path) -> bool:
-    """Returns whether a process holds a lock now."""
+    """Returns whether a process holds the lock now."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -106,7 +106,7 @@ def _in_use(holder: Holder | None, path: pathlib.Path) -> str:
 
 
 def _read(descriptor: int) -> Holder | None:
-    """Returns who wrote the file; None if it is empty, or torn by a death within the write."""
+    """Returns the holder in the file; None if the file is empty or was written only in part."""
     try:
         return Holder(**json.loads(os.pread(descriptor, 4096, 0)))
     except (ValueError, TypeError):
@@ -115,6 +115,6 @@ def _read(descriptor: int) -> Holder | None:
 
 def _write(descriptor: int, text: str) -> None:
     os.ftruncate(descriptor, 0)
-    # For people only: a full disk is found by what matters.
+    # The name is only for people. If the disk is full, the command itself will fail and report it.
     with contextlib.suppress(OSError):
         os.pwrite(descriptor, text.encode("utf-8"), 0)

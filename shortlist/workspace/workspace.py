@@ -1,4 +1,4 @@
-"""Where a pipeline keeps what it writes: one folder, nothing outside it."""
+"""The folders and files of a workspace; a pipeline writes nothing outside it."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from shortlist.config.metadata import Server
 
 TUNED_FILE = "tuned.yaml"
-"""In a run's folder: its config with the values that its search found."""
+"""File in a run's folder: its config with the best values of the hyperparameter search."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
     """The folders of one pipeline's workspace.
 
-    workspace.json              whose it is, and which version of this layout
-    metadata/mlmd.sqlite        ML Metadata: the lineage; or, where a server has it,
-    metadata/server.json        by what the server knows this workspace
-    pipeline_root/<node>/...    every artifact
-    serving/<name>/<version>/   what is served, in TF Serving's layout
+    workspace.json              its pipeline, and the version of this layout
+    metadata/mlmd.sqlite        ML Metadata, the lineage
+    metadata/server.json        with a server for ML Metadata: the server's id of this workspace
+    pipeline_root/<node>/...    all artifacts
+    serving/<name>/<version>/   pushed models, in TF Serving's layout
     runs/<run id>/              report.html, summary.json, run.log and the config of each run
-    runs/latest                 link to the newest of them
-    ablations/<key>/            what a training of `shortlist ablate` came to
+    runs/latest                 link to the newest run's folder
+    ablations/<key>/            result of one training of `shortlist ablate`
     """
 
     root: pathlib.Path
     name: str
     metadata_server: Server | None = None
-    """Where ML Metadata is; None: in `metadata_path`."""
+    """The server of ML Metadata; None if it is the file `metadata_path`."""
 
     @classmethod
     def of(cls, config: Config) -> Workspace:
-        """Returns the workspace that a config names; relative to the working directory."""
+        """Returns the workspace that a config names, relative to the working directory."""
         server = None if config.metadata.kind == "sqlite" else config.metadata
         return cls(pathlib.Path(config.workspace).absolute(), config.name, server)
 
@@ -54,49 +54,51 @@ class Workspace:
 
     @property
     def claim_path(self) -> pathlib.Path:
-        """What the first run with a server leaves; holds the id by which the server knows this workspace."""
+        """The file that the first run with a server writes; it has the server's id of this workspace."""
         return self.root / "metadata" / "server.json"
 
     @property
     def has_metadata(self) -> bool:
-        """Whether a run began to write to ML Metadata; asks no server."""
+        """Whether a run has begun to write to ML Metadata; does not contact a server."""
         return (self.claim_path if self.metadata_server else self.metadata_path).exists()
 
     @property
     def pipeline_root(self) -> pathlib.Path:
-        """Where TFX keeps artifacts."""
+        """TFX's folder for artifacts."""
         return self.root / "pipeline_root"
 
     @property
     def serving_dir(self) -> pathlib.Path:
-        """Where versions of the pushed model stand."""
+        """The folder with the versions of the pushed model."""
         return self.root / "serving" / self.name
 
     @property
     def runs_dir(self) -> pathlib.Path:
-        """One folder a run."""
+        """The folder with one folder per run."""
         return self.root / "runs"
 
     def run_dir(self, run_id: str) -> pathlib.Path:
-        """The folder of one run."""
+        """Returns the folder of one run."""
         return self.runs_dir / run_id
 
     @contextlib.contextmanager
-    def opened(self, command: str, must_exist: bool = False) -> Iterator[lock.Holder | None]:
-        """Keeps the workspace for one command that writes; yields the holder that died in it, if one did.
+    def reserve(self, command: str, must_exist: bool = False) -> Iterator[lock.Holder | None]:
+        """Reserves the workspace for a command that writes. Yields the previous command if it died, else None.
 
         Args:
-          command: What this process is at, for whoever is refused meanwhile.
-          must_exist: Refuse rather than make the folder.
+          command: The command of this process, for the error message of others.
+          must_exist: Raise an error instead of creating the folder.
 
         Raises:
-          ConfigError: The folder is another pipeline's, a newer Shortlist's, no workspace, or cannot be written.
-          BadInputError: Another command holds it; names the process. Or nothing was run in it yet.
-          ResourceError: The disk is full, now or while the command was at work.
+          ConfigError: The folder belongs to another pipeline or to a newer Shortlist, has other files in it, or cannot
+            be written.
+          BadInputError: Another command holds the workspace; the message names its process. Or `must_exist` is set
+            and the workspace has no run.
+          ResourceError: The disk is full, now or within the body.
         """
         layout.check(self.root, self.name)
         if must_exist and not self.has_metadata:
-            raise BadInputError(f"{self.root}: nothing was run here yet; `shortlist run` makes a model and pushes it")
+            raise BadInputError(f"{self.root}: there is no run here yet; `shortlist run` trains a model and pushes it")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -110,11 +112,11 @@ class Workspace:
 
     @property
     def is_open(self) -> bool:
-        """Whether a command that writes is at work in it now."""
+        """Whether a command that writes is running in it now."""
         return lock.is_held(self.root / layout.LOCK_FILE)
 
     def start_run(self, now: datetime.datetime) -> str:
-        """Makes the folder of a new run and returns the run's id, a UTC time."""
+        """Creates the folder of a new run and returns the run's id, a UTC time."""
         base = now.astimezone(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         run_id, attempt = base, 1
         while True:
@@ -126,7 +128,7 @@ class Workspace:
                 run_id = f"{base}-{attempt}"
 
     def point_latest_at(self, run_id: str) -> None:
-        """Makes `runs/latest` a link to this run, in one step."""
+        """Makes `runs/latest` a link to this run, atomically."""
         link = self.runs_dir / ".latest.part"
         link.unlink(missing_ok=True)
         link.symlink_to(run_id, target_is_directory=True)

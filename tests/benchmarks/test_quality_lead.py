@@ -21,7 +21,7 @@ def hits(share, seed=0):
 
 
 def found_of(records, *of_rows):
-    return {ranks.Cell.of(one): given for one, given in zip(records, of_rows, strict=True)}
+    return {ranks.TrialKey.of(one): given for one, given in zip(records, of_rows, strict=True)}
 
 
 def test_a_difference_has_the_noise_of_rows_and_of_seeds():
@@ -59,7 +59,7 @@ def test_others_seeds_say_nothing_of_the_noise_of_two():
 def test_a_contender_that_lacks_the_ranks_of_one_seed_is_not_compared():
     records = [record("ease", 1), record("sasrec", 1), record("sasrec", 2), record("shortlist", 1)]
     found = found_of(records, *map(hits, (0.1, 0.2, 0.3, 0.5)))
-    del found[ranks.Cell.of(records[2])]
+    del found[ranks.TrialKey.of(records[2])]
     assert {one["against"] for one in lead.differences(records, found, QUERIES)} == {"ease"}
     # Ranks of another recipe are none.
     records[0] = record("ease", 1, recipe="new")
@@ -95,5 +95,5 @@ def test_ranks_are_kept_with_the_results_and_go_with_their_record(tmp_path):
     [told, _] = run.read(tmp_path)["differences"]
     assert (told["of"], told["against"], told["mean"]) == ("shortlist", "popularity", -0.5)
     run.add(tmp_path, place, full | {"recipe_sha256": "new"}, np.array([3, 4]))
-    assert list(ranks.read(tmp_path)[ranks.Cell("movielens-100k", "popularity", 1, "new")]) == [3, 4]
+    assert list(ranks.read(tmp_path)[ranks.TrialKey("movielens-100k", "popularity", 1, "new")]) == [3, 4]
     assert len(ranks.read(tmp_path)) == 2

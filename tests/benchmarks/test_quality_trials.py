@@ -126,7 +126,7 @@ def test_a_peer_is_run_ranked_kept_and_found_again(tmp_path):
 def test_a_cell_whose_writing_was_broken_off_is_not_found(tmp_path):
     place = bench(tmp_path)
     trials.run(place, "popularity", 1)
-    folder = trials.cell_folder(place, "popularity", 1, trials.recipe(place, "popularity"))
+    folder = trials.trial_folder(place, "popularity", 1, trials.recipe(place, "popularity"))
     # What cannot be written as bytes.
     with pytest.raises(OSError, match="cannot write object arrays"):
         exchange.write(folder, {"test": np.array([object()])}, {})
@@ -144,7 +144,7 @@ def test_a_peer_that_fails_names_its_log(tmp_path, monkeypatch):
     broken = contenders.CONTENDERS["popularity"]._replace(script="peers.nothing_of_that_name")
     monkeypatch.setattr(trials, "recipe", lambda *_: "c" * 64)
     monkeypatch.setitem(contenders.CONTENDERS, "popularity", broken)
-    with pytest.raises(trials.CellFailedError, match=r"exit code 1; see .*log\n(.*\n)*.*No module named"):
+    with pytest.raises(trials.TrialFailedError, match=r"exit code 1; see .*log\n(.*\n)*.*No module named"):
         trials.run(bench(tmp_path), "popularity", 1)
 
 

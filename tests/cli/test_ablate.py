@@ -1,4 +1,4 @@
-"""What can be known to be wrong is told before TensorFlow is loaded."""
+"""Wrong input of `ablate` is an error before TensorFlow is loaded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def _refusal(project, *args):
 
 
 def test_it_needs_a_run(project):
-    assert "nothing was run here yet; `shortlist run` makes a model" in _refusal(project)
+    assert "there is no run here yet; `shortlist run` trains a model" in _refusal(project)
 
 
-def test_a_split_that_is_none(project):
+def test_a_split_that_does_not_exist(project):
     assert "'train' is not one of 'eval', 'test'" in _refusal(project, "--split", "train")

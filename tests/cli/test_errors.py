@@ -1,4 +1,4 @@
-"""Bad input ends the product's own command with exit code 2 and one line, before anything is started."""
+"""Bad input of commands: exit code 2 and one line, before anything is started."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ITEMS = "item_id,title\ni0,Zero\ni1,One\ni2,Two\ni3,Three\n"
 
 
 class Project:
-    """Tables and a config of which each test breaks one thing."""
+    """Tables and a config. Each test breaks one part of them."""
 
     def __init__(self, root: pathlib.Path):
         self.root = root
@@ -127,28 +127,28 @@ def test_file_in_the_way_of_the_workspace(project):
     project.write("workspaces", "a file")
     line = project.refusal()
     assert str(project.root / "workspaces") in line
-    assert "a file in the way" in line
+    assert "a file of that name" in line
 
 
 def test_ctrl_c(project):
-    # Whoever opens a pipe to read waits for a writer: the command is surely running when the signal comes.
+    # Opening a pipe to read waits for a writer. The command is therefore running when the signal comes.
     pipe = project.root / "pipe.yaml"
     os.mkfifo(pipe)
     running = subprocess.Popen(
         [sys.executable, str(ROOT / "pipeline_runner.py"), "run", "--config", str(pipe)],
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts pytest in the background has it ignore Ctrl-C.
+        # pytest itself may ignore Ctrl-C, if a shell started it in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with open(pipe, "w"):
         running.send_signal(signal.SIGINT)
         _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert stderr.splitlines() == ["Interrupted: the same command goes on from what was finished."]
+    assert stderr.splitlines() == ["Interrupted: run the same command again to continue; finished steps are kept."]
 
 
-def test_recommend_before_any_push_says_what_to_do(tmp_path):
+def test_recommend_before_any_push_has_a_remedy(tmp_path):
     text = (ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8")
     config = tmp_path / "smoke.yaml"
     config.write_text(text.replace("workspaces/movielens-100k-smoke", str(tmp_path / "none")), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`--help` must answer at once, so nothing heavy may be imported for it."""
+"""`--help` answers at once: it imports no heavy package."""
 
 import json
 import subprocess

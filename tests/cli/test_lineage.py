@@ -1,4 +1,4 @@
-"""Lineage's answers on a terminal: within 100 columns, without markup or control characters of the data."""
+"""Lineage on a terminal: within 100 columns, without markup or control characters of the data."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sys
 import pytest
 from rich.console import Console
 
-from benchmarks.lineage_store import PUSHED, Maker
+from benchmarks.lineage_store import PUSHED, StoreWriter
 from cli.output import lineage
 from shortlist.lineage.impact import impact
-from shortlist.lineage.serving import served
+from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
-from shortlist.lineage.why import why
+from shortlist.lineage.why import run_verdict
 
 ROOT = pathlib.Path(__file__).parents[2]
 _CONFIG = """
@@ -32,14 +32,14 @@ data:
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
-    made = Maker(tmp_path_factory.mktemp("long" * 20) / "workspace", "shop")
+    made = StoreWriter(tmp_path_factory.mktemp("long" * 20) / "workspace", "shop")
     made.run(0, PUSHED, data="a")
     return made
 
 
 @pytest.fixture(scope="module")
 def ask(maker, tmp_path_factory):
-    """Returns a function that types a command."""
+    """Returns a function that calls a command."""
     config = tmp_path_factory.mktemp("config") / "shop.yaml"
     config.write_text(_CONFIG.format(workspace=maker.workspace.root), encoding="utf-8")
 
@@ -67,9 +67,9 @@ def test_every_answer_fits_100_columns_whatever_the_path(maker):
     [run_id] = store.run_ids()
     for tree in (
         lineage.trace("shop", trace_pushed(store)),
-        lineage.served("shop", served(store, 1_700_000_000)),
+        lineage.served("shop", serving_state(store, 1_700_000_000)),
         lineage.impact(impact(store, run_id)),
-        lineage.verdict(why(store, run_id), ["x" * 150]),
+        lineage.verdict(run_verdict(store, run_id), ["x" * 150]),
     ):
         lines = _printed(tree)
         assert len(lines) > 1
@@ -87,7 +87,7 @@ def test_the_parts_of_the_pipeline_from_the_push_to_the_files(maker):
 
 
 def test_markup_and_control_characters_of_the_data_stay_text(tmp_path):
-    made = Maker(tmp_path / "workspace", "[red]shop\x1b[2J")
+    made = StoreWriter(tmp_path / "workspace", "[red]shop\x1b[2J")
     made.run(0, PUSHED)
     text = "\n".join(_printed(lineage.trace("[red]shop\x1b[2J", trace_pushed(Store(made.workspace.metadata_path)))))
     assert "[red]shop\ufffd[2J version" in text
@@ -121,9 +121,9 @@ def test_json_for_programs_without_tensorflow_or_tfx(ask, arguments, key):
 def test_served_version_that_nobody_pushed(ask, maker):
     folder = maker.workspace.serving_dir / "42"
     folder.mkdir(parents=True)
-    assert "ML Metadata does not know it" in ask("lineage", "--served").stdout
+    assert "ML Metadata has no record of it" in ask("lineage", "--served").stdout
     folder.rmdir()
-    assert "nothing stands in the serving folder" in ask("lineage", "--served").stdout
+    assert "the serving folder is empty" in ask("lineage", "--served").stdout
 
 
 def test_page_is_written_where_it_is_asked_for(ask, tmp_path):
@@ -140,4 +140,4 @@ def test_difference_of_a_run_and_its_version(ask):
     lines = ask("lineage", "diff", "20260101T000000Z", "1700000000").stdout.splitlines()
     assert lines[0] == "20260101T000000Z to 1700000000"
     assert lines[1].endswith("version 1700000000 was evaluated in run 20260101T000000Z")
-    assert "the same, or not known of both: outcome, metrics" in lines[2]
+    assert "equal, or not known for both: outcome, metrics" in lines[2]

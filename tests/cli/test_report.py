@@ -1,4 +1,4 @@
-"""`shortlist report`: as a page, as text, as JSON, of one run or of several."""
+"""`shortlist report` as a page, as text and as JSON, for one run and for several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.lineage.journal import Journal
 from shortlist.lineage.store import Store
 
@@ -27,7 +27,7 @@ _FIRST, _SECOND = "20260101T000000Z", "20260101T010000Z"
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
-    made = Maker(tmp_path_factory.mktemp("report") / "workspace", "shop")
+    made = StoreWriter(tmp_path_factory.mktemp("report") / "workspace", "shop")
     made.run(0, PUSHED, data="a")
     made.run(1, ENDS[1], data="b")
     return made
@@ -35,7 +35,7 @@ def maker(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(maker, tmp_path_factory):
-    """Returns a function that types a command, and fails if it loads what takes seconds."""
+    """Returns a function that calls a command, and fails if the command loads slow packages."""
     config = tmp_path_factory.mktemp("config") / "shop.yaml"
     config.write_text(_CONFIG.format(workspace=maker.workspace.root), encoding="utf-8")
     code = (
@@ -70,8 +70,8 @@ def test_page_goes_beside_the_log(ask, maker):
 
 def test_latest_run_as_text_and_as_json(ask):
     assert ask("--text").stdout.startswith(f"shop: run {_SECOND}\n")
-    told = json.loads(ask("--json").stdout)
-    assert (told["title"], told["status"]) == (f"shop: run {_SECOND}", "not blessed, nothing pushed")
+    report = json.loads(ask("--json").stdout)
+    assert (report["title"], report["status"]) == (f"shop: run {_SECOND}", "not blessed, nothing pushed")
 
 
 def test_several_runs_on_one_page(ask, tmp_path):
@@ -81,7 +81,7 @@ def test_several_runs_on_one_page(ask, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--run", "nobody"), "there is no run 'nobody'; the latest are"),
         (("--compare", _FIRST), "expected two runs or more"),
@@ -90,18 +90,18 @@ def test_several_runs_on_one_page(ask, tmp_path):
         (("--output", "/proc/no/report.html"), "expected a file that can be written"),
     ],
 )
-def test_what_cannot_be_done_is_told(ask, arguments, told):
+def test_wrong_options_are_errors(ask, arguments, message):
     done = ask(*arguments)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
 
 
-def test_what_a_run_left_is_not_replaced_by_less_once_it_was_pruned(ask, maker):
+def test_report_of_a_pruned_run_is_not_replaced_by_one_with_less(ask, maker):
     ask("--run", _FIRST)
     path = maker.workspace.run_dir(_FIRST) / "report.html"
     path.write_text("all of it", encoding="utf-8")
     [model] = Store(maker.workspace.metadata_path).run_executions(_FIRST)[-1].inputs["model"]
     Journal(maker.workspace).delete([model])
     done = ask("--run", _FIRST)
-    assert "as the run left it: what it was made from was pruned since" in done.stdout
+    assert "as the run wrote it, since some of its artifacts were pruned" in done.stdout
     assert path.read_text(encoding="utf-8") == "all of it"

@@ -1,4 +1,4 @@
-"""Where to look further is told when a run fails, and why stays the last word."""
+"""Paths of report and log when a run fails; the error itself is printed last."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_report_and_log_of_a_run_that_fails_are_named(tmp_path, error):
     assert f"Report    {tmp_path / 'report.html'}\nLog " in out.getvalue()
 
 
-def test_nothing_more_is_told_of_a_run_that_went_well(tmp_path):
+def test_paths_are_not_printed_if_the_run_succeeds(tmp_path):
     (tmp_path / "run.log").touch()
     out = io.StringIO()
     with _print_log_paths(tmp_path, Console(file=out)):

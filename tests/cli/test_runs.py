@@ -1,4 +1,4 @@
-"""`runs` as it is typed."""
+"""`runs` on the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.lineage.store import Store
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -25,8 +25,8 @@ data:
 
 @pytest.fixture
 def ask(tmp_path):
-    """Returns a function that types `runs` in a workspace of three runs; the second one's artifacts stand there."""
-    maker = Maker(tmp_path / "workspace")
+    """Returns a function that calls `runs` in a workspace of three runs; only the second has artifact folders."""
+    maker = StoreWriter(tmp_path / "workspace")
     maker.run(0, PUSHED)
     maker.run(1, ENDS[1], data="b")
     maker.run(2, PUSHED, data="c")
@@ -77,16 +77,16 @@ def test_comparison_has_the_noise_of_shares(ask):
     assert row.split() == ["top_10_categorical_accuracy", "0.2020", "±0.0131", "0.2000", "±0.0130"]
 
 
-def test_one_run_is_compared_with_nothing(ask):
+def test_comparing_one_run_is_an_error(ask):
     done = ask("compare", "latest")
     assert done.returncode == 2
     assert "expected two runs or more to compare, got one" in done.stderr
 
 
 def test_nothing_is_deleted_without_yes(ask, tmp_path):
-    told = ask("prune", "--keep", "1").stdout
-    assert "Would go  9 artifacts" in told
-    assert "nothing was deleted yet" in told
+    output = ask("prune", "--keep", "1").stdout
+    assert "To delete 9 artifacts" in output
+    assert "nothing was deleted yet" in output
     trained = tmp_path / "workspace/pipeline_root/Trainer/model/1"
     assert trained.is_dir()
     assert ask("prune", "--keep", "1", "--yes", "--dry-run").returncode == 2
@@ -95,5 +95,5 @@ def test_nothing_is_deleted_without_yes(ask, tmp_path):
     done = json.loads(ask("prune", "--keep", "1", "--yes", "--json").stdout)
     assert (done["deleted"], len(done["artifacts"]), done["kept_versions"]) == (True, 9, [1_700_000_002])
     assert not trained.exists()
-    # Small and told of for ever.
+    # Statistics are small and needed for later comparisons.
     assert (tmp_path / "workspace/pipeline_root/InteractionsStatistics/statistics/1").is_dir()

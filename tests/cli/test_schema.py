@@ -1,4 +1,4 @@
-"""`schema infer` as it is typed."""
+"""`schema infer` on the command line."""
 
 import pathlib
 import subprocess
@@ -14,14 +14,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.fixture
 def infer(tmp_path):
-    """Returns a function that types the command in an empty folder, data beside it."""
+    """Returns a function that calls the command in an empty folder, with data beside it."""
     data = tmp_path / "data"
     data.mkdir()
     write_csv(data / "orders.csv", SHOP, shop_rows())
     here = tmp_path / "here"
     here.mkdir()
 
-    def typed(*arguments):
+    def call(*arguments):
         return subprocess.run(
             [sys.executable, str(ROOT / "pipeline_runner.py"), "schema", "infer", *arguments],
             cwd=here,
@@ -31,12 +31,12 @@ def infer(tmp_path):
             check=False,
         )
 
-    return typed, here
+    return call, here
 
 
-def test_a_config_that_run_takes_and_the_reasons(infer):
-    typed, here = infer
-    done = typed("orders.csv", "--name", "shop")
+def test_a_config_that_run_accepts_and_the_reasons(infer):
+    call, here = infer
+    done = call("orders.csv", "--name", "shop")
     assert done.returncode == 0, done.stderr
     assert "CustomerID is the query" in done.stdout
     assert "then: shortlist run --config configs/shop.yaml" in done.stdout
@@ -45,12 +45,12 @@ def test_a_config_that_run_takes_and_the_reasons(infer):
     assert names == ["candidates.pbtxt", "interactions.pbtxt", "queries.pbtxt"]
 
 
-def test_what_is_there_stays(infer):
-    typed, here = infer
-    typed("orders.csv", "--name", "shop")
+def test_existing_files_stay(infer):
+    call, here = infer
+    call("orders.csv", "--name", "shop")
     config = here / "configs" / "shop.yaml"
     config.write_text("mine", encoding="utf-8")
-    done = typed("orders.csv", "--name", "shop")
+    done = call("orders.csv", "--name", "shop")
     assert done.returncode == 2
     assert "configs/shop.yaml: is there already" in done.stderr
     assert config.read_text(encoding="utf-8") == "mine"
@@ -64,9 +64,9 @@ def test_what_is_there_stays(infer):
         (["orders.csv", "--name", "shop", "--query-id", "user"], "expected a column 'user'"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_written(infer, arguments, sentence):
-    typed, here = infer
-    done = typed(*arguments)
+def test_wrong_input_is_an_error_and_nothing_is_written(infer, arguments, sentence):
+    call, here = infer
+    done = call(*arguments)
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
     assert list(here.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A workspace that is not this run's to write to ends the command with one sentence, before anything is written."""
+"""Workspaces that a run must not write to: the command ends with one sentence, before anything is written."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def _refusal(project: Project) -> str:
     return line
 
 
-def test_second_run_is_told_of_the_first(project):
-    with Workspace(pathlib.Path(project.config["workspace"]), "x").opened("run"):
+def test_second_run_names_the_first(project):
+    with Workspace(pathlib.Path(project.config["workspace"]), "x").reserve("run"):
         line = _refusal(project)
     assert f"workspaces/x is in use: `shortlist run`, pid {os.getpid()} on " in line
     assert f"or stop it with `kill {os.getpid()}` there" in line
 
 
 def test_another_pipelines_workspace(project):
-    with Workspace(pathlib.Path(project.config["workspace"]), "y").opened("run"):
+    with Workspace(pathlib.Path(project.config["workspace"]), "y").reserve("run"):
         pass
     assert "expected a folder of the pipeline 'x', got that of 'y'" in _refusal(project)
 
 
-def test_folder_with_something_else_in_it(project):
+def test_folder_with_other_files(project):
     project.write("workspaces/x/thesis.tex", "dear")
     assert "got one with 'thesis.tex' in it" in _refusal(project)
 

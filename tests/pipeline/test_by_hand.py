@@ -125,7 +125,7 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
         return build.IndexBuild([], {"kind": "scann"})
 
     monkeypatch.setattr(forced_push.build, "build", broken)
-    with pytest.raises(BadInputError, match="cannot be pushed, by force neither: the serving check says: exact twin"):
+    with pytest.raises(BadInputError, match="cannot be pushed, not even by force: the serving check failed, exact "):
         forced_push.force_push(load_config(rejected.config_path), rejected.workspace, "x", lambda line: None)
 
     assert versions.versions(rejected.workspace.serving_dir) == [rejected.served]

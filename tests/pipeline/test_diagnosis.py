@@ -1,4 +1,4 @@
-"""Each weakness that a run's figures can show is told once, with its remedy; a good run is told nothing."""
+"""Each weakness that a run's figures can show gives one advice with its remedy; a good run gives none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def log(*lines):
 GOOD_LOG = log((12, 4.2, 0.14), (18, 4.0, 0.16), (22, 3.9, 0.157), (24, 3.9, 0.158))
 
 
-def told(preset=HISTORY, overrides=None, lines=GOOD_LOG, own=0.24, slices=(), answers=None, train=98_114, **protocol):
+def advice_on(
+    preset=HISTORY, overrides=None, lines=GOOD_LOG, own=0.24, slices=(), answers=None, train=98_114, **protocol
+):
     config = load_config(ROOT / "configs" / f"{preset}.yaml", overrides or {})
     k = config.evaluate.gate_k
     overall = {"example_count": 943.0, names.top_k(k): own}
@@ -56,8 +58,8 @@ def _slice(value, own, popular, rows=500, name="history_length", k=10):
     return {"slice": {name: value}, "metrics": metrics}
 
 
-def test_a_good_run_is_told_nothing():
-    assert told(slices=[_slice("1", 0.3, 0.2), _slice("0", 0.01, 0.0)]) == []
+def test_a_good_run_gets_no_advice():
+    assert advice_on(slices=[_slice("1", 0.3, 0.2), _slice("0", 0.01, 0.0)]) == []
     assert diagnose(load_config(ROOT / "configs" / "smoke.yaml"), Figures()) == []
 
 
@@ -75,15 +77,15 @@ def test_a_good_run_is_told_nothing():
         ),
         (
             {"lines": log((2, 5.0, 0.1), (4, float("nan"), 0.0), (6, float("nan"), 0.0))},
-            "the loss is not a number from epoch 4 on, and nothing was learnt since: lower train.learning_rate",
+            "the loss is not a number from epoch 4 on, and the model learnt nothing since: lower train.learning_rate",
         ),
-        ({"own": 0.04}, "on all 943 test rows the model's top_10 0.0400 is below most popular's 0.0840: it has not"),
+        ({"own": 0.04}, "on all 943 test rows the model's top_10 0.0400 is below most popular's 0.0840: the model"),
         (
             {"unseen_queries": 0.8},
-            "80% of test rows belong to queries that train never saw: the slices by history_length say",
+            "80% of test rows belong to queries that train never saw: compare the slices by history_length",
         ),
         ({"preset": FEATURES, "unseen_queries": 0.8}, "use model.query_tower.kind: history"),
-        ({"tied_targets": 0.95}, "95% of test targets share their time with another row"),
+        ({"tied_targets": 0.95}, "95% of test targets share their timestamp with another row"),
         (
             {"slices": [_slice("1", 0.1, 0.2)]},
             "on the 500 test rows with history_length 1 the model's top_10 0.1",
@@ -91,9 +93,9 @@ def test_a_good_run_is_told_nothing():
         (
             # Everyone has seen another part of the one list.
             {"answers": {"coverage_at_10": 0.01, "overlap_at_10": 0.4, "overlap_at_10_with_seen": 0.9}},
-            "before seen items are removed two queries' top 10 share 90% on average: nearly everyone gets the same",
+            "before seen items are removed, two queries share 90% of their top 10 on average: nearly everyone gets",
         ),
-        ({"answers": {"coverage_at_10": 0.01}}, "top 10 of 943 test queries together name 1.0% of the candidates"),
+        ({"answers": {"coverage_at_10": 0.01}}, "top 10 of 943 test queries together contain 1.0% of the candidates"),
         (
             {"overrides": {"train.loss": {"kind": "in_batch"}, "train.batch_size": 32}},
             "a target has at most 31 negatives, which is few: raise train.batch_size",
@@ -112,20 +114,20 @@ def test_a_good_run_is_told_nothing():
     ],
 )
 def test_each_weakness_with_its_remedy(given, sentence):
-    [advice] = told(**given)
+    [advice] = advice_on(**given)
     assert sentence in advice
 
 
-def test_few_rows_noise_and_what_nobody_knows_say_nothing():
-    assert told(slices=[_slice("1", 0.1, 0.2, rows=99)]) == []
-    # 9 hits beside 10, and what nobody knows when a query is answered.
-    assert told(slices=[_slice("1", 0.09, 0.10, rows=100)]) == []
-    assert told(slices=[_slice("head", 0.1, 0.3, name="target_popularity")]) == []
-    assert told(slices=[_slice("yes", 0.1, 0.3, name="target_seen_before")]) == []
+def test_few_rows_noise_and_slices_by_the_target_give_no_advice():
+    assert advice_on(slices=[_slice("1", 0.1, 0.2, rows=99)]) == []
+    # 9 hits beside 10, and slices that are unknown when a query is answered.
+    assert advice_on(slices=[_slice("1", 0.09, 0.10, rows=100)]) == []
+    assert advice_on(slices=[_slice("head", 0.1, 0.3, name="target_popularity")]) == []
+    assert advice_on(slices=[_slice("yes", 0.1, 0.3, name="target_seen_before")]) == []
     # Below by less than noise, over all rows.
-    assert told(own=0.08) == []
+    assert advice_on(own=0.08) == []
     in_batch = {"overrides": {"train.loss": {"kind": "in_batch"}, "train.batch_size": 129}}
-    assert told(**in_batch) == []
+    assert advice_on(**in_batch) == []
 
 
 @pytest.mark.parametrize(
@@ -139,11 +141,11 @@ def test_few_rows_noise_and_what_nobody_knows_say_nothing():
         log((2, 4.2, None), (12, 4.0, None)),
     ],
 )
-def test_what_is_no_divergence(lines):
-    assert told(lines=lines) == []
+def test_no_divergence(lines):
+    assert advice_on(lines=lines) == []
 
 
-def test_of_many_slices_the_worst_are_told():
-    *first, last = told(slices=[_slice(str(share), share / 100, 0.4) for share in range(10, 18)])
+def test_the_worst_of_many_slices_are_named():
+    *first, last = advice_on(slices=[_slice(str(share), share / 100, 0.4) for share in range(10, 18)])
     assert [advice.partition("history_length ")[2][:2] for advice in first] == ["10", "11", "12", "13", "14"]
-    assert last == "3 more slices are below most popular; the summary and the report have them all"
+    assert last == "3 more slices are below most popular; the summary and the report list them all"

@@ -51,7 +51,7 @@ def test_every_writer(data_root, disk, tmp_path):
 
     def run(node, act):
         listener = _At(node, act)
-        with workspace.opened("run"):
+        with workspace.reserve("run"):
             run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
             run_pipeline(config, workspace, run_id, data_root, listener, "seconds")
         return listener

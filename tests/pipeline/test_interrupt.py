@@ -23,7 +23,7 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
     assert victim.process.wait(30) == 128 + number, victim.output
     assert time.monotonic() - start < 12
     *_, last = victim.output.splitlines()
-    assert last == "Interrupted: the same command goes on from what was finished."
+    assert last == "Interrupted: run the same command again to continue; finished steps are kept."
     assert "Traceback" not in victim.output
 
     summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
@@ -33,7 +33,7 @@ def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, num
     assert str(interrupted.properties[properties.KILLED]).startswith("interrupted, found 20")
     assert not list(workspace.pipeline_root.glob(f"{node}/[!.]*/{interrupted.id}"))
     assert not workspace.is_open
-    with workspace.opened("run") as died:
+    with workspace.reserve("run") as died:
         assert died is None
 
 

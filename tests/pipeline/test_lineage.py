@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from benchmarks.lineage_store import NODES, PUSHED, Maker
+from benchmarks.lineage_store import NODES, PUSHED, StoreWriter
 from shortlist.lineage.store import Store
 from tests.pipeline.conftest import ROOT
 
@@ -90,7 +90,7 @@ def test_what_is_served_cannot_be_pruned(smoke):
 
 
 def test_store_of_the_benchmark_is_like_a_real_one(smoke, tmp_path):
-    maker = Maker(tmp_path / "workspace")
+    maker = StoreWriter(tmp_path / "workspace")
     made = {
         execution.node: execution
         for execution in Store(maker.workspace.metadata_path).run_executions(maker.run(0, PUSHED))

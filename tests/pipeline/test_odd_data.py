@@ -30,7 +30,7 @@ def _run(raw, data_root, tmp_path):
     config = parse_config(raw, "odd.yaml")
     report = preflight.check(config, data_root)
     workspace = Workspace(tmp_path / "workspace", config.name)
-    with workspace.opened("run"):
+    with workspace.reserve("run"):
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         summary = run_pipeline(config, workspace, run_id, data_root, RecordingListener(), report.timestamp_unit)
     return report, summary

@@ -21,7 +21,7 @@ _CHAPTERS = [
 
 @pytest.fixture(scope="module")
 def told(smoke):
-    made = as_json.report(sections.of_run(read(smoke.workspace, smoke.first.summary.run_id)))
+    made = as_json.report(sections.run_page(read(smoke.workspace, smoke.first.summary.run_id)))
     return {chapter["key"]: chapter for chapter in made["chapters"]}
 
 

@@ -29,18 +29,18 @@ def names(text):
     ],
 )
 def test_columns_that_reading_adds_are_added_where_missing(spec, added):
-    text = schemas.completed(MINIMAL, spec)
+    text = schemas.with_own_columns(MINIMAL, spec)
     assert text.startswith(MINIMAL)
     assert names(text) == ["query_id", *added, "source_path", "source_row"]
     for feature in text_format.Parse(text, schema_pb2.Schema()).feature[1:]:
         assert feature.presence.min_fraction == 1.0
         assert (feature.value_count.min, feature.value_count.max) == (1, 1)
-    assert schemas.completed(text, spec) == text
+    assert schemas.with_own_columns(text, spec) == text
 
 
 def test_what_the_user_says_of_them_stands():
     own = MINIMAL + 'feature { name: "source_row" type: INT int_domain { max: 9 } }'
-    text = schemas.completed(own, table_spec("interactions", INTERACTIONS, "seconds"))
+    text = schemas.with_own_columns(own, table_spec("interactions", INTERACTIONS, "seconds"))
     assert names(text) == ["query_id", "source_row", "source_path"]
 
 
@@ -49,7 +49,7 @@ def test_another_content_stands_at_another_path(tmp_path):
     source = tmp_path / "interactions.pbtxt"
     source.write_text(MINIMAL)
     staged = schemas.stage(spec, tmp_path, tmp_path / "staged")
-    assert staged.read_text() == schemas.completed(MINIMAL, spec)
+    assert staged.read_text() == schemas.with_own_columns(MINIMAL, spec)
     assert schemas.stage(spec, tmp_path, tmp_path / "staged") == staged
     source.write_text(MINIMAL.replace("whose", "mine"))
     assert schemas.stage(spec, tmp_path, tmp_path / "staged") != staged

@@ -85,7 +85,7 @@ def test_code_moved_to_another_module_changes(tree):
 
 
 def test_code_of_no_module_is_an_error(tree):
-    with pytest.raises(ValueError, match=r"components\.b.*no module"):
+    with pytest.raises(ValueError, match=r"components\.b.*not a module"):
         code(tree, "components.b")
     with pytest.raises(ValueError, match="os"):
         fingerprints.code_sha256("os")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.scalars import BadCell, iso_seconds, number_of, shown, text_of
+from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr, text_of
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,5 @@ def test_iso_8601_is_exact_to_the_nanosecond(moment, part):
 
 
 def test_shown_is_short_and_one_line():
-    assert shown("a\nb") == r"'a\nb'"
-    assert len(shown("x" * 10**6)) == 60
+    assert short_repr("a\nb") == r"'a\nb'"
+    assert len(short_repr("x" * 10**6)) == 60

@@ -32,12 +32,12 @@ def test_order_is_time_then_file_then_row():
         splits.Interaction(4, 0, b"z.csv", 99, b"first"),
         splits.Interaction(5, 1, b"a.csv", 0, b"fifth"),  # a nanosecond later, whatever the file says
     ]
-    names = [row.candidate_id for row in splits.ordered(rows)]
+    names = [row.candidate_id for row in splits.sort_rows(rows)]
     assert names == [b"first", b"second", b"third", b"fourth", b"fifth"]
 
 
 def test_negative_timestamps_come_before_the_epoch():
-    assert [row.timestamp for row in splits.ordered(at(3, -5, 0))] == [-5, 0, 3]
+    assert [row.timestamp for row in splits.sort_rows(at(3, -5, 0))] == [-5, 0, 3]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_negative_timestamps_come_before_the_epoch():
     ],
 )
 def test_each_row_gets_its_split(split: Split, times: list[int], expected: str):
-    assert short(splits.assign(at(*times), split)) == expected
+    assert short(splits.assign_splits(at(*times), split)) == expected
 
 
 def weighted(*times_and_weights: tuple[int, float]) -> list[splits.Interaction]:
@@ -88,13 +88,13 @@ def weighted(*times_and_weights: tuple[int, float]) -> list[splits.Interaction]:
 def test_only_rows_of_positive_weight_are_counted_from_the_end(
     split: Split, rows: list[tuple[int, float]], expected: str
 ):
-    assert short(splits.assign(weighted(*rows), split)) == expected
+    assert short(splits.assign_splits(weighted(*rows), split)) == expected
 
 
 def test_a_basket_is_a_whole_second_whatever_its_parts():
     rows = [splits.Interaction(time, nanos, b"l", 0, b"c") for time, nanos in [(1, 0), (1, 5), (2, 7), (2, 9), (3, 1)]]
-    assert short(splits.assign(rows, BASKET)) == "tteeT"
-    assert short(splits.assign(rows, OUT)) == "ttteT"
+    assert short(splits.assign_splits(rows, BASKET)) == "tteeT"
+    assert short(splits.assign_splits(rows, OUT)) == "ttteT"
 
 
 def test_repeats_are_told_by_candidate_and_by_whether_they_are_targets():
@@ -102,15 +102,15 @@ def test_repeats_are_told_by_candidate_and_by_whether_they_are_targets():
         splits.Interaction(time, 0, b"l", time, name.encode(), weight)
         for time, (name, weight) in enumerate([("a", 0.0), ("b", 1.0), ("a", 1.0), ("a", 0.0), ("b", 2.0), ("a", 9.0)])
     ]
-    assert [row.timestamp for row in splits.without_repeats(rows, "all")] == [0, 1, 2, 3, 4, 5]
+    assert [row.timestamp for row in splits.drop_repeats(rows, "all")] == [0, 1, 2, 3, 4, 5]
     # First: a as history, b, a as a target. Last: a as history, b, a as a target.
-    assert [row.timestamp for row in splits.without_repeats(rows, "first")] == [0, 1, 2]
-    assert [row.timestamp for row in splits.without_repeats(rows, "last")] == [3, 4, 5]
+    assert [row.timestamp for row in splits.drop_repeats(rows, "first")] == [0, 1, 2]
+    assert [row.timestamp for row in splits.drop_repeats(rows, "last")] == [3, 4, 5]
 
 
 def test_random_counts_targets_alone():
     rows = weighted(*((time, float(time % 2)) for time in range(200)))
-    names = splits.assign(rows, Random(seed=4), splits.random_cuts(rows, 4))
+    names = splits.assign_splits(rows, Random(seed=4), splits.random_cuts(rows, 4))
     targets = collections.Counter(name for row, name in zip(rows, names, strict=True) if row.is_target)
     assert targets == {"train": 72, "eval": 8, "test": 20}
 
@@ -147,7 +147,7 @@ def test_random_counts(rows: int, expected: tuple[int, int, int]):
 @given(st.integers(0, 300), st.integers())
 def test_random_counts_are_exact_and_follow_the_rank(num_rows: int, seed: int):
     rows = at(*range(num_rows))
-    names = splits.assign(rows, Random(seed=seed), splits.random_cuts(rows, seed))
+    names = splits.assign_splits(rows, Random(seed=seed), splits.random_cuts(rows, seed))
     counts = collections.Counter(names)
     assert (counts["train"], counts["eval"], counts["test"]) == splits.random_counts(num_rows)
     by_key = sorted(zip((splits.row_key(seed, row) for row in rows), names, strict=True))
@@ -167,12 +167,12 @@ def test_cuts_look_only_into_the_buckets_that_hold_them():
 
 def test_random_without_cuts_is_refused():
     with pytest.raises(ValueError, match="random_cuts"):
-        splits.assign(at(1), Random())
+        splits.assign_splits(at(1), Random())
 
 
 @settings(deadline=None)
 @given(strategies.rows(), strategies.ordered_splits)
 def test_train_comes_before_eval_comes_before_test(rows: list[splits.Interaction], split: Split):
-    names = splits.assign(splits.ordered(rows), split)
+    names = splits.assign_splits(splits.sort_rows(rows), split)
     assert len(names) == len(rows)
     assert names == sorted(names, key=["train", "eval", "test"].index)

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import numpy as np
 import tensorflow as tf
 
-from components.graph import as_is
+from components.graph import without_autograph
 from components.trainer.batch import Targets, TrainBatch
 from components.trainer.noise import Noise
 from components.trainer.settings import Settings
@@ -88,7 +88,9 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
           seed: int64 []; decides, with the order of the records, the batches.
         """
         batches = _similar_lengths(records, self._settings).enumerate()
-        return batches.map(as_is(lambda number, rows: parse(rows, tf.stack([seed, number]))), tf.data.AUTOTUNE)
+        return batches.map(
+            without_autograph(lambda number, rows: parse(rows, tf.stack([seed, number]))), tf.data.AUTOTUNE
+        )
 
     def count_batches(self, records: tf.data.Dataset, num_targets: int) -> int:
         """Returns the number of `batches`, which no order and no seed changes.
@@ -138,7 +140,7 @@ def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Da
         return tf.searchsorted(boundaries, length[tf.newaxis], out_type=tf.int64)[0]
 
     return records.group_by_window(
-        key_func=as_is(bucket),
+        key_func=without_autograph(bucket),
         reduce_func=lambda _, rows: rows.batch(settings.train.batch_size),
         window_size=settings.train.batch_size,
     )

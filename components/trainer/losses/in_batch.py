@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from components.graph import as_is
+from components.graph import without_autograph
 from components.trainer.batch import TrainBatch, flat_targets
 from components.trainer.intervals import UNKNOWN
 from components.trainer.losses import sampling
@@ -89,7 +89,7 @@ class InBatchSoftmax(TrainingLoss[InBatchLoss], kind="in_batch"):
         targets = (
             records.batch(_EXPLODED_WINDOWS)
             .enumerate()
-            .map(as_is(targets_of), tf.data.AUTOTUNE)
+            .map(without_autograph(targets_of), tf.data.AUTOTUNE)
             # Dataset.unbatch reads through a null pointer where a column has width 0.
             .flat_map(tf.data.Dataset.from_tensor_slices)
             .shuffle(_SHUFFLE_TARGETS, seed=seed)

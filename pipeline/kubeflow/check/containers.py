@@ -16,28 +16,33 @@ _OUTPUT = re.compile(
     r"\{\{\$\.outputs\.(?:parameters\['([^']+)'\]\.output_file|artifacts\['([^']+)'\]\.(?:uri|path))\}\}"
 )
 _WHOLE = "{{$}}"
-# Linux takes no argument of a process that is longer, and the launcher gets the executor's input as one.
-MOST_BYTES = 131_072
-# What artifacts add to a task's input: each has an address, a type and what it says of itself.
-_BYTES_AN_ARTIFACT = 4096
+# Linux limits one argument of a process to this (MAX_ARG_STRLEN), and the launcher gets the executor input as one.
+MAX_BYTES = 131_072
+# Estimated size of an artifact in a task's input: URI, type and metadata.
+_BYTES_PER_ARTIFACT = 4096
 
 
 def image(view: View) -> Iterator[PackageProblem]:
-    """A pod needs an image."""
+    """Yields containers without an image, which a pod needs."""
     for label, container in _containers(view):
         if not container.get("image"):
             yield PackageProblem("image", label, "expected an image, got none")
 
 
 def command(view: View) -> Iterator[PackageProblem]:
-    """The launcher takes the place of the image's own command, so it must be told one."""
+    """Yields containers without a command: the launcher replaces the image's own command."""
     for label, container in _containers(view):
         if not container.get("command") and not container.get("args"):
-            yield PackageProblem("command", label, "expected a command or args, got neither: an image's own is not run")
+            yield PackageProblem(
+                "command", label, "expected a command or args, got neither; KFP does not run the image's own"
+            )
 
 
 def lifecycle(view: View) -> Iterator[PackageProblem]:
-    """Open-source KFP never runs preCacheCheck: TFX's own ExampleGens would find no span, version or fingerprint."""
+    """Yields containers with a lifecycle hook, which open-source KFP never runs.
+
+    TFX's own ExampleGens rely on one, preCacheCheck, to set span, version and fingerprint.
+    """
     for label, container in _containers(view):
         if container.get("lifecycle"):
             yield PackageProblem(
@@ -46,33 +51,33 @@ def lifecycle(view: View) -> Iterator[PackageProblem]:
 
 
 def resources(view: View) -> Iterator[PackageProblem]:
-    """Kubernetes takes no pod that asks for more than its limit."""
+    """Yields containers that request more than their limit, which Kubernetes refuses."""
     for label, container in _containers(view):
-        asked = container.get("resources", {})
-        for what in ("cpu", "memory"):
-            request, limit = asked.get(f"{what}Request", 0.0), asked.get(f"{what}Limit", 0.0)
+        quantities = container.get("resources", {})
+        for kind in ("cpu", "memory"):
+            request, limit = quantities.get(f"{kind}Request", 0.0), quantities.get(f"{kind}Limit", 0.0)
             if request < 0 or limit < 0 or (limit and request > limit):
                 yield PackageProblem(
-                    "resources", label, f"expected 0 <= {what}Request <= {what}Limit, got {request}, {limit}"
+                    "resources", label, f"expected 0 <= {kind}Request <= {kind}Limit, got {request}, {limit}"
                 )
 
 
 def placeholder(view: View) -> Iterator[PackageProblem]:
-    """The launcher fills in inputs and outputs of the component; what it does not know it leaves as it is."""
+    """Yields placeholders that the launcher would not replace: they are neither input nor output of the component."""
     for name, component in sorted(view.components.items()):
         container = view.executor_of(component).get("container", {})
-        known = {kind: set(view.inputs(component, kind)) for kind in ("parameters", "artifacts")}
-        made = {kind: set(view.outputs(component, kind)) for kind in ("parameters", "artifacts")}
+        inputs = {kind: set(view.inputs(component, kind)) for kind in ("parameters", "artifacts")}
+        outputs = {kind: set(view.outputs(component, kind)) for kind in ("parameters", "artifacts")}
         for text in (*container.get("command", []), *container.get("args", [])):
-            for found in _PLACEHOLDER.findall(str(text)):
-                if found != _WHOLE and not _is_known(found, known, made):
+            for match in _PLACEHOLDER.findall(str(text)):
+                if match != _WHOLE and not _is_declared(match, inputs, outputs):
                     yield PackageProblem(
-                        "placeholder", name, f"expected an input or output of the component, got {found}"
+                        "placeholder", name, f"expected an input or output of the component, got {match}"
                     )
 
 
 def size(view: View) -> Iterator[PackageProblem]:
-    """All inputs of a task travel in one argument of a process."""
+    """Yields tasks whose inputs do not fit into one argument of a process, as which the launcher gets them."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             component = view.component_of(task)
@@ -80,15 +85,15 @@ def size(view: View) -> Iterator[PackageProblem]:
             constants = [
                 spec.get("runtimeValue", {}).get("constant", "") for spec in view.inputs(task, "parameters").values()
             ]
-            total = len(json.dumps(constants).encode()) + artifacts * _BYTES_AN_ARTIFACT
-            if total > MOST_BYTES:
+            total = len(json.dumps(constants).encode()) + artifacts * _BYTES_PER_ARTIFACT
+            if total > MAX_BYTES:
                 yield PackageProblem(
-                    "size", name, f"expected parameters below {MOST_BYTES:,} bytes, got about {total:,}"
+                    "size", name, f"expected parameters below {MAX_BYTES:,} bytes, got about {total:,}"
                 )
 
 
 def importer(view: View) -> Iterator[PackageProblem]:
-    """An importer brings one artifact of a type with a title, from a constant or from an input of its DAG."""
+    """Yields importers that do not import one artifact, with a titled type, from a constant or an input of the DAG."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             component = view.component_of(task)
@@ -101,15 +106,15 @@ def importer(view: View) -> Iterator[PackageProblem]:
             if not title(spec.get("typeSchema", {})):
                 yield PackageProblem("importer", name, "expected a typeSchema with a title, got none")
             uri = spec.get("artifactUri", {})
-            given = view.inputs(task, "parameters").get(str(uri.get("runtimeParameter", "")), {})
-            if not uri.get("constant") and "componentInputParameter" not in given:
+            source = view.inputs(task, "parameters").get(str(uri.get("runtimeParameter", "")), {})
+            if not uri.get("constant") and "componentInputParameter" not in source:
                 yield PackageProblem(
-                    "importer", name, f"expected a constant URI or an input of the DAG, got {uri or given}"
+                    "importer", name, f"expected a constant URI or an input of the DAG, got {uri or source}"
                 )
 
 
 def condition(view: View) -> Iterator[PackageProblem]:
-    """Importers cannot be skipped."""
+    """Yields importers with a condition, which KFP does not implement."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             is_importer = "importer" in view.executor_of(view.component_of(task))
@@ -118,7 +123,7 @@ def condition(view: View) -> Iterator[PackageProblem]:
 
 
 def iterator(view: View) -> Iterator[PackageProblem]:
-    """Loops go over parameters only."""
+    """Yields loops over artifacts; KFP implements loops over parameters only."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             if "artifactIterator" in task:
@@ -133,10 +138,10 @@ def _containers(view: View) -> Iterator[tuple[str, Document]]:
             yield label, executor["container"]
 
 
-def _is_known(found: str, inputs: dict[str, set[str]], outputs: dict[str, set[str]]) -> bool:
+def _is_declared(text: str, inputs: dict[str, set[str]], outputs: dict[str, set[str]]) -> bool:
     for pattern, names in ((_INPUT, inputs), (_OUTPUT, outputs)):
-        match = pattern.fullmatch(found)
+        match = pattern.fullmatch(text)
         if match:
             parameter, artifact = match.groups()
-            return parameter in names["parameters"] if parameter else artifact in names["artifacts"]
+            return parameter in names["parameters"] or artifact in names["artifacts"]
     return False

@@ -1,4 +1,4 @@
-"""Rules on tasks, what runs them, and what they take from each other."""
+"""Rules on tasks, their executors and the dependencies between them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _KINDS = {"container", "importer"}
 
 
 def root_dag(view: View) -> Iterator[PackageProblem]:
-    """A workflow needs something to run besides what runs at its exit."""
+    """Yields the root DAG if all its tasks are exit tasks: a workflow needs another task."""
     root = next(view.dags())
     if all(task.get("triggerPolicy", {}).get("strategy") == _AFTER_ALL for task in root.tasks.values()):
-        yield PackageProblem("root-dag", ROOT, "expected a DAG with at least one task that is no exit task, got none")
+        yield PackageProblem("root-dag", ROOT, "expected a DAG with at least one task besides exit tasks, got none")
 
 
 def component_ref(view: View) -> Iterator[PackageProblem]:
-    """Every task is an instance of a component of this spec."""
+    """Yields tasks whose component is not in this spec."""
     for _, name, task in _tasks(view):
         if not view.component_of(task):
             ref = task.get("componentRef", {}).get("name")
@@ -28,7 +28,7 @@ def component_ref(view: View) -> Iterator[PackageProblem]:
 
 
 def executor(view: View) -> Iterator[PackageProblem]:
-    """Open-source KFP runs containers and importers; resolvers and custom jobs are Vertex's."""
+    """Yields components without an executor, or with one for Vertex only: a resolver or a custom job."""
     for name, component in sorted(view.components.items()):
         if "dag" in component:
             continue
@@ -45,17 +45,17 @@ def executor(view: View) -> Iterator[PackageProblem]:
 
 
 def task_name(view: View) -> Iterator[PackageProblem]:
-    """The driver files a task under its taskInfo.name, and looks producers up by their key: they are the same."""
+    """Yields tasks whose key differs from taskInfo.name: the driver stores by the name and looks up by the key."""
     for _, name, task in _tasks(view):
-        told = task.get("taskInfo", {}).get("name")
-        if told != name:
-            yield PackageProblem("task-name", name, f"expected the same in taskInfo.name, got {told!r}")
+        info_name = task.get("taskInfo", {}).get("name")
+        if info_name != name:
+            yield PackageProblem("task-name", name, f"expected the same in taskInfo.name, got {info_name!r}")
 
 
 def producer_task(view: View) -> Iterator[PackageProblem]:
-    """What is taken from another task names one of the same DAG."""
+    """Yields inputs from a task that is not in the same DAG."""
     for dag, name, task in _tasks(view):
-        for key, producer, _, _ in _taken(view, task):
+        for key, producer, _, _ in _inputs_from_tasks(view, task):
             if producer not in dag.tasks:
                 yield PackageProblem(
                     "producer-task", name, f"input {key!r} expected a task of this DAG, got {producer!r}"
@@ -63,9 +63,9 @@ def producer_task(view: View) -> Iterator[PackageProblem]:
 
 
 def producer_output(view: View) -> Iterator[PackageProblem]:
-    """The task that is named has the output that is named."""
+    """Yields inputs from an output that the producer does not have."""
     for dag, name, task in _tasks(view):
-        for key, producer, kind, output in _taken(view, task):
+        for key, producer, kind, output in _inputs_from_tasks(view, task):
             outputs = view.outputs(view.component_of(dag.tasks.get(producer, {})), kind)
             if producer in dag.tasks and output not in outputs:
                 known = ", ".join(sorted(outputs)) or "none"
@@ -74,7 +74,7 @@ def producer_output(view: View) -> Iterator[PackageProblem]:
 
 
 def dependent_task(view: View) -> Iterator[PackageProblem]:
-    """Tasks wait for tasks of their DAG."""
+    """Yields tasks that depend on a task of another DAG."""
     for dag, name, task in _tasks(view):
         for other in task.get("dependentTasks", []):
             if other not in dag.tasks:
@@ -82,20 +82,20 @@ def dependent_task(view: View) -> Iterator[PackageProblem]:
 
 
 def cycle(view: View) -> Iterator[PackageProblem]:
-    """No task waits for itself, over however many others."""
+    """Yields DAGs with a cycle of dependencies."""
     for dag in view.dags():
-        waits = {
-            name: {*task.get("dependentTasks", []), *(producer for _, producer, _, _ in _taken(view, task))}
+        dependencies = {
+            name: {*task.get("dependentTasks", []), *(producer for _, producer, _, _ in _inputs_from_tasks(view, task))}
             for name, task in dag.tasks.items()
         }
         try:
-            graphlib.TopologicalSorter(waits).prepare()
+            graphlib.TopologicalSorter(dependencies).prepare()
         except graphlib.CycleError as error:
             yield PackageProblem("cycle", dag.name, f"expected no cycle, got {' -> '.join(map(str, error.args[1]))}")
 
 
 def component_input(view: View) -> Iterator[PackageProblem]:
-    """What a task takes from its DAG, the DAG has."""
+    """Yields inputs that a task takes from its DAG but that the DAG does not have."""
     for dag, name, task in _tasks(view):
         for kind, key, declared in (
             ("parameters", "componentInputParameter", dag.parameters),
@@ -113,8 +113,8 @@ def _tasks(view: View) -> Iterator[tuple[Dag, str, Document]]:
             yield dag, name, task
 
 
-def _taken(view: View, task: Document) -> Iterator[tuple[str, str, str, str]]:
-    """Yields what a task takes from others: input, producer, parameters or artifacts, output."""
+def _inputs_from_tasks(view: View, task: Document) -> Iterator[tuple[str, str, str, str]]:
+    """Yields a task's inputs from other tasks: (input, producer, "parameters" or "artifacts", output)."""
     for kind, key, output in (
         ("parameters", "taskOutputParameter", "outputParameterKey"),
         ("artifacts", "taskOutputArtifact", "outputArtifactKey"),

@@ -1,4 +1,4 @@
-"""Rules on the platform spec: what the driver puts into the pods besides the container."""
+"""Rules on the platform spec: the Kubernetes settings that the driver adds to the pods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.kubeflow.check.view import PackageProblem, View
 from pipeline.kubeflow.package import Document
 
-# Of KubernetesExecutorConfig, and what each entry must have. A field that KFP 2.5 does not know is lost without a word.
+# Fields of KubernetesExecutorConfig: type, and keys that each entry must have. KFP 2.5 silently ignores other fields.
 _FIELDS: dict[str, tuple[type, set[str]]] = {
     "secretAsVolume": (list, {"secretName", "mountPath"}),
     "secretAsEnv": (list, {"secretName", "keyToEnv"}),
@@ -32,7 +32,7 @@ _PULL_POLICIES = {"Always", "Never", "IfNotPresent"}
 
 
 def platform(view: View, document: Document | None) -> Iterator[PackageProblem]:
-    """The second document speaks of Kubernetes, of executors of the first, in fields that the driver knows."""
+    """Yields problems of the platform spec: other platforms, unknown executors, unknown or malformed fields."""
     if document is None:
         return
     if set(document) != {"platforms"} or set(document["platforms"]) != {"kubernetes"}:
@@ -45,12 +45,12 @@ def platform(view: View, document: Document | None) -> Iterator[PackageProblem]:
                 "platform", label, "expected an executor of the pipeline, got one that it does not have"
             )
         for field, value in config.items():
-            problem = _wrong(field, value)
+            problem = _problem_of(field, value)
             if problem:
                 yield PackageProblem("platform", label, problem)
 
 
-def _wrong(field: str, value: Any) -> str | None:
+def _problem_of(field: str, value: Any) -> str | None:
     if field not in _FIELDS:
         return f"expected a field of KubernetesExecutorConfig, got {field!r}"
     kind, required = _FIELDS[field]

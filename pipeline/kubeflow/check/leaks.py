@@ -1,4 +1,4 @@
-"""Rules on what must not be in a file that is sent away and shown to everybody: secrets, paths of this machine."""
+"""Rules on secrets and local paths, which must not be in a file that is uploaded and shown to all users."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 from pipeline.kubeflow.check.view import PackageProblem, View
 from shortlist.config import secrets
 
-# An absolute path at the beginning of a value, or of a text or JSON string within it.
+# An absolute path at the start of a value, or at the start of a word or JSON string within the value.
 _ABSOLUTE = re.compile(r"""(?:^|["'=\s,\[(])((?:file://)?/(?!/)[A-Za-z0-9._~-][^\s"',\])}]*)""")
 _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 def secret(view: View) -> Iterator[PackageProblem]:
-    """No credential of an address, and no key."""
+    """Yields texts with credentials in a URL, or with a private key."""
     for where, text in _texts(view.pipeline):
-        # The search for addresses takes a time that grows with the square of a text without one.
+        # Without "://" the search would take time quadratic in the length of the text.
         found = secrets.secrets_in(text) if "://" in text else None
-        what = found or ("a private key" if _KEY_BLOCK.search(text) else None)
-        if what:
-            yield PackageProblem("secret", where, f"expected no credentials, got {what}")
+        if not found and _KEY_BLOCK.search(text):
+            found = "a private key"
+        if found:
+            yield PackageProblem("secret", where, f"expected no credentials, got {found}")
 
 
 def local_path(view: View, mounts: tuple[str, ...], private_paths: tuple[str, ...]) -> Iterator[PackageProblem]:
-    """No path that exists only here: what a run is told where it is, it is told at submission."""
+    """Yields paths of this machine, which the pods do not have. Locations belong in the run parameters."""
     for where, text in _texts(view.pipeline):
         private = next((path for path in private_paths if path and path in text), None)
         if private is not None:
@@ -40,12 +41,12 @@ def local_path(view: View, mounts: tuple[str, ...], private_paths: tuple[str, ..
 
 
 def _is_a_value(where: str) -> bool:
-    """Whether something stands there that a task reads as a value; commands and schemas have slashes of their own."""
+    """Returns whether tasks read the text at this place as a value. Commands and schemas contain slashes anyway."""
     return ".runtimeValue." in where or ".artifactUri." in where or ".env." in where or ".defaultValue" in where
 
 
 def _texts(document: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """Yields every string of a document with its dotted place; JSON within a string is looked into, too."""
+    """Yields every string of a document with its dotted path, also the strings in JSON within a string."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield from _texts(value, f"{where}.{key}" if where else str(key))

@@ -1,4 +1,4 @@
-"""All rules, and the one sentence that a package which breaks them is refused with."""
+"""The list of all rules, and the refusal of a package that breaks one."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _RULES: tuple[_Rule, ...] = (
     leaks.secret,
 )
 
-_MOST_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 def find_problems(
     package: Package, mounts: Iterable[str] = (), private_paths: Iterable[str] = ()
 ) -> list[PackageProblem]:
-    """Returns all that the backend would refuse, in the order of the rules.
+    """Returns all problems of a package, in the order of the rules.
 
     Args:
-      package: A compiled pipeline, of any compiler.
-      mounts: Folders that exist in the pods; absolute paths below them are no local paths.
-      private_paths: Folders of this machine, whatever they look like.
+      package: A compiled pipeline, from any compiler.
+      mounts: Folders that exist in the pods; absolute paths below them are allowed.
+      private_paths: Folders of this machine, which must not occur at all.
     """
     view = View(package.pipeline)
     problems = [problem for rule in _RULES for problem in rule(view)]
@@ -64,13 +64,20 @@ def find_problems(
 def refuse_problems(
     package: Package, source: str, mounts: Iterable[str] = (), private_paths: Iterable[str] = ()
 ) -> None:
-    """Raises if Kubeflow Pipelines would refuse a package; the arguments are those of `find_problems`.
+    """Refuses a package that Kubeflow Pipelines would refuse.
+
+    Args:
+      package: See `find_problems`.
+      source: Name of the package for the error message.
+      mounts: See `find_problems`.
+      private_paths: See `find_problems`.
 
     Raises:
-      ConfigError: Names `source` and the first few problems.
+      ConfigError: The package has problems; the message has the first five.
     """
     problems = find_problems(package, mounts, private_paths)
     if problems:
-        more = len(problems) - _MOST_SHOWN
-        shown = "; ".join(map(str, problems[:_MOST_SHOWN])) + (f"; and {more} more" if more > 0 else "")
-        raise ConfigError(f"{source}: Kubeflow Pipelines would refuse it: {shown}")
+        shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
+        if len(problems) > _MAX_SHOWN:
+            shown.append(f"and {len(problems) - _MAX_SHOWN} more")
+        raise ConfigError(f"{source}: Kubeflow Pipelines would refuse it: {'; '.join(shown)}")

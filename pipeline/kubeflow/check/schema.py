@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from pipeline.kubeflow.check.view import ROOT, PackageProblem, View
 
 SCHEMA_VERSION = "2.1.0"
-# Of TFX and of Vertex; the backend's own pattern also has dots.
+# The pattern of TFX and Vertex, and dots, which KFP's backend allows, too.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,126}[a-z0-9])?")
 
 
 def schema_version(view: View) -> Iterator[PackageProblem]:
-    """The API server takes one version of the schema."""
+    """Yields a wrong schema version; the API server accepts a single one."""
     version = view.pipeline.get("schemaVersion")
     if version != SCHEMA_VERSION:
         yield PackageProblem("schema-version", "pipeline", f"expected schemaVersion {SCHEMA_VERSION}, got {version!r}")
 
 
 def pipeline_name(view: View) -> Iterator[PackageProblem]:
-    """The workflow, its pods and the artifacts' folder are named by it."""
+    """Yields a pipeline name that cannot be the name of the workflow, its pods and the artifacts' folder."""
     info = view.pipeline.get("pipelineInfo")
     name = info.get("name") if isinstance(info, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -28,21 +28,17 @@ def pipeline_name(view: View) -> Iterator[PackageProblem]:
 
 
 def unknown_fields(view: View) -> Iterator[PackageProblem]:
-    """The API server parses the spec strictly; within the deployment a field that it does not know is lost."""
+    """Yields unknown fields: the API server refuses them, or ignores them silently within the deployment spec."""
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    for what, message, document in (
+    for label, message, document in (
         ("pipeline", pipeline_spec_pb2.PipelineSpec(), view.pipeline),
-        (
-            "deploymentSpec",
-            pipeline_spec_pb2.PipelineDeploymentConfig(),
-            {"executors": view.executors} if view.executors else {},
-        ),
+        ("deploymentSpec", pipeline_spec_pb2.PipelineDeploymentConfig(), {"executors": view.executors}),
     ):
         try:
             json_format.ParseDict(document, message)
         except json_format.ParseError as error:
-            yield PackageProblem("unknown-field", what, " ".join(str(error).split()))
+            yield PackageProblem("unknown-field", label, " ".join(str(error).split()))
     if ROOT in view.components:
         yield PackageProblem("unknown-field", ROOT, "the component name `root` is reserved")

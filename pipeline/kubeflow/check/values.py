@@ -16,7 +16,7 @@ _UNTYPED = "PARAMETER_TYPE_ENUM_UNSPECIFIED"
 
 
 def input_kind(view: View) -> Iterator[PackageProblem]:
-    """The driver resolves constants, inputs of the DAG and outputs of tasks; nothing else is implemented."""
+    """Yields inputs that are neither constants, inputs of the DAG nor outputs of tasks: KFP implements no others."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             for key, spec in view.inputs(task, "parameters").items():
@@ -38,7 +38,7 @@ def input_kind(view: View) -> Iterator[PackageProblem]:
 
 
 def parameter_type(view: View) -> Iterator[PackageProblem]:
-    """Parameters have the types of schema 2.1; those of 2.0 (`type: STRING`) have none."""
+    """Yields parameters without a type of schema 2.1, for example those of schema 2.0 (`type: STRING`)."""
     for name, component in [(ROOT, view.root), *sorted(view.components.items())]:
         for where in ("inputDefinitions", "outputDefinitions"):
             for key, spec in component.get(where, {}).get("parameters", {}).items():
@@ -49,7 +49,7 @@ def parameter_type(view: View) -> Iterator[PackageProblem]:
 
 
 def value_type(view: View) -> Iterator[PackageProblem]:
-    """Constants are of the type that the component declares; a string takes any, as JSON."""
+    """Yields constants of another type than the component declares. A STRING takes any value, as JSON."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             declared = view.inputs(view.component_of(task), "parameters")
@@ -65,11 +65,11 @@ def value_type(view: View) -> Iterator[PackageProblem]:
 
 
 def missing_input(view: View) -> Iterator[PackageProblem]:
-    """A component gets all that it declares, unless that has a default or is optional."""
+    """Yields missing inputs that have no default and are not optional."""
     for dag in view.dags():
         for name, task in sorted(dag.tasks.items()):
             component = view.component_of(task)
-            # The iterator's own item is given for each iteration.
+            # The loop itself sets its item in each iteration.
             item = task.get("parameterIterator", {}).get("itemInput")
             for kind in ("parameters", "artifacts"):
                 given = view.inputs(task, kind)
@@ -80,7 +80,7 @@ def missing_input(view: View) -> Iterator[PackageProblem]:
 
 
 def artifact_type(view: View) -> Iterator[PackageProblem]:
-    """The launcher files an artifact under its type's title, and dies where there is none."""
+    """Yields artifacts whose type has no title: the launcher needs it as the type's name and crashes without."""
     for name, component in [(ROOT, view.root), *sorted(view.components.items())]:
         for where in ("inputDefinitions", "outputDefinitions"):
             for key, spec in component.get(where, {}).get("artifacts", {}).items():
@@ -92,15 +92,17 @@ def artifact_type(view: View) -> Iterator[PackageProblem]:
 
 
 def title(artifact_type_schema: Document) -> str | None:
-    """Returns the name of an artifact type, None where the launcher finds none."""
+    """Returns the name of an artifact type as the launcher reads it, None if there is none."""
     if "schemaTitle" in artifact_type_schema:
         return str(artifact_type_schema["schemaTitle"]) or None
     try:
         schema = yaml.safe_load(str(artifact_type_schema.get("instanceSchema", "")))
     except yaml.YAMLError:
         return None
-    found = schema.get("title") if isinstance(schema, dict) else None
-    return found if isinstance(found, str) and found else None
+    name = schema.get("title") if isinstance(schema, dict) else None
+    if not isinstance(name, str):
+        return None
+    return name or None
 
 
 def _fits(value: Any, expected: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""A compiled pipeline as the rules look at it, and what they say of it."""
+"""A view of a compiled pipeline for the rules, and the problems that they find."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ ROOT = "root"
 
 @dataclasses.dataclass(frozen=True)
 class PackageProblem:
-    """One thing that the backend would not run."""
+    """One part of a package that the backend would not run."""
 
     rule: str
-    """Name of the rule that was broken."""
+    """Name of the broken rule."""
 
     where: str
     """Task, component or executor."""
 
     message: str
-    """What was expected and what was found."""
+    """Expected and actual value."""
 
     def __str__(self) -> str:
         return f"[{self.rule}] {self.where}: {self.message}"
@@ -30,7 +30,7 @@ class PackageProblem:
 
 @dataclasses.dataclass(frozen=True)
 class Dag:
-    """One DAG and the inputs that its tasks may name."""
+    """One DAG, with the inputs that its tasks can refer to."""
 
     name: str
     tasks: dict[str, Document]
@@ -39,7 +39,7 @@ class Dag:
 
 
 class View:
-    """Finds its way through a pipeline spec, and takes nothing for granted: what is missing is empty."""
+    """Accessors of a pipeline spec that may be malformed: missing parts are empty."""
 
     def __init__(self, pipeline: Document):
         self.pipeline = pipeline
@@ -59,11 +59,11 @@ class View:
                 )
 
     def component_of(self, task: Document) -> Document:
-        """Returns the component that a task is an instance of; empty where there is none."""
+        """Returns the component of a task; empty if there is none."""
         return _dict(self.components, str(_dict(task, "componentRef").get("name", "")))
 
     def executor_of(self, component: Document) -> Document:
-        """Returns what runs a component; empty for a DAG, or where there is none."""
+        """Returns the executor of a component; empty for a DAG, or if there is none."""
         return _dict(self.executors, str(component.get("executorLabel", "")))
 
     def inputs(self, holder: Document, kind: str) -> dict[str, Document]:

@@ -1,6 +1,6 @@
-"""Executes a compiled pipeline without a cluster, as KFP's driver and launcher would: see docs/kubeflow.md.
+"""Local KFP runs: a compiled pipeline, executed without a cluster as KFP's driver and launcher would.
 
-A rehearsal proves that the file can be resolved task by task, that every container's command runs in a clean
-environment, and that what one task says of its outputs is what the next can read. It proves nothing of Kubernetes, Argo
-or object stores.
+A local KFP run shows that each task's inputs can be resolved, that each container's command runs in a clean
+environment, and that each task can read the outputs of the tasks before. It does not test Kubernetes, Argo or object
+stores. See docs/kubeflow.md.
 """

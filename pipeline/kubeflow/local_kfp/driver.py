@@ -1,4 +1,4 @@
-"""KFP's driver: what a task is given, where its outputs go, and what the cache knows it by."""
+"""KFP's driver: resolves a task's inputs, the URIs of its outputs and its key in the cache."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Json = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Imported:
-    """An importer task: what it brings."""
+class ImportedArtifact:
+    """An artifact that an importer task imports."""
 
     uri: str
     output: str
@@ -27,10 +27,10 @@ class Imported:
 
 
 def order(package: Package) -> graphlib.TopologicalSorter[str]:
-    """Returns which task has to wait for which, prepared; it hands them out in the same order for the same package.
+    """Returns a prepared sorter of the tasks. Its order is the same for the same package.
 
     Raises:
-      BadInputError: A task is a DAG of its own, which is not rehearsed.
+      BadInputError: A task is a nested DAG, which local KFP runs do not support.
     """
     for name, task in package.tasks.items():
         if "dag" in component(package, task):
@@ -47,24 +47,24 @@ def component(package: Package, task: Document) -> Document:
 
 
 def executor(package: Package, task: Document) -> Document:
-    """Returns what runs a task."""
+    """Returns the executor of a task."""
     return dict(package.pipeline["deploymentSpec"]["executors"][component(package, task)["executorLabel"]])
 
 
-def resolved_parameters(package: Package, task: Document, told: Mapping[str, Any]) -> Json:
-    """Returns the values of a task's parameters; a string takes any value, as JSON.
+def resolve_parameters(package: Package, task: Document, run_parameters: Mapping[str, Any]) -> Json:
+    """Returns the values of a task's parameters. A parameter of type STRING takes other values as JSON.
 
     Raises:
-      BadInputError: A value is missing, which the driver would find in the cluster.
+      BadInputError: A run parameter has no value.
     """
     declared = component(package, task).get("inputDefinitions", {}).get("parameters", {})
     values: Json = {}
     for key, spec in task.get("inputs", {}).get("parameters", {}).items():
         if "componentInputParameter" in spec:
             name = spec["componentInputParameter"]
-            if told.get(name) is None:
+            if run_parameters.get(name) is None:
                 raise BadInputError.from_parts("", f"a value for the parameter {name}", "none")
-            values[key] = told[name]
+            values[key] = run_parameters[name]
         else:
             values[key] = spec["runtimeValue"]["constant"]
         if declared.get(key, {}).get("parameterType") == "STRING" and not isinstance(values[key], str):
@@ -72,12 +72,12 @@ def resolved_parameters(package: Package, task: Document, told: Mapping[str, Any
     return values
 
 
-def resolved_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -> Json:
-    """Returns the input artifacts of a task, as KFP's driver writes them: named by their id, of no type.
+def resolve_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -> Json:
+    """Returns the input artifacts of a task as KFP's driver writes them: named by their id, without a type.
 
     Args:
       task: The task.
-      made: By task and output, the artifacts that were made so far.
+      made: The artifacts of finished tasks, by task and output.
     """
     artifacts: Json = {}
     for key, spec in task.get("inputs", {}).get("artifacts", {}).items():
@@ -87,40 +87,35 @@ def resolved_artifacts(task: Document, made: Mapping[str, Mapping[str, Json]]) -
     return artifacts
 
 
-def provisioned_outputs(package: Package, task: Document, root: str, output_file: str) -> Json:
-    """Returns where a task's outputs go.
+def provision_outputs(package: Package, task: Document, root: str, output_file: str) -> Json:
+    """Returns the output artifacts of a task with their URIs, before its container runs.
 
     Args:
       package: The compiled pipeline.
       task: The task.
-      root: URI of the folder of the task in this run.
-      output_file: Where the container writes what it says of its outputs.
+      root: URI of the task's folder in this run.
+      output_file: Path of the JSON file for the container's metadata of its outputs.
     """
     declared = component(package, task).get("outputDefinitions", {}).get("artifacts", {})
-    return {
-        "artifacts": {
-            key: {
-                "artifacts": [
-                    {
-                        "uri": f"{root}/{key}",
-                        "type": spec["artifactType"],
-                        **({"metadata": spec["metadata"]} if "metadata" in spec else {}),
-                    }
-                ]
-            }
-            for key, spec in declared.items()
-        },
-        "outputFile": output_file,
-    }
+    artifacts: Json = {}
+    for key, spec in declared.items():
+        artifact = {"uri": f"{root}/{key}", "type": spec["artifactType"]}
+        if "metadata" in spec:
+            artifact["metadata"] = spec["metadata"]
+        artifacts[key] = {"artifacts": [artifact]}
+    return {"artifacts": artifacts, "outputFile": output_file}
 
 
-def imported(package: Package, task: Document, parameters: Mapping[str, Any]) -> Imported:
-    """Returns what an importer task brings."""
+def resolve_importer(package: Package, task: Document, parameters: Mapping[str, Any]) -> ImportedArtifact:
+    """Returns the artifact that an importer task imports."""
     spec = executor(package, task)["importer"]
-    uri = spec["artifactUri"]
+    source = spec["artifactUri"]
     [output] = component(package, task)["outputDefinitions"]["artifacts"]
-    return Imported(
-        uri=uri["constant"] if "constant" in uri else str(parameters[uri["runtimeParameter"]]),
+    uri = source.get("constant")
+    if uri is None:
+        uri = str(parameters[source["runtimeParameter"]])
+    return ImportedArtifact(
+        uri=uri,
         output=output,
         type=spec["typeSchema"],
         metadata=spec.get("metadata", {}),
@@ -129,9 +124,9 @@ def imported(package: Package, task: Document, parameters: Mapping[str, Any]) ->
 
 
 def fingerprint(package: Package, task: Document, inputs: Json) -> str:
-    """Returns what the cache knows a task by: image, command, parameters, names of artifacts, declared outputs."""
+    """Returns a task's key in the cache: a hash of image, command, parameters, input artifacts and declared outputs."""
     container = executor(package, task)["container"]
-    known = {
+    key_fields = {
         "container": {key: container.get(key) for key in ("image", "command", "args")},
         "parameters": inputs["parameterValues"],
         "artifacts": {
@@ -140,13 +135,13 @@ def fingerprint(package: Package, task: Document, inputs: Json) -> str:
         },
         "outputs": component(package, task).get("outputDefinitions", {}),
     }
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode("utf-8")).hexdigest()
+    return hashlib.sha256(json.dumps(key_fields, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _upstream(task: Document) -> set[str]:
     inputs = task.get("inputs", {}).get("artifacts", {}).values()
-    taken = {spec["taskOutputArtifact"]["producerTask"] for spec in inputs if "taskOutputArtifact" in spec}
-    return taken | set(task.get("dependentTasks", []))
+    producers = {spec["taskOutputArtifact"]["producerTask"] for spec in inputs if "taskOutputArtifact" in spec}
+    return producers | set(task.get("dependentTasks", []))
 
 
 def _as_text(value: Any) -> str:
@@ -154,4 +149,6 @@ def _as_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return str(value)

@@ -1,4 +1,4 @@
-"""KFP's launcher: runs one container's command and reads what it says of its outputs."""
+"""KFP's launcher: runs one container's command and reads its metadata of the outputs."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _ERROR = "Error: "
 
 
 class ObjectStore(Protocol):
-    """What the launcher copies from before a container runs, and to when it is done."""
+    """Object store that the launcher copies inputs from and outputs to."""
 
     def download(self, uri: str, path: str) -> None:
-        """Copies all objects below a URI into a folder."""
+        """Copies all objects below a URI to a local folder."""
 
     def upload(self, path: str, uri: str) -> None:
-        """Copies all files of a folder to below a URI."""
+        """Copies all files of a local folder to below a URI."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Finished:
-    """How a container ended."""
+class ContainerResult:
+    """Result of a container."""
 
     exit_code: int
     outputs: dict[str, Json]
-    """By output, what the launcher would file: `uri`, `type`, `metadata`. Empty unless the exit code is 0."""
+    """Output to its artifact: `uri`, `type`, `metadata`. Empty if the container failed."""
 
-    said: str
-    """The last error that it told, or nothing."""
+    error: str
+    """Last error message in the container's log; empty if the container succeeded."""
 
 
-class Started:
-    """A container's command at work, as a process of its own in a clean environment.
+class ContainerProcess:
+    """A container's command, running as a process in a clean environment.
 
-    `python` is this one, and PYTHONPATH stands in for the image that has the package installed.
+    `python` is this interpreter, and PYTHONPATH replaces the image's installed package.
     """
 
     def __init__(
@@ -57,55 +57,55 @@ class Started:
         log: pathlib.Path,
         objects: ObjectStore | None = None,
     ):
-        """Brings the inputs and starts the command.
+        """Downloads the inputs and starts the command.
 
         Args:
-          container: Of the deployment spec.
-          executor_input: What the driver resolved.
-          mount: Folder in place of `/`, below which `/s3`, `/gcs` and `/minio` are.
-          log: Its output is appended here when it is done.
-          objects: Where artifacts are; without it they stay below `mount`, where the next container finds them.
+          container: The container of the deployment spec.
+          executor_input: The driver's result: inputs and outputs.
+          mount: Folder used instead of `/` as the parent of `/s3`, `/gcs` and `/minio`.
+          log: File that the process's output is appended to after its end.
+          objects: Object store of the artifacts. Without it they stay below `mount`, which all containers share.
         """
         self._executor_input, self._mount, self._log, self._objects = executor_input, mount, log, objects
         if objects is not None:
             for uri in _uris(executor_input["inputs"]):
                 objects.download(uri, _local(uri, mount))
         for uri in _uris(executor_input["outputs"]):
-            # The folder around it, as the launcher does.
+            # KFP's launcher makes the parent folder only.
             os.makedirs(os.path.dirname(_local(uri, mount)), exist_ok=True)
         words = [*container.get("command", []), *container.get("args", [])]
         self._output_file = pathlib.Path(executor_input["outputs"]["outputFile"])
         self._output_file.parent.mkdir(parents=True, exist_ok=True)
-        # Not that of all: two containers at once would print into each other's lines.
+        # A log per container: two that run at once would mix their lines in the common log.
         self._own_log = self._output_file.parent / "log"
         self._folder = tempfile.TemporaryDirectory()
         with self._own_log.open("wb") as sink:
             self._process = subprocess.Popen(
-                [_filled(word, executor_input) for word in words],
+                [word.replace("{{$}}", json.dumps(executor_input)) for word in words],
                 cwd=self._folder.name,
                 env=_environment(container, mount),
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
 
-    def poll(self) -> Finished | None:
-        """Returns how it ended, None while it is at work; to be asked no more once it ended."""
+    def poll(self) -> ContainerResult | None:
+        """Returns the result, None while the process runs. Must not be called again after a result."""
         code = self._process.poll()
         if code is None:
             return None
         self._folder.cleanup()
-        said = self._own_log.read_bytes()
+        printed = self._own_log.read_bytes()
         with self._log.open("ab") as log:
-            log.write(said)
+            log.write(printed)
         if code != ExitCode.DONE:
-            return Finished(code, {}, _last_error(said))
+            return ContainerResult(code, {}, _last_error(printed))
         if self._objects is not None:
             for uri in _uris(self._executor_input["outputs"]):
                 self._objects.upload(_local(uri, self._mount), uri)
-        return Finished(code, _merged(self._executor_input, self._output_file), "")
+        return ContainerResult(code, _merge_outputs(self._executor_input, self._output_file), "")
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Kills the process."""
         self._process.kill()
         self._process.wait()
         self._folder.cleanup()
@@ -134,26 +134,27 @@ def _environment(container: Document, mount: pathlib.Path) -> dict[str, str]:
     }
 
 
-def _filled(word: str, executor_input: Json) -> str:
-    return word.replace("{{$}}", json.dumps(executor_input)) if "{{$}}" in word else word
-
-
-def _merged(executor_input: Json, output_file: pathlib.Path) -> dict[str, Json]:
-    """Returns the provisioned outputs with what the container says of them."""
-    said = json.loads(output_file.read_text(encoding="utf-8")) if output_file.exists() else {}
+def _merge_outputs(executor_input: Json, output_file: pathlib.Path) -> dict[str, Json]:
+    """Returns the provisioned outputs, updated by the metadata that the container wrote."""
+    written = {}
+    if output_file.exists():
+        written = json.loads(output_file.read_text(encoding="utf-8")).get("artifacts", {})
     merged: dict[str, Json] = {}
     for key, artifacts in executor_input["outputs"]["artifacts"].items():
         [artifact] = artifacts["artifacts"]
-        [told] = said.get("artifacts", {}).get(key, {}).get("artifacts", [{}])
+        [update] = written.get(key, {}).get("artifacts", [{}])
         merged[key] = {
             **artifact,
-            "uri": told.get("uri") or artifact["uri"],
-            "metadata": {**artifact.get("metadata", {}), **told.get("metadata", {})},
+            "uri": update.get("uri") or artifact["uri"],
+            "metadata": {**artifact.get("metadata", {}), **update.get("metadata", {})},
         }
     return merged
 
 
-def _last_error(said: bytes) -> str:
-    lines = said.decode("utf-8", "replace").splitlines()
-    told = [line for line in lines if line.startswith(_ERROR)] or [line for line in lines if line.strip()]
-    return told[-1].removeprefix(_ERROR)[:500] if told else ""
+def _last_error(printed: bytes) -> str:
+    lines = [line for line in printed.decode("utf-8", "replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(_ERROR)]
+    # A task prints a refusal as "Error: ...". Any other failure ends with a traceback, whose last line has the message.
+    for line in (errors or lines)[-1:]:
+        return line.removeprefix(_ERROR)[:500]
+    return ""

@@ -1,4 +1,4 @@
-"""Files runs, tasks and artifacts in ML Metadata as KFP's driver and launcher do."""
+"""Writes runs, tasks and artifacts to ML Metadata as KFP's driver and launcher do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def open_store(path: pathlib.Path) -> metadata_store.MetadataStore:
-    """Returns the sqlite store at `path`, made if it is not there."""
+    """Opens or creates the sqlite store at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     config = pb.ConnectionConfig()
     config.sqlite.filename_uri = str(path)
@@ -29,15 +29,20 @@ class Recorder:
     """Writes one run.
 
     Args:
-      store: Where to.
+      store: The store to write to.
       pipeline: The pipeline's name.
       run_id: The run's id.
-      root: URI below which the run's artifacts go.
-      told: What the run was told.
+      root: URI of the folder of the run's artifacts.
+      run_parameters: The run's parameters.
     """
 
     def __init__(
-        self, store: metadata_store.MetadataStore, pipeline: str, run_id: str, root: str, told: Mapping[str, Any]
+        self,
+        store: metadata_store.MetadataStore,
+        pipeline: str,
+        run_id: str,
+        root: str,
+        run_parameters: Mapping[str, Any],
     ):
         self._store = store
         self._contexts = [
@@ -46,15 +51,15 @@ class Recorder:
         ]
         parent = pb.ParentContext(parent_id=self._contexts[0].id, child_id=self._contexts[1].id)
         store.put_parent_contexts([parent])
-        dag = self._execution(layout.DAG, "", told, {}, pb.Execution.RUNNING)
+        dag = self._execution(layout.DAG, "", run_parameters, {}, pb.Execution.RUNNING)
         dag.id = self._put(dag, [], [])
         self._dag = dag
 
     def cached(self, task: str, fingerprint: str) -> dict[str, Json] | None:
-        """Returns the outputs of an earlier execution of the same thing, None where there is none."""
+        """Returns the outputs of the latest execution of a task with this fingerprint, None if there is none."""
         query = f"custom_properties.{layout.FINGERPRINT}.string_value = '{fingerprint}' AND last_known_state = COMPLETE"
-        found = self._store.get_executions(metadata_store.ListOptions(filter_query=query))
-        same = [execution for execution in found if execution.custom_properties[layout.TASK_NAME].string_value == task]
+        matches = self._store.get_executions(metadata_store.ListOptions(filter_query=query))
+        same = [match for match in matches if match.custom_properties[layout.TASK_NAME].string_value == task]
         if not same:
             return None
         events = self._store.get_events_by_execution_ids([max(execution.id for execution in same)])
@@ -70,48 +75,47 @@ class Recorder:
         fingerprint: str = "",
         kind: str = layout.CONTAINER,
     ) -> dict[str, Json]:
-        """Files a task that ended, and returns its outputs as the next tasks are given them.
+        """Records a task that ended, and returns its outputs as the inputs of later tasks.
 
         Args:
-          task: Its name.
+          task: The task's name.
           inputs: `parameterValues` and `artifacts`, as the driver resolved them.
-          outputs: As the launcher merged them, or as the cache had them; those have names already.
-          state: How it ended.
-          fingerprint: What the cache knows it by.
+          outputs: Artifacts from the launcher, or from the cache. Those from the cache have a `name`: their id.
+          state: Final state of the task.
+          fingerprint: The task's key in the cache; empty for a task that is not cached.
           kind: Type of the execution.
         """
-        execution = self._execution(
-            kind, task, inputs["parameterValues"], {layout.FINGERPRINT: fingerprint} if fingerprint else {}, state
-        )
-        ids = {
-            key: int(artifact["name"]) if "name" in artifact else self._put_artifact(key, artifact)
-            for key, artifact in outputs.items()
-        }
+        texts = {layout.FINGERPRINT: fingerprint} if fingerprint else {}
+        execution = self._execution(kind, task, inputs["parameterValues"], texts, state)
+        ids = {key: self._artifact_id(key, artifact) for key, artifact in outputs.items()}
         read = [
             (key, int(artifact["name"]))
             for key, artifacts in inputs["artifacts"].items()
             for artifact in artifacts["artifacts"]
         ]
         self._put(execution, read, list(ids.items()))
-        protos = self._store.get_artifacts_by_id(list(ids.values())) if ids else []
-        by_id = {proto.id: _runtime_artifact(proto) for proto in protos}
+        if not ids:
+            return {}
+        by_id = {proto.id: _runtime_artifact(proto) for proto in self._store.get_artifacts_by_id(list(ids.values()))}
         return {key: by_id[artifact_id] for key, artifact_id in ids.items()}
 
-    def matching(self, uri: str, type_schema: Json) -> Json | None:
-        """Returns an artifact that was imported before."""
+    def find_imported(self, uri: str, type_schema: Json) -> Json | None:
+        """Returns the first artifact with this URI and type, None if it was never imported."""
         same = [proto for proto in self._store.get_artifacts_by_uri(uri) if proto.type == title(type_schema)]
-        return _runtime_artifact(min(same, key=lambda proto: proto.id)) if same else None
+        if not same:
+            return None
+        return _runtime_artifact(min(same, key=lambda proto: proto.id))
 
     def finish(self, state: pb.Execution.State.ValueType) -> None:
-        """Says how the run ended."""
+        """Records the final state of the run."""
         self._dag.last_known_state = state
         self._store.put_executions([self._dag])
 
     def _context(self, kind: str, name: str, properties: Mapping[str, str]) -> pb.Context:
         type_id = self._store.put_context_type(pb.ContextType(name=kind))
-        found = self._store.get_context_by_type_and_name(kind, name)
-        if found is not None:
-            return found
+        existing = self._store.get_context_by_type_and_name(kind, name)
+        if existing is not None:
+            return existing
         context = pb.Context(name=name, type_id=type_id)
         for key, value in properties.items():
             context.custom_properties[key].string_value = value
@@ -136,7 +140,10 @@ class Recorder:
             execution.custom_properties[layout.PARENT_DAG].int_value = self._dag.id
         return execution
 
-    def _put_artifact(self, key: str, artifact: Json) -> int:
+    def _artifact_id(self, key: str, artifact: Json) -> int:
+        """Returns the id of an output, which is stored unless it came from the cache or an earlier import."""
+        if "name" in artifact:
+            return int(artifact["name"])
         name = title(artifact["type"])
         type_id = self._store.put_artifact_type(pb.ArtifactType(name=name), can_add_fields=True, can_omit_fields=True)
         proto = pb.Artifact(type_id=type_id, uri=artifact["uri"], state=pb.Artifact.LIVE)
@@ -161,23 +168,25 @@ class Recorder:
         return int(execution_id)
 
 
-def _set(value: pb.Value, given: Any) -> None:
-    """As KFP's converter does: numbers are doubles, booleans integers, lists and dicts are wrapped."""
-    if isinstance(given, bool):
-        value.int_value = int(given)
-    elif isinstance(given, int | float):
-        value.double_value = float(given)
-    elif isinstance(given, str):
-        value.string_value = given
+def _set(proto: pb.Value, value: Any) -> None:
+    """Sets a property as KFP's converter does: numbers are doubles, booleans integers, lists and dicts structs."""
+    if isinstance(value, bool):
+        proto.int_value = int(value)
+    elif isinstance(value, int | float):
+        proto.double_value = float(value)
+    elif isinstance(value, str):
+        proto.string_value = value
     else:
-        json_format.ParseDict({"list" if isinstance(given, list) else "struct": given}, value.struct_value)
+        key = "list" if isinstance(value, list) else "struct"
+        json_format.ParseDict({key: value}, proto.struct_value)
 
 
 def _runtime_artifact(proto: pb.Artifact) -> Json:
-    """As KFP's converter does: the name is the id."""
+    """Returns an artifact as KFP's converter does: its id is its name."""
     metadata: Json = {}
     for name, value in {**proto.properties, **proto.custom_properties}.items():
         kind = value.WhichOneof("value")
-        got = getattr(value, kind)
-        metadata[name] = json_format.MessageToDict(got) if kind == "struct_value" else got
+        metadata[name] = getattr(value, kind)
+        if kind == "struct_value":
+            metadata[name] = json_format.MessageToDict(value.struct_value)
     return {"name": str(proto.id), "uri": proto.uri, "metadata": metadata}

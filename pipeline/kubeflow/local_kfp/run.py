@@ -1,4 +1,4 @@
-"""`shortlist run --orchestrator kubeflow-local`: compiles a config's pipeline and rehearses the run."""
+"""`shortlist run --orchestrator kubeflow-local`: compiles a config's pipeline and executes the package locally."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pipeline.kubeflow.local_kfp import record, walk
 from pipeline.kubeflow.metadata import earlier
 from pipeline.kubeflow.metadata import store as cluster
 from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.parameters import ComparisonUris
 from pipeline.local_runner import NodeResult, RunListener
 from shortlist.config.config import Config
 from shortlist.config.kubeflow import Kubeflow
@@ -28,12 +29,12 @@ from shortlist.tables.spec import Unit
 from shortlist.workspace import Workspace
 
 IMAGE = "rehearsal"
-"""Stands for an image where the config names none: nothing pulls it."""
+"""Image of a config without one; nothing pulls it. It is part of the cache keys, so that the name must not change."""
 _ROOT = "minio://mlpipeline/v2/artifacts"
-"""KFP's own default."""
+"""KFP's own default of the pipeline root."""
 
 
-def rehearse(
+def execute(
     config: Config,
     workspace: Workspace,
     run_id: str,
@@ -41,36 +42,37 @@ def rehearse(
     listener: RunListener,
     timestamp_unit: Unit,
 ) -> Summary:
-    """Compiles the pipeline, executes what was compiled, and returns the summary, which is also written.
+    """Compiles the pipeline, executes the package, and returns the summary, which is also written to a file.
 
     Args:
-      config: A checked config, past the preflight.
-      workspace: Of rehearsals, apart from that of runs; the run's folder exists already.
-      run_id: Names the run.
-      data_root: Where relative data paths start, on this machine.
-      listener: Hears of every task.
-      timestamp_unit: Of the interactions' timestamp, as the preflight found it.
+      config: A checked config, after the preflight.
+      workspace: Workspace of local KFP runs, separate from that of other runs. The run's folder exists already.
+      run_id: The run's id.
+      data_root: Folder on this machine that relative data paths start from.
+      listener: Receives the events of each task.
+      timestamp_unit: Unit of the interactions' timestamp; the preflight detects it.
 
     Raises:
       ConfigError: The pipeline does not compile, or Kubeflow Pipelines would refuse it.
-      DataError: A task refused the data; the summary says `refused`.
-      TaskFailed: A task failed otherwise; the summary says `failed`.
+      DataError: A task refused the data; the summary's status is `refused`.
+      TaskFailed: A task failed for another reason; the summary's status is `failed`.
     """
     start = time.monotonic()
     config = _with_section(config)
     store = record.open_store(workspace.metadata_path)
     sha256 = content.tables_sha256(config.data.tables, data_root)
-    given = submission.run_parameters(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
-    package, told = _planned(config, timestamp_unit, given, store)
+    run_parameters = submission.run_parameters(config, os.fspath(data_root), str(workspace.serving_dir), sha256)
+    package, comparison = _compile(config, timestamp_unit, run_parameters, store)
+    run_parameters |= comparison.parameters
     check.refuse_problems(package, config.name, _mounts(config), [os.fspath(data_root), str(workspace.root)])
     run_dir = workspace.run_dir(run_id)
     (run_dir / "pipeline.yaml").write_text(package.to_yaml(), encoding="utf-8")
 
     root = f"{(platform.section(config).pipeline_root or _ROOT).rstrip('/')}/{config.name}/{run_id}"
     mount = workspace.root / "pods"
-    stage = walk.Stage(mount, root, run_dir / "pods.log", run_dir / "outputs")
-    heard = _Heard(listener)
-    recorder = record.Recorder(store, config.name, run_id, root, told)
+    storage = walk.PodStorage(mount, root, run_dir / "pods.log", run_dir / "outputs")
+    task_listener = _TaskListener(listener)
+    recorder = record.Recorder(store, config.name, run_id, root, run_parameters)
 
     def summarise(status: Status | None, reason: str = "") -> Summary:
         summary = collect.collect(
@@ -78,9 +80,10 @@ def rehearse(
             executions=_nodes(cluster.ClusterStore(store).run(run_id), mount),
             run_id=run_id,
             data_sha256=sha256,
-            seconds=heard.seconds,
+            seconds=task_listener.seconds,
             total_seconds=time.monotonic() - start,
             peak_rss_mb=memory.Meter().highest_mb(),
+            # The tasks run in processes of their own, whose memory is not measured.
             node_peaks_mb={},
         )
         if status is not None:
@@ -90,7 +93,7 @@ def rehearse(
         return summary
 
     try:
-        walk.walk(package, told, stage, recorder, heard)
+        walk.walk(package, run_parameters, storage, recorder, task_listener)
     except BadInputError as refusal:
         summarise(Status.REFUSED, str(refusal))
         raise
@@ -101,11 +104,11 @@ def rehearse(
 
 
 def _with_section(config: Config) -> Config:
-    """Returns a config that has a section `kubeflow`, of which a rehearsal needs nothing."""
+    """Returns a config with a section `kubeflow`. Local KFP runs do not need one in the file."""
     kubeflow = config.kubeflow or Kubeflow(image=IMAGE)
     if kubeflow.storage == "direct":
         raise ConfigError.from_parts(
-            "kubeflow.storage", "copied", "direct: a rehearsal has no gs:// that TFX could open"
+            "kubeflow.storage", "copied", "direct: a local KFP run has no gs:// bucket that TFX could open"
         )
     return config.model_copy(update={"kubeflow": kubeflow})
 
@@ -114,20 +117,20 @@ def _mounts(config: Config) -> list[str]:
     return [volume.path for volume in platform.section(config).volumes]
 
 
-def _planned(
-    config: Config, timestamp_unit: Unit, given: dict[str, str], store: metadata_store.MetadataStore
-) -> tuple[Package, dict[str, str]]:
-    """Returns the package and all that a run is told, as `submit` would: compared with what earlier rehearsals left."""
+def _compile(
+    config: Config, timestamp_unit: Unit, run_parameters: dict[str, str], store: metadata_store.MetadataStore
+) -> tuple[Package, ComparisonUris]:
+    """Returns the package as `submit` would compile it, and the artifacts of earlier local KFP runs to compare with."""
     package = compiler.compile_pipeline(config, timestamp_unit)
     runs = cluster.ClusterStore(store).runs(config.name)
-    compared_with = earlier.compared_with(runs, package, given, config.data.tables)
-    if compared_with != parameters.NOTHING:
-        package = compiler.compile_pipeline(config, timestamp_unit, compared_with)
-    return package, {**given, **compared_with.parameters}
+    comparison = earlier.comparison_uris(runs, package, run_parameters, config.data.tables)
+    if comparison != parameters.NO_COMPARISON:
+        package = compiler.compile_pipeline(config, timestamp_unit, comparison)
+    return package, comparison
 
 
-class _Heard:
-    """Passes on what a walk tells, and keeps each task's seconds."""
+class _TaskListener:
+    """Forwards the events of tasks to a run's listener and records each task's seconds."""
 
     def __init__(self, listener: RunListener):
         self._listener = listener
@@ -146,7 +149,7 @@ class _Heard:
 
 
 def _nodes(run: cluster.ClusterRun | None, mount: pathlib.Path) -> dict[str, Execution]:
-    """Returns a run's tasks as the summary reads them, with the paths where their artifacts are on this machine."""
+    """Returns a run's tasks as executions for the summary; their artifacts have paths on this machine as URIs."""
     tasks = run.tasks if run is not None else {}
     return {name: _execution(task, mount) for name, task in tasks.items()}
 
@@ -155,8 +158,9 @@ def _execution(task: cluster.ClusterTask, mount: pathlib.Path) -> Execution:
     outputs: dict[str, list[Artifact]] = {}
     for key, artifact in task.outputs.items():
         path = locations.local_path(artifact.uri, str(mount)) or artifact.uri
-        properties: dict[str, Any] = locations.replaced(artifact.properties, {artifact.uri: path})
+        properties: dict[str, Any] = locations.replace_names(artifact.properties, {artifact.uri: path})
         outputs[key] = [Artifact(artifact.id, artifact.type, path, properties)]
+    # The summary reads neither the inputs nor the times of an execution.
     return Execution(
         id=task.id,
         node=task.name,

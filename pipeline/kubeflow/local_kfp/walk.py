@@ -1,4 +1,4 @@
-"""Goes through a compiled pipeline task by task."""
+"""Runs the tasks of a compiled pipeline in the order of the DAG."""
 
 from __future__ import annotations
 
@@ -23,108 +23,122 @@ from shortlist.errors import DataError, ExitCode, ShortlistError
 Json = dict[str, Any]
 
 AT_ONCE = 2
-"""Containers: one that trains or evaluates may well take 2 GiB and all the cores there are."""
+"""Containers that run at once. Training or evaluating can take 2 GiB and all cores."""
 
-_LOOK_EVERY_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 class TaskFailed(ShortlistError):
-    """A container ended with an exit code that no user input explains."""
+    """A container failed for another reason than bad input."""
 
 
 class WalkListener(Protocol):
-    """Hears of each task before and after it runs."""
+    """Receives an event before and after each task."""
 
     def started(self, task: str, index: int, total: int) -> None:
-        """Called before task `index` (from 1) of `total`."""
+        """Called before task `index` (from 1) of `total` starts."""
 
     def finished(self, task: str, seconds: float, cached: bool) -> None:
-        """Called after a task ended well."""
+        """Called after a task succeeded."""
 
     def failed(self, task: str, seconds: float) -> None:
-        """Called when a task failed for good."""
+        """Called after a task failed and has no retries left."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
-    """Where a rehearsal takes place."""
+class PodStorage:
+    """Folders and URIs of a local KFP run."""
 
     mount: pathlib.Path
-    """Folder in place of the pods' `/`, below which `/s3`, `/gcs` and `/minio` are."""
+    """Folder used instead of the pods' `/` as the parent of `/s3`, `/gcs` and `/minio`."""
 
     root: str
-    """URI below which the run's artifacts go: `<pipeline root>/<pipeline>/<run>`."""
+    """URI of the folder of the run's artifacts: `<pipeline root>/<pipeline>/<run>`."""
 
     log: pathlib.Path
-    """All that containers print."""
+    """File with the output of all containers."""
 
     scratch: pathlib.Path
-    """What containers say of their outputs."""
+    """Folder of the containers' metadata of their outputs."""
 
     objects: launcher.ObjectStore | None = None
-    """Where artifacts are kept; without it, they stay below `mount`. With it, each container has its own folder."""
+    """Object store of the artifacts. With it each container has its own `mount`; without it all share one."""
 
 
-def walk(package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: WalkListener) -> None:
-    """Runs every task once what it waits for is there, two at a time, from the cache where that has it.
+def walk(
+    package: Package,
+    run_parameters: Mapping[str, Any],
+    storage: PodStorage,
+    recorder: Recorder,
+    listener: WalkListener,
+) -> None:
+    """Runs every task of a package after the tasks that it depends on, two at a time.
+
+    A task with a match in the cache does not run.
 
     Args:
       package: A checked package.
-      told: The run's parameters.
-      stage: Where it takes place.
-      recorder: Files all of it.
-      listener: Hears of every task.
+      run_parameters: The run's parameters.
+      storage: Folders and URIs of the run.
+      recorder: Writes the run to ML Metadata.
+      listener: Receives the events of each task.
 
     Raises:
       BadInputError: A parameter is missing, or a task refused the data.
-      TaskFailed: A task failed otherwise, after its retries.
+      TaskFailed: A task failed for another reason, after its retries.
     """
-    _Walk(package, told, stage, recorder, listener).go()
+    _Walk(package, run_parameters, storage, recorder, listener).run()
 
 
 class _Walk:
-    """Which tasks wait, which are at work, and what those that are done have made."""
+    """State of a run: the ready tasks, the running containers and the outputs of the finished tasks."""
 
     def __init__(
-        self, package: Package, told: Mapping[str, Any], stage: Stage, recorder: Recorder, listener: WalkListener
+        self,
+        package: Package,
+        run_parameters: Mapping[str, Any],
+        storage: PodStorage,
+        recorder: Recorder,
+        listener: WalkListener,
     ):
-        self._package, self._told, self._stage = package, told, stage
+        self._package, self._run_parameters, self._storage = package, run_parameters, storage
         self._recorder, self._listener = recorder, listener
         self._order = driver.order(package)
         self._ready: collections.deque[str] = collections.deque()
-        self._at_work: dict[str, _Container] = {}
-        self._made: dict[str, dict[str, Json]] = {}
-        self._began: dict[str, float] = {}
+        self._running: dict[str, _Container] = {}
+        self._outputs: dict[str, dict[str, Json]] = {}
+        self._start_times: dict[str, float] = {}
 
-    def go(self) -> None:
-        """Runs them all."""
+    def run(self) -> None:
+        """Runs all tasks."""
         try:
             while self._order.is_active():
                 self._ready.extend(self._order.get_ready())
-                while self._ready and len(self._at_work) < AT_ONCE:
+                while self._ready and len(self._running) < AT_ONCE:
                     self._start(self._ready.popleft())
+                    # Imported and cached tasks end at once and can make others ready.
                     self._ready.extend(self._order.get_ready())
-                self._look()
+                self._poll()
         except ShortlistError:
             self._recorder.finish(pb.Execution.FAILED)
             raise
         finally:
-            for container in self._at_work.values():
+            for container in self._running.values():
                 container.kill()
         self._recorder.finish(pb.Execution.COMPLETE)
 
     def _start(self, name: str) -> None:
-        """Brings what an importer brings or the cache has; else starts the task's container."""
-        self._began[name] = time.monotonic()
-        self._listener.started(name, len(self._began), len(self._package.tasks))
+        """Starts a task's container, unless the task is an importer or its outputs are in the cache."""
+        self._start_times[name] = time.monotonic()
+        self._listener.started(name, len(self._start_times), len(self._package.tasks))
         task = self._package.tasks[name]
-        with self._failing(name):
+        with self._report_failure(name):
             inputs = {
-                "parameterValues": driver.resolved_parameters(self._package, task, self._told),
-                "artifacts": driver.resolved_artifacts(task, self._made),
+                "parameterValues": driver.resolve_parameters(self._package, task, self._run_parameters),
+                "artifacts": driver.resolve_artifacts(task, self._outputs),
             }
             if "importer" in driver.executor(self._package, task):
-                self._done(name, _import(self._package, name, inputs, self._recorder), cached=False)
+                self._finish(name, _import(self._package, name, inputs, self._recorder), cached=False)
                 return
             fingerprint = ""
             if task.get("cachingOptions", {}).get("enableCache"):
@@ -132,101 +146,112 @@ class _Walk:
                 cached = self._recorder.cached(name, fingerprint)
                 if cached is not None:
                     outputs = self._recorder.task(name, inputs, cached, pb.Execution.CACHED, fingerprint)
-                    self._done(name, outputs, cached=True)
+                    self._finish(name, outputs, cached=True)
                     return
-            self._at_work[name] = _Container(self._package, name, inputs, fingerprint, self._stage)
+            self._running[name] = _Container(self._package, name, inputs, fingerprint, self._storage)
 
-    def _look(self) -> None:
-        """Files the containers that ended; where none did, waits a moment."""
-        ended = {name: container.poll() for name, container in self._at_work.items()}
-        for name, finished in ended.items():
-            if finished is None:
+    def _poll(self) -> None:
+        """Records the containers that ended. Sleeps briefly if none did."""
+        results = {name: container.poll() for name, container in self._running.items()}
+        for name, result in results.items():
+            if result is None:
                 continue
-            container = self._at_work.pop(name)
-            with self._failing(name):
-                self._done(name, _filed(name, container, finished, self._recorder), cached=False)
-        if self._at_work and not any(ended.values()):
-            time.sleep(_LOOK_EVERY_SECONDS)
+            container = self._running.pop(name)
+            with self._report_failure(name):
+                self._finish(name, _record(name, container, result, self._recorder), cached=False)
+        if self._running and not any(results.values()):
+            time.sleep(_POLL_SECONDS)
 
-    def _done(self, name: str, outputs: dict[str, Json], cached: bool) -> None:
-        self._made[name] = outputs
+    def _finish(self, name: str, outputs: dict[str, Json], cached: bool) -> None:
+        self._outputs[name] = outputs
         self._order.done(name)
-        self._listener.finished(name, time.monotonic() - self._began[name], cached)
+        self._listener.finished(name, time.monotonic() - self._start_times[name], cached)
 
     @contextlib.contextmanager
-    def _failing(self, name: str) -> Iterator[None]:
+    def _report_failure(self, name: str) -> Iterator[None]:
         try:
             yield
         except ShortlistError:
-            self._listener.failed(name, time.monotonic() - self._began[name])
+            self._listener.failed(name, time.monotonic() - self._start_times[name])
             raise
 
 
 class _Container:
-    """The container of a task, started again as often as its policy has it."""
+    """The container of a task, with the retries of the task's policy."""
 
-    def __init__(self, package: Package, name: str, inputs: Json, fingerprint: str, stage: Stage):
+    def __init__(self, package: Package, name: str, inputs: Json, fingerprint: str, storage: PodStorage):
         self.inputs = inputs
         self.fingerprint = fingerprint
-        self._package, self._name, self._stage = package, name, stage
+        self._package, self._name, self._storage = package, name, storage
         retry: Document = package.tasks[name].get("retryPolicy", {})
-        self._left = int(retry.get("maxRetryCount", 0))
-        self._wait = _seconds(retry.get("backoffDuration", "0s"))
-        self._factor = float(retry.get("backoffFactor", 1.0))
-        self._longest = _seconds(retry.get("backoffMaxDuration", "0s"))
-        self._due = 0.0
-        self._started: launcher.Started | None = self._start()
+        self._remaining_retries = int(retry.get("maxRetryCount", 0))
+        self._backoff_seconds = _seconds(retry.get("backoffDuration", "0s"))
+        self._backoff_factor = float(retry.get("backoffFactor", 1.0))
+        self._max_backoff_seconds = _seconds(retry.get("backoffMaxDuration", "0s"))
+        self._next_start = 0.0
+        self._process: launcher.ContainerProcess | None = self._start()
 
-    def poll(self) -> launcher.Finished | None:
-        """Returns how its last attempt ended, None while there is one to come."""
-        if self._started is None:
-            if time.monotonic() >= self._due:
-                self._started = self._start()
+    def poll(self) -> launcher.ContainerResult | None:
+        """Returns the result of the last attempt, None while an attempt runs or another one follows."""
+        if self._process is None:
+            if time.monotonic() >= self._next_start:
+                self._process = self._start()
             return None
-        finished = self._started.poll()
-        if finished is None or finished.exit_code == ExitCode.DONE or not self._left:
-            return finished
-        logging.getLogger(__name__).warning("%s failed; another attempt in %.0f s", self._name, self._wait)
-        self._left -= 1
-        self._due = time.monotonic() + self._wait
-        self._wait = min(self._wait * self._factor, self._longest)
-        self._started = None
+        result = self._process.poll()
+        if result is None or result.exit_code == ExitCode.DONE or not self._remaining_retries:
+            return result
+        logging.getLogger(__name__).warning("%s failed; another attempt in %.0f s", self._name, self._backoff_seconds)
+        self._remaining_retries -= 1
+        self._next_start = time.monotonic() + self._backoff_seconds
+        self._backoff_seconds = min(self._backoff_seconds * self._backoff_factor, self._max_backoff_seconds)
+        self._process = None
         return None
 
     def kill(self) -> None:
-        """Ends it at once."""
-        if self._started is not None:
-            self._started.kill()
+        """Kills the running attempt, if any."""
+        if self._process is not None:
+            self._process.kill()
 
-    def _start(self) -> launcher.Started:
-        task, stage = self._package.tasks[self._name], self._stage
+    def _start(self) -> launcher.ContainerProcess:
+        task, storage = self._package.tasks[self._name], self._storage
+        # A new folder for each attempt: a failed one may have left partial outputs.
         salt = uuid.uuid4().hex
-        output_file = stage.scratch / salt / "output_metadata.json"
-        uri = f"{stage.root}/{self._name}/{salt}"
+        output_file = storage.scratch / salt / "output_metadata.json"
+        uri = f"{storage.root}/{self._name}/{salt}"
         executor_input = {
             "inputs": self.inputs,
-            "outputs": driver.provisioned_outputs(self._package, task, uri, str(output_file)),
+            "outputs": driver.provision_outputs(self._package, task, uri, str(output_file)),
         }
         container = driver.executor(self._package, task)["container"]
-        mount = stage.mount / salt if stage.objects is not None else stage.mount
-        return launcher.Started(container, executor_input, mount, stage.log, stage.objects)
+        mount = storage.mount
+        if storage.objects is not None:
+            mount /= salt
+        return launcher.ContainerProcess(container, executor_input, mount, storage.log, storage.objects)
 
 
 def _import(package: Package, name: str, inputs: Json, recorder: Recorder) -> dict[str, Json]:
-    brought = driver.imported(package, package.tasks[name], inputs["parameterValues"])
-    artifact = None if brought.reimport else recorder.matching(brought.uri, brought.type)
-    artifact = artifact or {"uri": brought.uri, "type": brought.type, "metadata": brought.metadata}
-    return recorder.task(name, inputs, {brought.output: artifact}, pb.Execution.COMPLETE, kind=layout.IMPORTER)
+    imported = driver.resolve_importer(package, package.tasks[name], inputs["parameterValues"])
+    artifact: Json = {"uri": imported.uri, "type": imported.type, "metadata": imported.metadata}
+    if not imported.reimport:
+        # The same artifact again, so that the tasks that read it come from the cache.
+        artifact = recorder.find_imported(imported.uri, imported.type) or artifact
+    return recorder.task(name, inputs, {imported.output: artifact}, pb.Execution.COMPLETE, kind=layout.IMPORTER)
 
 
-def _filed(name: str, container: _Container, finished: launcher.Finished, recorder: Recorder) -> dict[str, Json]:
+def _record(name: str, container: _Container, result: launcher.ContainerResult, recorder: Recorder) -> dict[str, Json]:
+    """Records a container that ended and returns its outputs.
+
+    Raises:
+      DataError: The container refused the data.
+      TaskFailed: The container failed for another reason.
+    """
     inputs, fingerprint = container.inputs, container.fingerprint
-    if finished.exit_code == ExitCode.DONE:
-        return recorder.task(name, inputs, finished.outputs, pb.Execution.COMPLETE, fingerprint)
+    if result.exit_code == ExitCode.DONE:
+        return recorder.task(name, inputs, result.outputs, pb.Execution.COMPLETE, fingerprint)
     recorder.task(name, inputs, {}, pb.Execution.FAILED, fingerprint)
-    if finished.exit_code == ExitCode.BAD_INPUT:
-        raise DataError(finished.said)
-    raise TaskFailed(f"{name}: exit code {finished.exit_code}: {finished.said}")
+    if result.exit_code == ExitCode.BAD_INPUT:
+        raise DataError(result.error)
+    raise TaskFailed(f"{name}: exit code {result.exit_code}: {result.error}")
 
 
 def _seconds(duration: str) -> float:

@@ -1,1 +1,1 @@
-"""ML Metadata as KFP v2 writes it: other contexts and types than those of TFX on one machine."""
+"""ML Metadata as KFP v2 writes it; its contexts and types differ from those of TFX on one machine."""

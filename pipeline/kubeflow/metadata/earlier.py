@@ -1,4 +1,4 @@
-"""What a run is compared with: looked up when it is submitted, since KFP has no resolvers."""
+"""Lookup of the earlier artifacts to compare a run with. It happens at submission, since KFP has no resolvers."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Iterable, Mapping
 from pipeline.kubeflow import parameters
 from pipeline.kubeflow.metadata.store import ClusterRun
 from pipeline.kubeflow.package import Document, Package
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.parameters import ComparisonUris
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing
 
 
-def compared_with(
-    runs: Iterable[ClusterRun], package: Package, told: Mapping[str, str], tables: Iterable[str]
-) -> ComparedWith:
-    """Returns the latest blessed model, and the statistics of the last blessed run on other data.
+def comparison_uris(
+    runs: Iterable[ClusterRun], package: Package, run_parameters: Mapping[str, str], tables: Iterable[str]
+) -> ComparisonUris:
+    """Returns the URIs of the latest blessed model, and of the statistics of the last blessed run on other data.
 
-    A run that did the same work is not compared with: once its model is blessed, the same again must find what that
-    run found, or nothing would come from the cache and the same model would be pushed again.
+    If the latest blessed run did the same work, its own comparison is returned instead. Otherwise a repeated run
+    would have new inputs: nothing would come from the cache, and the same model would be pushed again.
 
     Args:
-      runs: Of this pipeline, the latest first.
-      package: As compiled without anything to compare with.
-      told: What the run will be told besides.
+      runs: Runs of this pipeline, the latest first.
+      package: The package compiled without a comparison.
+      run_parameters: The run's other parameters.
       tables: Names of the tables.
     """
-    sha256 = {name: told[name] for name in map(parameters.content_sha256, tables)}
+    sha256 = {name: run_parameters[name] for name in map(parameters.content_sha256, tables)}
     model: str | None = None
     statistics: dict[str, str] = {}
     for run in runs:
@@ -34,37 +34,38 @@ def compared_with(
         trained = run.output(nodes.TRAINER, "model")
         if blessing is None or trained is None or not blessing.blessed:
             continue
-        if model is None and _did_the_same(run, package, told):
-            return _recorded_inputs(run, tables)
+        if model is None and _did_same_work(run, package, run_parameters):
+            return _recorded_comparison(run, tables)
         model = model or trained.uri
         if any(run.parameters.get(name) != value for name, value in sha256.items()):
             statistics = _statistics(run, tables)
             break
-    return ComparedWith(model, statistics)
+    return ComparisonUris(model, statistics)
 
 
-def _recorded_inputs(run: ClusterRun, tables: Iterable[str]) -> ComparedWith:
-    found = {table: run.parameters.get(parameters.statistics_before(table)) for table in tables}
-    return ComparedWith(
-        run.parameters.get(parameters.BASELINE_MODEL), {table: str(uri) for table, uri in found.items() if uri}
+def _recorded_comparison(run: ClusterRun, tables: Iterable[str]) -> ComparisonUris:
+    uris = {table: run.parameters.get(parameters.statistics_before(table)) for table in tables}
+    return ComparisonUris(
+        run.parameters.get(parameters.BASELINE_MODEL), {table: str(uri) for table, uri in uris.items() if uri}
     )
 
 
 def _statistics(run: ClusterRun, tables: Iterable[str]) -> dict[str, str]:
-    found = {table: run.output(nodes.statistics(table), "statistics") for table in tables}
-    return {table: artifact.uri for table, artifact in found.items() if artifact is not None}
+    artifacts = {table: run.output(nodes.statistics(table), "statistics") for table in tables}
+    return {table: artifact.uri for table, artifact in artifacts.items() if artifact is not None}
 
 
-def _did_the_same(run: ClusterRun, package: Package, told: Mapping[str, str]) -> bool:
-    """Whether each task of the package was told the same by that run."""
+def _did_same_work(run: ClusterRun, package: Package, run_parameters: Mapping[str, str]) -> bool:
+    """Returns whether all tasks of the package had the same parameters in that run."""
     for name, task in package.tasks.items():
-        expected = {key: _value(spec, told) for key, spec in task.get("inputs", {}).get("parameters", {}).items()}
+        specs = task.get("inputs", {}).get("parameters", {})
+        expected = {key: _value(spec, run_parameters) for key, spec in specs.items()}
         if name not in run.tasks or run.tasks[name].parameters != expected:
             return False
     return True
 
 
-def _value(spec: Document, told: Mapping[str, str]) -> object:
+def _value(spec: Document, run_parameters: Mapping[str, str]) -> object:
     if "componentInputParameter" in spec:
-        return told.get(spec["componentInputParameter"])
+        return run_parameters.get(spec["componentInputParameter"])
     return spec.get("runtimeValue", {}).get("constant")

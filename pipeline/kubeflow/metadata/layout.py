@@ -1,11 +1,11 @@
-"""Names under which KFP v2's driver and launcher (2.5) file what they do."""
+"""Names of the types and properties that KFP v2's driver and launcher (2.5) write to ML Metadata."""
 
 from __future__ import annotations
 
 PIPELINE = "system.Pipeline"
-"""Type of the context of a pipeline; its name is the pipeline's."""
+"""Type of a pipeline's context. The context's name is the pipeline's name."""
 RUN = "system.PipelineRun"
-"""Type of the context of a run; its name is the run's id, its parent the pipeline."""
+"""Type of a run's context. The context's name is the run's id, and its parent is the pipeline's context."""
 DAG = "system.DAGExecution"
 CONTAINER = "system.ContainerExecution"
 IMPORTER = "system.ImporterExecution"
@@ -20,4 +20,4 @@ FINGERPRINT = "cache_fingerprint"
 CACHED_FROM = "cached_execution_id"
 IMAGE = "image"
 DISPLAY_NAME = "display_name"
-"""Also of artifacts: the output's key, unless the task gave it another name."""
+"""Artifacts have it, too: the output's key by default, or a name that the task sets."""

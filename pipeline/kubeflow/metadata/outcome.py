@@ -1,4 +1,4 @@
-"""Whether a run that succeeded pushed its model: KFP's API tells of states only."""
+"""Push outcome of a run that succeeded, read from ML Metadata: KFP's API returns states only."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from shortlist.records.artifacts import PushedModel
 
 @dataclasses.dataclass(frozen=True)
 class PushOutcome:
-    """What the gates said."""
+    """Whether the gates let the run push its model."""
 
     pushed: bool
     destination: str
-    """Folder of the version, or nothing."""
+    """Folder of the pushed version; empty without a push."""
 
     reasons: tuple[str, ...]
-    """Why nothing was pushed."""
+    """Reasons for not pushing."""
 
 
 def read(address: str, run_id: str) -> PushOutcome:
-    """Returns the verdict of a run in the ML Metadata behind a gRPC address.
+    """Returns the push outcome of a run in the ML Metadata behind a gRPC address.
 
     Raises:
-      BadInputError: Nothing answers there.
+      BadInputError: No server answers at the address.
     """
     run = ClusterStore(connect(address)).run(run_id)
-    return PushOutcome(False, "", (f"ML Metadata at {address} does not know the run",)) if run is None else verdict(run)
+    if run is None:
+        return PushOutcome(False, "", (f"ML Metadata at {address} does not have the run",))
+    return verdict(run)
 
 
 def verdict(run: ClusterRun) -> PushOutcome:
-    """Returns what a run's Pusher said."""
+    """Returns the push outcome that a run's Pusher recorded."""
     pushed = PushedModel.of(run.output(nodes.PUSHER, "pushed_model"))
     if pushed is None:
         return PushOutcome(False, "", ("the Pusher did not finish",))
-    return PushOutcome(pushed.pushed, pushed.destination if pushed.pushed else "", tuple(pushed.reasons))
+    if not pushed.pushed:
+        return PushOutcome(False, "", tuple(pushed.reasons))
+    return PushOutcome(True, pushed.destination, tuple(pushed.reasons))

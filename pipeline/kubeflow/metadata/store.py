@@ -1,4 +1,4 @@
-"""A read-only view of a cluster's ML Metadata: runs of a pipeline, their tasks, and what came out."""
+"""A read-only view of a cluster's ML Metadata: runs of a pipeline, their tasks and artifacts."""
 
 from __future__ import annotations
 
@@ -40,29 +40,31 @@ class ClusterTask:
 
     @property
     def finished(self) -> bool:
-        """Whether its outputs can be used."""
+        """Whether the task succeeded or came from the cache, so that its outputs can be used."""
         return self.state in ("COMPLETE", "CACHED")
 
 
 @dataclasses.dataclass(frozen=True)
 class ClusterRun:
-    """One run: what it was told, and its tasks by name."""
+    """One run: its parameters, and its tasks by name."""
 
     run_id: str
     parameters: dict[str, Any]
     tasks: dict[str, ClusterTask]
 
     def output(self, task: str, key: str) -> ClusterArtifact | None:
-        """Returns an artifact, None where the task has not got that far."""
+        """Returns an output of a task, None if the task has not finished."""
         found = self.tasks.get(task)
-        return found.outputs.get(key) if found is not None and found.finished else None
+        if found is None or not found.finished:
+            return None
+        return found.outputs.get(key)
 
 
 def connect(address: str) -> metadata_store.MetadataStore:
     """Returns the store behind a gRPC address, `localhost:8080` after `kubectl port-forward`.
 
     Raises:
-      BadInputError: Nothing answers there within some seconds.
+      BadInputError: No server answers at the address within 20 seconds.
     """
     host, _, port = address.rpartition(":")
     config = pb.MetadataStoreClientConfig(host=host, port=int(port), client_timeout_sec=_TIMEOUT_SECONDS)
@@ -80,19 +82,21 @@ def connect(address: str) -> metadata_store.MetadataStore:
 
 
 class ClusterStore:
-    """Reads; never writes.
+    """Reads runs; never writes.
 
     Args:
-      store: A cluster's ML Metadata, or that of a rehearsal.
+      store: ML Metadata of a cluster or of local KFP runs.
     """
 
     def __init__(self, store: metadata_store.MetadataStore):
         self._store = store
 
     def run(self, run_id: str) -> ClusterRun | None:
-        """Returns a run, None where there is no such."""
+        """Returns a run, None if ML Metadata does not have it."""
         context = self._context(layout.RUN, run_id)
-        return None if context is None else self._run(context)
+        if context is None:
+            return None
+        return self._run(context)
 
     def runs(self, pipeline: str) -> Iterable[ClusterRun]:
         """Yields the runs of a pipeline, the latest first."""
@@ -112,28 +116,30 @@ class ClusterStore:
     def _run(self, context: pb.Context) -> ClusterRun:
         executions = sorted(self._store.get_executions_by_context(context.id), key=lambda execution: execution.id)
         outputs = self._outputs([execution.id for execution in executions])
-        told: dict[str, Any] = {}
+        run_parameters: dict[str, Any] = {}
         tasks: dict[str, ClusterTask] = {}
         for execution in executions:
             properties = execution.custom_properties
             parameters = _struct(properties, layout.INPUTS)
+            # The execution without a task's name is that of the root DAG.
             if layout.TASK_NAME not in properties or not properties[layout.TASK_NAME].string_value:
-                told = parameters
+                run_parameters = parameters
                 continue
             name = properties[layout.TASK_NAME].string_value
             state = pb.Execution.State.Name(execution.last_known_state)
             tasks[name] = ClusterTask(execution.id, name, state, parameters, outputs[execution.id])
-        return ClusterRun(context.name, told, tasks)
+        return ClusterRun(context.name, run_parameters, tasks)
 
     def _outputs(self, execution_ids: list[int]) -> dict[int, dict[str, ClusterArtifact]]:
-        events = [
-            event
-            for event in (self._store.get_events_by_execution_ids(execution_ids) if execution_ids else [])
-            if event.type == pb.Event.OUTPUT
-        ]
-        ids = sorted({event.artifact_id for event in events})
-        artifacts = {proto.id: _artifact(proto) for proto in (self._store.get_artifacts_by_id(ids) if ids else [])}
         outputs: dict[int, dict[str, ClusterArtifact]] = collections.defaultdict(dict)
+        if not execution_ids:
+            return outputs
+        events = self._store.get_events_by_execution_ids(execution_ids)
+        events = [event for event in events if event.type == pb.Event.OUTPUT]
+        if not events:
+            return outputs
+        protos = self._store.get_artifacts_by_id(sorted({event.artifact_id for event in events}))
+        artifacts = {proto.id: _artifact(proto) for proto in protos}
         for event in events:
             outputs[event.execution_id][event.path.steps[0].key] = artifacts[event.artifact_id]
         return outputs

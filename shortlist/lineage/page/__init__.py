@@ -10,7 +10,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from shortlist.lineage import as_json
-from shortlist.lineage.serving import Served
+from shortlist.lineage.serving import ServingState
 from shortlist.lineage.stages import STAGES
 from shortlist.lineage.trace import Trace
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FILES = pathlib.Path(__file__).parent
 
 
-def render(name: str, trace: Trace, served: Served) -> str:
+def render(name: str, trace: Trace, served: ServingState) -> str:
     """Returns the page.
 
     Args:

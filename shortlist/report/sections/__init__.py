@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shortlist.report.blocks import Page
 from shortlist.report.facts import Facts
-from shortlist.report.protocol import refitted, sentence
+from shortlist.report.protocol import refit_sentence, sentence
 from shortlist.report.sections import (
     accuracy,
     answers,
@@ -36,14 +36,14 @@ _CHAPTERS = (
 )
 
 
-def of_run(facts: Facts) -> Page:
+def run_page(facts: Facts) -> Page:
     """Returns a run's report; chapters of which nothing is known are left out."""
     summary = facts.summary
     protocol = ""
     if summary is not None and summary.protocol is not None and summary.data is not None:
         protocol = sentence(summary.protocol, summary.data)
         if summary.refit is not None:
-            protocol += f" {refitted(summary.refit)}."
+            protocol += f" {refit_sentence(summary.refit)}."
     found = (chapter(facts) for chapter in _CHAPTERS)
     status, mood = verdict.outcome(facts)
     return Page(

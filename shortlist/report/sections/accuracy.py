@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 
-from shortlist.lineage.measured import Measured, Slice
+from shortlist.lineage.measurements import Measurements, Slice
 from shortlist.metrics import names
 from shortlist.metrics.intervals import wilson
 from shortlist.report import format, plots
@@ -46,7 +46,7 @@ def overall(facts: Facts) -> PageSection | None:
     )
 
 
-def contenders(measured: Measured) -> list[tuple[str, Mapping[str, float]]]:
+def contenders(measured: Measurements) -> list[tuple[str, Mapping[str, float]]]:
     """Returns the model, "most popular" and the latest blessed model, as far as there are figures of them."""
     found: list[tuple[str, Mapping[str, float]]] = [("model", measured.overall)]
     if measured.popularity:
@@ -56,7 +56,7 @@ def contenders(measured: Measured) -> list[tuple[str, Mapping[str, float]]]:
     return found
 
 
-def _rows(measured: Measured, with_seen: bool) -> float:
+def _rows(measured: Measurements, with_seen: bool) -> float:
     return measured.all_rows if with_seen else measured.rows
 
 
@@ -64,7 +64,7 @@ def _seen(with_seen: bool) -> str:
     return "seen items among the candidates" if with_seen else "seen items excluded"
 
 
-def _overall_figure(measured: Measured, with_seen: bool) -> Figure:
+def _overall_figure(measured: Measurements, with_seen: bool) -> Figure:
     found, rows = contenders(measured), _rows(measured, with_seen)
     all_ks = ks(measured.overall)
     columns = [TableColumn("metric", numeric=False)]
@@ -78,7 +78,7 @@ def _overall_figure(measured: Measured, with_seen: bool) -> Figure:
     if any(value is not None for value in ndcg):
         pairs = ((format.share(value), format.NOTHING) for value in ndcg)
         lines.append([names.ndcg(), *itertools.chain.from_iterable(pairs)])
-    series = [of_shares(name, [metrics.get(_top_k(k, with_seen)) for k in all_ks], rows) for name, metrics in found]
+    series = [share_series(name, [metrics.get(_top_k(k, with_seen)) for k in all_ks], rows) for name, metrics in found]
     return Figure(
         "Model and contenders",
         "For each K, the share of test rows whose target is among the first K, with its 95% interval.",
@@ -87,7 +87,7 @@ def _overall_figure(measured: Measured, with_seen: bool) -> Figure:
     )
 
 
-def of_shares(name: str, values: Sequence[float | None], rows: float | Sequence[float]) -> plots.Series:
+def share_series(name: str, values: Sequence[float | None], rows: float | Sequence[float]) -> plots.Series:
     """Returns a series of shares with their intervals; `rows` is their denominator, or one for each."""
     counts = rows if isinstance(rows, Sequence) else [rows] * len(values)
     bounds = [
@@ -111,7 +111,7 @@ def _clustered(facts: Facts) -> str:
     )
 
 
-def _seen_figure(measured: Measured) -> Figure | None:
+def _seen_figure(measured: Measurements) -> Figure | None:
     """Returns the same with a query's past left among the candidates."""
     all_ks = [k for k in ks(measured.overall) if names.top_k(k, with_seen=True) in measured.overall]
     if not all_ks:
@@ -125,7 +125,9 @@ def _seen_figure(measured: Measured) -> Figure | None:
         for k in all_ks
     ]
     series = [
-        of_shares(f"{name}, {'with' if seen else 'without'}", [values.get(_top_k(k, seen)) for k in all_ks], rows[seen])
+        share_series(
+            f"{name}, {'with' if seen else 'without'}", [values.get(_top_k(k, seen)) for k in all_ks], rows[seen]
+        )
         for name, values in found[:2]
         for seen in (False, True)
     ]
@@ -150,7 +152,7 @@ def slices(facts: Facts) -> PageSection | None:
     measured, k = facts.measured, gate_k(facts)
     with_seen = facts.with_seen
     name, popular = _top_k(k, with_seen), names.top_k(k, names.POPULARITY_FAMILY, with_seen)
-    families = by_family([item for item in measured.slices if name in item.metrics]) if measured else {}
+    families = group_by_family([item for item in measured.slices if name in item.metrics]) if measured else {}
     if not families:
         return None
     blocks: list[Block] = []
@@ -159,8 +161,8 @@ def slices(facts: Facts) -> PageSection | None:
         labels = [item.value for item in told]
         counts = [names.rows_of(item.metrics, with_seen) for item in told]
         series = [
-            of_shares("model", [item.metrics.get(name) for item in told], counts),
-            of_shares("most popular", [item.metrics.get(popular) for item in told], counts),
+            share_series("model", [item.metrics.get(name) for item in told], counts),
+            share_series("most popular", [item.metrics.get(popular) for item in told], counts),
         ]
         blocks.append(_slices_figure(family, labels, counts, series, k, len(found) - len(told)))
     blocks.append(Notes("plain", [f"{_INDEPENDENT}; a slice of few rows has a wide one."]))
@@ -204,7 +206,7 @@ def _slices_figure(
     )
 
 
-def by_family(found: Sequence[Slice]) -> dict[str, list[Slice]]:
+def group_by_family(found: Sequence[Slice]) -> dict[str, list[Slice]]:
     """Returns slices by what they have in common, those of many values by size; only where there are two or more."""
     families: dict[str, list[Slice]] = {}
     for item in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shortlist import keys
-from shortlist.lineage.measured import Measured
+from shortlist.lineage.measurements import Measurements
 from shortlist.metrics import names
 from shortlist.report import format
 from shortlist.report.blocks import Notes, PageSection, TableBlock, TableColumn
@@ -37,7 +37,7 @@ def section(facts: Facts) -> PageSection | None:
     )
 
 
-def _unseen(facts: Facts, measured: Measured) -> list[list[str]]:
+def _unseen(facts: Facts, measured: Measurements) -> list[list[str]]:
     """Returns the lines on test rows whose target train never met; none where there is no such row."""
     found = [s for s in measured.slices if (s.name, s.value) == (keys.TARGET_POPULARITY, names.UNSEEN)]
     lift = measured.overall.get(names.UNSEEN_LIFT)
@@ -57,7 +57,7 @@ def _unseen(facts: Facts, measured: Measured) -> list[list[str]]:
     ]
 
 
-def _newcomer(facts: Facts, measured: Measured) -> list[str]:
+def _newcomer(facts: Facts, measured: Measurements) -> list[str]:
     share = measured.overall[names.POPULAR_SHARE]
     floor = _asked(facts, "empty_history", format.percent)
     return [
@@ -77,7 +77,7 @@ def _asked(facts: Facts, gate: str, form: Callable[[float], str]) -> str:
     return f"at least {form(threshold)} ({action})"
 
 
-def _notes(measured: Measured) -> list[Notes]:
+def _notes(measured: Measurements) -> list[Notes]:
     if names.UNSEEN_LIFT in measured.overall:
         return []
     return [

@@ -19,7 +19,7 @@ def section(facts: Facts) -> PageSection | None:
         return None
     data = facts.summary.data if facts.summary else None
     rows = f"{data.rows['eval']:,} eval rows" if data and "eval" in data.rows else "the eval rows"
-    best = best_place(log)
+    best = best_position(log)
     lead = f"{log[-1].get('epoch')} epochs, {format.count(log[-1].get('step'))} steps"
     if "seconds" in log[-1]:
         lead += f", {format.seconds(log[-1]['seconds'])}"
@@ -45,7 +45,7 @@ def section(facts: Facts) -> PageSection | None:
     return PageSection("training", "How training went", f"{lead}.", figures)
 
 
-def best_place(log: list[dict[str, Any]]) -> int | None:
+def best_position(log: list[dict[str, Any]]) -> int | None:
     """Returns the place of the best evaluation, the first of equals; None where eval has no rows."""
     known = [place for place, line in enumerate(log) if line.get("ndcg_at_10") is not None]
     return max(known, key=lambda place: (log[place]["ndcg_at_10"], -place), default=None)
@@ -53,7 +53,7 @@ def best_place(log: list[dict[str, Any]]) -> int | None:
 
 def line(log: list[dict[str, Any]], name: str, called: str = "") -> plots.PlotLine:
     """Returns a metric by epoch with its best evaluation marked; `called` is its name, unless its own."""
-    best = best_place(log)
+    best = best_position(log)
     places = [place for place, line in enumerate(log) if line.get(name) is not None]
     marked = places.index(best) if best in places else None
     return plots.PlotLine(

@@ -1,4 +1,4 @@
-"""What libraries say goes to a file, while the block lasts and to nobody's terminal after it."""
+"""Redirected output of libraries: in the block it goes to the file, and afterwards nothing is left redirected."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 _SCRIPT = """
 import logging, os, pathlib, sys
-from cli.output.log import everything_else_to
+from cli.output.log import redirect_output
 
-with everything_else_to(pathlib.Path(sys.argv[1]), verbose=False) as terminal:
+with redirect_output(pathlib.Path(sys.argv[1]), verbose=False) as terminal:
     print("printed")
     os.write(2, b"written by C++\\n")
     logging.getLogger("absl").info("logged")
@@ -20,7 +20,7 @@ print("printed after it")
 """
 
 
-def test_everything_else_goes_to_the_file(tmp_path):
+def test_output_goes_to_the_file_within_the_block(tmp_path):
     log = tmp_path / "run.log"
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(log)], capture_output=True, text=True, check=True, timeout=60

@@ -1,4 +1,4 @@
-"""Bars where there is a terminal, lines alone where there is none."""
+"""Progress bars on a terminal, and lines without bars elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shortlist.process import progress
 
 @dataclasses.dataclass
 class _Result:
-    """As the runner's, which is TFX's to import."""
+    """Stands in for the runner's result, whose module imports TFX."""
 
     node_id: str
     seconds: float
@@ -24,7 +24,7 @@ def _shown(terminal):
     out = io.StringIO()
     with ProgressListener(Console(file=out, force_terminal=terminal, width=120, color_system=None)) as listener:
         listener.node_started("Trainer", 12, 22)
-        progress.tell(196, 2352, "steps", "epoch 2 of 24, ndcg_at_10 0.0740")
+        progress.report(196, 2352, "steps", "epoch 2 of 24, ndcg_at_10 0.0740")
         listener._bar.refresh()
         listener.node_finished(_Result("Trainer", 1.5, cached=False))
         listener.node_started("Evaluator", 13, 22)
@@ -35,7 +35,7 @@ def _shown(terminal):
     return out.getvalue()
 
 
-def test_a_terminal_shows_how_far_the_step_is():
+def test_a_terminal_shows_the_progress_of_a_step():
     shown = _shown(terminal=True)
     assert "196 of 2,352 steps" in shown
     assert "epoch 2 of 24, ndcg_at_10 0.0740" in shown
@@ -47,13 +47,13 @@ def test_no_terminal_no_bars():
     assert _shown(terminal=False) == "  done    Trainer                     1.5 s\n"
 
 
-def test_counts_start_anew_with_each_step_and_nobody_has_to_listen():
+def test_counts_restart_with_each_step_and_need_no_listener():
     progress.count(7, "rows")
-    heard = []
-    with progress.listening(heard.append):
+    reports = []
+    with progress.listening(reports.append):
         progress.count(1, "rows")
         progress.count(2, "rows")
         progress.restart()
         progress.count(4, "rows")
     progress.count(8, "rows")
-    assert [told.done for told in heard] == [1, 3, 4]
+    assert [report.done for report in reports] == [1, 3, 4]

@@ -1,4 +1,4 @@
-"""What a run prints, from a summary, without running anything."""
+"""The last page of a run, printed from a summary without a run."""
 
 import io
 import pathlib
@@ -67,20 +67,20 @@ def test_rows_are_sorted_by_k_as_numbers():
     assert names == [f"top_{k}_categorical_accuracy" for k in (5, 10, 100)] + ["ndcg_at_10"]
 
 
-def test_the_order_of_ties_is_told_where_it_decides_anything():
+def test_the_order_of_ties_is_named_only_if_it_decides_anything():
     assert "44% of test targets share their time with another row (file order decides)" in printed()
     basket = printed(protocol={**_SUMMARY["protocol"], "split": "leave_last_basket"})
-    assert "rows of a basket are no history for each other" in basket
+    assert "the rows of a basket are not history for each other" in basket
     assert "file order" not in basket
 
 
-def test_a_reason_is_told_once_and_drops_are_counted():
+def test_a_reason_is_printed_once_and_drops_are_counted():
     text = printed()
     assert text.count("too low") == 1
     assert "dropped: 7 unknown_candidate" in text
 
 
-def test_what_to_type_next_is_told_after_a_push_only():
+def test_next_commands_are_printed_only_after_a_push():
     assert "Next" not in printed()
     pushed = printed(status=Status.PUSHED, reasons=[], pushed={"version": 3, "path": "serving/shop/3"})
     assert "shortlist recommend --config shop.yaml --query QUERY_ID" in pushed
@@ -91,14 +91,14 @@ def test_a_run_that_died_early_prints_what_there_is():
     assert "failed" in printed(status=Status.FAILED, **nothing)
 
 
-def test_warnings_are_told_as_text_the_first_five_of_them():
+def test_first_five_warnings_are_printed_as_plain_text():
     text = printed(warnings=[f"interactions, feature 'a{number}': [red]moved[/]" for number in range(7)])
     assert "Warning   interactions, feature 'a4': [red]moved[/]\n          and 2 more, in the summary\n" in text
     assert "a5" not in text
     assert "Warning" not in printed()
 
 
-def test_a_search_tells_the_winner_what_it_beat_and_where_it_is_kept():
+def test_a_search_prints_the_best_trial_its_comparison_and_its_file():
     trials = [
         {"number": 1, "values": {"train.learning_rate": 0.001}, "score": 0.2105, "epochs": 5, "seconds": 9.0},
         {"number": 2, "values": {"train.learning_rate": 0.00412345}, "score": 0.2211, "epochs": 5, "seconds": 9.0},
@@ -106,33 +106,33 @@ def test_a_search_tells_the_winner_what_it_beat_and_where_it_is_kept():
     tuning = {"objective": "top_10", "best": 2, "trials": trials, "seconds": 18.0, "ended_by": "minutes"}
     text = printed(tuning=tuning)
     assert (
-        "Tuned     trial 2 of 2 was best: top_10 0.2211 on eval (the config itself had 0.2105); "
-        "until tune.minutes were over" in text
+        "Tuned     trial 2 of 2 was best: top_10 0.2211 on eval (the config's own values had 0.2105); "
+        "the search ended at the time limit tune.minutes" in text
     )
     assert "train.learning_rate 0.004123" in text
     assert "to keep them: runs/x/tuned.yaml" in text
     assert "Tuned" not in printed()
 
 
-def test_a_refit_says_whose_the_figures_are():
+def test_a_refit_names_the_measured_model():
     text = printed(refit={"steps": 4_200, "targets": 100_000, "seconds": 9.0})
     [line] = [line for line in text.splitlines() if line.startswith("Refit")]
-    assert "trained again on all 100,000 interactions, eval and test included, for 4,200 steps" in line
-    assert line.endswith("all figures are those of the model that was trained on train alone")
+    assert "trained again on all 100,000 interactions, eval and test included" in line
+    assert line.endswith("All metrics are those of the model trained on train alone")
     assert "Refit" not in printed()
 
 
-def test_how_varied_the_answers_are_is_told_blessed_or_not():
+def test_variety_is_printed_whether_or_not_the_model_is_blessed():
     answers = {"queries": 943, "coverage_at_10": 0.451, "overlap_at_10": 0.093, "overlap_at_10_with_seen": 0.12}
     text = printed(answers={**answers, "mean_train_count": 168.2, "mean_train_count_of_targets": 169.9})
     assert (
-        "Answers   top 10 of 943 test queries: coverage 45%, overlap of two 9%, train interactions an answer 168, "
-        "a target 170\n"
+        "Variety   top 10 of 943 test queries: they cover 45% of the candidates; two users share 9% of their top 10; "
+        "recommended items average 168 train interactions, held-out ones 170\n"
     ) in text
-    assert "Answers" not in printed()
+    assert "Variety" not in printed()
 
 
-def test_slices_are_told_at_the_least_k_where_10_is_not_among_them():
+def test_slices_are_printed_at_the_smallest_k_if_10_is_not_among_them():
     def of_slice(value, rows):
         shares = {"factorized_top_k/top_20_categorical_accuracy": 0.25, "popularity/top_20_categorical_accuracy": 0.125}
         return {"slice": {"history_length": value}, "metrics": {"example_count": rows, **shares}}

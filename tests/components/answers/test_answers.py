@@ -1,4 +1,4 @@
-"""A model of four candidates whose scores everybody can compute, really saved and asked."""
+"""Answers of a saved model with four candidates, whose scores are easy to compute by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from components.answers import answers
-from components.answers.exact import best
+from components.answers.exact import search
 from components.evaluator import slices
 from shortlist import keys
 from shortlist.config.report import ReportSection
@@ -20,7 +20,7 @@ COUNTS = np.array([7, 2, 3, 0])
 
 
 class Model(tf.Module):
-    """Everybody likes a best, then b, c and d; query `odd` has no finite embedding."""
+    """Every query scores a highest, then b, c and d; the embedding of query `odd` is not finite."""
 
     def __init__(self):
         super().__init__()
@@ -73,9 +73,9 @@ def folders(tmp_path_factory):
     return [str(root / name) for name in ("model", "test", "candidates")]
 
 
-def test_counts_are_of_the_queries_that_could_be_asked(folders):
+def test_statistics_cover_the_queries_with_a_finite_embedding(folders):
     found = answers.describe(*folders, "title", ReportSection())
-    # ann, who has seen a, is answered b c d; bob a b c d.
+    # ann has seen a and gets b c d; bob gets a b c d.
     assert (found["queries"], found["broken"], found["places"], found["never"]) == (2, 1, 7, 0)
     assert found["coverage_at_10"] == 1.0
     # b, c and d are each in both answers: 3 of 10 places.
@@ -90,22 +90,13 @@ def test_counts_are_of_the_queries_that_could_be_asked(folders):
     assert found["mean_train_count"]["answers"] == pytest.approx(17 / 7)
 
 
-def test_with_seen_items_ann_is_answered_what_she_has_seen(folders):
-    found = answers.describe(*folders, "title", ReportSection(), exclude_seen=False)
-    # Both are answered a b c d.
-    assert (found["places"], found["overlap_at_10"]) == (8, pytest.approx(0.4))
-    [ann] = [example for example in found["examples"] if example["history_length"] == 2]
-    assert [answer["id"] for answer in ann["answers"]] == ["a", "b", "c", "d"]
-    assert ann[keys.POPULARITY_RANK] == 10 * (ann[keys.RANK] - 1) + 1
-
-
-def test_least_recommended_are_told_by_how_well_train_knows_them(folders):
+def test_least_recommended_are_sorted_by_train_count(folders):
     found = answers.describe(*folders, "title", ReportSection())
     assert found["most"][0] == {"id": "b", "title": "Brazil <i>", "answers": 2, "train_count": 2}
     assert [row["id"] for row in found["least"]] == ["a", "c", "b", "d"]
 
 
-def test_examples_are_told_in_titles_without_the_query(folders):
+def test_examples_show_titles_and_no_query_id(folders):
     [ann] = [
         example
         for example in answers.describe(*folders, "title", ReportSection())["examples"]
@@ -118,7 +109,7 @@ def test_examples_are_told_in_titles_without_the_query(folders):
     assert ann[keys.POPULARITY_RANK] == 10 * ann[keys.RANK]
 
 
-def test_queries_have_their_ids_where_asked_and_are_not_there_at_all_where_not(folders):
+def test_query_ids_and_examples_are_shown_only_if_configured(folders):
     asked = answers.describe(*folders, "", ReportSection(query_ids=True))
     assert {example["query"] for example in asked["examples"]} == {"ann", "bob"}
     silent = answers.describe(*folders, "title", ReportSection(examples=False))
@@ -126,9 +117,9 @@ def test_queries_have_their_ids_where_asked_and_are_not_there_at_all_where_not(f
     assert not {"ann", "bob"} & set(json.dumps(silent).split('"'))
 
 
-def test_exact_search_leaves_out_what_is_excluded_or_has_no_score():
+def test_exact_search_leaves_out_excluded_and_non_finite_candidates():
     queries = np.array([[1.0], [-1.0]], np.float32)
     candidates = np.array([[1.0], [np.inf], [3.0], [2.0]], np.float32)
-    rows, scores = best(queries, candidates, [np.array([2]), np.array([], np.int64)], 5)
+    rows, scores = search(queries, candidates, [np.array([2]), np.array([], np.int64)], 5)
     np.testing.assert_array_equal(rows, [[3, 0, -1, -1, -1], [0, 3, 2, -1, -1]])
     np.testing.assert_array_equal(scores[1, :3], [-1, -2, -3])

@@ -1,6 +1,6 @@
 import pytest
 
-from components.baseline.compatibility import same_catalogue, why_incomparable
+from components.baseline.compatibility import incomparable_reason, same_catalogue
 
 MODEL = {
     "contract_version": 1,
@@ -13,7 +13,7 @@ MODEL = {
 
 
 def test_equal_models_compare_whatever_else_differs():
-    assert why_incomparable(MODEL, {**MODEL, "embedding_dim": 32}) is None
+    assert incomparable_reason(MODEL, {**MODEL, "embedding_dim": 32}) is None
 
 
 @pytest.mark.parametrize(
@@ -22,29 +22,29 @@ def test_equal_models_compare_whatever_else_differs():
 )
 def test_a_difference_is_named(key, told):
     baseline = {**MODEL, key: "0" * 64}
-    assert why_incomparable(MODEL, baseline) == f"its {told}: 000000000000, not {MODEL[key][:12]}"
+    assert incomparable_reason(MODEL, baseline) == f"its {told}: 000000000000, not {MODEL[key][:12]}"
 
 
 def test_all_differences_are_named():
     baseline = {**MODEL, "contract_version": 2, "features_sha256": "0" * 64}
     expected = "its contract version differs: 2, not 1; its features differ: 000000000000, not ffffffffffff"
-    assert why_incomparable(MODEL, baseline) == expected
+    assert incomparable_reason(MODEL, baseline) == expected
 
 
 def test_a_model_that_does_not_describe_itself_is_not_compared():
-    assert "its contract version differs: unknown, not 1" in why_incomparable(MODEL, {})
+    assert "its contract version differs: unknown, not 1" in incomparable_reason(MODEL, {})
 
 
 def test_a_model_that_reads_more_than_the_rows_hold_is_not_compared():
-    told = why_incomparable(MODEL, {**MODEL, "max_history": 100})
+    told = incomparable_reason(MODEL, {**MODEL, "max_history": 100})
     assert told == (
-        "it reads the latest 100 items of a history, and today's test rows hold 10 (data.windows.max_history)"
+        "it reads the latest 100 items of a history, but today's test rows hold 10 (data.windows.max_history)"
     )
-    assert why_incomparable(MODEL, {**MODEL, "max_history": 5}) is None
+    assert incomparable_reason(MODEL, {**MODEL, "max_history": 5}) is None
 
 
 def test_another_catalogue_is_told_and_does_not_forbid():
     other = {**MODEL, "catalogue_sha256": "0" * 64}
-    assert why_incomparable(MODEL, other) is None
+    assert incomparable_reason(MODEL, other) is None
     assert not same_catalogue(MODEL, other)
     assert same_catalogue(MODEL, MODEL)

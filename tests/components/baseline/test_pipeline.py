@@ -137,7 +137,7 @@ def test_a_model_meets_its_predecessors(runs):
     assert_blessed(better, True, drop.format(0.2, "0.02 above", 0.18), lift.format(0.2, "2"))
 
     # These models kept nothing that another catalogue could be embedded by; test_rebase has some that did.
-    differs = "its catalogue differs, and it was made by a version that did not keep what embeds another one"
+    differs = "its catalogue differs, and an older version of Shortlist saved it without its towers"
     moved = runs.run(shift=4, catalogue=OTHER)
     assert moved["BlessedModel"][1]["model"].id == better["Trainer"][1]["model"].id
     assert_skipped(moved, differs)

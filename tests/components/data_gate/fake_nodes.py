@@ -1,4 +1,4 @@
-"""Nodes that stand in for those around the gate; no postponed annotations, TFX reads them."""
+"""Stand-ins for the nodes around the gate, without postponed annotations, since TFX reads them at run time."""
 
 import json
 import pathlib
@@ -15,7 +15,7 @@ def FakeGen(
     examples: annotations.OutputArtifact[standard_artifacts.Examples],
     content: annotations.Parameter[str],
 ):
-    """Writes what the table's statistics are to be made of."""
+    """Writes the settings from which the table's statistics are made."""
     examples.split_names = artifact_utils.encode_split_names(["all"])
     (pathlib.Path(examples.uri) / "content.json").write_text(content)
 
@@ -25,7 +25,7 @@ def FakeStatistics(
     examples: annotations.InputArtifact[standard_artifacts.Examples],
     statistics: annotations.OutputArtifact[standard_artifacts.ExampleStatistics],
 ):
-    """Writes real statistics of a made-up log."""
+    """Writes TFDV's statistics of a generated log."""
     statistics.split_names = artifact_utils.encode_split_names(["all"])
     content = json.loads((pathlib.Path(examples.uri) / "content.json").read_text())
     folder = pathlib.Path(statistics.uri) / "Split-all"
@@ -38,7 +38,7 @@ def FakeValidator(
     statistics: annotations.InputArtifact[standard_artifacts.ExampleStatistics],
     anomalies: annotations.OutputArtifact[standard_artifacts.ExampleAnomalies],
 ):
-    """Finds nothing."""
+    """Reports no anomalies."""
     anomalies.split_names = artifact_utils.encode_split_names(["all"])
     folder = pathlib.Path(anomalies.uri) / "Split-all"
     folder.mkdir()
@@ -52,7 +52,7 @@ def FakeWindows(
     gate: annotations.InputArtifact[standard_artifacts.ExampleAnomalies],
     examples: annotations.OutputArtifact[standard_artifacts.Examples],
 ):
-    """Joins nothing."""
+    """Stands in for Windows."""
 
 
 @decorators.component
@@ -61,7 +61,7 @@ def FakeTrainer(
     model: annotations.OutputArtifact[standard_artifacts.Model],
     seed: annotations.Parameter[int],
 ):
-    """Trains nothing."""
+    """Stands in for the Trainer."""
 
 
 @decorators.component
@@ -70,6 +70,6 @@ def FakeEvaluator(
     blessing: annotations.OutputArtifact[standard_artifacts.ModelBlessing],
     blessed: annotations.Parameter[int],
 ):
-    """Blesses as told."""
+    """Blesses the model if its parameter is 1."""
     blessing.set_int_custom_property("blessed", blessed)
     blessing.set_int_custom_property("current_model_id", model.id)

@@ -1,4 +1,4 @@
-"""Real TFDV statistics of flat tables as they are after ingestion."""
+"""TFDV statistics of small flat tables, as the ExampleGens write them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def compared(gate: Gate, now: dict[str, object], before: dict[str, object]) -> G
     return report
 
 
-def test_what_the_schema_does_not_allow_is_filed_by_the_action():
+def test_the_action_decides_what_a_schema_anomaly_does():
     def found(action: str) -> Findings:
         findings = Findings()
         anomalies = text_format.Parse(ANOMALY, anomalies_pb2.Anomalies())
@@ -42,16 +42,16 @@ def test_half_of_the_rows_gone_is_an_error(rows: int, passes: bool):
     if not passes:
         assert report.findings.errors == [
             f"interactions: expected more than 0.5 times the 1000 rows of the last blessed run, got {rows} "
-            f"({rows / 1000:.2f} times); check that the files are whole, or lower data.gate.volume.threshold"
+            f"({rows / 1000:.2f} times); check that the files are complete, or lower data.gate.volume.threshold"
         ]
 
 
-def test_drift_is_told_by_default_and_names_feature_distance_and_limit():
+def test_drift_warns_by_default_and_names_feature_distance_and_limit():
     report = compared(Gate(), log(1000, sale=0.6), log(1000, sale=0.1))
     assert not report.findings.errors
     [warning] = report.findings.warnings
     assert warning.startswith(
-        "interactions, feature 'kind': expected values distributed like the last blessed run's, got the share of "
+        "interactions, feature 'kind': expected about the distribution of the last blessed run, got: the share of "
     )
     assert "moved by 0.5, above data.gate.drift.threshold=0.3" in warning
     assert report.drift["interactions"]["kind"] == pytest.approx(0.5)
@@ -69,7 +69,7 @@ def test_each_check_has_its_action(name: str):
     assert found("ignore") == Findings()
 
 
-def test_what_is_within_the_limits_is_measured_all_the_same():
+def test_drift_below_the_threshold_is_recorded():
     report = compared(Gate(), log(900), log(1000))
     assert report.findings == Findings()
     assert set(report.drift["interactions"]) == {"query_id", "candidate_id", "rating", "kind"}

@@ -19,7 +19,7 @@ def find(now: dict[str, object], before: dict[str, object], feature: str) -> Tab
 
 
 def test_a_log_that_only_went_on_has_not_drifted():
-    # Other times, rows and files, 5% fewer rows: what is compared has stayed.
+    # Times, rows and files differ, and there are 5% fewer rows; the compared features are the same.
     measured = distances(log(950, first_row=1000), log(1000))
     assert set(measured) == {"query_id", "candidate_id", "rating", "kind"}
     assert max(measured.values()) < 0.05
@@ -28,14 +28,14 @@ def test_a_log_that_only_went_on_has_not_drifted():
 def test_a_share_that_moved_is_measured_and_its_value_named():
     found = find(log(1000, sale=0.6), log(1000, sale=0.1), "kind")
     assert found.distance == pytest.approx(0.5)
-    assert found.what in ("the share of 'sale' moved by 0.5", "the share of 'view' moved by 0.5")
+    assert found.description in ("the share of 'sale' moved by 0.5", "the share of 'view' moved by 0.5")
 
 
 def test_numbers_that_moved_are_measured():
     found = find(log(1000, rating=8.0), log(1000, rating=3.0), "rating")
     # Five deviations apart, two normal distributions share next to nothing.
     assert 0.8 < found.distance <= 1.0
-    assert found.what.startswith("Jensen-Shannon divergence 0.")
+    assert found.description.startswith("Jensen-Shannon divergence 0.")
 
 
 def test_one_query_that_floods_the_log_is_drift():
@@ -43,26 +43,26 @@ def test_one_query_that_floods_the_log_is_drift():
     flooded["query_id"] = ["bot"] * 500 + [f"q{number % 20}" for number in range(500)]
     found = find(flooded, log(1000), "query_id")
     assert found.distance == pytest.approx(0.5)
-    assert found.what == "the share of 'bot' moved by 0.5"
+    assert found.description == "the share of 'bot' moved by 0.5"
 
 
-def test_a_feature_all_of_whose_values_are_gone_is_as_far_as_can_be():
+def test_a_feature_without_values_has_the_greatest_distance():
     empty = log(1000, rating=np.full(1000, np.nan, np.float32), kind=np.array([None] * 1000, object))
     measured = distances(empty, log(1000))
     assert measured["rating"] == measured["kind"] == 1.0
-    assert find(empty, log(1000), "kind").what == "no values at all any more"
-    # That it is filled in is measured for shares; for numbers there is no earlier distribution to measure from.
+    assert find(empty, log(1000), "kind").description == "no values at all any more"
+    # New values are measured for shares only; for numbers there is no earlier distribution.
     assert "rating" not in distances(log(1000), empty)
 
 
 def test_features_that_only_one_of_them_has_are_not_compared():
     assert "kind" not in distances(log(500), log(500, kind=None))
     assert "kind" not in distances(log(500, kind=None), log(500))
-    # Nor are those whose type changed: the schema's check is the one for that.
+    # The schema's check reports a changed type, so that drift leaves such a feature out.
     assert "kind" not in distances(log(500, kind=np.ones(500, np.float32)), log(500))
 
 
-def test_an_id_that_is_there_once_says_nothing():
+def test_ids_of_a_table_are_not_compared():
     def catalogue(prefix: str) -> dict[str, object]:
         return {"candidate_id": [prefix + "1", prefix + "2"], "genre": ["a", "a"], "source_row": [0, 1]}
 

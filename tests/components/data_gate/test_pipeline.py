@@ -26,7 +26,7 @@ WARN = Gate(volume=Check(threshold=0.5, action="warn"))
 
 
 class Runs:
-    """Runs the pipeline and reads back what the latest execution of each node did."""
+    """Runs the pipeline and reads the latest execution of each node."""
 
     def __init__(self, folder):
         self.metadata_path = folder / "metadata.sqlite"
@@ -100,11 +100,11 @@ def resolved(run):
 def report(run):
     """Returns report.json, and the two custom properties that repeat part of it."""
     artifact = run["DataGate"][1]["report"]
-    told = json.loads((pathlib.Path(artifact.uri) / "report.json").read_text())
+    contents = json.loads((pathlib.Path(artifact.uri) / "report.json").read_text())
     properties = artifact.custom_properties
-    assert json.loads(properties["warnings"].string_value) == told["warnings"]
-    assert json.loads(properties["not_compared"].string_value) == told["not_compared"]
-    return told
+    assert json.loads(properties["warnings"].string_value) == contents["warnings"]
+    assert json.loads(properties["not_compared"].string_value) == contents["not_compared"]
+    return contents
 
 
 def assert_all_cached(run):
@@ -115,7 +115,7 @@ def assert_all_cached(run):
     assert len(states) == 10
 
 
-def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
+def test_tables_are_compared_with_the_last_blessed_run_on_other_data(tmp_path):
     runs = Runs(tmp_path)
     first = runs.run(FIRST)
     assert resolved(first) == {}
@@ -124,16 +124,16 @@ def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
     )
     before = {table: statistics_of(first, table) for table in ("interactions", "candidates")}
 
-    # Its own blessing makes it no run to be compared with: the second and third run find what the first one found.
+    # A run on the same data is not compared with itself: runs 2 and 3 resolve to the same run as run 1.
     assert_all_cached(runs.run(FIRST))
     assert_all_cached(runs.run(FIRST))
 
-    # A refused model's data is never compared with.
+    # The data of a model that was not blessed is never the basis of a comparison.
     refused = runs.run({"rows": 950}, blessed=0)
     assert resolved(refused) == before
     assert report(refused)["volume"] == {"interactions": 0.95, "candidates": 1.0}
 
-    # The interactions are others, the candidates are not: both are compared with that run's.
+    # Only the interactions changed; both tables are compared with the earlier run.
     later = runs.run(LATER)
     assert resolved(later) == before
     assert report(later)["warnings"] == []
@@ -143,16 +143,16 @@ def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
     assert_all_cached(runs.run(LATER))
     assert_all_cached(runs.run(LATER))
 
-    # What it was compared with is no part of what made the model.
+    # The statistics of the comparison are not part of the model's lineage.
     made_by = upstream(Store(runs.metadata_path), [later["Trainer"][1]["model"].id])
     assert sorted(execution.node for execution in made_by) == sorted(set(later) - {"BlessedStatistics", "Evaluator"})
 
-    # Another model of the same data meets the same run.
+    # Another model of the same data is compared with the same run.
     again = runs.run(LATER, seed=2)
     assert again["DataGate"][0] == "CACHED"
     assert again["Trainer"][0] == "COMPLETE"
 
-    # A change of the catalogue alone makes it other data; the interactions are those of the last run, too.
+    # A change of the catalogue alone is other data, even if the interactions are the same.
     moved = runs.run(LATER, candidates=FEWER_ITEMS)
     assert resolved(moved) == {
         "interactions": statistics_of(later, "interactions"),
@@ -161,7 +161,7 @@ def test_tables_meet_those_of_the_last_blessed_run_on_other_data(tmp_path):
     assert report(moved)["volume"] == {"interactions": 1.0, "candidates": 0.995}
 
 
-def test_half_of_the_rows_gone_stops_the_run_or_is_told(tmp_path):
+def test_half_of_the_rows_gone_is_an_error_or_a_warning(tmp_path):
     runs = Runs(tmp_path)
     runs.run(FIRST)
     with pytest.raises(DataError, match="the data does not pass the gate: interactions: expected more than 0.5 times"):
@@ -169,12 +169,12 @@ def test_half_of_the_rows_gone_stops_the_run_or_is_told(tmp_path):
     assert runs.latest["DataGate"][0] == "FAILED"
     assert "Windows" not in runs.latest
 
-    told = runs.run({"rows": 500}, gate=WARN)
-    [warning] = report(told)["warnings"]
+    outputs = runs.run({"rows": 500}, gate=WARN)
+    [warning] = report(outputs)["warnings"]
     assert warning.startswith(
         "interactions: expected more than 0.5 times the 1000 rows of the last blessed run, got 500"
     )
-    # Blessed, it is what the next run is compared with.
+    # Once it is blessed, the next run is compared with it.
     assert report(runs.run({"rows": 450}))["volume"]["interactions"] == 0.9
 
 
@@ -187,12 +187,14 @@ def test_drift_stops_the_run_where_it_is_an_error(tmp_path):
     assert len(report(runs.run(moved))["warnings"]) == 2
 
 
-def test_statistics_that_are_gone_are_not_compared_with(tmp_path):
+def test_missing_statistics_are_not_compared(tmp_path):
     runs = Runs(tmp_path)
     first = runs.run(FIRST)
     gone = first["interactionsStatistics"][1]["statistics"].uri
     shutil.rmtree(gone)
-    told = report(runs.run(LATER))
-    assert set(told["not_compared"]) == {"interactions"}
-    assert told["not_compared"]["interactions"].startswith(f"the last blessed run's statistics are gone from {gone}")
-    assert set(told["volume"]) == {"candidates"}
+    contents = report(runs.run(LATER))
+    assert set(contents["not_compared"]) == {"interactions"}
+    assert contents["not_compared"]["interactions"].startswith(
+        f"the last blessed run's statistics are gone from {gone}"
+    )
+    assert set(contents["volume"]) == {"candidates"}

@@ -1,4 +1,4 @@
-"""Gates on what train says nothing of, by hand."""
+"""Cold-start gates, with numbers derived by hand."""
 
 import json
 import pathlib
@@ -9,68 +9,68 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.evaluator import cold_start, executor
-from components.evaluator.cold_start import ColdStartFindings, Newcomer
+from components.evaluator.cold_start import ColdStartFindings, ColdStartScores
 from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
 
 TOP_100 = names.top_k(100)
 
 
-def newcomer(scores, counts, features=True):
-    return Newcomer(np.array(scores, float), np.array(counts), features)
+def empty_query(scores, counts, features=True):
+    return ColdStartScores(np.array(scores, float), np.array(counts), features)
 
 
 def unseen(rows, accuracy):
-    """A slice of targets that train never met, among others."""
+    """The slice of targets without train interactions, among others."""
     return [
         {"slice": {"target_popularity": "head"}, "metrics": {"example_count": 9.0, TOP_100: 1.0}},
         {"slice": {"target_popularity": "unseen in train"}, "metrics": {"example_count": rows, TOP_100: accuracy}},
     ]
 
 
-def assess(of_slices, corpus=2_000, share=1.0, features=True, **settings):
-    # The answer is a share of the 100 popular ones, which are the last, and then the first, which nobody wants.
+def assess(slices, corpus=2_000, share=1.0, features=True, **settings):
+    # The top 100 hold `share` of the 100 popular candidates, which are the last ones; the rest are the first ones.
     scores = np.zeros(corpus)
     scores[-100:][: round(share * 100)] = 2
     scores[: 100 - round(share * 100)] = 1
-    return cold_start.assess(of_slices, newcomer(scores, range(corpus), features), ColdStart(**settings))
+    return cold_start.assess(slices, empty_query(scores, range(corpus), features), ColdStart(**settings))
 
 
-def _said(found, sentence):
-    """Whether a sentence stands among those of gates that passed, and among those that failed, with the remedy."""
+def _outcomes(found, sentence):
+    """Whether a sentence is among those of passed gates, and, with a remedy, among those of failed ones."""
     return sentence in found.passed, any(failed.startswith(f"{sentence}: ") for failed in found.failed)
 
 
 def test_the_popular_share_by_hand():
     counts = np.arange(300)
-    assert newcomer(counts, counts).popular_share() == 1.0
-    # The answer is 0 to 99, the popular ones are 200 to 299.
-    assert newcomer(-counts, counts).popular_share() == 0.0
-    # The answer is 150 to 249.
-    assert newcomer(-np.abs(counts - 199.4), counts).popular_share() == 0.5
+    assert empty_query(counts, counts).popular_share() == 1.0
+    # The best candidates are 0 to 99, the popular ones are 200 to 299.
+    assert empty_query(-counts, counts).popular_share() == 0.0
+    # The best candidates are 150 to 249.
+    assert empty_query(-np.abs(counts - 199.4), counts).popular_share() == 0.5
 
 
-def test_candidates_as_popular_as_the_hundredth_are_popular_too():
-    # Three are met twice; all others once, and each of these is as good as any.
+def test_ties_with_the_hundredth_candidate_count_as_popular():
+    # Three have two train interactions; all others have one, and thus all count as popular.
     counts = np.array([2, 2, 2] + [1] * 197)
-    assert newcomer(np.arange(200), counts).popular_share() == 1.0
+    assert empty_query(np.arange(200), counts).popular_share() == 1.0
 
 
-def test_where_half_of_all_are_as_popular_as_the_hundredth_any_answer_would_pass():
-    # Of 2,000 candidates 40 are met twice and 1,000 once: an answer of those is no better than any.
+def test_the_gate_is_not_applied_if_a_random_list_would_pass():
+    # 40 of 2,000 candidates have two train interactions and 1,000 have one, so that 1,040 count as popular.
     counts = np.array([2] * 40 + [1] * 1_000 + [0] * 960)
-    found = cold_start.assess([], newcomer(np.arange(2_000) == 1_500, counts), ColdStart())
+    found = cold_start.assess([], empty_query(np.arange(2_000) == 1_500, counts), ColdStart())
     assert found.failed == []
-    assert "so would any 100 of 2,000 on average: 1,040 are as popular as the 100th" in found.passed[-1]
-    # With 900 of them it is a gate again.
+    assert "random list would pass too, since 1,040 of 2,000 candidates are as popular as the 100th" in found.passed[-1]
+    # With 940 popular candidates, the gate applies.
     fewer = np.array([2] * 40 + [1] * 900 + [0] * 1_060)
-    assert len(cold_start.assess([], newcomer(-fewer, fewer), ColdStart()).failed) == 1
+    assert len(cold_start.assess([], empty_query(-fewer, fewer), ColdStart()).failed) == 1
 
 
-def test_in_a_small_corpus_the_answer_is_all_of_it():
-    # Two candidates are popular at all: one of the best two is.
-    assert newcomer([1, 2, 3], [3, 0, 1]).popular_share() == 0.5
-    assert newcomer([1, 2], [0, 0]).popular_share() == 0.0
+def test_popular_share_in_a_small_corpus():
+    # Only two candidates have train interactions; one of them is among the best two.
+    assert empty_query([1, 2, 3], [3, 0, 1]).popular_share() == 0.5
+    assert empty_query([1, 2], [0, 0]).popular_share() == 0.0
 
 
 @pytest.mark.parametrize(("accuracy", "passed"), [(0.25, True), (0.245, False)])
@@ -81,37 +81,42 @@ def test_unseen_candidates_are_measured_against_chance(accuracy, passed):
     # Wilson's 95% interval of 0.25 on 200 rows is 0.195 to 0.314, of 0.245 it is 0.191 to 0.309.
     interval = "3.9 to 6.3" if passed else "3.8 to 6.2"
     sentence = (
-        f"top_100_categorical_accuracy {accuracy} of the 200 test rows whose target train never met is "
-        f"{accuracy / 0.05:.3g} times chance, 100 of 2,000 (95% interval {interval}); at least 5 is required"
+        f"top_100_categorical_accuracy is {accuracy} on 200 test rows whose target has no train interactions, "
+        f"{accuracy / 0.05:.3g} times chance, 100 of 2,000 (95% confidence interval {interval}); "
+        "at least 5 is required"
     )
-    assert _said(found, sentence) == (passed, not passed)
+    assert _outcomes(found, sentence) == (passed, not passed)
 
 
 @pytest.mark.parametrize(
-    ("of_slices", "given", "why"),
+    ("slices", "given", "why"),
     [
-        (unseen(99.0, 0.0), {}, "(95% interval 0 to 0.75); evaluate.cold_start.min_rows is 100"),
-        (unseen(200.0, 0.0), {"corpus": 400}, "5 times is more than all"),
-        (unseen(200.0, 0.0), {"features": False}, "without data.candidates.features nothing is known of them"),
-        ([], {}, "no test row has a target that train never met"),
-        ([], {"corpus": 200, "share": 0.0}, "so would any 100 of 200 on average"),
+        (unseen(99.0, 0.0), {}, "(95% confidence interval 0 to 0.75); evaluate.cold_start.min_rows is 100"),
+        (unseen(200.0, 0.0), {"corpus": 400}, "5 times chance is more than 100%"),
+        (
+            unseen(200.0, 0.0),
+            {"features": False},
+            "without data.candidates.features, new candidates are indistinguishable",
+        ),
+        ([], {}, "no test row has a target without train interactions"),
+        ([], {"corpus": 200, "share": 0.0}, "a random list would pass too"),
     ],
 )
-def test_a_gate_that_cannot_be_applied_says_so(of_slices, given, why):
-    found = assess(of_slices, **given)
+def test_a_gate_that_is_not_applied_records_the_reason(slices, given, why):
+    found = assess(slices, **given)
     assert found.failed == []
     [said] = [said for said in found.passed if why in said]
     assert said.startswith("not gated: ")
 
 
-def test_at_their_very_bounds_gates_are_applied():
-    # Of 500 candidates five times chance is all of them, which is hard and not impossible; 100 rows are enough.
+def test_gates_at_their_limits_are_applied():
+    # With 500 candidates, five times chance is 100%, which is possible; 100 rows are enough.
     found = assess(unseen(100.0, 0.99), corpus=500)
     assert [said.partition(";")[2] for said in found.failed] == [
         f" at least 5 is required: {cold_start._UNSEEN_REMEDY}"
     ]
     assert assess(unseen(100.0, 1.0), corpus=500).failed == []
-    # Whoever asks for nothing is not told that chance would do.
+    # A threshold of 0 always passes, and a random list is not mentioned.
     [_, said] = assess([], share=0.0, empty_history={"threshold": 0.0}).passed
     assert said.endswith("most popular candidates; at least 0% is required")
 
@@ -121,17 +126,18 @@ def test_chance_in_a_corpus_of_fewer_than_100_is_certainty():
 
 
 @pytest.mark.parametrize(("share", "passed"), [(0.5, True), (0.49, False)])
-def test_an_empty_history_must_be_answered_with_popular_candidates(share, passed):
+def test_an_empty_history_needs_popular_recommendations(share, passed):
     found = assess([], share=share)
     assert found.metrics[names.POPULAR_SHARE] == share
     sentence = (
-        f"an empty history is answered with {share:.0%} of the 100 most popular candidates; at least 50% is required"
+        f"recommendations for an empty history include {share:.0%} of the 100 most popular candidates; "
+        "at least 50% is required"
     )
-    assert _said(found, sentence) == (passed, not passed)
+    assert _outcomes(found, sentence) == (passed, not passed)
 
 
 @pytest.mark.parametrize("action", ["error", "warn", "ignore"])
-def test_what_happens_below_a_floor_is_the_action_s(action):
+def test_the_action_decides_what_happens_below_a_floor(action):
     floors = {"unseen_candidates": {"threshold": 5, "action": action}, "empty_history": {"threshold": 0.5}}
     floors["empty_history"]["action"] = action
     found = assess(unseen(200.0, 0.1), share=0.1, **floors)
@@ -141,8 +147,8 @@ def test_what_happens_below_a_floor_is_the_action_s(action):
     assert found.metrics == {names.UNSEEN_LIFT: pytest.approx(2.0), names.POPULAR_SHARE: 0.1}
 
 
-class _Asked(tf.Module):
-    """A trained model that is asked at two moments."""
+class _Model(tf.Module):
+    """A trained model with `query_time`, evaluated at two moments."""
 
     def __init__(self):
         super().__init__()
@@ -155,32 +161,32 @@ class _Asked(tf.Module):
 
 
 @pytest.mark.parametrize("features", [{}, {"title": {"type": "text"}}])
-def test_a_model_is_asked_at_all_its_moments_and_for_its_features(tmp_path, features):
-    asked = _Asked()
-    tf.saved_model.save(asked, str(tmp_path), signatures={names.NEWCOMER_SIGNATURE: asked.newcomer})
+def test_scores_are_averaged_over_moments(tmp_path, features):
+    model = _Model()
+    tf.saved_model.save(model, str(tmp_path), signatures={names.COLD_START_SIGNATURE: model.newcomer})
     (tmp_path / "assets.extra").mkdir()
     trained = {"config": {"data": {"candidate_features": features}}}
     (tmp_path / "assets.extra" / "shortlist.json").write_text(json.dumps(trained))
-    found = cold_start.ask(str(tmp_path))
+    found = cold_start.score_empty_query(str(tmp_path))
     # 3, 0 and 1 at one moment, 0, 1 and 1 at the other.
     assert found.scores.tolist() == [1.5, 0.5, 1.0]
     assert found.counts.tolist() == [5, 0, 2]
     assert found.candidates_have_features == bool(features)
 
 
-def test_a_model_of_an_older_version_cannot_be_asked(tmp_path):
-    tf.saved_model.save(_Asked(), str(tmp_path))
-    assert cold_start.ask(str(tmp_path)) is None
+def test_a_model_of_an_older_version_has_no_scores(tmp_path):
+    tf.saved_model.save(_Model(), str(tmp_path))
+    assert cold_start.score_empty_query(str(tmp_path)) is None
 
 
-def test_what_was_found_is_read_back(tmp_path):
+def test_findings_survive_writing_and_reading(tmp_path):
     assert cold_start.read(str(tmp_path)) == ColdStartFindings()
-    found = ColdStartFindings({"a": 0.5}, ["failed"], ["warned"], ["told"])
+    found = ColdStartFindings({"a": 0.5}, ["failed"], ["warned"], ["passed"])
     cold_start.write(found, str(tmp_path))
     assert cold_start.read(str(tmp_path)) == found
 
 
-def test_a_blessing_is_taken_back(tmp_path):
+def test_a_blessing_is_revoked(tmp_path):
     blessing = standard_artifacts.ModelBlessing()
     blessing.uri = str(tmp_path)
     pathlib.Path(tmp_path, "BLESSED").touch()

@@ -32,7 +32,7 @@ def evaluate(folder, windows, baseline_shift=None, slices=(), catalogue=None, se
         path = str(model_uri / "Format-Serving")
         models.append(tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config))
     shared = models if has_baseline else models[0]
-    with targets.described_by(catalogue):
+    with targets.use_catalogue(catalogue):
         found = extractors.custom_extractors(shared, config)
     tfma.run_model_analysis(
         eval_shared_model=shared,

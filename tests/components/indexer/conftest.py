@@ -12,16 +12,16 @@ MAX_EXCLUSIONS = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Twins:
+class ExportedModels:
     """Both exports of one trained model, loaded once."""
 
     models: dict
     ids: list
     embeddings: np.ndarray
 
-    def ask(self, twin, signature, rows):
+    def ask(self, kind, signature, rows):
         """Returns ids, scores and counts as NumPy arrays, for rows as `signature_inputs` takes them."""
-        function = self.models[twin].signatures[signature]
+        function = self.models[kind].signatures[signature]
         answer = function(**signature_inputs(function.structured_input_signature[1], rows))
         return answer["ids"].numpy().astype(str), answer["scores"].numpy(), answer["count"].numpy()
 
@@ -32,17 +32,17 @@ class Twins:
 
 
 @pytest.fixture(scope="session")
-def twin_dirs(tmp_path_factory):
+def model_dirs(tmp_path_factory):
     """A corpus of 40, of which five pairs of candidates have the same embedding."""
-    root = tmp_path_factory.mktemp("twins")
+    root = tmp_path_factory.mktemp("exported")
     embeddings = np.random.default_rng(5).normal(size=(SIZE, 8))
     embeddings[20:25] = embeddings[:5]
     trained = stand_in.save_stand_in(root / "trained", SIZE, embeddings=embeddings)
-    return stand_in.save_twins(root, trained, K, MAX_EXCLUSIONS)
+    return stand_in.save_both_models(root, trained, K, MAX_EXCLUSIONS)
 
 
 @pytest.fixture(scope="session")
-def twins(twin_dirs):
-    models = {"scann": load_served(twin_dirs[0]), "brute_force": load_served(twin_dirs[1])}
+def exported(model_dirs):
+    models = {"scann": load_served(model_dirs[0]), "brute_force": load_served(model_dirs[1])}
     embeddings = models["scann"].trained.candidate_embeddings.numpy()
-    return Twins(models, stand_in.candidate_ids(SIZE), embeddings)
+    return ExportedModels(models, stand_in.candidate_ids(SIZE), embeddings)

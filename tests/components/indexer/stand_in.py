@@ -120,8 +120,8 @@ def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("t
     return root
 
 
-def save_twins(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclusions: int) -> tuple[str, str]:
-    """Exports a ScaNN model that searches all clusters and its exact twin, unmeasured; returns their folders."""
+def save_both_models(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclusions: int) -> tuple[str, str]:
+    """Exports a ScaNN model that searches all clusters and its exact copy, unmeasured; returns their folders."""
     trained = tf.saved_model.load(str(trained_dir))
     corpus = trained.candidate_embeddings
     params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=int(corpus.shape[0]))

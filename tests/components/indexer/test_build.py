@@ -195,7 +195,7 @@ def test_scann_asked_for_where_it_cannot_work_is_rejected(tmp_path):
     report = _build(tmp_path, 5, Index(kind="scann"))
     assert report.index is None
     assert report.reasons == [
-        "index.kind scann needs 16 candidates or more and the corpus has 5; use auto or brute_force"
+        "index.kind scann needs 16 candidates or more, but the corpus has 5; use auto or brute_force"
     ]
 
 

@@ -103,7 +103,7 @@ def test_the_blessing_of_another_model_does_not_count(nodes):
     nodes.bless(1, uri="/elsewhere")
     blessed, status, (reason,) = nodes.index()
     assert (blessed, status) == (0, "not_blessed")
-    assert reason == f"the blessing is that of /elsewhere, not of {nodes.trained.uri}"
+    assert reason == f"the blessing is of /elsewhere, not of {nodes.trained.uri}"
 
 
 def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):

@@ -1,4 +1,4 @@
-"""The served signatures, the product's API, on a ScaNN export and its exact twin."""
+"""The served signatures, the product's API, on a ScaNN export and its exact copy."""
 
 import json
 import pathlib
@@ -15,7 +15,7 @@ from tests.components.indexer import stand_in
 from tests.components.indexer.conftest import MAX_EXCLUSIONS, SIZE, K
 
 LOWEST = np.finfo(np.float32).min
-TWINS = ["scann", "brute_force"]
+KINDS = ["scann", "brute_force"]
 IDS = stand_in.candidate_ids(SIZE)
 
 some_ids = st.lists(st.sampled_from([*IDS, "item-unknown", ""]), max_size=12)
@@ -31,12 +31,12 @@ one_query = st.fixed_dictionaries(
 )
 
 
-def check(twins, rows, answer, excluded, limits=None, allowed=None):
-    """Asserts all that the contract promises of an answer, against scores by NumPy."""
+def check(exported, rows, answer, excluded, limits=None, allowed=None):
+    """Asserts all rules of the contract for an answer, against scores by NumPy."""
     ids, scores, counts = answer
     assert ids.shape == scores.shape == (len(rows), K)
     assert np.isfinite(scores).all()
-    all_scores = twins.query_embeddings(rows) @ twins.embeddings.T
+    all_scores = exported.query_embeddings(rows) @ exported.embeddings.T
     for row, (line, line_scores, count) in enumerate(zip(ids, scores, counts, strict=True)):
         names = set(allowed[row]) - {""} if allowed else set()
         # "" alone is no restriction; an unknown id is one.
@@ -57,9 +57,9 @@ def check(twins, rows, answer, excluded, limits=None, allowed=None):
             assert line_scores[count - 1] >= max(missed) - 1e-4
 
 
-def check_agreement(twins, signature, rows):
+def check_agreement(exported, signature, rows):
     (ids, scores, counts), (exact_ids, exact_scores, exact_counts) = (
-        twins.ask(twin, signature, rows) for twin in TWINS
+        exported.ask(kind, signature, rows) for kind in KINDS
     )
     np.testing.assert_array_equal(counts, exact_counts)
     np.testing.assert_array_equal(scores, exact_scores)
@@ -68,40 +68,42 @@ def check_agreement(twins, signature, rows):
 
 @hypothesis.settings(max_examples=40)
 @hypothesis.given(st.lists(one_query, min_size=1, max_size=4))
-def test_every_answer_keeps_every_promise_and_the_twins_agree(twins, rows):
-    for twin in TWINS:
-        check(twins, rows, twins.ask(twin, "serving_default", rows), [row["history_ids"] for row in rows])
+def test_every_answer_keeps_the_contract_and_the_exact_copy_agrees(exported, rows):
+    for kind in KINDS:
+        check(exported, rows, exported.ask(kind, "serving_default", rows), [row["history_ids"] for row in rows])
         check(
-            twins,
+            exported,
             rows,
-            twins.ask(twin, "recommend", rows),
+            exported.ask(kind, "recommend", rows),
             excluded=[row["exclude"] for row in rows],
             limits=[row["k"] for row in rows],
             allowed=[row["allow"] for row in rows],
         )
-    check_agreement(twins, "serving_default", rows)
-    check_agreement(twins, "recommend", rows)
+    check_agreement(exported, "serving_default", rows)
+    check_agreement(exported, "recommend", rows)
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_the_history_comes_back_from_recommend_unless_it_is_excluded(twins, twin):
-    top = twins.ask(twin, "recommend", [{"query_id": "user-1"}])[0][0].tolist()
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_history_comes_back_from_recommend_unless_it_is_excluded(exported, kind):
+    top = exported.ask(kind, "recommend", [{"query_id": "user-1"}])[0][0].tolist()
     row = {"query_id": "user-1", "history_ids": top[:3]}
-    assert set(top[:3]) & set(twins.ask(twin, "recommend", [row])[0][0])
-    assert not set(top[:3]) & set(twins.ask(twin, "serving_default", [row])[0][0])
-    assert not set(top[:3]) & set(twins.ask(twin, "recommend", [row | {"exclude": top[:3]}])[0][0])
+    assert set(top[:3]) & set(exported.ask(kind, "recommend", [row])[0][0])
+    assert not set(top[:3]) & set(exported.ask(kind, "serving_default", [row])[0][0])
+    assert not set(top[:3]) & set(exported.ask(kind, "recommend", [row | {"exclude": top[:3]}])[0][0])
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_unknown_ids_change_nothing(twins, twin):
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_ids_change_nothing(exported, kind):
     known = {"query_id": "user-1", "history_ids": IDS[:2], "exclude": IDS[5:7], "allow": IDS[:20]}
     more = {name: value if name == "query_id" else [*value, "nothing", "\x00"] for name, value in known.items()}
     for signature in ("recommend", "serving_default"):
-        for one, other in zip(twins.ask(twin, signature, [known]), twins.ask(twin, signature, [more]), strict=True):
+        for one, other in zip(
+            exported.ask(kind, signature, [known]), exported.ask(kind, signature, [more]), strict=True
+        ):
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "row",
     [
@@ -113,48 +115,48 @@ def test_unknown_ids_change_nothing(twins, twin):
     ],
     ids=["all excluded", "all allowed are excluded", "only strangers allowed", "k=0", "k<0"],
 )
-def test_an_answer_may_be_empty(twins, twin, row):
-    ids, scores, counts = twins.ask(twin, "recommend", [{"query_id": "user-1", **row}, {"query_id": "user-2"}])
+def test_an_answer_may_be_empty(exported, kind, row):
+    ids, scores, counts = exported.ask(kind, "recommend", [{"query_id": "user-1", **row}, {"query_id": "user-2"}])
     assert counts.tolist()[0] == 0
     assert (ids[0] == "").all()
     assert (scores[0] == LOWEST).all()
     assert counts[1] == K
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_a_history_of_the_whole_corpus_leaves_nothing(twins, twin):
-    assert twins.ask(twin, "serving_default", [{"query_id": "user-1", "history_ids": IDS}])[2].tolist() == [0]
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_history_of_the_whole_corpus_leaves_nothing(exported, kind):
+    assert exported.ask(kind, "serving_default", [{"query_id": "user-1", "history_ids": IDS}])[2].tolist() == [0]
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_more_exclusions_than_are_over_fetched_for_are_still_exact(twins, twin):
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_exclusions_than_are_over_fetched_for_are_still_exact(exported, kind):
     rows = [{"query_id": "user-1", "exclude": IDS[: MAX_EXCLUSIONS + extra]} for extra in (0, 1, 20)]
-    check(twins, rows, twins.ask(twin, "recommend", rows), [row["exclude"] for row in rows])
+    check(exported, rows, exported.ask(kind, "recommend", rows), [row["exclude"] for row in rows])
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_inputs_without_any_column_are_empty_lists(twins, twin):
-    signature = twins.models[twin].signatures["recommend"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_without_any_column_are_empty_lists(exported, kind):
+    signature = exported.models[kind].signatures["recommend"]
     inputs = signature_inputs(signature.structured_input_signature[1], [{"query_id": "user-1"}])
     bare = {name: value[:, :0] if value.shape.rank == 2 else value for name, value in inputs.items()}
     np.testing.assert_array_equal(signature(**bare)["ids"], signature(**inputs)["ids"])
-    serve = twins.models[twin].signatures["serving_default"]
+    serve = exported.models[kind].signatures["serving_default"]
     wanted = {name: value for name, value in bare.items() if name in serve.structured_input_signature[1]}
     assert serve(**wanted)["count"].numpy().tolist() == [K]
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_a_query_without_a_finite_embedding_gets_no_answer_and_harms_no_other(twins, twin):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_query_without_a_finite_embedding_gets_no_answer_and_harms_no_other(exported, kind):
     rows = [{"query_id": "user-1", "age": float("inf")}, {"query_id": "user-1"}]
-    ids, scores, counts = twins.ask(twin, "serving_default", rows)
+    ids, scores, counts = exported.ask(kind, "serving_default", rows)
     assert counts.tolist() == [0, K]
     assert (ids[0] == "").all()
     assert np.isfinite(scores).all()
-    np.testing.assert_array_equal(ids[1], twins.ask(twin, "serving_default", rows[1:])[0][0])
+    np.testing.assert_array_equal(ids[1], exported.ask(kind, "serving_default", rows[1:])[0][0])
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_examples_answers_as_serving_default_does(twins, twin):
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_answers_as_serving_default_does(exported, kind):
     histories = [IDS[:3], [], IDS[7:19]]
     windows = [stand_in.window(f"user-{row}", history, IDS[30]) for row, history in enumerate(histories)]
     rows = [
@@ -169,28 +171,28 @@ def test_examples_answers_as_serving_default_does(twins, twin):
         }
         for row, history in enumerate(histories)
     ]
-    answer = twins.models[twin].signatures["examples"](examples=tf.constant(windows))
-    for name, expected in zip(("ids", "scores", "count"), twins.ask(twin, "serving_default", rows), strict=True):
+    answer = exported.models[kind].signatures["examples"](examples=tf.constant(windows))
+    for name, expected in zip(("ids", "scores", "count"), exported.ask(kind, "serving_default", rows), strict=True):
         found = answer[name].numpy()
         np.testing.assert_array_equal(found.astype(str) if name == "ids" else found, expected)
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_examples_excludes_the_whole_past_and_takes_an_empty_example(twins, twin):
-    examples = twins.models[twin].signatures["examples"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_excludes_the_whole_past_and_takes_an_empty_example(exported, kind):
+    examples = exported.models[kind].signatures["examples"]
     seen = IDS[:25]
     past = examples(examples=tf.constant([stand_in.window("user-1", IDS[:2], IDS[30], seen), b""]))
     assert not set(past["ids"].numpy()[0].astype(str)) & set(seen)
     assert past["count"].numpy().tolist() == [K, K]
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_embeddings_are_those_of_the_trained_model(twins, twin):
-    signature = twins.models[twin].signatures["candidate_embedding"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_embeddings_are_those_of_the_trained_model(exported, kind):
+    signature = exported.models[kind].signatures["candidate_embedding"]
     found = signature(candidate_id=tf.constant([IDS[3], "unknown"]))["embedding"].numpy()
-    np.testing.assert_allclose(found, [twins.embeddings[3], np.zeros(8)])
-    scores = twins.ask(twin, "serving_default", [{"query_id": "user-3"}])[1]
-    products = np.sort(twins.query_embeddings([{"query_id": "user-3"}]) @ twins.embeddings.T)[0, ::-1]
+    np.testing.assert_allclose(found, [exported.embeddings[3], np.zeros(8)])
+    scores = exported.ask(kind, "serving_default", [{"query_id": "user-3"}])[1]
+    products = np.sort(exported.query_embeddings([{"query_id": "user-3"}]) @ exported.embeddings.T)[0, ::-1]
     np.testing.assert_allclose(scores[0], products[:K], rtol=1e-5)
 
 
@@ -200,13 +202,13 @@ def ops(directory):
     return {node.op for nodes in (graph.node, *(item.node_def for item in graph.library.function)) for node in nodes}
 
 
-def test_only_the_scann_model_has_scann_ops(twin_dirs):
-    scann_dir, exact_dir = twin_dirs
+def test_only_the_scann_model_has_scann_ops(model_dirs):
+    scann_dir, exact_dir = model_dirs
     assert any("Scann" in op for op in ops(scann_dir))
     assert not any("scann" in op.lower() for op in ops(exact_dir))
 
 
-def test_signatures_are_the_contract_s(twins):
+def test_signatures_are_the_contract_s(exported):
     query = {"query_id", "history_ids", "history_times", "query_time", *stand_in.FEATURES}
     inputs = {
         "serving_default": query,
@@ -215,7 +217,7 @@ def test_signatures_are_the_contract_s(twins):
         "query_embedding": query,
         "candidate_embedding": {"candidate_id"},
     }
-    for model in twins.models.values():
+    for model in exported.models.values():
         found = {name: set(item.structured_input_signature[1]) for name, item in model.signatures.items()}
         assert found == inputs
         for name in ("serving_default", "recommend", "examples"):
@@ -228,7 +230,7 @@ def test_signatures_are_the_contract_s(twins):
             }
 
 
-def test_what_the_trainer_said_of_the_model_is_passed_on(twin_dirs):
-    for directory in twin_dirs:
+def test_what_the_trainer_said_of_the_model_is_passed_on(model_dirs):
+    for directory in model_dirs:
         said = json.loads(pathlib.Path(directory, "assets.extra/shortlist.json").read_text())
         assert said["query_features"] == stand_in.FEATURES

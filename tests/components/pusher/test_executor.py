@@ -24,20 +24,20 @@ FILES = {"saved_model.pb", "variables/variables.index"}
 
 
 class Push:
-    """The inputs of one execution: a model and a twin, blessed by both until something is changed."""
+    """The inputs of one execution: a model and its exact copy, blessed by both nodes until a test changes something."""
 
     def __init__(self, root: pathlib.Path):
         self.serving_dir = root / "serving" / "m"
         self.pushed = _artifact(standard_artifacts.PushedModel, root / "pushed")
         self.model = _saved_model(root / "model", "index")
-        twin = _saved_model(root / "twin", "exact")
+        exact = _saved_model(root / "exact", "exact")
         self.model_blessing = _artifact(standard_artifacts.ModelBlessing, root / "blessing")
         self.infra_blessing = _artifact(standard_artifacts.InfraBlessing, root / "infra")
         verdict.give(self.model_blessing, self.model, properties.OK, [])
         verdict.give(self.infra_blessing, self.model, properties.OK, [])
         self._inputs: dict[str, list[Any]] = {
             "model": [self.model],
-            "exact_model": [twin],
+            "exact_model": [exact],
             "model_blessing": [self.model_blessing],
             "infra_blessing": [self.infra_blessing],
         }
@@ -89,7 +89,7 @@ def push(tmp_path):
     return Push(tmp_path)
 
 
-def test_blessed_twins_are_pushed_and_recorded(push):
+def test_blessed_models_are_pushed_and_recorded(push):
     push.do()
 
     version = versions.served_version(push.serving_dir)
@@ -124,9 +124,9 @@ def test_rejected_index_is_not_pushed_and_the_reasons_are_kept(push):
 
 
 def test_failed_check_is_not_pushed(push):
-    verdict.give(push.infra_blessing, push.model, "check_failed", ["the twins disagree"])
+    verdict.give(push.infra_blessing, push.model, "check_failed", ["the models disagree"])
     push.do()
-    push.assert_not_pushed(["the twins disagree"])
+    push.assert_not_pushed(["the models disagree"])
 
 
 @pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])
@@ -143,7 +143,7 @@ def test_blessing_of_another_model_pushes_nothing(push, key):
     other.uri = "/elsewhere"
     verdict.give(getattr(push, key), other, properties.OK, [])
     push.do()
-    push.assert_not_pushed([f"the blessing is that of /elsewhere, not of {push.model.uri}"])
+    push.assert_not_pushed([f"the blessing is of /elsewhere, not of {push.model.uri}"])
 
 
 def test_failure_raises_and_records_no_push(push):

@@ -41,8 +41,8 @@ def test_the_reasons_of_a_rejection_go_on(artifacts, tmp_path):
     executor.Executor().Do(inputs, outputs, {})
     [given], [model] = outputs["blessing"], outputs["model"]
     assert verdict.objections(given, model) == ["too low"]
-    assert given.get_string_custom_property(verdict.STATUS) == properties.NOT_BLESSED
-    assert not model.has_custom_property(executor.REFIT)
+    assert given.get_string_custom_property(properties.STATUS) == properties.NOT_BLESSED
+    assert not model.has_custom_property(properties.REFIT)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -50,7 +50,7 @@ def test_a_blessing_of_another_model_is_none(artifacts):
     inputs, outputs = artifacts
     verdict.give(inputs[executor.MODEL_BLESSING][0], outputs["model"][0], properties.OK, [])
     executor.Executor().Do(inputs, outputs, {})
-    assert "the blessing is that of" in verdict.objections(outputs["blessing"][0], outputs["model"][0])[0]
+    assert "the blessing is of" in verdict.objections(outputs["blessing"][0], outputs["model"][0])[0]
 
 
 def trained(model, **told):
@@ -67,7 +67,7 @@ def test_the_refitted_model_has_the_blessing_and_says_whose_metrics_it_rests_on(
     told = {"steps": 7, "targets": 120, "seconds": 1.5}
     monkeypatch.setattr(trainer.Executor, "Do", lambda *_: trained(model, train={**told, "best_step": 7}))
     executor.Executor().Do(inputs, outputs, {})
-    assert json.loads(model.get_string_custom_property(executor.REFIT)) == {**told, "metrics_of": measured.id}
+    assert json.loads(model.get_string_custom_property(properties.REFIT)) == {**told, "metrics_of": measured.id}
     [given] = outputs["blessing"]
     assert verdict.objections(given, model) == []
     assert verdict.objections(given, measured) != []

@@ -32,8 +32,8 @@ def trained_dir(root):
 
 
 @pytest.fixture(scope="module")
-def twin_dirs(root, trained_dir):
-    return stand_in.save_twins(root, trained_dir, K, 8)
+def model_dirs(root, trained_dir):
+    return stand_in.save_both_models(root, trained_dir, K, 8)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(check.subprocess, "run", run)
 
 
-def test_good_twins_pass_in_clean_processes(twin_dirs, windows):
-    problems, figures = check.check(*twin_dirs, windows)
+def test_good_models_pass_in_clean_processes(model_dirs, windows):
+    problems, figures = check.check(*model_dirs, windows)
     assert problems == []
     names = {"import_seconds", "load_seconds", "first_call_ms", "p50_ms", "p99_ms"}
     assert set(figures) == {"model", "exact_model"}
@@ -72,18 +72,18 @@ def test_good_twins_pass_in_clean_processes(twin_dirs, windows):
         assert all(value > 0 for value in measured.values())
 
 
-def test_an_exact_twin_that_needs_scann_is_refused(twin_dirs, windows, monkeypatch):
+def test_an_exact_copy_that_needs_scann_is_refused(model_dirs, windows, monkeypatch):
     said = {"problems": [], "answers": {}, "has_scann": True}
     monkeypatch.setattr(check, "probe", lambda model_dir, windows: said)
-    problems, _ = check.check(*twin_dirs, windows)
-    assert problems == ["exact twin: it needs ScaNN's ops; it has to load in plain TensorFlow"]
+    problems, _ = check.check(*model_dirs, windows)
+    assert problems == ["exact copy: it needs ScaNN's ops; it has to load in plain TensorFlow"]
 
 
 @pytest.mark.parametrize(
     ("index_class", "said"),
     [
-        (broken.Careless, "serving_default: an id came back that was excluded"),
-        (broken.Repeating, "serving_default: an id came back twice"),
+        (broken.Careless, "serving_default: an id is in the answer that is excluded"),
+        (broken.Repeating, "serving_default: an id is in the answer twice"),
         (broken.NotANumber, "serving_default: a score is not finite"),
         (broken.Raising, "the process that loaded the model failed: "),
     ],
@@ -102,36 +102,36 @@ def test_a_model_without_a_signature_is_a_reason(root, trained_dir, windows, in_
     (path / "assets.extra" / "index.json").write_text(json.dumps({"kind": "brute_force"}))
     problems, _ = check.check(str(path), str(path), windows)
     lacks = "the model lacks the signatures ['candidate_embedding', 'examples', 'recommend', 'serving_default']"
-    assert problems == [lacks, f"exact twin: {lacks}"]
+    assert problems == [lacks, f"exact copy: {lacks}"]
 
 
 @pytest.mark.parametrize("missing", ["saved_model.pb", "assets.extra/index.json"])
-def test_a_missing_file_is_a_reason(missing, twin_dirs, windows, tmp_path, in_this_process):
-    shutil.copytree(twin_dirs[1], tmp_path / "model")
+def test_a_missing_file_is_a_reason(missing, model_dirs, windows, tmp_path, in_this_process):
+    shutil.copytree(model_dirs[1], tmp_path / "model")
     (tmp_path / "model" / missing).unlink()
-    problems, _ = check.check(str(tmp_path / "model"), twin_dirs[1], windows)
+    problems, _ = check.check(str(tmp_path / "model"), model_dirs[1], windows)
     assert len(problems) == 1
     assert problems[0].startswith("the process that loaded the model failed: ")
 
 
-def test_twins_that_answer_differently_are_told_apart(twin_dirs, windows, monkeypatch):
+def test_models_that_answer_differently_are_refused(model_dirs, windows, monkeypatch):
     said = {"model": [2.0, 1.0], "exact": [2.0, 1.5]}
     answers = {
         name: {"recommend": {"ids": [["a", "b"]], "scores": [best], "count": [2]}} for name, best in said.items()
     }
 
     def probe(model_dir, windows):
-        return {"problems": [], "answers": answers["model" if model_dir == twin_dirs[0] else "exact"]}
+        return {"problems": [], "answers": answers["model" if model_dir == model_dirs[0] else "exact"]}
 
     monkeypatch.setattr(check, "probe", probe)
-    problems, _ = check.check(*twin_dirs, windows)
-    assert problems == ["recommend: the index and its exact twin score the same candidate differently"]
+    problems, _ = check.check(*model_dirs, windows)
+    assert problems == ["recommend: the index and its exact copy score the same candidate differently"]
 
 
-def test_a_long_list_of_problems_is_cut(twin_dirs, windows, monkeypatch):
+def test_a_long_list_of_problems_is_cut(model_dirs, windows, monkeypatch):
     monkeypatch.setattr(check, "probe", lambda model_dir, windows: {"problems": list("abcdefgh"), "answers": {}})
-    problems, _ = check.check(*twin_dirs, windows)
-    assert problems == [*"abcdefgh", "exact twin: a", "exact twin: b", "and 6 more"]
+    problems, _ = check.check(*model_dirs, windows)
+    assert problems == [*"abcdefgh", "exact copy: a", "exact copy: b", "and 6 more"]
 
 
 def stubborn(tmp_path, monkeypatch, source):
@@ -146,7 +146,7 @@ def test_a_crash_is_a_reason_with_its_signal(tmp_path, monkeypatch, windows):
     stubborn(tmp_path, monkeypatch, f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})")
     problems, figures = check.check("model", "exact", windows)
     crash = "the model crashed the process that loaded it (SIGSEGV)"
-    assert problems == [crash, f"exact twin: {crash}"]
+    assert problems == [crash, f"exact copy: {crash}"]
     assert figures == {"model": {}, "exact_model": {}}
 
 

@@ -80,7 +80,7 @@ def shards(artifact):
 
 
 def records(artifact):
-    """Returns the examples as plain dicts, in the order that they stand in, a list a shard."""
+    """Returns the examples as plain dicts in their order, one list per shard."""
     return [
         [example_of(record) for record in tf.data.TFRecordDataset(shard, compression_type="GZIP").as_numpy_iterator()]
         for shard in shards(artifact)
@@ -93,7 +93,7 @@ def example_of(record):
 
 
 def read(artifact):
-    """Returns all examples in the order of their places."""
+    """Returns all examples in the order of file and row."""
     return sorted((example for shard in records(artifact) for example in shard), key=place)
 
 
@@ -149,7 +149,7 @@ def test_examples(tmp_path, name):
     ]
 
 
-def test_what_the_artifact_says_of_itself(tmp_path):
+def test_properties_of_the_artifact(tmp_path):
     for day in ("2024-01-30", "2024-01-31", "2024-02-01"):
         write_csv(tmp_path / f"log/{day}/x.csv")
     heard = []
@@ -218,7 +218,7 @@ def test_headers_alone_are_refused(tmp_path):
     ("policy", "kept"), [("first", [("a.csv", 0), ("a.csv", 1)]), ("last", [("a.csv", 1), ("b.csv", 1)])]
 )
 @pytest.mark.parametrize("kind", ["candidates", "queries"])
-def test_of_rows_with_one_id_the_first_or_the_last_is_kept(tmp_path, monkeypatch, kind, policy, kept):
+def test_the_first_or_the_last_row_per_id_is_kept(tmp_path, monkeypatch, kind, policy, kept):
     # Ids x, y | x, x; source rows count the dropped ones.
     (tmp_path / "log").mkdir()
     (tmp_path / "log/a.csv").write_text("key,n\nx,1\ny,2\n")
@@ -282,7 +282,7 @@ def test_a_bad_row_far_down_is_a_data_error(tmp_path, beam_args):
     assert str(refusal).startswith(
         "log/x.csv, row 3000 (from 0), line 3002, column 'candidate_id': expected an id, got"
     )
-    # Another process sends its traceback, which has the sentence alone.
+    # Another process sends only its traceback, which contains the sentence but not the type.
     assert refusal.expected == ("an id" if beam_args == IN_MEMORY else "")
     assert not glob.glob(f"{tmp_path}/examples-0/Split-all/*")
 
@@ -305,24 +305,24 @@ def test_a_log_that_grows_between_fingerprint_and_reading_is_refused(tmp_path):
     node = gen("log", tmp_path)
     with (tmp_path / "log/x.csv").open("a") as file:
         file.write("\n9,9,9,9,")
-    with pytest.raises(DataError, match="log: expected the files that this run began with, got others"):
+    with pytest.raises(DataError, match="log: expected the files that this run began with, got files that changed"):
         ingest(node, tmp_path)
-    # Half a row is a row that breaks the rules, but that is not what is wrong.
+    # An unfinished row fails the checks, but the message must name the cause: the file is still being written.
     with (tmp_path / "log/x.csv").open("a") as file:
         file.write("\n9,")
-    with pytest.raises(DataError, match="log: expected the files that this run began with, got others"):
+    with pytest.raises(DataError, match="log: expected the files that this run began with, got files that changed"):
         ingest(node, tmp_path)
 
 
-def test_a_file_more_between_fingerprint_and_reading_is_refused(tmp_path):
+def test_an_added_file_between_fingerprint_and_reading_is_refused(tmp_path):
     write_csv(tmp_path / "log/x.csv")
     node = gen("log", tmp_path)
     write_csv(tmp_path / "log/y.csv")
-    with pytest.raises(DataError, match="written meanwhile"):
+    with pytest.raises(DataError, match="changed during the run"):
         ingest(node, tmp_path)
 
 
-def test_an_unpinned_run_takes_the_files_as_it_finds_them_and_says_which(tmp_path):
+def test_an_unpinned_run_records_the_fingerprint_of_its_files(tmp_path):
     write_csv(tmp_path / "log/x.csv")
     node = TableExampleGen("interactions", Interactions(path="log", features=FEATURES), tmp_path, fingerprints.UNPINNED)
     first = ingest(node, tmp_path)
@@ -353,7 +353,7 @@ def test_node():
 
 
 class TestInAPipeline:
-    """What the cache and the launcher make of it."""
+    """The node in a TFX pipeline, with its cache."""
 
     @pytest.fixture
     def run(self, tmp_path):

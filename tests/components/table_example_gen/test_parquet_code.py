@@ -66,11 +66,11 @@ def test_the_code_of_a_column_type_is_refused_and_not_run(trapped):
     said = run(OPENS, trapped)
     assert said == (
         "log.parquet: expected plain column types, got a pickled Python type, which is code and was not run; "
-        "write the column as the type that it is stored in\n"
+        "write the column as its plain storage type\n"
     )
     assert not (trapped.parent / "ran").exists()
 
 
-def test_pyarrow_alone_would_have_run_it(trapped):
+def test_pyarrow_without_the_check_runs_the_code(trapped):
     run("import sys; from pyarrow.parquet import ParquetFile; ParquetFile(sys.argv[1])", trapped)
     assert (trapped.parent / "ran").is_dir()

@@ -32,12 +32,16 @@ def test_an_interval_without_both_ends_is_unknown():
 
 def test_what_stands_at_a_place_was_met_at_the_clock_of_the_place_before():
     clock = tf.constant([[5, 8, 9]], tf.int64)
-    assert intervals.met(clock).numpy().tolist()[0][1:] == [5, 8]
-    ago = np.tril(intervals.ago(clock).numpy()[0])
+    assert intervals.item_times(clock).numpy().tolist()[0][1:] == [5, 8]
+    ago = np.tril(intervals.interval_buckets(clock).numpy()[0])
     # No item stands at the first place: bucket 1. At 8, what was met at 5 is 3 s ago: 6. At 9 they are 4 s and 1 s ago.
     assert ago.tolist() == [[1, 0, 0], [1, 6, 0], [1, 6, 4]]
     # The first place has no item whether times are known or not.
-    assert np.tril(intervals.ago(tf.zeros_like(clock)).numpy()[0]).tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 0]]
+    assert np.tril(intervals.interval_buckets(tf.zeros_like(clock)).numpy()[0]).tolist() == [
+        [1, 0, 0],
+        [1, 0, 0],
+        [1, 0, 0],
+    ]
 
 
 def test_tables_are_read_by_bucket_and_go_on_as_the_longest_that_was_learned():

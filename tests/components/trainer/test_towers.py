@@ -5,7 +5,7 @@ import tensorflow as tf
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureSpec
 from components.trainer.noise import Noise
-from components.trainer.towers import CandidateTower, CausalBlock, DistanceBias, FeaturesTower, LayerNorm
+from components.trainer.towers import CandidateTower, CausalBlock, FeaturesTower, LayerNorm, PositionBias
 from shortlist import keys
 from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, HistoryTowerSection
 from tests.components.trainer import tiny_dataset as worlds
@@ -196,12 +196,12 @@ def test_a_block_asked_for_some_places_says_what_it_says_there_of_all():
     hidden = tf.random.stateless_normal([3, 5, 8], (1, 2))
     everywhere = tf.reshape(block(hidden), [15, 8])
     np.testing.assert_allclose(
-        block(hidden, places=tf.constant([14, 0, 7])), tf.gather(everywhere, [14, 0, 7]), atol=1e-6
+        block(hidden, outputs=tf.constant([14, 0, 7])), tf.gather(everywhere, [14, 0, 7]), atol=1e-6
     )
 
 
-def test_distance_bias_is_a_score_for_each_number_of_places_ago():
-    bias = DistanceBias(2, 3)
+def test_position_bias_is_a_score_for_each_distance():
+    bias = PositionBias(2, 3)
     bias.set_weights([np.array([[0.0, 1.0, 2.0], [5.0, 6.0, 7.0]])])
     below = np.tril(bias(tf.constant(3)).numpy())
     assert below.tolist() == [[[0, 0, 0], [1, 0, 0], [2, 1, 0]], [[5, 0, 0], [6, 5, 0], [7, 6, 5]]]

@@ -120,14 +120,14 @@ def interactions(number):
 def build(split, sizes):
     """Writes windows, candidates and both transform graphs, once a process; returns their World."""
     root = pathlib.Path(tempfile.mkdtemp())
-    rows = {number: splits.ordered(interactions(number)) for number in range(NUM_QUERIES)}
+    rows = {number: splits.sort_rows(interactions(number)) for number in range(NUM_QUERIES)}
     cuts = None
     if isinstance(split, Random):
         cuts = splits.random_cuts([row for query in rows.values() for row in query], split.seed)
     types_by_name = {name: _KINDS[spec.dtype] for name, spec in raw_feature_spec(features(QUERY_FEATURES)).items()}
     by_split = {keys.SPLIT_TRAIN: [], keys.SPLIT_EVAL: [], keys.SPLIT_TEST: []}
     for number, query in rows.items():
-        for window in windowing.iter_windows(query, splits.assign(query, split, cuts), split, sizes):
+        for window in windowing.iter_windows(query, splits.assign_splits(query, split, cuts), split, sizes):
             by_split[window.split].append(records.encode(b"q%02d" % number, window, query_row(number), types_by_name))
     catalogue = [candidate_row(number) for number in reversed(range(NUM_CANDIDATES))]
     spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.QUERY_ID, keys.TARGET_IDS)}

@@ -66,7 +66,7 @@ def searched(tmp_path, monkeypatch):
             return types.SimpleNamespace(tuner=_Tuner(), fit_kwargs={})
 
         monkeypatch.setattr(executor.fn_args_utils, "get_common_fn_args", lambda *_: given)
-        monkeypatch.setattr(executor, "more_inputs", lambda *_: {})
+        monkeypatch.setattr(executor, "extra_inputs", lambda *_: {})
         monkeypatch.setattr(executor.udf_utils, "get_fn", lambda *_: tuner_fn)
         monkeypatch.setattr(executor.executor, "write_best_hyperparameters", lambda *_: None)
         executor.Executor().Do({}, outputs, {})

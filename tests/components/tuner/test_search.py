@@ -105,7 +105,7 @@ def test_when_the_time_is_just_over_no_trial_starts_and_one_there_always_is(tmp_
     for minutes, trials in ((2.0, 2), (0.001, 1)):
         search = _search(tmp_path / str(trials), Training(Clock()), minutes=minutes)
         # So that it is over before it starts, too.
-        search._earlier = 60.0 if trials == 1 else 0.0
+        search._seconds_before = 60.0 if trials == 1 else 0.0
         search.search()
         assert len(search.results()["trials"]) == trials
         assert search.results()["ended_by"] == "minutes"
@@ -137,12 +137,12 @@ def test_progress_says_which_trial_it_is_and_the_best_so_far(tmp_path):
 
     class Telling(Training):
         def __call__(self, *args):
-            progress.tell(1, 2, "steps", "epoch 1 of 3")
+            progress.report(1, 2, "steps", "epoch 1 of 3")
             return super().__call__(*args)
 
     with progress.listening(heard.append):
         _search(tmp_path, Telling(Clock()), max_trials=2).search()
-        progress.tell(1, 1, "steps", "afterwards")
+        progress.report(1, 1, "steps", "afterwards")
     assert heard[0].note == "trial 1 of 2"
     assert heard[1].note == ("trial 2 of 2, best top_10 1.0000 (learning_rate 0.001, dropout 0.2, batch_size 64)")
     assert heard[2].note == "afterwards"
@@ -151,9 +151,9 @@ def test_progress_says_which_trial_it_is_and_the_best_so_far(tmp_path):
 def test_the_best_so_far_is_not_the_latest_or_the_worst(tmp_path):
     search = _search(tmp_path, Training(Clock()))
     for number, score in enumerate((0.2, 0.3, 0.1), start=1):
-        search._tell(number, {"train.batch_size": number}, score=score)
-    search._tell(4, {"train.batch_size": 4}, problem="too much of it")
-    assert search._note(5) == "trial 5 of 6, best top_10 0.3000 (batch_size 2)"
+        search._record(number, {"train.batch_size": number}, score=score)
+    search._record(4, {"train.batch_size": 4}, problem="too much of it")
+    assert search._status_text(5) == "trial 5 of 6, best top_10 0.3000 (batch_size 2)"
 
 
 def test_a_search_that_was_killed_goes_on(tmp_path):

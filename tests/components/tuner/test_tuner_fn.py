@@ -6,7 +6,7 @@ import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import run_fn, training
-from components.trainer.assembled import Assembled, Inputs
+from components.trainer.bundle import Inputs, ModelBundle
 from components.tuner import tuner_fn
 from shortlist import keys
 from shortlist.config.tune import Tune
@@ -30,7 +30,7 @@ def test_a_trial_is_the_training_with_other_values(inputs, files, tmp_path):
     settings = worlds.settings(train={"learning_rate": 0.001})
     trial = tuner_fn.train_trial(settings, 3, inputs, files, {_RATE: 0.02}, str(tmp_path / "trial"), lambda: False)
     train = settings.train.model_copy(update={"learning_rate": 0.02, "epochs": 3, "eval_every_epochs": 1})
-    parts = Assembled.read(dataclasses.replace(settings, train=train), inputs)
+    parts = ModelBundle.read(dataclasses.replace(settings, train=train), inputs)
     history = training.fit(
         parts.model,
         parts.reader,

@@ -68,8 +68,8 @@ def run(
     interactions: list[bytes],
     candidates: list[bytes],
     queries: list[bytes] | None = None,
-) -> checks.Counted:
-    """Runs the graph and returns what it counted; the windows are in folder / "windows"."""
+) -> checks.GraphSummary:
+    """Runs the graph and returns its summary; the windows are in folder / "windows"."""
     patterns = windows_beam.InputPatterns(
         [flat.write(folder / "interactions", interactions)],
         [flat.write(folder / "candidates", candidates)],
@@ -77,7 +77,7 @@ def run(
     )
     with Pipeline() as root:
         windows_beam.build(root, patterns, config, AGE, str(folder / "windows"), str(folder / "staging"))
-    return checks.Counted.from_json((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
+    return checks.GraphSummary.from_json((folder / "staging" / windows_beam.SUMMARY_FILE).read_text())
 
 
 def catalogue(size: int = 15) -> list[bytes]:
@@ -90,11 +90,11 @@ def expected_records(log: flat.Log, config: WindowsConfig) -> dict[str, list[byt
     by_query = collections.defaultdict(list)
     for query_id, row in log:
         by_query[query_id].append(row)
-    kept = (row for rows in by_query.values() for row in splits.without_repeats(rows, config.repeats))
+    kept = (row for rows in by_query.values() for row in splits.drop_repeats(rows, config.repeats))
     cuts = splits.random_cuts(kept, 3)
     expected: dict[str, list[bytes]] = {split: [] for split in SPLITS}
     for query_id in sorted(by_query):
-        rows = splits.without_repeats(by_query[query_id], config.repeats)
+        rows = splits.drop_repeats(by_query[query_id], config.repeats)
         windows = windowing.windows_of(rows, config.split, config.windows, cuts)
         for split, found in windows.items():
             expected[split] += [records.encode(query_id, window, None, AGE) for window in found]
@@ -102,36 +102,36 @@ def expected_records(log: flat.Log, config: WindowsConfig) -> dict[str, list[byt
 
 
 @pytest.mark.parametrize("split", SPLIT_CONFIGS, ids=lambda split: split.kind)
-def test_beam_writes_what_the_core_says_in_whatever_order_it_reads(split: Split, tmp_path: pathlib.Path):
+def test_beam_writes_the_cores_windows_for_any_order_of_input(split: Split, tmp_path: pathlib.Path):
     config = make_config(split)
     log = random_log(seed=1)
     interactions = [flat.interaction(*row) for row in log]
     digests = []
     for name, rows in (("as_is", interactions), ("shuffled", random.Random(5).sample(interactions, len(interactions)))):
-        counted = run(tmp_path / name, config, rows, catalogue())
+        graph_summary = run(tmp_path / name, config, rows, catalogue())
         files = sorted((tmp_path / name / "windows").rglob("*.gz"))
         assert [file.name for file in files] == ["windows-00000-of-00001.gz"] * 3
         digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
     assert digests[0] == digests[1]
 
     expected = expected_records(log, config)
-    summary = stats.summarize(counted.counts, config)
+    summary = stats.summarize(graph_summary.counts, config)
     for name in SPLITS:
         windows = flat.read(tmp_path / "shuffled" / "windows", name)
         found = [record.SerializeToString(deterministic=True) for record in windows]
         assert found == expected[name]
         assert summary["windows"][name] == len(found)
     assert sum(summary["rows"].values()) == summary["interactions"] == len(log)
-    assert checks.check(counted, config) == Findings()
+    assert checks.check(graph_summary, config) == Findings()
 
 
 @pytest.mark.parametrize("split", [LeaveLastOut(), LeaveLastBasket(), Random()], ids=lambda it: it.kind)
-def test_where_everything_is_train_each_row_is_a_target_once(split: Split, tmp_path: pathlib.Path):
+def test_without_held_out_rows_each_row_is_a_train_target_once(split: Split, tmp_path: pathlib.Path):
     config = make_config(split, everything_is_train=True)
     log = random_log(seed=1)
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
-    assert checks.check(counted, config) == Findings()
-    assert stats.summarize(counted.counts, config)["rows"] == {"train": len(log), "eval": 0, "test": 0}
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    assert checks.check(graph_summary, config) == Findings()
+    assert stats.summarize(graph_summary.counts, config)["rows"] == {"train": len(log), "eval": 0, "test": 0}
     windows = {name: flat.read(tmp_path / "windows", name) for name in SPLITS}
     targets = [
         target for window in windows["train"] for target in window.features.feature["target_ids"].bytes_list.value
@@ -145,21 +145,21 @@ def test_where_everything_is_train_each_row_is_a_target_once(split: Split, tmp_p
 def test_beam_agrees_with_the_core_on_weights_and_repeats(split: Split, repeats: Repeats, tmp_path: pathlib.Path):
     config = make_config(split, repeats=repeats)
     log = random_log(seed=2, weights=(0.0, 1.0, 3.0))
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
     expected = expected_records(log, config)
     for name in SPLITS:
         found = flat.read(tmp_path / "windows", name)
         assert [record.SerializeToString(deterministic=True) for record in found] == expected[name]
     distinct = {(query_id, row.candidate_id, row.weight > 0.0) for query_id, row in log}
     repeated = 0 if repeats == "all" else len(log) - len(distinct)
-    summary = stats.summarize(counted.counts, config)
+    summary = stats.summarize(graph_summary.counts, config)
     assert summary["dropped"]["repeat"] == repeated
     assert summary["interactions"] == len(log) - repeated
     targets = distinct if repeats != "all" else {(row.source_path, row.source_row, row.weight > 0.0) for _, row in log}
     assert sum(summary["rows"].values()) == sum(is_target for _, _, is_target in targets)
 
 
-def test_the_latest_are_kept_of_what_is_left_without_repeats(tmp_path: pathlib.Path):
+def test_repeats_are_dropped_before_the_latest_interactions_are_taken(tmp_path: pathlib.Path):
     # c0 c1 c2 c3, each three times in turn: the first ones are at 0 to 3, of which the latest three are kept.
     log = [
         (query, splits.Interaction(time, 0, b"log.csv", time, b"c%d" % (time % 4)))
@@ -167,24 +167,24 @@ def test_the_latest_are_kept_of_what_is_left_without_repeats(tmp_path: pathlib.P
         for query in (b"q", b"p")
     ]
     config = make_config(LeaveLastOut(), repeats="first", max_interactions_per_query=3)
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
-    dropped = stats.summarize(counted.counts, config)["dropped"]
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    dropped = stats.summarize(graph_summary.counts, config)["dropped"]
     assert (dropped["repeat"], dropped["over_max_interactions_per_query"]) == (2 * 8, 2 * 1)
     assert [flat.ints_of(row, "target_times") for row in flat.read(tmp_path / "windows", "test")] == [[3], [3]]
 
 
-def test_parts_of_a_second_order_rows_whatever_their_place_in_the_file(tmp_path: pathlib.Path):
+def test_nanoseconds_order_rows_before_their_place_in_the_file(tmp_path: pathlib.Path):
     def row(nanos: int, source_row: int, candidate_id: bytes) -> splits.Interaction:
         return splits.Interaction(5, nanos, b"log.csv", source_row, candidate_id)
 
     rows = [row(900_000_000, 0, b"c3"), row(1, 1, b"c1"), row(500_000_000, 2, b"c2")]
     log = [(query, each) for query in (b"q", b"p") for each in rows]
-    counted = run(tmp_path, make_config(LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
+    graph_summary = run(tmp_path, make_config(LeaveLastOut()), [flat.interaction(*row) for row in log], catalogue())
     [test, _] = flat.read(tmp_path / "windows", "test")
     assert flat.bytes_of(test, "history_ids") == [b"c1", b"c2"]
     assert flat.bytes_of(test, "target_ids") == [b"c3"]
     assert flat.ints_of(test, "target_times") == [5]
-    assert stats.tied_targets(counted.counts, make_config(LeaveLastOut())) == 0.0
+    assert stats.tied_targets(graph_summary.counts, make_config(LeaveLastOut())) == 0.0
 
 
 def test_rows_of_weight_0_stand_among_the_train_targets_with_their_weight(tmp_path: pathlib.Path):
@@ -204,7 +204,7 @@ def test_rows_of_weight_0_stand_among_the_train_targets_with_their_weight(tmp_pa
     assert flat.bytes_of(test, "history_ids") == [b"c2", b"c3", b"c4"]
 
 
-def test_a_corrupted_time_among_thousands_is_told_with_its_row(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_warning_names_the_row_of_a_corrupted_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(beam_fns, "_TAILS_SLACK", 7)
     log = [
         (b"q%d" % (row % 50), splits.Interaction(900_000_000 + row, 0, b"log.csv", row, b"c%d" % (row % 15)))
@@ -212,11 +212,11 @@ def test_a_corrupted_time_among_thousands_is_told_with_its_row(tmp_path: pathlib
     ]
     log[1234] = (b"q1", log[1234][1]._replace(timestamp=2_082_758_399))
     config = make_config(LeaveLastOut(), isolated_times=Check(threshold=0.0, action="warn"))
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue())
     # The middle is without the first two and last two of 2,500 rows, the last of which is the corrupted one.
-    assert counted.isolated is not None
-    assert counted.isolated[:3] == (1, 900_000_002, 900_002_498)
-    [warning] = checks.check(counted, config).warnings
+    assert graph_summary.isolated is not None
+    assert graph_summary.isolated[:3] == (1, 900_000_002, 900_002_498)
+    [warning] = checks.check(graph_summary, config).warnings
     assert warning.startswith("log.csv data row 1234 (counted from 0): expected a time near the others")
     assert "got 2035-12-31T23:59:59Z; 1 of 2500 rows" in warning
 
@@ -248,7 +248,7 @@ def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.
         flat.example(query_id=[b"q3"], age=[8.0], tags=[], source_path=[b"users.csv"], source_row=[1]),
     ]
     config = make_config(LeaveLastOut())
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in rows], catalogue(), queries)
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in rows], catalogue(), queries)
 
     first, second = flat.read(tmp_path / "windows", "test")
     assert list(first.features.feature["age"].float_list.value) == [7.0]
@@ -257,7 +257,7 @@ def test_queries_are_joined_and_those_without_a_row_are_empty(tmp_path: pathlib.
     for name, kind in (("age", "float_list"), ("tags", "bytes_list")):
         assert second.features.feature[name].WhichOneof("kind") == kind
         assert not getattr(second.features.feature[name], kind).value
-    summary = stats.summarize(counted.counts, config)
+    summary = stats.summarize(graph_summary.counts, config)
     assert summary["queries_without_features"] == 1
     assert summary["dropped"]["query_without_interactions"] == 1
 
@@ -266,15 +266,15 @@ def test_unknown_candidates_are_dropped_and_counted_up_to_the_limit(tmp_path: pa
     log = random_log(seed=4)
     unknown = sum(row.candidate_id == b"c0" for _, row in log)
     config = make_config(LeaveLastOut(), unknown_candidates=Check(threshold=unknown / len(log)))
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue()[1:])
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in log], catalogue()[1:])
 
-    summary = stats.summarize(counted.counts, config)
+    summary = stats.summarize(graph_summary.counts, config)
     assert summary["dropped"]["unknown_candidate"] == unknown > 0
     assert summary["interactions"] == len(log) - unknown
     assert not any(b"c0" in flat.bytes_of(row, "seen_ids") for row in flat.read(tmp_path / "windows", "test"))
-    assert checks.check(counted, config) == Findings()
+    assert checks.check(graph_summary, config) == Findings()
     limit = Check(threshold=unknown / len(log) - 1e-6)
-    [refused] = checks.check(counted, make_config(LeaveLastOut(), unknown_candidates=limit)).errors
+    [refused] = checks.check(graph_summary, make_config(LeaveLastOut(), unknown_candidates=limit)).errors
     assert f"{unknown} of 120 rows" in refused
     assert "(for example 'c0')" in refused
 
@@ -283,9 +283,9 @@ def test_only_the_latest_interactions_of_a_query_are_kept(tmp_path: pathlib.Path
     bot = [(b"bot", splits.Interaction(1000 - row, 0, b"log.csv", row, b"c%d" % (row % 15))) for row in range(500)]
     other = [(b"q", splits.Interaction(time, 0, b"log.csv", 500 + time, b"c1")) for time in range(3)]
     config = make_config(LeaveLastOut(), max_interactions_per_query=5)
-    counted = run(tmp_path, config, [flat.interaction(*row) for row in bot + other], catalogue())
+    graph_summary = run(tmp_path, config, [flat.interaction(*row) for row in bot + other], catalogue())
 
-    assert stats.summarize(counted.counts, config)["dropped"]["over_max_interactions_per_query"] == 495
+    assert stats.summarize(graph_summary.counts, config)["dropped"]["over_max_interactions_per_query"] == 495
     windows = [row for row in flat.read(tmp_path / "windows", "train") if flat.bytes_of(row, "query_id") == [b"bot"]]
     assert [flat.ints_of(row, "target_times") for row in windows] == [[996, 997, 998]]
 
@@ -298,9 +298,9 @@ def test_an_id_twice_is_a_problem_that_names_both_rows(table: str, tmp_path: pat
         "queries": [flat.example(query_id=[b"q1"], source_path=[b"users.csv"], source_row=[row]) for row in (0, 4, 2)],
     }[table]
     candidates = catalogue() + (twice if table == "candidates" else [])
-    counted = run(tmp_path, make_config(LeaveLastOut()), log, candidates, twice if table == "queries" else None)
+    graph_summary = run(tmp_path, make_config(LeaveLastOut()), log, candidates, twice if table == "queries" else None)
 
-    [refused] = checks.check(counted, make_config(LeaveLastOut())).errors
+    [refused] = checks.check(graph_summary, make_config(LeaveLastOut())).errors
     if table == "candidates":
         assert "candidate_id 'c3'" in refused
         assert "items.csv data row 3" in refused
@@ -316,8 +316,8 @@ def test_a_missing_value_is_a_problem_that_names_the_row(tmp_path: pathlib.Path)
     log.append(
         flat.example(query_id=[b"q1"], candidate_id=[b"c1"], timestamp=[], source_path=[b"log.csv"], source_row=[7])
     )
-    counted = run(tmp_path, make_config(LeaveLastOut()), log, catalogue())
-    [refused] = checks.check(counted, make_config(LeaveLastOut())).errors
+    graph_summary = run(tmp_path, make_config(LeaveLastOut()), log, catalogue())
+    [refused] = checks.check(graph_summary, make_config(LeaveLastOut())).errors
     assert refused.startswith("log.csv data row 7")
     assert "timestamp" in refused
 
@@ -330,8 +330,8 @@ def test_random_needs_no_timestamps(tmp_path: pathlib.Path):
         for row in range(100)
     ]
     config = make_config(Random(seed=1), has_timestamps=False)
-    counted = run(tmp_path, config, log, catalogue())
-    summary = stats.summarize(counted.counts, config)
+    graph_summary = run(tmp_path, config, log, catalogue())
+    summary = stats.summarize(graph_summary.counts, config)
     assert summary["rows"] == {"train": 72, "eval": 8, "test": 20}
     assert summary["tied_targets"] == 0.0
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.windows import checks, stats
-from components.windows.times import Isolated, RowLocation
+from components.windows.times import IsolatedTimes, RowLocation
 from components.windows.windows_config import WindowsConfig
 from shortlist.config.gate import Check
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Split, Temporal, WindowsSection
@@ -20,7 +20,7 @@ GOOD = {
     "rows/train": 90,
     "rows/test": 5,
 }
-FAR = Isolated(1, 880_000_000, 890_000_000, RowLocation(2_082_758_399, b"log.csv", 17))
+FAR = IsolatedTimes(1, 880_000_000, 890_000_000, RowLocation(2_082_758_399, b"log.csv", 17))
 
 
 def make_config(split: Split | None = None, **checked: Any) -> WindowsConfig:
@@ -38,15 +38,15 @@ def make_config(split: Split | None = None, **checked: Any) -> WindowsConfig:
 
 def check(
     config: WindowsConfig,
-    isolated: Isolated | None = None,
+    isolated: IsolatedTimes | None = None,
     unit: str = "",
     changes: Mapping[str, int] | None = None,
 ) -> Findings:
-    counted = checks.Counted({**GOOD, **(changes or {})}, {}, ["x", "y"], isolated)
-    return checks.check(counted, config, unit)
+    summary = checks.GraphSummary({**GOOD, **(changes or {})}, {}, ["x", "y"], isolated)
+    return checks.check(summary, config, unit)
 
 
-def test_nothing_is_said_of_good_data():
+def test_good_data_has_no_findings():
     assert check(make_config()) == Findings()
 
 
@@ -58,23 +58,23 @@ def test_nothing_is_said_of_good_data():
         ({stats.QUERIES: 1}, LeaveLastOut(), "at least 2 distinct query ids, got 1"),
         ({"rows/test": 0}, LeaveLastOut(), "none of the 100 rows into test; it needs queries with at least 3"),
         ({"rows/test": 0}, LeaveLastBasket(), "at least 2 distinct timestamps"),
-        ({"rows/train": 0}, Temporal(eval_from=1, test_from=2), "into train; move data.split.eval_from"),
+        ({"rows/train": 0}, Temporal(eval_from=1, test_from=2), "into train; set data.split.eval_from"),
         ({"rows/test": 0}, Random(), "at least 5 interactions"),
     ],
 )
-def test_data_that_nothing_can_be_learnt_from(changes: dict[str, int], split: Split, expected: str):
+def test_unusable_data_is_an_error(changes: dict[str, int], split: Split, expected: str):
     [refused] = check(make_config(split), changes=changes).errors
     assert expected in refused
 
 
 def test_problems_with_single_rows_come_first():
-    counted = checks.Counted({**GOOD, stats.QUERIES: 1}, {"duplicate": ["row 1", "row 2"]}, [], FAR)
-    assert checks.check(counted, make_config()) == Findings(errors=["row 1; row 2"])
+    summary = checks.GraphSummary({**GOOD, stats.QUERIES: 1}, {"duplicate": ["row 1", "row 2"]}, [], FAR)
+    assert checks.check(summary, make_config()) == Findings(errors=["row 1; row 2"])
 
 
-UNKNOWN = ({stats.UNKNOWN_CANDIDATE: 6}, None, "6 of 100 rows (6.0%) name a candidate")
+UNKNOWN = ({stats.UNKNOWN_CANDIDATE: 6}, None, "6 of 100 rows (6.0%) have a candidate id")
 TIED = ({"tied_test_targets": 3}, None, "60% of the test targets share their time")
-ISOLATED: tuple[dict[str, int], Isolated, str] = (
+ISOLATED: tuple[dict[str, int], IsolatedTimes, str] = (
     {},
     FAR,
     "log.csv data row 17 (counted from 0): expected a time near the others",
@@ -114,21 +114,21 @@ def test_baskets_are_ties_by_nature_and_random_claims_no_order():
     assert check(make_config(Temporal(eval_from=1, test_from=2)), changes=TIED[0]).errors
 
 
-def test_all_checks_that_are_errors_are_told_at_once():
+def test_all_errors_are_reported_at_once():
     assert len(check(make_config(), FAR, changes={**UNKNOWN[0], **TIED[0]}).errors) == 3
-    # An unusable split is only the consequence of what is wrong before.
+    # An empty split follows from the other errors, so that it is not reported beside them.
     assert len(check(make_config(), FAR, changes={"rows/test": 0}).errors) == 1
 
 
 @pytest.mark.parametrize(
-    ("unit", "time", "told"),
+    ("unit", "time", "text"),
     [
         ("seconds", 2_082_758_399, "got 2035-12-31T23:59:59Z"),
         ("order", 2_082_758_399, "got 2082758399"),
         ("seconds", 10**15, "got second 1000000000000000"),
     ],
 )
-def test_times_are_told_as_what_they_are(unit: str, time: int, told: str):
+def test_times_are_shown_as_dates_unless_they_are_order_numbers(unit: str, time: int, text: str):
     isolated = FAR._replace(example=FAR.example._replace(timestamp=time))
     [error] = check(make_config(), isolated, unit).errors
-    assert told in error
+    assert text in error

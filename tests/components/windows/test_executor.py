@@ -120,11 +120,11 @@ def test_windows_artifact_and_schema(tmp_path: pathlib.Path):
 def test_refused_data_raises_after_the_pipeline_and_names_the_cause(tmp_path: pathlib.Path):
     input_dict = inputs(tmp_path, with_queries=False)
     input_dict["candidates"] = [examples(tmp_path / "fewer", catalogue(3))]
-    with pytest.raises(DataError, match=r"rows \(\d+\.\d%\) name a candidate that the catalogue lacks"):
+    with pytest.raises(DataError, match=r"rows \(\d+\.\d%\) have a candidate id that is not in the catalogue"):
         do(tmp_path, input_dict, DATA)
 
 
-def test_what_is_only_to_be_told_is_on_the_artifact(tmp_path: pathlib.Path):
+def test_warnings_are_properties_of_the_artifact(tmp_path: pathlib.Path):
     input_dict = inputs(tmp_path, with_queries=False)
     input_dict["candidates"] = [examples(tmp_path / "fewer", catalogue(12))]
     told = Gate(
@@ -133,7 +133,7 @@ def test_what_is_only_to_be_told_is_on_the_artifact(tmp_path: pathlib.Path):
     )
     windows, _ = do(tmp_path, input_dict, DATA.model_copy(update={"gate": told}))
     unknown, tied = json.loads(windows.get_string_custom_property("warnings"))
-    assert "name a candidate that the catalogue lacks" in unknown
+    assert "have a candidate id that is not in the catalogue" in unknown
     assert "share their time" in tied
 
 

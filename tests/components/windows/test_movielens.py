@@ -22,7 +22,7 @@ def queries() -> Queries:
     found = collections.defaultdict(list)
     for query_id, row in flat.movielens_100k():
         found[query_id].append(row)
-    return {query_id: splits.ordered(rows) for query_id, rows in found.items()}
+    return {query_id: splits.sort_rows(rows) for query_id, rows in found.items()}
 
 
 def test_leave_last_out_has_one_test_row_a_user_and_the_known_share_of_ties(queries: Queries):
@@ -37,7 +37,7 @@ def test_leave_last_out_has_one_test_row_a_user_and_the_known_share_of_ties(quer
     )
     counts: collections.Counter[str] = collections.Counter()
     for rows in queries.values():
-        counts.update(stats.count_query(rows, splits.assign(rows, config.split)))
+        counts.update(stats.count_query(rows, splits.assign_splits(rows, config.split)))
     summary = stats.summarize(counts, config)
     assert summary["rows"] == {"train": 100_000 - 2 * 943, "eval": 943, "test": 943}
     assert summary["tied_targets"] == pytest.approx(0.44, abs=0.005)
@@ -46,12 +46,12 @@ def test_leave_last_out_has_one_test_row_a_user_and_the_known_share_of_ties(quer
 def test_random_splits_the_hundred_thousand_rows_exactly(queries: Queries):
     cuts = splits.random_cuts((row for rows in queries.values() for row in rows), 42)
     names = collections.Counter(
-        name for rows in queries.values() for name in splits.assign(rows, Random(seed=42), cuts)
+        name for rows in queries.values() for name in splits.assign_splits(rows, Random(seed=42), cuts)
     )
     assert names == {"train": 72_000, "eval": 8_000, "test": 20_000}
 
 
-def test_popularity_of_train_targets_scores_what_was_measured_elsewhere(queries: Queries):
+def test_popularity_of_train_targets_has_the_published_scores(queries: Queries):
     sizes = WindowsSection(max_history=100, max_targets=100)
     windows = [windowing.windows_of(rows, LeaveLastOut(), sizes) for rows in queries.values()]
     popularity = collections.Counter(

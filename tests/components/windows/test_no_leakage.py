@@ -16,15 +16,15 @@ from tests.components.windows import strategies
 Rows = list[splits.Interaction]
 
 
-class Side(NamedTuple):
-    """What a model may look at when it is asked for one target."""
+class QuerySide(NamedTuple):
+    """The rows that a model may use to predict one target."""
 
     split: str
     visible: tuple[splits.Interaction, ...]
     seen_ids: tuple[bytes, ...]
 
 
-def sides(rows: Rows, split: Split, sizes: WindowsSection) -> dict[splits.Interaction, Side]:
+def query_sides(rows: Rows, split: Split, sizes: WindowsSection) -> dict[splits.Interaction, QuerySide]:
     """Returns the query side of every target, reading train windows as the model does: times in whole seconds."""
     cuts = splits.random_cuts(rows, 1)
     found = {}
@@ -37,7 +37,7 @@ def sides(rows: Rows, split: Split, sizes: WindowsSection) -> dict[splits.Intera
                 if splits.strict_times(split):
                     visible = tuple(row for row in visible if row.timestamp < target.timestamp)
                 assert target not in found, "a target twice"
-                found[target] = Side(window.split, visible, window.seen_ids)
+                found[target] = QuerySide(window.split, visible, window.seen_ids)
     return found
 
 
@@ -53,7 +53,7 @@ def is_past(row: splits.Interaction, target: splits.Interaction, split: Split) -
     strategies.sizes,
     st.data(),
 )
-def test_what_is_not_earlier_never_changes_the_query_side(
+def test_rows_that_are_not_earlier_never_change_the_query_side(
     rows: Rows, others: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     target = data.draw(st.sampled_from(rows))._replace(weight=1.0)
@@ -61,8 +61,8 @@ def test_what_is_not_earlier_never_changes_the_query_side(
     past = [row for row in rows if is_past(row, target, split)]
     # Everything else is removed, and other rows that are not earlier come in.
     changed = [*past, target, *(row for row in others if not is_past(row, target, split))]
-    before = sides(rows, split, sizes)[target]
-    after = sides(changed, split, sizes)[target]
+    before = query_sides(rows, split, sizes)[target]
+    after = query_sides(changed, split, sizes)[target]
 
     # Whichever split each version puts the target in: the same latest max_history interactions.
     assert before.visible[-sizes.max_history :] == after.visible[-sizes.max_history :]
@@ -78,14 +78,14 @@ def test_what_is_not_earlier_never_changes_the_query_side(
     strategies.sizes,
     st.data(),
 )
-def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether_it_is_one(
+def test_with_repeats_first_later_rows_change_neither_targets_nor_histories(
     rows: Rows, others: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     target = data.draw(st.sampled_from(rows))._replace(weight=1.0)
     rows = [target if row[:4] == target[:4] else row for row in rows]
     earlier = [row for row in rows if row < target]
     changed = [*earlier, target, *(row for row in others if target < row)]
-    before, after = (sides(splits.without_repeats(log, "first"), split, sizes) for log in (rows, changed))
+    before, after = (query_sides(splits.drop_repeats(log, "first"), split, sizes) for log in (rows, changed))
     first_of_its_candidate = not any(splits.repeat_key(row) == splits.repeat_key(target) for row in earlier)
     assert (target in before) == (target in after) == first_of_its_candidate
     if first_of_its_candidate:
@@ -97,8 +97,8 @@ def test_with_first_nothing_later_decides_what_a_target_looks_back_on_or_whether
 
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), st.sampled_from(["all", "first", "last"]))
-def test_of_each_candidate_one_target_and_one_other_row_is_kept(rows: Rows, repeats: Repeats):
-    kept = splits.without_repeats(rows, repeats)
+def test_one_target_and_one_row_of_weight_0_per_candidate_remain(rows: Rows, repeats: Repeats):
+    kept = splits.drop_repeats(rows, repeats)
     assert kept == sorted(kept)
     if repeats == "all":
         assert kept == sorted(rows)
@@ -135,7 +135,7 @@ def test_weights_change_nothing_but_which_rows_are_targets(
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.ordered_splits, strategies.sizes)
 def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: Split, sizes: WindowsSection):
-    for target, side in sides(rows, split, sizes).items():
+    for target, side in query_sides(rows, split, sizes).items():
         past = sorted(row for row in rows if is_past(row, target, split))
         assert list(side.visible) == past[len(past) - len(side.visible) :]
         assert len(side.visible) >= min(len(past), sizes.max_history)
@@ -149,8 +149,8 @@ def test_the_query_side_is_the_latest_of_the_past(rows: Rows, split: Split, size
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.all_splits, strategies.sizes)
 def test_every_interaction_is_a_target_exactly_once_in_its_split(rows: Rows, split: Split, sizes: WindowsSection):
-    ordered = splits.ordered(rows)
-    names = splits.assign(ordered, split, splits.random_cuts(rows, 1))
+    ordered = splits.sort_rows(rows)
+    names = splits.assign_splits(ordered, split, splits.random_cuts(rows, 1))
     windows = windowing.windows_of(rows, split, sizes, splits.random_cuts(rows, 1))
     for name, found in windows.items():
         targets = [target for window in found for target in window.targets if target.is_target]
@@ -167,12 +167,12 @@ def test_every_interaction_is_a_target_exactly_once_in_its_split(rows: Rows, spl
 
 @settings(max_examples=400, deadline=None)
 @given(strategies.rows(), strategies.all_splits, strategies.sizes, st.data())
-def test_train_windows_know_nothing_of_eval_and_test(
+def test_eval_and_test_rows_never_change_train_windows(
     rows: Rows, split: Split, sizes: WindowsSection, data: st.DataObject
 ):
     cuts = splits.random_cuts(rows, 1)
-    ordered = splits.ordered(rows)
-    names = splits.assign(ordered, split, cuts)
+    ordered = splits.sort_rows(rows)
+    names = splits.assign_splits(ordered, split, cuts)
     changed = [
         row if name == "train" else row._replace(candidate_id=data.draw(st.sampled_from(strategies.CANDIDATES)))
         for row, name in zip(ordered, names, strict=True)
@@ -187,9 +187,9 @@ def test_train_windows_know_nothing_of_eval_and_test(
 def test_random_sees_train_in_eval_and_train_and_eval_in_test(rows: Rows, sizes: WindowsSection):
     split = Random(seed=1)
     cuts = splits.random_cuts(rows, 1)
-    ordered = splits.ordered(rows)
-    names = splits.assign(ordered, split, cuts)
-    for side in sides(rows, split, sizes).values():
+    ordered = splits.sort_rows(rows)
+    names = splits.assign_splits(ordered, split, cuts)
+    for side in query_sides(rows, split, sizes).values():
         allowed = ("train", "eval") if side.split == "test" else ("train",)
         expected = {row.candidate_id for row, name in zip(ordered, names, strict=True) if name in allowed}
         assert list(side.seen_ids) == sorted(expected)

@@ -31,7 +31,7 @@ def count(log: dict[str, str], config: WindowsConfig) -> collections.Counter[str
             splits.Interaction(int(time), 0, b"log.csv", row, name.encode())
             for row, (name, time) in enumerate(zip(candidates, times, strict=True))
         ]
-        names = splits.assign(rows, config.split)
+        names = splits.assign_splits(rows, config.split)
         total.update(stats.count_query(rows, names))
         for window in windowing.iter_windows(rows, names, config.split, config.windows):
             total.update(stats.count_window(window))
@@ -89,7 +89,7 @@ def test_rows_of_weight_0_are_kept_and_in_no_split():
     config = make_config(LeaveLastOut())
     weights = [1.0, 0.0, 1.0, 1.0, 0.0]
     rows = [splits.Interaction(row, 0, b"log.csv", row, b"c", weight) for row, weight in enumerate(weights)]
-    counts = stats.count_query(rows, splits.assign(rows, config.split))
+    counts = stats.count_query(rows, splits.assign_splits(rows, config.split))
     summary = stats.summarize(counts, config)
     assert summary["rows"] == {"train": 1, "eval": 1, "test": 1}
     assert summary["interactions"] == 5
@@ -99,4 +99,4 @@ def test_a_tie_is_the_same_nanosecond():
     config = make_config(LeaveLastOut())
     for nanos, tied in (([0, 1, 2], 0.0), ([0, 1, 1], 1.0)):
         rows = [splits.Interaction(7, nano, b"log.csv", row, b"c") for row, nano in enumerate(nanos)]
-        assert stats.tied_targets(stats.count_query(rows, splits.assign(rows, config.split)), config) == tied
+        assert stats.tied_targets(stats.count_query(rows, splits.assign_splits(rows, config.split)), config) == tied

@@ -5,10 +5,10 @@ import pytest
 from components.windows import times
 
 
-def isolated(timestamps: list[int]) -> times.Isolated | None:
+def isolated(timestamps: list[int]) -> times.IsolatedTimes | None:
     places = sorted(times.RowLocation(time, b"log.csv", row) for row, time in enumerate(timestamps))
     size = times.tail_size(len(places))
-    return times.isolated(places[:size], places[-size:])
+    return times.find_isolated(places[:size], places[-size:])
 
 
 # 3,000 rows: three are cut off at each end, and the middle is from 1003 to 3996, 2993 seconds long.
@@ -46,6 +46,6 @@ def test_where_all_others_are_at_one_time_any_other_is_isolated():
     assert isolated([7] * 1999 + [8]) == (1, 7, 7, (8, b"log.csv", 1999))
 
 
-def test_json_keeps_it():
-    found = times.Isolated(1, 2, 3, times.RowLocation(4, "ü.csv".encode(), 5))
-    assert times.Isolated.from_json(found.to_json()) == found
+def test_isolated_times_survive_json():
+    found = times.IsolatedTimes(1, 2, 3, times.RowLocation(4, "ü.csv".encode(), 5))
+    assert times.IsolatedTimes.from_json(found.to_json()) == found

@@ -122,7 +122,7 @@ def test_random_has_no_history_and_sees_by_split() -> None:
     # Three train rows, one eval, two test, at the cuts that say so.
     cuts = splits.RandomCuts(row_keys[3], row_keys[4])
     in_split: dict[str, list[str]] = {name: [] for name in ("train", "eval", "test")}
-    for row, name in zip(rows, splits.assign(rows, split, cuts), strict=True):
+    for row, name in zip(rows, splits.assign_splits(rows, split, cuts), strict=True):
         in_split[name].append(row.candidate_id.decode())
     train, evaluation, test = ("".join(in_split[name]) for name in ("train", "eval", "test"))
     assert (len(train), len(evaluation), len(test)) == (3, 1, 2)

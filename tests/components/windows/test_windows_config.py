@@ -49,11 +49,11 @@ def fingerprint(of: Data, content: str = "a") -> str:
     ],
     ids=str,
 )
-def test_what_decides_which_rows_are_held_out_changes_the_fingerprint(other: Data):
+def test_settings_that_decide_the_held_out_rows_change_the_fingerprint(other: Data):
     assert fingerprint(other) != fingerprint(data())
 
 
-def test_which_types_are_no_targets_decides_it_too():
+def test_values_of_weight_0_change_the_fingerprint():
     view, cart = (
         data(weight={"column": "event", "values": {"view": 1, "cart": 1, "buy": 1, name: 0}})
         for name in ("view", "cart")
@@ -69,7 +69,7 @@ def test_which_types_are_no_targets_decides_it_too():
     ],
     ids=["positive weights", "gate"],
 )
-def test_what_decides_something_else_does_not(other: Data):
+def test_other_settings_keep_the_fingerprint(other: Data):
     assert fingerprint(other) == fingerprint(data())
 
 
@@ -81,6 +81,6 @@ def test_the_content_matters_only_where_it_moves_the_cuts():
     assert fingerprint(early) != fingerprint(late)
 
 
-def test_windows_that_hold_nothing_out_are_no_split_s():
+def test_windows_without_held_out_rows_have_their_own_fingerprint():
     everything = windows_config_from(data(), everything_is_train=True)
     assert split_fingerprint(everything, "a") != fingerprint(data())

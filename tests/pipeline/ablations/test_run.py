@@ -36,7 +36,7 @@ def found(plan, rows, folder):
     return run.run(plan, rows, folder, listener), listener
 
 
-def test_it_is_about_the_rows_of_the_latest_run(smoke, rows):
+def test_the_rows_are_those_of_the_latest_run(smoke, rows):
     assert rows.run_id == smoke.third.summary.run_id
     queries = smoke.config.data.queries.model_copy(update={"features": {}})
     other = smoke.config.model_copy(update={"data": smoke.config.data.model_copy(update={"queries": queries})})
@@ -60,33 +60,32 @@ def test_each_recipe_is_trained_with_each_seed(found):
     assert group.seed_deviation is None
 
 
-def test_the_table_says_what_it_is_of(found):
+def test_the_table_starts_with_epochs_seeds_and_rows(found):
     text = table.markdown(found[0])
-    assert text.startswith("1 epoch in place of the config's own; 1 seed, 120 eval rows")
+    assert text.startswith("1 epoch instead of the config's own; 1 seed, 120 eval rows")
     assert "**The config's own recipe: top_10 " in text
     assert "| dropout | yes | 0 | " in text
     assert table.Ablations.model_validate_json(found[0].model_dump_json()) == found[0]
 
 
-def test_what_was_run_is_found_again_and_what_was_not_is_run(found, plan, rows, folder):
+def test_only_trials_that_are_missing_from_the_cache_run(found, plan, rows, folder):
     listener = RecordingListener()
     again = run.run(plan, rows, folder, listener)
     assert again == found[0]
     assert all(listener.cached.values())
-    cell = next(folder.glob("*/cell.json"))
-    cell.unlink()
+    next(folder.glob("*/cell.json")).unlink()
     listener = RecordingListener()
     assert run.run(plan, rows, folder, listener).groups[0].parts[0].effect == found[0].groups[0].parts[0].effect
     assert sum(not cached for cached in listener.cached.values()) == 1
 
 
-def test_a_cell_is_the_trainers_own_model(smoke, rows, folder):
+def test_a_trial_is_the_trainers_own_model(smoke, rows, folder):
     """The whole recipe with the run's own seed and epochs has the eval figures of the run's Trainer."""
-    from pipeline.ablations.trials import Cells
+    from pipeline.ablations.trials import TrialCache
 
-    cell = Cells(folder, rows, "eval").run(settings_from(smoke.config))
+    trial = TrialCache(folder, rows, "eval").run(settings_from(smoke.config))
     nodes = {e.node: e for e in Store(smoke.workspace.metadata_path).run_executions(smoke.first.summary.run_id)}
     with open(f"{nodes['Trainer'].output('model').uri}/{SAVED_MODEL_FOLDER}/{TRAINED_FILE}", encoding="utf-8") as file:
         trained = json.load(file)["train"]
-    assert cell.best_epoch == trained["best_epoch"]
-    assert float(np.mean(cell.ranks <= 10)) == pytest.approx(trained["best_top_10"], abs=1e-6)
+    assert trial.best_epoch == trained["best_epoch"]
+    assert float(np.mean(trial.ranks <= 10)) == pytest.approx(trained["best_top_10"], abs=1e-6)

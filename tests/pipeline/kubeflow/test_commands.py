@@ -59,22 +59,22 @@ def test_submit_sends_the_data_it_saw_and_waits_for_the_end(api, config_path, da
     arguments += ["--set", "kubeflow.serving_dir=/models/smoke", "--run-name", "tried", "--wait", "--json"]
     done = _shortlist(tmp_path, data_root, *arguments)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["id"], told["outcome"]) == ("r-1", "succeeded")
+    submitted = json.loads(done.stdout)
+    assert (submitted["id"], submitted["outcome"]) == ("r-1", "succeeded")
     sha256 = content.tables_sha256(load_config(config_path).data.tables, data_root)
-    assert told["parameters"] == {
+    assert submitted["parameters"] == {
         "data_root": "/data",
         "serving_dir": "/models/smoke",
         **{f"{table}_sha256": fingerprint for table, fingerprint in sha256.items()},
     }
     [run] = api.bodies(fake.RUNS)
-    assert run["runtime_config"] == {"parameters": told["parameters"], "pipeline_root": "minio://bucket/root"}
+    assert run["runtime_config"] == {"parameters": submitted["parameters"], "pipeline_root": "minio://bucket/root"}
     assert run["display_name"] == "tried"
     assert "Compared with no earlier run" in done.stderr
     assert not (config_path.parent / "workspace").exists()
 
 
-def test_compile_writes_a_file_and_says_what_a_run_is_told(config_path, data_root, tmp_path):
+def test_compile_writes_a_file_and_lists_the_run_parameters(config_path, data_root, tmp_path):
     done = _shortlist(tmp_path, data_root, "compile", "--config", str(config_path), "-o", "out.yaml", "--baseline")
     assert done.returncode == 0, done.stderr
     assert "baseline_model, candidates_sha256, data_root" in " ".join(done.stdout.split())
@@ -82,7 +82,7 @@ def test_compile_writes_a_file_and_says_what_a_run_is_told(config_path, data_roo
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["compile", "--config", str(ROOT / "configs" / "smoke.yaml")], "kubeflow: expected a section with at least"),
         (["submit", "--set", "kubeflow.image=x", "--pipeline-root", "/srv"], "a bucket that KFP's launcher can open"),
@@ -90,14 +90,12 @@ def test_compile_writes_a_file_and_says_what_a_run_is_told(config_path, data_roo
         (["submit", "--set", "kubeflow.image=x", "--host", "http://127.0.0.1:1"], "got [Errno 111] Connection refused"),
     ],
 )
-def test_what_cannot_work_is_told_at_once(arguments, said, data_root, tmp_path, monkeypatch):
-    arguments = [
-        *arguments,
-        *(["--config", str(ROOT / "configs" / "smoke.yaml")] if "--config" not in arguments else []),
-    ]
+def test_impossible_commands_are_refused_at_once(arguments, message, data_root, tmp_path, monkeypatch):
+    if "--config" not in arguments:
+        arguments = [*arguments, "--config", str(ROOT / "configs" / "smoke.yaml")]
     done = _shortlist(tmp_path, data_root, *arguments)
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 

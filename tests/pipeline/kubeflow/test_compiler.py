@@ -51,7 +51,7 @@ def test_a_first_run_has_nothing_to_compare_with(first):
     assert "baseline" not in first.tasks["Baseline"]["inputs"]["artifacts"]
 
 
-def test_later_runs_import_what_they_are_compared_with(later):
+def test_later_runs_import_the_artifacts_to_compare_with(later):
     assert find_problems(later, private_paths=[str(ROOT), str(pathlib.Path.home())]) == []
     assert set(later.parameters) > {"baseline_model", "interactions_statistics_before"}
     importers = [name for name, task in later.tasks.items() if "artifact_uri" in task["inputs"].get("parameters", {})]
@@ -74,7 +74,7 @@ def test_with_a_refit_it_is_the_refit_that_is_indexed(first, later):
     assert later.tasks.keys() - first.tasks.keys() >= {"RefitWindows", "RefitTransform", "Refit"}
 
 
-def test_what_is_told_at_submission_reaches_the_nodes(first):
+def test_run_parameters_reach_the_nodes(first):
     gen = first.tasks["InteractionsGen"]["inputs"]["parameters"]
     assert gen["data_root"] == {"componentInputParameter": "data_root"}
     assert gen["content_sha256"] == {"componentInputParameter": "interactions_sha256"}
@@ -109,11 +109,11 @@ _PORTABLE = {"engine": "portable", "job_endpoint": "jobs:8099", "worker_endpoint
 
 
 @pytest.mark.parametrize(
-    ("beam", "said"),
-    [({"engine": "flink", "job_server_jar": "a.jar"}, "which a pod has not"), (_PORTABLE, "outside of the pod")],
+    ("beam", "message"),
+    [({"engine": "flink", "job_server_jar": "a.jar"}, "which a pod cannot"), (_PORTABLE, "outside of the pod")],
 )
-def test_an_engine_that_cannot_see_the_pods_artifacts_is_refused(beam, said):
-    with pytest.raises(ConfigError, match=said):
+def test_an_engine_that_cannot_see_the_pods_artifacts_is_refused(beam, message):
+    with pytest.raises(ConfigError, match=message):
         _compiled(_config(beam=beam), baseline=False, statistics=False)
 
 

@@ -1,4 +1,4 @@
-"""The smoke preset, compiled for Kubeflow and executed as it was compiled: minutes of processes that import TFX."""
+"""Local KFP runs of the smoke preset: minutes of processes that import TFX."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _RESOLVERS = {"BlessedStatistics", "BlessedModel"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Rehearsed:
-    """The same rehearsal twice."""
+class Repeated:
+    """The same local KFP run twice."""
 
     workspace: Workspace
     first: Summary
     second: Summary
-    heard: RecordingListener
-    heard_again: RecordingListener
+    first_events: RecordingListener
+    second_events: RecordingListener
 
 
 @pytest.fixture(scope="module")
-def rehearsed(smoke, tmp_path_factory) -> Rehearsed:
+def repeated(smoke, tmp_path_factory) -> Repeated:
     from pipeline.kubeflow.local_kfp import run
 
-    workspace = Workspace(tmp_path_factory.mktemp("rehearsal"), smoke.config.name)
+    workspace = Workspace(tmp_path_factory.mktemp("local-kfp"), smoke.config.name)
     listeners = RecordingListener(), RecordingListener()
     summaries = []
     for run_id, listener in zip(("first", "second"), listeners, strict=True):
         workspace.run_dir(run_id).mkdir(parents=True)
-        summaries.append(run.rehearse(smoke.config, workspace, run_id, smoke.data_root, listener, "seconds"))
-    return Rehearsed(workspace, summaries[0], summaries[1], listeners[0], listeners[1])
+        summaries.append(run.execute(smoke.config, workspace, run_id, smoke.data_root, listener, "seconds"))
+    return Repeated(workspace, summaries[0], summaries[1], listeners[0], listeners[1])
 
 
-def test_the_rehearsal_measures_what_the_local_run_measured(smoke, rehearsed):
-    local, compiled = smoke.first.summary, rehearsed.first
+def test_the_figures_are_those_of_the_local_run(smoke, repeated):
+    local, compiled = smoke.first.summary, repeated.first
     assert compiled.status is Status.PUSHED, compiled.reasons
     assert compiled.metrics == local.metrics
     assert compiled.baselines == local.baselines
@@ -55,32 +55,32 @@ def test_the_rehearsal_measures_what_the_local_run_measured(smoke, rehearsed):
     assert compiled.index.recall_at_k == local.index.recall_at_k
 
 
-def test_every_task_ran_once_and_the_same_again_comes_from_the_cache(smoke, rehearsed):
+def test_every_task_ran_once_and_the_same_again_comes_from_the_cache(smoke, repeated):
     # One task for all schemas: on a cluster each is a pod.
     elsewhere = _RESOLVERS | {"InteractionsSchema", "CandidatesSchema", "QueriesSchema"}
-    assert set(rehearsed.heard.started) == set(smoke.first.listener.started) - elsewhere | {"Schemas"}
-    assert not any(rehearsed.heard.cached.values())
-    assert all(rehearsed.heard_again.cached.values())
+    assert set(repeated.first_events.started) == set(smoke.first.listener.started) - elsewhere | {"Schemas"}
+    assert not any(repeated.first_events.cached.values())
+    assert all(repeated.second_events.cached.values())
     # Once its model is blessed, the run must not be compared with itself.
-    assert rehearsed.second.pushed == rehearsed.first.pushed
+    assert repeated.second.pushed == repeated.first.pushed
 
 
-def test_the_rehearsal_serves_apart(smoke, rehearsed):
-    served = rehearsed.workspace.serving_dir
-    assert (served / str(rehearsed.first.pushed.version) / "saved_model.pb").is_file()
+def test_the_serving_folder_is_separate(smoke, repeated):
+    served = repeated.workspace.serving_dir
+    assert (served / str(repeated.first.pushed.version) / "saved_model.pb").is_file()
     assert served != smoke.workspace.serving_dir
 
 
-def test_what_was_executed_is_what_kubeflow_would_get(rehearsed):
-    path = rehearsed.workspace.run_dir("first") / "pipeline.yaml"
+def test_the_executed_package_is_the_one_for_kubeflow(repeated):
+    path = repeated.workspace.run_dir("first") / "pipeline.yaml"
     package = Package.from_yaml(path.read_text(encoding="utf-8"), str(path))
-    assert find_problems(package, private_paths=[str(rehearsed.workspace.root)]) == []
+    assert find_problems(package, private_paths=[str(repeated.workspace.root)]) == []
 
 
-def test_tfx_cannot_open_a_bucket_that_is_only_rehearsed(smoke, tmp_path):
+def test_direct_storage_is_refused_since_there_is_no_bucket(smoke, tmp_path):
     from pipeline.kubeflow.local_kfp import run
 
     direct = Kubeflow(image="x", pipeline_root="gs://bucket/root", storage="direct")
     config = smoke.config.model_copy(update={"kubeflow": direct})
     with pytest.raises(ConfigError, match="kubeflow.storage: expected copied"):
-        run.rehearse(config, Workspace(tmp_path, config.name), "r", smoke.data_root, RecordingListener(), "seconds")
+        run.execute(config, Workspace(tmp_path, config.name), "r", smoke.data_root, RecordingListener(), "seconds")

@@ -22,30 +22,30 @@ def _input(uri: str, metadata: dict[str, object] | None = None, kind: str = "") 
         ("/already/here", None),
     ],
 )
-def test_a_uri_is_where_the_launcher_copies_it(uri, path):
+def test_the_path_of_a_uri_is_that_of_the_launchers_copy(uri, path):
     assert locations.local_path(uri) == path
     assert locations.local_path(uri, "/tmp/pods") == (path and f"/tmp/pods{path}")
 
 
-def test_what_metadata_say_of_an_artifact_moves_with_it_and_back():
+def test_uris_in_an_artifacts_metadata_are_replaced_and_restored():
     given = _input("minio://b/run/Trainer/model", {"current_model": "minio://b/run/Trainer/model", "n": 1.0})
-    places = locations.places(given, "/pods")
-    moved = locations.replaced(given, places)
+    paths = locations.local_paths(given, "/pods")
+    moved = locations.replace_names(given, paths)
     [artifact] = moved["inputs"]["artifacts"]["model"]["artifacts"]
     assert artifact["uri"] == "/pods/minio/b/run/Trainer/model"
     assert artifact["metadata"] == {"current_model": "/pods/minio/b/run/Trainer/model", "n": 1.0}
-    assert locations.replaced(moved, {path: uri for uri, path in places.items()}) == given
+    assert locations.replace_names(moved, {path: uri for uri, path in paths.items()}) == given
 
 
 def test_an_address_that_begins_like_another_is_not_taken_for_it():
-    places = {"s3://b/model": "/s3/b/model", "s3://b/model_run": "/s3/b/model_run"}
-    assert locations.replaced(["s3://b/model_run/x"], places) == ["/s3/b/model_run/x"]
+    paths = {"s3://b/model": "/s3/b/model", "s3://b/model_run": "/s3/b/model_run"}
+    assert locations.replace_names(["s3://b/model_run/x"], paths) == ["/s3/b/model_run/x"]
 
 
 def test_an_input_of_no_type_gets_the_declared_one():
     spec = {"artifacts": {"model": _MODEL}}
     typed = locations.with_types(_input("s3://b/m"), spec)
     assert typed["inputs"]["artifacts"]["model"]["artifacts"][0]["type"] == _MODEL["artifactType"]
-    told = _input("s3://b/m", kind="title: tfx.Examples")
-    assert locations.with_types(told, spec) == told
+    with_type = _input("s3://b/m", kind="title: tfx.Examples")
+    assert locations.with_types(with_type, spec) == with_type
     assert locations.with_types(_input("s3://b/m"), {}) == _input("s3://b/m")

@@ -16,7 +16,7 @@ from pipeline.kubeflow.local_kfp import record
 from pipeline.kubeflow.metadata import earlier, outcome
 from pipeline.kubeflow.metadata.store import ClusterStore, connect
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.parameters import ComparedWith
+from pipeline.kubeflow.parameters import ComparisonUris
 from shortlist.errors import BadInputError
 
 _TABLES = ("interactions", "candidates")
@@ -29,7 +29,7 @@ def _package(seed: dict[str, float]) -> Package:
     return Package({"root": {"dag": {"tasks": {"InteractionsGen": gen, "Trainer": trainer}}}})
 
 
-def _told(interactions: str) -> dict[str, str]:
+def _run_parameters(interactions: str) -> dict[str, str]:
     return {"interactions_sha256": interactions, "candidates_sha256": "c", "data_root": "s3://data"}
 
 
@@ -37,19 +37,20 @@ def _run(
     store: Any,
     run_id: str,
     seed: dict[str, float],
-    told: dict[str, str],
+    run_parameters: dict[str, str],
     blessed: bool = True,
-    compared_with: ComparedWith = parameters.NOTHING,
+    comparison: ComparisonUris = parameters.NO_COMPARISON,
 ) -> None:
-    """Files a run as the launcher would: numbers are doubles."""
-    recorder = record.Recorder(store, "shop", run_id, f"s3://root/shop/{run_id}", {**told, **compared_with.parameters})
+    """Records a run as the launcher would: numbers are doubles."""
+    run_parameters = {**run_parameters, **comparison.parameters}
+    recorder = record.Recorder(store, "shop", run_id, f"s3://root/shop/{run_id}", run_parameters)
 
     def task(name: str, given: dict[str, Any], output: str, kind: str, **metadata: object) -> None:
         artifact = {"uri": f"s3://root/{run_id}/{name}", "type": {"schemaTitle": kind}, "metadata": metadata}
         inputs = {"parameterValues": given, "artifacts": {}}
         recorder.task(name, inputs, {output: artifact}, pb.Execution.COMPLETE)
 
-    task("InteractionsGen", {"content_sha256": told["interactions_sha256"]}, "examples", "tfx.Examples")
+    task("InteractionsGen", {"content_sha256": run_parameters["interactions_sha256"]}, "examples", "tfx.Examples")
     task("InteractionsStatistics", {}, "statistics", "tfx.ExampleStatistics")
     task("CandidatesStatistics", {}, "statistics", "tfx.ExampleStatistics")
     task("Trainer", seed, "model", "tfx.Model")
@@ -58,8 +59,8 @@ def _run(
     task("Pusher", {}, "pushed_model", "tfx.PushedModel", **pushed)
 
 
-def _found(store: Any, seed: dict[str, float], told: dict[str, str]) -> ComparedWith:
-    return earlier.compared_with(ClusterStore(store).runs("shop"), _package(seed), told, _TABLES)
+def _found(store: Any, seed: dict[str, float], run_parameters: dict[str, str]) -> ComparisonUris:
+    return earlier.comparison_uris(ClusterStore(store).runs("shop"), _package(seed), run_parameters, _TABLES)
 
 
 def _statistics(run_id: str) -> dict[str, str]:
@@ -72,33 +73,33 @@ def store(tmp_path):
 
 
 def test_a_first_run_is_compared_with_nothing(store):
-    assert _found(store, _SEED_1, _told("monday")) == ComparedWith()
+    assert _found(store, _SEED_1, _run_parameters("monday")) == ComparisonUris()
 
 
 def test_the_latest_blessed_model_is_the_baseline(store):
-    _run(store, "run-1", _SEED_1, _told("monday"))
-    _run(store, "run-2", _SEED_1, _told("tuesday"))
-    _run(store, "run-3", _SEED_1, _told("wednesday"), blessed=False)
-    found = _found(store, _SEED_1, _told("thursday"))
-    assert found == ComparedWith("s3://root/run-2/Trainer", _statistics("run-2"))
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
+    _run(store, "run-2", _SEED_1, _run_parameters("tuesday"))
+    _run(store, "run-3", _SEED_1, _run_parameters("wednesday"), blessed=False)
+    found = _found(store, _SEED_1, _run_parameters("thursday"))
+    assert found == ComparisonUris("s3://root/run-2/Trainer", _statistics("run-2"))
 
 
 def test_data_are_compared_with_those_of_the_last_blessed_run_on_others(store):
-    _run(store, "run-1", _SEED_1, _told("monday"))
-    _run(store, "run-2", _SEED_1, _told("tuesday"))
-    found = _found(store, _SEED_2, _told("tuesday"))
-    assert found == ComparedWith("s3://root/run-2/Trainer", _statistics("run-1"))
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
+    _run(store, "run-2", _SEED_1, _run_parameters("tuesday"))
+    found = _found(store, _SEED_2, _run_parameters("tuesday"))
+    assert found == ComparisonUris("s3://root/run-2/Trainer", _statistics("run-1"))
 
 
 def test_the_same_again_finds_what_it_found_before(store):
-    _run(store, "run-1", _SEED_1, _told("monday"))
-    before = _found(store, _SEED_1, _told("tuesday"))
-    _run(store, "run-2", _SEED_1, _told("tuesday"), compared_with=before)
-    assert _found(store, _SEED_1, _told("tuesday")) == before
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
+    before = _found(store, _SEED_1, _run_parameters("tuesday"))
+    _run(store, "run-2", _SEED_1, _run_parameters("tuesday"), comparison=before)
+    assert _found(store, _SEED_1, _run_parameters("tuesday")) == before
 
 
 def test_another_pipelines_runs_are_no_concern(store):
-    _run(store, "run-1", _SEED_1, _told("monday"))
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
     assert list(ClusterStore(store).runs("other")) == []
 
 
@@ -133,15 +134,15 @@ def served(tmp_path) -> Iterator[tuple[Any, str]]:
 
 def test_a_cluster_is_asked_over_grpc(served):
     store, address = served
-    _run(store, "run-1", _SEED_1, _told("monday"))
-    _run(store, "run-2", _SEED_1, _told("tuesday"), blessed=False)
-    assert _found(connect(address), _SEED_2, _told("monday")).baseline_model == "s3://root/run-1/Trainer"
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
+    _run(store, "run-2", _SEED_1, _run_parameters("tuesday"), blessed=False)
+    assert _found(connect(address), _SEED_2, _run_parameters("monday")).baseline_model == "s3://root/run-1/Trainer"
     assert outcome.read(address, "run-1") == outcome.PushOutcome(True, "/models/7", ())
     assert outcome.read(address, "run-2") == outcome.PushOutcome(False, "", ("too weak",))
-    assert outcome.read(address, "run-9").reasons == (f"ML Metadata at {address} does not know the run",)
+    assert outcome.read(address, "run-9").reasons == (f"ML Metadata at {address} does not have the run",)
 
 
-def test_a_dead_metadata_server_is_told_in_seconds():
+def test_a_dead_metadata_server_is_refused_in_seconds():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

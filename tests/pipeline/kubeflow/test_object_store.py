@@ -177,9 +177,9 @@ class _Silent:
 def test_an_artifact_goes_from_pod_to_pod_through_the_server(scheme, s3, tmp_path):
     store = record.open_store(tmp_path / "mlmd.sqlite")
     root = f"{scheme}://artifacts/through-s3/{scheme}"
-    stage = walk.Stage(tmp_path / "pods", root, tmp_path / "log", tmp_path / "out", s3)
+    storage = walk.PodStorage(tmp_path / "pods", root, tmp_path / "log", tmp_path / "out", s3)
     recorder = record.Recorder(store, "through-s3", "run-1", root, {})
-    walk.walk(_package(), {}, stage, recorder, _Silent())
+    walk.walk(_package(), {}, storage, recorder, _Silent())
     run = ClusterStore(store).run("run-1")
     assert run is not None
     copy, schema = run.output("Copy", "copy"), run.output("Schema", "interactions")

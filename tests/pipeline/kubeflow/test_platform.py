@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.kubeflow.check import find_problems
 from pipeline.kubeflow.package import Document, Package
-from pipeline.kubeflow.platform import with_what_tasks_ask
+from pipeline.kubeflow.platform import with_task_settings
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import ConfigError
 
@@ -51,7 +51,7 @@ def _pipeline() -> Document:
 
 
 def _package(**section: object) -> Package:
-    package = with_what_tasks_ask(_pipeline(), Kubeflow.model_validate({"image": "x", **section}))
+    package = with_task_settings(_pipeline(), Kubeflow.model_validate({"image": "x", **section}))
     assert find_problems(package) == []
     return package
 
@@ -90,7 +90,7 @@ def test_retries_are_the_tasks_and_wait_longer_each_time():
     assert "retryPolicy" not in tasks["Before"]
 
 
-def test_what_kubernetes_is_asked_stands_in_the_second_document():
+def test_kubernetes_settings_are_in_the_second_document():
     package = _package(
         volumes=[{"claim": "models", "path": "/models"}],
         image_pull_secret="registry",
@@ -116,5 +116,7 @@ def test_the_cache_can_be_switched_off():
 
 @pytest.mark.parametrize("name", ["Trainr", "Before"])
 def test_a_task_without_a_container_cannot_ask_for_anything(name):
-    with pytest.raises(ConfigError, match=f"kubeflow.tasks: '{name}' is no task of this pipeline, which has Trainer"):
+    with pytest.raises(
+        ConfigError, match=f"kubeflow.tasks: '{name}' is not a task of this pipeline, which has Trainer"
+    ):
         _package(tasks={name: {"cpu": 2}})

@@ -14,7 +14,7 @@ from shortlist.errors import BadInputError
 from tests.pipeline.kubeflow import api as fake
 from tests.pipeline.kubeflow.api import Api
 
-_TOLD = {"word": "go", "model": "gs://bucket/model"}
+_PARAMETERS = {"word": "go", "model": "gs://bucket/model"}
 
 
 @pytest.fixture
@@ -31,44 +31,44 @@ def _cluster(api: Api, **section: object) -> submit.Cluster:
     return submit.Cluster(Kubeflow.model_validate({"image": "x", "host": api.url, **section}))
 
 
-def test_a_run_is_sent_with_all_that_it_is_told(api, made_by_kfp):
+def test_a_run_is_sent_with_all_its_parameters(api, made_by_kfp):
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-make": {"pvcMount": []}}}}}}
     cluster = _cluster(
         api, pipeline_root="minio://bucket/root", experiment="shop", service_account="runner", namespace="team"
     )
-    submitted = cluster.submit(Package(made_by_kfp.pipeline, platform), _TOLD, "nightly")
-    assert submitted == submit.Submitted("r-1", f"{api.url}/#/runs/details/r-1")
+    submitted = cluster.submit(Package(made_by_kfp.pipeline, platform), _PARAMETERS, "nightly")
+    assert submitted == submit.Submission("r-1", f"{api.url}/#/runs/details/r-1")
     assert api.bodies(fake.EXPERIMENTS) == [{"display_name": "shop", "namespace": "team"}]
     [run] = api.bodies(fake.RUNS)
     assert run["display_name"] == "nightly"
     assert run["experiment_id"] == "e-1"
     assert run["service_account"] == "runner"
-    assert run["runtime_config"] == {"parameters": _TOLD, "pipeline_root": "minio://bucket/root"}
+    assert run["runtime_config"] == {"parameters": _PARAMETERS, "pipeline_root": "minio://bucket/root"}
     assert run["pipeline_spec"]["pipeline_spec"] == made_by_kfp.pipeline
     assert set(run["pipeline_spec"]["platform_spec"]["platforms"]) == {"kubernetes"}
 
 
 def test_a_schedule_runs_one_at_a_time_and_makes_up_for_none(api, made_by_kfp):
-    submitted = _cluster(api).schedule(made_by_kfp, _TOLD, "nightly", "0 0 3 * * *")
+    submitted = _cluster(api).schedule(made_by_kfp, _PARAMETERS, "nightly", "0 0 3 * * *")
     assert submitted.address.endswith("/#/recurringrun/details/r-1")
     [schedule] = api.bodies(fake.RECURRING)
     assert schedule["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * *"}}
     assert (schedule["max_concurrency"], schedule["no_catchup"], schedule["mode"]) == (1, True, "ENABLE")
-    assert schedule["runtime_config"]["parameters"] == _TOLD
+    assert schedule["runtime_config"]["parameters"] == _PARAMETERS
 
 
 def test_a_token_comes_from_the_environment_alone(api, monkeypatch, made_by_kfp):
     api.token = "fresh"
     with pytest.raises(
-        BadInputError, match=rf"does not know who asks \(Unauthenticated: no token\); set {submit.TOKEN}"
+        BadInputError, match=rf"does not accept the credentials \(Unauthenticated: no token\); renew {submit.TOKEN}"
     ):
         _cluster(api)
     monkeypatch.setenv(submit.TOKEN, "fresh")
-    _cluster(api).submit(made_by_kfp, _TOLD, "x")
+    _cluster(api).submit(made_by_kfp, _PARAMETERS, "x")
     assert "fresh" not in json.dumps(api.sent)
 
 
-def test_a_dead_address_is_told_in_seconds():
+def test_a_dead_address_is_refused_in_seconds():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -89,13 +89,13 @@ def test_several_users_need_a_namespace(api):
     _cluster(api, namespace="team")
 
 
-def test_what_the_api_refuses_is_told_in_its_words(api, made_by_kfp):
+def test_a_refusal_quotes_the_apis_message(api, made_by_kfp):
     api.refusal = "parameter word is not optional"
-    with pytest.raises(BadInputError, match="refused it with 400: parameter word is not optional"):
+    with pytest.raises(BadInputError, match="refused the request with 400: parameter word is not optional"):
         _cluster(api).submit(made_by_kfp, {}, "x")
 
 
-def test_waiting_tells_tasks_and_survives_a_broken_connection(api):
+def test_waiting_reports_tasks_and_survives_a_broken_connection(api):
     def tasks(**states: str) -> dict[str, object]:
         details = [{"display_name": name.replace("_", "-"), "state": state} for name, state in states.items()]
         return {"run_details": {"task_details": details}}
@@ -106,9 +106,9 @@ def test_waiting_tells_tasks_and_survives_a_broken_connection(api):
         {"state": "FAILED", **tasks(Trainer="FAILED"), "error": {"message": "out of memory"}},
     ]
     api.breaks = 5
-    heard: list[submit.RunState] = []
-    ended = _cluster(api).wait("r-1", heard.append, poll_seconds=0.01)
-    assert [dict(state.tasks) for state in heard] == [{}, {"Trainer": "RUNNING"}, {"Trainer": "FAILED"}]
+    states: list[submit.RunState] = []
+    ended = _cluster(api).wait("r-1", states.append, poll_seconds=0.01)
+    assert [dict(state.tasks) for state in states] == [{}, {"Trainer": "RUNNING"}, {"Trainer": "FAILED"}]
     assert (ended.state, ended.errors) == ("FAILED", ("out of memory",))
 
 
@@ -120,7 +120,7 @@ def test_a_run_that_is_canceled_has_ended(api):
 def test_the_api_may_be_silent_for_a_minute_and_no_longer(api):
     cluster = _cluster(api)
     api.breaks = 10_000
-    with pytest.raises(submit.RunLost, match="run r-1 may go on"):
+    with pytest.raises(submit.RunLost, match="run r-1 may still be active"):
         cluster.wait("r-1", lambda state: None, poll_seconds=0.0)
 
 

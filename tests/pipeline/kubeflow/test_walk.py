@@ -1,4 +1,4 @@
-"""The rehearsal with containers of a few lines: what it does with real ones is in test_rehearsal.py."""
+"""Local KFP runs with containers of a few lines; test_local_kfp.py has the real ones."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _CODE = textwrap.dedent(
     path = pathlib.Path(os.environ["SHORTLIST_KFP_MOUNT"] + out.replace("minio://", "/minio/"))
     path.mkdir()
     (path / "file").write_text(sys.argv[2])
-    said = {"artifacts": {"model": {"artifacts": [{"metadata": {"blessed": 1, "text": "x"}}]}}}
-    pathlib.Path(given["outputs"]["outputFile"]).write_text(json.dumps(said))
+    outputs = {"artifacts": {"model": {"artifacts": [{"metadata": {"blessed": 1, "text": "x"}}]}}}
+    pathlib.Path(given["outputs"]["outputFile"]).write_text(json.dumps(outputs))
     """
 )
 
@@ -112,8 +112,8 @@ class _Listener:
         self.broken.append(task)
 
 
-class _Theatre:
-    """A store, and runs in it."""
+class _Runs:
+    """Runs with a common store of ML Metadata."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
@@ -121,13 +121,13 @@ class _Theatre:
         (folder / "state").mkdir()
 
     def run(self, package: Package, run_id: str, uri: str | None = "minio://bucket/old") -> _Listener:
-        told = {"uri": uri}
+        run_parameters = {"uri": uri}
         root = f"minio://bucket/two-steps/{run_id}"
-        stage = walk.Stage(self.folder / "pods", root, self.folder / "log", self.folder / "out")
+        storage = walk.PodStorage(self.folder / "pods", root, self.folder / "log", self.folder / "out")
         listener = _Listener()
-        recorder = record.Recorder(self.store, "two-steps", run_id, root, told)
+        recorder = record.Recorder(self.store, "two-steps", run_id, root, run_parameters)
         try:
-            walk.walk(package, told, stage, recorder, listener)
+            walk.walk(package, run_parameters, storage, recorder, listener)
         finally:
             self.listener = listener
         return listener
@@ -138,13 +138,13 @@ class _Theatre:
 
 
 @pytest.fixture
-def theatre(tmp_path) -> _Theatre:
-    return _Theatre(tmp_path)
+def runs(tmp_path) -> _Runs:
+    return _Runs(tmp_path)
 
 
-def test_a_task_is_given_what_kfps_driver_would_give_it(theatre, tmp_path):
-    theatre.run(_package(tmp_path / "state"), "run-1")
-    [first], [second] = theatre.calls("First"), theatre.calls("Second")
+def test_a_task_gets_the_inputs_that_kfps_driver_would_resolve(runs, tmp_path):
+    runs.run(_package(tmp_path / "state"), "run-1")
+    [first], [second] = runs.calls("First"), runs.calls("Second")
     # A string takes any value as text; a number of JSON is a double.
     assert first["given"]["inputs"]["parameterValues"] == {"n": "3", "uri": "minio://bucket/old"}
     [model] = second["given"]["inputs"]["artifacts"]["model"]["artifacts"]
@@ -157,67 +157,65 @@ def test_a_task_is_given_what_kfps_driver_would_give_it(theatre, tmp_path):
     assert (old["uri"], old["metadata"]["split_names"]) == ("minio://bucket/old", '["all"]')
 
 
-def test_a_container_has_an_environment_of_its_own(theatre, tmp_path, monkeypatch):
+def test_a_container_has_an_environment_of_its_own(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_SHELL", "x")
-    theatre.run(_package(tmp_path / "state", MODE="fast"), "run-1")
-    [call] = theatre.calls("Second")
+    runs.run(_package(tmp_path / "state", MODE="fast"), "run-1")
+    [call] = runs.calls("Second")
     assert "SECRET_OF_THE_SHELL" not in call["env"]
     assert call["env"]["MODE"] == "fast"
     assert call["env"]["PATH"].startswith(str(pathlib.Path(sys.executable).parent))
     assert call["cwd"] != str(pathlib.Path.cwd())
 
 
-def test_the_same_again_comes_from_the_cache_and_another_import_does_not(theatre, tmp_path):
+def test_the_same_again_comes_from_the_cache_and_another_import_does_not(runs, tmp_path):
     package = _package(tmp_path / "state")
-    assert theatre.run(package, "run-1").cached == {"Brought": False, "First": False, "Second": False}
-    assert theatre.run(package, "run-2").cached == {"Brought": False, "First": True, "Second": True}
-    assert theatre.run(package, "run-3", "minio://bucket/new").cached["Second"] is False
-    runs = list(ClusterStore(theatre.store).runs("two-steps"))
-    assert [run.run_id for run in runs] == ["run-3", "run-2", "run-1"]
-    assert runs[1].output("Second", "model") == runs[2].output("Second", "model")
-    assert runs[1].tasks["Second"].state == "CACHED"
-    assert runs[0].parameters == {"uri": "minio://bucket/new"}
+    assert runs.run(package, "run-1").cached == {"Brought": False, "First": False, "Second": False}
+    assert runs.run(package, "run-2").cached == {"Brought": False, "First": True, "Second": True}
+    assert runs.run(package, "run-3", "minio://bucket/new").cached["Second"] is False
+    recorded = list(ClusterStore(runs.store).runs("two-steps"))
+    assert [run.run_id for run in recorded] == ["run-3", "run-2", "run-1"]
+    assert recorded[1].output("Second", "model") == recorded[2].output("Second", "model")
+    assert recorded[1].tasks["Second"].state == "CACHED"
+    assert recorded[0].parameters == {"uri": "minio://bucket/new"}
 
 
-def test_a_task_without_cache_runs_each_time(theatre, tmp_path):
+def test_a_task_without_cache_runs_each_time(runs, tmp_path):
     package = _package(tmp_path / "state", {"cachingOptions": {}})
-    theatre.run(package, "run-1")
-    assert theatre.run(package, "run-2").cached == {"Brought": False, "First": True, "Second": False}
+    runs.run(package, "run-1")
+    assert runs.run(package, "run-2").cached == {"Brought": False, "First": True, "Second": False}
 
 
-def test_a_failed_container_is_started_again_as_often_as_asked(theatre, tmp_path):
+def test_a_failed_container_is_started_again_as_often_as_asked(runs, tmp_path):
     retry = {"maxRetryCount": 2, "backoffDuration": "0s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
-    theatre.run(_package(tmp_path / "state", {"retryPolicy": retry}, FAILS="2"), "run-1")
-    assert len(theatre.calls("Second")) == 3
-    folders = {
-        call["given"]["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"] for call in theatre.calls("Second")
-    }
+    runs.run(_package(tmp_path / "state", {"retryPolicy": retry}, FAILS="2"), "run-1")
+    assert len(runs.calls("Second")) == 3
+    folders = {call["given"]["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"] for call in runs.calls("Second")}
     assert len(folders) == 3
 
 
-def test_a_task_that_fails_for_good_ends_the_run(theatre, tmp_path):
+def test_a_task_that_fails_for_good_ends_the_run(runs, tmp_path):
     with pytest.raises(walk.TaskFailed, match=r"Second: exit code 1: not yet"):
-        theatre.run(_package(tmp_path / "state", FAILS="9"), "run-1")
-    assert theatre.listener.broken == ["Second"]
-    run = ClusterStore(theatre.store).run("run-1")
+        runs.run(_package(tmp_path / "state", FAILS="9"), "run-1")
+    assert runs.listener.broken == ["Second"]
+    run = ClusterStore(runs.store).run("run-1")
     assert run is not None
     assert run.tasks["Second"].state == "FAILED"
     assert run.output("Second", "model") is None
 
 
-def test_refused_data_is_told_as_what_it_is(theatre, tmp_path):
+def test_refused_data_is_a_data_error(runs, tmp_path):
     with pytest.raises(DataError, match="not yet"):
-        theatre.run(_package(tmp_path / "state", FAILS="9", CODE="2"), "run-1")
+        runs.run(_package(tmp_path / "state", FAILS="9", CODE="2"), "run-1")
 
 
-def test_a_parameter_that_is_not_told_is_missed_before_anything_runs(theatre, tmp_path):
+def test_a_missing_parameter_is_refused_before_anything_runs(runs, tmp_path):
     with pytest.raises(BadInputError, match="a value for the parameter uri"):
-        theatre.run(_package(tmp_path / "state"), "run-1", uri=None)
-    assert theatre.calls("First") == []
+        runs.run(_package(tmp_path / "state"), "run-1", uri=None)
+    assert runs.calls("First") == []
 
 
 def _independent(state: pathlib.Path, **codes: str) -> Package:
-    """Tasks that wait for nothing, each a line of Python that finds `state`, `wait_for` and its own `name`."""
+    """Tasks without dependencies, each a line of Python that can use `state`, `wait_for` and its own `name`."""
     before = textwrap.dedent(
         """
         import pathlib, sys, time
@@ -244,7 +242,7 @@ def _independent(state: pathlib.Path, **codes: str) -> Package:
     )
 
 
-def test_two_tasks_that_do_not_wait_for_each_other_run_at_once_and_never_three(theatre, tmp_path):
+def test_two_tasks_that_do_not_wait_for_each_other_run_at_once_and_never_three(runs, tmp_path):
     state = tmp_path / "state"
     code = "assert not (state / 'C').exists(); (state / f'{name} ended').touch()"
     package = _independent(
@@ -253,13 +251,13 @@ def test_two_tasks_that_do_not_wait_for_each_other_run_at_once_and_never_three(t
         B="wait_for('A'); wait_for('C')",
         C="wait_for('A ended')",
     )
-    assert set(theatre.run(package, "run-1").cached) == {"A", "B", "C"}
+    assert set(runs.run(package, "run-1").cached) == {"A", "B", "C"}
 
 
-def test_what_runs_beside_a_task_that_fails_is_ended(theatre, tmp_path):
+def test_a_failed_task_ends_those_that_run_beside_it(runs, tmp_path):
     state = tmp_path / "state"
     package = _independent(state, A="wait_for('B'); sys.exit('Error: no')", B="time.sleep(600)", C="pass")
     with pytest.raises(walk.TaskFailed, match="A: exit code 1: no"):
-        theatre.run(package, "run-1")
-    assert theatre.listener.broken == ["A"]
+        runs.run(package, "run-1")
+    assert runs.listener.broken == ["A"]
     assert not (state / "C").exists()

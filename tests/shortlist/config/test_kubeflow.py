@@ -31,7 +31,7 @@ def test_a_task_says_only_what_differs_from_the_defaults():
         ({"pipeline_root": "/srv/artifacts"}, "a bucket that KFP's launcher can open"),
         ({"pipeline_root": "oci://registry/x"}, "a bucket that KFP's launcher can open"),
         ({"pipeline_root": "s3://key:secret@bucket"}, "an address without credentials"),
-        ({"pipeline_root": "s3://bucket", "storage": "direct"}, "direct needs a pipeline_root that TFX opens itself"),
+        ({"pipeline_root": "s3://bucket", "storage": "direct"}, "direct needs a pipeline_root in gs://"),
         ({"serving_dir": "models"}, "an absolute path below /"),
         ({"serving_dir": "/models/../etc"}, "an absolute path below /"),
         ({"volumes": [{"claim": "Data_Claim", "path": "/data"}]}, "a Kubernetes name"),

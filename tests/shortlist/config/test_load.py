@@ -57,7 +57,7 @@ def test_ten_lines_are_enough():
         ({"metadata": {"kind": "mysql", "database": "m", "user": "u"}}, "the key 'metadata.host' is required"),
         ({"metadata": SERVER | {"password": "hush-5"}}, "x.yaml: unknown key 'metadata.password'; did you mean"),
         ({"metadata": SERVER | {"password_env": "hush-5"}}, "metadata.password_env: expected the name of an"),
-        ({"metadata": SERVER | {"host": "mysql://u:hush-5@h"}}, "metadata.host: expected a host's name or address"),
+        ({"metadata": SERVER | {"host": "mysql://u:hush-5@h"}}, "metadata.host: expected only a host name or address"),
         ({"metadata": SERVER | {"database": "a; drop"}}, "metadata.database: 'a; drop' must be 1 to 63 of a-z"),
         (
             {"metadata": SERVER | {"port": 0}},
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_told_in_one_sentence(changes, sentence):
 
 def test_a_random_split_has_no_history_to_read():
     data = {**MINIMAL["data"], "split": {"kind": "random"}}
-    with pytest.raises(ConfigError, match="split random claims no order"):
+    with pytest.raises(ConfigError, match="split random has no order"):
         parse_config(_with(data=data), "x.yaml")
 
 
@@ -105,13 +105,13 @@ def test_a_feature_may_not_be_called_like_a_slice_of_every_evaluation():
     [
         (
             "height",
-            r"evaluate\.slices: 'height' is no feature that rows can be told by; data\.queries\.features and, after "
-            r"'target_', data\.candidates\.features give \['age', 'job', 'target_brand', 'target_price', "
+            r"evaluate\.slices: 'height' is not a feature of data\.queries or, with the prefix "
+            r"'target_', of data\.candidates; expected some of \['age', 'job', 'target_brand', 'target_price', "
             r"'target_title'\]",
         ),
         ("target_price", r"evaluate\.slices: 'target_price' is of type numeric; expected category or multi_category"),
-        # What every evaluation is sliced by has this name.
-        ("target_popularity", r"evaluate\.slices: 'target_popularity' is no feature"),
+        # The name belongs to a slice of every evaluation.
+        ("target_popularity", r"evaluate\.slices: 'target_popularity' is not a feature"),
         ("age", r"evaluate\.slices: 'age' is of type numeric; expected category or multi_category"),
     ],
 )
@@ -132,10 +132,11 @@ def test_slices_are_features_whose_values_can_be_listed(name, sentence):
 def test_candidates_without_id_and_features_are_refused():
     bare = {"candidate_tower": {"use_candidate_id": False}}
     ids_alone = MINIMAL["data"] | {"candidates": {"path": "candidates.csv"}}
-    with pytest.raises(ConfigError, match=r"use_candidate_id: false leaves nothing .*data\.candidates\.features"):
+    sentence = r"use_candidate_id: false leaves the candidate tower without inputs.*data\.candidates\.features"
+    with pytest.raises(ConfigError, match=sentence):
         parse_config(_with(data=ids_alone, model=bare), "x.yaml")
     searched = {"space": {"model.candidate_tower.use_candidate_id": [True, False]}}
-    with pytest.raises(ConfigError, match="use_candidate_id: false leaves nothing"):
+    with pytest.raises(ConfigError, match="use_candidate_id: false leaves the candidate tower without inputs"):
         parse_config(_with(data=ids_alone, tune=searched), "x.yaml")
     assert not parse_config(_with(model=bare), "x.yaml").model.candidate_tower.use_candidate_id
 
@@ -148,7 +149,7 @@ def test_an_in_batch_step_is_as_large_as_was_meant():
 
 
 def test_basket_mates_need_a_split_that_knows_baskets():
-    with pytest.raises(ConfigError, match=r"train\.basket_mates is for split leave_last_basket.*is leave_last_out"):
+    with pytest.raises(ConfigError, match=r"train\.basket_mates needs split leave_last_basket.*is leave_last_out"):
         parse_config(_with(train={"basket_mates": 0.5}), "x.yaml")
     data = {**MINIMAL["data"], "split": {"kind": "leave_last_basket"}}
     assert parse_config(_with(data=data, train={"basket_mates": 0.5}), "x.yaml").train.basket_mates == 0.5
@@ -157,7 +158,7 @@ def test_basket_mates_need_a_split_that_knows_baskets():
 def test_query_time_needs_times():
     data = {**MINIMAL["data"], "interactions": {"path": "x.csv", "timestamp": None}, "split": {"kind": "random"}}
     model = {"query_tower": {"kind": "features"}, "query_time": {}}
-    with pytest.raises(ConfigError, match=r"model\.query_time needs the times of the interactions"):
+    with pytest.raises(ConfigError, match=r"model\.query_time needs interactions with timestamps"):
         parse_config(_with(data=data, model=model), "x.yaml")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from shortlist.config.load import load_config, parse_config
 from shortlist.config.model import HistoryTowerSection
-from shortlist.config.renamed import RENAMED, RenamedKeyWarning, renamed
+from shortlist.config.renamed import RENAMED, RenamedKeyWarning, rename_keys
 from shortlist.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -42,7 +42,7 @@ def test_what_is_read_is_not_changed_and_new_names_stay(old):
         raw = {section: raw}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert renamed(raw, "x.yaml") == raw
+        assert rename_keys(raw, "x.yaml") == raw
 
 
 def test_recorded_settings_of_older_versions_are_read_without_a_word():

@@ -140,7 +140,7 @@ def test_a_cell_that_cannot_be_compared_is_named(text, column, part):
         ("matches(code, 5)", "a text in quotes"),
         ("code.startswith(prefix='x')", "plain arguments"),
         ("rating\0 > 1", "cannot be read"),
-        ("not " * 60 + "rating > 1", "nested more than 50 deep"),
+        ("not " * 60 + "rating > 1", "nested deeper than 50 levels"),
         ("(" * 5000 + "rating > 1" + ")" * 5000, "cannot be read"),
         ("rating > " + "9" * 5000, "cannot be read"),
     ],

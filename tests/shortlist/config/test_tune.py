@@ -26,15 +26,24 @@ def _settings(config):
     [
         (
             {"train.learning_rat": [1]},
-            "'train.learning_rat' is no setting of this config's model or train; did you mean",
+            "'train.learning_rat' is not a setting of this config's model or train; did you mean",
         ),
-        ({"train.loss.logq": [True]}, "'train.loss.logq' is no setting of this config's model or train"),
-        ({"model": [1]}, "'model' is no setting of this config's model or train; it has model.query_tower.blocks"),
+        ({"train.loss.logq": [True]}, "'train.loss.logq' is not a setting of this config's model or train"),
+        (
+            {"model": [1]},
+            "'model' is not a setting of this config's model or train; expected one of model.query_tower.blocks",
+        ),
         ({"train.learning_rate": []}, "tune.space.train.learning_rate: expected at least one value, got an empty list"),
         ({"train.learning_rate": {"min": 1, "max": 1}}, "expected min below max, got the empty range 1 to 1"),
-        ({"train.learning_rate": {"min": 1}}, "expected a list of values, or min and max, got less"),
+        (
+            {"train.learning_rate": {"min": 1}},
+            "expected a list of values, or both min and max, got an incomplete range",
+        ),
         ({"train.learning_rate": {"min": 0, "max": 1, "log": True}}, "expected min above 0 with log, got 0"),
-        ({"train.learning_rate": {"values": [1], "max": 1}}, "expected values, or min and max, got both"),
+        (
+            {"train.learning_rate": {"values": [1], "max": 1}},
+            "expected either values or a range of min and max, got both",
+        ),
         ({"train.learning_rate": {"min": 0.1, "mx": 1}}, "unknown key 'tune.space.train.learning_rate.mx'"),
         ({"train.learning_rate": [-0.1]}, "tune.space.train.learning_rate: expected a number, above 0, got -0.1"),
         ({"train.schedule": {"min": 0, "max": 1}}, "tune.space.train.schedule: expected a list of values, got a range"),
@@ -44,12 +53,12 @@ def _settings(config):
         ),
         (
             {"train.seed": [1, 2]},
-            "tune.space.train.seed: cannot be searched, to choose a seed on eval is to choose luck",
+            "tune.space.train.seed: cannot be searched, because the best seed on eval is only the luckiest",
         ),
         ({"train.loss.kind": ["in_batch"]}, "tune.space.train.loss.kind: cannot be searched"),
-        ({"model.query_time": [1]}, "tune.space.model.query_time: cannot be searched, its own value is null"),
+        ({"model.query_time": [1]}, "tune.space.model.query_time: cannot be searched, because its own value is null"),
         ({"model.query_tower.heads": [1, 3]}, "query_tower.heads=3 does not divide embedding_dim=64"),
-        ({"train.basket_mates": [0.5]}, "train.basket_mates is for split leave_last_basket"),
+        ({"train.basket_mates": [0.5]}, "train.basket_mates needs split leave_last_basket"),
         ({}, "tune.space: expected at least one setting, got none"),
     ],
 )
@@ -97,7 +106,7 @@ def test_the_configs_own_value_is_among_those_that_are_tried():
 def test_a_search_needs_something_to_search():
     space = {"train.learning_rate": [0.001], "train.batch_size": [64]}
     assert _settings(_config({"space": space})) == []
-    with pytest.raises(ConfigError, match=r"tune\.space: expected another value than the config's own, got no other"):
+    with pytest.raises(ConfigError, match=r"tune\.space: expected values besides the config's own, got none"):
         _config({"space": space, "enabled": True})
 
 

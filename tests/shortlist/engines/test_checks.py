@@ -64,7 +64,7 @@ def test_port_that_is_taken_and_cluster_that_is_down(tmp_path):
     common = {"job_server_jar": _jar(tmp_path / "f.jar"), "java": _java(tmp_path / "java", "17.0.1")}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"expected port {port} to be free" in _refusal(FlinkBeam(**common, job_port=port))
+        assert f"expected a free port {port} for the job server" in _refusal(FlinkBeam(**common, job_port=port))
     down = FlinkBeam(**common, job_port=free_port(), master="127.0.0.1:1", worker_endpoint="127.0.0.1:2")
     assert "beam.master: expected a server at 127.0.0.1:1, got: Connection refused" in _refusal(down)
     checks.check(FlinkBeam(**common, job_port=free_port()))
@@ -72,24 +72,24 @@ def test_port_that_is_taken_and_cluster_that_is_down(tmp_path):
 
 def test_dataflow_does_not_see_the_workspace():
     beam = DataflowBeam(project="p", region="r", temp_location="gs://b/t", sdk_container_image="i")
-    assert "got dataflow, whose do not; a run on this machine keeps its artifacts in the workspace" in _refusal(beam)
+    assert "got dataflow; a run on this machine keeps its artifacts in the workspace" in _refusal(beam)
 
 
 @_JAVA
-def test_job_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path):
+def test_job_server_that_does_not_start_is_reported_with_its_last_line(tmp_path):
     beam = FlinkBeam(job_server_jar=_jar(tmp_path / "empty.jar"), job_port=free_port())
     start = time.monotonic()
     with (
-        pytest.raises(BadInputError, match=f"it was ended: .*{_MAIN}.*; its log: "),
+        pytest.raises(BadInputError, match=f"it ended: .*{_MAIN}.*; its log: "),
         flink.job_server(beam, tmp_path / "flink.log"),
     ):
         pass
     assert time.monotonic() - start < 30
 
 
-def test_what_the_job_server_is_told():
-    told = flink.command(FlinkBeam(job_server_jar="f.jar", master="h:8081", worker_endpoint="h:1"), "/staged")
-    assert told[-7:] == [
+def test_arguments_of_the_job_server():
+    command = flink.command(FlinkBeam(job_server_jar="f.jar", master="h:8081", worker_endpoint="h:1"), "/staged")
+    assert command[-7:] == [
         "f.jar",
         "--flink-master=h:8081",
         "--job-host=localhost",

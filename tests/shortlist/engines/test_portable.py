@@ -26,16 +26,16 @@ def engine(tmp_path_factory):
         yield found
 
 
-def test_workers_that_are_like_this_process(engine, tmp_path):
-    told: list[str] = []
-    with running_engine(engine, tmp_path, told.append):
+def test_workers_like_this_process_pass(engine, tmp_path):
+    status: list[str] = []
+    with running_engine(engine, tmp_path, status.append):
         assert list(tmp_path.iterdir()) == []
-    assert told == ["Asking the Beam workers whether they can do the work ..."]
+    assert status == ["Testing the Beam workers ..."]
 
 
-def test_flinks_arguments_have_the_work_done_in_this_process(engine, tmp_path):
+def test_flinks_arguments_let_this_process_do_the_work(engine, tmp_path):
     port = int(engine.job_endpoint.rpartition(":")[2])
-    probe.ask(beam_args(FlinkBeam(job_server_jar="of a job server that is at work", job_port=port)), tmp_path)
+    probe.check_workers(beam_args(FlinkBeam(job_server_jar="of a job server that is running", job_port=port)), tmp_path)
 
 
 def test_work_is_done_in_another_process(engine, tmp_path):
@@ -68,7 +68,7 @@ def _refusal(engine, folder: pathlib.Path) -> str:
 
 
 def test_folder_that_the_workers_do_not_see(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr("shortlist.engines.worker_side.expected", _elsewhere)
+    monkeypatch.setattr("shortlist.engines.worker_side.expectation", _elsewhere)
     assert "it cannot read /not/mounted" in _refusal(engine, tmp_path)
 
 
@@ -81,19 +81,19 @@ def _elsewhere(path: pathlib.Path, token: str):
 def test_workers_without_this_package(engine, tmp_path):
     older = tmp_path / "older"
     older.mkdir()
-    # No package: what an editable install adds to one would be found.
+    # A module instead of a package, since an editable install would add its own files to a package.
     (older / "shortlist.py").touch()
     with beam_services.beams_own_pool(tmp_path, older) as address:
-        told = _refusal(engine.model_copy(update={"worker_endpoint": address}), tmp_path)
-    assert "expected workers that have this package, got: No module named 'shortlist.engines'; " in told
-    assert "install it and the locked stack into their environment" in told
+        sentence = _refusal(engine.model_copy(update={"worker_endpoint": address}), tmp_path)
+    assert "expected workers that have this package, got: No module named 'shortlist.engines'; " in sentence
+    assert "install it and the locked requirements into their environment" in sentence
 
 
-def test_dead_endpoints_are_told_in_seconds(engine, tmp_path):
+def test_dead_endpoints_are_errors_within_seconds(engine, tmp_path):
     start = time.monotonic()
     for key in ("job_endpoint", "worker_endpoint"):
-        told = _refusal(engine.model_copy(update={key: "127.0.0.1:1"}), tmp_path)
-        assert f"beam.{key}: expected a server at 127.0.0.1:1, got: Connection refused; start" in told
+        sentence = _refusal(engine.model_copy(update={key: "127.0.0.1:1"}), tmp_path)
+        assert f"beam.{key}: expected a server at 127.0.0.1:1, got: Connection refused; start" in sentence
     assert time.monotonic() - start < 2
 
 
@@ -102,5 +102,5 @@ def test_somebody_who_is_no_job_server(engine, tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         mute_engine = engine.model_copy(update={"job_endpoint": f"127.0.0.1:{mute.getsockname()[1]}"})
         start = time.monotonic()
-        assert "beam: expected the engine to do one element of work" in _refusal(mute_engine, tmp_path)
+        assert "beam: expected the engine to process one element" in _refusal(mute_engine, tmp_path)
         assert time.monotonic() - start < 20

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
@@ -41,7 +41,7 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Shop:
-    maker = Maker(tmp_path_factory.mktemp("shop") / "workspace", "shop")
+    maker = StoreWriter(tmp_path_factory.mktemp("shop") / "workspace", "shop")
     by_status = {ends.status: ends for ends in ENDS.values()}
     failed, killed = (ends for ends in ENDS.values() if ends.status is Status.FAILED)
     pushed = maker.run(0, PUSHED, seed=1, data="a")
@@ -68,7 +68,7 @@ def shop(tmp_path_factory) -> Shop:
     )
 
 
-def _force(maker: Maker, run_id: str, version: int) -> int:
+def _force(maker: StoreWriter, run_id: str, version: int) -> int:
     made = {execution.node: execution for execution in Store(maker.workspace.metadata_path).run_executions(run_id)}
     inputs = {"trained_model": made["Trainer"].outputs["model"], "examples": made["Windows"].outputs["examples"]}
     facts = {"run_id": run_id, "reason": "new catalogue", "by": "ann@host"}
@@ -79,7 +79,7 @@ def _force(maker: Maker, run_id: str, version: int) -> int:
     return version
 
 
-def _roll_back(maker: Maker, restored: int, version: int) -> int:
+def _roll_back(maker: StoreWriter, restored: int, version: int) -> int:
     original = pushed_models(Store(maker.workspace.metadata_path))[restored]
     facts = {"restored_version": str(restored), "replaced_version": "1700000100", "reason": "", "by": "bob@host"}
     with journal.Journal(maker.workspace).step(nodes.ROLLBACK, {"pushed_model": [original]}, facts) as step:

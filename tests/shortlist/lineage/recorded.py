@@ -76,8 +76,8 @@ class Recorded:
 
     def push(self, tag: str, keep: int = 3) -> int:
         """Pushes a model as the Pusher does, record and all; `tag` is the content of its files."""
-        model, twin = (self._model(f"{tag}{suffix}", tag) for suffix in ("", "-exact"))
-        version = versions.push(model, twin, self.workspace.serving_dir, keep, lambda: 1000.0)
+        model, exact = (self._model(f"{tag}{suffix}", tag) for suffix in ("", "-exact"))
+        version = versions.push(model, exact, self.workspace.serving_dir, keep, lambda: 1000.0)
         _, [index] = self.node("Indexer", outputs={"Model": {}})
         destination = str(self.workspace.serving_dir / str(version))
         pushed: dict[str, str | int] = {
@@ -89,7 +89,7 @@ class Recorded:
         return version
 
     def tags(self) -> dict[int, str]:
-        """Returns the content of each kept version, whose model and twin must be whole and the same push's."""
+        """Returns the content of each kept version, whose model and exact copy must be whole and the same push's."""
         found = {}
         for version in versions.versions(self.workspace.serving_dir):
             folders = [

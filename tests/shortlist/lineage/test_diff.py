@@ -7,7 +7,7 @@ import pathlib
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.errors import BadInputError
 from shortlist.lineage.compared import run_or_version
 from shortlist.lineage.diff import diff
@@ -21,7 +21,7 @@ _FIRST, _SECOND, _REJECTED, _FAILED = (f"20260101T0{hour}0000Z" for hour in (0, 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
     """Two pushed runs of other data and another seed, one that was not blessed, and one that failed."""
-    made = Maker(tmp_path_factory.mktemp("diff") / "workspace")
+    made = StoreWriter(tmp_path_factory.mktemp("diff") / "workspace")
     made.run(0, PUSHED, seed=1, data="a")
     made.run(1, PUSHED, seed=2, data="b")
     made.run(2, ENDS[1], seed=3, data="b")

@@ -67,7 +67,9 @@ def test_feature_that_lost_its_values_or_is_new():
         return found
 
     found = drift.drifts("queries", of(job=1, town=0, query_id=3, old=1), of(job=0, town=0, query_id=9, new=1))
-    assert [(item.feature, item.distance, item.what) for item in found] == [("job", 1.0, "no values at all any more")]
+    assert [(item.feature, item.distance, item.description) for item in found] == [
+        ("job", 1.0, "no values at all any more")
+    ]
 
 
 def test_statistics_that_are_gone_or_none(tmp_path):

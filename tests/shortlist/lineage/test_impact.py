@@ -40,7 +40,7 @@ def test_other_data_has_another_impact_and_says_what_died_on_the_way(shop):
     assert [(model.run_id, model.blessed) for model in found.models] == [(shop.killed, None), (shop.rejected, True)]
     rejected = found.models[1]
     assert (rejected.index_blessed, rejected.pushes) == (False, [])
-    assert [(execution.node, execution.run_id) for execution, _ in found.cut_short] == [("Evaluator", shop.killed)]
+    assert [(execution.node, execution.run_id) for execution, _ in found.interrupted] == [("Evaluator", shop.killed)]
 
 
 def test_data_named_by_run_is_every_table_that_it_read(shop):

@@ -82,19 +82,19 @@ def test_lineage_shows_what_was_cut_short(recorded):
     version = recorded.push("a")
     dead, _ = recorded.node("Trainer", "RUNNING", run_id="later")
     store = Store(recorded.workspace.metadata_path)
-    [step] = trace_pushed(store, version).cut_short
+    [step] = trace_pushed(store, version).interrupted
     assert (step.execution.id, step.execution.run_id) == (dead, "later")
     assert step.facts == ["killed: its process died, and nothing was run since"]
-    assert trace_pushed(store, version, at_work=True).cut_short[0].facts == ["running"]
+    assert trace_pushed(store, version, at_work=True).interrupted[0].facts == ["running"]
 
     journal.Journal(recorded.workspace).close_abandoned()
-    [step] = trace_pushed(store, version, at_work=True).cut_short
+    [step] = trace_pushed(store, version, at_work=True).interrupted
     assert step.facts[0].startswith("killed: its process died, found 20")
 
     newer = recorded.push("b")
-    assert trace_pushed(store, version).cut_short == []
+    assert trace_pushed(store, version).interrupted == []
     # Nothing that died before its first step has to do with a version.
-    assert trace_pushed(store, newer).cut_short == []
+    assert trace_pushed(store, newer).interrupted == []
 
 
 def test_step_that_raises_is_failed_and_leaves_no_folder(recorded):
@@ -142,7 +142,7 @@ def test_who_in_a_container_without_names(monkeypatch):
         raise KeyError("uid not found")
 
     monkeypatch.setattr(journal.getpass, "getuser", nobody)
-    user, _, host = journal.who().partition("@")
+    user, _, host = journal.user_at_host().partition("@")
     assert user.isdigit()
     assert host
 

@@ -9,14 +9,14 @@ import re
 import pytest
 
 from shortlist.lineage import page
-from shortlist.lineage.serving import served
+from shortlist.lineage.serving import serving_state
 from shortlist.lineage.trace import trace_pushed
 from tests.browser import every_look
 
 
 @pytest.fixture
 def rendered(shop):
-    return page.render("shop", trace_pushed(shop.store), served(shop.store, shop.rolled_back))
+    return page.render("shop", trace_pushed(shop.store), serving_state(shop.store, shop.rolled_back))
 
 
 def _data(text):
@@ -42,7 +42,7 @@ def test_nothing_in_the_data_ends_its_script_or_is_a_placeholder(shop):
     trace = trace_pushed(shop.store)
     evil = "</script><script>alert(1)</script><!-- {{ css }} {% raw %} <b> & \u2028 \u2029"
     first = dataclasses.replace(trace.steps[0], facts=[evil])
-    text = page.render(f"{evil}", dataclasses.replace(trace, steps=[first]), served(shop.store, None))
+    text = page.render(f"{evil}", dataclasses.replace(trace, steps=[first]), serving_state(shop.store, None))
     assert text.count("<script") == 2
     assert "<title>&lt;/script&gt;" in text
     script = text.partition('id="data">')[2].partition("</script>")[0]

@@ -14,7 +14,7 @@ import time
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from benchmarks.lineage_store import NODES, PUSHED, Maker
+from benchmarks.lineage_store import NODES, PUSHED, StoreWriter
 from cli.output import manual_pushes as by_hand
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.lineage import journal
@@ -49,7 +49,7 @@ def two(server, tmp_path_factory) -> tuple[Workspace, Workspace]:
 
 
 def _write(root: pathlib.Path, server) -> Workspace:
-    maker = Maker(root, root.name, server)
+    maker = StoreWriter(root, root.name, server)
     maker.run(0, PUSHED, data=root.name[0])
     return maker.workspace
 
@@ -66,7 +66,7 @@ def test_each_pipeline_sees_its_own_part(two):
         [model] = [artifact for artifact in store.artifacts("Model") if "/Trainer/" in artifact.uri]
         assert store.producer(model.id).node == "Trainer"
         assert len(store.executions_of("RetrievalTrainer", "Trainer")) <= 1
-        assert store.cut_short() == []
+        assert store.interrupted() == []
     ids = [{artifact.id for artifact in store.all_artifacts()} for store in stores]
     assert ids[0].isdisjoint(ids[1])
     assert stores[0].artifact(min(ids[1])) is None
@@ -74,7 +74,7 @@ def test_each_pipeline_sees_its_own_part(two):
 
 def test_lineage_answers_as_from_a_file(two, tmp_path):
     here, _ = two
-    in_file = Maker(tmp_path / "workspace", "here")
+    in_file = StoreWriter(tmp_path / "workspace", "here")
     run_id = in_file.run(0, PUSHED, data="h")
     stores = [Store.of(workspace) for workspace in (here, in_file.workspace)]
     answers = [trace_pushed(store) for store in stores]
@@ -92,8 +92,8 @@ def test_rollback_and_a_death_are_recorded(server, tmp_path):
     restored = rollback(recorded.workspace, 3, reason="bad since noon")
     assert recorded.tags() == {first: "a", second: "b", restored.version: "a"}
     assert recorded.states()[dead] == "FAILED"
-    assert [e.node for e in Store.of(recorded.workspace).cut_short()] == ["Trainer"]
-    assert "bad since noon" in by_hand.by_hand(recorded.workspace).facts
+    assert [e.node for e in Store.of(recorded.workspace).interrupted()] == ["Trainer"]
+    assert "bad since noon" in by_hand.find_manual_push(recorded.workspace).facts
 
 
 def test_another_workspace_cannot_take_the_name(server, two, tmp_path):

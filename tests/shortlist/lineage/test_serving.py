@@ -6,14 +6,14 @@ import pytest
 
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
-from shortlist.lineage.serving import served
+from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.records import nodes
 from tests.shortlist.lineage.recorded import Recorded
 
 
 def test_every_push_says_its_command_and_what_it_replaced(shop):
-    answer = served(shop.store, shop.rolled_back)
+    answer = serving_state(shop.store, shop.rolled_back)
     told = [(push.version, push.command, push.run_id, push.by, push.replaced, push.copy_of) for push in answer.pushes]
     assert told == [
         (shop.rolled_back, "rollback", "", "bob@host", shop.forced, 1_700_000_000),
@@ -31,15 +31,15 @@ def test_a_rollback_knows_better_what_it_replaced_than_the_records_of_pushes(tmp
         record = {"pushed": 1, "pushed_version": "56", "pushed_destination": "serving/shop/56"}
         step.announce("restored_model", "PushedModel", "x", record)
     # Version 55 was copied there by hand: no record of a push has it.
-    [push] = served(Store(recorded.workspace.metadata_path), 56).pushes
+    [push] = serving_state(Store(recorded.workspace.metadata_path), 56).pushes
     assert (push.version, push.replaced, push.copy_of) == (56, 55, 3)
 
 
 def test_version_in_the_folder_that_ml_metadata_does_not_know(shop):
-    answer = served(shop.store, 42)
+    answer = serving_state(shop.store, 42)
     assert (answer.version, answer.current, len(answer.pushes)) == (42, None, 3)
 
 
 def test_nothing_was_pushed(tmp_path):
     with pytest.raises(BadInputError, match="nothing was pushed from this workspace yet"):
-        served(Store(Recorded(tmp_path).workspace.metadata_path), None)
+        serving_state(Store(Recorded(tmp_path).workspace.metadata_path), None)

@@ -58,10 +58,10 @@ def test_forced_push_tells_whom_it_overrode(shop):
 def test_what_died_since_is_told_with_the_newest_version_only(shop):
     newest = trace_pushed(shop.store)
     assert newest.version == shop.rolled_back
-    assert [(step.execution.node, step.execution.run_id) for step in newest.cut_short] == [("Evaluator", shop.killed)]
-    assert newest.cut_short[0].facts == ["killed: its process died, and nothing was run since"]
-    assert trace_pushed(shop.store, at_work=True).cut_short[0].facts == ["running"]
-    assert trace_pushed(shop.store, 1_700_000_000).cut_short == []
+    assert [(step.execution.node, step.execution.run_id) for step in newest.interrupted] == [("Evaluator", shop.killed)]
+    assert newest.interrupted[0].facts == ["killed: its process died, and nothing was run since"]
+    assert trace_pushed(shop.store, at_work=True).interrupted[0].facts == ["running"]
+    assert trace_pushed(shop.store, 1_700_000_000).interrupted == []
 
 
 def test_version_that_was_never_pushed(shop):

@@ -10,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from shortlist.lineage import facts
 from shortlist.lineage.impact import impact
 from shortlist.lineage.store import Store
-from shortlist.lineage.why import Outcome, why
+from shortlist.lineage.why import Outcome, run_verdict
 from tests.shortlist.lineage.recorded import Recorded
 
 _SHA256 = "85316a0a839dbf71a4de2f9da4e6007fcfdd89e475b4f27692571db65a9a5b56"
@@ -63,17 +63,17 @@ def test_table_says_its_file_fingerprint_and_code(store):
 def test_data_is_found_by_its_fingerprint(store):
     found = impact(store, _SHA256[:8])
     assert [source.artifact.uri for source in found.data] == ["/root/examples/1"]
-    assert [execution.node for execution, _ in found.cut_short] == ["Trainer"]
+    assert [execution.node for execution, _ in found.interrupted] == ["Trainer"]
 
 
 def test_run_that_died_two_runs_ago_is_not_running_though_a_command_is_at_work(store):
-    verdict = why(store, "20260101T000000Z", at_work=True)
+    verdict = run_verdict(store, "20260101T000000Z", at_work=True)
     assert (verdict.outcome, verdict.node) == (Outcome.KILLED, "Trainer")
 
 
 def test_run_that_left_its_folder_alone(store):
     said = [
-        why(store, run_id, at_work, began=True)
+        run_verdict(store, run_id, at_work, began=True)
         for run_id, at_work in (("20251231T000000Z", True), ("20260103T000000Z", False), ("20260103T000000Z", True))
     ]
     assert [verdict.outcome for verdict in said] == [Outcome.KILLED, Outcome.KILLED, Outcome.RUNNING]

@@ -6,7 +6,7 @@ import pytest
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.store import Store
-from shortlist.lineage.why import Outcome, why
+from shortlist.lineage.why import Outcome, run_verdict
 from shortlist.summary import read_summary
 from tests.shortlist.lineage.recorded import Recorded
 
@@ -24,54 +24,54 @@ from tests.shortlist.lineage.recorded import Recorded
     ],
 )
 def test_ml_metadata_alone_says_where_it_ended(shop, run, outcome, node):
-    verdict = why(shop.store, getattr(shop, run))
+    verdict = run_verdict(shop.store, getattr(shop, run))
     assert (verdict.outcome, verdict.node) == (outcome, node)
     assert (verdict.version is not None) == (outcome is Outcome.PUSHED)
 
 
 def test_the_gate_says_why_and_by_how_much(shop):
-    verdict = why(shop.store, shop.not_blessed)
+    verdict = run_verdict(shop.store, shop.not_blessed)
     assert verdict.reasons == [
         "top_10_categorical_accuracy 0.2 is 2.4 times most popular's 0.0838; at least 1.05 is required"
     ]
-    assert [node for node, _ in verdict.passed] == ["DataGate"]
-    assert (verdict.forced.version, verdict.forced.by) == (shop.forced, "ann@host")
+    assert [node for node, _ in verdict.passed_gates] == ["DataGate"]
+    assert (verdict.forced_push.version, verdict.forced_push.by) == (shop.forced, "ann@host")
 
 
 def test_what_an_exception_said_stands_in_the_summary(shop):
     summary = read_summary(shop.workspace.run_dir(shop.refused) / "summary.json")
-    verdict = why(shop.store, shop.refused, summary=summary)
+    verdict = run_verdict(shop.store, shop.refused, summary=summary)
     assert (verdict.outcome, verdict.reasons) == (Outcome.REFUSED, ["the reason of run 4"])
 
 
 def test_stale_running_is_killed_unless_a_command_is_at_work(shop):
-    assert why(shop.store, shop.killed).reasons == ["killed: its process died, and nothing was run since"]
-    assert why(shop.store, shop.killed, at_work=True).outcome is Outcome.RUNNING
+    assert run_verdict(shop.store, shop.killed).reasons == ["killed: its process died, and nothing was run since"]
+    assert run_verdict(shop.store, shop.killed, at_work=True).outcome is Outcome.RUNNING
 
 
 def test_a_run_that_died_between_two_nodes(tmp_path):
     recorded = Recorded(tmp_path)
     recorded.node("Windows", run_id="20260101T000000Z")
     store = Store(recorded.workspace.metadata_path)
-    verdict = why(store, "20260101T000000Z")
+    verdict = run_verdict(store, "20260101T000000Z")
     assert (verdict.outcome, verdict.reasons) == (
         Outcome.KILLED,
         ["its process died after Windows; what comes next never started"],
     )
     recorded.node("Windows", run_id="20260102T000000Z")
     # Only the latest run can be under way.
-    assert why(store, "20260101T000000Z", at_work=True).outcome is Outcome.KILLED
-    assert why(store, "20260102T000000Z", at_work=True).outcome is Outcome.RUNNING
+    assert run_verdict(store, "20260101T000000Z", at_work=True).outcome is Outcome.KILLED
+    assert run_verdict(store, "20260102T000000Z", at_work=True).outcome is Outcome.RUNNING
 
 
 def test_a_run_that_died_before_its_first_node_left_a_summary_at_most(shop):
     summary = read_summary(shop.workspace.run_dir(shop.failed) / "summary.json")
-    verdict = why(shop.store, "20250101T000000Z", summary=summary)
+    verdict = run_verdict(shop.store, "20250101T000000Z", summary=summary)
     assert (verdict.outcome, verdict.node, verdict.reasons) == (Outcome.FAILED, "", ["the reason of run 5"])
 
 
 def test_unknown_run_names_those_that_are_alike(shop):
     with pytest.raises(BadInputError, match=f"no such run; there are {shop.pushed}"):
-        why(shop.store, shop.pushed[:-3])
+        run_verdict(shop.store, shop.pushed[:-3])
     with pytest.raises(BadInputError, match=f"the latest are .*{shop.killed}"):
-        why(shop.store, "x")
+        run_verdict(shop.store, "x")

@@ -56,7 +56,7 @@ def test_large_data_is_drawn_less_often_and_often_enough(monkeypatch):
     drawn = []
     quantile = np.quantile
     monkeypatch.setattr(np, "quantile", lambda draws, at: drawn.append(len(draws)) or quantile(draws, at))
-    monkeypatch.setattr(bootstrap, "_MOST_DRAWS", 20_000)
+    monkeypatch.setattr(bootstrap, "_MAX_DRAWS", 20_000)
     ranks = np.ones(100, np.int64)
     for queries, samples in ((1, bootstrap.SAMPLES), (25, 800), (100, bootstrap.LEAST_SAMPLES)):
         bootstrap.difference_of_top_k([ranks], [ranks], np.arange(100) % queries, 10)

@@ -45,9 +45,7 @@ def test_shortage_is_one_sentence_with_the_folder(error, sentence, monkeypatch):
     monkeypatch.setattr(resources.tempfile, "gettempdir", lambda: str(FOLDER))
     found = resources.find_shortage(error, FOLDER)
     assert str(found).startswith(sentence)
-    assert str(found).endswith(
-        " MiB free); nothing is lost: make room and give the same command again, which goes on from what was finished"
-    )
+    assert str(found).endswith(" MiB free); finished steps are kept: free some space and run the same command again")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +61,7 @@ def test_shortage_is_one_sentence_with_the_folder(error, sentence, monkeypatch):
 def test_memory_that_ran_out_is_one_sentence_too(error):
     found = str(resources.find_shortage(error, FOLDER))
     assert found.startswith("memory ran out (this process had ")
-    assert "nothing is lost" in found
+    assert "finished steps and the latest training checkpoint are kept" in found
     assert "train.batch_size" in found
 
 
@@ -96,7 +94,7 @@ def test_command_on_a_disk_that_fills_up_meanwhile(disk):
     root = disk / "workspace"
 
     def work():
-        with Workspace(root, "shop").opened("run"):
+        with Workspace(root, "shop").reserve("run"):
             disks.fill(disk)
             (root / "summary.json").write_text("x" * 9000)
 
@@ -105,7 +103,7 @@ def test_command_on_a_disk_that_fills_up_meanwhile(disk):
     assert str(told.value).startswith(f"{root}: no space left (0 MiB free)")
     # Free again, and the workspace is still its own.
     disks.make_room(disk)
-    with Workspace(root, "shop").opened("run") as died:
+    with Workspace(root, "shop").reserve("run") as died:
         assert died is None
 
 
@@ -113,11 +111,11 @@ def test_full_disk_leaves_no_half_of_a_workspace(disk):
     root = disk / "workspace"
     root.mkdir()
     disks.fill(disk)
-    with pytest.raises(ResourceError, match="no space left"), Workspace(root, "shop").opened("run"):
+    with pytest.raises(ResourceError, match="no space left"), Workspace(root, "shop").reserve("run"):
         pass
     assert not (root / "workspace.json").exists()
     disks.make_room(disk)
-    with Workspace(root, "shop").opened("run"):
+    with Workspace(root, "shop").reserve("run"):
         assert (root / "workspace.json").stat().st_size
 
 

@@ -9,9 +9,9 @@ _PROCESS = """
 import signal, sys, time
 from shortlist.process import stopping
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-stopping.stop_when_asked()
+stopping.install_handlers()
 try:
-    with stopping.insisted():
+    with stopping.reraise_stop():
         print("here", flush=True)
         {body}
 except BaseException as error:
@@ -25,7 +25,7 @@ _SWALLOWS = """
             except BaseException:
                 pass
 """
-_TURNS = """
+_CONVERTS = """
         try:
             time.sleep(9)
         except BaseException:
@@ -33,13 +33,13 @@ _TURNS = """
 """
 
 
-def _told(body: str, number: signal.Signals | None = None) -> tuple[str, float]:
-    """What the process says of its end, and after how many seconds."""
+def _output(body: str, number: signal.Signals | None = None) -> tuple[str, float]:
+    """Returns the output of the process after its start, and the seconds until its end."""
     command = [sys.executable, "-c", _PROCESS.format(body=body.strip())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
-        # It has to be past the print, in what is tested.
+        # The process must be past the print, within the tested body.
         time.sleep(0.2)
         start = time.monotonic()
         if number is not None:
@@ -47,28 +47,28 @@ def _told(body: str, number: signal.Signals | None = None) -> tuple[str, float]:
         return process.stdout.read().strip(), time.monotonic() - start
 
 
-@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "SystemExit 143")])
-class TestInsisted:
-    def test_what_nobody_catches(self, number, said):
-        told, seconds = _told("time.sleep(9)", number)
-        assert told.startswith(said)
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "SystemExit 143")])
+class TestReraiseStop:
+    def test_exception_that_nobody_catches(self, number, end):
+        output, seconds = _output("time.sleep(9)", number)
+        assert output.startswith(end)
         assert seconds < 2
 
-    def test_turned_into_another_exception(self, number, said):
-        told, seconds = _told(_TURNS, number)
-        assert told.startswith(said)
-        assert told.endswith("ValueError")
+    def test_converted_into_another_exception(self, number, end):
+        output, seconds = _output(_CONVERTS, number)
+        assert output.startswith(end)
+        assert output.endswith("ValueError")
         assert seconds < 2
 
-    def test_caught_and_raised_again(self, number, said):
-        told, seconds = _told(_SWALLOWS, number)
-        assert told.startswith(said)
+    def test_caught_and_raised_again(self, number, end):
+        output, seconds = _output(_SWALLOWS, number)
+        assert output.startswith(end)
         assert seconds < 8
 
 
-def test_a_body_that_was_not_asked_raises_what_it_raises():
-    assert _told('raise ValueError("a fault")')[0] == "ValueError  NoneType"
+def test_a_fault_of_the_body_is_raised_as_it_is():
+    assert _output('raise ValueError("a fault")')[0] == "ValueError  NoneType"
 
 
-def test_a_body_that_was_not_asked_ends():
-    assert _told("pass")[0] == ""
+def test_a_body_without_a_signal_ends():
+    assert _output("pass")[0] == ""

@@ -52,7 +52,7 @@ def test_evaluation_of_a_version_without_slices():
 
 
 def test_push_is_read_as_it_is_written():
-    recorded = PushedModel.recorded(12, "/serving/12")
+    recorded = PushedModel.properties_of(12, "/serving/12")
     assert recorded == {"pushed": 1, "pushed_version": "12", "pushed_destination": "/serving/12"}
     assert PushedModel.of(Recorded(recorded)) == PushedModel(True, 12, "/serving/12", [])
     refused = {"pushed": 0, "reasons": json.dumps(["too slow"])}

@@ -9,7 +9,7 @@ import pathlib
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.summary import Status, read_summary, write_summary
 from shortlist.workspace import Workspace
 
@@ -30,7 +30,7 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Shop:
-    maker = Maker(tmp_path_factory.mktemp("report") / "workspace", "shop")
+    maker = StoreWriter(tmp_path_factory.mktemp("report") / "workspace", "shop")
     runs = {"pushed": maker.run(0, PUSHED, seed=1, data="a")}
     for number, (digit, ends) in enumerate(ENDS.items(), start=1):
         runs["killed" if ends.state == "RUNNING" else ends.status.value] = maker.run(number, ends, seed=digit, data="b")

@@ -21,7 +21,7 @@ _CHAPTERS = [
 
 
 def _report(shop, run_id):
-    return sections.of_run(read(shop.workspace, run_id))
+    return sections.run_page(read(shop.workspace, run_id))
 
 
 def test_all_that_is_known_has_its_chapter(shop):

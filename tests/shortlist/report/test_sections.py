@@ -10,7 +10,7 @@ import types
 import pytest
 from rich.console import Console
 
-from shortlist.lineage.measured import Measured, Slice
+from shortlist.lineage.measurements import Measurements, Slice
 from shortlist.metrics import names
 from shortlist.report import as_json, comparison, format, sections, text
 from shortlist.report.facts import read
@@ -21,7 +21,7 @@ from shortlist.summary import RefitSummary
 @pytest.fixture(scope="module")
 def told(shop):
     """The chapters of the run of which all is known, as plain data."""
-    made = as_json.report(sections.of_run(read(shop.workspace, shop.pushed)))
+    made = as_json.report(sections.run_page(read(shop.workspace, shop.pushed)))
     return {chapter["key"]: chapter for chapter in made["chapters"]} | {"report": made}
 
 
@@ -34,8 +34,9 @@ def test_verdict_comes_first_with_its_reason_and_the_protocol(told):
     assert told["report"]["reasons"][0].startswith("blessed: top_10 0.2 is 2 times")
     assert told["report"]["protocol"] == (
         "Trained on 900 interactions, stopped early on 100 and tested on each query's last interaction (100 rows of 10 "
-        "queries, split leave_last_out), each ranked against all 40 candidates but those that its query had seen, ties "
-        "counting against the target; 44% of test targets share their time with another row (file order decides)."
+        "queries, split leave_last_out); each target is ranked against all 40 candidates except its query's seen "
+        "items; tied scores count against the target; 44% of test targets share their time with another row (file order "
+        "decides)."
     )
 
 
@@ -59,7 +60,9 @@ def test_slices_have_their_own_denominators(told):
 def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
     overall = {names.POPULAR_SHARE: 0.62} | ({names.UNSEEN_LIFT: 6.0} if has_unseen else {})
     unseen = {names.EXAMPLE_COUNT: 100.0, names.top_k(100): 0.2}
-    found = Measured(overall, {}, None, [Slice("target_popularity", "unseen in train", unseen)] if has_unseen else [])
+    found = Measurements(
+        overall, {}, None, [Slice("target_popularity", "unseen in train", unseen)] if has_unseen else []
+    )
     floors = {
         "evaluate.cold_start.unseen_candidates.threshold": 5.0,
         "evaluate.cold_start.unseen_candidates.action": "error",
@@ -84,9 +87,9 @@ def test_whose_figures_they_are_is_told_of_a_refit(shop):
     again = dataclasses.replace(
         facts, record=dataclasses.replace(facts.record, summary=facts.summary.model_copy(update={"refit": refit}))
     )
-    assert sections.of_run(again).protocol.endswith(
-        "Served is this recipe trained again on all 1,100 interactions, eval and test included, for 20 steps, as many "
-        "as were best; all figures are those of the model that was trained on train alone."
+    assert sections.run_page(again).protocol.endswith(
+        "The served model was trained again on all 1,100 interactions, eval and test included, for the best number of "
+        "steps, 20. All metrics are those of the model trained on train alone."
     )
 
 
@@ -110,7 +113,7 @@ def test_anomalies_and_drift_are_told(told):
 
 def test_text_has_the_same_tables(shop):
     out = io.StringIO()
-    text.write(sections.of_run(read(shop.workspace, shop.pushed)), Console(file=out, width=120))
+    text.write(sections.run_page(read(shop.workspace, shop.pushed)), Console(file=out, width=120))
     printed = out.getvalue()
     assert "top_10      0.2000  0.133 to 0.289" in printed
     assert "Query 1 took 2 earlier, then" in printed
@@ -119,7 +122,7 @@ def test_text_has_the_same_tables(shop):
 
 def test_runs_side_by_side(shop):
     facts = [read(shop.workspace, shop.runs[status]) for status in ("pushed", "not_blessed", "failed")]
-    made = as_json.report(comparison.of_runs(facts))
+    made = as_json.report(comparison.comparison_page(facts))
     chapters = {chapter["key"]: chapter for chapter in made["chapters"]}
     assert [row[1] for row in _rows(chapters["verdict"])] == ["pushed", "not blessed, nothing pushed", "failed"]
     [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
@@ -21,7 +21,7 @@ _OLD, _SERVED = 1_700_000_000, 1_700_000_002
 @pytest.fixture
 def maker(tmp_path):
     """Three runs on data of their own, the last one not blessed, with folders for their artifacts."""
-    made = Maker(tmp_path / "workspace")
+    made = StoreWriter(tmp_path / "workspace")
     made.run(0, PUSHED, data="a")
     made.run(2, PUSHED, data="b")
     made.run(11, ENDS[1], data="c")

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from benchmarks.lineage_store import ENDS, PUSHED, Maker
+from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.errors import BadInputError
 from shortlist.runs import filters
 from shortlist.runs.record import find, records
@@ -15,7 +15,7 @@ from shortlist.workspace import Workspace
 
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory):
-    made = Maker(tmp_path_factory.mktemp("runs") / "workspace")
+    made = StoreWriter(tmp_path_factory.mktemp("runs") / "workspace")
     made.run(0, PUSHED)
     for number, ends in ENDS.items():
         made.run(number, ends)

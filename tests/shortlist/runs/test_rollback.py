@@ -152,7 +152,7 @@ def test_disk_that_fills_up_at_any_step(tmp_path):
             with contextlib.ExitStack() as afterwards:
                 afterwards.callback(disks.make_room, disk)
                 try:
-                    with recorded.workspace.opened("rollback"):
+                    with recorded.workspace.reserve("rollback"):
                         disks.fill(disk, kilobytes)
                         rollback(recorded.workspace, 3)
                 except ResourceError as told:

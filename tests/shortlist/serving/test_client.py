@@ -17,7 +17,7 @@ def serving_dir(tmp_path_factory):
     """A folder of versions, as the Pusher leaves it."""
     root = tmp_path_factory.mktemp("recommend")
     trained = stand_in.save_stand_in(root / "trained", SIZE)
-    scann_dir, exact_dir = stand_in.save_twins(root, trained, K, 5)
+    scann_dir, exact_dir = stand_in.save_both_models(root, trained, K, 5)
     shutil.copytree(exact_dir, root / "serving" / "1")
     shutil.copytree(scann_dir, root / "serving" / "12")
     return root / "serving"

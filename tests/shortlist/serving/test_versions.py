@@ -25,7 +25,7 @@ class Served:
     def __init__(self, root: pathlib.Path):
         self.root = root
         self.models = root / "serving" / "m"
-        self.twins = root / "serving" / "m-exact"
+        self.exact = root / "serving" / "m-exact"
 
     def push(self, tag: str, keep: int = 10, now: float = 1000.0) -> int:
         return versions.push(
@@ -37,17 +37,17 @@ class Served:
         )
 
     def tags(self) -> dict[int, str]:
-        """Returns the content of every version, whose model and twin must be complete and the same push's."""
+        """Returns the content of every version, whose model and exact copy must be complete and the same push's."""
         found = {}
         for version in versions.versions(self.models):
-            contents = {(d / str(version) / file).read_text() for d in (self.models, self.twins) for file in FILES}
+            contents = {(d / str(version) / file).read_text() for d in (self.models, self.exact) for file in FILES}
             assert len(contents) == 1
             found[version] = contents.pop()
         return found
 
     def leftovers(self) -> list[str]:
-        """Returns the names of everything else, twins without a model among it."""
-        names = {*os.listdir(self.models), *os.listdir(self.twins)}
+        """Returns the names of everything else, including exact copies without a model."""
+        names = {*os.listdir(self.models), *os.listdir(self.exact)}
         expected = {versions.VERSIONS_FILE, ".push.lock", *map(str, versions.versions(self.models))}
         return sorted(names - expected)
 
@@ -105,16 +105,16 @@ def test_nothing_was_pushed(tmp_path):
     assert versions.served_version(tmp_path / "none") is None
 
 
-def test_both_twins_stand_under_one_version(served):
+def test_both_models_have_the_same_version(served):
     version = served.push("a", now=1234.9)
     assert version == 1234
     assert served.tags() == {1234: "a"}
     assert versions.served_version(served.models) == 1234
-    assert versions.exact_dir(f"{served.models}/") == served.twins
+    assert versions.exact_dir(f"{served.models}/") == served.exact
     assert served.leftovers() == []
 
 
-def test_the_twin_comes_first(served, monkeypatch):
+def test_the_exact_copy_comes_first(served, monkeypatch):
     arrived = []
     rename = os.rename
 
@@ -124,7 +124,7 @@ def test_the_twin_comes_first(served, monkeypatch):
 
     monkeypatch.setattr(os, "rename", watched)
     served.push("a")
-    assert [path for path in arrived if path.name == "1000"] == [served.twins / "1000", served.models / "1000"]
+    assert [path for path in arrived if path.name == "1000"] == [served.exact / "1000", served.models / "1000"]
 
 
 def test_only_folders_named_by_a_number_are_versions(served):
@@ -144,11 +144,11 @@ def test_versions_only_grow(served):
 def test_versions_are_not_used_again_after_deletion(served):
     served.push("a", now=100)
     served.push("b", now=100)
-    for folder in (served.models, served.twins):
+    for folder in (served.models, served.exact):
         shutil.rmtree(folder / "101")
     assert served.push("c", now=100) == 102
     assert served.tags() == {100: "a", 102: "c"}
-    shutil.rmtree(served.twins)
+    shutil.rmtree(served.exact)
     for version in (100, 102):
         shutil.rmtree(served.models / str(version))
     assert served.push("d", now=100) == 103
@@ -160,7 +160,7 @@ def test_versions_file_lost(served):
     assert served.push("b", now=50) == 101
 
 
-def test_old_versions_are_deleted_with_their_twins(served):
+def test_old_versions_are_deleted_with_their_exact_copies(served):
     for tag in "abcd":
         served.push(tag, keep=2)
     assert served.tags() == {1002: "c", 1003: "d"}
@@ -185,7 +185,7 @@ def test_what_cannot_be_deleted_is_tried_again_and_stops_nothing(served, monkeyp
         assert served.push("b", keep=1) == 1001
         assert served.push("c", keep=1) == 1002
         assert versions.served_version(served.models) == 1002
-        assert set(versions.versions(served.models)) <= set(versions.versions(served.twins))
+        assert set(versions.versions(served.models)) <= set(versions.versions(served.exact))
     served.push("d", keep=1)
     assert served.tags() == {1003: "d"}
     assert served.leftovers() == []
@@ -239,7 +239,7 @@ def test_killed_at_every_step(tmp_path):
         _, status = os.waitpid(child, 0)
         newest = versions.served_version(served.models)
         for version in versions.versions(served.models):
-            assert (served.twins / str(version)).is_dir()
+            assert (served.exact / str(version)).is_dir()
         assert (served.models / str(newest) / FILES[-1]).read_text() == ("a" if newest == 1000 else "b")
         version = served.push("c", keep=1)
         assert served.tags() == {version: "c"}
@@ -308,14 +308,14 @@ def test_a_reader_never_sees_half_of_a_version(served, monkeypatch):
 
     def read():
         while not stop.is_set():
-            for folder in (served.models, served.twins):
+            for folder in (served.models, served.exact):
                 for version in versions.versions(folder):
                     seen.add(version)
                     whole = all((folder / str(version) / file).is_file() for file in FILES)
-                    twin = (served.twins / str(version)).is_dir()
+                    exact = (served.exact / str(version)).is_dir()
                     # A version may be deleted while it is looked at; it never comes back.
-                    if not (whole and twin) and (folder / str(version)).is_dir():
-                        problems.append((folder.name, version, whole, twin))
+                    if not (whole and exact) and (folder / str(version)).is_dir():
+                        problems.append((folder.name, version, whole, exact))
 
     reader = threading.Thread(target=read)
     reader.start()

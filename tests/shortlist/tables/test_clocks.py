@@ -70,7 +70,7 @@ def test_nanos_of_a_cell_that_was_not_asked_for_its_seconds():
 @pytest.mark.parametrize(
     ("unit", "cell", "got", "remedy"),
     [
-        ("seconds", "881250949000", "looks like milliseconds, where", "timestamp_unit: milliseconds if all of them"),
+        ("seconds", "881250949000", "looks like milliseconds, but", "timestamp_unit: milliseconds if all rows"),
         ("seconds", 881250949000000, "looks like microseconds", "one unit"),
         ("seconds", "881250949000000000", "looks like nanoseconds", "one unit"),
         ("milliseconds", "881250949", "looks like seconds", "timestamp_unit: seconds"),
@@ -99,7 +99,7 @@ def test_nanos_of_a_cell_that_was_not_asked_for_its_seconds():
         ("seconds", None, "null", "fill it in"),
         ("seconds", math.nan, "a blank", "fill it in"),
         ("iso8601", " ", "a blank", "fill it in"),
-        ("seconds", "881250949.5", "part seconds, '881250949.5'", "milliseconds"),
+        ("seconds", "881250949.5", "fractions of a second, '881250949.5'", "milliseconds"),
         ("milliseconds", "881250949000.0000001", "finer than a nanosecond", "round"),
         ("nanoseconds", 8.81250949e17, "the float 8.81250949e+17", "lost digits"),
         ("order", "-5", "'-5'", "shift the order numbers"),

@@ -62,7 +62,7 @@ def test_content_at_a_uri_is_that_of_the_same_files_here(tmp_path, monkeypatch):
 def test_a_file_that_grows_meanwhile_is_refused(tmp_path):
     files = inputs.find("log", make(tmp_path, {"log/a": "1", "log/b": "2"}))
     (tmp_path / "log/b").write_text("2, and more")
-    with pytest.raises(DataError, match=r"log/b: expected the 1 bytes that it had a moment ago, got 11; .*written"):
+    with pytest.raises(DataError, match=r"log/b: expected 1 bytes, as listed a moment ago, got 11; .*written"):
         content.files_sha256(files)
 
 

@@ -263,7 +263,7 @@ class TestOfUris:
         with pytest.raises(DataError) as refused:
             inputs.find(uri, "/none")
         assert str(refused.value).startswith(f"{uri}: expected a file system that answers, got: ")
-        assert "mounted" in str(refused.value)
+        assert "mount" in str(refused.value)
         assert "\n" not in str(refused.value)
 
     def test_a_file_system_that_does_not_answer_is_given_up(self, monkeypatch):

@@ -142,15 +142,15 @@ def test_cells_refused(cell, column_type, part):
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        ("{", "write each row as an object on a line of its own"),
-        ("[", "write each row as an object on a line of its own"),
+        ("{", "write each row as an object on its own line"),
+        ("[", "write each row as an object on its own line"),
         ('[{"user": 1}]', "got an array; write each row"),
         ("5", "got a number"),
         ('"x"', "got a text"),
         ("null", "got null"),
         ('{"user": 1} {"user": 2}', "Extra data at character 13"),
         ("{'user': 1}", "property name enclosed in double quotes at character 2"),
-        ('{"user": NaN}', "got NaN, which JSON does not have; write null"),
+        ('{"user": NaN}', "got NaN, which is not JSON; write null"),
         ('{"user": -Infinity}', "got -Infinity"),
         ('{"user": 1, "user": 2}', "expected each key once, got 'user' again"),
         ('{"other": {"a": 1, "a": 1}}', "expected each key once"),

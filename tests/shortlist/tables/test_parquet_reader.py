@@ -78,7 +78,7 @@ def test_parquet_cells(array, column_type, expected):
         (pa.array([datetime.datetime(1970, 1, 2)]), "numeric", ["a numeric column", "timestamp"]),
         (pa.array([{"a": 1}]), "text", ["a string column", "struct"]),
         (pa.array([[["a"]]]), "multi_category", ["a string column"]),
-        (pa.array([1_500], pa.timestamp("ms")), "order", ["row 0", "part seconds"]),
+        (pa.array([1_500], pa.timestamp("ms")), "order", ["row 0", "fractions of a second"]),
         (pa.array([-1]), "order", ["row 0", "0 or more"]),
         (pa.array([None], pa.int64()), "order", ["row 0", "null"]),
         (pa.array([b"ok", b"\xff"]).view(pa.string()), "category", ["row 1", "UTF-8"]),

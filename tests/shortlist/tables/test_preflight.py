@@ -50,19 +50,19 @@ def test_queries_are_optional(project):
         ),
         ({"log": b"user_id,item_id,timestamp\n\xff,i,1\n"}, ["log.csv, line 2", "UTF-8"]),
         ({"log": ""}, ["log.csv", "an empty file"]),
-        ({"log": "user_id,item_id,timestamp\n"}, ["log.csv", "a header alone"]),
+        ({"log": "user_id,item_id,timestamp\n"}, ["log.csv", "only a header"]),
         (
             {"log": "user_id,item_id,timestamp\nu,i0,1\nu,i1,2\nu,i2,3\n"},
             ["column 'user_id'", "2 different", "only 'u'"],
         ),
         ({"log": "user_id,item_id,timestamp\nu,i0,1\nv,i1,2\nv,i2,3\n"}, ["at least 3 interactions", "leave_last_out"]),
-        ({"log": LOG + "u0,none,9\n"}, ["column 'item_id'", "1 of 13", "items.csv lacks", "'none'", "0.05"]),
+        ({"log": LOG + "u0,none,9\n"}, ["column 'item_id'", "1 of 13", "not in items.csv", "'none'", "0.05"]),
         ({"items": ITEMS + "i1,Again\n"}, ["items.csv, column 'item_id'", "'i1' in row 1 and again in row 4"]),
         ({"items": "item_id,title\ni0,Zero\n"}, ["items.csv", "at least 2 candidates", "got 1"]),
         ({"items": "item_id,title\n"}, ["items.csv", "at least 2 candidates", "got 0"]),
         ({"items": ITEMS + "".join(f"x{i},\n" for i in range(2000)) + ",\n"}, ["items.csv, row 2004", "a blank"]),
         ({"users": USERS + "u0,8\n"}, ["users.csv, column 'user_id'", "'u0' in row 0 and again in row 3"]),
-        ({"users": "user_id,age\n"}, ["users.csv", "a header alone"]),
+        ({"users": "user_id,age\n"}, ["users.csv", "only a header"]),
         ({"users": USERS + "u3,old\n"}, ["users.csv, row 3", "column 'age'", "'old'"]),
     ],
 )
@@ -172,11 +172,11 @@ def test_missing_schema(project):
 
 def test_file_in_the_way_of_the_workspace(project):
     (project.root / "workspaces").write_text("")
-    assert "a file in the way" in project.refusal(ConfigError)
+    assert "a file of that name" in project.refusal(ConfigError)
     (project.root / "workspaces").unlink()
     (project.root / "workspaces").mkdir()
     (project.root / "workspaces" / "x").write_text("")
-    assert "a file in the way" in project.refusal(ConfigError)
+    assert "a file of that name" in project.refusal(ConfigError)
 
 
 def test_read_only_workspace(project, monkeypatch):
@@ -238,7 +238,7 @@ def test_the_unit_of_the_config_is_believed(project):
     project.set(interactions={"timestamp_unit": "order"})
     assert project.write(log=SECONDS).check().timestamp_unit == "order"
     project.set(interactions={"timestamp_unit": "milliseconds"})
-    assert "looks like seconds, where data.interactions.timestamp_unit is milliseconds" in project.refusal()
+    assert "looks like seconds, but data.interactions.timestamp_unit is milliseconds" in project.refusal()
 
 
 def test_times_that_a_file_keeps_as_such_need_no_unit(project, tmp_path):
@@ -272,9 +272,9 @@ def test_files_in_different_units_are_refused(project):
 @pytest.mark.parametrize(
     ("log", "part"),
     [
-        (with_unit("us"), "day and month may be either way round"),
+        (with_unit("us"), "the order of day and month is ambiguous"),
         ("user_id,item_id,timestamp\nu,i0,157766400\nv,i1,1\n", "set data.interactions.timestamp_unit"),
-        ("user_id,item_id,timestamp\nu,i0,\nv,i1,\n", "blanks alone"),
+        ("user_id,item_id,timestamp\nu,i0,\nv,i1,\n", "only blanks"),
     ],
 )
 def test_undecidable_times(project, log, part):
@@ -301,14 +301,14 @@ def test_the_filter_decides_what_is_looked_at(project):
 def test_a_filter_that_drops_everything(project):
     project.set(interactions={"filter": 'user_id == "nobody"'})
     assert project.refusal() == (
-        "log.csv: expected a row that data.interactions.filter keeps, got none among 12; correct the filter"
+        "log.csv: expected a row that passes data.interactions.filter, got none among 12; correct the filter"
     )
     project.set(interactions={"filter": "rating >= 4"})
     assert "set data.interactions.filter to one of them" in project.refusal()
     project.set(interactions={"filter": None}, candidates={"filter": 'title == "None"'})
-    assert "expected at least 2 candidates that the filter keeps, got 0" in project.refusal()
+    assert "expected at least 2 candidates after the filter, got 0" in project.refusal()
     project.set(candidates={"filter": None}, queries={"filter": "age > 99"})
-    assert "users.csv: expected at least one row, got none that data.queries.filter keeps" in project.refusal()
+    assert "users.csv: expected at least one row, got none that passes data.queries.filter" in project.refusal()
 
 
 def test_a_filter_that_drops_all_of_the_first_rows(project):
@@ -316,7 +316,7 @@ def test_a_filter_that_drops_all_of_the_first_rows(project):
     project.write(log="user_id,item_id,timestamp\n" + rows).set(interactions={"filter": "timestamp > 100000"})
     assert "set data.interactions.timestamp_unit" in project.refusal()
     report = project.set(interactions={"timestamp_unit": "order"}).check()
-    assert report.warnings == ("log.csv: data.interactions.filter drops all of the first 100,000 rows; is it right?",)
+    assert report.warnings == ("log.csv: data.interactions.filter drops all of the first 100,000 rows; is it correct?",)
 
 
 def test_the_log_may_be_its_own_catalogue(project):

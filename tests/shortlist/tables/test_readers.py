@@ -80,9 +80,9 @@ def test_one_corrupted_time_among_a_hundred_thousand_is_named():
         csv_rows(HEADER + "\n".join(rows), table_spec("interactions", INTERACTIONS, "seconds"))
     assert str(refused.value) == (
         "logs/ratings.csv, row 98765 (from 0), line 98767, column 'time': expected a time in seconds since 1970 from "
-        "1990-01-01 until tomorrow, got '881250949000', which looks like milliseconds, where "
-        "data.interactions.timestamp_unit is seconds; write every row in one unit, or set "
-        "data.interactions.timestamp_unit: milliseconds if all of them are"
+        "1990-01-01 until tomorrow, got '881250949000', which looks like milliseconds, but "
+        "data.interactions.timestamp_unit is seconds; write all rows in one unit, or set "
+        "data.interactions.timestamp_unit: milliseconds if all rows have it"
     )
 
 

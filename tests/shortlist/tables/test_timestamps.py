@@ -47,12 +47,12 @@ def test_a_time_column_says_by_itself():
 @pytest.mark.parametrize(
     ("cells", "got", "remedy"),
     [
-        (["12/1/2010 8:26"], "'12/1/2010 8:26', in which day and month", "year first"),
+        (["12/1/2010 8:26"], "'12/1/2010 8:26', in which the order of day and month", "year first"),
         (["01.12.2010"], "day and month", "year first"),
         (["13-1-10"], "day and month", "year first"),
         (["yesterday"], "'yesterday'", "data.interactions.timestamp"),
-        (["", None], "blanks alone", "data.interactions.timestamp"),
-        ([], "blanks alone", "data.interactions.timestamp"),
+        (["", None], "only blanks", "data.interactions.timestamp"),
+        ([], "only blanks", "data.interactions.timestamp"),
         # 1975 in seconds, or 1970 in milliseconds: nobody can tell.
         (["157766400"], "157766400", "timestamp_unit"),
         (["201112091250"], "201112091250", "timestamp_unit"),

@@ -26,7 +26,7 @@ def _write(root: pathlib.Path, name: str, content: str) -> None:
 def _refusal(root: pathlib.Path, name: str = "shop") -> str:
     """Returns the sentence that opening a workspace is refused with; nothing in it may have changed."""
     before = _files(root)
-    with pytest.raises(ConfigError) as refused, Workspace(root, name).opened("run"):
+    with pytest.raises(ConfigError) as refused, Workspace(root, name).reserve("run"):
         pass
     assert _files(root) == before
     assert "\n" not in str(refused.value)
@@ -39,23 +39,23 @@ def test_new_workspace_says_whose_it_is(tmp_path, exists):
     if exists:
         root.mkdir(parents=True)
         (root / "lost+found").mkdir()
-    with Workspace(root, "shop").opened("run"):
+    with Workspace(root, "shop").reserve("run"):
         assert json.loads((root / "workspace.json").read_text()) == {
             "layout_version": 1,
             "name": "shop",
             "made_by": f"shortlist {shortlist.__version__}",
         }
     assert {".lock", "workspace.json"} == {entry for entry in os.listdir(root) if entry != "lost+found"}
-    with Workspace(root, "shop").opened("run"):
+    with Workspace(root, "shop").reserve("run"):
         pass
 
 
 def test_another_pipelines_workspace_is_refused(tmp_path):
-    with Workspace(tmp_path, "shop").opened("run"):
+    with Workspace(tmp_path, "shop").reserve("run"):
         pass
     sentence = _refusal(tmp_path, "books")
     assert f"expected a folder of the pipeline 'books', got that of 'shop' in {tmp_path}" in sentence
-    assert "a workspace of its own" in sentence
+    assert "its own workspace" in sentence
 
 
 def test_newer_layout_is_refused(tmp_path):
@@ -81,7 +81,7 @@ def test_workspace_of_0_1_is_adopted_as_it_is(tmp_path):
     _write(tmp_path, "metadata/mlmd.sqlite", "lineage")
     _write(tmp_path, "serving/shop/1/saved_model.pb", "model")
     before = _files(tmp_path)
-    with Workspace(tmp_path, "shop").opened("run"):
+    with Workspace(tmp_path, "shop").reserve("run"):
         assert json.loads((tmp_path / "workspace.json").read_text())["name"] == "shop"
     after = _files(tmp_path)
     assert {name: after[name] for name in before} == before
@@ -97,7 +97,7 @@ def test_workspace_of_0_1_whose_newest_run_was_another_pipelines_is_refused(tmp_
 @pytest.mark.parametrize("config", ["", "a: [", "name: {", "- name"])
 def test_workspace_of_0_1_that_does_not_tell_is_adopted(tmp_path, config):
     _write(tmp_path, "runs/20260102T030405Z/config.yaml", config)
-    with Workspace(tmp_path, "shop").opened("run"):
+    with Workspace(tmp_path, "shop").reserve("run"):
         pass
 
 
@@ -111,7 +111,7 @@ def test_folder_that_is_no_workspace_is_not_filled(tmp_path, stranger):
 def test_killed_before_the_file_was_written(tmp_path):
     _write(tmp_path, ".lock", "")
     _write(tmp_path, ".workspace.json.part", '{"layout_')
-    with Workspace(tmp_path, "shop").opened("run"):
+    with Workspace(tmp_path, "shop").reserve("run"):
         pass
     layout.check(tmp_path, "shop")
 
@@ -119,15 +119,15 @@ def test_killed_before_the_file_was_written(tmp_path):
 def test_file_in_the_way(tmp_path):
     (tmp_path / "file").write_text("")
     for root in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ConfigError, match=f"expected a folder at {root}"), Workspace(root, "shop").opened("run"):
+        with pytest.raises(ConfigError, match=f"expected a folder at {root}"), Workspace(root, "shop").reserve("run"):
             pass
 
 
 def test_two_commands_in_one_workspace(tmp_path):
     workspace = Workspace(tmp_path, "shop")
     with (
-        workspace.opened("run"),
+        workspace.reserve("run"),
         pytest.raises(BadInputError, match=f"in use: `shortlist run`, pid {os.getpid()} on"),
-        workspace.opened("rollback"),
+        workspace.reserve("rollback"),
     ):
         pass

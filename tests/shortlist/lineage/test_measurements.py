@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 
-from shortlist.lineage.measured import Slice, measured
+from shortlist.lineage.measurements import Slice, measurements
 from shortlist.lineage.store import Artifact, Execution
 from shortlist.summary import Summary
 
@@ -30,7 +30,7 @@ def _summary(slices):
 
 
 def test_ml_metadata_alone_tells_all():
-    found = measured(_evaluator(metrics=_METRICS, slices=_SLICES, baseline={_TOP: 0.19, _POPULAR: 0.1}), None)
+    found = measurements(_evaluator(metrics=_METRICS, slices=_SLICES, baseline={_TOP: 0.19, _POPULAR: 0.1}), None)
     assert found.overall == {_TOP: 0.2, "example_count": 50.0}
     assert found.popularity == {_TOP: 0.1, "ndcg_at_10": 0.05}
     assert found.latest_blessed == {_TOP: 0.19}
@@ -39,12 +39,12 @@ def test_ml_metadata_alone_tells_all():
 
 
 def test_older_versions_left_slices_in_the_summary_alone():
-    found = measured(_evaluator(metrics=_METRICS), _summary(_SLICES))
+    found = measurements(_evaluator(metrics=_METRICS), _summary(_SLICES))
     assert found.overall == {_TOP: 0.25}
     assert found.slices[0].value == "F"
 
 
 def test_what_was_not_measured_is_not_known():
-    assert measured(None, None) is None
-    assert measured(_evaluator(), None) is None
-    assert measured(_evaluator(metrics=_METRICS, slices=[], baseline=None), None).latest_blessed is None
+    assert measurements(None, None) is None
+    assert measurements(_evaluator(), None) is None
+    assert measurements(_evaluator(metrics=_METRICS, slices=[], baseline=None), None).latest_blessed is None

@@ -25,7 +25,7 @@ class Slice:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+class Measurements:
     """Metrics of the model and of what it was compared with on the same rows, under the same names."""
 
     overall: dict[str, float]
@@ -45,7 +45,7 @@ class Measured:
         return self.overall.get(names.EXAMPLE_COUNT, 0.0)
 
 
-def measured(evaluator: Execution | None, summary: Summary | None) -> Measured | None:
+def measurements(evaluator: Execution | None, summary: Summary | None) -> Measurements | None:
     """Returns what an Evaluator measured; None if it did not come that far.
 
     Args:
@@ -56,16 +56,16 @@ def measured(evaluator: Execution | None, summary: Summary | None) -> Measured |
     metrics = evaluation.metrics if evaluation else {}
     if evaluation is not None and metrics and evaluation.slices is not None:
         latest = own(evaluation.baseline) or None
-        return Measured(own(metrics), popularity(metrics), latest, _slices(evaluation.slices))
+        return Measurements(own(metrics), popularity(metrics), latest, _slices(evaluation.slices))
     if summary is not None and summary.metrics is not None:
         known = summary.baselines
-        return Measured(
+        return Measurements(
             summary.metrics.overall,
             known.popularity if known else {},
             known.latest_blessed if known else None,
             _slices(summary.metrics.slices),
         )
-    return Measured(own(metrics), popularity(metrics), None, []) if metrics else None
+    return Measurements(own(metrics), popularity(metrics), None, []) if metrics else None
 
 
 def own(metrics: dict[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A fresh model and all that it is trained on, from the folders of a run's artifacts."""
+"""A new model with its settings, corpus and window reader, made from the artifacts of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shortlist import keys
 
 
 class Inputs(NamedTuple):
-    """Where the catalogue and the two transform graphs are."""
+    """Locations of the catalogue and of the two transform graphs."""
 
     candidates: Sequence[str]
     """gz TFRecord files of flat candidates."""
@@ -31,13 +31,13 @@ class Inputs(NamedTuple):
 
     @property
     def files(self) -> list[str]:
-        """All of their files."""
+        """All files of the catalogue and the graphs."""
         graphs = (self.candidate_transform, self.window_transform)
         return [*self.candidates, *(path for graph in graphs for path in _files_below(graph))]
 
 
-class Assembled(NamedTuple):
-    """A fresh model, and what it stands on."""
+class ModelBundle(NamedTuple):
+    """An untrained model with everything that training and export need."""
 
     settings: Settings
     corpus: Corpus
@@ -46,13 +46,14 @@ class Assembled(NamedTuple):
     candidate_transform: tft.TFTransformOutput
 
     @classmethod
-    def read(cls, settings: Settings, inputs: Inputs) -> Assembled:
-        """Reads the inputs and makes a model, seeded.
+    def read(cls, settings: Settings, inputs: Inputs) -> ModelBundle:
+        """Reads the inputs and makes a model whose initial weights depend on the seed alone.
 
         Raises:
           ConfigError: The loss cannot fit into memory.
-          DataError: The catalogue is empty or an id is in it twice.
+          DataError: The catalogue is empty or contains an id twice.
         """
+        # Before any weight is made: Keras' initializers draw from the global seed.
         tf.keras.utils.set_random_seed(settings.train.seed)
         candidate_transform = tft.TFTransformOutput(inputs.candidate_transform)
         window_transform = tft.TFTransformOutput(inputs.window_transform)
@@ -70,7 +71,7 @@ class Assembled(NamedTuple):
 
 
 def files_of(patterns: Iterable[str]) -> list[str]:
-    """Returns the files of patterns, sorted."""
+    """Returns the files that match the glob patterns, sorted."""
     return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
 
 
