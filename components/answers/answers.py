@@ -76,6 +76,7 @@ def describe(trained_dir: str, test_dir: str, candidates_dir: str, title: str, r
         "broken": len(parsed) - len(sound),
     }
     lists = _most_and_least(times_shown, counts)
+    # Single queries are personal data in many logs, so that the config can leave them out.
     examples = []
     if report.examples:
         chosen = sound[:_EXAMPLES]

@@ -39,6 +39,7 @@ class Executor(base_executor.BaseExecutor):
                 ReportSection.model_validate_json(exec_properties["report"]),
             )
         except Exception as error:
+            # The log has the traceback; the artifact has one line for the report.
             logging.getLogger(__name__).exception("the model could not answer test queries")
             output.set_string_custom_property(properties.PROBLEM, f"{type(error).__name__}: {error}"[:500])
             return
