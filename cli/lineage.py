@@ -162,7 +162,7 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
         run_id,
         workspace.is_open,
         _summary(workspace, run_id),
-        began=_ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir(),
+        has_folder=_ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir(),
     )
     if as_json:
         _print_json(plain_data.verdict(answer))

@@ -85,6 +85,7 @@ def describe(
         "broken": len(parsed) - len(sound),
     }
     lists = _most_and_least(times_shown, counts)
+    # Single queries are personal data in many logs, so that the config can leave them out.
     examples = []
     if report.examples:
         chosen = sound[:_EXAMPLES]

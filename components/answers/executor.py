@@ -40,6 +40,7 @@ class Executor(base_executor.BaseExecutor):
                 exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
             )
         except Exception as error:
+            # The log has the traceback; the artifact has one line for the report.
             logging.getLogger(__name__).exception("the model could not answer test queries")
             output.set_string_custom_property(properties.PROBLEM, f"{type(error).__name__}: {error}"[:500])
             return

@@ -57,6 +57,7 @@ def drifts(
       threshold: Above it, the description of a string feature names the value whose share changed most.
     """
     current, earlier = _compared_features(table, now), _compared_features(table, before)
+    # A changed type is the schema check's business: there is no distance between texts and numbers.
     common = {name: kind for name, kind in current.items() if earlier.get(name) == kind}
     present, was_present = _with_values(now), _with_values(before)
     gone = sorted(name for name in common if name in was_present - present)

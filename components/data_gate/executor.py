@@ -84,6 +84,7 @@ def _compare(
 
 def _write(report: checks.GateReport, tables: list[str], artifact: types.Artifact) -> None:
     artifact.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
+    # Always 1: a run that the gate stops leaves no report.
     artifact.set_int_custom_property(properties.BLESSED, 1)
     artifact.set_string_custom_property(properties.WARNINGS, report.findings.warnings_json)
     artifact.set_string_custom_property(properties.NOT_COMPARED, json.dumps(report.not_compared))

@@ -21,8 +21,9 @@ class BlessedStatisticsStrategy(resolver.ResolverStrategy):
     """Resolves each table's statistics to those of the last blessed run on other data.
 
     Runs on the same examples are skipped, for two reasons. Data does not drift from
-    itself. And an unchanged re-run after this run's model was blessed must resolve to
-    the same statistics, or the gate and all later nodes would run again.
+    itself. Also, a re-run on unchanged data must resolve to the same statistics even
+    if this run's model was blessed meanwhile. Otherwise the gate and all later nodes
+    would run again.
     """
 
     def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: _Artifacts) -> _Artifacts:
@@ -52,6 +53,7 @@ class BlessedStatisticsStrategy(resolver.ResolverStrategy):
 
 def _blessed_models(blessings: list[types.Artifact]) -> list[int]:
     """Returns the ids of the blessed models, the latest blessed first."""
+    # ML Metadata assigns ids in the order of creation.
     latest_first = sorted(blessings, key=lambda artifact: artifact.id, reverse=True)
     return [
         blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
@@ -68,6 +70,7 @@ class _Lineage:
 
     def examples_behind_model(self, model_id: int) -> dict[str, int]:
         """Returns the ids of the flat examples by table name; empty if they are unknown."""
+        # The Trainer's input `examples` are the windows, whose inputs are the flat tables.
         windows = self._inputs_of_producer(model_id).get("examples")
         tables = self._inputs_of_producer(windows) if windows else {}
         return {table: tables[table] for table in TABLES if table in tables}

@@ -35,8 +35,8 @@ class TableExampleGenSpec(component_spec.ComponentSpec):
 class TableExampleGen(base_beam_component.BaseBeamComponent):
     """Ingests one table into one split, `all`.
 
-    It replaces TFX's FileBasedExampleGen for two reasons. That one lists files with tf.io.gfile, which supports fewer
-    file systems than Beam. Its cache key covers the files' count, size and modification time, not their content.
+    It replaces TFX's FileBasedExampleGen for two reasons. TFX lists files with tf.io.gfile, which supports fewer
+    file systems than Beam. TFX's cache key covers the files' count, size and modification time, not their content.
 
     Outputs:
       examples: `Split-all/data_tfrecord-*.gz`; custom properties `rows`, `dropped_filter`, `dropped_duplicate`,

@@ -46,6 +46,7 @@ class Targets(NamedTuple):
 
 def flat_targets(batch: TrainBatch) -> Targets:
     """Returns the targets of a batch without padding, in the order of their windows."""
+    # tf.where lists indices row by row, so the targets stay in the order of their windows.
     present = tf.where(batch.targets >= 0)
     return Targets(
         windows=tf.cast(present[:, 0], tf.int32),

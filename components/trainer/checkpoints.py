@@ -96,6 +96,7 @@ class Checkpoints:
     def _is_readable(self, name: str) -> bool:
         try:
             reader = tf.train.load_checkpoint(self._path(name))
+            # Reading a tensor compares it with its checksum; the index alone does not reveal damaged data.
             for key in reader.get_variable_to_shape_map():
                 reader.get_tensor(key)
         except (tf.errors.OpError, ValueError, RuntimeError):
@@ -128,6 +129,7 @@ def identity(text: str, files: Iterable[str]) -> str:
       text: Everything but data that the result depends on: settings and code.
       files: All files that the training reads, in any order; their content counts, not their paths.
     """
+    # Another version of TensorFlow may sum in another order, or not read the checkpoint at all.
     digest = hashlib.sha256(f"{tf.version.VERSION}\n{text}".encode())
     for content in sorted(map(_sha256, files)):
         digest.update(content)

@@ -16,6 +16,7 @@ UNKNOWN = 0
 _NO_ITEM = tf.int64.min
 """Stands for the time of the start token, which is no item."""
 _NO_ITEM_BUCKET = 1
+# Logarithmic buckets, two per doubling, fit logs of any density without a configured unit (decision 15).
 _PER_OCTAVE = 2
 _OCTAVES = 64  # of int64
 _FIRST_BUCKET = 2

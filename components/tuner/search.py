@@ -137,6 +137,7 @@ class Search(base_tuner.BaseTuner):
 
     def get_state(self) -> dict[str, Any]:
         """Returns the state that KerasTuner saves after each trial."""
+        # "told" is a key of the state file, which a resumed search reads.
         return {"told": self._records, "seconds": self.seconds}
 
     def set_state(self, state: dict[str, Any]) -> None:

@@ -70,6 +70,7 @@ def build(
     catalogue = (
         candidate_rows | "CatalogueIds" >> beam.Keys() | "Catalogue" >> beam.CombineGlobally(beam_fns.CollectFn())
     )
+    # The catalogue's ids are a side input: a join by candidate would send each interaction through one more shuffle.
     known = interactions.rows | "KnownCandidates" >> beam.FlatMap(
         beam_fns.split_known, beam.pvalue.AsSingleton(catalogue)
     ).with_outputs(beam_fns.UNKNOWN, main="rows")
@@ -126,7 +127,7 @@ def _first_two(rows: PCollection, table: str) -> PCollection:
 
 
 def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
-    """(query_id, row) -> (query_id, the first or last row per candidate), see `splits.without_repeats`."""
+    """(query_id, row) -> (query_id, the first or last row per candidate), see `splits.drop_repeats`."""
     if repeats == "all":
         return rows
     return (
@@ -139,6 +140,7 @@ def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
 
 def _isolated_times(root: Pipeline, latest: PCollection, num_rows: PCollection, has_timestamps: bool) -> PCollection:
     """(query_id, rows) and the number of all rows -> one element, `times.IsolatedTimes` or None."""
+    # The summary needs one element in any case: a side input read by AsSingleton must not be empty.
     if not has_timestamps:
         return root | "Untimed" >> beam.Create([None])
     return (

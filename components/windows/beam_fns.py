@@ -194,6 +194,7 @@ class PlanQueryFn(beam.DoFn):
         rows = [splits.Interaction(*row) for group in tables["interactions"] for row in group]
         query_rows = [row for group in tables["queries"] for row in group]
         if not rows:
+            # A row of the queries table alone: there is nothing to predict.
             yield beam.pvalue.TaggedOutput(COUNTS, (stats.QUERY_WITHOUT_INTERACTIONS, 1))
             return
         split = self._config.split

@@ -78,6 +78,7 @@ def _data_problem(summary: GraphSummary) -> str | None:
 
 
 def _check_unknown(summary: GraphSummary, config: WindowsConfig, findings: Findings) -> None:
+    # Up to the threshold, `split_known` drops these rows without a message; `stats` has their number.
     unknown, read = summary.counts.get(stats.UNKNOWN_CANDIDATE, 0), summary.counts[stats.INTERACTIONS_READ]
     limit = config.unknown_candidates
     if unknown / read > limit.threshold:
@@ -135,6 +136,7 @@ def _split_problems(counts: Mapping[str, int], split: Split) -> list[str]:
         "temporal": "set data.split.eval_from and data.split.test_from to times that the data covers",
         "random": "it needs at least 5 interactions",
     }[split.kind]
+    # Eval may be empty: with leave_last_basket, a query with two baskets has test rows but no eval rows.
     for name in (keys.SPLIT_TRAIN, keys.SPLIT_TEST):
         if not counts.get(f"rows/{name}"):
             rows = counts.get(stats.INTERACTIONS_KEPT, 0)

@@ -65,6 +65,7 @@ def encode(
         features[name].bytes_list.SetInParent()
     features[keys.HISTORY_TIMES].int64_list.SetInParent()
     _copy_features(tf.train.Example.FromString(query_row or b""), example, feature_types)
+    # Without `deterministic`, Protobuf does not define the order of a map's entries.
     return example.SerializeToString(deterministic=True)
 
 

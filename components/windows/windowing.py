@@ -6,8 +6,8 @@ A test row's history therefore includes eval rows, and with a temporal split ear
 test rows. At the moment of the test row, they are in the past. These rows appear in
 histories and in `seen`, but are never train targets.
 
-Rows of weight 0 are also history and seen, never targets. In a train window they
-stand among the targets with weight 0, so that later targets can look back on them.
+Rows of weight 0 are also history and seen, never targets. In a train window they are
+in `targets` with weight 0, so that they are history for later targets.
 
 Split random has no order. Its histories are empty. `seen` holds the train rows for
 eval, and the train and eval rows for test.
@@ -119,6 +119,7 @@ def _basket_chunks(train: Sequence[splits.Interaction], max_targets: int) -> Ite
     A window that started within a basket would have one of two faults. Its first target
     would see the basket's other rows, or targets of later baskets would not see them.
     """
+    # The chunk is train[start:end], whole baskets that fit together; each step tries to add one more basket.
     start = end = 0
     for basket_end in _basket_ends(train):
         if basket_end - start > max_targets and end > start:

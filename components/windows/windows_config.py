@@ -43,7 +43,7 @@ class WindowsConfig(Section):
     isolated_times: Check
 
     everything_is_train: bool = False
-    """Whether no row is held out, for `train.refit`."""
+    """True for `train.refit`: no row is held out."""
 
     has_timestamps: bool
     """False if `interactions.timestamp` is null; all timestamps are then 0, which means unknown."""

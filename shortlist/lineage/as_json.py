@@ -1,4 +1,4 @@
-"""The answers as plain data, for `--json` and for the page."""
+"""Lineage's answers as JSON data, for `--json` and for the HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shortlist.lineage.why import Verdict
 
 
 def trace(answer: Trace) -> dict[str, Any]:
-    """Returns what made a pushed model."""
+    """Returns the steps that made a pushed model."""
     return {
         "version": answer.version,
         "path": answer.path,
@@ -25,12 +25,12 @@ def trace(answer: Trace) -> dict[str, Any]:
 
 
 def step(item: TraceStep) -> dict[str, Any]:
-    """Returns one node and what it says of itself."""
+    """Returns one execution with its facts."""
     return {**execution(item.execution), "facts": item.facts}
 
 
 def execution(item: Execution) -> dict[str, Any]:
-    """Returns one run of one node."""
+    """Returns one execution."""
     return {
         "execution_id": item.id,
         "node": item.node,
@@ -51,7 +51,7 @@ def _artifact(item: Artifact) -> dict[str, Any]:
 
 
 def served(answer: ServingState) -> dict[str, Any]:
-    """Returns what is served and all that ever was, the latest first."""
+    """Returns the served version and all pushes, the latest first."""
     return {
         "version": answer.version,
         "current": push(answer.current) if answer.current else None,
@@ -65,13 +65,13 @@ def push(item: VersionPush) -> dict[str, Any]:
 
 
 def verdict(answer: Verdict) -> dict[str, Any]:
-    """Returns why a run's model was not pushed, or that it was."""
+    """Returns a run's outcome and the reasons for it."""
     return {
         "run_id": answer.run_id,
         "outcome": answer.outcome.value,
         "node": answer.node,
         "reasons": answer.reasons,
-        "passed": [{"node": node, "said": said} for node, said in answer.passed_gates],
+        "passed": [{"node": node, "said": text} for node, text in answer.passed_gates],
         "version": answer.version,
         "forced": push(answer.forced_push) if answer.forced_push else None,
         "executions": [execution(item) for item in answer.executions],
@@ -79,7 +79,7 @@ def verdict(answer: Verdict) -> dict[str, Any]:
 
 
 def impact(answer: Impact) -> dict[str, Any]:
-    """Returns what came of some data."""
+    """Returns the models, pushes and interrupted executions that used some data."""
     return {
         "named": answer.name,
         "data": [
@@ -94,7 +94,7 @@ def impact(answer: Impact) -> dict[str, Any]:
 
 
 def diff(answer: Diff) -> dict[str, Any]:
-    """Returns what changed between two runs."""
+    """Returns the changes between two runs."""
     return {
         "before": {"name": answer.before.name, "run_id": answer.before.run_id},
         "after": {"name": answer.after.name, "run_id": answer.after.run_id},

@@ -1,4 +1,4 @@
-"""ML Metadata's client, mended where a server differs from a file."""
+"""ML Metadata's client, with corrections for database servers."""
 
 from __future__ import annotations
 
@@ -10,66 +10,68 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 _BACKSLASH = "\\"
-# ASCII's SUBSTITUTE: every encoding of a database has it, and no text of ours.
-_STAND_IN = "\x1a"
+# ASCII's SUBSTITUTE; every encoding of a database has this character, and no text of Shortlist does.
+_SUBSTITUTE = "\x1a"
 
 
 def open_store(config: pb.ConnectionConfig) -> metadata_store.MetadataStore:
     """Returns a connection.
 
     Raises:
-      RuntimeError: There is nothing to connect to; says why, if the server does.
+      RuntimeError: The connection failed; the message has the server's reason, if it gives one.
     """
     if config.HasField("postgresql"):
         return _PostgreSqlStore(config)
-    return _ServerStore(config) if config.HasField("mysql") else metadata_store.MetadataStore(config)
+    if config.HasField("mysql"):
+        return _ServerStore(config)
+    return metadata_store.MetadataStore(config)
 
 
 class _ServerStore(metadata_store.MetadataStore):
-    """Answers in the order of what was asked, as a file does by itself.
+    """Returns results in the order of the requested ids, as a sqlite file does.
 
-    PostgreSQL puts a changed row last. TFX, which pairs the outputs of a cached node with their keys by place, would
-    take one output for another, without a word.
+    PostgreSQL returns a changed row last. TFX pairs the outputs of a cached node with their keys by position, so it
+    would silently exchange outputs.
     """
 
     def get_artifacts_by_id(self, artifact_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        asked = list(artifact_ids)
-        return _in_order(dict.fromkeys(asked), super().get_artifacts_by_id(asked, *args, **kwargs))
+        ids = list(artifact_ids)
+        return _in_order(dict.fromkeys(ids), super().get_artifacts_by_id(ids, *args, **kwargs))
 
     def get_executions_by_id(self, execution_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        asked = list(execution_ids)
-        return _in_order(dict.fromkeys(asked), super().get_executions_by_id(asked, *args, **kwargs))
+        ids = list(execution_ids)
+        return _in_order(dict.fromkeys(ids), super().get_executions_by_id(ids, *args, **kwargs))
 
     def get_artifact_types_by_id(self, type_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        # One a question here, also where two ask the same.
-        asked = list(type_ids)
-        return _in_order(asked, super().get_artifact_types_by_id(asked, *args, **kwargs))
+        # This method returns one type per requested id, also for a repeated id.
+        ids = list(type_ids)
+        return _in_order(ids, super().get_artifact_types_by_id(ids, *args, **kwargs))
 
 
 def _in_order(ids: Iterable[int], found: Iterable[Any]) -> list[Any]:
     by_id = {proto.id: proto for proto in found}
-    return [by_id[asked] for asked in ids if asked in by_id]
+    return [by_id[wanted] for wanted in ids if wanted in by_id]
 
 
 class _PostgreSqlStore(_ServerStore):
-    r"""Keeps backslashes from ML Metadata 1.16, which takes the quotes off PostgreSQL's `E'...'` and not the `E`.
+    r"""Replaces backslashes by a control character in the database, and restores them when reading.
 
-    What follows would be read as SQL: a syntax error at best. In the database a control character stands for each
-    backslash; whoever reads through this class sees the backslash.
+    ML Metadata 1.16 quotes a text with a backslash as `E'...'` and then removes the quotes, but not the `E`. The rest
+    would be read as SQL, which is at best a syntax error.
     """
 
     def _pywrap_cc_call(self, method: Any, request: Any, response: Any) -> None:
         sent = type(request)()
         sent.CopyFrom(request)
-        _replace(sent, _BACKSLASH, _STAND_IN)
+        _replace(sent, _BACKSLASH, _SUBSTITUTE)
         super()._pywrap_cc_call(method, sent, response)
-        # To look at each field of thousands of executions takes a second.
-        if _STAND_IN.encode() in response.SerializeToString():
-            _replace(response, _STAND_IN, _BACKSLASH)
+        # Checking each field of thousands of executions takes a second, so the bytes are searched first.
+        if _SUBSTITUTE.encode() in response.SerializeToString():
+            _replace(response, _SUBSTITUTE, _BACKSLASH)
 
 
 def _replace(message: Any, old: str, new: str) -> None:
-    """Replaces a character in all strings of a message, keys of maps aside."""
+    """Replaces a character in all strings of a message, except keys of maps."""
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
             if field.label == FieldDescriptor.LABEL_REPEATED:
@@ -86,4 +88,5 @@ def _messages(field: Any, value: Any) -> list[Any]:
         return [value]
     if not field.message_type.GetOptions().map_entry:
         return list(value)
-    return list(value.values()) if field.message_type.fields_by_name["value"].message_type else []
+    has_messages = field.message_type.fields_by_name["value"].message_type is not None
+    return list(value.values()) if has_messages else []

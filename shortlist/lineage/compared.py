@@ -1,4 +1,4 @@
-"""The two things that a diff compares: runs, or pushed versions, each with all that it came from."""
+"""Sides of a diff: runs or pushed versions, with the executions that made them."""
 
 from __future__ import annotations
 
@@ -16,53 +16,54 @@ from shortlist.records import nodes
 from shortlist.records.artifacts import json_object
 from shortlist.summary import Summary
 
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class RunOrVersion:
-    """A run, by its nodes; of a version, the nodes that really made it."""
+    """A run with its executions, or a version with the executions that made it."""
 
     name: str
-    """As it was asked for."""
+    """The run id or version in the command."""
     run_id: str
-    """The run that evaluated the model; the run itself, if one was asked for."""
+    """The run itself; for a version, the run that evaluated the model."""
     nodes: dict[str, Execution]
+    """Node id to its execution."""
     summary: Summary | None
-    """That run's; None if it left none."""
+    """The run's summary; None if it has none."""
     verdict: Verdict
 
     @functools.cached_property
-    def measured(self) -> Measurements | None:
-        """What the Evaluator measured; None if it did not come that far."""
+    def measurements(self) -> Measurements | None:
+        """The Evaluator's measurements; None if there are none."""
         return measurements(self.nodes.get(nodes.EVALUATOR), self.summary)
 
     def output(self, node: str, key: str) -> Artifact | None:
-        """Returns an artifact that a node made or found in the cache."""
+        """Returns an output artifact of a node, made or from the cache; None if there is none."""
         return self.nodes[node].output(key) if node in self.nodes else None
 
     def property(self, node: str, name: str) -> object:
-        """Returns a property that a node was run with; None if it has none."""
+        """Returns a property of a node's execution; None if there is none."""
         return self.nodes[node].properties.get(name) if node in self.nodes else None
 
     def json(self, node: str, name: str) -> dict[str, Any]:
-        """Returns a property that is a JSON object; an empty one if there is none."""
+        """Returns a JSON object property of a node's execution; an empty one if there is none."""
         return json_object(self.property(node, name))
 
 
 def run_or_version(
     store: Store, name: str, summary_of: Callable[[str], Summary | None], at_work: bool = False
 ) -> RunOrVersion:
-    """Returns what a name stands for.
+    """Returns the run or version of a name.
 
     Args:
-      store: The workspace's.
-      name: A run's id or a pushed version.
-      summary_of: Returns the summary of a run.
-      at_work: Whether a command writes to the workspace now.
+      store: The workspace's store.
+      name: A run id or a pushed version.
+      summary_of: Function from a run id to its summary.
+      at_work: Whether a command is writing to the workspace now.
 
     Raises:
-      BadInputError: It is neither.
+      BadInputError: The name is neither a run id nor a version.
     """
     run_ids = store.run_ids()
     if name in run_ids:
@@ -73,8 +74,8 @@ def run_or_version(
     if not name.isdigit() or int(name) not in pushed:
         raise BadInputError(
             f"{name!r} is neither a run nor a pushed version; the latest runs are "
-            f"{', '.join(run_ids[-_MOST_NAMED:]) or 'none'}, the latest versions "
-            f"{', '.join(map(str, sorted(pushed)[-_MOST_NAMED:])) or 'none'}"
+            f"{', '.join(run_ids[-_MAX_NAMED:]) or 'none'}, the latest versions "
+            f"{', '.join(map(str, sorted(pushed)[-_MAX_NAMED:])) or 'none'}"
         )
     executions = upstream(store, [pushed[int(name)].id])[::-1]
     by_node = _by_node(executions)

@@ -1,4 +1,4 @@
-"""The ML Metadata database of a workspace: a sqlite file of its own, or a part of a server's database."""
+"""ML Metadata database of a workspace: its own sqlite file, or a part of a server's database."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def database(workspace: Workspace) -> Database:
     """Returns the database of a workspace."""
     if workspace.metadata_server is None:
         return SqliteDatabase(workspace.metadata_path)
-    # Its settings need pydantic, which the answers from a file do without.
+    # The server's settings need pydantic; a sqlite file does not, so this import is not at the top.
     from shortlist.lineage.server import ServerDatabase
 
     return ServerDatabase(workspace, workspace.metadata_server)
 
 
 class SqliteDatabase(Database):
-    """A file that is one pipeline's alone."""
+    """A sqlite file of a single pipeline."""
 
     pipeline = None
 
@@ -31,33 +31,33 @@ class SqliteDatabase(Database):
         self._path = path
 
     def connection(self) -> pb.ConnectionConfig:
-        """Returns how to write to the file, which is made if need be."""
+        """Returns the configuration for writing; a missing file is created."""
         return self._in_mode(pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE)
 
     def reader(self) -> metadata_store.MetadataStore:
-        """Returns a connection that cannot write."""
+        """Returns a read-only connection."""
         if not self._path.exists():
-            raise BadInputError(f"{self._path}: no ML Metadata store here yet; `shortlist run` makes it")
+            raise BadInputError(f"{self._path}: there is no ML Metadata store yet; `shortlist run` creates it")
         try:
             return metadata_store.MetadataStore(self._in_mode(pb.SqliteMetadataSourceConfig.READONLY))
         except RuntimeError as error:
-            # A run that died in its first second, on a full disk say, leaves a file without tables.
+            # A run that dies in its first second, for example on a full disk, leaves a file without tables.
             raise BadInputError.from_parts(
                 self._path,
                 "an ML Metadata store",
                 f"a file that is empty or damaged ({str(error)[:80]})",
-                "`shortlist run` goes on from an empty one; restore a damaged one from a copy",
+                "`shortlist run` continues with an empty one; restore a damaged one from a backup",
             ) from None
 
     def writer(self) -> metadata_store.MetadataStore:
-        """Returns a connection to the file, which is there."""
+        """Returns a connection for writing to the existing file."""
         return metadata_store.MetadataStore(self._in_mode(pb.SqliteMetadataSourceConfig.READWRITE))
 
     def check(self) -> None:
-        """Has nothing to refuse: the workspace's folder is checked with the workspace."""
+        """Does nothing; the workspace's own check covers its folder."""
 
     def begin_run(self, run_id: str) -> None:
-        """Makes the file's folder."""
+        """Creates the file's folder."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def _in_mode(self, mode: int) -> pb.ConnectionConfig:

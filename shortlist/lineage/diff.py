@@ -1,4 +1,4 @@
-"""What changed between two runs, what matters first."""
+"""Changes between two runs, the most important first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from shortlist.lineage import drift, facts, schemas
 from shortlist.lineage.compared import RunOrVersion
-from shortlist.lineage.store import Artifact
+from shortlist.lineage.measurements import Measurements
+from shortlist.lineage.store import Artifact, Execution
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
 from shortlist.records import nodes, properties
@@ -19,40 +20,40 @@ from shortlist.records.artifacts import TableRecord, WindowsRecord, json_object
 from shortlist.records.nodes import TABLES
 
 NOISE = 2.0
-"""Standard errors from which a difference is more than noise."""
+"""Number of standard errors above which a difference is not noise."""
 
 _SHARE = re.compile(r"(?:factorized_top_k|popularity)/top_(\d+)_categorical_accuracy(_with_seen)?")
 _WITH_SEEN = "_with_seen"
-_HARDLY = 0.01
-"""Changes of a distribution that nobody needs to look at."""
+_MIN_DRIFT = 0.01
+"""Smallest change of a distribution to report."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One thing that is not the same."""
+    """One difference between two runs."""
 
     name: str
     before: object
     after: object
     description: str
-    """Before and after in words."""
+    """Before and after as text."""
     weight: float = 0.0
-    """Within a section, what matters more has more; 0 for what cannot be told."""
+    """Importance within the section; 0 if unknown."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DiffSection:
-    """All changes of one kind, what matters most first."""
+    """All changes of one kind, the most important first."""
 
     name: str
     changes: list[Change]
     notes: list[str] = dataclasses.field(default_factory=list)
-    """What has to be known to read them."""
+    """Notes that help to read the changes."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Diff:
-    """Two runs side by side: what came out first, then what may explain it."""
+    """Comparison of two runs: sections with their results, then sections with possible causes."""
 
     before: RunOrVersion
     after: RunOrVersion
@@ -65,7 +66,7 @@ class Diff:
 
 
 def diff(before: RunOrVersion, after: RunOrVersion) -> Diff:
-    """Returns what changed; sections without a change are there, too."""
+    """Returns all sections of the comparison, including those without a change."""
     makers: dict[str, Callable[[RunOrVersion, RunOrVersion], Iterator[Change]]] = {
         "outcome": _outcome,
         "metrics": _metrics,
@@ -88,14 +89,14 @@ def diff(before: RunOrVersion, after: RunOrVersion) -> Diff:
 def _notes(section: str, before: RunOrVersion, after: RunOrVersion) -> list[str]:
     if section not in ("metrics", "slices"):
         return []
-    without = [side.name for side in (before, after) if side.measured is None]
+    without = [side.name for side in (before, after) if side.measurements is None]
     if without:
         return [f"no evaluation of {' and '.join(without)}, hence no metrics"]
     first, second = (facts.test_rows(side.nodes) for side in (before, after))
     if first is None or second is None:
-        return ["whether both were tested on the same rows is not known"]
+        return ["it is unknown whether both were tested on the same rows"]
     if first == second:
-        return ["tested on the same rows: the noise of the difference is less than what is told"]
+        return ["tested on the same rows: the noise of the difference is smaller than the standard errors here"]
     return ["tested on different rows: the data or the split changed"]
 
 
@@ -104,30 +105,27 @@ def _stats(side: RunOrVersion) -> dict[str, Any]:
     return windows.stats if windows else {}
 
 
+def _measurements(side: RunOrVersion) -> Measurements:
+    return side.measurements or Measurements({}, {}, None, [])
+
+
 def _outcome(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = before.verdict, after.verdict
     if first.outcome is not second.outcome:
-        reasons = f": {second.reasons[0]}" if second.reasons else ""
-        yield _change("status", first.outcome.value, second.outcome.value, suffix=reasons)
+        suffix = "".join(f": {reason}" for reason in second.reasons[:1])
+        yield _change("status", first.outcome.value, second.outcome.value, suffix=suffix)
     elif first.node != second.node:
         yield _change("ended at", first.node, second.node)
 
 
 def _metrics(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
-    yield from _measured(_overall(before), _overall(after))
-    yield from _measured(_popularity(before), _popularity(after), "most popular, ")
+    first, second = _measurements(before), _measurements(after)
+    yield from _metric_changes(first.overall, second.overall)
+    yield from _metric_changes(first.popularity, second.popularity, "most popular, ")
 
 
-def _overall(side: RunOrVersion) -> dict[str, float]:
-    return side.measured.overall if side.measured else {}
-
-
-def _popularity(side: RunOrVersion) -> dict[str, float]:
-    return side.measured.popularity if side.measured else {}
-
-
-def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: str = "") -> Iterator[Change]:
-    """Yields metrics that are not the same; shares with their standard error, and by how many of it they moved."""
+def _metric_changes(before: Mapping[str, float], after: Mapping[str, float], prefix: str = "") -> Iterator[Change]:
+    """Yields the metrics that differ; a hit rate is given with its standard error and the change in standard errors."""
     for name in before.keys() & after.keys():
         rows = [_rows(values, name) for values in (before, after)]
         first, second = before[name], after[name]
@@ -138,14 +136,16 @@ def _measured(before: Mapping[str, float], after: Mapping[str, float], prefix: s
             yield Change(shown, first, second, f"{first:.4g} to {second:.4g}", _relative(first, second) / 100)
             continue
         errors = [standard_error(value, count) for value, count in zip((first, second), rows, strict=True)]
-        times = abs(second - first) / (math.hypot(*errors) or math.inf)
-        verdict = "" if times >= NOISE else ", within noise"
+        num_errors = abs(second - first) / (math.hypot(*errors) or math.inf)
         description = (
             f"{first:.4f} ±{errors[0]:.4f} to {second:.4f} ±{errors[1]:.4f}: {second - first:+.4f}, "
-            f"{times:.1f} standard errors{verdict}"
+            f"{num_errors:.1f} standard errors"
         )
-        # What counts leaves seen items out, and is the model's.
-        yield Change(shown, first, second, description, times / (100 if prefix or name.endswith(_WITH_SEEN) else 1))
+        if num_errors < NOISE:
+            description += ", within noise"
+        # The model's own metrics without seen items come first.
+        is_secondary = bool(prefix) or name.endswith(_WITH_SEEN)
+        yield Change(shown, first, second, description, num_errors / 100 if is_secondary else num_errors)
 
 
 def _rows(metrics: Mapping[str, float], name: str) -> float:
@@ -155,13 +155,13 @@ def _rows(metrics: Mapping[str, float], name: str) -> float:
 def _slices(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = _by_slice(before), _by_slice(after)
     for name in first.keys() & second.keys():
-        for change in _measured(first[name], second[name], f"{name}: "):
+        for change in _metric_changes(first[name], second[name], f"{name}: "):
             if not change.name.endswith(_WITH_SEEN):
                 yield change
 
 
 def _by_slice(side: RunOrVersion) -> dict[str, dict[str, float]]:
-    return {f"{item.name} {item.value}": item.metrics for item in (side.measured.slices if side.measured else [])}
+    return {f"{item.name} {item.value}": item.metrics for item in _measurements(side).slices}
 
 
 def _data(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
@@ -170,7 +170,7 @@ def _data(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     first, second = (facts.flat(_stats(side)) for side in (before, after))
     for name in sorted(first.keys() | second.keys()):
         if first.get(name) != second.get(name):
-            yield _counted(name.replace(".", " "), first.get(name), second.get(name))
+            yield _count_change(name.replace(".", " "), first.get(name), second.get(name))
 
 
 def _table(table: str, before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
@@ -178,29 +178,30 @@ def _table(table: str, before: RunOrVersion, after: RunOrVersion) -> Iterator[Ch
     present = [gen in side.nodes for side in (before, after)]
     if not all(present):
         if any(present):
-            first, second = ("there" if there else "not there" for there in present)
-            yield _change(table, first, second, weight=2)
+            words = {True: "present", False: "absent"}
+            yield _change(table, words[present[0]], words[present[1]], weight=2)
         return
     first, second = (facts.content_sha256(side.nodes[gen]) for side in (before, after))
     if first == second:
         return
     yield _change(f"{table}, sha256", first[:16], second[:16], weight=1)
-    rows = [_count(side.output(gen, "examples")) for side in (before, after)]
+    rows = [_row_count(side.output(gen, "examples")) for side in (before, after)]
     if rows[0] != rows[1]:
-        yield _counted(f"{table}, rows", *rows)
-    read = [
-        drift.read(artifact.uri) if (artifact := side.output(statistics, "statistics")) else None
-        for side in (before, after)
-    ]
-    if read[0] is None or read[1] is None:
-        yield Change(f"{table}, drift", None, None, "not known: the statistics of one run are gone")
+        yield _count_change(f"{table}, rows", *rows)
+    earlier, later = (_statistics(side.output(statistics, "statistics")) for side in (before, after))
+    if earlier is None or later is None:
+        yield Change(f"{table}, drift", None, None, "unknown: the statistics of one run are missing")
         return
-    for found in drift.drifts(table, *read):
-        if found.distance >= _HARDLY:
+    for found in drift.drifts(table, earlier, later):
+        if found.distance >= _MIN_DRIFT:
             yield Change(f"{table}, feature {found.feature!r}", 0.0, found.distance, found.description, found.distance)
 
 
-def _count(examples: Artifact | None) -> int | None:
+def _statistics(artifact: Artifact | None) -> Any | None:
+    return drift.read(artifact.uri) if artifact else None
+
+
+def _row_count(examples: Artifact | None) -> int | None:
     table = TableRecord.of(examples)
     return table.rows if table else None
 
@@ -222,12 +223,15 @@ def _schema(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
 
 
 def _hyperparameters(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
-    first, second = (
-        facts.flat(facts.hyperparameters(side.nodes[nodes.TRAINER])) if nodes.TRAINER in side.nodes else {}
-        for side in (before, after)
-    )
+    first, second = (_node_settings(side, nodes.TRAINER, facts.hyperparameters) for side in (before, after))
     if first and second:
         yield from _settings(first, second)
+
+
+def _node_settings(side: RunOrVersion, node: str, read: Callable[[Execution], dict[str, Any]]) -> dict[str, Any]:
+    """Returns a node's settings by dotted name; empty if the node did not run."""
+    execution = side.nodes.get(node)
+    return facts.flat(read(execution)) if execution else {}
 
 
 def _config(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
@@ -237,7 +241,7 @@ def _config(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
 
 
 def _settings_of(side: RunOrVersion, present: set[str]) -> dict[str, Any]:
-    """Returns the settings of nodes by the name that they have in a config, as far as ML Metadata has them."""
+    """Returns the settings of nodes that ML Metadata has, by their names in a config."""
     found: dict[str, Any] = {}
     if nodes.WINDOWS in present:
         found |= facts.flat(side.json(nodes.WINDOWS, properties.CONFIG), "data.")
@@ -246,11 +250,10 @@ def _settings_of(side: RunOrVersion, present: set[str]) -> dict[str, Any]:
     for table in TABLES:
         if nodes.gen(table) in present:
             found |= _table_settings(table, side)
-    for node in (nodes.TRANSFORM, nodes.CANDIDATE_TRANSFORM):
+    for node, table in ((nodes.TRANSFORM, "queries"), (nodes.CANDIDATE_TRANSFORM, "candidates")):
         if node in present:
             features = side.json(node, properties.CUSTOM_CONFIG).get("features") or {}
-            prefix = "data.queries" if node == nodes.TRANSFORM else "data.candidates"
-            found |= facts.flat(features, f"{prefix}.features.")
+            found |= facts.flat(features, f"data.{table}.features.")
     if nodes.EVALUATOR in present:
         found |= dict(_gates(side.json(nodes.EVALUATOR, properties.EVAL_CONFIG)))
         found |= facts.flat(side.json(nodes.EVALUATOR, properties.COLD_START), "evaluate.cold_start.")
@@ -264,14 +267,16 @@ def _table_settings(table: str, side: RunOrVersion) -> dict[str, Any]:
     spec = dict(side.json(node, properties.TABLE))
     columns = spec.pop("columns", [])
     found = facts.flat(spec, f"data.{table}.")
-    for column in columns if isinstance(columns, list) else []:
+    if not isinstance(columns, list):
+        columns = []
+    for column in columns:
         found |= facts.flat({key: value for key, value in column.items() if key != "key"}, f"{column.get('key')}.")
     found[f"data.{table}.path"] = side.property(node, properties.DATA_PATH)
     return found
 
 
 def _gates(eval_config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields what the Evaluator requires of each metric."""
+    """Yields the Evaluator's thresholds by metric."""
     for spec in eval_config.get("metrics_specs", []):
         for metric in spec.get("metrics", []):
             name = json_object(metric.get("config")).get("name", metric.get("class_name"))
@@ -294,53 +299,53 @@ def _code(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
 
 
 def _index(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
-    first, second = (
-        facts.flat(facts.index(side.nodes[nodes.INDEXER])) if nodes.INDEXER in side.nodes else {}
-        for side in (before, after)
-    )
+    first, second = (_node_settings(side, nodes.INDEXER, facts.index) for side in (before, after))
     if bool(first) != bool(second):
         yield _change("index", *(found.get("kind", "none was built") for found in (first, second)))
         return
     for name in sorted(first.keys() | second.keys()):
         if first.get(name) != second.get(name):
-            # Recall is what a gate looks at.
+            # Recall is the index's only gated figure, so it comes first.
             yield _change(name, first.get(name), second.get(name), weight=float(name == "recall_at_k"))
 
 
 def _time(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     if before.summary and after.summary:
         first, second = before.summary, after.summary
-        yield from _longer("whole run", first.seconds.total, second.seconds.total, "s")
-        yield from _longer("peak memory", first.peak_rss_mb, second.peak_rss_mb, "MB")
+        yield from _cost_change("whole run", first.seconds.total, second.seconds.total, "s")
+        yield from _cost_change("peak memory", first.peak_rss_mb, second.peak_rss_mb, "MB")
     for node in before.nodes.keys() & after.nodes.keys():
         executions = [side.nodes[node] for side in (before, after)]
-        # A node that was found in the cache took no time that could be compared.
+        # A cached node has no time to compare.
         if all(execution.state == "COMPLETE" for execution in executions) and executions[0].id != executions[1].id:
-            yield from _longer(node, executions[0].seconds, executions[1].seconds, "s")
+            yield from _cost_change(node, executions[0].seconds, executions[1].seconds, "s")
 
 
-_LEAST_SECONDS = 1.0
-_LEAST_RELATIVE = 0.1
+_MIN_DIFFERENCE = 1.0
+_MIN_RELATIVE = 0.1
 
 
-def _longer(name: str, before: float, after: float, unit: str) -> Iterator[Change]:
-    if abs(after - before) >= _LEAST_SECONDS and _relative(before, after) >= _LEAST_RELATIVE:
+def _cost_change(name: str, before: float, after: float, unit: str) -> Iterator[Change]:
+    if abs(after - before) >= _MIN_DIFFERENCE and _relative(before, after) >= _MIN_RELATIVE:
         description = f"{before:,.0f} {unit} to {after:,.0f} {unit}{_percent(before, after)}"
         yield Change(name, before, after, description, abs(after - before))
 
 
-def _counted(name: str, before: object, after: object) -> Change:
+def _count_change(name: str, before: object, after: object) -> Change:
     numbers = [value for value in (before, after) if isinstance(value, int | float)]
     if len(numbers) < 2:
         return _change(name, before, after)
     first, second = numbers
-    form = ",.0f" if all(float(value).is_integer() for value in numbers) else ".4g"
+    is_whole = all(float(value).is_integer() for value in numbers)
+    form = ",.0f" if is_whole else ".4g"
     description = f"{first:{form}} to {second:{form}}{_percent(first, second)}"
     return Change(name, first, second, description, min(_relative(first, second), 1.0))
 
 
 def _percent(before: float, after: float) -> str:
-    return f" ({(after - before) / before:+.1%})" if before else ""
+    if not before:
+        return ""
+    return f" ({(after - before) / before:+.1%})"
 
 
 def _relative(before: float, after: float) -> float:

@@ -1,10 +1,13 @@
-"""What a node says of itself in ML Metadata, in sentences; whatever an older version did not write is left out."""
+"""Facts about executions as sentences, from ML Metadata.
+
+Data that an older version did not record is left out.
+"""
 
 from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shortlist.config import paths, renamed
@@ -13,23 +16,25 @@ from shortlist.metrics import names
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
 
-_SHA_SHOWN = 12
+_SHA_LENGTH = 12
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
 
 
 def facts(execution: Execution) -> list[str]:
-    """Returns what a reader wants to know of a node; nothing of an unknown one."""
-    told = _teller(execution.node)(execution)
+    """Returns the facts about an execution that lineage shows; none for an unknown node."""
+    sentences = _describer(execution.node)(execution)
     code = code_sha256(execution)
-    return [*told, f"code {code[:_SHA_SHOWN]}"] if code and not nodes.is_resolver(execution.node) else told
+    if code and not nodes.is_resolver(execution.node):
+        sentences.append(f"code {code[:_SHA_LENGTH]}")
+    return sentences
 
 
 def end(execution: Execution, at_work: bool) -> str:
-    """Returns how an execution ended, or that it has not.
+    """Returns the end of an execution as text, or "running".
 
     Args:
-      execution: Any.
-      at_work: Whether a command writes to the workspace now: what looks unfinished was killed otherwise.
+      execution: The execution.
+      at_work: Whether a command is writing to the workspace now. If not, an unfinished execution was killed.
     """
     if execution.unfinished:
         return "running" if at_work else "killed: its process died, and nothing was run since"
@@ -39,26 +44,26 @@ def end(execution: Execution, at_work: bool) -> str:
 
 
 def code_sha256(execution: Execution) -> str:
-    """Returns the fingerprint of the source that a node ran; nothing for TFX's own nodes."""
+    """Returns the fingerprint of a node's source code; empty for TFX's own nodes."""
     own = execution.properties.get(properties.CODE_SHA256)
     return str(own or _custom(execution).get(properties.CODE_SHA256) or "")
 
 
 def content_sha256(execution: Execution) -> str:
-    """Returns the fingerprint of the files that a table was read from."""
+    """Returns the fingerprint of a table's input files."""
     return str(
         execution.properties.get(properties.CONTENT_SHA256) or _custom(execution).get(properties.CONTENT_SHA256) or ""
     )
 
 
 def test_rows(executions: Mapping[str, Execution]) -> str | None:
-    """Returns what decides a run's test rows and what they are ranked among: equal ones, equal rows.
+    """Returns a fingerprint of a run's test rows and their corpus; None if it is unknown.
 
-    A split's fingerprint leaves the log out, so that a model is compared with last week's; two runs' figures are
-    of the same rows only where the log and the catalogue are the same, too.
+    It joins the fingerprints of split, interactions and candidates. The split's fingerprint alone does not contain the
+    log, so that a model can be compared with last week's.
 
     Args:
-      executions: The run's, by node; None is returned where they made no windows.
+      executions: The run's executions by node.
     """
     windows = executions.get(nodes.WINDOWS)
     record = WindowsRecord.of(windows.output("examples")) if windows else None
@@ -71,12 +76,12 @@ def test_rows(executions: Mapping[str, Execution]) -> str | None:
 
 
 def schema_sha256(execution: Execution) -> str:
-    """Returns the start of a schema file's fingerprint, by which its folder is named."""
+    """Returns the start of a schema file's fingerprint, which is the name of its folder."""
     return pathlib.PurePath(str(execution.properties.get("schema_file", ""))).parent.name
 
 
 def hyperparameters(execution: Execution) -> dict[str, Any]:
-    """Returns the model and train sections that a Trainer went by, with the values that a Tuner found for it."""
+    """Returns a Trainer's config sections `model` and `train`, with the values from a Tuner."""
     custom = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG))
     found = {section: custom[section] for section in ("model", "train") if isinstance(custom.get(section), dict)}
     tower = found.get("model", {}).get("query_tower")
@@ -89,12 +94,12 @@ def hyperparameters(execution: Execution) -> dict[str, Any]:
 
 
 def index(execution: Execution) -> dict[str, Any]:
-    """Returns what an Indexer or a forced push built and measured; nothing where it built none."""
+    """Returns the index of an Indexer or a forced push with its measurements; empty if there is none."""
     return artifacts.index_of(execution.output("model"))
 
 
 def stats(execution: Execution) -> dict[str, Any]:
-    """Returns what a Windows node counted."""
+    """Returns the counts of a Windows node."""
     record = WindowsRecord.of(execution.output("examples"))
     return record.stats if record else {}
 
@@ -107,7 +112,7 @@ def _set(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested settings by dotted name; a section that is empty stays one."""
+    """Returns nested settings by dotted name; an empty section stays an empty dict."""
     found: dict[str, Any] = {}
     for name, item in value.items():
         if isinstance(item, Mapping) and item:
@@ -135,12 +140,13 @@ def _rollback(execution: Execution) -> list[str]:
 def _forced_push(execution: Execution) -> list[str]:
     overridden = artifacts.json_object(execution.properties.get(properties.OVERRIDDEN))
     reasons = [f"overrides {node}: {reason}" for node, reasons in overridden.items() for reason in reasons]
-    return ["pushed by force", *reasons, *_told_index(execution), _by(execution)]
+    return ["pushed by force", *reasons, *_index_sentences(execution), _by(execution)]
 
 
 def _by(execution: Execution) -> str:
+    author = f"by {execution.properties.get(properties.BY)}"
     reason = execution.properties.get(properties.REASON)
-    return f"by {execution.properties.get(properties.BY)}" + (f": {reason}" if reason else "")
+    return f"{author}: {reason}" if reason else author
 
 
 def _blessing(execution: Execution) -> list[str]:
@@ -153,15 +159,21 @@ def _blessing(execution: Execution) -> list[str]:
 
 def _evaluator(execution: Execution) -> list[str]:
     evaluation, blessing = Evaluation.of(execution.output("evaluation")), Blessing.of(execution.output("blessing"))
-    metrics = evaluation.metrics if evaluation else {}
-    by_k = {int(found[1]): name for name in metrics if (found := _TOP_K.fullmatch(name))}
-    told = [
+    sentences = [*_metrics(evaluation.metrics)] if evaluation else []
+    sentences += _blessing(execution)
+    if blessing is not None:
+        sentences += blessing.warnings
+    return sentences
+
+
+def _metrics(metrics: Mapping[str, float]) -> Iterator[str]:
+    by_k = {int(match[1]): name for name in metrics if (match := _TOP_K.fullmatch(name))}
+    hit_rates = [
         f"top_{k} {metrics[name]:.4f} (most popular {metrics.get(_as_popular(name), 0):.4f})"
         for k, name in sorted(by_k.items())
     ]
-    rows = f"{names.counted_rows(metrics):,.0f} test rows, seen items excluded: "
-    warnings = blessing.warnings if blessing else []
-    return [*([rows + ", ".join(told)] if told else []), *_blessing(execution), *warnings]
+    if hit_rates:
+        yield f"{names.counted_rows(metrics):,.0f} test rows, seen items excluded: {', '.join(hit_rates)}"
 
 
 def _as_popular(name: str) -> str:
@@ -170,28 +182,34 @@ def _as_popular(name: str) -> str:
 
 def _serving_check(execution: Execution) -> list[str]:
     blessing = Blessing.of(execution.output("blessing"))
-    figures = blessing.figures if blessing else {}
-    told = ", ".join(f"{name} {value:.4g}" for name, value in flat(figures).items() if isinstance(value, int | float))
-    return [*_blessing(execution), *([told] if told else [])]
+    if blessing is None:
+        return []
+    numbers = {name: value for name, value in flat(blessing.figures).items() if isinstance(value, int | float)}
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    return [sentence for sentence in (*_blessing(execution), figures) if sentence]
 
 
 def _indexer(execution: Execution) -> list[str]:
     blessing = Blessing.of(execution.output("blessing"))
-    return _told_index(execution) + ([] if blessing and blessing.blessed else _blessing(execution))
+    sentences = _index_sentences(execution)
+    if blessing is not None and not blessing.blessed:
+        sentences += _blessing(execution)
+    return sentences
 
 
-def _told_index(execution: Execution) -> list[str]:
-    told = index(execution)
-    if not told:
+def _index_sentences(execution: Execution) -> list[str]:
+    found = index(execution)
+    if not found:
         return []
-    queries = f" on {told['test_queries']:,} test queries" if "test_queries" in told else ""
-    found = [
-        f"{told.get('kind')}, recall@{told.get('k')} {told.get('recall_at_k', 0):.4f}{queries}, "
-        f"p50 {told.get('p50_ms', 0):.2f} ms, p99 {told.get('p99_ms', 0):.2f} ms"
-    ]
-    if told.get("params"):
-        found.append(_listed(told["params"]))
-    return found + ([f"because {told['reason']}"] if told.get("reason") else [])
+    recall = f"{found.get('kind')}, recall@{found.get('k')} {found.get('recall_at_k', 0):.4f}"
+    if "test_queries" in found:
+        recall += f" on {found['test_queries']:,} test queries"
+    sentences = [f"{recall}, p50 {found.get('p50_ms', 0):.2f} ms, p99 {found.get('p99_ms', 0):.2f} ms"]
+    if found.get("params"):
+        sentences.append(_listed(found["params"]))
+    if found.get("reason"):
+        sentences.append(f"because {found['reason']}")
+    return sentences
 
 
 def _trainer(execution: Execution) -> list[str]:
@@ -226,31 +244,30 @@ def _baseline(execution: Execution) -> list[str]:
     record = BaselineRecord.of(execution.output("model"))
     if record is not None and record.skipped:
         return [f"no comparison: {record.reason}"]
-    changed = record.catalogue_changed if record else ""
-    return [f"compared with the latest blessed model{f' in this catalogue: {changed}' if changed else ''}"]
+    if record is not None and record.catalogue_changed:
+        return [f"compared with the latest blessed model in this catalogue: {record.catalogue_changed}"]
+    return ["compared with the latest blessed model"]
 
 
 def _refit(execution: Execution) -> list[str]:
-    told = artifacts.refit_of(execution.output("model"))
-    if not told:
+    refit = artifacts.refit_of(execution.output("model"))
+    if not refit:
         return _blessing(execution)
     return [
-        f"trained on all {told['targets']:,} interactions, eval and test included, for {told['steps']:,} steps, "
-        "as many as were best for the measured model",
-        f"its metrics are those of model {told['metrics_of']}, which was trained on train alone and measured by the "
+        f"trained on all {refit['targets']:,} interactions, eval and test included, for {refit['steps']:,} steps, "
+        "the best number for the measured model",
+        f"its metrics are those of model {refit['metrics_of']}, which was trained on train alone and measured by the "
         "Evaluator",
     ]
 
 
 def _windows(execution: Execution) -> list[str]:
-    found, told, config = [], stats(execution), artifacts.json_object(execution.properties.get(properties.CONFIG))
-    if told:
-        rows = ", ".join(f"{split} {count:,}" for split, count in told.get("rows", {}).items())
-        found.append(f"targets: {rows}; {told.get('candidates', 0):,} candidates")
-        found.append(
-            f"{told.get('interactions', 0):,} interactions; dropped: "
-            + (", ".join(f"{count:,} {name}" for name, count in told.get("dropped", {}).items() if count) or "none")
-        )
+    found, counts, config = [], stats(execution), artifacts.json_object(execution.properties.get(properties.CONFIG))
+    if counts:
+        rows = ", ".join(f"{split} {count:,}" for split, count in counts.get("rows", {}).items())
+        found.append(f"targets: {rows}; {counts.get('candidates', 0):,} candidates")
+        dropped = ", ".join(f"{count:,} {name}" for name, count in counts.get("dropped", {}).items() if count)
+        found.append(f"{counts.get('interactions', 0):,} interactions; dropped: {dropped or 'none'}")
     if config:
         split = config.get("split") or {}
         found.append(_listed({"split": split.get("kind"), **{k: v for k, v in split.items() if k != "kind"}}))
@@ -272,7 +289,9 @@ def _gate(execution: Execution) -> list[str]:
 
 def _ingestion(execution: Execution) -> list[str]:
     table, sha256 = TableRecord.of(execution.output("examples")), content_sha256(execution)
-    found = [path for path in [_data_path(execution)] if path] + ([f"sha256 {sha256[:16]}"] if sha256 else [])
+    found = [path for path in [_data_path(execution)] if path]
+    if sha256:
+        found.append(f"sha256 {sha256[:16]}")
     if properties.DATA_PATH not in execution.properties or table is None or table.rows is None:
         return found
     dropped = [f"{count:,} dropped by {reason}" for reason, count in table.dropped.items() if count]
@@ -286,14 +305,14 @@ def _data_path(execution: Execution) -> str:
     found = execution.properties
     if properties.DATA_PATH in found:
         return paths.full_path(str(found[properties.DATA_PATH]), str(found.get(properties.DATA_ROOT, "")))
-    # 0.1 had TFX's own ExampleGen.
+    # Version 0.1 used TFX's own ExampleGen.
     splits = artifacts.json_object(found.get("input_config")).get("splits") or [{}]
     pattern = splits[0].get("pattern")
     return f"{found.get('input_base')}/{pattern}" if pattern else ""
 
 
 def _custom(execution: Execution) -> dict[str, Any]:
-    """Returns a node's custom config; TFX's own ExampleGen, which 0.1 had, wraps it twice."""
+    """Returns a node's custom config; TFX's own ExampleGen, which version 0.1 used, wraps it twice."""
     config = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG))
     wrapped = config.get("custom_config")
     found = wrapped.get("value", config) if isinstance(wrapped, dict) else config
@@ -301,23 +320,29 @@ def _custom(execution: Execution) -> dict[str, Any]:
 
 
 def _schema(execution: Execution) -> list[str]:
-    return [str(execution.properties["schema_file"])] if "schema_file" in execution.properties else []
+    path = execution.properties.get("schema_file")
+    return [] if path is None else [str(path)]
 
 
 def _statistics(execution: Execution) -> list[str]:
-    artifact = execution.output("statistics")
-    return [artifact.uri + (" (deleted)" if artifact.deleted else "")] if artifact else []
+    return _uri(execution, "statistics")
 
 
 def _validator(execution: Execution) -> list[str]:
-    anomalies = execution.output("anomalies")
-    return [anomalies.uri + (" (deleted)" if anomalies.deleted else "")] if anomalies else []
+    return _uri(execution, "anomalies")
+
+
+def _uri(execution: Execution, key: str) -> list[str]:
+    artifact = execution.output(key)
+    if artifact is None:
+        return []
+    return [f"{artifact.uri} (deleted)" if artifact.deleted else artifact.uri]
 
 
 def _transform(execution: Execution) -> list[str]:
     features = artifacts.json_object(execution.properties.get(properties.CUSTOM_CONFIG)).get("features") or {}
-    told = ", ".join(f"{name} {spec.get('type')}" for name, spec in features.items() if isinstance(spec, dict))
-    return [told or "ids alone"]
+    types = ", ".join(f"{name} {spec.get('type')}" for name, spec in features.items() if isinstance(spec, dict))
+    return [types or "ids alone"]
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
@@ -330,11 +355,11 @@ def _shown(value: object) -> str:
     return "none" if value in ([], {}, None) else str(value)
 
 
-def _nothing(execution: Execution) -> list[str]:
+def _no_facts(execution: Execution) -> list[str]:
     return []
 
 
-_TELLERS: dict[str, Callable[[Execution], list[str]]] = {
+_DESCRIBERS: dict[str, Callable[[Execution], list[str]]] = {
     nodes.ROLLBACK: _rollback,
     nodes.FORCED_PUSH: _forced_push,
     nodes.PUSHER: _pusher,
@@ -352,7 +377,7 @@ _TELLERS: dict[str, Callable[[Execution], list[str]]] = {
     nodes.CANDIDATE_TRANSFORM: _transform,
     nodes.REFIT_TRANSFORM: _transform,
 }
-_TELLERS_BY_END: dict[str, Callable[[Execution], list[str]]] = {
+_DESCRIBERS_BY_SUFFIX: dict[str, Callable[[Execution], list[str]]] = {
     "Gen": _ingestion,
     "Schema": _schema,
     "Statistics": _statistics,
@@ -360,7 +385,8 @@ _TELLERS_BY_END: dict[str, Callable[[Execution], list[str]]] = {
 }
 
 
-def _teller(node: str) -> Callable[[Execution], list[str]]:
-    if node in _TELLERS:
-        return _TELLERS[node]
-    return next((teller for ending, teller in _TELLERS_BY_END.items() if node.endswith(ending)), _nothing)
+def _describer(node: str) -> Callable[[Execution], list[str]]:
+    if node in _DESCRIBERS:
+        return _DESCRIBERS[node]
+    matches = (describer for suffix, describer in _DESCRIBERS_BY_SUFFIX.items() if node.endswith(suffix))
+    return next(matches, _no_facts)

@@ -1,4 +1,4 @@
-"""Writes to ML Metadata what no pipeline run writes: steps that a person took, and the end of what died."""
+"""Records of manual commands in ML Metadata, closing of abandoned executions, and deletion of artifacts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DELETED = ".deleted-"
 
 
 class Journal:
-    """Writes to the lineage of a pipeline whose workspace has ML Metadata already; the caller holds the workspace."""
+    """Writes to an existing ML Metadata store of a pipeline; the caller holds the workspace's lock."""
 
     def __init__(self, workspace: Workspace):
         self._store = database(workspace).writer()
@@ -36,36 +36,36 @@ class Journal:
     def step(
         self, node: str, inputs: Mapping[str, Sequence[Artifact]], properties: Mapping[str, Value]
     ) -> Iterator[JournalStep]:
-        """Records one step as an execution: complete once its body is left, failed if it is left by an exception.
+        """Records one step as an execution: complete after its body, or failed after an exception.
 
-        A step that announced a push and raised after the model arrived is complete all the same; one that failed loses
-        its output folders.
+        A step that announced a push is also complete if an exception came after the model was pushed. The output
+        folders of a failed step are deleted.
 
         Args:
-          node: Name of the step, which is the execution's type, too.
+          node: Name of the step, which is also the execution's type.
           inputs: Artifacts by key.
-          properties: What is to be known of the step.
+          properties: Properties of the execution.
         """
         step = JournalStep(self._store, self._begin(node, inputs, properties))
         try:
             yield step
         except BaseException as error:
-            # What ML Metadata cannot take just now, on a full disk say, the next command finds and buries.
+            # If ML Metadata cannot be written, for example on a full disk, the next command closes the execution.
             with contextlib.suppress(mlmd_errors.StatusError):
-                if not step.settle(f"{type(error).__name__}: {error}"):
+                if not step.close(f"{type(error).__name__}: {error}"):
                     self._delete_outputs(node, step.id)
             raise
         step.complete()
 
     def close_abandoned(self, why: str = "its process died") -> list[str]:
-        """Ends what earlier commands left unfinished and deletes what it had written; returns the nodes' names.
+        """Closes executions that earlier commands left unfinished, deletes their outputs, and returns their nodes.
 
-        Nobody else may be at work. An execution whose push arrived becomes complete; every other one becomes failed,
-        says that it was killed, and loses its output folders, `<node>/<key>/<execution id>`, unless a finished
-        artifact stands there.
+        No other command may be running. An execution whose push is complete becomes complete. All others become failed
+        and get the property `killed`. Their output folders, `<node>/<key>/<execution id>`, are deleted unless a
+        finished artifact is there.
 
         Args:
-          why: What the executions say of their end.
+          why: Reason to record in the executions.
         """
         closed = []
         for execution in self._executions():
@@ -75,34 +75,38 @@ class Journal:
             node = self._node(execution.id)
             if unfinished:
                 closed.append(node)
-                if JournalStep(self._store, execution).settle(f"{why}, found {_now()}", properties.KILLED):
+                if JournalStep(self._store, execution).close(f"{why}, found {_now()}", properties.KILLED):
                     continue
-            # What could not be deleted when it was found is tried again.
+            # Folders that could not be deleted earlier are tried again.
             self._delete_outputs(node, execution.id)
         return closed
 
     def delete(self, artifacts: Iterable[Artifact]) -> list[str]:
-        """Deletes artifacts' folders and records that; returns those that resisted, which the next call tries again.
+        """Deletes artifacts' folders and marks the artifacts as deleted.
 
-        The records stay. Cut off at any moment, each folder is whole or gone for whoever looks for it by its name.
+        The records stay, and the next call tries the failed folders again. If the process dies, each folder is either
+        complete under its name or absent.
 
         Args:
-          artifacts: Finished ones; nobody may need them any more.
+          artifacts: Finished artifacts that are not needed any more.
+
+        Returns:
+          A sentence per failed folder, with the reason.
         """
         self._sweep()
         protos = self._store.get_artifacts_by_id(sorted(artifact.id for artifact in artifacts))
         self._put(protos, pb.Artifact.MARKED_FOR_DELETION)
-        resisted = []
+        failures = []
         for proto in protos:
             folder = pathlib.Path(proto.uri)
             try:
                 if folder.exists():
                     folder.rename(folder.with_name(f"{_DELETED}{folder.name}"))
             except OSError as error:
-                resisted.append(f"{folder}: {error.strerror}")
+                failures.append(f"{folder}: {error.strerror}")
         self._put([proto for proto in protos if not os.path.isdir(proto.uri)], pb.Artifact.DELETED)
         self._sweep()
-        return resisted
+        return failures
 
     def _put(self, protos: Sequence[pb.Artifact], state: int) -> None:
         for proto in protos:
@@ -115,7 +119,7 @@ class Journal:
             shutil.rmtree(folder, ignore_errors=True)
 
     def output_folder(self, node: str, key: str, execution_id: int) -> pathlib.Path:
-        """Returns where an execution's output goes, by TFX's custom."""
+        """Returns the folder of an execution's output, in TFX's layout."""
         return self._pipeline_root / node / key / str(execution_id)
 
     def _delete_outputs(self, node: str, execution_id: int) -> None:
@@ -124,9 +128,9 @@ class Journal:
             *root.glob(f"[!.]*/{execution_id}"),
             *root.glob(f".system/executor_execution/{execution_id}"),
         }
-        kept = {artifact.uri for artifact in self._store.get_artifacts() if artifact.state == pb.Artifact.LIVE}
+        live = {artifact.uri for artifact in self._store.get_artifacts() if artifact.state == pb.Artifact.LIVE}
         for folder in folders:
-            if not any(pathlib.Path(uri) == folder or folder in pathlib.Path(uri).parents for uri in kept):
+            if not any(pathlib.Path(uri) == folder or folder in pathlib.Path(uri).parents for uri in live):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _begin(
@@ -157,7 +161,10 @@ class Journal:
             context = self._store.get_context_by_type_and_name("pipeline", self._pipeline)
         except mlmd_errors.NotFoundError:
             return []
-        return self._store.get_executions_by_context(context.id) if context else []
+        if context is None:
+            return []
+        executions: list[pb.Execution] = self._store.get_executions_by_context(context.id)
+        return executions
 
     def _node(self, execution_id: int) -> str:
         contexts = self._store.get_contexts_by_execution(execution_id)
@@ -166,7 +173,7 @@ class Journal:
 
 
 class JournalStep:
-    """An execution under way."""
+    """A running execution."""
 
     def __init__(self, store: metadata_store.MetadataStore, execution: pb.Execution):
         self._store = store
@@ -178,26 +185,26 @@ class JournalStep:
         return int(self._execution.id)
 
     def add(self, properties: Mapping[str, Value]) -> None:
-        """Adds to what is to be known of the step."""
+        """Adds properties to the execution."""
         _set(self._execution.custom_properties, properties)
 
     def announce(self, key: str, type_name: str, uri: str, properties: Mapping[str, Value]) -> None:
-        """Records an output that is about to be there; it counts once the step is complete."""
+        """Records an output before it is written; it is an output of the execution once the step is complete."""
         artifact = pb.Artifact(type_id=self._store.get_artifact_type(type_name).id, uri=uri, state=pb.Artifact.PENDING)
         _set(artifact.custom_properties, properties)
         contexts = self._store.get_contexts_by_execution(self.id)
         self._store.put_execution(self._execution, [(artifact, _event(pb.Event.PENDING_OUTPUT, key, 0))], contexts)
 
     def complete(self) -> None:
-        """Makes the announced outputs count."""
+        """Completes the execution with the announced outputs."""
         self._finish(pb.Execution.COMPLETE, pb.Artifact.LIVE)
 
-    def settle(self, why: str, property_name: str = properties.ERROR) -> bool:
-        """Ends a step that was cut off and returns whether it is complete: its push arrived.
+    def close(self, why: str, property_name: str = properties.ERROR) -> bool:
+        """Closes an interrupted step and returns whether it is complete, which it is if its push is in place.
 
         Args:
-          why: What happened.
-          property_name: Under which name the execution keeps that.
+          why: Reason to record if it is not complete.
+          property_name: Name of the property with the reason.
         """
         destinations = [
             artifact.custom_properties[properties.PUSHED_DESTINATION].string_value
@@ -213,11 +220,13 @@ class JournalStep:
 
     def _finish(self, state: int, artifact_state: int) -> None:
         self._execution.last_known_state = state
-        pairs = []
-        for artifact, event in self._announced():
+        pairs: list[tuple[pb.Artifact, pb.Event | None]] = []
+        for artifact, announcement in self._announced():
             artifact.state = artifact_state
-            live = artifact_state == pb.Artifact.LIVE
-            pairs.append((artifact, pb.Event(type=pb.Event.OUTPUT, path=event.path) if live else None))
+            event = None
+            if artifact_state == pb.Artifact.LIVE:
+                event = pb.Event(type=pb.Event.OUTPUT, path=announcement.path)
+            pairs.append((artifact, event))
         self._store.put_execution(self._execution, pairs, [])
 
     def _announced(self) -> list[tuple[pb.Artifact, pb.Event]]:
@@ -226,16 +235,18 @@ class JournalStep:
             for event in self._store.get_events_by_execution_ids([self.id])
             if event.type == pb.Event.PENDING_OUTPUT
         }
-        artifacts = self._store.get_artifacts_by_id(sorted(events)) if events else []
+        if not events:
+            return []
+        artifacts = self._store.get_artifacts_by_id(sorted(events))
         return [(artifact, events[artifact.id]) for artifact in artifacts]
 
 
 def user_at_host() -> str:
-    """Returns the user and host that take a step."""
+    """Returns the current user and host as `user@host`."""
     try:
         user = getpass.getuser()
     except KeyError:
-        # A container's user id without a name.
+        # In a container the user id may have no name.
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
 
@@ -247,10 +258,13 @@ def _event(kind: int, key: str, index: int) -> pb.Event:
     return event
 
 
+_VALUE_FIELDS = {str: "string_value", int: "int_value", float: "double_value"}
+
+
 def _set(into: object, properties: Mapping[str, Value]) -> None:
     for name, value in properties.items():
-        kind = "string_value" if isinstance(value, str) else "int_value" if isinstance(value, int) else "double_value"
-        setattr(into[name], kind, value)  # type: ignore[index]
+        field = next(field for kind, field in _VALUE_FIELDS.items() if isinstance(value, kind))
+        setattr(into[name], field, value)  # type: ignore[index]
 
 
 def _now() -> str:

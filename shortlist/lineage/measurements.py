@@ -1,4 +1,4 @@
-"""What a model was measured at: from ML Metadata, or from the summary where an older version left it only there."""
+"""Measurements of a model, from ML Metadata, or from the summary for runs of older versions."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _POPULARITY = f"{names.POPULARITY_FAMILY}/"
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-    """The rows of the test split that have something in common."""
+    """Metrics of the test rows with the same value of a feature."""
 
     name: str
-    """Of the slice's feature, `history_length`."""
+    """Name of the feature, for example `history_length`."""
     value: str
     metrics: dict[str, float]
-    """Of the model and of "most popular", under their own names; see `names.counted_rows` for the denominator."""
+    """Metrics of the model and of "most popular", under their own names; `names.rows_of` returns the denominator."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Measurements:
-    """Metrics of the model and of what it was compared with on the same rows, under the same names."""
+    """Metrics of the model and of the models that it is compared with, on the same rows and with the same names."""
 
     overall: dict[str, float]
     popularity: dict[str, float]
     latest_blessed: dict[str, float] | None
-    """None where there was none, or where only an older version's record is left, which does not say."""
+    """None if there was no such model, or if the record of an older version does not contain it."""
     slices: list[Slice]
 
     @property
@@ -46,11 +46,11 @@ class Measurements:
 
 
 def measurements(evaluator: Execution | None, summary: Summary | None) -> Measurements | None:
-    """Returns what an Evaluator measured; None if it did not come that far.
+    """Returns the measurements of an Evaluator; None if there are none.
 
     Args:
-      evaluator: The execution, if there was one.
-      summary: The run's, if it left one.
+      evaluator: The Evaluator's execution, if there is one.
+      summary: The run's summary, if there is one.
     """
     evaluation = Evaluation.of(evaluator.output("evaluation")) if evaluator else None
     metrics = evaluation.metrics if evaluation else {}
@@ -58,14 +58,13 @@ def measurements(evaluator: Execution | None, summary: Summary | None) -> Measur
         latest = own(evaluation.baseline) or None
         return Measurements(own(metrics), popularity(metrics), latest, _slices(evaluation.slices))
     if summary is not None and summary.metrics is not None:
-        known = summary.baselines
-        return Measurements(
-            summary.metrics.overall,
-            known.popularity if known else {},
-            known.latest_blessed if known else None,
-            _slices(summary.metrics.slices),
-        )
-    return Measurements(own(metrics), popularity(metrics), None, []) if metrics else None
+        overall, slices = summary.metrics.overall, _slices(summary.metrics.slices)
+        if summary.baselines is None:
+            return Measurements(overall, {}, None, slices)
+        return Measurements(overall, summary.baselines.popularity, summary.baselines.latest_blessed, slices)
+    if not metrics:
+        return None
+    return Measurements(own(metrics), popularity(metrics), None, [])
 
 
 def own(metrics: dict[str, float]) -> dict[str, float]:
@@ -74,7 +73,7 @@ def own(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def popularity(metrics: dict[str, float]) -> dict[str, float]:
-    """Returns those of "most popular" under the model's names, so that the two can be compared key by key."""
+    """Returns the metrics of "most popular" under the model's names, so that the two can be compared key by key."""
     found = {}
     for name, value in metrics.items():
         if name.startswith(_POPULARITY):

@@ -1,4 +1,4 @@
-"""The interface of an ML Metadata database, which a sqlite file and a server both have."""
+"""Interface of an ML Metadata database: a sqlite file or a server."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 PIPELINE = "pipeline"
-"""Context type, TFX's: what a pipeline's executions and artifacts belong to."""
+"""TFX's context type of a pipeline, to which its executions and artifacts belong."""
 
 PIPELINE_RUN = "pipeline_run"
-"""Context type, TFX's: one run; two pipelines that start in the same second share its name."""
+"""TFX's context type of a run; two pipelines that start in the same second share its name."""
 
 
 class Database(Protocol):
-    """ML Metadata of one pipeline."""
+    """ML Metadata database of one pipeline."""
 
     @property
     def pipeline(self) -> str | None:
-        """Whose part of the database is looked at; None where all of it is one pipeline's."""
+        """Pipeline whose part of the database is read; None if the whole database is of one pipeline."""
 
     def connection(self) -> pb.ConnectionConfig:
-        """Returns how to write to it, the password included: for a library's hands only.
+        """Returns the configuration for writing, including the password; pass it only to ML Metadata.
 
         Raises:
           ConfigError: The environment lacks the password.
@@ -32,25 +32,25 @@ class Database(Protocol):
         """Returns a connection for reading.
 
         Raises:
-          BadInputError: There is no store yet, or none that can be read.
+          BadInputError: There is no store yet, or it cannot be read.
         """
 
     def writer(self) -> metadata_store.MetadataStore:
-        """Returns a connection for writing to a store that is there; the caller holds the workspace.
+        """Returns a connection for writing to an existing store; the caller holds the workspace's lock.
 
         Raises:
-          BadInputError: See `reader`; or a server's pipeline of this name is another workspace's.
+          BadInputError: See `reader`; or the pipeline of this name on the server belongs to another workspace.
         """
 
     def check(self) -> None:
-        """Refuses what a run could not write to; a server's tables are made, and nothing else.
+        """Checks that a run can write; it creates a server's tables and writes nothing else.
 
         Raises:
-          BadInputError: It cannot be used; says why.
+          BadInputError: The database cannot be used; the message has the reason.
         """
 
     def begin_run(self, run_id: str) -> None:
-        """Makes ready for a run; the caller holds the workspace.
+        """Prepares the database for a run; the caller holds the workspace's lock.
 
         Raises:
           BadInputError: See `check`.

@@ -1,4 +1,4 @@
-"""Schema files as settings that can be compared."""
+"""Schema files as flat settings for a diff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shortlist.lineage.facts import flat
 
 
 def features(path: pathlib.Path) -> dict[str, Any] | None:
-    """Returns what a schema asks of each feature, by the feature's name and the rule's; None if it cannot be read."""
+    """Returns a schema's rules by feature and rule name; None if the file cannot be read."""
     try:
         schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
     except (OSError, ValueError, text_format.ParseError):

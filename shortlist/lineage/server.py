@@ -1,4 +1,4 @@
-"""ML Metadata in a database of MySQL, MariaDB or PostgreSQL, which several pipelines may share."""
+"""ML Metadata in a MySQL, MariaDB or PostgreSQL database, which several pipelines may share."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from shortlist.lineage.protocol import PIPELINE, PIPELINE_RUN, Database
 from shortlist.process import endpoints
 from shortlist.workspace import Workspace
 
-# Contexts of our own, named as the pipelines: TFX's are written again by whoever has a copy of them.
+# Shortlist's own context type, one context per pipeline. TFX overwrites its own contexts from copies, so a claim that
+# is stored in them could be lost.
 _CLAIM = "shortlist_workspace"
 _OWNER = "id"
 _PLACE = "place"
 _INIT_SECONDS = 30.0
-# What both servers say to whoever comes while somebody else makes the tables.
-_TABLES_UNDER_WAY = re.compile("concurrent connection|duplicate key value|already exists|tuple concurrently updated")
-_POSTGRESQL_SAID = re.compile(r"PostgreSQL error: (.+)")
+# Messages of both servers while another client creates the tables.
+_TABLES_IN_CREATION = re.compile("concurrent connection|duplicate key value|already exists|tuple concurrently updated")
+_POSTGRESQL_ERROR = re.compile(r"PostgreSQL error: (.+)")
 _START_IT = "start the server, or correct metadata.host and metadata.port"
 
-_one_at_a_time = threading.Lock()
+_stderr_lock = threading.Lock()
 
 
 class ServerDatabase(Database):
-    """The part of a server's database that is one pipeline's: what belongs to TFX's context of its name.
+    """One pipeline's part of a server's database: everything in TFX's context with the pipeline's name.
 
-    The first run from a workspace takes that name there, so that a pipeline of the same name, elsewhere, does not take
-    this one's work at hand for dead.
+    The first run of a workspace claims that name in the database. A pipeline of the same name in another workspace
+    would otherwise close this one's running executions as abandoned.
     """
 
     def __init__(self, workspace: Workspace, server: metadata.Server):
@@ -58,7 +59,7 @@ class ServerDatabase(Database):
         return self._workspace.name
 
     def connection(self) -> pb.ConnectionConfig:
-        """Returns how to connect to the database, which is there."""
+        """Returns the configuration for connecting to the existing database."""
         config, server = pb.ConnectionConfig(), self._server
         if isinstance(server, metadata.MySqlMetadata):
             config.mysql.host, config.mysql.port = server.host, server.port
@@ -69,28 +70,28 @@ class ServerDatabase(Database):
             config.postgresql.host, config.postgresql.port = server.host, str(server.port)
             config.postgresql.dbname, config.postgresql.user = server.database, server.user
             config.postgresql.password = _password(server)
-            # Otherwise each connection runs all of the schema's statements again.
+            # Without this, each connection runs all statements of the schema again.
             config.postgresql.skip_db_creation = True
         return config
 
     def reader(self) -> metadata_store.MetadataStore:
-        """Returns a connection; neither server has one that cannot write."""
+        """Returns a connection; neither server offers a read-only one."""
         if not self._workspace.has_metadata:
-            raise BadInputError(f"{self}: nothing of this workspace is there yet; `shortlist run` begins it")
+            raise BadInputError(f"{self}: there is no run of this workspace yet; `shortlist run` makes the first")
         return self._connect()
 
     def writer(self) -> metadata_store.MetadataStore:
-        """Returns a connection, once it is sure whose the pipeline is."""
+        """Returns a connection after checking that the pipeline belongs to this workspace."""
         store = self.reader()
         self._check_owner(store)
         return store
 
     def check(self) -> None:
-        """Refuses a server that does not answer or does not let the user in, and a name that is taken."""
+        """Checks that the server answers, accepts the login, and that no other workspace has claimed the name."""
         self._check_owner(self._connect())
 
     def begin_run(self, run_id: str) -> None:
-        """Takes the pipeline's name and adds the run to its runs."""
+        """Claims the pipeline's name and adds the run to its runs."""
         store = self._connect()
         path = self._workspace.claim_path
         if not path.exists():
@@ -99,7 +100,7 @@ class ServerDatabase(Database):
         place = f"{socket.gethostname()}:{self._workspace.root}"
         self._check_owner(store)
         _put_context(store, _CLAIM, self.pipeline, {_OWNER: self._owner(), _PLACE: place})
-        # Another workspace may have been quicker.
+        # Another workspace may have claimed the name at the same moment.
         self._check_owner(store)
         pipeline = _put_context(store, PIPELINE, self.pipeline, {})
         run = _put_context(store, PIPELINE_RUN, run_id, {})
@@ -113,7 +114,9 @@ class ServerDatabase(Database):
         except FileNotFoundError:
             return ""
         except (OSError, ValueError, KeyError, TypeError):
-            raise ConfigError.from_parts(path, "a readable file with an id", "another", "restore it") from None
+            raise ConfigError.from_parts(
+                path, "a readable file with an id", "an unreadable one", "restore it"
+            ) from None
 
     def _check_owner(self, store: metadata_store.MetadataStore) -> None:
         name = self.pipeline
@@ -128,7 +131,7 @@ class ServerDatabase(Database):
             place = claim.custom_properties[_PLACE].string_value
         raise ConfigError.from_parts(
             "metadata",
-            f"a database in which nobody else's pipeline is called {name!r}",
+            f"a database in which no other workspace has a pipeline {name!r}",
             f"one of {place} in {self}",
             "use that workspace, or give this pipeline another name or database",
         )
@@ -139,18 +142,18 @@ class ServerDatabase(Database):
         endpoints.check_answers(server.host, server.port, "metadata.host", _START_IT)
         until = time.monotonic() + _INIT_SECONDS
         while True:
-            with _stderr_kept() as said:
+            with _captured_stderr() as output:
                 try:
                     return open_store(config)
                 except RuntimeError as error:
                     why = str(error)
-            if not _TABLES_UNDER_WAY.search(why) or time.monotonic() > until:
+            if not _TABLES_IN_CREATION.search(why) or time.monotonic() > until:
                 raise BadInputError.from_reason(
                     "metadata",
-                    f"{self} to let {server.user!r} in",
-                    _reason(server, why, said[0]),
+                    f"{self} to accept the user {server.user!r}",
+                    _reason(server, why, output[0]),
                     f"check user, password ({server.password_env or 'metadata.password_env names none'}) and database, "
-                    "which must be there",
+                    "which must exist",
                 )
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311
 
@@ -162,35 +165,37 @@ def _password(server: metadata.Server) -> str:
         return os.environ[server.password_env]
     except KeyError:
         raise ConfigError(
-            f"metadata.password_env: expected the environment to have {server.password_env}, it has not; "
+            f"metadata.password_env: expected the environment variable {server.password_env}, but it is not set; "
             "export the password under that name"
         ) from None
 
 
 def _reason(server: metadata.Server, raised: str, printed: str) -> str:
-    """Returns what a failed connection came from, in one line; neither client ever repeats a password."""
+    """Returns the reason of a failed connection in one line; neither client's message has the password."""
     if isinstance(server, metadata.PostgreSqlMetadata):
-        found = _POSTGRESQL_SAID.search(printed)
-        return found[1].strip() if found else " ".join(raised.split())[:200]
-    # Its client does not say why it was not let in.
-    refused = "the login was refused (its user must have the plugin mysql_native_password)"
-    return refused if raised.startswith("mysql_real_connect") else " ".join(raised.split())[:200]
+        error = _POSTGRESQL_ERROR.search(printed)
+        if error is not None:
+            return error[1].strip()
+    elif raised.startswith("mysql_real_connect"):
+        # MySQL's client gives no reason for a refused login.
+        return "the login was refused (its user must have the plugin mysql_native_password)"
+    return " ".join(raised.split())[:200]
 
 
 @contextlib.contextmanager
-def _stderr_kept() -> Iterator[list[str]]:
-    """Yields a list that has what C++ wrote to stderr meanwhile, once the block is left: PostgreSQL's reasons."""
-    kept: list[str] = []
-    with _one_at_a_time, tempfile.TemporaryFile() as file:
+def _captured_stderr() -> Iterator[list[str]]:
+    """Yields a list that receives the stderr output of C++ code after the block: PostgreSQL's error messages."""
+    output: list[str] = []
+    with _stderr_lock, tempfile.TemporaryFile() as file:
         real = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:
-            yield kept
+            yield output
         finally:
             os.dup2(real, 2)
             os.close(real)
             file.seek(0)
-            kept.append(file.read().decode(errors="replace"))
+            output.append(file.read().decode(errors="replace"))
 
 
 def _context(store: metadata_store.MetadataStore, type_name: str, name: str) -> pb.Context | None:
@@ -201,7 +206,7 @@ def _context(store: metadata_store.MetadataStore, type_name: str, name: str) -> 
 
 
 def _put_context(store: metadata_store.MetadataStore, type_name: str, name: str, properties: dict[str, str]) -> int:
-    """Returns the id of a context; another process may be putting the same one."""
+    """Creates a context if it is missing and returns its id; another process may create the same one."""
     found = _context(store, type_name, name)
     if found is not None:
         return int(found.id)

@@ -1,4 +1,4 @@
-"""What is served, since when, by which command, and what it replaced."""
+"""The served version and the history of pushes."""
 
 from __future__ import annotations
 
@@ -21,68 +21,68 @@ PUSHERS = (*nodes.PUSHER_TYPES, *_COMMANDS)
 
 @dataclasses.dataclass(frozen=True)
 class VersionPush:
-    """One version that came to be served."""
+    """One pushed version."""
 
     version: int
     path: str
     at: datetime.datetime
-    """When its push ended."""
+    """End of the push."""
     command: str
     """`run`, `push --force` or `rollback`."""
     run_id: str
-    """The run that pushed it, or whose model was pushed by force; empty for a rollback."""
+    """The run that pushed it, or the run whose model was pushed by force; empty for a rollback."""
     by: str
-    """Who typed it; empty where a run pushed."""
+    """The user of a manual command; empty for a push by a run."""
     reason: str
     replaced: int | None
-    """The version that was served until then."""
+    """The version served before."""
     execution_id: int
     copy_of: int | None = None
-    """The version that a rollback brought back."""
+    """The version that a rollback copied."""
     overridden: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    """Node to its objections, where a person pushed against them."""
+    """Node to its objections, if a user pushed in spite of them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ServingState:
-    """What stands in the serving folder, and how it came there."""
+    """The served version and all pushes."""
 
     version: int | None
-    """The version that servers load; None if there is none."""
+    """The newest version in the serving folder, which servers load; None if there is none."""
     pushes: list[VersionPush]
-    """All that were ever served, the latest first; what is served now is among them if ML Metadata knows it."""
+    """All pushes in ML Metadata, the latest first."""
 
     @property
     def current(self) -> VersionPush | None:
-        """The push of what is served; None if ML Metadata does not know it."""
+        """The push of the served version; None if ML Metadata has no record of it."""
         return next((push for push in self.pushes if push.version == self.version), None)
 
 
-def serving_state(store: Store, standing: int | None) -> ServingState:
-    """Returns what is served and the whole history of it.
+def serving_state(store: Store, version: int | None) -> ServingState:
+    """Returns the served version and all pushes.
 
     Args:
-      store: The workspace's.
-      standing: The version that stands in the serving folder; None if none does.
+      store: The workspace's store.
+      version: The newest version in the serving folder; None if there is none.
 
     Raises:
       BadInputError: Nothing was ever pushed.
     """
-    known = history(store)
-    if not known and standing is None:
+    all_pushes = history(store)
+    if not all_pushes and version is None:
         raise BadInputError(
-            "nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason"
+            "nothing was pushed from this workspace yet; `shortlist run` pushes a model, or reports why it did not"
         )
-    return ServingState(standing, known[::-1])
+    return ServingState(version, all_pushes[::-1])
 
 
 def history(store: Store) -> list[VersionPush]:
-    """Returns every push by a run or by hand, the oldest first."""
+    """Returns all pushes, by runs and by hand, the oldest first."""
     return pushes(store.executions_of(*PUSHERS))
 
 
 def pushes(pushers: Iterable[Execution]) -> list[VersionPush]:
-    """Returns what executions pushed, in their order; what a run replaced is the newest version of those before it."""
+    """Returns the pushes of executions, in their order; a run replaces the newest version before it."""
     found: list[VersionPush] = []
     for execution in pushers:
         artifact = pushed_by(execution)
@@ -92,7 +92,7 @@ def pushes(pushers: Iterable[Execution]) -> list[VersionPush]:
 
 
 def pushed_by(execution: Execution) -> Artifact | None:
-    """Returns the record of what an execution pushed; None if it pushed nothing."""
+    """Returns the artifact of an execution's push; None if it pushed nothing."""
     for outputs in execution.outputs.values():
         for artifact in outputs:
             if artifact.type == "PushedModel" and artifact.properties.get(properties.PUSHED) == 1:
@@ -102,7 +102,7 @@ def pushed_by(execution: Execution) -> Artifact | None:
 
 def _push(execution: Execution, artifact: Artifact, before: int | None) -> VersionPush:
     recorded = execution.properties
-    # A rollback records what it replaced; a run only finds the newest version there.
+    # A rollback records the replaced version; for a run it is the newest version before.
     replaced = int(recorded.get(properties.REPLACED_VERSION, 0)) or before
     restored = recorded.get(properties.RESTORED_VERSION)
     pushed = PushedModel.of(artifact)

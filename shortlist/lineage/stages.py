@@ -1,4 +1,4 @@
-"""The parts of the pipeline that people speak of, from what is served back to the files."""
+"""Stages of the pipeline, from the push back to the input files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STAGES = (*_STAGES, *nodes.TABLES, OTHER)
 
 
 def stage(node: str) -> str:
-    """Returns the stage of a node, `other` for one that this version does not know."""
+    """Returns the stage of a node, or `other` for an unknown node."""
     for table in nodes.TABLES:
         if node.startswith(table.capitalize()):
             return table

@@ -1,4 +1,4 @@
-"""A read-only view of an ML Metadata store, in the words of this project."""
+"""Read-only view of a pipeline's ML Metadata store."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ Value = str | int | float
 
 _FINISHED_ARTIFACT = (pb.Artifact.LIVE, pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED)
 _DELETED_ARTIFACT = (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED)
-# One call with tens of thousands of ids takes time that grows with their square.
-_MOST_IDS = 1000
-# More nodes a call MLMD does not give.
-_MOST_IN_SUBGRAPH = 100
+# The time of one call grows with the square of its number of ids, which matters for tens of thousands.
+_MAX_IDS = 1000
+# Limit of ML Metadata for the nodes in one call.
+_MAX_IN_SUBGRAPH = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """One artifact: a folder that a node wrote, and what it said of it."""
+    """One artifact: a folder that a node wrote, with its properties."""
 
     id: int
     type: str
     uri: str
     properties: dict[str, Value]
     live: bool = True
-    """Whether it was finished; what a killed node announced is not."""
+    """Whether it is finished; an output that a killed node announced is not."""
     deleted: bool = False
-    """Whether its files were deleted since; see `shortlist runs prune`."""
+    """Whether `shortlist runs prune` deleted its files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """One run of one node."""
+    """One execution of one node."""
 
     id: int
     node: str
@@ -59,32 +59,32 @@ class Execution:
 
     @property
     def ended(self) -> datetime.datetime:
-        """When ML Metadata last heard of it."""
+        """Time of its last update in ML Metadata."""
         return self.started + datetime.timedelta(seconds=self.seconds)
 
     @property
     def unfinished(self) -> bool:
-        """Whether it did not get to its end and nobody has said so yet: it is at work, or it is dead."""
+        """Whether it has no recorded end: it is running, or its process died."""
         return self.state in ("NEW", "RUNNING")
 
     def output(self, key: str) -> Artifact | None:
-        """Returns the only artifact of an output, None if there is none."""
-        artifacts = self.outputs.get(key, [])
-        return artifacts[0] if artifacts else None
+        """Returns the artifact of an output with one artifact; None if there is none."""
+        return next(iter(self.outputs.get(key, [])), None)
 
 
 class Store:
     """Reads one pipeline's runs, executions and artifacts; never writes.
 
     Args:
-      source: Where they are; the path of a sqlite file will do.
+      source: The database, or the path of a sqlite file.
 
     Raises:
-      BadInputError: There is no store yet, or none that can be read.
+      BadInputError: There is no store yet, or it cannot be read.
     """
 
     def __init__(self, source: Database | pathlib.Path):
-        source = SqliteDatabase(source) if isinstance(source, pathlib.Path) else source
+        if isinstance(source, pathlib.Path):
+            source = SqliteDatabase(source)
         self._store = source.reader()
         self._pipeline = source.pipeline
 
@@ -94,58 +94,63 @@ class Store:
         return cls(database(workspace))
 
     def run_ids(self) -> list[str]:
-        """Returns the ids of all runs, oldest first."""
+        """Returns the ids of all runs, the oldest first."""
         try:
-            if self._pipeline is None:
-                contexts = self._store.get_contexts_by_type(PIPELINE_RUN)
-            else:
-                pipeline = self._store.get_context_by_type_and_name(PIPELINE, self._pipeline)
-                contexts = self._store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+            contexts = self._run_contexts()
         except mlmd_errors.NotFoundError:
             return []
         return [context.name for context in sorted(contexts, key=lambda context: context.id)]
 
+    def _run_contexts(self) -> list[pb.Context]:
+        if self._pipeline is None:
+            return list(self._store.get_contexts_by_type(PIPELINE_RUN))
+        pipeline = self._store.get_context_by_type_and_name(PIPELINE, self._pipeline)
+        if pipeline is None:
+            return []
+        return list(self._store.get_children_contexts_by_context(pipeline.id))
+
     def run_executions(self, run_id: str) -> list[Execution]:
-        """Returns the executions of one run in the order in which they started."""
+        """Returns the executions of one run, in the order of their starts."""
         try:
             context = self._store.get_context_by_type_and_name(PIPELINE_RUN, run_id)
         except mlmd_errors.NotFoundError:
             return []
         if context is None:
             return []
-        # Another pipeline may have begun a run in the same second.
+        # Another pipeline may have started a run in the same second, with the same id.
         return self._executions(self._store.get_executions_by_context(context.id, self._scoped()))
 
     def executions(self) -> list[Execution]:
-        """Returns all executions of all runs, and those of no run, oldest first; seconds where there are many."""
+        """Returns all executions, also those without a run, the oldest first; thousands of them take seconds."""
         return self._executions(self._store.get_executions(self._scoped()))
 
     def executions_of(
-        self, *type_names: str, among: Container[int] | None = None, placed: bool = True
+        self, *type_names: str, among: Container[int] | None = None, with_contexts: bool = True
     ) -> list[Execution]:
-        """Returns the executions of node types, by the last part of their name, oldest first.
+        """Returns the executions of some types, the oldest first.
 
         Args:
-          type_names: `TwinPusher`, whatever module it stands in.
-          among: Ids of executions; the others are left out.
-          placed: Whether to ask for their nodes and runs, which takes a second for five thousand; both empty if not.
+          type_names: Last parts of the types' names, without the module.
+          among: Ids of executions; others are left out.
+          with_contexts: Whether to read nodes and runs, which takes a second for five thousand executions. If not, both
+            are empty.
         """
         types = [kind.name for kind in self._store.get_execution_types() if kind.name.rpartition(".")[2] in type_names]
         found = [proto for name in types for proto in self._of_type(name)]
-        return self._executions((proto for proto in found if among is None or proto.id in among), placed)
+        return self._executions((proto for proto in found if among is None or proto.id in among), with_contexts)
 
     def interrupted(self) -> list[Execution]:
-        """Returns the executions that are unfinished or that were found killed, oldest first."""
+        """Returns the executions that are unfinished or were killed, the oldest first."""
         unfinished = self._matching("last_known_state = RUNNING OR last_known_state = NEW")
         killed = self._matching(f"custom_properties.{properties.KILLED}.string_value != ''")
         return self._executions([*unfinished, *killed])
 
     def ingestions_of(self, sha256_prefix: str) -> list[Execution]:
-        """Returns the executions that really read a table whose content's fingerprint begins so, oldest first."""
+        """Returns the executions that read a table whose fingerprint has this prefix, without cached ones."""
         if not re.fullmatch("[0-9a-f]{1,64}", sha256_prefix):
             return []
-        # 0.1 kept it among the settings of TFX's own ExampleGen. A query asks for executions that have all properties
-        # that it names, so that an OR of two would find neither.
+        # Version 0.1 recorded it in the settings of TFX's own ExampleGen. ML Metadata finds only executions with all
+        # the properties in a query, so one query with OR would find neither.
         found = [
             proto
             for place in (
@@ -157,11 +162,11 @@ class Store:
         return [execution for execution in self._executions(found) if execution.node.endswith("Gen")]
 
     def producer(self, artifact_id: int) -> Execution | None:
-        """Returns the execution that really made an artifact (not one that found it in the cache)."""
+        """Returns the execution that made an artifact; an execution that found it in the cache did not make it."""
         return next(iter(self.producers([artifact_id])), None)
 
     def producers(self, artifact_ids: Iterable[int]) -> list[Execution]:
-        """Returns the executions that really made artifacts, oldest first."""
+        """Returns the executions that made artifacts, without cached ones, the oldest first."""
         found = []
         for ids in _chunks(artifact_ids):
             found += self._matching(
@@ -171,11 +176,11 @@ class Store:
         return self._executions(found)
 
     def consumers(self, artifact_ids: Iterable[int], not_as: re.Pattern[str]) -> set[int]:
-        """Returns the ids of the executions that used artifacts, or what was made of them over any number of steps.
+        """Returns the ids of the executions that used artifacts, or anything made from them in any number of steps.
 
         Args:
-          artifact_ids: Where to start.
-          not_as: Matches whole input keys that do not count.
+          artifact_ids: The artifacts to start from.
+          not_as: Pattern of input keys that do not count; it has to match the whole key.
         """
         executions: set[int] = set()
         seen = waiting = set(artifact_ids)
@@ -202,12 +207,12 @@ class Store:
         return self._artifact(found[0]) if found else None
 
     def all_artifacts(self) -> list[Artifact]:
-        """Returns all finished artifacts, oldest first."""
+        """Returns all finished artifacts, the oldest first."""
         artifacts = (self._artifact(proto) for proto in self._store.get_artifacts(self._scoped()))
         return sorted((artifact for artifact in artifacts if artifact.live), key=lambda artifact: artifact.id)
 
     def artifacts(self, type_name: str) -> list[Artifact]:
-        """Returns all finished artifacts of a type, oldest first."""
+        """Returns all finished artifacts of a type, the oldest first."""
         try:
             found = self._artifacts_of_type(type_name)
         except mlmd_errors.NotFoundError:
@@ -231,8 +236,8 @@ class Store:
         )
 
     @functools.cached_property
-    def _known_places(self) -> dict[int, dict[str, str]]:
-        # They never change.
+    def _context_cache(self) -> dict[int, dict[str, str]]:
+        # The contexts of an execution never change.
         return collections.defaultdict(dict)
 
     def _matching(self, query: str) -> list[pb.Execution]:
@@ -249,13 +254,15 @@ class Store:
         return list(self._store.get_artifacts(self._scoped(f"type = '{name}'")))
 
     def _scoped(self, query: str = "") -> metadata_store.ListOptions | None:
-        """Returns the options that find what a query asks for within the pipeline's part of the database."""
+        """Returns the options of a query, limited to the pipeline's part of the database."""
         terms = [f"({query})"] if query else []
         if self._pipeline is not None:
             terms += [f"contexts_p.type = '{PIPELINE}'", f"contexts_p.name = '{self._pipeline}'"]
-        return metadata_store.ListOptions(filter_query=" AND ".join(terms)) if terms else None
+        if not terms:
+            return None
+        return metadata_store.ListOptions(filter_query=" AND ".join(terms))
 
-    def _executions(self, protos: Iterable[pb.Execution], placed: bool = True) -> list[Execution]:
+    def _executions(self, protos: Iterable[pb.Execution], with_contexts: bool = True) -> list[Execution]:
         by_id = {proto.id: proto for proto in sorted(protos, key=lambda proto: proto.id)}
         events: dict[int, list[pb.Event]] = collections.defaultdict(list)
         for ids in _chunks(by_id):
@@ -267,33 +274,35 @@ class Store:
             for ids in _chunks(artifact_ids)
             for proto in self._store.get_artifacts_by_id(ids)
         }
-        places = self._places(by_id) if placed else {}
+        contexts: dict[int, dict[str, str]] = {}
+        if with_contexts:
+            contexts = self._contexts(by_id)
         return [
-            self._execution(proto, places.get(proto.id, {}), events[proto.id], artifacts) for proto in by_id.values()
+            self._execution(proto, contexts.get(proto.id, {}), events[proto.id], artifacts) for proto in by_id.values()
         ]
 
-    def _places(self, execution_ids: Iterable[int]) -> dict[int, dict[str, str]]:
-        """Returns for each execution the names of its contexts by their type: of its node and its run."""
-        places = self._known_places
-        for ids in _chunks(set(execution_ids).difference(places), _MOST_IN_SUBGRAPH):
+    def _contexts(self, execution_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+        """Returns per execution the names of its contexts by context type, which include its node and its run."""
+        cache = self._context_cache
+        for ids in _chunks(set(execution_ids).difference(cache), _MAX_IN_SUBGRAPH):
             options = pb.LineageSubgraphQueryOptions(max_num_hops=0)
             options.starting_executions.filter_query = f"id IN ({', '.join(map(str, ids))})"
             graph = self._store.get_lineage_subgraph(options, ["contexts", "associations"])
             contexts = {context.id: context for context in graph.contexts}
             for association in graph.associations:
                 context = contexts[association.context_id]
-                places[association.execution_id][context.type] = context.name
-        return places
+                cache[association.execution_id][context.type] = context.name
+        return cache
 
     def _execution(
-        self, proto: pb.Execution, place: dict[str, str], events: list[pb.Event], artifacts: dict[int, Artifact]
+        self, proto: pb.Execution, contexts: dict[str, str], events: list[pb.Event], artifacts: dict[int, Artifact]
     ) -> Execution:
         started, ended = proto.create_time_since_epoch, proto.last_update_time_since_epoch
         return Execution(
             id=proto.id,
             # The node context is called `<pipeline>.<node>`.
-            node=place.get("node", "").rpartition(".")[2],
-            run_id=place.get("pipeline_run", ""),
+            node=contexts.get("node", "").rpartition(".")[2],
+            run_id=contexts.get("pipeline_run", ""),
             state=pb.Execution.State.Name(proto.last_known_state),
             started=datetime.datetime.fromtimestamp(started / 1000, datetime.timezone.utc),
             seconds=(ended - started) / 1000,
@@ -303,7 +312,7 @@ class Store:
         )
 
 
-def _chunks(ids: Iterable[int], size: int = _MOST_IDS) -> Iterator[Sequence[int]]:
+def _chunks(ids: Iterable[int], size: int = _MAX_IDS) -> Iterator[Sequence[int]]:
     ordered = sorted(ids)
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]

@@ -1,4 +1,4 @@
-"""Walks from a pushed model back to the data that it came from."""
+"""Trace from a pushed model back to its data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.records import nodes, properties
 
 COMPARED_WITH = re.compile(r"baseline|.+_before")
-"""Input keys of Baseline and DataGate that come from an earlier run, of which nothing was made."""
+"""Input keys of Baseline and DataGate that are only compared with; nothing is made from them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TraceStep:
-    """One node on the way, and what it says of itself."""
+    """One execution with its facts."""
 
     execution: Execution
     facts: list[str]
@@ -24,34 +24,34 @@ class TraceStep:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """All that made one pushed model, from the push back to the files."""
+    """The executions that made one pushed model, from the push back to the input files."""
 
     version: int
     path: str
     steps: list[TraceStep]
     interrupted: list[TraceStep]
-    """Attempts since the first of these steps that did not get to their end."""
+    """Interrupted executions since the first of these steps."""
 
 
 def trace_pushed(store: Store, version: int | None = None, at_work: bool = False) -> Trace:
-    """Returns what made a pushed version, the newest unless told.
+    """Returns the trace of a pushed version.
 
     Args:
-      store: The workspace's.
-      version: A version that was pushed, by a run or by hand.
-      at_work: Whether a command writes to the workspace now: what looks unfinished was killed otherwise.
+      store: The workspace's store.
+      version: A version that was pushed, by a run or by hand; by default the newest.
+      at_work: Whether a command is writing to the workspace now. If not, an unfinished execution was killed.
 
     Raises:
-      BadInputError: Nothing, or not this version, was pushed.
+      BadInputError: Nothing was pushed, or not this version.
     """
     by_version = pushed_models(store)
     if not by_version:
         raise BadInputError(
-            "nothing was pushed from this workspace yet; `shortlist run` ends with a push or its reason"
+            "nothing was pushed from this workspace yet; `shortlist run` pushes a model, or reports why it did not"
         )
     chosen = max(by_version) if version is None else version
     if chosen not in by_version:
-        raise BadInputError(f"version {chosen} was never pushed; {_some(by_version)}")
+        raise BadInputError(f"version {chosen} was never pushed; {_version_list(by_version)}")
     artifact = by_version[chosen]
     made_by = upstream(store, [artifact.id])
     first, last = made_by[-1].id, made_by[0].id
@@ -65,7 +65,7 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
 
 
 def pushed_models(store: Store) -> dict[int, Artifact]:
-    """Returns the record of every version that was ever pushed, by a run or by hand; the oldest first."""
+    """Returns the artifacts of all pushed versions, by runs and by hand, the oldest first."""
     pushed = [
         artifact for artifact in store.artifacts("PushedModel") if artifact.properties.get(properties.PUSHED) == 1
     ]
@@ -73,7 +73,7 @@ def pushed_models(store: Store) -> dict[int, Artifact]:
 
 
 def manual_push_facts(store: Store, version: int) -> str | None:
-    """Returns by whom and why a version is served, where no run pushed it: a rollback or a forced push did."""
+    """Returns author and reason of a manual push (rollback or forced push); None for a version that a run pushed."""
     artifact = pushed_models(store).get(version)
     execution = store.producer(artifact.id) if artifact else None
     if execution is None or execution.node not in (nodes.ROLLBACK, nodes.FORCED_PUSH):
@@ -82,7 +82,7 @@ def manual_push_facts(store: Store, version: int) -> str | None:
 
 
 def upstream(store: Store, artifact_ids: list[int]) -> list[Execution]:
-    """Returns the executions that artifacts depend on, latest first; not those that they were only compared with."""
+    """Returns the executions that made artifacts, without those that were only compared with, the latest first."""
     found: dict[int, Execution] = {}
     seen, waiting = set(artifact_ids), set(artifact_ids)
     while waiting:
@@ -99,10 +99,11 @@ def upstream(store: Store, artifact_ids: list[int]) -> list[Execution]:
     return [found[key] for key in sorted(found, reverse=True)]
 
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 
 
-def _some(versions: dict[int, Artifact]) -> str:
+def _version_list(versions: dict[int, Artifact]) -> str:
     newest = sorted(versions, reverse=True)
-    more = len(newest) - _MOST_NAMED
-    return f"there are {newest[:_MOST_NAMED]}" + (f" and {more} older ones" if more > 0 else "")
+    text = f"there are {newest[:_MAX_NAMED]}"
+    more = len(newest) - _MAX_NAMED
+    return f"{text} and {more} older ones" if more > 0 else text

@@ -1,4 +1,4 @@
-"""Why a run's model was not pushed."""
+"""Outcome of a run, and the node and reasons that decided it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shortlist.records import nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, sentences
 from shortlist.summary import Status, Summary
 
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 class Outcome(str, enum.Enum):
-    """How a run ended, as ML Metadata tells; the summary's words where both know one."""
+    """Outcome of a run by ML Metadata; the values are those of the summary's status if it has the same one."""
 
     PUSHED = "pushed"
     NOT_BLESSED = "not_blessed"
@@ -37,43 +37,43 @@ class Verdict:
     run_id: str
     outcome: Outcome
     node: str
-    """The node that decided; empty if none even started."""
+    """The node that decided; empty if no node started."""
     reasons: list[str]
-    """Its own; empty where ML Metadata has none, as of an exception."""
+    """Reasons of that node; empty if ML Metadata has none, for example after an exception."""
     passed_gates: list[tuple[str, str]]
-    """The gates before it and what they said, in order."""
+    """The gates before it with their findings, in order."""
     version: int | None = None
-    """What was pushed; of a run that came from the cache, by the run before it."""
+    """The pushed version; for a cached run, the one pushed by an earlier run."""
     executions: list[Execution] = dataclasses.field(default_factory=list)
-    """All of the run, in the order in which they started."""
+    """All executions of the run, in the order of their starts."""
     forced_push: VersionPush | None = None
-    """The push by which a person overrode the verdict since."""
+    """A later forced push, which overrode the verdict."""
 
 
 def run_verdict(
-    store: Store, run_id: str, at_work: bool = False, summary: Summary | None = None, began: bool = False
+    store: Store, run_id: str, at_work: bool = False, summary: Summary | None = None, has_folder: bool = False
 ) -> Verdict:
-    """Returns how a run ended and which node decided that.
+    """Returns the outcome of a run and the node that decided it.
 
     Args:
-      store: The workspace's.
-      run_id: Any run's, finished or not.
-      at_work: Whether a command writes to the workspace now.
-      summary: The run's, if it left one: ML Metadata knows that a node failed, and only this by what exception.
-      began: Whether the run left a folder; one that died before its first node left nothing else.
+      store: The workspace's store.
+      run_id: Id of a run, finished or not.
+      at_work: Whether a command is writing to the workspace now.
+      summary: The run's summary, if there is one. Only the summary has the exception of a failed node.
+      has_folder: Whether the run has a folder. A run that died before its first node has nothing else.
 
     Raises:
       BadInputError: There is no such run.
     """
     executions = store.run_executions(run_id)
-    if not executions and summary is None and not began:
+    if not executions and summary is None and not has_folder:
         raise BadInputError(f"run {run_id!r}: {_known(store, run_id)}")
     if not executions and summary is None:
-        # Ids are times; whoever is at work began last.
+        # Run ids are times, and only the latest run can be running.
         if at_work and run_id > max(store.run_ids(), default=""):
-            return Verdict(run_id, Outcome.RUNNING, "", ["it is before its first node"], [])
+            return Verdict(run_id, Outcome.RUNNING, "", ["its first node has not started yet"], [])
         return Verdict(run_id, Outcome.KILLED, "", ["its process died before its first node"], [])
-    # One command at a time writes, so that only the latest run can be under way.
+    # Only one command at a time writes, so only the latest run can be running.
     verdict = judge(run_id, executions, at_work and store.run_ids()[-1:] == [run_id])
     forced = [push for push in pushes(store.executions_of(nodes.FORCED_PUSH)) if push.run_id == run_id]
     if forced:
@@ -85,20 +85,18 @@ def run_verdict(
 
 
 def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -> Verdict:
-    """Returns how a run ended, from its executions in the order in which they started."""
+    """Returns the outcome of a run, from its executions in the order of their starts."""
     by_node = {execution.node: execution for execution in executions}
 
     def verdict(outcome: Outcome, node: str, reasons: list[str], version: int | None = None) -> Verdict:
         return Verdict(run_id, outcome, node, reasons, _passed(by_node, node), version, list(executions))
 
-    pusher = by_node.get(nodes.PUSHER)
-    pushed = PushedModel.of(pushed_by(pusher)) if pusher and _is_done(pusher) else None
+    done = {node: execution for node, execution in by_node.items() if _is_done(execution)}
+    pushed = PushedModel.of(pushed_by(done[nodes.PUSHER])) if nodes.PUSHER in done else None
     if pushed is not None:
         return verdict(Outcome.PUSHED, nodes.PUSHER, [], pushed.version)
     for node, outcome in _GATES:
-        blessing = (
-            Blessing.of(by_node[node].output("blessing")) if node in by_node and _is_done(by_node[node]) else None
-        )
+        blessing = Blessing.of(done[node].output("blessing")) if node in done else None
         if blessing is not None and not blessing.blessed:
             return verdict(outcome, node, blessing.reasons)
     for execution in reversed(executions):
@@ -108,17 +106,19 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
         if execution.state in ("FAILED", "CANCELED"):
             if properties.KILLED in execution.properties:
                 return verdict(Outcome.KILLED, execution.node, [end(execution, at_work)])
-            error = execution.properties.get(properties.ERROR)
-            return verdict(Outcome.FAILED, execution.node, [] if error is None else [str(error)])
+            reasons = []
+            if properties.ERROR in execution.properties:
+                reasons.append(str(execution.properties[properties.ERROR]))
+            return verdict(Outcome.FAILED, execution.node, reasons)
     if not executions:
         return verdict(Outcome.FAILED, "", [])
     last = executions[-1].node
     if at_work:
         return verdict(Outcome.RUNNING, last, [f"between two nodes, after {last}"])
-    return verdict(Outcome.KILLED, last, [f"its process died after {last}; what comes next never started"])
+    return verdict(Outcome.KILLED, last, [f"its process died after {last}; the next node never started"])
 
 
-# In the order in which they decide.
+# In the order of the pipeline: the first refusal decides.
 _GATES = (
     (nodes.EVALUATOR, Outcome.NOT_BLESSED),
     (nodes.INDEXER, Outcome.INDEX_REJECTED),
@@ -132,9 +132,8 @@ def _is_done(execution: Execution) -> bool:
 
 def _passed(by_node: dict[str, Execution], until: str) -> list[tuple[str, str]]:
     found = []
-    gate = by_node.get(nodes.DATA_GATE) if until != nodes.DATA_GATE else None
-    report = gate.output("report") if gate else None
-    if report is not None:
+    report = by_node[nodes.DATA_GATE].output("report") if nodes.DATA_GATE in by_node else None
+    if report is not None and until != nodes.DATA_GATE:
         found.append((nodes.DATA_GATE, "; ".join(["passed", *sentences(report, properties.WARNINGS)])))
     for node, _ in _GATES:
         if node == until or node not in by_node:
@@ -148,8 +147,9 @@ def _passed(by_node: dict[str, Execution], until: str) -> list[tuple[str, str]]:
 def _known(store: Store, run_id: str) -> str:
     known = store.run_ids()
     if not known:
-        return "ML Metadata knows no run yet; `shortlist run` makes the first"
-    # Ids are times: those around the asked one are the likeliest to be meant.
-    alike = [known_id for known_id in known if known_id.startswith(run_id)] or known[-_MOST_NAMED:]
-    more = "the latest are" if alike == known[-_MOST_NAMED:] else "there are"
-    return f"ML Metadata knows no such run; {more} {', '.join(alike[:_MOST_NAMED])}; `shortlist runs` lists all"
+        return "ML Metadata has no run yet; `shortlist run` makes the first"
+    # Run ids are times, so an id that begins like the wrong one is probably meant.
+    latest = known[-_MAX_NAMED:]
+    similar = [known_id for known_id in known if known_id.startswith(run_id)] or latest
+    intro = "the latest are" if similar == latest else "there are"
+    return f"ML Metadata has no such run; {intro} {', '.join(similar[:_MAX_NAMED])}; `shortlist runs` lists all"

@@ -1,4 +1,4 @@
-"""Runs as plain data, for `--json`."""
+"""JSON output of the commands about runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shortlist.runs.record import Record
 
 
 def run(record: Record) -> dict[str, Any]:
-    """Returns a run for programs."""
+    """Returns a run as JSON data."""
     return {
         "run_id": record.run_id,
         "status": record.status,
@@ -22,15 +22,19 @@ def run(record: Record) -> dict[str, Any]:
     }
 
 
-def plan(decided: PrunePlan, resisted: Sequence[str], deleted: bool) -> dict[str, Any]:
-    """Returns for programs what goes or is gone."""
+def plan(plan: PrunePlan, failures: Sequence[str], deleted: bool) -> dict[str, Any]:
+    """Returns a plan, and the result if it was executed, as JSON data.
+
+    Args:
+      plan: The artifacts to delete.
+      failures: Folders that could not be deleted, with the reason.
+      deleted: Whether the plan was executed.
+    """
     return {
         "deleted": deleted,
-        "bytes": decided.bytes,
-        "artifacts": [
-            {"id": artifact.id, "type": artifact.type, "uri": artifact.uri} for artifact in decided.artifacts
-        ],
-        "kept_versions": decided.kept_versions,
-        "kept_runs": decided.kept_runs,
-        "resisted": list(resisted),
+        "bytes": plan.bytes,
+        "artifacts": [{"id": artifact.id, "type": artifact.type, "uri": artifact.uri} for artifact in plan.artifacts],
+        "kept_versions": plan.kept_versions,
+        "kept_runs": plan.kept_runs,
+        "resisted": list(failures),
     }

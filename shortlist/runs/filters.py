@@ -1,4 +1,4 @@
-"""Which runs are asked for: by how they ended, when they were typed, and what their config said."""
+"""Filters of runs: by status, start time and config values."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from shortlist.errors import BadInputError
 from shortlist.lineage.why import Outcome
 from shortlist.runs.record import Record
 
-_AGO = re.compile(r"(\d+)([dh])")
+_RELATIVE_TIME = re.compile(r"(\d+)([dh])")
 _UNITS = {"d": "days", "h": "hours"}
 
 
 def matching(
-    known: Sequence[Record],
+    runs: Sequence[Record],
     statuses: Sequence[str],
     since: datetime.datetime | None,
     where: Sequence[tuple[str, object]],
 ) -> list[Record]:
-    """Returns the runs that fit everything that is asked, in the order that they have.
+    """Returns the runs that fulfil all conditions, in the given order.
 
     Args:
-      known: Runs.
-      statuses: Any of these; all if empty.
-      since: Typed then or later; a run whose id does not tell when is left out.
-      where: Dotted name and value of settings, all of which must be so.
+      runs: Runs to filter.
+      statuses: Allowed statuses; all are allowed if empty.
+      since: Earliest start time. A run whose id has no time is left out.
+      where: Dotted names and values of settings that all must be equal.
     """
     tests: list[Callable[[Record], bool]] = []
     if statuses:
@@ -37,7 +37,7 @@ def matching(
         tests.append(lambda record: record.started is not None and record.started >= since)
     if where:
         tests.append(lambda record: _has(record, where))
-    return [record for record in known if all(test(record) for test in tests)]
+    return [record for record in runs if all(test(record) for test in tests)]
 
 
 def _has(record: Record, where: Sequence[tuple[str, object]]) -> bool:
@@ -46,10 +46,10 @@ def _has(record: Record, where: Sequence[tuple[str, object]]) -> bool:
 
 
 def read_statuses(texts: Sequence[str]) -> list[str]:
-    """Returns the statuses as they were typed.
+    """Checks and returns statuses.
 
     Raises:
-      BadInputError: One is none.
+      BadInputError: A status is unknown.
     """
     known = [outcome.value for outcome in Outcome]
     for text in texts:
@@ -59,36 +59,36 @@ def read_statuses(texts: Sequence[str]) -> list[str]:
 
 
 def read_since(text: str, now: datetime.datetime) -> datetime.datetime:
-    """Returns the moment that `2026-11-01`, `2026-11-01T12:00`, `7d` or `12h` means; UTC unless it says another zone.
+    """Returns the time of `2026-11-01`, `2026-11-01T12:00`, `7d` or `12h`; the default time zone is UTC.
 
     Raises:
-      BadInputError: It is none of these.
+      BadInputError: The text has another format.
     """
-    ago = _AGO.fullmatch(text)
+    relative = _RELATIVE_TIME.fullmatch(text)
     try:
-        if ago:
-            return now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        found = datetime.datetime.fromisoformat(text)
+        if relative:
+            return now - datetime.timedelta(**{_UNITS[relative[2]]: int(relative[1])})
+        time = datetime.datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise BadInputError(
-            f"{text!r}: expected a date (2026-11-01), a time (2026-11-01T12:00) or how long ago (7d, 12h)"
+            f"{text!r}: expected a date (2026-11-01), a time (2026-11-01T12:00) or a time span before now (7d, 12h)"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
+    return time if time.tzinfo else time.replace(tzinfo=datetime.timezone.utc)
 
 
 def read_where(texts: Sequence[str]) -> list[tuple[str, object]]:
-    """Returns name and value of `train.seed=2`; the value is YAML, as in a config.
+    """Returns names and values of texts like `train.seed=2`; the value is YAML, as in a config.
 
     Raises:
-      BadInputError: There is no name or no value.
+      BadInputError: A text has no name or no valid value.
     """
-    found = []
+    settings = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise BadInputError(f"--where {text!r}: expected KEY=VALUE as in `run --set`, say train.seed=2")
+            raise BadInputError(f"--where {text!r}: expected KEY=VALUE as in `run --set`, for example train.seed=2")
         try:
-            found.append((name, yaml.safe_load(value)))
+            settings.append((name, yaml.safe_load(value)))
         except yaml.YAMLError:
-            raise BadInputError(f"--where {text!r}: expected a value as YAML has it, say train.seed=2") from None
-    return found
+            raise BadInputError(f"--where {text!r}: expected a YAML value, for example train.seed=2") from None
+    return settings

@@ -1,7 +1,7 @@
-"""Old artifacts that may go: what is served and its lineage never, nor what the next run needs.
+"""Plan to delete old artifacts. Served versions, their lineage, and inputs of the next run are kept.
 
-What goes is large: examples, transforms, models and copies of pushed ones. Statistics, schemas, verdicts and the
-evaluation stay with ML Metadata's records, so that `lineage` and `runs` go on answering.
+Only large artifacts are deleted: examples, transforms, models and copies of pushed models. Statistics, schemas,
+verdicts, evaluations and ML Metadata's records stay, so `lineage` and `runs` still work.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ LARGE = ("Examples", "TransformGraph", "Model", "ModelRun", "PushedModel")
 
 @dataclasses.dataclass(frozen=True)
 class PrunePlan:
-    """What would be deleted."""
+    """Artifacts to delete, and the versions and runs to keep."""
 
     artifacts: list[Artifact]
     """The oldest first."""
     bytes: int
-    """What their files take."""
+    """Size of their files."""
     kept_versions: list[int]
-    """Pushed versions whose whole lineage stays."""
+    """Pushed versions whose whole lineage is kept."""
     kept_runs: list[str]
 
 
 def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kept_runs: Sequence[str]) -> PrunePlan:
-    """Returns what may go; nothing is changed.
+    """Returns the plan; it deletes nothing.
 
     Args:
-      store: The workspace's.
-      pipeline_root: Nothing outside is ever deleted.
-      versions: Those that stand in the serving folder: any of them can be served again by a rollback.
-      kept_runs: Runs of which everything stays.
+      store: The workspace's store.
+      pipeline_root: No file outside of it is deleted.
+      versions: Versions in the serving folder; a rollback can serve any of them again.
+      kept_runs: Runs whose artifacts are all kept.
 
     Raises:
-      BadInputError: A version is served of which ML Metadata does not know where it came from.
+      BadInputError: ML Metadata has no record of a version in the serving folder.
     """
     known = pushed_models(store)
     for version in versions:
         if version not in known:
             raise BadInputError(
-                f"version {version} stands in the serving folder and ML Metadata does not know it, "
-                "so that nothing says which artifacts it came from; move it away, or push anew"
+                f"version {version} is in the serving folder, but not in ML Metadata, "
+                "so its lineage is unknown; move it away, or push again"
             )
     kept = _kept(store, [known[version] for version in versions], kept_runs)
-    # A rollback and a forced push record a folder that another artifact names, too.
+    # A rollback and a forced push record a folder that another artifact also has.
     folders = {_folder(artifact) for artifact in kept}
     found, root = [], pathlib.Path(os.path.abspath(pipeline_root))
     for artifact in store.all_artifacts():
@@ -70,7 +70,7 @@ def _kept(store: Store, pushed: Sequence[Artifact], kept_runs: Sequence[str]) ->
     roots = list(pushed)
     model = _latest_blessed(store)
     if model is not None:
-        # The next run's model is compared with it.
+        # The next run compares its model with this one.
         roots.append(model)
     for run_id in kept_runs:
         roots += [artifact for execution in store.run_executions(run_id) for artifact in _of(execution)]
@@ -84,13 +84,13 @@ def _of(execution: Execution) -> Iterable[Artifact]:
 
 
 def _latest_blessed(store: Store) -> Artifact | None:
-    """Returns the model that the next run's is compared with, as the pipeline's resolver finds it."""
+    """Returns the model that the next run compares with, by the rule of the pipeline's resolver."""
     models = [
         blessing.model_id or 0
         for artifact in store.artifacts("ModelBlessing")
         if (blessing := Blessing.of(artifact)) is not None and blessing.blessed
     ]
-    # The Indexer's blessings name no model.
+    # Blessings of the Indexer have no model id, which counts as 0 here.
     return store.artifact(max(models)) if any(models) else None
 
 

@@ -1,4 +1,4 @@
-"""What is known of a run: its own summary, and ML Metadata where it left none."""
+"""Records of runs, from their summaries, or from ML Metadata if there is no summary."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shortlist.summary import Summary, read_summary
 from shortlist.workspace import Workspace
 
 _ID = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?")
-_MOST_NAMED = 3
-# libyaml, where PyYAML has it, reads a thousand configs in a second instead of ten.
+_MAX_NAMED = 3
+# libyaml, if PyYAML was built with it, reads a thousand configs in one second instead of ten.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -30,68 +30,68 @@ class Record:
 
     run_id: str
     status: str
-    """The summary's, or `killed` and `running`, which no summary can say."""
+    """The summary's status, or `killed` or `running`, which no summary has."""
     reasons: list[str]
     summary: Summary | None
-    """None where the run died before it wrote one, or a newer version wrote it."""
+    """None if the process died before it wrote one, or if a newer version wrote it."""
     folder: pathlib.Path
-    """What the run left for people: log, config, summary."""
+    """Folder with the run's log, config and summary."""
 
     @property
     def started(self) -> datetime.datetime | None:
-        """When it was typed; None if its id does not tell, as of a run that another orchestrator started."""
+        """Start time from the run's id; None for an id of another orchestrator."""
         found = _ID.fullmatch(self.run_id)
         if found is None:
             return None
         return datetime.datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
 
     def config(self) -> dict[str, Any]:
-        """Returns the settings that it went by, by dotted name; none if it left no config."""
+        """Returns the run's settings by dotted name; empty if there is no config."""
         try:
             text = (self.folder / "config.yaml").read_text(encoding="utf-8")
-            found = yaml.load(text, Loader=_LOADER)  # noqa: S506  a safe loader, whichever it is
+            config = yaml.load(text, Loader=_LOADER)  # noqa: S506  both loaders are safe
         except (OSError, ValueError, yaml.YAMLError):
             return {}
-        settings = flat(found) if isinstance(found, dict) else {}
+        settings = flat(config) if isinstance(config, dict) else {}
         return {RENAMED.get(name, name): value for name, value in settings.items()}
 
 
 def records(workspace: Workspace) -> list[Record]:
-    """Returns every run, the latest first.
+    """Returns all runs, the latest first.
 
     Raises:
-      BadInputError: Nothing was run yet.
+      BadInputError: There is no run yet.
     """
-    store = Store.of(workspace) if workspace.has_metadata else None
+    store = _store(workspace)
     in_store = store.run_ids() if store else []
     in_folder = [path.name for path in workspace.runs_dir.glob("[0-9]*") if _ID.fullmatch(path.name)]
     run_ids = sorted({*in_store, *in_folder}, key=_order, reverse=True)
     if not run_ids:
-        raise BadInputError(f"{workspace.root}: nothing was run here yet; `shortlist run` makes the first run")
-    at_work = workspace.is_open
-    return [_record(workspace, store, run_id, at_work and run_id == run_ids[0]) for run_id in run_ids]
+        raise BadInputError(f"{workspace.root}: there is no run here yet; `shortlist run` makes the first")
+    is_open = workspace.is_open
+    return [_record(workspace, store, run_id, is_open and run_id == run_ids[0]) for run_id in run_ids]
 
 
 def one(workspace: Workspace, run_id: str) -> Record:
-    """Returns one run without reading the others; `latest` is the newest that ended.
+    """Returns one run without reading the others; `latest` stands for the newest run that ended.
 
     Raises:
       BadInputError: There is no such run.
     """
     if run_id == "latest":
         run_id = (workspace.runs_dir / "latest").resolve().name
-    store = Store.of(workspace) if workspace.has_metadata else None
+    store = _store(workspace)
     in_store = store.run_ids() if store else []
     in_folder = _ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir()
     if run_id not in in_store and not in_folder:
-        # It names those that there are.
+        # `find` raises the error, which names the latest runs.
         return find(records(workspace), [run_id])[0]
     newest = max([*in_store, *(path.name for path in workspace.runs_dir.glob("[0-9]*"))], key=_order)
     return _record(workspace, store, run_id, workspace.is_open and run_id == newest)
 
 
 def find(known: list[Record], run_ids: list[str]) -> list[Record]:
-    """Returns the runs of these ids in this order; `latest` is one.
+    """Returns the runs with these ids, in this order; `latest` is also an id.
 
     Raises:
       BadInputError: There is no such run.
@@ -99,15 +99,22 @@ def find(known: list[Record], run_ids: list[str]) -> list[Record]:
     by_id = {record.run_id: record for record in known} | {"latest": known[0]}
     for run_id in run_ids:
         if run_id not in by_id:
-            latest = ", ".join(record.run_id for record in known[:_MOST_NAMED])
+            latest = ", ".join(record.run_id for record in known[:_MAX_NAMED])
             raise BadInputError(f"there is no run {run_id!r}; the latest are {latest}; `shortlist runs` lists all")
     return [by_id[run_id] for run_id in run_ids]
 
 
 def _order(run_id: str) -> tuple[str, int]:
-    """The second run of one second is called `...Z-2`, the tenth `...Z-10`."""
-    found = _ID.fullmatch(run_id)
-    return (found[1], int((found[2] or "-1")[1:])) if found else (run_id, 0)
+    """Returns the sort key of a run: its time, then its number within the second (`...Z-2`, `...Z-10`)."""
+    match = _ID.fullmatch(run_id)
+    if match is None:
+        return run_id, 0
+    number = match[2] or "-1"
+    return match[1], int(number[1:])
+
+
+def _store(workspace: Workspace) -> Store | None:
+    return Store.of(workspace) if workspace.has_metadata else None
 
 
 def _record(workspace: Workspace, store: Store | None, run_id: str, at_work: bool) -> Record:
@@ -116,9 +123,10 @@ def _record(workspace: Workspace, store: Store | None, run_id: str, at_work: boo
         summary = read_summary(folder / "summary.json")
     except (OSError, ValueError):
         executions = store.run_executions(run_id) if store else []
+        if not executions and at_work:
+            return Record(run_id, "running", ["its first node has not started yet"], None, folder)
         if not executions:
-            said = "it is at its beginning" if at_work else "its process died before its first node"
-            return Record(run_id, "running" if at_work else "killed", [said], None, folder)
+            return Record(run_id, "killed", ["its process died before its first node"], None, folder)
         verdict = judge(run_id, executions, at_work)
         return Record(run_id, verdict.outcome.value, verdict.reasons, None, folder)
     return Record(run_id, summary.status.value, summary.reasons, summary, folder)

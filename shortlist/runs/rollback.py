@@ -1,4 +1,4 @@
-"""Makes an older version of the pushed model the served one again."""
+"""Rollback of the served model to an older version."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from shortlist.workspace import Workspace
 
 @dataclasses.dataclass(frozen=True)
 class RestoredVersion:
-    """What is served after a rollback."""
+    """The version that a rollback restored."""
 
     version: int
-    """The new version: servers load the highest number, so that going back takes a new one."""
+    """The new version number; servers load the highest number, so a rollback needs a new one."""
     restored_version: int
-    """The version that it is a copy of."""
+    """The version that was copied."""
     replaced_version: int
-    """The version that was served before."""
+    """The version served before."""
     path: str
     reason: str
     by: str
@@ -32,26 +32,27 @@ class RestoredVersion:
 def rollback(workspace: Workspace, keep_versions: int, version: int | None = None, reason: str = "") -> RestoredVersion:
     """Serves a copy of a kept version under a new number and records the step in ML Metadata.
 
-    The caller holds the workspace. Both twins are copied and arrive in one step, as in a push; what was served stays
-    until then. A death at any moment leaves the old or the new version, and ML Metadata says which.
+    The caller holds the workspace's lock. The model and its exact copy are copied and switched in one step, as in a
+    push. The old version is served until then. If the process dies, the old or the new version is served, and ML
+    Metadata records which.
 
     Args:
-      workspace: The pipeline's.
-      keep_versions: Newest versions kept.
-      version: The version to restore; the one served before the current one unless given.
-      reason: For whoever reads the lineage.
+      workspace: The pipeline's workspace.
+      keep_versions: Number of newest versions to keep.
+      version: The version to restore; by default the version before the current one.
+      reason: Reason to show in the lineage.
 
     Raises:
       BadInputError: There is no such version, or it cannot be served.
     """
-    book = journal.Journal(workspace)
-    book.close_abandoned()
+    lineage = journal.Journal(workspace)
+    lineage.close_abandoned()
     served, chosen, original = _choose(workspace, keep_versions, version)
     model_dir = workspace.serving_dir / str(chosen)
-    twin_dir = versions.exact_dir(workspace.serving_dir) / str(chosen)
-    for folder in (model_dir, twin_dir):
+    exact_dir = versions.exact_dir(workspace.serving_dir) / str(chosen)
+    for folder in (model_dir, exact_dir):
         for name in versions.missing_files(folder):
-            raise BadInputError(f"version {chosen} cannot be restored: {folder / name} is gone; choose another")
+            raise BadInputError(f"version {chosen} cannot be restored: {folder / name} is missing; choose another")
 
     facts = {
         properties.RESTORED_VERSION: str(chosen),
@@ -59,16 +60,16 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
         properties.REASON: reason,
         properties.BY: journal.user_at_host(),
     }
-    with book.step(nodes.ROLLBACK, {"pushed_model": [original]}, facts) as step:
+    with lineage.step(nodes.ROLLBACK, {"pushed_model": [original]}, facts) as step:
         new = versions.push(
             model_dir,
-            twin_dir,
+            exact_dir,
             workspace.serving_dir,
             keep_versions,
             announce=lambda number: step.announce(
                 "restored_model",
                 "PushedModel",
-                # The archive holds the same model.
+                # The archived copy of the original push has the same model.
                 original.uri,
                 {**facts, **PushedModel.properties_of(number, str(workspace.serving_dir / str(number)))},
             ),
@@ -86,25 +87,25 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
 def _choose(workspace: Workspace, keep_versions: int, version: int | None) -> tuple[int, int, Artifact]:
     """Returns the version that is served, the one to restore, and the record of its push."""
     folder = workspace.serving_dir
-    kept = versions.versions(folder)
-    if not kept:
-        raise BadInputError(f"{folder}: no model was pushed yet; `shortlist run` ends with a push or its reason")
-    *older, served = kept
+    available = versions.versions(folder)
+    if not available:
+        raise BadInputError(f"{folder}: no model was pushed yet; `shortlist run` pushes one, or reports why it did not")
+    *older, served = available
     recorded = pushed_models(Store.of(workspace))
     known = [number for number in older if number in recorded]
     if version is None and not known:
         raise BadInputError(
-            f"{folder}: there is no version to go back to, only {served} is kept; "
-            f"push.keep_versions={keep_versions} says how many are"
+            f"{folder}: there is no older version to restore, only {served} is kept; "
+            f"push.keep_versions is {keep_versions}"
         )
     chosen = known[-1] if version is None else version
     choice = f"choose one of {known}" if known else "there is no other"
     if chosen == served:
-        raise BadInputError(f"version {chosen} is the one that is served; {choice}")
-    if chosen not in kept:
+        raise BadInputError(f"version {chosen} is already served; {choice}")
+    if chosen not in available:
         raise BadInputError(f"version {chosen} is not kept in {folder}; {choice}")
     if chosen not in recorded:
         raise BadInputError(
-            f"version {chosen} is not in ML Metadata: its push was killed, or somebody copied it here; {choice}"
+            f"version {chosen} is not in ML Metadata: its push was killed, or it was copied here by hand; {choice}"
         )
     return served, chosen, recorded[chosen]

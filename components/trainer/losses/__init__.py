@@ -1,4 +1,4 @@
-"""Losses that a model can be trained with, one module each.
+"""The losses of training, one module each.
 
 A new loss is a module here, its name in the import below and its section in `shortlist.config.losses`. The import has
 to be written out: a cache key covers the modules that the source names (`shortlist.fingerprints.code_sha256`).

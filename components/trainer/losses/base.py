@@ -1,4 +1,4 @@
-"""Interface of a loss: its batches, its value, and what it asks of a run."""
+"""Interface of a loss: its batches, its value, its memory check and its clipping."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
         """Returns the mean loss of a batch's targets, weighted; 0 where no target has a weight.
 
         Args:
-          model: Always the same one: what is traced for it may be kept.
+          model: The same model in all calls, so that a loss may cache graphs that were traced for it.
           batch: One of `batches`.
-          noise: Source of dropout and the like; None when not training.
+          noise: Source of dropout and other random draws; None outside of training.
         """
 
     def batches(self, records: tf.data.Dataset, parse: Parse, seed: tf.Tensor) -> tf.data.Dataset:
@@ -84,8 +84,8 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
 
         Args:
           records: Serialized train windows in the epoch's order.
-          parse: Makes a batch of some of them. It is given `seed` and the batch's number.
-          seed: int64 []; decides, with the order of the records, the batches.
+          parse: Makes a batch of some of the records. Its seed consists of `seed` and the batch's number.
+          seed: int64 []; the batches depend on it and on the order of the records alone.
         """
         batches = _similar_lengths(records, self._settings).enumerate()
         return batches.map(

@@ -18,9 +18,9 @@ from components.trainer.noise import Noise
 from shortlist.config.losses import CorpusLoss
 from shortlist.errors import ConfigError
 
-# What tfrs.tasks.Retrieval itself puts where a score must not count.
+# The value with which tfrs.tasks.Retrieval masks a score.
 MIN_FLOAT = float(np.finfo(np.float32).min) / 100.0
-# Of a window and a candidate: three flags and a penalty.
+# Per window and candidate: three flags of a byte and a penalty of four.
 _BYTES_PER_MASKED = 7
 # Table, two moments and gradient; the embeddings and, for each of two parts, a copy and two sums of gradients.
 _EMBEDDING_COPIES = 12
@@ -30,10 +30,10 @@ _MAX_GIB = 16
 class CorpusRetrieval(tfrs.tasks.Retrieval):
     """Softmax over the whole catalogue.
 
-    It differs from its base class in what a negative is: every other candidate rather than the batch's, so that
-    there is no sampling to correct and no accidental hit to remove; and a query's other targets can be masked
-    exactly. `target_rows` names the positive of a row; the order of the candidates does not matter. Temperature
-    and the sum over rows are the base class's.
+    In the base class the negatives are the batch's candidates, here they are all candidates of the catalogue. There is
+    no sampling to correct and no accidental hit to remove, and a query's other targets can be masked exactly.
+    `target_rows` has the positive of each row; the order of the candidates does not matter. Temperature and the sum
+    over rows are the base class's.
     """
 
     def call(
@@ -87,7 +87,8 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
 
     @functools.cached_property
     def _part_loss(self) -> Any:
-        # Traced once for all parts.
+        # One function, called per part: with all parts written into one graph, 2 cores trained 15,500 instead of 18,500
+        # targets per second, and tracing took 6 s more (decision 16).
         return graph_function(self._loss_of_part, reduce_retracing=True)
 
     def _loss_of_part(

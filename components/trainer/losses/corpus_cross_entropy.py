@@ -36,7 +36,7 @@ def corpus_cross_entropy(
     Args:
       queries: float32 [num_queries, embedding_dim].
       candidates: float32 [corpus, embedding_dim].
-      targets: int32 [num_queries], the row of each query's positive, which counts whatever `not_negatives` says.
+      targets: int32 [num_queries], the row of each query's positive, which counts even if `not_negatives` masks it.
       weights: float32 [num_queries]; constants to the gradient.
       not_negatives: Optional.
     """
@@ -50,16 +50,16 @@ def corpus_cross_entropy(
 
 
 class _Piece(NamedTuple):
-    """What the scores of some of the queries come to."""
+    """Loss and gradients of some of the queries."""
 
     loss: tf.Tensor
     """The weighted sum."""
     query_gradient: tf.Tensor
-    """[rows, embedding_dim], but for what the target adds."""
+    """[rows, embedding_dim], without the share of the target."""
     target_gradient: tf.Tensor
     """[rows]: the gradient of the target's score, beyond its part in the softmax over the catalogue."""
     candidate_gradient: tf.Tensor
-    """[corpus, embedding_dim], but for what the targets add."""
+    """[corpus, embedding_dim], without the share of the targets."""
 
 
 def _by_pieces(
@@ -72,7 +72,7 @@ def _by_pieces(
     """Returns the loss and its gradients by queries and candidates."""
     number, corpus = tf.shape(queries)[0], tf.shape(candidates)[0]
     rows = tf.maximum(PIECE_CELLS // corpus, 1)
-    # Where there is no query, there is one piece without any: a TensorArray of nothing has no shape.
+    # Without queries there is one empty piece, because the result of an empty TensorArray has no shape.
     last = tf.maximum(number, 1)
     positives = tf.gather(candidates, targets)
     own = tf.reduce_sum(queries * positives, axis=1)
@@ -115,7 +115,7 @@ def _by_pieces(
 
 
 def _penalties(not_negatives: NotNegatives | None, some: slice, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns what is added to some queries' scores, [rows, corpus], and to those of their targets, [rows]."""
+    """Returns the penalties of some queries' scores, [rows, corpus], and of their targets' scores, [rows]."""
     if not_negatives is None:
         return tf.constant(0.0), tf.constant(0.0)
     windows = not_negatives.windows[some]
@@ -139,7 +139,7 @@ def _piece(
     highest = tf.maximum(tf.reduce_max(scores, axis=1), own)
     exponentials = tf.exp(scores - highest[:, tf.newaxis])
     sums = tf.matmul(exponentials, with_ones)
-    # Of a target that is masked as a negative: it counts all the same.
+    # A target that is masked as a negative still counts as the positive: its part of the sum is added again.
     missing = tf.exp(own - highest) - tf.exp(own + own_penalties - highest)
     normalizer = sums[:, -1] + missing
     scale = weights / normalizer

@@ -76,7 +76,7 @@ class InBatchSoftmax(TrainingLoss[InBatchLoss], kind="in_batch"):
 
     @functools.cached_property
     def _traced_task(self) -> Any:
-        # TFRS asks for len(tf.shape(...)), which AutoGraph alone makes sense of: it converts the task and nothing else.
+        # TFRS calls len(tf.shape(...)), which works only with AutoGraph. This converts the task and nothing else.
         return tf.function(self.task.__call__, reduce_retracing=True)
 
     def batches(self, records: tf.data.Dataset, parse: Parse, seed: tf.Tensor) -> tf.data.Dataset:

@@ -1,7 +1,7 @@
-"""One self-contained HTML page that shows what made a model: a graph to click, search and fold.
+"""Self-contained HTML page with a model's lineage as a graph to click, search and fold.
 
-It asks no network for anything, and its security policy would not let it. The data stands in it as JSON and comes to
-the screen as text, so that nothing in a title, a path or a reason can be markup.
+The page loads nothing from the network, and its security policy forbids it. Its data is JSON that the script shows as
+text, so a title, a path or a reason can never act as markup.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def render(name: str, trace: Trace, served: ServingState) -> str:
     """Returns the page.
 
     Args:
-      name: The pipeline's.
-      trace: What made one version.
-      served: What is served now, and what was.
+      name: Name of the pipeline.
+      trace: Trace of one version.
+      served: The served version and all pushes.
     """
     data = {
         "name": name,
@@ -48,14 +48,14 @@ def render(name: str, trace: Trace, served: ServingState) -> str:
 
 
 def part(name: str) -> str:
-    """Returns a part of the page: `graph.html`, where the graph is drawn, `page.css` or `page.js`."""
+    """Returns a part of the page: `graph.html` (the container of the graph), `page.css` or `page.js`."""
     return (_FILES / name).read_text(encoding="utf-8")
 
 
 def environment(folder: pathlib.Path) -> jinja2.Environment:
-    """Returns the environment of the templates in a folder: values are escaped, an undefined one is an error.
+    """Returns the environment of the templates in a folder; it escapes values and refuses undefined ones.
 
-    Data goes into a script element by the filter `tojson`: nothing in it can end the element.
+    Data in a script element needs the filter `tojson`, so that no text in it can end the element.
     """
     import jinja2
 

@@ -32,7 +32,7 @@
   const whose = (step) => (step.run_id ? `run ${step.run_id}` : "by hand");
   const bad = (step) => !["COMPLETE", "CACHED"].includes(step.state);
 
-  // What a box stands for: one step, or all of a folded stage.
+  // Returns the key of a step's box: of the step itself, or of its folded stage.
   const boxOf = (id) => {
     const stage = stageOf.get(id);
     return folded.has(stage.name) ? `stage ${stage.name}` : `step ${id}`;
@@ -66,7 +66,7 @@
     const depth = new Map();
     const walk = (key, path) => {
       if (depth.has(key)) return depth.get(key);
-      // Folding may close a circle; whoever comes back to it goes no further.
+      // Folding may create a cycle; the walk stops there.
       if (path.has(key)) return -1;
       path.add(key);
       const above = [...found.get(key).above].map((other) => walk(other, path));
@@ -79,7 +79,7 @@
     for (const [key, place] of depth) (layers[place] ||= []).push(key);
     const order = new Map(["interactions", "candidates", "queries"].map((name, place) => [name, place]));
     for (const layer of layers) layer.sort((a, b) => (order.get(found.get(a).stage.name) ?? 1) - (order.get(found.get(b).stage.name) ?? 1));
-    // Each box moves under the middle of what it was made of.
+    // Each box moves under the middle of its inputs.
     for (const layer of layers.slice(1)) {
       const place = new Map(layers.flatMap((keys) => keys.map((key, index) => [key, (index + 0.5) / keys.length])));
       const middle = (key) => {
@@ -120,13 +120,13 @@
         const [x2, y2] = places.get(box.key);
         const [fromX, fromY, toX, toY] = [x1 + width / 2, y1 + height, x2 + width / 2, y2];
         const bend = (toY - fromY) / 2;
-        // What skips a layer goes around the boxes between.
+        // An edge that skips a layer goes around the boxes between.
         const aside = toY - fromY > between + 1 && Math.abs(toX - fromX) < width / 2 ? (edges++ % 2 ? 1 : -1) * width * 0.85 : 0;
         const path = `M${fromX},${fromY} C${fromX + aside},${fromY + (aside ? between : bend)} ${toX + aside},${toY - (aside ? between : bend)} ${toX},${toY}`;
         svg.append(drawn("path", { d: path, class: `edge${near(box.key, other) ? " near" : ""}${query && !hits.has(box.key) && !hits.has(other) ? " dim" : ""}` }));
       }
     }
-    // The keyboard goes through them as the eye does.
+    // The tab order is the reading order.
     const reading = (a, b) => places.get(a.key)[1] - places.get(b.key)[1] || places.get(a.key)[0] - places.get(b.key)[0];
     for (const box of [...found.values()].sort(reading)) {
       const [x, y] = places.get(box.key);
@@ -140,7 +140,7 @@
       });
       const shown = shortened(title, width - 10, 7.6);
       if (shown !== title) {
-        // Whoever cannot read it in the box can hover it, or hear it.
+        // The full title is available on hover and for screen readers.
         drawnBox.setAttribute("aria-label", `${shown} ${under}, ${title}`);
         drawnBox.append(drawn("title", {}, title));
       }
@@ -150,8 +150,8 @@
       const choose = () => {
         chosen = box.key;
         draw();
-        tell(box);
-        // On a phone it stands below the graph.
+        showDetails(box);
+        // On a phone the details are below the graph.
         if (narrow) details.scrollIntoView({ behavior: "smooth", block: "nearest" });
       };
       drawnBox.addEventListener("click", choose);
@@ -166,7 +166,7 @@
   };
 
   const details = document.getElementById("details");
-  const told = (step) => {
+  const describe = (step) => {
     const found = [element("h3", step.node)];
     found.push(element("div", `${when(step.started)}, ${seconds(step)}, ${whose(step)}, ${step.state.toLowerCase()}`, "quiet"));
     if (step.facts.length) {
@@ -182,10 +182,10 @@
     }
     return found;
   };
-  const tell = (box) => {
+  const showDetails = (box) => {
     details.replaceChildren();
     if (!box) {
-      details.append(element("p", "Nothing is chosen. Click a box, or search.", "quiet"));
+      details.append(element("p", "No step is selected. Click a box, or search.", "quiet"));
       return;
     }
     if (foldable(box.stage)) {
@@ -195,11 +195,11 @@
         if (!folded.delete(box.stage.name)) folded.add(box.stage.name);
         chosen = null;
         draw();
-        tell(null);
+        showDetails(null);
       });
       details.append(button);
     }
-    for (const step of box.steps) details.append(...told(step));
+    for (const step of box.steps) details.append(...describe(step));
   };
 
   const row = (cells, tag = "td") => {
@@ -227,26 +227,26 @@
     if (fold) for (const stage of stages.filter(foldable)) folded.add(stage.name);
     chosen = null;
     draw();
-    tell(null);
+    showDetails(null);
   };
   document.getElementById("fold").addEventListener("click", () => all(true));
   document.getElementById("unfold").addEventListener("click", () => all(false));
   document.getElementById("search").addEventListener("input", (event) => {
     query = event.target.value.trim().toLowerCase();
-    // What is found must be seen.
+    // Stages with hits are unfolded, so that the hits are visible.
     if (query) for (const stage of stages) if (stage.steps.some(matches) && !stage.steps.every(matches)) folded.delete(stage.name);
     const hits = query ? data.trace.steps.filter(matches) : [];
     chosen = hits.length === 1 ? boxOf(hits[0].execution_id) : null;
     draw();
     listSteps();
-    tell(chosen ? boxes().get(chosen) : null);
+    showDetails(chosen ? boxes().get(chosen) : null);
   });
 
   const listSteps = () => fill(
     "steps",
-    ["Step", "Part", "State", "Started", "Seconds", "Run", "What it says"],
+    ["Step", "Part", "State", "Started", "Seconds", "Run", "Facts"],
     steps.filter((step) => !query || matches(step)).map((step) => row([
-      [step.node], [inTrace.has(step.execution_id) ? step.stage : "not finished since"], [step.state.toLowerCase()], [when(step.started)],
+      [step.node], [inTrace.has(step.execution_id) ? step.stage : "interrupted"], [step.state.toLowerCase()], [when(step.started)],
       [step.seconds.toFixed(1), "number"], [step.run_id || "by hand"], [step.facts.join("; "), "wide"],
     ])),
   );
@@ -266,11 +266,11 @@
       ])),
     );
   };
-  // A report has the graph of a run, which need not have pushed anything.
+  // A report shows the graph of a run, which may have pushed nothing.
   if (data.served) aboutVersion(data);
   listSteps();
   draw();
-  tell(null);
+  showDetails(null);
   let before = graph.clientWidth;
   addEventListener("resize", () => {
     if (graph.clientWidth !== before) draw();

@@ -1,4 +1,4 @@
-"""Windows and trained models whose ranks a test chooses."""
+"""Windows and trained models with ranks that a test chooses."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ SCHEMA = windows_schema({"gender": schema_pb2.BYTES})
 
 
 def window(query_id, ranks, gender=None, target="e"):
-    """A test window; its four ranks hide in `history_times`, where `FakeModel` finds them."""
+    """A test window; its `history_times` hold the four ranks that `FakeModel` returns."""
 
     def strings(*values):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
@@ -46,7 +46,7 @@ def write_windows(windows, path):
 
 
 def write_candidates(folder, genres):
-    """Writes flat candidates: id to what its genres are, of which there may be none."""
+    """Writes flat candidates, from genres by id; a candidate may have no genre."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / "part.gz"), "GZIP") as writer:
@@ -75,7 +75,7 @@ class FakeModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def slices(self, examples):
-        """Rows are in `history_length` by whether their query's id is of two letters or fewer."""
+        """The slice `history_length` depends on whether the query's id has two letters or fewer."""
         spec = {
             keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string),
             keys.HISTORY_TIMES: tf.io.FixedLenFeature([4], tf.int64),

@@ -1,4 +1,4 @@
-"""Ranking against a catalogue of a million: right, and in memory that does not grow with queries x corpus."""
+"""Ranks in a catalogue of a million candidates are right, without memory for queries x corpus scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CORPUS, _WIDTH, _QUERIES = 1_000_000, 16, 1024
 _MEGABYTE = 2**20
 _DENSE_MEGABYTES = _CORPUS * _QUERIES * 4 // _MEGABYTE
 
-# A process of its own: the peak of one that ran other tests says nothing.
+# A process of its own: other tests would raise the peak of this one.
 _PROGRAM = f"""
 import json, resource
 import shortlist

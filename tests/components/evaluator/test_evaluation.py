@@ -19,7 +19,7 @@ from tests.components.evaluator import fakes
 
 
 def evaluate(folder, windows, baseline_shift=None, slices=(), catalogue=None, settings=None):
-    """Runs TFMA like TFX's executor does and returns what is read back."""
+    """Runs TFMA as TFX's executor does, and returns the read evaluation."""
     folder = pathlib.Path(folder)
     fakes.write_windows(windows, folder / "windows.gz")
     config = eval_config.make_eval_config(Evaluate(slices=slices, **(settings or {})), "sha")
@@ -119,11 +119,11 @@ def test_slices_by_a_feature_equal_numpy(measured):
 
 
 @pytest.mark.parametrize("baseline_shift", [None, 1])
-def test_slices_by_what_the_target_is_equal_numpy(tmp_path, baseline_shift):
+def test_slices_by_features_of_the_target_equal_numpy(tmp_path, baseline_shift):
     genres = {"x": ["Drama", "War"], "y": ["Drama"], "z": [], "never": ["Noir"]}
     fakes.write_candidates(tmp_path / "candidates", genres)
     ranks = np.random.default_rng(1).integers(1, 60, size=(80, 4))
-    # "gone" has left the catalogue.
+    # "gone" is not in the catalogue.
     chosen = np.array(["x", "y", "z", "gone"] * 20)
     windows = [fakes.window(f"q{i}", ranks[i].tolist(), target=target) for i, target in enumerate(chosen)]
     catalogue = targets.TargetCatalogue(str(tmp_path / "candidates"), ("target_genres",))
@@ -139,7 +139,7 @@ def test_slices_by_what_the_target_is_equal_numpy(tmp_path, baseline_shift):
     assert read["overall"] == pytest.approx(expected(ranks), abs=1e-9)
 
 
-def test_slices_that_the_model_tells_equal_numpy(measured):
+def test_slices_of_the_model_equal_numpy(measured):
     by_length = _by(measured, "history_length")
     assert by_length["short"] == pytest.approx(expected(measured.ranks[:10]), abs=1e-9)
     assert by_length["long"] == pytest.approx(expected(measured.ranks[10:]), abs=1e-9)
@@ -163,7 +163,7 @@ def test_a_slice_does_not_gate(measured):
     assert measured.read["validation"]["blessed"]
 
 
-def test_blessed_against_a_baseline_says_what_it_beat(measured):
+def test_reasons_of_a_blessing_name_baseline_and_popularity(measured):
     validation = measured.read["validation"]
     assert validation["blessed"]
     against_baseline, against_popularity = validation["reasons"]
@@ -171,7 +171,7 @@ def test_blessed_against_a_baseline_says_what_it_beat(measured):
     assert "times most popular's" in against_popularity
 
 
-def test_a_model_that_starts_cold_badly_is_not_blessed(measured):
+def test_a_failed_cold_start_gate_refuses_the_model(measured):
     found = cold_start.ColdStartFindings(
         {"cold_start/share": 0.25}, ["too cold"], ["a warning"], ["not gated: no rows"]
     )
@@ -187,7 +187,7 @@ def test_a_model_that_starts_cold_badly_is_not_blessed(measured):
 
 
 def gate(model, popularity, baseline=None, rows=100):
-    """What the gates say of so many hits at 10, by TFMA's own validator."""
+    """Returns the verdict of TFMA's validator on given numbers of hits at 10, and its sentences."""
     config = eval_config.make_eval_config(Evaluate(max_drop_from_baseline=0.01), "sha")
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=baseline is not None, rubber_stamp=True)
     name, popular = names.top_k(10), names.top_k(10, names.POPULARITY_FAMILY)
@@ -237,8 +237,8 @@ def test_repeat_consumption_blesses_though_every_target_had_been_seen(tmp_path):
     assert read["validation"]["reasons"][-1].startswith(expected)
 
 
-def test_a_near_miss_is_not_rounded_away():
-    # 10,999 / 10,000 is 1.0999, which three digits would call 1.1.
+def test_a_value_just_below_the_threshold_is_not_rounded_up():
+    # 10,999 / 10,000 is 1.0999, which rounds to 1.1 at three digits.
     blessed, (reason,) = gate(10_999, 10_000, rows=20_000)
     assert not blessed
     assert "is 1.0999 times" in reason

@@ -1,4 +1,4 @@
-"""A model that was not blessed is not trained again; the verdict goes on all the same."""
+"""The Refit node's executor: it trains a blessed model only, and passes on the verdict in any case."""
 
 import json
 import pathlib
@@ -23,7 +23,7 @@ def artifact(kind, uri, number):
 
 @pytest.fixture
 def artifacts(tmp_path):
-    """(inputs, outputs) of the node as far as a refusal looks at them."""
+    """Returns (inputs, outputs) of the node, without the inputs that only a training reads."""
     measured = artifact(standard_artifacts.Model, tmp_path / "measured", 1)
     blessing = artifact(standard_artifacts.ModelBlessing, tmp_path / "measured-blessing", 2)
     inputs = {executor.MEASURED_MODEL: [measured], executor.MODEL_BLESSING: [blessing]}
@@ -53,21 +53,21 @@ def test_a_blessing_of_another_model_is_none(artifacts):
     assert "the blessing is of" in verdict.objections(outputs["blessing"][0], outputs["model"][0])[0]
 
 
-def trained(model, **told):
-    """Writes what a trained model says of itself."""
+def trained(model, **metadata):
+    """Writes a trained model's metadata file."""
     path = pathlib.Path(path_utils.serving_model_path(model.uri), TRAINED_FILE)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(metadata))
 
 
-def test_the_refitted_model_has_the_blessing_and_says_whose_metrics_it_rests_on(artifacts, monkeypatch):
+def test_the_refitted_model_has_the_blessing_and_the_id_of_the_measured_model(artifacts, monkeypatch):
     inputs, outputs = artifacts
     [measured], [blessing], [model] = inputs[executor.MEASURED_MODEL], inputs[executor.MODEL_BLESSING], outputs["model"]
     verdict.give(blessing, measured, properties.OK, [])
-    told = {"steps": 7, "targets": 120, "seconds": 1.5}
-    monkeypatch.setattr(trainer.Executor, "Do", lambda *_: trained(model, train={**told, "best_step": 7}))
+    refit = {"steps": 7, "targets": 120, "seconds": 1.5}
+    monkeypatch.setattr(trainer.Executor, "Do", lambda *_: trained(model, train={**refit, "best_step": 7}))
     executor.Executor().Do(inputs, outputs, {})
-    assert json.loads(model.get_string_custom_property(properties.REFIT)) == {**told, "metrics_of": measured.id}
+    assert json.loads(model.get_string_custom_property(properties.REFIT)) == {**refit, "metrics_of": measured.id}
     [given] = outputs["blessing"]
     assert verdict.objections(given, model) == []
     assert verdict.objections(given, measured) != []

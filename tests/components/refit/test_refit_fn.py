@@ -1,4 +1,4 @@
-"""What is trained again, for how long, and what is said of it."""
+"""The `run_fn` of the refit: its data, its number of steps and its metadata."""
 
 import pathlib
 import types
@@ -16,20 +16,20 @@ MEASURED = {"best_step": 7, "planned_steps": 40, "steps": 20, "epochs": 4, "best
 
 @pytest.fixture
 def refitted(tmp_path, monkeypatch):
-    """Refits with what was measured changed; returns what it trained by and wrote."""
+    """Returns a function that runs a refit with changed results of the measured model, and returns its arguments."""
     corpus = types.SimpleNamespace(counts=np.array([2, 1]))
     parts = types.SimpleNamespace(settings=worlds.settings(), corpus=corpus, model=None, reader=None)
-    told = types.SimpleNamespace()
+    calls = types.SimpleNamespace()
 
     def refit(model, reader, train_files, settings, measured, num_targets, run_dir, checkpoint_dir):
-        told.files, told.measured, told.targets = train_files, measured, num_targets
-        told.checkpoints = pathlib.Path(checkpoint_dir)
-        told.checkpoints.mkdir(parents=True)
+        calls.files, calls.measured, calls.targets = train_files, measured, num_targets
+        calls.checkpoints = pathlib.Path(checkpoint_dir)
+        calls.checkpoints.mkdir(parents=True)
         return {"steps": measured["best_step"]}
 
     def write(parts, fn_args, history):
-        assert told.checkpoints.exists()
-        told.history = history
+        assert calls.checkpoints.exists()
+        calls.history = history
 
     monkeypatch.setattr(run_fn, "read", lambda _: parts)
     monkeypatch.setattr(run_fn, "write", write)
@@ -39,22 +39,22 @@ def refitted(tmp_path, monkeypatch):
         fn_args = arguments(tmp_path / "inputs")
         fn_args.custom_config[refit_fn.MEASURED] = MEASURED | changed
         refit_fn.refit_fn(fn_args)
-        return types.SimpleNamespace(**vars(told))
+        return types.SimpleNamespace(**vars(calls))
 
     return run
 
 
 def test_it_trains_for_the_best_step_on_the_way_to_the_planned_one(refitted, tmp_path):
-    told = refitted()
-    assert told.measured == {"best_step": 7, "planned_steps": 40}
-    assert told.files == [str(tmp_path / "inputs" / "train")]
-    assert (told.targets, told.history) == (3, {"steps": 7, "targets": 3})
-    assert not told.checkpoints.exists()
+    calls = refitted()
+    assert calls.measured == {"best_step": 7, "planned_steps": 40}
+    assert calls.files == [str(tmp_path / "inputs" / "train")]
+    assert (calls.targets, calls.history) == (3, {"steps": 7, "targets": 3})
+    assert not calls.checkpoints.exists()
 
 
 def test_a_refit_for_other_steps_goes_on_from_no_checkpoint_of_this_one(refitted):
     first = refitted().checkpoints
     assert refitted(best_step=8).checkpoints != first
     assert refitted(planned_steps=50).checkpoints != first
-    # What does not change the training does not lose its checkpoints.
+    # A metric does not change the training, so the checkpoints are the same.
     assert refitted(best_ndcg_at_10=0.2).checkpoints == first

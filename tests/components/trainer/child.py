@@ -1,4 +1,4 @@
-"""Trains on a world in a process of its own, which a test may kill or starve.
+"""Trains on the tiny dataset in a separate process, which a test can kill or limit in memory.
 
 usage: python -m tests.components.trainer.child JSON
 """

@@ -11,6 +11,6 @@ def world():
 
 @pytest.fixture(scope="session")
 def trained(world):
-    """(model, reader, corpus, settings) before any training step."""
+    """Returns (model, reader, corpus, settings) before any training step."""
     settings = worlds.settings()
     return *worlds.assemble(world, settings), settings

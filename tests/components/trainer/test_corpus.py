@@ -27,7 +27,7 @@ def test_rows_are_sorted_by_id_and_features_follow(trained):
     # Odd candidates have two genres, even ones a single one.
     assert (corpus.features["genres"] >= 0).sum(axis=1).tolist() == [1, 2] * 10
     assert corpus.features["genres"].dtype == np.int32
-    # Every fifth year is missing: the mean, which is 0.
+    # Every fifth year is missing and becomes the mean, which is 0.
     assert (corpus.features["year"][::5] == 0).all()
     assert corpus.features["year"].shape == (worlds.NUM_CANDIDATES, 1)
 
@@ -38,7 +38,7 @@ def test_counts_are_those_of_train_targets_alone(trained, world):
     for record in worlds.read(world.windows["train"]):
         targets += tf.train.Example.FromString(record).features.feature["target_ids"].bytes_list.value
     assert corpus.counts.tolist() == [targets.count(candidate) for candidate in corpus.ids]
-    # Eight interactions a query, the last two held out.
+    # Eight interactions per query; the last two are held out.
     assert corpus.counts.sum() == worlds.NUM_QUERIES * 6
     assert corpus.counts[corpus.ids.tolist().index(worlds.UNSEEN)] == 0
 

@@ -25,23 +25,23 @@ def _batches(trained, world, loss, first, last, seed=1, batch_size=8, **changed)
 
 
 def _pairs(batch):
-    """Returns the (query, target) pairs of a batch, in its order."""
+    """Returns the (query, target) pairs of a batch, in the batch's order."""
     queries = batch.features[keys.QUERY_ID].numpy()[:, 0]
     at = np.argwhere(batch.targets.numpy() >= 0)
     return [(int(queries[row]), int(batch.targets[row, column])) for row, column in at]
 
 
 def _train_pairs(trained, world):
-    """Counts the (query, target) pairs of the files."""
+    """Returns the counts of the (query, target) pairs in the train windows."""
     batch = trained[1].train_batch(tf.constant(worlds.read(world.windows["train"])), worlds.SEED)
     return collections.Counter(_pairs(batch))
 
 
-def test_a_history_is_the_latest_known_ones_with_their_times_and_the_query_s(trained):
+def test_a_history_has_the_latest_known_items_and_a_clock_with_the_query_s_time(trained):
     rows = tf.constant([[1, 2, -1, 3, 4, 5], [6, -1, -1, -1, -1, -1]])
     times = tf.constant([[11, 12, 13, 14, 15, 16], [17, 18, 0, 0, 0, 0]], tf.int64)
     history, clock = trained[1].latest(rows, times, tf.constant([90, 91], tf.int64))
-    # Four at most; an unknown one takes no place.
+    # At most four items; an unknown one is left out.
     assert history.numpy().tolist() == [[2, 3, 4, 5], [6, -1, -1, -1]]
     assert clock.numpy().tolist() == [[12, 14, 15, 16, 90], [17, 91, 0, 0, 0]]
 
@@ -69,21 +69,21 @@ def test_rows_without_history_or_seen_items(trained):
 @pytest.mark.parametrize(
     ("split", "positions"),
     [
-        # Each target looks back on all before it.
+        # Each target attends to all items before it.
         ("leave_last_out", [[3, 4, 5, 6], [0, 1]]),
         # Target 4 at 101 sees 1 and 2, not 3 at 101; 5 at 102 sees 1, 2, 3, 4; 6 and 7 at 103 see 1, 2, 3, 4, 5.
         ("leave_last_basket", [[2, 4, 5, 5], [0, 0]]),
     ],
 )
-def test_what_a_target_looks_back_on(world, trained, split, positions):
+def test_items_that_a_target_attends_to(world, trained, split, positions):
     records = [
         _window([1, 99, 2, 3], [100, 100, 100, 101], [4, 5, 6, 7], [101, 102, 103, 103]),
         _window(targets=[8, 9], target_times=[50, 50]),
     ]
     batch = _reader(world, trained, split=split).train_batch(tf.constant(records), worlds.SEED)
-    # A place's clock is the time of what comes next, which is that of a target that looks back on all before the place.
+    # The clock time of a position is the time of the next item, which is the target predicted at that position.
     assert batch.clock.numpy().tolist() == [[100, 100, 101, 101, 102, 103, 103], [50, 50, 0, 0, 0, 0, 0]]
-    # The last target is nobody's past.
+    # The last target is no history of another one.
     assert batch.items.numpy().tolist() == [[1, 2, 3, 4, 5, 6], [8, 9, -1, -1, -1, -1]]
     assert batch.targets.numpy().tolist() == [[4, 5, 6, 7], [8, 9, -1, -1]]
     assert batch.weights.numpy().tolist() == [[1, 2, 3, 4], [1, 2, 0, 0]]
@@ -100,7 +100,7 @@ def test_an_unknown_target_is_left_out_with_its_time_and_weight(world, trained):
         assert batch.positions.numpy().tolist() == [[1, 2]]
 
 
-def test_a_row_of_weight_0_is_looked_back_on_and_no_target(world, trained):
+def test_a_row_of_weight_0_is_history_and_no_target(world, trained):
     record = tf.train.Example.FromString(_window([1], [100], [2, 3, 4], [101, 102, 103]))
     record.features.feature[keys.TARGET_WEIGHTS].float_list.value[1] = 0.0
     for split in ("leave_last_out", "leave_last_basket"):
@@ -127,7 +127,7 @@ def test_a_basket_is_no_history_of_its_own_items(world):
     np.testing.assert_allclose(basket(9), basket(6), atol=1e-6)
 
 
-def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(world, trained):
+def test_basket_mates_are_history_in_a_random_order_and_later_items_are_not(world, trained):
     record = _window([1, 2], [100, 100], [3, 4, 5, 6], [101, 102, 102, 103])
     settings = worlds.settings(split="leave_last_basket", train={"basket_mates": 0.5})
     reader = worlds.assemble(world, settings)[1]
@@ -137,11 +137,11 @@ def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(
         items, targets, positions = batch.items.numpy()[0], batch.targets.numpy()[0], batch.positions.numpy()[0]
         assert sorted(items[:2]) == [1, 2]
         assert set(targets[1:3]) == {4, 5}
-        # Three items are older than the basket; its second row looks back on the first one, too, or on none of it.
+        # Three items are older than the basket. Its second row attends to its first row as well, or to no row of it.
         assert positions[2] in (3, 4)
         with_mates += positions[2] == 4
         for target, weight, position in zip(targets, batch.weights.numpy()[0], positions, strict=True):
-            # The weight goes with its target.
+            # Each target keeps its weight.
             assert weight == target - 2
             seen[int(target)].add(tuple(sorted(items[:position])))
     assert 18 <= with_mates <= 42
@@ -151,29 +151,29 @@ def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(
     assert seen[6] == {(1, 2, 3, 4, 5)}
 
 
-def test_rows_of_one_time_come_in_any_order_and_no_other_ones_do(world, trained):
+def test_only_rows_of_equal_time_are_shuffled(world, trained):
     record = _window([1, 2, 3], [100, 101, 101], [4, 5, 6, 7], [102, 103, 103, 103])
     reader = _reader(world, trained, train={"shuffle_ties": True})
     orders = collections.Counter()
     for number in range(120):
         batch = reader.train_batch(tf.constant([record]), (1, number))
         targets = batch.targets.numpy()[0].tolist()
-        # A weight goes with its target, and a target is what stands at its place.
+        # Each target keeps its weight, and the items are shuffled like the targets.
         assert batch.weights.numpy()[0].tolist() == [target - 3 for target in targets]
         assert batch.items.numpy()[0].tolist() == [*batch.items.numpy()[0, :3], *targets[:-1]]
         assert batch.positions.numpy().tolist() == [[3, 4, 5, 6]]
         assert batch.clock.numpy().tolist() == [[100, 101, 101, 102, 103, 103, 103]]
         orders[tuple(batch.items.numpy()[0, :3]), tuple(targets)] += 1
     assert {history for history, _ in orders} == {(1, 2, 3), (1, 3, 2)}
-    # Two orders of the history with each of the six of three targets: ten each, but for chance.
+    # Two orders of the history times six orders of three targets: ten draws of each on average.
     assert len(orders) == 12
     assert {targets[0] for _, targets in orders} == {4}
-    # An epoch and a place in it decide.
+    # The order depends on the seed alone.
     again = reader.train_batch(tf.constant([record]), (1, 119))
     np.testing.assert_array_equal(again.targets, batch.targets)
 
 
-def test_ties_keep_the_file_s_order_unless_asked_and_in_eval_rows_always(world, trained):
+def test_ties_keep_the_file_s_order_by_default_and_always_in_eval_rows(world, trained):
     record = _window([1, 2], [100, 100], [3, 4, 5], [101, 101, 101])
     for number in range(10):
         assert trained[1].train_batch(tf.constant([record]), (1, number)).targets.numpy().tolist() == [[3, 4, 5]]
@@ -191,7 +191,7 @@ def test_no_window_or_every_window_has_basket_mates(world):
 
 
 def test_times_run_from_the_first_train_target_to_the_last(world, trained):
-    # The world's train targets are at 100, 101 and 102; its eval and test rows at 103 are not counted.
+    # The train targets' times are 100, 101 and 102; the eval and test rows at 103 do not count.
     record = _window([1], [100], [2, 3, 4, 5, 6], [50, 100, 101, 102, 900])
     batch = trained[1].train_batch(tf.constant([record]), worlds.SEED)
     assert batch.times.numpy().tolist() == [[0.0, 0.0, 0.5, 1.0, 1.0]]
@@ -207,7 +207,7 @@ def test_each_train_target_comes_once_an_epoch(trained, world):
     assert len(batches) == 2 * per_epoch
     for epoch in (batches[:per_epoch], batches[per_epoch:]):
         assert collections.Counter(pair for batch in epoch for pair in _pairs(batch)) == expected
-    # Of a query, as many in a batch as chance has it: none is left out.
+    # A batch may have several targets of a query; none is left out.
     in_batch = _batches(trained, world, _IN_BATCH, 1, 1, batch_size=32)
     settings = worlds.settings(train={"loss": _IN_BATCH, "batch_size": 32})
     # 180 targets are five batches of 32 and one of 20.
@@ -222,7 +222,7 @@ def test_seed_and_epoch_decide_the_order(trained, world, loss):
     both = [_pairs(batch) for batch in _batches(trained, world, loss, 1, 2)]
     first, second = both[: len(both) // 2], both[len(both) // 2 :]
     assert first != second
-    # The second epoch alone, as a resumed run has it, whatever happened to the global seed.
+    # A resumed run starts with the second epoch; its order does not depend on the global seed.
     tf.random.set_seed(1)
     assert [_pairs(batch) for batch in _batches(trained, world, loss, 2, 2)] == second
     assert [_pairs(batch) for batch in _batches(trained, world, loss, 1, 1, seed=2)] not in (first, second)

@@ -78,7 +78,7 @@ def test_of_a_long_history_the_last_ones_count(saved):
     np.testing.assert_allclose(long, last, atol=1e-6)
 
 
-def test_a_newcomer_is_a_query_of_which_nothing_is_known(saved):
+def test_the_newcomer_signature_is_a_query_without_id_features_and_history(saved):
     loaded = tf.saved_model.load(saved)
     nothing = _embed(
         loaded,
@@ -145,16 +145,16 @@ def test_an_empty_batch_has_empty_ranks_and_slices(saved):
     assert all(value.shape == [0] and value.dtype == tf.string for value in slices.values())
 
 
-def test_rows_tell_their_slices(saved, world):
+def test_each_row_has_its_slices(saved, world):
     loaded = tf.saved_model.load(saved)
-    told = loaded.signatures["slices"](examples=tf.constant(worlds.read(world.windows["test"])))
-    # Eight interactions a query, of which the last is the target and the latest four are the history.
-    assert set(told["history_length"].numpy()) == {b"2 to 5"}
-    assert set(told["target_seen_before"].numpy()) == {b"no"}
-    assert set(told["target_popularity"].numpy()) <= {b"head", b"middle", b"tail"}
+    slices = loaded.signatures["slices"](examples=tf.constant(worlds.read(world.windows["test"])))
+    # Eight interactions per query: the last one is the target, and the four before it are the history.
+    assert set(slices["history_length"].numpy()) == {b"2 to 5"}
+    assert set(slices["target_seen_before"].numpy()) == {b"no"}
+    assert set(slices["target_popularity"].numpy()) <= {b"head", b"middle", b"tail"}
 
 
-def test_metadata_stands_beside_it(saved):
+def test_metadata_is_saved_with_the_model(saved):
     metadata = json.loads((pathlib.Path(saved) / TRAINED_FILE).read_text())
     assert metadata["contract_version"] == 1
     assert metadata["corpus_size"] == worlds.NUM_CANDIDATES
@@ -210,7 +210,7 @@ def _run(script, *args):
 
 
 def test_it_can_be_saved_again_inside_another_module_without_our_code(saved, tmp_path):
-    # Neither process imports shortlist or components: the SavedModel is all there is.
+    # Neither process imports shortlist or components: the SavedModel alone must suffice.
     outer, moved = tmp_path / "outer", tmp_path / "moved"
     _run(_RESAVE, saved, outer)
     outer.rename(moved)
@@ -256,7 +256,7 @@ def test_a_model_with_query_time_reads_the_request_s_and_the_target_s(world, tmp
 
 @pytest.fixture(scope="module")
 def timed(world, tmp_path_factory):
-    """A model whose interval tables say something, loaded."""
+    """Returns (model, reader, loaded SavedModel) of a model whose interval tables are not zero."""
     settings = worlds.settings()
     model, reader, corpus = worlds.assemble(world, settings)
     worlds.shake(model.query_tower)
@@ -277,30 +277,30 @@ def test_a_request_with_a_window_s_times_is_ranked_as_that_window(timed):
     request = {name: [window[name]] for name in ("history_ids", "history_times", "query_id")}
     features = {"age": [np.nan], "bio": [""], "city": [""], "joined": [0], "tags": [[""]]}
     request = {**features, **request, "query_id": [b"q03"], "query_time": [9_000]}
-    asked = loaded.signatures["query_embedding"](
+    query = loaded.signatures["query_embedding"](
         **{name: tf.constant(value, _inputs()[name].dtype) for name, value in request.items()}
     )["embedding"]
     serialized = tf.constant([worlds.example(**window)])
     batch = reader.eval_batch(serialized)
-    # c98 is in no catalogue: neither is its time.
+    # c98 is not in the catalogue, so its time is dropped, too.
     assert batch.clock.numpy().tolist() == [[1_000, 1_100, 5_000, 9_000]]
     expected = model.embed_queries(batch.features, batch.history, loaded.candidate_embeddings, batch.times, batch.clock)
-    np.testing.assert_allclose(asked, expected, atol=1e-5)
+    np.testing.assert_allclose(query, expected, atol=1e-5)
     rank = loaded.signatures["evaluation"](examples=serialized)["rank"]
-    assert rank.numpy() == target_ranks(asked, loaded.candidate_embeddings, batch.target, batch.seen)[0].numpy()
-    # And times do count.
+    assert rank.numpy() == target_ranks(query, loaded.candidate_embeddings, batch.target, batch.seen)[0].numpy()
+    # The times do matter.
     untimed = model.embed_queries(batch.features, batch.history, loaded.candidate_embeddings, batch.times)
     assert np.abs(untimed - expected).max() > 1e-3
 
 
-def test_without_query_time_a_history_s_times_say_nothing(timed):
+def test_without_query_time_a_history_s_times_have_no_effect(timed):
     loaded = timed[2]
     nothing = _embed(loaded, history_times=np.zeros([1, 2], np.int64), query_time=np.array([0], np.int64))
     np.testing.assert_array_equal(_embed(loaded, query_time=np.array([0], np.int64)), nothing)
     assert np.abs(_embed(loaded) - nothing).max() > 1e-3
 
 
-def test_fewer_times_than_items_are_of_the_first_ones(timed):
+def test_fewer_times_than_items_belong_to_the_first_items(timed):
     loaded = timed[2]
     padded = _embed(loaded, history_times=np.array([[1, 0]], np.int64))
     np.testing.assert_array_equal(_embed(loaded, history_times=np.array([[1]], np.int64)), padded)

@@ -21,7 +21,7 @@ def test_buckets_by_hand(copies):
 
 def test_the_longest_interval_has_a_bucket():
     far = intervals.buckets(tf.constant([2**63 - 1], tf.int64), tf.constant([1], tf.int64))
-    # 63 doublings, two buckets each, behind the two that are no intervals.
+    # 63 doublings of two buckets each, after the two buckets that are no intervals.
     assert int(far[0]) == 2 + 2 * 63 < intervals.NUM_BUCKETS
 
 
@@ -30,28 +30,25 @@ def test_an_interval_without_both_ends_is_unknown():
     assert intervals.buckets(later, earlier).numpy().tolist() == [intervals.UNKNOWN] * 3
 
 
-def test_what_stands_at_a_place_was_met_at_the_clock_of_the_place_before():
+def test_the_time_of_an_item_is_the_clock_time_of_the_previous_position():
     clock = tf.constant([[5, 8, 9]], tf.int64)
     assert intervals.item_times(clock).numpy().tolist()[0][1:] == [5, 8]
-    ago = np.tril(intervals.interval_buckets(clock).numpy()[0])
-    # No item stands at the first place: bucket 1. At 8, what was met at 5 is 3 s ago: 6. At 9 they are 4 s and 1 s ago.
-    assert ago.tolist() == [[1, 0, 0], [1, 6, 0], [1, 6, 4]]
-    # The first place has no item whether times are known or not.
-    assert np.tril(intervals.interval_buckets(tf.zeros_like(clock)).numpy()[0]).tolist() == [
-        [1, 0, 0],
-        [1, 0, 0],
-        [1, 0, 0],
-    ]
+    buckets = np.tril(intervals.interval_buckets(clock).numpy()[0])
+    # The first position has no item: bucket 1. At 8, the item of 5 is 3 s old: 6. At 9, the items are 4 s and 1 s old.
+    assert buckets.tolist() == [[1, 0, 0], [1, 6, 0], [1, 6, 4]]
+    # The first position has no item, whether times are known or not.
+    unknown = np.tril(intervals.interval_buckets(tf.zeros_like(clock)).numpy()[0])
+    assert unknown.tolist() == [[1, 0, 0], [1, 0, 0], [1, 0, 0]]
 
 
-def test_tables_are_read_by_bucket_and_go_on_as_the_longest_that_was_learned():
+def test_tables_are_read_by_bucket_and_a_longer_interval_counts_as_the_longest_trained_one():
     gaps = GapEmbedding(2)
     assert not gaps.get_weights()[0].any()
     table = np.zeros([intervals.NUM_BUCKETS, 2], np.float32)
-    # Unknown, nothing, and then the steps from one bucket to the next; none was learned beyond bucket 4.
+    # Rows: unknown, no item, and then the differences between neighbouring buckets, which are 0 beyond bucket 4.
     table[:5] = [[1, 10], [2, 20], [3, 30], [4, 40], [5, 50]]
     gaps.set_weights([table])
-    # Nothing stood at the first place; the query was away for 0 s, for 1 s and for a year.
+    # The first position has no item. Then the query was away for 0 s, for 1 s and for a year.
     clock = tf.constant([[5, 5, 6, 31_536_000, 0]], tf.int64)
     assert gaps(clock).numpy().tolist() == [[[2, 20], [3, 30], [12, 120], [12, 120], [1, 10]]]
     bias = IntervalBias(2)
@@ -68,33 +65,33 @@ def shaken(world):
 
 
 def _outputs(model, features, clock, noise=None):
-    """Returns what the tower says at each place of a history of three, [4, embedding_dim]."""
+    """Returns the tower's outputs at each position of a history of three items, [4, embedding_dim]."""
     items = tf.gather(model.embed_candidates(), [[3, 5, 7]])
     windows, positions = tf.zeros([4], tf.int32), tf.range(4)
     clock = None if clock is None else tf.constant([clock], tf.int64)
     return model.query_tower(features, items, windows, positions, tf.ones([4]), clock, noise=noise).numpy()
 
 
-def test_no_later_time_reaches_a_place(shaken):
+def test_a_position_does_not_depend_on_later_times(shaken):
     model, features = shaken
-    told = _outputs(model, features, [100, 110, 500, 900])
-    # When the third item was met, at 500, is known at the third place, where that item is what comes next.
+    outputs = _outputs(model, features, [100, 110, 500, 900])
+    # The time of the third item, 500, is the clock time of the position before it, where the item is the target.
     changed = _outputs(model, features, [100, 110, 700, 901])
-    np.testing.assert_allclose(told[:2], changed[:2], atol=1e-6)
-    assert np.abs(told[2:] - changed[2:]).max(axis=1).min() > 1e-3
+    np.testing.assert_allclose(outputs[:2], changed[:2], atol=1e-6)
+    assert np.abs(outputs[2:] - changed[2:]).max(axis=1).min() > 1e-3
     last = _outputs(model, features, [100, 110, 500, 9_000])
-    np.testing.assert_allclose(told[:3], last[:3], atol=1e-6)
-    assert np.abs(told[3] - last[3]).max() > 1e-3
+    np.testing.assert_allclose(outputs[:3], last[:3], atol=1e-6)
+    assert np.abs(outputs[3] - last[3]).max() > 1e-3
 
 
-def test_only_what_lies_between_counts_not_the_date(shaken):
+def test_intervals_count_and_dates_do_not(shaken):
     model, features = shaken
-    told = _outputs(model, features, [100, 110, 500, 900])
+    outputs = _outputs(model, features, [100, 110, 500, 900])
     a_year_later = [time + 31_536_000 for time in (100, 110, 500, 900)]
-    np.testing.assert_allclose(told, _outputs(model, features, a_year_later), atol=1e-6)
+    np.testing.assert_allclose(outputs, _outputs(model, features, a_year_later), atol=1e-6)
 
 
-def test_without_a_clock_nothing_is_known(shaken):
+def test_without_a_clock_all_times_are_unknown(shaken):
     model, features = shaken
     np.testing.assert_array_equal(_outputs(model, features, None), _outputs(model, features, [0, 0, 0, 0]))
 
@@ -104,21 +101,21 @@ def test_one_window_in_ten_is_trained_without_its_times(world):
     model, reader, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
     worlds.shake(model.query_tower)
     features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
-    told, untold = (_outputs(model, features, clock) for clock in ([100, 110, 500, 900], None))
+    timed, untimed = (_outputs(model, features, clock) for clock in ([100, 110, 500, 900], None))
     without = 0
     for step in range(300):
         found = _outputs(model, features, [100, 110, 500, 900], Noise(1, tf.constant(step)))
-        timeless = bool(np.abs(found - untold).max() < 1e-5)
-        np.testing.assert_allclose(found, untold if timeless else told, atol=1e-5)
-        without += timeless
-    # 300 draws of one in ten fall within 4 standard deviations, 5.2 each, of 30.
+        is_untimed = bool(np.abs(found - untimed).max() < 1e-5)
+        np.testing.assert_allclose(found, untimed if is_untimed else timed, atol=1e-5)
+        without += is_untimed
+    # 300 draws with probability 0.1: mean 30, standard deviation 5.2; 4 deviations are allowed.
     assert 9 <= without <= 51
 
 
-def test_a_tower_may_do_without_intervals(world, shaken):
+def test_a_tower_without_intervals_ignores_times(world, shaken):
     tower = HistoryTowerSection(time_intervals=False).model_dump(mode="json")
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
     assert not any("interval" in weight.name or "gap" in weight.name for weight in model.query_tower.weights)
     _, features = shaken
-    told = _outputs(model, features, [100, 110, 500, 900])
-    np.testing.assert_array_equal(told, _outputs(model, features, [100, 9_000, 10_000, 90_000]))
+    outputs = _outputs(model, features, [100, 110, 500, 900])
+    np.testing.assert_array_equal(outputs, _outputs(model, features, [100, 9_000, 10_000, 90_000]))

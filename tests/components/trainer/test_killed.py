@@ -1,4 +1,4 @@
-"""A training that is really killed, more than once, ends as one that was left alone."""
+"""A training that is killed several times has the same result as an undisturbed one."""
 
 import dataclasses
 import json
@@ -14,12 +14,12 @@ from components.trainer import training
 from tests.components.trainer import tiny_dataset as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
-# One block: most of the seconds here go into tracing it, four times.
+# One block, since four tracings of the graph take most of this test's time.
 TOWERS = {"query_tower": {"kind": "history", "blocks": 1, "dropout": 0.3}, "candidate_tower": {"dropout": 0.1}}
 
 
 def _settings(loss, model):
-    # Patience ends both before their last epoch: that state must survive the kill too.
+    # Early stopping ends both cases before their last epoch: the patience counter must survive the kill, too.
     train = {"loss": loss, "epochs": 60, "eval_every_epochs": 2, "patience": 3, "learning_rate": 0.01}
     return worlds.settings(model=model, train=train)
 
@@ -71,10 +71,10 @@ def _lines(log):
 def test_killed_in_the_middle_of_saving_and_of_training_it_ends_as_if_left_alone(world, case, tmp_path):
     settings = CASES[case]
     undisturbed, embeddings = _fit(world, settings, tmp_path / "alone", tmp_path / "alone-checkpoints")
-    assert undisturbed["epochs"] < settings.train.epochs, "it was to stop early"
+    assert undisturbed["epochs"] < settings.train.epochs, "expected early stopping"
     assert undisturbed["best_epoch"] < undisturbed["epochs"]
 
-    # It does little but save.
+    # With 0.05 s between checkpoints, the process saves most of the time.
     first = _start(world, settings, tmp_path, 1, save_every_seconds=0.05)
     _kill_when(first, lambda: any((tmp_path / "checkpoints").glob("state-*_temp*")))
     seen = _states(tmp_path)

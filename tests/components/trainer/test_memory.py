@@ -1,4 +1,4 @@
-"""A process whose memory is limited: the training says so in one sentence, and with more of it ends as it should."""
+"""Training under a memory limit: it fails with one sentence, and succeeds without the limit."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 
 def test_memory_limit_hit_in_training(world, tmp_path):
-    # The weights and AdamW's moments of both blocks are 1.2 GB.
+    # The weights and AdamW's moments of both blocks take 1.2 GB.
     settings = worlds.settings(model={"embedding_dim": 2048}, train={"epochs": 1})
     job = {
         "world": dataclasses.asdict(world),

@@ -23,7 +23,7 @@ def _log_softmax(scores):
 def test_parts_and_steps_draw_noise_of_their_own():
     drawn = [int(Noise(1, tf.constant(step)).key_of_part(part, 3)) for step in range(4) for part in range(3)]
     assert len(set(drawn)) == 12
-    # No step's own.
+    # No key is equal to a step.
     assert max(drawn) < 0
 
 
@@ -46,10 +46,10 @@ def test_cold_start_targets_have_no_history_and_half_of_them_no_features_in_trai
     for step in range(40):
         model.step.assign(step)
         steps.append(float(model.compute_loss(batch, training=True)))
-    # All have lost their history; of the dozen targets of a step half have lost their features, too.
+    # All targets lack their history, and about half of a step's dozen targets lack their features, too.
     assert np.mean(steps) == pytest.approx((without_history + without_both) / 2, abs=np.std(steps))
     assert min(steps) < max(steps)
-    # Without cold start targets, and where none is drawn, training without dropout is what evaluation is.
+    # Without dropout and without cold start targets, training and evaluation are equal.
     for nobody in (0.0, 1e-9):
         assert float(model_with(nobody)[0].compute_loss(batch, training=True)) == pytest.approx(whole, rel=1e-5)
 

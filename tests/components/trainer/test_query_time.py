@@ -29,7 +29,7 @@ def test_demand_that_comes_and_goes_is_learned(world, tower):
         world, worlds.settings(model={"query_tower": {"kind": tower}, "query_time": {"knots": 2}})
     )
     batch = reader.train_batch(tf.constant(worlds.read(world.windows["train"])), worlds.SEED)
-    # Whatever the history says, c01 is met in the beginning and c02 at the end.
+    # For all histories, the target is c01 at the beginning and c02 at the end.
     is_late = batch.times > 0.5
     batch = batch._replace(targets=tf.where(batch.targets >= 0, tf.where(is_late, 2, 1), -1), seen=batch.seen[:, :0])
     optimizer = tf.keras.optimizers.Adam(0.05)
@@ -43,5 +43,5 @@ def test_demand_that_comes_and_goes_is_learned(world, tower):
     for time, best in ((0.0, 1), (1.0, 2)):
         query = model.embed_queries(nobody, history, candidates, tf.constant([time]))
         assert int(tf.argmax(tf.matmul(query, candidates, transpose_b=True), axis=1)) == best
-    # Without a time a query is asked at the end.
+    # By default a query's time is the end of train.
     np.testing.assert_array_equal(model.embed_queries(nobody, history, candidates), query)

@@ -1,4 +1,4 @@
-"""What a checkpoint belongs to, and when it may go."""
+"""Identity and removal of checkpoints."""
 
 import pathlib
 import types
@@ -14,7 +14,7 @@ FILES = ("train", "eval", "candidates", "candidate_graph/saved_model", "graph/sa
 
 
 def arguments(root):
-    """FnArgs over small files that stand for what a training reads."""
+    """Returns FnArgs with small files in place of a training's inputs."""
     for name in FILES:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)

@@ -16,7 +16,7 @@ def _query(model, features, history):
 
 
 def _outputs(model, features, items, count):
-    """Returns what the tower says at each position from 0 to `count` of one window, [count + 1, embedding_dim]."""
+    """Returns the tower's outputs at positions 0 to `count` of one window, [count + 1, embedding_dim]."""
     embedded = tf.gather(model.embed_candidates(), items)[tf.newaxis]
     positions = tf.range(count + 1)
     return model.query_tower(features, embedded, tf.zeros_like(positions), positions, tf.ones([count + 1])).numpy()
@@ -241,7 +241,7 @@ def test_without_features_no_candidate_loses_its_id():
         np.testing.assert_array_equal(tower(None, noise=Noise(1, tf.constant(step))), tower(None))
 
 
-def test_a_newcomer_is_embedded_as_one_is_when_served(world, features):
+def test_cold_start_targets_are_embedded_like_cold_start_queries_when_served(world, features):
     tower = {"kind": "history", "dropout": 0.0, "cold_start_fraction": 1 - 1e-9}
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": tower}))
     worlds.shake(model.query_tower)
@@ -252,15 +252,15 @@ def test_a_newcomer_is_embedded_as_one_is_when_served(world, features):
         for name, column in features.items()
     }
     by_features, by_nothing = (
-        model.query_tower(told, items[:, :0], windows, tf.zeros_like(windows), times).numpy()
-        for told in (features, nothing)
+        model.query_tower(columns, items[:, :0], windows, tf.zeros_like(windows), times).numpy()
+        for columns in (features, nothing)
     )
     anonymous = 0
     for step in range(40):
         noise = Noise(1, tf.constant(step))
-        asked = model.query_tower(features, items, windows, tf.tile([1, 3], [5]), times, noise=noise).numpy()
-        is_anonymous = np.abs(asked - by_nothing).max(axis=1) < 1e-5
-        np.testing.assert_allclose(asked[~is_anonymous], by_features[~is_anonymous], atol=1e-5)
+        queries = model.query_tower(features, items, windows, tf.tile([1, 3], [5]), times, noise=noise).numpy()
+        is_anonymous = np.abs(queries - by_nothing).max(axis=1) < 1e-5
+        np.testing.assert_allclose(queries[~is_anonymous], by_features[~is_anonymous], atol=1e-5)
         anonymous += is_anonymous.sum()
     # 400 coins fall within 5 standard deviations of 200.
     assert abs(anonymous - 200) < 5 * 100**0.5

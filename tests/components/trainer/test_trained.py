@@ -1,4 +1,4 @@
-"""What a trained model is and says, from training to the exported ranks."""
+"""Trained models, from training to the exported ranks."""
 
 import collections
 
@@ -56,7 +56,7 @@ def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_in_batch, w
     candidates = module.candidate_embeddings.read_value()
     queries = model.embed_queries(batch.features, batch.history, candidates, batch.times, batch.clock)
     scores = np.sort(queries.numpy() @ candidates.numpy().T, axis=1)
-    # The two count ties differently.
+    # The two definitions treat ties differently.
     assert np.diff(scores, axis=1).min() > 1e-6
     ids = tf.constant(corpus.ids, tf.string)
     catalogue = tf.data.Dataset.from_tensor_slices((ids, candidates)).batch(7)
@@ -64,7 +64,7 @@ def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_in_batch, w
     metric.update_state(queries, tf.gather(candidates, batch.target), tf.gather(ids, batch.target))
     expected = [np.mean(rank <= k) for k in (1, 5, 10)]
     assert [float(value) for value in metric.result()] == pytest.approx(expected, abs=1e-6)
-    # And it is no matter of all or nothing.
+    # The accuracies are neither all 0 nor all 1.
     assert 0 < expected[0] < expected[1] < expected[2] < 1
 
 
@@ -83,7 +83,7 @@ def test_early_stopping_leaves_the_best_weights_and_is_final(world, tmp_path, mo
     assert (history["epochs"], history["best_epoch"], len(embeddings)) == (4, 2, 4)
     np.testing.assert_array_equal(model.embed_candidates(), embeddings[1])
     assert np.abs(embeddings[3] - embeddings[1]).max() > 1e-4
-    # A run that has stopped so is over: started again, it trains no further.
+    # Early stopping is final: the same run, started again, trains no further.
     model, *_, again = _fit(world, tmp_path, settings)
     assert again == history
     assert len(embeddings) == 4

@@ -22,7 +22,7 @@ def _fit(world, run_dir, settings, identity="one"):
 
 
 def _settings(**train):
-    # One block: most of the seconds here go into tracing it.
+    # One block, since tracing takes most of the time here.
     tower = {"query_tower": {"kind": "history", "blocks": 1}}
     return worlds.settings(model=tower, train={"epochs": 4, "eval_every_epochs": 1, "learning_rate": 0.01, **train})
 
@@ -100,7 +100,7 @@ def test_it_stops_when_eval_gets_no_better(world, tmp_path, monkeypatch):
     figures = iter([0.1, 0.3, 0.2, 0.3, 0.9])
     monkeypatch.setattr(training.Ranker, "evaluate", lambda _: {training.NDCG: next(figures), training.TOP_10: 0.0})
     _, history = _fit(world, tmp_path, _settings(epochs=9, patience=2))
-    # Best at 2; 3 and 4 are no better: the fifth is never run.
+    # Epoch 2 is the best, 3 and 4 are no better, so there is no epoch 5.
     assert (history["epochs"], history["best_epoch"]) == (4, 2)
 
 
@@ -179,7 +179,7 @@ def test_a_refit_takes_the_steps_that_were_best_and_the_same_learning_rates(unbr
     found = training.refit(again, reader, world.windows["train"], settings, *args)
     assert found["steps"] == history["best_step"]
     assert found[f"best_{training.NDCG}"] is None
-    # On the very rows of the measured model it is the measured model.
+    # With the rows of the measured model, the refit equals the measured model.
     np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
 
 
@@ -190,6 +190,6 @@ def test_a_refit_may_end_within_an_epoch(world, tmp_path):
     args = (recipe, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints"))
     found = training.refit(model, reader, world.windows["train"], settings, *args)
     assert (found["steps"], found["epochs"]) == (5, 1)
-    # Its last rate is that of the fifth step on the way to 40, not to 5; steps count from 0.
+    # The last learning rate is that of step 4, counted from 0, in a schedule of 40 steps, not of 5.
     schedule = WarmUpSchedule(0.01, round(settings.train.warmup_fraction * 40), 40, settings.train.schedule == "cosine")
     assert found["log"][-1]["learning_rate"] == pytest.approx(float(schedule(tf.constant(4))))

@@ -1,4 +1,4 @@
-"""A small world on disk: windows, a catalogue and the two transform graphs, made by the product's own code."""
+"""A tiny dataset on disk: windows, a catalogue and the two transform graphs, made by the product's own code."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ _KINDS = {tf.string: schema_pb2.BYTES, tf.float32: schema_pb2.FLOAT, tf.int64: s
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """Paths of one split of the world."""
+    """Paths of the tiny dataset's files."""
 
     windows: dict[str, list[str]]
     candidates: list[str]
@@ -50,7 +50,7 @@ class World:
 
 
 def feature(value):
-    """Returns a tf.train.Feature of a list of bytes, floats or ints."""
+    """Returns a tf.train.Feature with a list of bytes, floats or ints."""
     if not value:
         return tf.train.Feature()
     if isinstance(value[0], float):
@@ -61,7 +61,7 @@ def feature(value):
 
 
 def example(**values):
-    """Returns a serialized example of lists."""
+    """Returns a serialized example whose features are the given lists."""
     features = {name: feature(value) for name, value in values.items()}
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
 
@@ -71,7 +71,7 @@ def _ids(items):
 
 
 def window(history=(), times=(), targets=(), target_times=(), seen=(), query_id=b"q01"):
-    """A record in which item n is candidate cn; the catalogue ends at 19."""
+    """Returns a serialized window in which item n is candidate cn; the catalogue ends at 19."""
     return example(
         query_id=[query_id],
         history_ids=_ids(history),
@@ -85,7 +85,7 @@ def window(history=(), times=(), targets=(), target_times=(), seen=(), query_id=
 
 
 def candidate_row(number):
-    """Candidate c07 has an odd genre, a title of two words and no year where its number divides by five."""
+    """Returns a candidate: the title has two words, odd numbers have two genres, multiples of five lack the year."""
     return example(
         candidate_id=[b"c%02d" % number],
         title=[b"Title W%d" % (number % 4)],
@@ -95,7 +95,7 @@ def candidate_row(number):
 
 
 def query_row(number):
-    """Query q03 has everything; every fourth lacks age, tags and bio."""
+    """Returns a query's features; every fourth query lacks age, tags and bio."""
     bare = number % 4 == 0
     return example(
         age=[] if bare else [20.0 + number],
@@ -107,7 +107,7 @@ def query_row(number):
 
 
 def interactions(number):
-    """Query n walks through the catalogue in steps of 1 or 2 from n, two interactions a time step."""
+    """Returns query n's interactions: candidates n, n + 1, ... or n, n + 2, ..., two per time step."""
     step = 1 + number % 2
     walk = [(number + step * place) % (NUM_CANDIDATES - 1) for place in range(8)]
     return [
@@ -118,7 +118,7 @@ def interactions(number):
 
 @functools.cache
 def build(split, sizes):
-    """Writes windows, candidates and both transform graphs, once a process; returns their World."""
+    """Writes windows, candidates and both transform graphs, once per process, and returns their paths."""
     root = pathlib.Path(tempfile.mkdtemp())
     rows = {number: splits.sort_rows(interactions(number)) for number in range(NUM_QUERIES)}
     cuts = None
@@ -151,7 +151,7 @@ def features(declared):
 
 
 def settings(sizes=None, split="leave_last_out", **sections):
-    """Returns settings over the world's features; `model=` and `train=` are plain dicts."""
+    """Returns settings with the dataset's features; `model=` and `train=` are plain dicts."""
     return Settings(
         model=Model.model_validate({"embedding_dim": 8, **sections.get("model", {})}),
         train=Train.model_validate({"epochs": 2, "batch_size": 8, **sections.get("train", {})}),
@@ -163,7 +163,7 @@ def settings(sizes=None, split="leave_last_out", **sections):
 
 
 def assemble(world, settings_):
-    """Returns (model, reader, corpus), seeded, for a world."""
+    """Returns (model, reader, corpus) for a dataset; the weights depend on the seed alone."""
     tf.keras.utils.set_random_seed(settings_.train.seed)
     candidate_transform = tft.TFTransformOutput(world.candidate_transform)
     transform = transform_output(world)
@@ -180,7 +180,7 @@ def assemble(world, settings_):
 
 
 def shake(layer):
-    """Moves every weight off its start, where biases and tables are zero."""
+    """Adds noise to every weight, because biases and some tables are zero before training."""
     for number, weight in enumerate(layer.trainable_weights):
         weight.assign_add(tf.random.stateless_normal(weight.shape, (number, 1), stddev=0.3))
 

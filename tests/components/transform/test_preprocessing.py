@@ -102,7 +102,7 @@ def _window(query_id, target_ids, target_times, target_weights):
 
 def test_counts_are_those_of_the_train_targets():
     rows = [
-        # A row of weight 0 is no target, one of weight 10 is one.
+        # A row of weight 0 is no target; a row of weight 10 is one target.
         _window(b"u", [b"a", b"b b", b"c", b"a"], [1, 2, 3, 4], [1.0, 10.0, 0.0, 0.5]),
         _window(b"u", [b"a"], [5], [1.0]),
         _window(b"v", ["ü".encode()], [1], [1.0]),
@@ -124,7 +124,7 @@ def test_counts_are_those_of_the_train_targets():
             [999_999_000, 1_000_000_000, 1_000_000_050, 1_000_000_200, 2_000_000_000],
             [0.0, 0.0, 0.25, 1.0, 1.0],
         ),
-        # One time alone, that of a log without times too, is the last one.
+        # A single time counts as the last one. So does the time 0 of a log without times.
         ([_window(b"u", [b"a"], [0], [1.0])], [0, 5], [1.0, 1.0]),
     ],
 )

@@ -1,7 +1,7 @@
 """A two-phase preprocessing_fn runs on the pinned Beam, analysed as TFX's Transform does it.
 
-A phase that reads what an earlier one computed makes tft's deep-copy optimisation, which TFX 1.16 hard-codes, build
-copies of applied transforms by hand: `AppliedPTransform.__init__() missing ... 'environment_id'` on Beam 2.64.
+TFX 1.16 hard-codes tft's deep-copy optimisation. If a phase reads results of an earlier phase, it copies applied
+transforms, which fails on Beam 2.64: `AppliedPTransform.__init__() missing ... 'environment_id'`.
 """
 
 import apache_beam as beam

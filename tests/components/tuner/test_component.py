@@ -1,4 +1,4 @@
-"""What a search is found again by."""
+"""Cache key of a search."""
 
 from tfx import types
 from tfx.types import standard_artifacts
@@ -19,6 +19,6 @@ def _key(**tune):
     return tuner.exec_properties["custom_config"]
 
 
-def test_how_it_was_asked_for_is_no_part_of_what_is_searched():
+def test_enabled_is_no_part_of_the_cache_key():
     assert _key(enabled=True) == _key(enabled=False)
     assert _key(enabled=True, epochs=9) != _key(enabled=True)

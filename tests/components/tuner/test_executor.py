@@ -1,4 +1,4 @@
-"""Where a search goes on, and what lineage is told of it."""
+"""The Tuner's executor: the folder of a search, and the properties of its best trial."""
 
 import json
 import types
@@ -26,7 +26,7 @@ RESULTS = {
 
 
 class _Tuner:
-    """A search that has ended."""
+    """A finished search."""
 
     def __init__(self):
         self.searched = []
@@ -40,7 +40,7 @@ class _Tuner:
 
 @pytest.fixture
 def searched(tmp_path, monkeypatch):
-    """Runs the executor with a section `tune`; returns the artifacts and the folder that it searched in."""
+    """Returns a function that runs the executor with a section `tune`, and returns its artifacts and its folder."""
 
     def run(tune):
         kinds = {
@@ -76,7 +76,7 @@ def searched(tmp_path, monkeypatch):
     return run
 
 
-def test_lineage_is_told_of_the_best_trial(searched, tmp_path):
+def test_properties_have_the_best_trial(searched, tmp_path):
     outputs, _ = searched({"max_trials": 3})
     [best] = outputs["best_hyperparameters"]
     assert json.loads(best.get_string_custom_property(properties.TUNED_VALUES)) == {"train.learning_rate": 0.01}
@@ -86,7 +86,7 @@ def test_lineage_is_told_of_the_best_trial(searched, tmp_path):
     assert json.loads((tmp_path / "tuner_results" / TRIALS_FILE).read_text()) == RESULTS
 
 
-def test_a_search_of_something_else_does_not_go_on_with_these_trials(searched):
+def test_another_search_does_not_resume_from_these_trials(searched):
     _, first = searched({"max_trials": 3})
     _, same = searched({"max_trials": 3})
     _, other = searched({"max_trials": 3, "epochs": 9})

@@ -1,4 +1,4 @@
-"""The search itself, over a training that takes no time."""
+"""The search, with a fake training that takes no time."""
 
 import pytest
 from keras_tuner import errors
@@ -15,7 +15,7 @@ _MODEL, _TRAIN = Model(), Train(learning_rate=0.001)
 
 
 class Clock:
-    """Seconds that pass when somebody works."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self):
         self.now = 0.0
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Training:
-    """Scores values by how near 0.2 dropout is; takes a minute a trial."""
+    """A fake training: the score is highest at dropout 0.2, and a trial takes a minute."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -67,7 +67,7 @@ def test_the_config_is_tried_first_and_the_best_wins(tmp_path, method):
         "train.batch_size": 64,
     }
     assert [trial["number"] for trial in results["trials"]] == list(range(1, 13))
-    # No dropout is nearer to 0.2 than the config's own, and the first of equals wins.
+    # The config's own dropout is 0.2, the best value, and among equal scores the first trial wins.
     assert results["best"] == 1
     assert search.get_best_hyperparameters()[0].values == results["trials"][0]["values"]
     assert results["ended_by"] == "max_trials"
@@ -91,7 +91,7 @@ def test_the_same_seed_tries_the_same_values(tmp_path):
     assert other.tried[1:] != first.tried[1:]
 
 
-def test_the_time_box_ends_it_with_the_best_so_far(tmp_path):
+def test_the_time_limit_ends_the_search_with_the_best_trial_so_far(tmp_path):
     search = _search(tmp_path, Training(Clock()), minutes=2.5)
     search.search()
     results = search.results()
@@ -101,10 +101,10 @@ def test_the_time_box_ends_it_with_the_best_so_far(tmp_path):
     assert search.get_best_hyperparameters()[0].values == results["trials"][results["best"] - 1]["values"]
 
 
-def test_when_the_time_is_just_over_no_trial_starts_and_one_there_always_is(tmp_path):
+def test_no_trial_starts_at_the_time_limit_but_at_least_one_runs(tmp_path):
     for minutes, trials in ((2.0, 2), (0.001, 1)):
         search = _search(tmp_path / str(trials), Training(Clock()), minutes=minutes)
-        # So that it is over before it starts, too.
+        # In the second case the time limit is reached before the search starts.
         search._seconds_before = 60.0 if trials == 1 else 0.0
         search.search()
         assert len(search.results()["trials"]) == trials
@@ -132,20 +132,20 @@ def test_a_small_space_is_tried_out(tmp_path):
     assert len(search.results()["trials"]) == 2
 
 
-def test_progress_says_which_trial_it_is_and_the_best_so_far(tmp_path):
-    heard = []
+def test_progress_shows_the_trial_and_the_best_result_so_far(tmp_path):
+    events = []
 
-    class Telling(Training):
+    class Reporting(Training):
         def __call__(self, *args):
             progress.report(1, 2, "steps", "epoch 1 of 3")
             return super().__call__(*args)
 
-    with progress.listening(heard.append):
-        _search(tmp_path, Telling(Clock()), max_trials=2).search()
+    with progress.listening(events.append):
+        _search(tmp_path, Reporting(Clock()), max_trials=2).search()
         progress.report(1, 1, "steps", "afterwards")
-    assert heard[0].note == "trial 1 of 2"
-    assert heard[1].note == ("trial 2 of 2, best top_10 1.0000 (learning_rate 0.001, dropout 0.2, batch_size 64)")
-    assert heard[2].note == "afterwards"
+    assert events[0].note == "trial 1 of 2"
+    assert events[1].note == ("trial 2 of 2, best top_10 1.0000 (learning_rate 0.001, dropout 0.2, batch_size 64)")
+    assert events[2].note == "afterwards"
 
 
 def test_the_best_so_far_is_not_the_latest_or_the_worst(tmp_path):

@@ -1,4 +1,4 @@
-"""A trial trains by the Trainer's own core."""
+"""The `tuner_fn`: trials train with the Trainer's own core."""
 
 import dataclasses
 
@@ -42,12 +42,12 @@ def test_a_trial_is_the_training_with_other_values(inputs, files, tmp_path):
     )
     assert trial.metrics == {"top_10": history["best_top_10"], "ndcg_at_10": history["best_ndcg_at_10"]}
     assert trial.epochs == history["epochs"] == 3
-    # Checkpoints are gone, the log stays.
+    # Checkpoints are removed, the log stays.
     assert sorted(path.name for path in (tmp_path / "trial").iterdir()) == ["logs", "progress.jsonl"]
 
 
-def test_values_that_do_not_go_together_are_the_config_s_and_not_the_search_s_end(inputs, files, tmp_path):
-    # Both divide 8, the embedding's dimensions, at their ends; 3 does not.
+def test_a_refused_combination_of_values_is_a_config_error(inputs, files, tmp_path):
+    # Both end points of the range divide 8, the embedding dimension; 3 does not.
     values = {"model.query_tower.heads": 3}
     with pytest.raises(ConfigError, match=r"query_tower\.heads=3 does not divide embedding_dim=8"):
         tuner_fn.train_trial(worlds.settings(), 1, inputs, files, values, str(tmp_path), lambda: False)
@@ -69,7 +69,7 @@ def test_the_search_trains_on_train_ranks_eval_and_knows_no_test_rows(world, fil
     assert not any("test" in str(part) for part in found.tuner._train.args)
 
 
-def test_what_was_found_comes_before_what_the_config_says(world, tmp_path):
+def test_the_best_values_override_the_config(world, tmp_path):
     fn_args = _fn_args(world, tmp_path)
     assert run_fn.read(fn_args).settings.train.learning_rate == 0.001
     fn_args.hyperparameters = {"space": [], "values": {_RATE: 0.03, "model.embedding_dim": 4}}

@@ -89,7 +89,7 @@ def test_data_by_rows_and_drift(compare):
 def test_statistics_that_are_gone_are_told(compare, maker):
     maker.run(3, PUSHED, seed=4, data="c")
     assert _told(compare(_FIRST, "20260101T030000Z")["data"])["interactions, drift"] == (
-        "not known: the statistics of one run are gone"
+        "unknown: the statistics of one run are missing"
     )
 
 
@@ -104,7 +104,9 @@ def test_hyperparameters_and_what_is_the_same(compare):
 def test_outcome_with_its_reason_and_the_same_rows(compare):
     found = compare(_SECOND, _REJECTED)
     assert _told(found["outcome"])["status"].startswith("pushed to not_blessed: top_10_categorical_accuracy 0.2 is")
-    assert found["metrics"].notes == ["tested on the same rows: the noise of the difference is less than what is told"]
+    assert found["metrics"].notes == [
+        "tested on the same rows: the noise of the difference is smaller than the standard errors here"
+    ]
     assert found["data"].changes == []
 
 

@@ -62,8 +62,8 @@ def test_data_named_by_artifact(shop):
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("99999", "ML Metadata has no artifact of that id"),
-        ("abcdef", "no table with such a SHA-256 was read here"),
+        ("99999", "ML Metadata has no artifact with this id"),
+        ("abcdef", "no table with this SHA-256 was read here"),
         ("ab", "expected a run's id, 6 or more digits"),
         ("%' OR 1=1 --", "expected a run's id, 6 or more digits"),
     ],

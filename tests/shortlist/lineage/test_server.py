@@ -112,7 +112,7 @@ def test_another_workspace_cannot_take_the_name(server, two, tmp_path):
 def test_nothing_was_run_yet(server, tmp_path):
     workspace = Workspace(tmp_path / "new", "new", server)
     database(workspace).check()
-    with pytest.raises(BadInputError, match="nothing of this workspace is there yet; `shortlist run` begins it"):
+    with pytest.raises(BadInputError, match="there is no run of this workspace yet; `shortlist run` makes the first"):
         Store.of(workspace)
     assert not workspace.root.exists()
 
@@ -134,7 +134,7 @@ def test_who_is_not_let_in_is_told_in_a_second(server, tmp_path, monkeypatch):
     assert f"check user, password ({PASSWORD_ENV}) and database" in refusal()
     assert "another-one-5" not in refusal()
     monkeypatch.delenv(PASSWORD_ENV)
-    assert f"expected the environment to have {PASSWORD_ENV}" in refusal()
+    assert f"expected the environment variable {PASSWORD_ENV}" in refusal()
 
 
 def test_command_says_nothing_of_the_connection_and_is_quick(server, two, tmp_path):

@@ -73,7 +73,7 @@ def test_run_that_died_two_runs_ago_is_not_running_though_a_command_is_at_work(s
 
 def test_run_that_left_its_folder_alone(store):
     said = [
-        run_verdict(store, run_id, at_work, began=True)
+        run_verdict(store, run_id, at_work, has_folder=True)
         for run_id, at_work in (("20251231T000000Z", True), ("20260103T000000Z", False), ("20260103T000000Z", True))
     ]
     assert [verdict.outcome for verdict in said] == [Outcome.KILLED, Outcome.KILLED, Outcome.RUNNING]

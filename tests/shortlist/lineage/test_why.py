@@ -56,7 +56,7 @@ def test_a_run_that_died_between_two_nodes(tmp_path):
     verdict = run_verdict(store, "20260101T000000Z")
     assert (verdict.outcome, verdict.reasons) == (
         Outcome.KILLED,
-        ["its process died after Windows; what comes next never started"],
+        ["its process died after Windows; the next node never started"],
     )
     recorded.node("Windows", run_id="20260102T000000Z")
     # Only the latest run can be under way.

@@ -110,7 +110,7 @@ def test_runs_that_are_kept_keep_what_they_took_from_the_cache(maker):
 
 
 def test_served_version_of_unknown_origin_stops_it(maker):
-    with pytest.raises(BadInputError, match="version 7 stands in the serving folder and ML Metadata does not know it"):
+    with pytest.raises(BadInputError, match="version 7 is in the serving folder, but not in ML Metadata"):
         _plan(maker, versions=(7, _SERVED))
 
 

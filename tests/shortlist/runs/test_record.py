@@ -30,7 +30,7 @@ def test_all_runs_the_latest_first_by_how_they_ended(maker):
 
 def test_run_that_left_nothing_but_its_folder(tmp_path):
     workspace = Workspace(tmp_path / "workspace", "shop")
-    with pytest.raises(BadInputError, match="nothing was run here yet"):
+    with pytest.raises(BadInputError, match="there is no run here yet"):
         records(workspace)
     run_id = workspace.start_run(datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc))
     (workspace.runs_dir / "latest").symlink_to(run_id)

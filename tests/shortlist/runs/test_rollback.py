@@ -92,8 +92,10 @@ def test_nothing_pushed(recorded):
 
 def test_nothing_to_go_back_to(recorded):
     version = recorded.push("a")
-    assert f"there is no version to go back to, only {version} is kept; push.keep_versions=3" in _refusal(recorded)
-    assert f"version {version} is the one that is served; there is no other" in _refusal(recorded, version)
+    assert f"there is no older version to restore, only {version} is kept; push.keep_versions is 3" in _refusal(
+        recorded
+    )
+    assert f"version {version} is already served; there is no other" in _refusal(recorded, version)
 
 
 def test_version_that_is_not_kept(recorded):
@@ -116,7 +118,7 @@ def test_version_that_ml_metadata_does_not_know(recorded):
 def test_damaged_version_is_not_restored(recorded):
     first, _ = recorded.push("a"), recorded.push("b")
     shutil.rmtree(versions.exact_dir(recorded.workspace.serving_dir) / str(first) / "variables")
-    with pytest.raises(BadInputError, match=r"shop-exact/\d+/variables/variables.index is gone"):
+    with pytest.raises(BadInputError, match=r"shop-exact/\d+/variables/variables.index is missing"):
         rollback(recorded.workspace, 3)
 
 

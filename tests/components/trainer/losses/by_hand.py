@@ -1,4 +1,4 @@
-"""Rows of a batch, each embedded alone, and the cross-entropy of one."""
+"""Reference computation of the losses: targets embedded one by one, and the cross-entropy of one row."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,14 +13,14 @@ def model(world, loss, **towers):
 
 
 def batch(reader, world):
-    """Four windows with weights 0.5, 1.0, 1.5 and so on."""
+    """Returns a batch of four windows with weights 0.5, 1.0, 1.5 and so on."""
     found = reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:4]), worlds.SEED)
     weights = 0.5 * (1 + np.arange(found.targets.shape.num_elements(), dtype=np.float32)).reshape(found.targets.shape)
     return found._replace(weights=tf.where(found.targets >= 0, weights, 0.0))
 
 
 def rows(model_, batch_):
-    """Yields (window, query embedding, target, weight) of each target, from its own prefix and nothing else."""
+    """Yields (window, query embedding, target, weight) of each target, computed from its own prefix alone."""
     candidates = model_.embed_candidates()
     for window, place in np.argwhere(batch_.targets.numpy() >= 0):
         features = {name: column[window : window + 1] for name, column in batch_.features.items()}
@@ -30,6 +30,6 @@ def rows(model_, batch_):
 
 
 def cross_entropy(scores, positive):
-    """Returns -log softmax(scores) at one of them."""
+    """Returns -log softmax(scores) at one of the scores."""
     scores = scores.astype(np.float64)
     return np.log(np.sum(np.exp(scores))) - scores[positive]

@@ -57,11 +57,11 @@ def test_corpus_scores_are_divided_by_the_temperature():
 
 
 def test_corpus_masks_other_targets_and_never_the_row_s_own():
-    # Row 0 lists 0, its target, and 1: e against column 2 alone. Row 1 lists nothing.
+    # Row 0 masks 0, its target, and 1: e against column 2 alone. Row 1 masks nothing.
     mask = [[True, True, False], [False, False, False]]
     loss = _corpus([[1, 8, 0], [0, 1, 2]], mask=mask, targets=(0, 2))
     assert loss == pytest.approx(math.log(1 + 1 / E) + math.log(1 + E**-2 + 1 / E), abs=1e-5)
-    # Row 0 lists everything: nothing is left to lose against.
+    # Row 0 masks all candidates: there is no negative, so its loss is 0.
     mask[0] = [True, True, True]
     assert _corpus([[1, 8, 0], [0, 1, 2]], mask=mask, targets=(0, 2)) == pytest.approx(
         math.log(1 + E**-2 + 1 / E), abs=1e-5
@@ -74,8 +74,8 @@ def test_corpus_weights_multiply_a_row_s_loss():
 
 
 def test_queries_of_one_window_share_its_mask():
-    # Rows 0 and 1 are window 1's, which masks columns 0 and 2: row 0's target, 0, stays and loses against 1 alone.
-    # Row 1's target is 1: nothing is left to lose against.
+    # Rows 0 and 1 belong to window 1, which masks columns 0 and 2. Row 0 has target 0 and negative 1 alone.
+    # Row 1 has target 1 and no negative.
     loss = _corpus([[1, 0, 5], [0, 1, 5]], mask=[[False] * 3, [True, False, True]], targets=(0, 1), windows=[1, 1])
     assert loss == pytest.approx(math.log(1 + 1 / E), abs=1e-5)
 
@@ -96,7 +96,7 @@ def test_the_model_s_corpus_loss_is_the_formula(world, mask, normalize):
     for window, query, target, weight in by_hand.rows(model, batch):
         scores = candidates @ query / 0.3
         other = [row for row in batch.seen[window].numpy() if row >= 0 and row != target] if mask else []
-        # The query's train candidates, six of them, are more than the window's own.
+        # The mask covers all six train candidates of the query, not only those of the window.
         assert len(other) == (5 if mask else 0)
         total += weight * by_hand.cross_entropy(np.delete(scores, other), target - np.sum(np.array(other) < target))
         weights += weight
@@ -140,7 +140,7 @@ def test_neither_loss_nor_gradient_depends_on_the_parts(world, windows):
         settings = worlds.settings(train={"loss": {"kind": "corpus", "parts": parts}})
         model, reader, _ = worlds.assemble(world, settings)
         worlds.shake(model)
-        # One window or three in five parts: some have none.
+        # With one or three windows in five parts, some parts are empty.
         records = worlds.read(world.windows["train"])[:windows]
         batch = reader.train_batch(tf.constant(records), worlds.SEED)
         with tf.GradientTape() as tape:

@@ -1,4 +1,4 @@
-"""The loss and its gradients beside those that TensorFlow derives from the whole matrix of scores."""
+"""Comparison of the loss and its gradients with TensorFlow's, which need the whole matrix of scores."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def _inputs(number: int, scale: float = 1.0):
 
 
 def _masks(targets: tf.Tensor) -> NotNegatives:
-    """Three windows; every other query's target is masked, as it is where it was seen in train."""
+    """Returns masks of three windows; they include every second query's target, as the masks of seen items do."""
     windows = np.arange(len(targets)) % 3
     masked = np.random.default_rng(4).uniform(size=(3, CORPUS)) < 0.4
     masked[windows[::2], targets.numpy()[::2]] = True

@@ -74,7 +74,7 @@ def test_accidental_hits_are_removed():
 
 
 def test_of_the_negatives_only_the_hardest_count():
-    # One negative a row. Row 0: 1 against 3. Row 1: 1 against 2. Row 2: 2 against 0.
+    # One negative per row. Row 0: 1 against 3. Row 1: 1 against 2. Row 2: 2 against 0.
     loss = _in_batch([[1, 0, 3], [2, 1, 0], [0, -1, 2]], {"num_hard_negatives": 1})
     assert loss == pytest.approx(math.log(1 + E**2) + math.log(1 + E) + math.log(1 + E**-2), abs=1e-5)
 
@@ -118,7 +118,7 @@ def test_the_model_s_in_batch_loss_is_the_formula(world, logq, hits, uniform):
     total = 0.0
     for place, (_, query, target, weight) in enumerate(rows):
         scores = sampled @ query / 0.3 - (np.log(probability) if logq else 0.0)
-        # No negatives are a row's own target once more, and its query's other targets.
+        # A row's own target and the other targets of its query are no negatives.
         own = query_ids[rows[place][0]]
         left_out = {column for column, (window, *_) in enumerate(rows) if query_ids[window] == own}
         left_out |= {column for column in range(len(ids)) if hits and ids[column] == target}
@@ -129,7 +129,7 @@ def test_the_model_s_in_batch_loss_is_the_formula(world, logq, hits, uniform):
 
 
 def _first_targets(world, reader):
-    """One target of each of three queries, which have two windows each."""
+    """Returns a batch with one target of each of three queries, which have two windows each."""
     batch = reader.train_batch(tf.constant(worlds.read(world.windows["train"])[:6:2]), worlds.SEED)
     columns = ("targets", "positions", "weights", "times")
     return batch._replace(**{name: getattr(batch, name)[:, :1] for name in columns})
@@ -157,7 +157,7 @@ def test_uniform_negatives_join_with_their_own_probability(world):
     targets = one_each.targets.numpy()[:, 0]
     candidates = model.embed_candidates().numpy()
     queries = model.embed_queries(one_each.features, tf.zeros([3, 0], tf.int32), candidates).numpy()
-    # 4,000 draws of 20 candidates are nearly the whole catalogue 200 times over, the three targets hardly count.
+    # 4,000 draws from 20 candidates have each candidate about 200 times; the three targets hardly matter.
     probability = (3 * corpus.counts / corpus.counts.sum() + 4000 / corpus.size) / 4003
     scores = queries @ candidates.T - np.log(probability)
     total = np.log(np.exp(scores).sum(axis=1) * 4000 / corpus.size)
@@ -173,11 +173,11 @@ def test_explode_gives_each_target_its_latest_items(world, trained):
     assert exploded.items.numpy().tolist() == [[1, 2, 3], [2, 3, 4], [-1, -1, -1], [6, -1, -1]]
     assert exploded.positions.numpy().tolist() == [[3], [3], [0], [1]]
     assert exploded.weights.numpy().tolist() == [[1], [2], [1], [2]]
-    # Items 1 to 3 were met at 0 to 2, the targets of each at 100 and 101.
+    # The items 1 to 3 have times 0 to 2, each window's targets have times 100 and 101.
     assert exploded.clock.numpy().tolist() == [[0, 1, 2, 100], [1, 2, 100, 101], [100, 0, 0, 0], [100, 101, 0, 0]]
     queries = exploded.features[keys.QUERY_ID].numpy().ravel().tolist()
     assert queries[0] == queries[1] != queries[2] == queries[3]
-    # A tower that reads no history needs none.
+    # A tower without history needs no items.
     assert in_batch.explode(batch, 0).items.shape == [4, 0]
     assert in_batch.explode(batch, 0).clock.numpy().ravel().tolist() == [100, 101, 100, 101]
 
@@ -187,7 +187,7 @@ def test_explode_gives_each_target_its_latest_items(world, trained):
     [
         # One of ten million targets: 1e-7 is below 1e-6.
         ({"kind": "in_batch"}, 1),
-        # With N = 1 of C = 2 it is drawn every other time.
+        # With N = 1 and C = 2, a uniform draw is this candidate with probability 1/2.
         ({"kind": "in_batch", "uniform_negatives": 1}, 0),
         ({"kind": "in_batch", "logq": False}, 0),
     ],

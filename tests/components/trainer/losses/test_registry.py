@@ -1,4 +1,4 @@
-"""Every loss of the config has its class, and a third one is one more module."""
+"""Registry of the losses: each loss of the config has a class, and a new loss is one more module."""
 
 from __future__ import annotations
 
@@ -47,27 +47,27 @@ class Pairwise(TrainingLoss, kind="pairwise"):
 
 
 class PairwiseLoss(LossSection):
-    """The section of the third loss."""
+    """Config section of the third loss."""
 
     kind: Literal["pairwise"] = "pairwise"
     temperature: float = 1.0
     scale: float = 1.0
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Refuses a batch of more than 100."""
+        """Refuses a batch of more than 100 windows."""
         if batch_size > 100:
             raise ValueError("100 windows at most")
 
 
 class TrainOfThree(Train):
-    """`train` with one more loss in the union."""
+    """The section `train` with one more loss."""
 
     loss: Annotated[Union[InBatchLoss, CorpusLoss, PairwiseLoss], pydantic.Field(discriminator="kind")]  # type: ignore[assignment]
 
 
 @pytest.fixture
 def third(tmp_path, monkeypatch):
-    """Adds a file to the folder of the losses, as it were, and imports it."""
+    """Imports a third loss from a temporary file, as if it were in the folder of the losses."""
     (tmp_path / "pairwise.py").write_text(THIRD)
     monkeypatch.setattr(base, "_CLASSES", dict(base._CLASSES))
     monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
@@ -91,7 +91,7 @@ def test_a_third_loss_is_one_file(third, world, tmp_path):
     files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
     targets = int(corpus.counts.sum())
     history = training.fit(model, reader, files, settings, targets, str(tmp_path / "run"), str(tmp_path / "kept"))
-    # Whole windows, as those of the corpus loss.
+    # Batches are whole windows, as for the corpus loss.
     assert history["steps"] == 3 * training.dataset.count_train_batches(files.train, worlds.settings(), targets)
     assert history["log"][-1]["loss"] < history["log"][0]["loss"]
     assert any(
