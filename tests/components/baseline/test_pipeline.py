@@ -199,4 +199,4 @@ def test_a_baseline_whose_files_are_gone_is_skipped(tmp_path):
         {},
     )
     assert output.get_int_custom_property("skipped") == 1
-    assert output.get_string_custom_property("reason") == f"its files are gone from {tmp_path / 'gone'}"
+    assert output.get_string_custom_property("reason") == f"its files are missing from {tmp_path / 'gone'}"
