@@ -95,7 +95,7 @@ def _notes(section: str, before: RunOrVersion, after: RunOrVersion) -> list[str]
     if first is None or second is None:
         return ["it is unknown whether both were tested on the same rows"]
     if first == second:
-        return ["tested on the same rows: the noise of the difference is smaller than the standard errors here"]
+        return ["tested on the same rows: the difference has less noise than the standard errors here"]
     return ["tested on different rows: the data or the split changed"]
 
 

@@ -249,7 +249,7 @@ class Store:
         return list(self._store.get_executions(self._scoped(query)))
 
     def _of_type(self, name: str) -> list[pb.Execution]:
-        # The call by type cannot be limited to a pipeline, which a shared database needs.
+        # A shared database needs a query that is limited to the pipeline.
         if self._pipeline is None:
             return list(self._store.get_executions_by_type(name))
         return self._matching(f"type = '{name}'")

@@ -1,4 +1,4 @@
-"""Going back: which version, what is served then, what ML Metadata says, and a death at every step."""
+"""Rollbacks: choice of the version, served files, records in ML Metadata, and kills at every step."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def test_nothing_pushed(recorded):
 
 def test_nothing_to_go_back_to(recorded):
     version = recorded.push("a")
-    assert f"there is no older version to restore, only {version} is kept; push.keep_versions is 3" in _refusal(recorded)
+    assert f"there is no older version to restore, only {version} is kept; push.keep_versions is 3" in _refusal(
+        recorded
+    )
     assert f"version {version} is already served; there is no other" in _refusal(recorded, version)
 
 
@@ -148,15 +150,15 @@ def test_disk_that_fills_up_at_any_step(tmp_path):
         first, second = recorded.push("a"), recorded.push("b")
 
         def with_room(kilobytes: int) -> str:
-            """Returns what is told."""
+            """Returns the message."""
             with contextlib.ExitStack() as afterwards:
                 afterwards.callback(disks.make_room, disk)
                 try:
                     with recorded.workspace.reserve("rollback"):
                         disks.fill(disk, kilobytes)
                         rollback(recorded.workspace, 3)
-                except ResourceError as told:
-                    return str(told)
+                except ResourceError as error:
+                    return str(error)
             return ""
 
         failed = 0
