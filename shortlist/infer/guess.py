@@ -86,12 +86,12 @@ def guess_config(
     query = _column(hints.query_id, columns) or roles.find_query_id(columns, hints.names)
     candidate = _column(hints.candidate_id, columns) or roles.find_candidate_id(columns, [*hints.names, query.name])
     time = _column(hints.timestamp, columns) or roles.find_time(columns, [query.name, candidate.name])
-    taken = [query.name, candidate.name, time.name]
+    id_and_time = [query.name, candidate.name, time.name]
     reasons.append(
         f"{query.name} is the query (it gets recommendations), {candidate.name} the candidate (it is recommended), "
         f"{time.name} the time."
     )
-    basket = roles.find_basket(columns, taken)
+    basket = roles.find_basket(columns, id_and_time)
     dirt = roles.find_dirt(columns, query, candidate, time, basket)
     section: dict[str, Any] = {"path": interactions, "query_id": query.name, "candidate_id": candidate.name}
     section["timestamp"] = time.name
@@ -99,7 +99,7 @@ def guess_config(
     if row_filter:
         section["filter"] = row_filter
         reasons += [f"Filter `{condition}`: {reason}." for condition, reason in dirt]
-    events = roles.find_events(columns, taken)
+    events = roles.find_events(columns, id_and_time)
     if events:
         section["weight"] = {"column": events[0].name, "values": events[1]}
         reasons.append(f"{events[0].name} is the interaction's type; its weights are a guess: {events[1]}.")
@@ -111,7 +111,7 @@ def guess_config(
             "recommendations never include seen items."
         )
     other_roles = [column.name for column in (basket, events and events[0]) if column]
-    rest = [column for column in columns if column.name not in {*taken, *other_roles}]
+    rest = [column for column in columns if column.name not in {*id_and_time, *other_roles}]
     tables = {"interactions": TableGuess(section, {}, {})}
     if candidates:
         tables["candidates"] = _table_of_file("candidates", candidates, candidate, data_root)

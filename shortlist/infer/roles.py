@@ -35,7 +35,7 @@ _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def find_role(
-    role: str, words: Sequence[str], columns: Iterable[InferredColumn], taken: Sequence[str], option: str
+    role: str, words: Sequence[str], columns: Iterable[InferredColumn], other_roles: Sequence[str], option: str
 ) -> InferredColumn:
     """Returns the column whose name fits a role best.
 
@@ -43,13 +43,13 @@ def find_role(
       role: Name of the role, for the error.
       words: Words in names of such columns, the clearest first.
       columns: The table's columns.
-      taken: Names of columns with another role.
+      other_roles: Names of columns with another role.
       option: Command line option for the column's name.
 
     Raises:
       ConfigError: No name fits, or two fit equally well.
     """
-    free = [column for column in columns if column.name not in taken and column.present]
+    free = [column for column in columns if column.name not in other_roles and column.present]
     ranked = sorted(((_score(column, words), column) for column in free), key=lambda pair: pair[0], reverse=True)
     matches = [pair for pair in ranked if pair[0] > 0]
     if matches and (len(matches) == 1 or matches[0][0] > matches[1][0]):
@@ -61,23 +61,23 @@ def find_role(
     raise ConfigError.from_parts("", f"a column that is the {role}", f"{got} among {names}", f"name it with {option}")
 
 
-def find_query_id(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
+def find_query_id(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn:
     """Returns the column with the query ids; see `find_role` for its errors."""
-    return find_role("query (user) id", _QUERY_WORDS, columns, taken, "--query-id")
+    return find_role("query (user) id", _QUERY_WORDS, columns, other_roles, "--query-id")
 
 
-def find_candidate_id(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
+def find_candidate_id(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn:
     """Returns the column with the candidate ids; see `find_role` for its errors."""
-    return find_role("candidate (item) id", _CANDIDATE_WORDS, columns, taken, "--candidate-id")
+    return find_role("candidate (item) id", _CANDIDATE_WORDS, columns, other_roles, "--candidate-id")
 
 
-def find_time(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
+def find_time(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn:
     """Returns the column with the timestamps: the first with times as values, or else the best name.
 
     Raises:
       ConfigError: There is no such column.
     """
-    free = [column for column in columns if column.name not in taken and column.present]
+    free = [column for column in columns if column.name not in other_roles and column.present]
     by_value = [column for column in free if column.is_time or column.is_iso]
     by_name = [column for column in free if column.is_numeric and set(_TIME_WORDS) & column.words]
     matches = by_value or sorted(by_name, key=_time_rank)
@@ -93,18 +93,18 @@ def find_time(columns: Iterable[InferredColumn], taken: Sequence[str]) -> Inferr
     return matches[0]
 
 
-def find_basket(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn | None:
+def find_basket(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn | None:
     """Returns the column with basket ids (invoice, order), if there is one."""
-    by_name = [column for column in columns if column.name not in taken and set(_BASKET_WORDS) & column.words]
+    by_name = [column for column in columns if column.name not in other_roles and set(_BASKET_WORDS) & column.words]
     return next((column for column in by_name if set(_ID_WORDS) & column.words), None)
 
 
 def find_events(
-    columns: Iterable[InferredColumn], taken: Sequence[str]
+    columns: Iterable[InferredColumn], other_roles: Sequence[str]
 ) -> tuple[InferredColumn, dict[str, float]] | None:
     """Returns the column with interaction types and the weight of each type; None if there are unknown types."""
     for column in columns:
-        if column.name in taken or not set(_EVENT_WORDS) & column.words or not 2 <= len(column.counts) <= 20:
+        if column.name in other_roles or not set(_EVENT_WORDS) & column.words or not 2 <= len(column.counts) <= 20:
             continue
         weights = {value: weight for value in column.counts if (weight := _event_weight(value)) is not None}
         if len(weights) == len(column.counts):
