@@ -1,1 +1,1 @@
-"""Measurements that go into docs/figures.md; not part of the product."""
+"""Measurements for docs/figures.md and docs/benchmarks.md; not part of the product."""

@@ -1,11 +1,11 @@
-"""How far Beam's direct runner goes on this machine: rows against seconds and peak memory.
+"""Benchmark of Beam's direct runner on this machine: seconds and peak memory by number of rows.
 
     python -m benchmarks.direct_runner --interactions 100000 1000000 3000000
 
 The data is MovieLens 100K, replicated with shifted query ids: each copy of a query has its own id and the same
-interactions, so the catalogue stays as small as it was. It measures ingestion, statistics and windows, which grow with
-the rows; `--whole` goes on to the push, with one epoch of training. Each size runs in a process of its own; the figures
-go to `benchmarks/results/direct_runner.json` and `.md`.
+interactions, so that the catalogue stays small. The benchmark measures ingestion, statistics and windows, whose cost
+grows with the rows. `--whole` continues to the push, with one epoch of training. Each size runs in its own process. The
+figures are written to `benchmarks/results/direct_runner.json` and `.md`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shortlist import datasets, environment
 RESULTS = pathlib.Path(__file__).parent / "results"
 DATA_NOTE = "MovieLens 100K, replicated with shifted query ids"
 COPY_ROWS = 100_000
-# The last node of what only grows with the rows.
+# The cost of later nodes depends on the model, too.
 LAST_NODE = "Windows"
 MB = 2**20
 
@@ -39,11 +39,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measures each size and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--interactions", type=int, nargs="+", default=[COPY_ROWS, 10 * COPY_ROWS, 30 * COPY_ROWS])
-    parser.add_argument("--whole", action="store_true", help="go on to the push, with one epoch of training")
+    parser.add_argument("--whole", action="store_true", help="continue to the push, with one epoch of training")
     parser.add_argument("--mode", default="in_memory", help="Beam's --direct_running_mode")
     parser.add_argument("--workers", type=int, default=1, help="Beam's --direct_num_workers")
-    parser.add_argument("--scratch", help="folder for data and workspaces; the system's temporary one unless given")
-    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="where the figures go")
+    parser.add_argument("--scratch", help="folder for data and workspaces; by default the system's temporary one")
+    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="folder of the figures")
     parser.add_argument("--measure", type=pathlib.Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.measure:
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def replicate(source: pathlib.Path, target: pathlib.Path, copies: int) -> None:
-    """Writes interactions and queries `copies` times, query ids `<copy>-<id>`, and the catalogue once."""
+    """Writes interactions and queries `copies` times, with query ids `<copy>-<id>`, and the catalogue once."""
     target.mkdir(parents=True)
     (target / "candidates.csv").write_bytes((source / "candidates.csv").read_bytes())
     for name in ("interactions.csv", "queries.csv"):
@@ -76,7 +76,7 @@ def replicate(source: pathlib.Path, target: pathlib.Path, copies: int) -> None:
 
 
 def run_alone(folder: pathlib.Path, data: pathlib.Path, copies: int, argv: Sequence[str]) -> dict[str, Any]:
-    """Measures one size in a process of its own, whose memory nothing else has touched."""
+    """Measures one size in a new process, so that its peak memory includes no earlier size."""
     replicate(data, folder / "movielens-100k", copies)
     command = [sys.executable, "-m", "benchmarks.direct_runner", *argv, "--measure", str(folder)]
     with (folder / "log").open("w") as log:
@@ -92,13 +92,13 @@ def run_alone(folder: pathlib.Path, data: pathlib.Path, copies: int, argv: Seque
         "interactions": copies * COPY_ROWS,
         "megabytes": round((folder / "movielens-100k/interactions.csv").stat().st_size / MB, 1),
         "process_seconds": round(time.monotonic() - start, 1),
-        # The kernel's own peak is only that since the last node began.
+        # `ru_maxrss` covers the last node only, since each node resets the kernel's peak.
         "peak_rss_mb": max([round(usage.ru_maxrss / 1024), *measured["peak_mb"].values()]),
     }
 
 
 def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Runs the pipeline, or its first part, and returns seconds and peak memory of each node."""
+    """Runs the pipeline or its first part, and returns seconds and peak memory (MiB) by node."""
     environment.prepare()
     from pipeline.create_pipeline import create_pipeline
     from pipeline.local_runner import LocalRunner
@@ -120,18 +120,18 @@ def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
     start = time.monotonic()
     sources = pinned_sources(config, workspace, folder, "seconds")
     seconds = {"fingerprints": round(time.monotonic() - start, 2)}
-    listener = _Measuring(None if args.whole else LAST_NODE)
+    listener = _MeasuringListener(None if args.whole else LAST_NODE)
     with contextlib.suppress(_Done):
         LocalRunner("benchmark", listener, metadata.connection()).run(create_pipeline(config, sources, workspace))
     return {"seconds": seconds | listener.seconds, "peak_mb": listener.peak_mb}
 
 
 class _Done(Exception):
-    """All that was to be measured was."""
+    """Stops a run after its last measured node."""
 
 
-class _Measuring:
-    """Keeps what each node took. Peak memory is that of the whole process while the node ran."""
+class _MeasuringListener:
+    """Records seconds and peak memory of each node. Peak memory is that of the whole process during the node."""
 
     def __init__(self, last_node: str | None) -> None:
         self._last_node = last_node
@@ -139,11 +139,12 @@ class _Measuring:
         self.peak_mb: dict[str, int] = {}
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
-        """Forgets the peak so far; Linux knows how."""
+        """Resets the kernel's peak memory of this process."""
+        # 5 resets VmHWM (proc(5), clear_refs).
         pathlib.Path("/proc/self/clear_refs").write_text("5")
 
     def node_finished(self, result: Any) -> None:
-        """Notes seconds and peak; ends the run after the last node that is wanted."""
+        """Records seconds and peak memory, and stops the run after the last measured node."""
         self.seconds[result.node_id] = round(result.seconds, 2)
         match = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())
         self.peak_mb[result.node_id] = int(match[1]) // 1024 if match else 0
@@ -151,18 +152,18 @@ class _Measuring:
             raise _Done
 
     def node_failed(self, node_id: str, seconds: float) -> None:
-        """Nothing: the failure ends the process."""
+        """Does nothing: the failure ends the process."""
 
 
 def beam_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns how Beam was run."""
+    """Returns Beam's version and settings."""
     import apache_beam
 
     return {"version": apache_beam.__version__, "running_mode": args.mode, "num_workers": args.workers}
 
 
 def machine() -> dict[str, Any]:
-    """Returns what the figures depend on."""
+    """Returns the hardware and Python version that the figures depend on."""
     memory = re.search(r"MemTotal:\s+(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
     cpu = re.search(r"model name\s*: (.+)", pathlib.Path("/proc/cpuinfo").read_text())
     return {
@@ -174,7 +175,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Returns the figures as a Markdown table, a line a size."""
+    """Returns the figures as a Markdown table with a line per size."""
     lines = [
         "| interactions | MB | ingestion s | statistics s | windows s | all s | peak MB: ingestion | statistics "
         "| windows | process |",

@@ -57,7 +57,7 @@ def _skip_reason(candidate: dict[str, Any], baselines: list[types.Artifact]) -> 
         return "no earlier blessed model"
     uri = artifact_utils.get_single_uri(baselines)
     if not fileio.exists(path_utils.serving_model_path(uri)):
-        return f"its files are gone from {uri}"
+        return f"its files are missing from {uri}"
     earlier = _metadata(uri)
     reason = compatibility.incomparable_reason(candidate, earlier)
     if reason is not None or _ranks_as_today(candidate, earlier) or fileio.exists(_towers(uri)):
@@ -74,9 +74,9 @@ def _reembed(uri: str, catalogue_uri: str, model_dir: str) -> str:
     from components.baseline import reembed
 
     catalogue = reembed.reembed(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
-    known = int(catalogue.known.sum())
-    gone = _metadata(uri)["corpus_size"] - known
-    return f"{len(catalogue.ids) - known:,} candidates new to it, {gone:,} of its own gone"
+    shared = int(catalogue.known.sum())
+    removed = _metadata(uri)["corpus_size"] - shared
+    return f"{len(catalogue.ids) - shared:,} candidates new to it, {removed:,} of its own gone"
 
 
 def _towers(model_uri: str) -> str:

@@ -37,5 +37,6 @@ class LatestOtherBlessedModelStrategy(resolver.ResolverStrategy):
         blessed = [model for model in input_dict["model"] if model.id in blessings and model.id not in candidates]
         if not blessed:
             return {"model": [], "model_blessing": [], "candidate": []}
+        # Ids of ML Metadata grow with time.
         latest = max(blessed, key=lambda artifact: artifact.id)
         return {"model": [latest], "model_blessing": [blessings[latest.id]], "candidate": []}

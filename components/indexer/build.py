@@ -122,6 +122,7 @@ def _export(
     exact = _measure({"kind": "brute_force", "k": settings.k}, exact_dir, trained, test, answers)
     index, reason = _scann(trained, windows_dir, settings, test, answers, model_dir)
     if index is None:
+        # Both folders then hold the same model, so that clients find the same layout for every kind of index.
         shutil.copytree(exact_dir, model_dir, dirs_exist_ok=True)
         index = exact | {"reason": reason}
         export.write_index_file(model_dir, index)
@@ -139,6 +140,7 @@ def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str |
             f"index.kind scann needs {MIN_CANDIDATES} candidates or more, but the corpus has {size}; "
             "use auto or brute_force"
         )
+    # ScaNN fails on a NaN with "Element not finite", which does not name the candidate.
     broken = ~np.isfinite(trained.embeddings).all(axis=1)
     if broken.any():
         example = trained.model.candidate_ids.numpy()[int(broken.argmax())].decode(errors="replace")
@@ -168,6 +170,7 @@ def _scann(
         settings.max_exclusions,
         settings.min_recall,
     )
+    # With kind scann the user chose ScaNN, so a low recall rejects the index. Only auto may use exact search instead.
     may_fall_back = settings.kind == "auto" and size <= MAX_AUTO_EXACT
     if tuned.recall < settings.min_recall and may_fall_back:
         return None, f"ScaNN's recall@{settings.k} on eval queries is {tuned.recall:.4f} at best"

@@ -44,6 +44,8 @@ class ExactIndex(factorized_top_k.BruteForce):
           scores [batch, k] and rows [batch, k] int32, best first. Ties are in the order of the corpus. The padding is
           the lowest finite float and -1.
         """
+        if k is None:
+            k = self._k
         scores = self._compute_score(queries, self._candidates)
-        _, rows = retrieval.top_of_corpus(scores, exclusions, self._k if k is None else k)
+        _, rows = retrieval.top_of_corpus(scores, exclusions, k)
         return retrieval.rank_rows(queries, self._candidates, rows)

@@ -154,14 +154,17 @@ def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
       Input name to tensor, in the shape of its spec; `seen_ids` is [batch, num_seen].
     """
     # All features are parsed as lists, because parsing as a scalar refuses a feature without a value.
-    wanted = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in query_specs.items()}
-    wanted[keys.SEEN_IDS] = tf.io.VarLenFeature(tf.string)
-    wanted[keys.TARGET_TIMES] = tf.io.VarLenFeature(tf.int64)
-    parsed = tf.io.parse_example(serialized, wanted)
+    features = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in query_specs.items()}
+    features[keys.SEEN_IDS] = tf.io.VarLenFeature(tf.string)
+    features[keys.TARGET_TIMES] = tf.io.VarLenFeature(tf.int64)
+    parsed = tf.io.parse_example(serialized, features)
     history_width = tf.maximum(parsed[keys.HISTORY_IDS].dense_shape[1], parsed[keys.HISTORY_TIMES].dense_shape[1])
     dense = {keys.SEEN_IDS: tf.sparse.to_dense(parsed[keys.SEEN_IDS])}
     for name, spec in query_specs.items():
-        width = history_width if name in (keys.HISTORY_IDS, keys.HISTORY_TIMES) else parsed[name].dense_shape[1]
+        width = parsed[name].dense_shape[1]
+        if name in (keys.HISTORY_IDS, keys.HISTORY_TIMES):
+            # Items and times pair by position, so both lists get the same width.
+            width = history_width
         values = _to_dense(parsed[name], width)
         dense[name] = values if spec.shape.rank == 2 else values[:, 0]
     target_time = _to_dense(parsed[keys.TARGET_TIMES], parsed[keys.TARGET_TIMES].dense_shape[1])[:, 0]
@@ -198,6 +201,7 @@ def _concrete(function: Callable[..., Any], specs: _Specs) -> Callable[..., Any]
 
 def save(model: ServedModel, trained_dir: str, model_dir: str) -> None:
     """Writes a SavedModel with a copy of the Trainer's `assets.extra/shortlist.json`, if there is one."""
+    # TensorFlow refuses to save ops of other namespaces than its own without this list.
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(model, model_dir, signatures=model.signatures(), options=options)
     destination = pathlib.Path(model_dir, TRAINED_FILE)

@@ -61,4 +61,6 @@ def seen_ids(row: dict[str, Any]) -> list[bytes]:
 
 def _values(feature: tf.train.Feature) -> list[Any]:
     kind = feature.WhichOneof("kind")
-    return list(getattr(feature, kind).value) if kind else []
+    if kind is None:
+        return []
+    return list(getattr(feature, kind).value)

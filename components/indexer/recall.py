@@ -17,6 +17,7 @@ _LATENCY_CALLS = 300
 _WARM_UP_CALLS = 20
 # Two kernels round the same dot product differently, by about this share of the product of the vectors' lengths.
 _ROUNDING = 1e-6
+# One block of float32 scores takes 128 MB.
 _CELLS_AT_ONCE = 32_000_000
 
 
@@ -43,10 +44,11 @@ class ExactAnswers:
         step = max(1, _CELLS_AT_ONCE // len(candidates))
         for start in range(0, len(queries), step):
             for row, scores in enumerate(queries[start : start + step] @ candidates.T, start):
-                left = np.delete(scores, excluded[row][excluded[row] != NO_ROW])
-                depth[row] = min(k, len(left))
+                eligible = np.delete(scores, excluded[row][excluded[row] != NO_ROW])
+                depth[row] = min(k, len(eligible))
                 if depth[row]:
-                    last_score[row] = np.partition(left, len(left) - depth[row])[len(left) - depth[row]]
+                    position = len(eligible) - depth[row]
+                    last_score[row] = np.partition(eligible, position)[position]
         return cls(queries, candidates, excluded, depth, last_score)
 
     def recall(self, served: np.ndarray) -> np.ndarray:
@@ -64,6 +66,7 @@ class ExactAnswers:
             return 1.0
         found = np.setdiff1d(found[found != NO_ROW], self.excluded[row])
         hits = int((self.candidates[found] @ self.queries[row] >= lowest).sum())
+        # Ties with the last result can give more hits than the answer has places.
         return min(hits, int(self.depth[row])) / int(self.depth[row])
 
 

@@ -76,17 +76,19 @@ def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: i
     """
     target = min_recall + (1.0 - min_recall) / 2
     steps = grid(int(candidates.shape[0]), int(candidates.shape[1]), k, max_exclusions)
+    # One index is trained for all steps; leaves and rescored candidates are passed per search.
     index = ScannIndex(max(steps, key=lambda params: params.reorder), k, max_exclusions).index(candidates)
     search = _search(index, exact, k)
     measured: list[tuple[ScannParams, float]] = []
     for params in steps:
         measured.append((params, _recall(search(params), exact, max_exclusions)))
+        # The steps are sorted by cost, so the first that reaches the target is the cheapest.
         if measured[-1][1] >= target:
             break
-    best = max(reached for _, reached in measured)
-    wanted = next(bar for bar in (target, min_recall, best) if bar <= best)
-    params, reached = next(item for item in measured if item[1] >= wanted)
-    return TunedIndex(index.with_params(params), reached)
+    best = max(recall for _, recall in measured)
+    threshold = next(value for value in (target, min_recall, best) if value <= best)
+    params, recall = next(item for item in measured if item[1] >= threshold)
+    return TunedIndex(index.with_params(params), recall)
 
 
 def _recall(served: np.ndarray, exact: ExactAnswers, max_exclusions: int) -> float:

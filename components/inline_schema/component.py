@@ -53,4 +53,5 @@ class InlineSchemas(base_component.BaseComponent):
                 **{table: types.Channel(type=standard_artifacts.Schema) for table in texts},
             )
         )
+        # By default TFX would name the node after the class.
         self.with_id(nodes.SCHEMAS)

@@ -92,4 +92,5 @@ class VersionPusher(standard.Pusher):
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             ),
         )
+        # By default TFX would name the node after the class.
         self.with_id(nodes.PUSHER)

@@ -56,6 +56,7 @@ class Executor(executor.Executor):
         # The archive is written first, so that no step can fail after the model is served.
         io_utils.copy_dir(model_path, pushed.uri)
         serving_dir = _serving_dir(exec_properties)
+        # TFX's executor would copy into the final folder, where a server could load half of a model.
         version = versions.push(
             model_dir=model_path,
             exact_model_dir=path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[EXACT_MODEL])),

@@ -61,6 +61,7 @@ def probe(model_dir: str, windows: Sequence[bytes], timeout_seconds: float = TIM
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "components.serving_check.probe", model_dir, windows_path, answers_path],
+                # `python -m` puts the working directory on the import path, so it must not have packages.
                 cwd=directory,
                 env=_clean_environment(),
                 capture_output=True,
@@ -94,6 +95,7 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _crash(return_code: int, stderr: str) -> str:
+    # A negative code is the number of the signal, for example of a segmentation fault in ScaNN.
     if return_code < 0:
         return f"the model crashed the process that loaded it ({signal.Signals(-return_code).name})"
     last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "nothing on stderr")

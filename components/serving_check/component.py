@@ -29,8 +29,8 @@ class ServingCheck(base_component.BaseComponent):
     It replaces InfraValidator, which needs Docker.
 
     Outputs:
-      blessing: Custom properties `blessed` (1 or 0), which the Pusher reads, `status` (`ok`, `check_failed` or
-        `not_checked`), `reasons` (a JSON list of sentences) and `figures` (JSON of seconds and ms by model).
+      blessing: The Pusher reads the custom property `blessed` (1 or 0). The others are `status` (`ok`, `check_failed`
+        or `not_checked`), `reasons` (a JSON list of sentences) and `figures` (JSON of seconds and ms by model).
     """
 
     SPEC_CLASS = ServingCheckSpec

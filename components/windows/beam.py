@@ -59,21 +59,14 @@ def build(
       uri: Folder of the windows artifact.
       staging: A folder for unfinished files, on the same file system as `uri`.
     """
-    interactions = _read(
-        root, "Interactions", patterns.interactions, beam_fns.ParseInteractionFn(config.has_timestamps)
-    )
+    parse = beam_fns.ParseInteractionFn(config.has_timestamps)
+    interactions = _read(root, "Interactions", patterns.interactions, parse)
     candidates = _read(root, "Candidates", patterns.candidates, beam_fns.ParseKeyedFn(keys.CANDIDATE_ID, False))
     queries = _read(root, "Queries", patterns.queries, beam_fns.ParseKeyedFn(keys.QUERY_ID, True))
 
     candidate_rows = _first_two(candidates.rows, "Candidates")
     query_rows = _first_two(queries.rows, "Queries")
-    catalogue = (
-        candidate_rows | "CatalogueIds" >> beam.Keys() | "Catalogue" >> beam.CombineGlobally(beam_fns.CollectFn())
-    )
-    # The catalogue's ids are a side input: a join by candidate would send each interaction through one more shuffle.
-    known = interactions.rows | "KnownCandidates" >> beam.FlatMap(
-        beam_fns.split_known, beam.pvalue.AsSingleton(catalogue)
-    ).with_outputs(beam_fns.UNKNOWN, main="rows")
+    known = _split_known(interactions.rows, candidate_rows)
     distinct = _without_repeats(known.rows, config.repeats)
     # The cap is a combiner, so that a bot's whole log never lands in one worker.
     latest = distinct | "LatestInteractions" >> beam.CombinePerKey(
@@ -85,13 +78,11 @@ def build(
     cuts = None
     if isinstance(config.split, Random) and not config.everything_is_train:
         cuts = beam.pvalue.AsSingleton(_random_cuts(latest, config.split))
+    plan = beam_fns.PlanQueryFn(config.model_dump_json(), feature_types, bool(patterns.queries))
     outputs = (
         {"interactions": latest, "queries": query_rows}
         | "JoinQueries" >> beam.CoGroupByKey()
-        | "PlanQuery"
-        >> beam.ParDo(
-            beam_fns.PlanQueryFn(config.model_dump_json(), feature_types, bool(patterns.queries)), num_shards, cuts
-        ).with_outputs(beam_fns.COUNTS, main="records")
+        | "PlanQuery" >> beam.ParDo(plan, num_shards, cuts).with_outputs(beam_fns.COUNTS, main="records")
     )
     _write(root, outputs.records, num_shards, uri, staging)
 
@@ -103,9 +94,7 @@ def build(
         _count(candidate_rows, stats.CANDIDATES),
     )
     problems = (
-        interactions.problems,
-        candidates.problems,
-        queries.problems,
+        *(table.problems for table in (interactions, candidates, queries)),
         candidate_rows | "CandidateTwice" >> beam.FlatMap(beam_fns.duplicates, keys.CANDIDATE_ID),
         query_rows | "QueryTwice" >> beam.FlatMap(beam_fns.duplicates, keys.QUERY_ID),
     )
@@ -124,6 +113,17 @@ def _read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> 
 def _first_two(rows: PCollection, table: str) -> PCollection:
     """(id, row) -> (id, its first two rows). An id may have one row; the second row proves a duplicate."""
     return rows | f"FirstTwo{table}" >> beam.CombinePerKey(beam_fns.KeepFn(2, latest=False))
+
+
+def _split_known(rows: PCollection, candidate_rows: PCollection) -> Any:
+    """(query_id, row) -> `rows` whose candidate is in the catalogue, and the other candidate ids under UNKNOWN."""
+    catalogue = (
+        candidate_rows | "CatalogueIds" >> beam.Keys() | "Catalogue" >> beam.CombineGlobally(beam_fns.CollectFn())
+    )
+    # The catalogue's ids are a side input: a join by candidate would send each interaction through one more shuffle.
+    return rows | "KnownCandidates" >> beam.FlatMap(
+        beam_fns.split_known, beam.pvalue.AsSingleton(catalogue)
+    ).with_outputs(beam_fns.UNKNOWN, main="rows")
 
 
 def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:

@@ -100,7 +100,7 @@ def _train_windows(
     strict = splits.strict_times(split)
     cut = _basket_chunks if strict else _chunks
     for start, end in cut(train, sizes.max_targets):
-        # A chunk with rows of weight 0 alone has nothing to learn; its rows still stand in later histories.
+        # A chunk without a target has no loss; its rows are still in later histories.
         if not any(row.is_target for row in train[start:end]):
             continue
         past = 0 if isinstance(split, Random) else past_end(train, start, strict)

@@ -121,7 +121,7 @@ def fields(section: type[Section]) -> dict[str, Declared]:
     }
 
 
-def located(root: type[Section], loc: Sequence[int | str]) -> Location:
+def locate(root: type[Section], loc: Sequence[int | str]) -> Location:
     """Returns the path and the type of a pydantic location.
 
     Pydantic adds parts for the members of a union of plain types. They are not keys and are left out.

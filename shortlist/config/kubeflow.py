@@ -153,10 +153,10 @@ class Task(Section):
 
     def over(self, defaults: Task) -> Task:
         """Returns this task with its absent keys filled in from `defaults`; dicts are merged."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        own = {name: getattr(self, name) for name in self.model_fields_set}
         for name in ("env", "secret_env", "node_selector"):
-            given[name] = {**getattr(defaults, name), **getattr(self, name)}
-        return defaults.model_copy(update=given)
+            own[name] = {**getattr(defaults, name), **getattr(self, name)}
+        return defaults.model_copy(update=own)
 
 
 class Kubeflow(Section):

@@ -13,6 +13,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
+# Four pipelines of 40 nodes each ran at the same time without a lock error (docs/metadata.md).
 class SqliteMetadata(Section):
     """ML Metadata in a file of the workspace, for one machine."""
 

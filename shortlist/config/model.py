@@ -35,9 +35,11 @@ class HistoryTowerSection(Section):
     blocks: int = pydantic.Field(2, ge=1, le=16)
     """Number of transformer blocks."""
 
+    # MovieLens 100K, mean of three seeds: test HR@10 0.2294 with and 0.2209 without (docs/figures.md).
     position_bias: bool = True
     """Add a learned relative position bias to attention, besides the position embedding."""
 
+    # Together with train.shuffle_ties, MovieLens 100K: test HR@10 0.2457, 0.2294 without both (decision 15).
     time_intervals: bool = True
     """Add a learned bias to attention for the time since each history item, and a vector for the time since the last
     one. Requests without `query_time`, and history items without a timestamp, get neither."""
@@ -51,6 +53,7 @@ class HistoryTowerSection(Section):
     dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Dropout on embeddings, attention and feed-forward layers during training."""
 
+    # MovieLens 100K: 82% of the answers to an empty history are popular items with 0.05, and 31% with 0.
     cold_start_fraction: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
     """Fraction of train targets, redrawn each step, that are predicted from an empty history; half of them also without
     query features. New users then get popular items, not the items that other users began with."""
@@ -59,7 +62,9 @@ class HistoryTowerSection(Section):
     @classmethod
     def _recorded_names(cls, values: object) -> object:
         # Models and runs of older versions recorded their settings under the old names.
-        return renamed.rename_recorded("model.query_tower", values) if isinstance(values, dict) else values
+        if isinstance(values, dict):
+            return renamed.rename_recorded("model.query_tower", values)
+        return values
 
 
 QueryTower = Annotated[Union[FeaturesTowerSection, HistoryTowerSection], pydantic.Field(discriminator="kind")]
@@ -71,6 +76,8 @@ class CandidateTowerSection(Section):
     use_candidate_id: bool = True
     """Learn an embedding for each candidate id in train. Unseen candidates are embedded by their features alone."""
 
+    # The cost of 0.2 and mask_unseen_candidates is 0.001 to 0.002 of HR@10, at a standard error of 0.0025
+    # (docs/figures.md).
     id_dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Fraction of candidates, redrawn each step, that are embedded without their id. The features then learn to
     represent candidates without train interactions. No effect if candidates have no features."""

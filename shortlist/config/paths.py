@@ -40,7 +40,7 @@ def check_path(path: str) -> None:
     if placeholders and sorted(placeholders) != sorted(SPAN_PARTS):
         raise ValueError(f"expected {{YYYY}}, {{MM}} and {{DD}} once each in {path!r}, got {', '.join(placeholders)}")
     try:
-        compiled(path)
+        compile_pattern(path)
     except re.error as error:
         raise ValueError(f"expected a pattern of *, ?, [...] and **, got {path!r} ({error.msg})") from None
 
@@ -49,10 +49,10 @@ def full_path(path: str, data_root: str | os.PathLike[str]) -> str:
     """Returns the absolute path or URI of a data path; relative paths start at the data root."""
     if is_uri(path) or os.path.isabs(path):
         return path
-    return joined(os.fspath(data_root), path)
+    return join(os.fspath(data_root), path)
 
 
-def joined(folder: str, name: str) -> str:
+def join(folder: str, name: str) -> str:
     """Returns the path of a name below a folder; either may be empty."""
     if not folder or not name:
         return folder or name
@@ -64,7 +64,7 @@ def is_wild(part: str) -> bool:
     return glob.has_magic(part) or has_spans(part)
 
 
-def compiled(pattern: str, end: str = "") -> re.Pattern[str]:
+def compile_pattern(pattern: str, end: str = "") -> re.Pattern[str]:
     """Returns the regular expression of a pattern, with the groups year, month and day."""
     return re.compile("".join(map(_part_expression, _PATTERN_PARTS.findall(pattern))) + end, re.DOTALL)
 

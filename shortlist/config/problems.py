@@ -49,9 +49,9 @@ def sentences(error: pydantic.ValidationError, root: type[Section]) -> list[str]
 def _sentence(problem: Any, root: type[Section]) -> str:
     loc, kind = problem["loc"], problem["type"]
     if kind in _UNKNOWN_KEY:
-        at = key_paths.located(root, loc[:-1])
+        at = key_paths.locate(root, loc[:-1])
         return _unknown(str(loc[-1]), at, root)
-    at = key_paths.located(root, loc)
+    at = key_paths.locate(root, loc)
     if kind == "missing":
         return f"the key {'.'.join(at.path)!r} is required"
     if at.declared.tag is not None and kind == "union_tag_not_found":
@@ -73,7 +73,9 @@ def _complaint(problem: Any, at: Location) -> str:
             return f"{reason.where}: {_first(reason.error, reason.section)}"
         return str(reason)
     if here.tag is not None and kind == "union_tag_invalid":
-        tag = value.get(here.tag) if isinstance(value, Mapping) else problem["ctx"]["tag"]
+        tag = problem["ctx"]["tag"]
+        if isinstance(value, Mapping):
+            tag = value.get(here.tag)  # Pydantic's own tag is a string, whatever the file has.
         return f"{shown(tag)} is not one of {_listed(here.members)}"
     choices = _choices(here.type)
     if choices:
@@ -90,7 +92,7 @@ def _complaint(problem: Any, at: Location) -> str:
 def _first(error: pydantic.ValidationError, root: type[Section]) -> str:
     """Returns the first problem without its path: "expected a number, above 0, got -0.1"."""
     problem = error.errors()[0]
-    return _complaint(problem, key_paths.located(root, problem["loc"]))
+    return _complaint(problem, key_paths.locate(root, problem["loc"]))
 
 
 def _unknown(name: str, at: Location, root: type[Section]) -> str:
@@ -172,4 +174,6 @@ def shown(value: object) -> str:
     text = str(value) if isinstance(value, datetime.date) else _BOUNDED.repr(value)
     if secrets_in(text):
         return "a value with credentials in it"
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+    if len(text) > _MAX_SHOWN:
+        return f"{text[:_MAX_SHOWN]}..."
+    return text

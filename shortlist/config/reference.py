@@ -117,7 +117,9 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
             if kind and kind != "auto":
                 return f"`{tag}: {kind}`"
         return _own_values(field.default) or "its defaults"
-    return f"`{'null' if field.default is None else field.default}`"
+    if field.default is None:
+        return "`null`"
+    return f"`{field.default}`"
 
 
 def _own_values(section: Section) -> str:

@@ -142,15 +142,15 @@ class _Compiler:
         if isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None):
                 raise self._refused(right, "None after `is`")
-            wanted = isinstance(op, ast.Is)
-            return lambda row: (_text(row, column) is None) is wanted
+            expected = isinstance(op, ast.Is)
+            return lambda row: (_text(row, column) is None) is expected
         if isinstance(op, ast.In | ast.NotIn):
             return self._membership(column, right, isinstance(op, ast.In))
         constant = self._constant(right)
         if isinstance(op, ast.Eq | ast.NotEq):
             self._note_text(column, constant)
-            equal, wanted = _equals(column, constant), isinstance(op, ast.Eq)
-            return lambda row: (same := equal(row)) is not None and same is wanted
+            equal, expected = _equals(column, constant), isinstance(op, ast.Eq)
+            return lambda row: (same := equal(row)) is not None and same is expected
         return self._ordering(column, op, constant, right)
 
     def _ordering(self, column: str, op: ast.cmpop, constant: Any, node: ast.expr) -> _Test:
@@ -173,7 +173,7 @@ class _Compiler:
 
         return test
 
-    def _membership(self, column: str, node: ast.expr, wanted: bool) -> _Test:
+    def _membership(self, column: str, node: ast.expr, expected: bool) -> _Test:
         if not isinstance(node, ast.Tuple | ast.List | ast.Set):
             raise self._refused(node, 'a list such as ("UK", "FR") after `in`')
         constants = [self._constant(element) for element in node.elts]
@@ -183,7 +183,7 @@ class _Compiler:
 
         def test(row: Row) -> bool:
             text = _text(row, column)
-            return text is not None and (text in texts or any(equal(row) for equal in numbers)) is wanted
+            return text is not None and (text in texts or any(equal(row) for equal in numbers)) is expected
 
         return test
 
@@ -228,7 +228,9 @@ class _Compiler:
         inner = node
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             inner = node.operand
-        value = getattr(inner, "value", None) if isinstance(inner, ast.Constant) else None
+        value: object = None
+        if isinstance(inner, ast.Constant):
+            value = inner.value
         if isinstance(value, str) and inner is node:
             return value
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MAX_NUMBER:
@@ -253,7 +255,9 @@ def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
 
         def same_text(row: Row) -> bool | None:
             text = _text(row, column)
-            return None if text is None else text == constant
+            if text is None:
+                return None
+            return text == constant
 
         return same_text
 
@@ -261,7 +265,9 @@ def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
 
     def same_number(row: Row) -> bool | None:
         number = _read(number_of, row, column)
-        return None if number is None else number == like.get(type(number), constant)
+        if number is None:
+            return None
+        return bool(number == like.get(type(number), constant))
 
     return same_number
 

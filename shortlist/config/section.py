@@ -13,4 +13,5 @@ HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-
 class Section(pydantic.BaseModel):
     """Base of all sections: frozen, typed, and without unknown keys."""
 
+    # Attribute docstrings become field descriptions, from which docs/configuration.md is made.
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)

@@ -12,6 +12,7 @@ from shortlist.config.section import Section
 class Index(Section):
     """The nearest-neighbour index of the served model."""
 
+    # ScaNN refuses corpora below 16 candidates, and crashes with a single one.
     kind: Literal["auto", "scann", "brute_force"] = "auto"
     """`auto`: ScaNN; exact search in a corpus below 16 candidates, and in a small one if ScaNN's recall is too low.
     `scann`: always ScaNN. `brute_force`: always exact search."""
@@ -22,6 +23,7 @@ class Index(Section):
     min_recall: float = pydantic.Field(0.99, ge=0.0, le=1.0)
     """Minimum recall@k of the index against exact search, on test queries. Below it, nothing is pushed."""
 
+    # ScaNN returns a fixed number of results. If exclusions use them up, it returns excluded candidates.
     max_exclusions: int = pydantic.Field(1024, ge=0)
     """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates. Queries with more
     use exact search."""

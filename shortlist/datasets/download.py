@@ -1,4 +1,4 @@
-"""Downloads one pinned file over HTTP: resumed where it was cut, given up at once where nobody answers."""
+"""Download of one pinned file over HTTP. It resumes a cut transfer, and gives up quickly on a silent host."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _REPORT_SECONDS = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """When a host counts as dead, and when it sends too much.
+    """Limits of time and size for a transfer.
 
     Attributes:
-      answer_seconds: Longest wait for the answer to begin, name resolution, connection and redirects included.
-      min_bytes_per_second: Slowest transfer that is waited for, on average, after the first `answer_seconds`.
-      max_bytes: Largest file that is taken; only a whole file has a checksum, so an endless one must not fill the disk.
+      answer_seconds: Longest wait for the headers, including name resolution, connection and redirects.
+      min_bytes_per_second: Minimum average speed after the first `answer_seconds`.
+      max_bytes: Maximum size of the file. The checksum needs the whole file, so an endless one would fill the disk.
     """
 
     answer_seconds: float = 5.0
@@ -41,25 +41,25 @@ DEFAULT_LIMITS = Limits()
 
 
 class _CutError(SourceError):
-    """The connection ended before the file did; what came is kept."""
+    """The connection ended early; the received part is kept."""
 
 
 class _TooLargeError(SourceError):
-    """More came than the file can have; nothing of it is kept."""
+    """The host sent more than the published file has; the received part is removed."""
 
 
 def download(url: str, part: pathlib.Path, sha256: str, progress: Progress, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Fills `part` with the file at `url`, going on after the bytes that it already holds.
+    """Downloads `url` to `part`, and resumes after the bytes that `part` already has.
 
     Args:
       url: An http or https address.
-      part: The file to fill. It is kept where the connection was cut and removed where it is another file.
-      sha256: SHA-256 that the whole file must have, in hex.
-      progress: Told the bytes that have come.
-      limits: When to give up.
+      part: The file to write. After a cut connection it is kept. If its checksum is wrong, it is removed.
+      sha256: Expected SHA-256 of the whole file, in hex.
+      progress: Called with the number of received bytes.
+      limits: Limits of time and size.
 
     Raises:
-      SourceError: Says why the file could not be had.
+      SourceError: The download failed; contains the reason.
     """
     for _ in range(_MAX_TRIES):
         resumed = part.stat().st_size if part.exists() else 0
@@ -76,9 +76,10 @@ def download(url: str, part: pathlib.Path, sha256: str, progress: Progress, limi
         if got == sha256:
             return
         part.unlink()
+        # A resumed file may mix two versions of the file, so it is downloaded once more from the start.
         if not resumed:
             raise SourceError(f"sent a file with SHA-256 {got[:12]}..., expected {sha256[:12]}...")
-    raise SourceError(f"cut the connection {_MAX_TRIES} times; the next fetch goes on from there")
+    raise SourceError(f"cut the connection {_MAX_TRIES} times; the next fetch resumes the download")
 
 
 def file_sha256(path: pathlib.Path) -> str:
@@ -91,29 +92,29 @@ def file_sha256(path: pathlib.Path) -> str:
 
 
 def _transfer(url: str, part: pathlib.Path, resumed: int, progress: Progress, limits: Limits) -> None:
-    """Appends to `part`, or starts it anew if the server does not send the part that was asked for."""
+    """Appends to `part`, or starts from the beginning if the server ignores the requested range."""
     headers = {"User-Agent": "shortlist", "Accept-Encoding": "identity"}
     if resumed:
         headers["Range"] = f"bytes={resumed}-"
     try:
-        # S310: the address is pinned beside its checksum, no user's.
+        # S310: the address is a constant beside its checksum, never a user's.
         response = _open(urllib.request.Request(url, headers=headers), limits.answer_seconds)  # noqa: S310
     except urllib.error.HTTPError as error:
-        with error:  # It is a response, and holds its connection.
+        with error:  # An HTTPError is a response with an open connection.
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise SourceError(f"answered {error.code} {error.reason}") from None
-        return  # Nothing is left to send; the checksum tells whether `part` is the file.
+        return  # The server has no more bytes; the caller compares the checksum.
     with response:
         continues = response.status == http.HTTPStatus.PARTIAL_CONTENT
         if continues and not response.headers.get("Content-Range", "").startswith(f"bytes {resumed}-"):
             part.unlink()
-            raise SourceError("sent another part of the file than the one asked for")
+            raise SourceError("sent another part of the file than the requested one")
         with part.open("ab" if continues else "wb") as file:
             _copy(response, file, resumed if continues else 0, progress, limits)
 
 
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progress: Progress, limits: Limits) -> None:
-    """Appends the response's body to a file that holds `have` bytes of it."""
+    """Appends the response's body to a file that already has the first `have` bytes."""
     missing = response.length
     if have + (missing or 0) > limits.max_bytes:
         raise _too_large(limits)
@@ -123,7 +124,7 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progres
         try:
             chunk = response.read1(_CHUNK)
         except TimeoutError:
-            raise SourceError(f"sent nothing more for {limits.answer_seconds:g} s") from None
+            raise SourceError(f"stopped sending for {limits.answer_seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             raise _CutError(f"cut the connection after {have + received} bytes ({_reason(error)})") from None
         if not chunk:
@@ -134,7 +135,7 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progres
         received += len(chunk)
         elapsed = time.monotonic() - started
         if elapsed > limits.answer_seconds + received / limits.min_bytes_per_second:
-            raise SourceError(f"sent only {received} bytes in {elapsed:.0f} s; the next fetch goes on from there")
+            raise SourceError(f"sent only {received} bytes in {elapsed:.0f} s; the next fetch resumes the download")
         if elapsed - reported >= _REPORT_SECONDS:
             progress(f"{(have + received) / 1e6:.1f}{total} MB")
             reported = elapsed
@@ -143,13 +144,14 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progres
 
 
 def _too_large(limits: Limits) -> _TooLargeError:
-    return _TooLargeError(f"sends more than {limits.max_bytes / 1e6:g} MB, which the published file does not have")
+    return _TooLargeError(f"sends more than {limits.max_bytes / 1e6:g} MB, which is not the published file")
 
 
 def _open(request: urllib.request.Request, seconds: float) -> http.client.HTTPResponse:
-    """Returns the response once its headers are there.
+    """Returns the response as soon as its headers have arrived.
 
-    In a thread of its own: a socket's timeout bounds neither name resolution nor a host with many dead addresses.
+    The request runs in a separate thread, because a socket's timeout limits neither name resolution nor attempts on
+    several addresses of a host.
     """
     answer: concurrent.futures.Future[http.client.HTTPResponse] = concurrent.futures.Future()
 
@@ -173,7 +175,7 @@ def _open(request: urllib.request.Request, seconds: float) -> http.client.HTTPRe
 
 
 def _hang_up(answer: concurrent.futures.Future[http.client.HTTPResponse]) -> None:
-    """Closes the connection of a host that answered after all."""
+    """Closes the connection of a host that answered too late."""
     error = answer.exception()
     if error is None:
         answer.result().close()
@@ -182,14 +184,15 @@ def _hang_up(answer: concurrent.futures.Future[http.client.HTTPResponse]) -> Non
 
 
 def _tls() -> ssl.SSLContext:
-    """Returns a verifying context with the certificates that the user's other programs trust."""
+    """Returns a verifying context with the certificates that the user's environment names, or the system's."""
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if (path := os.environ.get(name)) and os.path.exists(path):
-            is_folder = os.path.isdir(path)
-            return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
+            if os.path.isdir(path):
+                return ssl.create_default_context(capath=path)
+            return ssl.create_default_context(cafile=path)
     context = ssl.create_default_context()
     if not context.get_ca_certs():
-        # A Python built elsewhere looks for certificates where this system has none.
+        # A Python from another distribution searches for certificates in folders that this system lacks.
         for path in ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"):
             if os.path.exists(path):
                 context.load_verify_locations(path)

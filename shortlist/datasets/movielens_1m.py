@@ -9,10 +9,10 @@ The normal form:
     items.parquet         item_id, title, genres                            in the order of movies.dat
     users.parquet         user_id, gender, age, occupation, zip_code        in the order of users.dat
 
-`file_row` is the row of ratings.dat, from 0. `seq` is the rating's place in its user's history, from 0, by the time of
-the rating, ties in the order of the file: ratings.dat is not in the order of time. The time itself is left out, since
-copies of this set without GroupLens' clock are common, and what stands here must be had from them too; hence no split
-of all users at one time is possible. `age` and `occupation` are codes (25 is "25 to 34"); `genres` are joined by `|`.
+`file_row` is the row number in ratings.dat, from 0. `seq` is the position of the rating in its user's history, from 0,
+ordered by time and then by the row in the file; ratings.dat itself is not ordered by time. The timestamp is left out,
+because many copies of this data set lack it, and they should have the same normal form. A temporal split is therefore
+impossible. `age` and `occupation` are codes (25 is "25 to 34"). `genres` are joined by `|`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def from_grouplens(members: Mapping[str, bytes]) -> dict[str, bytes]:
         "item_id": items,
         "rating": ratings,
         "file_row": range(len(users)),
-        "seq": places_in_history(users, times),
+        "seq": positions_in_history(users, times),
     }
     catalogue = {"item_id": list(map(int, item_ids)), "title": titles, "genres": genres}
     people = {
@@ -55,14 +55,14 @@ def from_grouplens(members: Mapping[str, bytes]) -> dict[str, bytes]:
     return {INTERACTIONS: to_parquet(interactions), ITEMS: to_parquet(catalogue), USERS: to_parquet(people)}
 
 
-def places_in_history(users: Sequence[int], times: Sequence[int]) -> list[int]:
-    """Returns each row's place among its user's rows, from 0, by time; rows at one time keep their order."""
-    places = [0] * len(users)
+def positions_in_history(users: Sequence[int], times: Sequence[int]) -> list[int]:
+    """Returns each row's position among its user's rows, from 0, by time; ties keep their order."""
+    positions = [0] * len(users)
     counts: dict[int, int] = {}
     for row in sorted(range(len(users)), key=times.__getitem__):
-        places[row] = counts.get(users[row], 0)
-        counts[users[row]] = places[row] + 1
-    return places
+        positions[row] = counts.get(users[row], 0)
+        counts[users[row]] = positions[row] + 1
+    return positions
 
 
 def _columns(content: bytes) -> list[tuple[str, ...]]:

@@ -1,8 +1,8 @@
 """Online Retail: UCI's workbook and its normal form.
 
-A year of invoices (December 2010 to December 2011) of a British shop for gifts, many of its customers wholesalers:
-541,909 rows, of which 397,924 are purchases (interactions) by 4,339 known customers (queries) of 3,665 products, out of
-a catalogue of 3,938 (candidates).
+A year of invoices (December 2010 to December 2011) of a British gift shop with many wholesale customers. It has 541,909
+rows, of which 397,924 are purchases (interactions) of 3,665 products by 4,339 known customers (queries). The catalogue
+has 3,938 products (candidates).
 
 The normal form:
 
@@ -10,13 +10,14 @@ The normal form:
     items.parquet         item_id, description, median_price                                       by item_id
     users.parquet         user_id, country, n_invoices                                             by user_id
 
-Interactions are the rows whose customer is known, whose invoice is not a cancellation (`C...`) and whose quantity is
-above 0. `timestamp` is in seconds, the shop's local time taken as UTC, exact to the minute: 30 of 18,536 invoices were
-written in two of them. The catalogue is what was ever billed at a price above 0, by anybody; it still holds what is no
-product (POST, M, BANK CHARGES). A description is the most frequent one of the product, a country that of the customer.
+Interactions are the rows with a known customer, an invoice that is not a cancellation (`C...`) and a quantity above 0.
+`timestamp` is in seconds: the shop's local time, taken as UTC, in whole minutes. 30 of 18,536 invoices span two
+minutes. The catalogue has every item that was ever billed at a price above 0, to any customer. Some of its items are
+not products (POST, M, BANK CHARGES). Description and country are the most frequent ones of the product and the
+customer.
 
-`median_price` and `n_invoices` are counted over the whole year. They know the future of every split, and must not be
-features of a model that is tested on this year.
+`median_price` and `n_invoices` are computed from the whole year. They leak the future of every split, so they must not
+be features of a model that is tested on this year.
 """
 
 from __future__ import annotations
@@ -46,14 +47,14 @@ class InvoiceLine(NamedTuple):
     """One row of the workbook.
 
     Attributes:
-      invoice_id: Starts with C where it cancels another one.
-      item_id: Upper and lower case differ.
-      description: None where there is none.
-      quantity: Below 0 where something came back.
+      invoice_id: Begins with C if it cancels another invoice.
+      item_id: Case-sensitive product code.
+      description: None if the cell is empty.
+      quantity: Below 0 for returned items.
       timestamp: Seconds since 1970.
-      unit_price: In pounds.
-      user_id: None where the customer is not known.
-      country: Where the customer lives.
+      unit_price: Price in pounds.
+      user_id: None if the customer is unknown.
+      country: The customer's country.
     """
 
     invoice_id: str
@@ -76,12 +77,12 @@ def from_uci(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def workbook_lines(content: bytes) -> Iterator[InvoiceLine]:
-    """Yields the rows of the workbook's first sheet; blanks around a text are not part of it.
+    """Yields the rows of the workbook's first sheet, with texts stripped of surrounding blanks.
 
     Raises:
       SourceError: The sheet has other columns.
     """
-    import openpyxl  # Only this data set needs it.
+    import openpyxl  # Only this data set needs the package.
 
     workbook = openpyxl.load_workbook(io.BytesIO(content), read_only=True)
     rows = workbook.worksheets[0].iter_rows(values_only=True)
@@ -122,7 +123,7 @@ def normal_form(lines: Iterable[InvoiceLine]) -> dict[str, bytes]:
 
 
 def seconds(moment: datetime.datetime) -> int:
-    """Returns a time that names no zone as seconds since 1970, as if it were UTC."""
+    """Returns seconds since 1970 for a time without a zone, which is taken as UTC."""
     return round((moment - _EPOCH).total_seconds())
 
 
@@ -136,7 +137,7 @@ def _items(priced: Iterable[InvoiceLine]) -> dict[str, list[Any]]:
     item_ids = sorted(prices)
     return {
         "item_id": item_ids,
-        # Of two that are as frequent, the one that came first.
+        # Among equally frequent descriptions, the first in the workbook.
         "description": [descriptions[item].most_common(1)[0][0] for item in item_ids],
         "median_price": [statistics.median(prices[item]) for item in item_ids],
     }
@@ -152,16 +153,17 @@ def _users(purchases: Iterable[InvoiceLine]) -> dict[str, list[Any]]:
     user_ids = sorted(countries)
     return {
         "user_id": user_ids,
-        # Of two that are as frequent, the first by the alphabet.
+        # Among equally frequent countries, the first in the alphabet.
         "country": [min(countries[user], key=lambda name: (-countries[user][name], name)) for user in user_ids],
         "n_invoices": [len(invoices[user]) for user in user_ids],
     }
 
 
 def _text(cell: object) -> str | None:
-    """Returns a cell's text, None for an empty one: a product code of digits only is a number in the workbook."""
+    """Returns a cell's text; None for an empty cell."""
     if cell is None:
         return None
+    # The workbook stores product codes of digits only as numbers.
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return str(cell).strip() or None

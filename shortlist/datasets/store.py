@@ -1,4 +1,4 @@
-"""Keeps data sets in the data folder: verified, written whole or not at all."""
+"""Storage of data sets in the data folder, verified and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def default_data_dir() -> pathlib.Path:
 
 
 def fetch_data_set(data_set: DataSet, data_dir: pathlib.Path, progress: Progress) -> FetchResult:
-    """Returns where a data set's files are, getting them first unless they are there and right.
+    """Returns the location of a data set's files. Missing or wrong files are downloaded first.
 
     Args:
-      data_set: What to get; its sources are tried in order.
-      data_dir: Folder of all data sets; made if it is not there.
-      progress: Told what goes on.
+      data_set: The data set; its sources are tried in order.
+      data_dir: Folder of all data sets; created if it is missing.
+      progress: Called with one line of text for the user at a time.
 
     Raises:
-      DataError: No source gave the data, or the folder cannot be written.
+      DataError: All sources failed, or the folder cannot be written.
     """
     started = time.monotonic()
     folder = data_dir / data_set.folder
@@ -44,14 +44,14 @@ def fetch_data_set(data_set: DataSet, data_dir: pathlib.Path, progress: Progress
     if not _is_verified(folder, data_set):
         try:
             with _scratch(data_dir, data_set) as scratch:
-                if not _is_verified(folder, data_set):  # Another process may have been at it.
+                if not _is_verified(folder, data_set):  # Another process may have fetched it in the meantime.
                     fetched = True
-                    name, built = _first_that_works(data_set, Context(data_dir, scratch, progress))
+                    name, built = _build_from_any(data_set, Context(data_dir, scratch, progress))
                     _write(folder, built | {SOURCE_FILE: _source_json(data_set, name)}, scratch)
                 source = _recorded_source(folder)
         except OSError as error:
             raise DataError(
-                f"{folder} cannot be written ({error}); free the space, or name another folder by SHORTLIST_DATA_DIR"
+                f"{folder} cannot be written ({error}); free space, or set SHORTLIST_DATA_DIR to another folder"
             ) from error
     return FetchResult(data_set.name, folder, source, fetched, data_set.files, time.monotonic() - started)
 
@@ -63,32 +63,33 @@ def _is_verified(folder: pathlib.Path, data_set: DataSet) -> bool:
     )
 
 
-def _first_that_works(data_set: DataSet, context: Context) -> tuple[str, dict[str, bytes]]:
-    """Returns the name of the first source that gives the pinned files, and the files."""
+def _build_from_any(data_set: DataSet, context: Context) -> tuple[str, dict[str, bytes]]:
+    """Returns the name of the first source with the pinned files, and the files."""
     reasons = []
     for source in data_set.sources:
         context.progress(f"{data_set.name}: from {source.name}")
         try:
-            return source.name, _built(source, data_set, context)
+            return source.name, _build(source, data_set, context)
         except SourceError as error:
             reasons.append(f"{source.name}: {error}")
             context.progress(f"{data_set.name}: {source.name}: {error}")
     remedy = data_set.remedy.format(data_dir=context.data_dir.absolute())
-    raise DataError(f"{data_set.name} could not be had from any source ({'; '.join(reasons)}); {remedy}")
+    raise DataError(f"{data_set.name} could not be fetched from any source ({'; '.join(reasons)}); {remedy}")
 
 
-def _built(source: Source, data_set: DataSet, context: Context) -> dict[str, bytes]:
+def _build(source: Source, data_set: DataSet, context: Context) -> dict[str, bytes]:
+    """Returns a source's files after comparing them with the pinned checksums."""
     built = source.build(context)
     for name, file in data_set.files.items():
         got = _sha256(built[name], file)
         if got != file.sha256:
-            what = f"SHA-256 of its {file.pins} {str(got)[:12]}..., expected {file.sha256[:12]}..."
-            raise SourceError(f"gave another {name} ({what})")
+            checksums = f"SHA-256 of its {file.pins} {str(got)[:12]}..., expected {file.sha256[:12]}..."
+            raise SourceError(f"gave another {name} ({checksums})")
     return built
 
 
 def _write(folder: pathlib.Path, contents: Mapping[str, bytes], scratch: pathlib.Path) -> None:
-    """Puts a folder of the given files into place."""
+    """Writes a data set's folder, in one step if it is new."""
     build = scratch / "build"
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir()
@@ -97,7 +98,7 @@ def _write(folder: pathlib.Path, contents: Mapping[str, bytes], scratch: pathlib
     if not folder.exists():
         build.rename(folder)
         return
-    # File by file where the folder is there: what else somebody keeps in it is theirs.
+    # An existing folder is updated file by file, because it may contain the user's own files.
     for name in contents:
         (build / name).replace(folder / name)
 
@@ -120,17 +121,17 @@ def _recorded_source(folder: pathlib.Path) -> str:
 
 @contextlib.contextmanager
 def _scratch(data_dir: pathlib.Path, data_set: DataSet) -> Iterator[pathlib.Path]:
-    """Yields this process's working folder for a data set; a second process waits for its turn.
+    """Yields the working folder for a data set, locked against other processes.
 
-    It is on the data folder's file system, so that a rename out of it is atomic. After a failure only what was
-    downloaded stays in it.
+    It is on the data folder's file system, so that a rename out of it is atomic. After a failure, only partial
+    downloads stay in it.
     """
     scratch = data_dir / _SCRATCH / data_set.folder
     scratch.mkdir(parents=True, exist_ok=True)
     done = False
     with (scratch / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        scratch.mkdir(parents=True, exist_ok=True)  # The process before us has removed it.
+        scratch.mkdir(parents=True, exist_ok=True)  # The previous holder of the lock may have removed it.
         try:
             yield scratch
             done = True
@@ -145,10 +146,12 @@ def _tidy(scratch: pathlib.Path, keep_parts: bool) -> None:
         elif path.suffix != PART_SUFFIX or not keep_parts:
             path.unlink(missing_ok=True)
     for folder in (scratch, scratch.parent):
-        with contextlib.suppress(OSError):  # Not empty: something is kept, or another data set is being fetched.
+        with contextlib.suppress(OSError):  # Not empty: a partial download, or a fetch of another data set.
             folder.rmdir()
 
 
 def _sha256(content: bytes, file: File) -> str | None:
-    """Returns the SHA-256 of what `file` pins; None where these are rows and `content` is no table."""
-    return rows_sha256(content) if file.pins == "rows" else hashlib.sha256(content).hexdigest()
+    """Returns the SHA-256 of the rows or bytes that `file` pins; None if it pins rows and `content` is no table."""
+    if file.pins == "rows":
+        return rows_sha256(content)
+    return hashlib.sha256(content).hexdigest()

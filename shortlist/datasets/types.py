@@ -1,4 +1,4 @@
-"""What a data set is, and what a source of one must do."""
+"""Types of data sets and their sources."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 Progress = Callable[[str], None]
-"""Called with one line for a person at a time."""
+"""Called with one line of text for the user at a time."""
 
 Convert = Callable[[Mapping[str, bytes]], dict[str, bytes]]
-"""From a source's files (name to content) to the normal form's."""
+"""Converts a source's files (content by name) to those of the normal form."""
 
 PART_SUFFIX = ".part"
-"""Ends the name of a download that is not whole yet; such a file outlives a failed fetch."""
+"""Ending of the name of a partial download, which is kept after a failed fetch."""
 
 
 class SourceError(Exception):
-    """Why one source could not give the data; the next one is tried."""
+    """Reason of one source's failure; the next source is tried."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +26,10 @@ class File:
     """One file of a data set's normal form.
 
     Attributes:
-      rows: Data rows, the header not counted.
+      rows: Number of data rows, without the header.
       sha256: SHA-256, in hex.
-      pins: What it is the SHA-256 of: all bytes of the file, or the rows of a Parquet file (`parquet.rows_sha256`),
-        whose bytes depend on the version of what wrote it.
+      pins: Content of the checksum: all bytes of the file, or the rows of a Parquet file (`parquet.rows_sha256`), whose
+        bytes depend on the version of the writer.
     """
 
     rows: int
@@ -39,12 +39,13 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """Where a source may work.
+    """Folders and progress of one fetch.
 
     Attributes:
-      data_dir: Folder that holds the data sets.
-      scratch: Folder for what is half done; files called `*.part` outlive a failed fetch, so that the next one goes on.
-      progress: Told what goes on.
+      data_dir: Folder of all data sets.
+      scratch: Folder for temporary files. Files named `*.part` are kept after a failed fetch, and the next fetch
+        resumes them.
+      progress: Called with one line of text for the user at a time.
     """
 
     data_dir: pathlib.Path
@@ -53,17 +54,17 @@ class Context:
 
 
 class Source(Protocol):
-    """One place that a data set can come from."""
+    """One source of a data set."""
 
     @property
     def name(self) -> str:
-        """What the source is called in messages and in SOURCE.json."""
+        """Name of the source in messages and in SOURCE.json."""
 
     def build(self, context: Context) -> dict[str, bytes]:
-        """Returns the normal form's files, name to content.
+        """Returns the contents of the normal form's files, by name.
 
         Raises:
-          SourceError: The source cannot be reached, or gave something else than what is pinned.
+          SourceError: The source cannot be reached, or its data is not the pinned one.
         """
 
 
@@ -72,12 +73,12 @@ class DataSet:
     """A data set in its normal form.
 
     Attributes:
-      name: What a user calls it.
-      folder: Its folder's name under the data folder.
-      files: File name to what it must hold, whichever source it came from.
-      sources: Tried in this order.
-      facts: Written into SOURCE.json as they are: home page, licence, citation.
-      remedy: What a user can do if no source works; `{data_dir}` is filled in.
+      name: Name in `shortlist data fetch`.
+      folder: Name of its folder in the data folder.
+      files: Row counts and checksums by file name, the same for all sources.
+      sources: Sources in the order in which they are tried.
+      facts: Entries for SOURCE.json: home page, licence, citation.
+      remedy: Advice for the user if all sources fail; `{data_dir}` is filled in.
     """
 
     name: str
@@ -90,14 +91,14 @@ class DataSet:
 
 @dataclasses.dataclass(frozen=True)
 class FetchResult:
-    """What `fetch` found or made.
+    """Result of `fetch`.
 
     Attributes:
       name: The data set's name.
       path: Folder of its files.
-      source: Where the files came from, as SOURCE.json says.
-      fetched: False if the files were there already and their checksums were right.
-      files: File name to rows and checksum.
+      source: Source of the files, from SOURCE.json.
+      fetched: False if the files existed already with the right checksums.
+      files: Row counts and checksums by file name.
       seconds: Wall time.
     """
 

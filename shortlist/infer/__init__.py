@@ -1,4 +1,4 @@
-"""Guesses a first config and schemas for new data, and gives its reasons."""
+"""Inference of a first config and schemas for new data, with reasons."""
 
 from shortlist.infer.guess import Guess, Hints, guess_config
 from shortlist.infer.write import Written, write_guess

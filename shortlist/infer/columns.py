@@ -1,4 +1,4 @@
-"""What the first rows of a table tell of its columns."""
+"""Statistics of a table's columns from its first rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from shortlist.config.features import FeatureType
 from shortlist.scalars import BadCell, iso_seconds, number_of, text_of
 
-# Enough to see the dirt, little enough to hold.
+# Enough rows to contain rare faults, and few enough to keep in memory.
 SAMPLED_ROWS = 200_000
 
 _MULTI_DELIMITERS = "|;"
@@ -24,77 +24,85 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @dataclasses.dataclass(frozen=True)
 class InferredColumn:
-    """The sampled cells of one column; blank ones are None."""
+    """The sampled cells of one column; blank cells are None."""
 
     name: str
     texts: Sequence[str | None]
     is_time: bool
-    """A Parquet timestamp or date: its texts are seconds."""
+    """Whether the column is a Parquet timestamp or date; its texts are seconds."""
 
     is_list: bool = False
+    """Whether some cells are lists."""
 
     @functools.cached_property
     def present(self) -> list[str]:
-        """Returns the cells that are not blank."""
+        """The cells that are not blank."""
         return [text for text in self.texts if text is not None]
 
     @functools.cached_property
     def counts(self) -> collections.Counter[str]:
-        """Returns how often each value comes."""
+        """The frequency of each value."""
         return collections.Counter(self.present)
 
     @property
     def blanks(self) -> int:
-        """Returns the number of blank cells."""
+        """The number of blank cells."""
         return len(self.texts) - len(self.present)
 
     @functools.cached_property
     def words(self) -> frozenset[str]:
-        """Returns the words of the column's name in lower case: `CustomerID` is {customer, id}."""
+        """The words of the column's name in lower case: {customer, id} for `CustomerID`."""
         return frozenset(word.lower() for word in _WORD.findall(_CAMEL.sub(" ", self.name)))
 
     @functools.cached_property
     def numbers(self) -> list[Any]:
-        """Returns the values that are numbers."""
+        """The values that are numbers."""
         return [number for number in map(_number, self.present) if number is not None]
 
     @property
     def is_numeric(self) -> bool:
-        """Returns whether every value is a number."""
+        """Whether every value is a number."""
         return bool(self.present) and len(self.numbers) == len(self.present)
 
     @functools.cached_property
     def is_iso(self) -> bool:
-        """Returns whether every value is an ISO 8601 date or time."""
+        """Whether every value is an ISO 8601 date or time; 1,000 distinct values are checked."""
         return bool(self.present) and all(map(_is_iso, itertools.islice(self.counts, 1000)))
 
     @functools.cached_property
     def average_words(self) -> float:
-        """Returns the mean number of words of the distinct values."""
+        """The mean number of words in the distinct values."""
         return sum(len(value.split()) for value in self.counts) / max(len(self.counts), 1)
 
     def delimiter(self) -> str | None:
-        """Returns what separates several values in one cell, where it is a delimiter and its parts come again."""
+        """Returns the separator of several values in one cell, or None.
+
+        A character is a separator if many values contain it and their parts repeat.
+        """
         for delimiter in _MULTI_DELIMITERS:
-            several = [value for value in self.counts if delimiter in value]
-            parts = {part for value in several for part in value.split(delimiter)}
-            if len(several) >= 0.1 * len(self.counts) and len(several) > 1 and 2 * len(parts) < len(several) * 3:
+            values = [value for value in self.counts if delimiter in value]
+            parts = {part for value in values for part in value.split(delimiter)}
+            if len(values) >= 0.1 * len(self.counts) and len(values) > 1 and 2 * len(parts) < len(values) * 3:
                 return delimiter
         return None
 
     def feature_type(self) -> FeatureType | None:
-        """Returns how the column could be a feature; None where it could not."""
+        """Returns the type of a feature from this column; None if it is unsuitable."""
         if not self.present:
             return None
-        if self.is_time or self.is_iso:
-            return FeatureType.TIMESTAMP if self.is_time else None
+        if self.is_time:
+            return FeatureType.TIMESTAMP
+        if self.is_iso:
+            return None
         if self.is_list or self.delimiter():
             return FeatureType.MULTI_CATEGORY
         if self.is_numeric and not {"id", "code", "zip", "isbn"} & self.words:
             return FeatureType.NUMERIC
         if self.average_words >= 2.0 and len(self.counts) > 50:
             return FeatureType.TEXT
-        return FeatureType.CATEGORY if len(self.counts) <= _MAX_CATEGORIES else None
+        if len(self.counts) <= _MAX_CATEGORIES:
+            return FeatureType.CATEGORY
+        return None
 
 
 def columns_of(
@@ -103,9 +111,9 @@ def columns_of(
     """Returns the columns of the first rows.
 
     Args:
-      names: The table's columns.
-      time_names: Those that a Parquet file keeps as times.
-      rows: Row number and cells, as the readers yield them; at most SAMPLED_ROWS are taken.
+      names: Names of the table's columns.
+      time_names: Names of the columns that a Parquet file declares as times.
+      rows: Row numbers and cells from a reader; at most SAMPLED_ROWS are read.
     """
     cells: dict[str, list[str | None]] = {name: [] for name in names}
     lists: set[str] = set()
@@ -118,14 +126,19 @@ def columns_of(
     return [InferredColumn(name, texts, name in time_names, name in lists) for name, texts in cells.items()]
 
 
-def consistency(of: InferredColumn, by: InferredColumn) -> float:
-    """Returns how far `by` decides `of`: the mean share of the commonest value over `by`'s values that come twice."""
+def consistency(column: InferredColumn, key: InferredColumn) -> float:
+    """Returns the degree to which `key` determines `column`, 0 to 1.
+
+    It is the share of the most frequent value among the rows of one key, averaged over the keys with several rows.
+    """
     groups: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for value, key in zip(of.texts, by.texts, strict=True):
-        if value is not None and key is not None:
-            groups[key][value] += 1
+    for value, key_value in zip(column.texts, key.texts, strict=True):
+        if value is not None and key_value is not None:
+            groups[key_value][value] += 1
     shares = [max(counts.values()) / total for counts in groups.values() if (total := sum(counts.values())) > 1]
-    return sum(shares) / len(shares) if shares else 0.0
+    if not shares:
+        return 0.0
+    return sum(shares) / len(shares)
 
 
 def _blank_as_none(cell: Any) -> str | None:
@@ -135,7 +148,9 @@ def _blank_as_none(cell: Any) -> str | None:
         text = text_of(cell)
     except BadCell:
         return None
-    return text if text and text.strip() else None
+    if text and text.strip():
+        return text
+    return None
 
 
 def _number(text: str) -> Any:

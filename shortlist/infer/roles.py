@@ -1,10 +1,10 @@
-"""Which column of a log is the query, the candidate, the time; what in it is dirt."""
+"""Roles of a log's columns (query, candidate, time, basket, event type), and filters for faulty rows."""
 
 from __future__ import annotations
 
 import collections
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from shortlist.errors import ConfigError
 from shortlist.infer.columns import InferredColumn
@@ -23,7 +23,7 @@ _BASKET_WORDS = ("invoice", "order", "basket", "transaction", "receipt", "checko
 _AMOUNT_WORDS = ("quantity", "qty", "amount", "units", "count")
 _EVENT_WORDS = ("event", "action", "behavior", "behaviour", "interaction", "type")
 
-# How much a type of interaction usually says, from the least to the most.
+# Usual weights of interaction types, in ascending order.
 _EVENT_WEIGHTS = (
     (("view", "click", "pageview", "pv", "impression", "visit", "play"), 1.0),
     (("like", "fav", "favorite", "favourite", "wishlist", "save"), 2.0),
@@ -35,53 +35,53 @@ _SQL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def find_role(
-    role: str, words: Sequence[str], columns: Iterable[InferredColumn], taken: Sequence[str], option: str
+    role: str, words: Sequence[str], columns: Iterable[InferredColumn], other_roles: Sequence[str], option: str
 ) -> InferredColumn:
-    """Returns the column whose name says that it holds the role's ids.
+    """Returns the column whose name fits a role best.
 
     Args:
-      role: What the column is, for the error.
-      words: Words of names that say so, the surest first.
+      role: Name of the role, for the error.
+      words: Words in names of such columns, the clearest first.
       columns: The table's columns.
-      taken: Names that have another role.
-      option: The command's option that names the column.
+      other_roles: Names of columns with another role.
+      option: Command line option for the column's name.
 
     Raises:
-      ConfigError: No name says it, or two say it as clearly.
+      ConfigError: No name fits, or two fit equally well.
     """
-    free = [column for column in columns if column.name not in taken and column.present]
+    free = [column for column in columns if column.name not in other_roles and column.present]
     ranked = sorted(((_score(column, words), column) for column in free), key=lambda pair: pair[0], reverse=True)
-    good = [pair for pair in ranked if pair[0] > 0]
-    if not good or (len(good) > 1 and good[0][0] == good[1][0]):
-        names = ", ".join(column.name for column in free)
-        several = f"{good[0][1].name} and {good[1][1].name}" if good else "no name that says so"
-        raise ConfigError.from_parts(
-            "", f"a column that is the {role}", f"{several} among {names}", f"name it with {option}"
-        )
-    return good[0][1]
+    matches = [pair for pair in ranked if pair[0] > 0]
+    if matches and (len(matches) == 1 or matches[0][0] > matches[1][0]):
+        return matches[0][1]
+    names = ", ".join(column.name for column in free)
+    got = "no such name"
+    if matches:
+        got = f"{matches[0][1].name} and {matches[1][1].name}"
+    raise ConfigError.from_parts("", f"a column that is the {role}", f"{got} among {names}", f"name it with {option}")
 
 
-def find_query_id(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
-    """Returns the column of query ids; raises as `find_role` does."""
-    return find_role("query (user) id", _QUERY_WORDS, columns, taken, "--query-id")
+def find_query_id(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn:
+    """Returns the column with the query ids; see `find_role` for its errors."""
+    return find_role("query (user) id", _QUERY_WORDS, columns, other_roles, "--query-id")
 
 
-def find_candidate_id(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
-    """Returns the column of candidate ids; raises as `find_role` does."""
-    return find_role("candidate (item) id", _CANDIDATE_WORDS, columns, taken, "--candidate-id")
+def find_candidate_id(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn:
+    """Returns the column with the candidate ids; see `find_role` for its errors."""
+    return find_role("candidate (item) id", _CANDIDATE_WORDS, columns, other_roles, "--candidate-id")
 
 
-def find_time(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn:
-    """Returns the column of times: one that a file keeps as times first, then by name.
+def find_time(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn:
+    """Returns the column with the timestamps: the first with times as values, or else the best name.
 
     Raises:
-      ConfigError: There is none.
+      ConfigError: There is no such column.
     """
-    free = [column for column in columns if column.name not in taken and column.present]
-    typed = [column for column in free if column.is_time or column.is_iso]
-    named = [column for column in free if column.is_numeric and set(_TIME_WORDS) & column.words]
-    found = typed or sorted(named, key=_time_rank)
-    if not found:
+    free = [column for column in columns if column.name not in other_roles and column.present]
+    by_value = [column for column in free if column.is_time or column.is_iso]
+    by_name = [column for column in free if column.is_numeric and set(_TIME_WORDS) & column.words]
+    matches = by_value or sorted(by_name, key=_time_rank)
+    if not matches:
         names = ", ".join(column.name for column in free)
         raise ConfigError.from_parts(
             "",
@@ -90,21 +90,21 @@ def find_time(columns: Iterable[InferredColumn], taken: Sequence[str]) -> Inferr
             "name it with --timestamp, and convert dates such as 12/1/2010 8:26 to ISO 8601 or seconds since "
             "1970 first",
         )
-    return found[0]
+    return matches[0]
 
 
-def find_basket(columns: Iterable[InferredColumn], taken: Sequence[str]) -> InferredColumn | None:
-    """Returns the column of basket ids (invoice, order), if there is one."""
-    named = [column for column in columns if column.name not in taken and set(_BASKET_WORDS) & column.words]
-    return next((column for column in named if set(_ID_WORDS) & column.words), None)
+def find_basket(columns: Iterable[InferredColumn], other_roles: Sequence[str]) -> InferredColumn | None:
+    """Returns the column with basket ids (invoice, order), if there is one."""
+    by_name = [column for column in columns if column.name not in other_roles and set(_BASKET_WORDS) & column.words]
+    return next((column for column in by_name if set(_ID_WORDS) & column.words), None)
 
 
 def find_events(
-    columns: Iterable[InferredColumn], taken: Sequence[str]
+    columns: Iterable[InferredColumn], other_roles: Sequence[str]
 ) -> tuple[InferredColumn, dict[str, float]] | None:
-    """Returns the column of interaction types, with a weight for each, if all of them are known words."""
+    """Returns the column with interaction types and the weight of each type; None if there are unknown types."""
     for column in columns:
-        if column.name in taken or not set(_EVENT_WORDS) & column.words or not 2 <= len(column.counts) <= 20:
+        if column.name in other_roles or not set(_EVENT_WORDS) & column.words or not 2 <= len(column.counts) <= 20:
             continue
         weights = {value: weight for value in column.counts if (weight := _event_weight(value)) is not None}
         if len(weights) == len(column.counts):
@@ -119,58 +119,58 @@ def find_dirt(
     time: InferredColumn,
     basket: InferredColumn | None,
 ) -> list[tuple[str, str]]:
-    """Returns conditions that rows should meet, with a sentence why.
+    """Returns filter conditions against faulty rows, each with its reason.
 
     Args:
       columns: The log's columns.
-      query: Of query ids.
-      candidate: Of candidate ids.
-      time: Of times.
-      basket: Of basket ids, where there is one.
+      query: The column with query ids.
+      candidate: The column with candidate ids.
+      time: The column with timestamps.
+      basket: The column with basket ids, if there is one.
     """
-    found = []
+    conditions = []
     for column in (query, candidate, time):
         if column.blanks:
             share = column.blanks / len(column.texts)
-            found.append((f"{quoted(column.name)} is not None", f"{share:.1%} of the rows have no {column.name}"))
+            conditions.append((f"{quoted(column.name)} is not None", f"{share:.1%} of the rows have no {column.name}"))
     prefix = _rare_prefix(basket) if basket else None
     if basket and prefix:
         condition = f'not {quoted(basket.name)}.startswith("{prefix}")'
-        found.append((condition, f"a few {basket.name} begin with {prefix}, as cancelled ones do"))
+        conditions.append((condition, f"a few {basket.name} begin with {prefix}, which often means cancelled"))
     for column in columns:
         if is_amount(column):
             negative = sum(number <= 0 for number in column.numbers)
             if 0 < negative < 0.1 * len(column.numbers):
-                found.append(
-                    (f"{quoted(column.name)} > 0", f"{negative} rows have {column.name} of 0 or less, as returns do")
-                )
-    odd = _odd_ids(candidate)
-    if odd:
+                reason = f"{negative} rows have {column.name} of 0 or less, which often means returned"
+                conditions.append((f"{quoted(column.name)} > 0", reason))
+    odd_ids = _odd_ids(candidate)
+    if odd_ids:
         condition = f'matches({quoted(candidate.name)}, "[0-9].*")'
-        found.append((condition, f"nearly all {candidate.name} begin with a digit, but not {', '.join(odd[:5])}"))
-    return found
+        examples = ", ".join(odd_ids[:5])
+        conditions.append((condition, f"nearly all {candidate.name} begin with a digit, but not {examples}"))
+    return conditions
 
 
 def is_amount(column: InferredColumn) -> bool:
-    """Returns whether a column says how many of a candidate one row is about."""
+    """Returns whether a column is a number of items, such as a quantity."""
     return bool(set(_AMOUNT_WORDS) & column.words) and column.is_numeric
 
 
 def quoted(name: str) -> str:
-    """Returns a column's name as a filter writes it."""
+    """Returns a column's name in the syntax of a filter."""
     plain = _SQL_NAME.fullmatch(name) and name not in ("and", "or", "not", "in", "is", "None", "True", "False", "col")
     return name if plain else f'col("{name}")'
 
 
 def _score(column: InferredColumn, words: Sequence[str]) -> int:
-    """Higher is surer; 0 is no."""
-    said = [len(words) - index for index, word in enumerate(words) if _says(column, word)]
-    if not said:
+    """Returns a score for a column's name; higher is better, and 0 is no match."""
+    scores = [len(words) - index for index, word in enumerate(words) if _has_word(column, word)]
+    if not scores or len(column.counts) <= 1:
         return 0
-    return 100 * bool(set(_ID_WORDS) & column.words or _ends_in_id(column)) + max(said) if len(column.counts) > 1 else 0
+    return 100 * bool(set(_ID_WORDS) & column.words or _ends_in_id(column)) + max(scores)
 
 
-def _says(column: InferredColumn, word: str) -> bool:
+def _has_word(column: InferredColumn, word: str) -> bool:
     return word in column.words or any(part == f"{word}id" or part == f"{word}s" for part in column.words)
 
 
@@ -188,10 +188,9 @@ def _event_weight(value: str) -> float | None:
 
 
 def _rare_prefix(column: InferredColumn) -> str | None:
-    """Returns the letter that less than a tenth of otherwise numeric ids begin with."""
-    first: Callable[[str], str] = lambda text: text[0] if text[0].isalpha() else ""  # noqa: E731
-    letters = collections.Counter(map(first, column.present))
-    plain = letters.pop("", 0)
+    """Returns the first letter of less than a tenth of the ids, if all others begin without a letter."""
+    letters = collections.Counter(text[0] for text in column.present if text[0].isalpha())
+    plain = len(column.present) - sum(letters.values())
     if not letters or plain < 0.9 * len(column.present):
         return None
     letter, rows = letters.most_common(1)[0]
@@ -199,8 +198,9 @@ def _rare_prefix(column: InferredColumn) -> str | None:
 
 
 def _odd_ids(column: InferredColumn) -> list[str]:
-    """Returns the ids that do not begin with a digit where nearly all rows' ids do."""
-    odd = {value: count for value, count in column.counts.items() if not value[0].isdigit()}
-    if not odd or sum(odd.values()) > 0.05 * len(column.present) or len(odd) > 0.05 * len(column.counts):
+    """Returns the ids without a digit at the start, most frequent first; none if they are not rare."""
+    odd_counts = {value: count for value, count in column.counts.items() if not value[0].isdigit()}
+    rows = sum(odd_counts.values())
+    if not odd_counts or rows > 0.05 * len(column.present) or len(odd_counts) > 0.05 * len(column.counts):
         return []
-    return sorted(odd, key=lambda value: -odd[value])
+    return sorted(odd_counts, key=lambda value: -odd_counts[value])

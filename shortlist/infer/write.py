@@ -1,4 +1,4 @@
-"""Writes a guess as a config file and a folder of schemas, both made to be read and corrected."""
+"""Writing of a guess as a config file and a folder of schemas, for the user to read and correct."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ _IDS = {
     "candidates": (keys.CANDIDATE_ID,),
     "queries": (keys.QUERY_ID,),
 }
-# What people know a candidate by, the surest word first.
+# Words in names of title columns, the clearest first.
 _TITLE_WORDS = ("title", "name", "description", "headline")
-# A first look sees only some rows: later ones may lack a little more.
+# Only the first rows are sampled, so the schema allows a few more missing values.
 _PRESENCE_MARGIN = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """What was written where."""
+    """Paths of the written files."""
 
     config: pathlib.Path
     schemas: tuple[pathlib.Path, ...]
 
 
 def write_guess(guess: Guess, name: str, config: pathlib.Path, schemas: pathlib.Path, force: bool) -> Written:
-    """Writes the config and the schemas, or nothing at all.
+    """Writes the config and the schemas; writes no file if one of them exists.
 
     Args:
-      guess: What to write.
+      guess: The guess.
       name: The pipeline's name.
-      config: The config file.
-      schemas: The schemas' folder.
-      force: Replace what is there.
+      config: Path of the config file.
+      schemas: Folder for the schemas.
+      force: Replace existing files.
 
     Raises:
-      ConfigError: Something is there already, or cannot be written.
+      ConfigError: A file exists already, or cannot be written.
     """
     texts = {config: config_text(guess, name, schemas, config)}
     for table, table_guess in guess.tables.items():
         texts[schemas / f"{table}.pbtxt"] = schema_text(table, table_guess)
-    there = [path for path in texts if path.exists()]
-    if there and not force:
-        raise ConfigError(f"{there[0]}: is there already; use another --name, or --force to replace it")
+    existing = [path for path in texts if path.exists()]
+    if existing and not force:
+        raise ConfigError(f"{existing[0]}: already exists; use another --name, or --force to replace it")
     with _raises_config_error():
         for path in texts:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,10 +68,16 @@ def write_guess(guess: Guess, name: str, config: pathlib.Path, schemas: pathlib.
 
 
 def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.Path) -> str:
-    """Returns the config as YAML with the reasons above it; it has been checked as `run` would.
+    """Returns the config as YAML with the reasons as comments above it, after the checks of `run`.
+
+    Args:
+      guess: The guess.
+      name: The pipeline's name.
+      schemas: Folder for the schemas.
+      config: Path of the config file, for errors.
 
     Raises:
-      ConfigError: The name is not one.
+      ConfigError: The name is invalid.
     """
     raw: dict[str, Any] = {"name": name, "workspace": f"workspaces/{name}"}
     raw["data"] = {
@@ -92,7 +98,7 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
     else:
         raw["train"] |= {"batch_size": 16, "learning_rate": 0.002}
     load.parse_config(raw, str(config))
-    head = [f"# {name}: a first config, guessed from the data. Correct what is wrong.", "#"]
+    head = [f"# {name}: a first config, guessed from the data. Check and correct it.", "#"]
     for reason in guess.reasons:
         head += textwrap.wrap(reason, 116, initial_indent="# - ", subsequent_indent="#   ")
     body = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False)
@@ -100,22 +106,23 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
 
 
 def schema_text(table: str, guess: TableGuess) -> str:
-    """Returns a TFMD schema of a table as text: types, and how much may be missing."""
-    parts = [f"# {table}: guessed from the first rows. Add domains to catch values that should not be there."]
-    ids = _IDS[table]
-    parts += [_feature(name, "BYTES", 1.0, single=True) for name in ids]
+    """Returns a TFMD schema of a table as text, with types and the minimum fraction of rows with a value."""
+    parts = [f"# {table}: guessed from the first rows. Add domains to detect invalid values."]
+    parts += [_feature(name, "BYTES", 1.0, single=True) for name in _IDS[table]]
     if table == "interactions":
         parts.append(_feature(keys.TIMESTAMP, "INT", 1.0, single=True))
     for name, feature_type in guess.types.items():
         present = len(guess.columns[name].present) / len(guess.columns[name].texts)
-        share = 1.0 if present == 1.0 else max(present - _PRESENCE_MARGIN, 0.0)
+        min_fraction = 1.0
+        if present < 1.0:
+            min_fraction = max(present - _PRESENCE_MARGIN, 0.0)
         single = present == 1.0 and feature_type is not FeatureType.MULTI_CATEGORY
-        parts.append(_feature(name, _ARROW.get(feature_type, "BYTES"), share, single))
+        parts.append(_feature(name, _ARROW.get(feature_type, "BYTES"), min_fraction, single))
     return "\n".join(parts) + "\n"
 
 
-def _feature(name: str, kind: str, present: float, single: bool) -> str:
-    fraction = f"min_fraction: {present:.2f} " if present > 0 else ""
+def _feature(name: str, kind: str, min_fraction: float, single: bool) -> str:
+    fraction = f"min_fraction: {min_fraction:.2f} " if min_fraction > 0 else ""
     lines = [f'feature {{\n  name: "{name}"\n  type: {kind}\n  presence {{ {fraction}min_count: 1 }}']
     if single:
         lines.append("  value_count { min: 1 max: 1 }")
@@ -123,7 +130,7 @@ def _feature(name: str, kind: str, present: float, single: bool) -> str:
 
 
 def _title(candidates: TableGuess) -> str | None:
-    """Returns the feature that people know a candidate by."""
+    """Returns the feature that is most likely the title."""
     for word in _TITLE_WORDS:
         for name in candidates.types:
             if word in candidates.columns[name].words:

@@ -88,5 +88,6 @@ def _messages(field: Any, value: Any) -> list[Any]:
         return [value]
     if not field.message_type.GetOptions().map_entry:
         return list(value)
-    has_messages = field.message_type.fields_by_name["value"].message_type is not None
-    return list(value.values()) if has_messages else []
+    if field.message_type.fields_by_name["value"].message_type is None:
+        return []
+    return list(value.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.measurements import Measurements, measurements
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.store import Artifact, Execution, Store, output_of
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.lineage.why import Verdict, judge
 from shortlist.records import nodes
@@ -40,11 +40,13 @@ class RunOrVersion:
 
     def output(self, node: str, key: str) -> Artifact | None:
         """Returns an output artifact of a node, made or from the cache; None if there is none."""
-        return self.nodes[node].output(key) if node in self.nodes else None
+        return output_of(self.nodes.get(node), key)
 
     def property(self, node: str, name: str) -> object:
         """Returns a property of a node's execution; None if there is none."""
-        return self.nodes[node].properties.get(name) if node in self.nodes else None
+        if node not in self.nodes:
+            return None
+        return self.nodes[node].properties.get(name)
 
     def json(self, node: str, name: str) -> dict[str, Any]:
         """Returns a JSON object property of a node's execution; an empty one if there is none."""
@@ -77,6 +79,7 @@ def run_or_version(
             f"{', '.join(run_ids[-_MAX_NAMED:]) or 'none'}, the latest versions "
             f"{', '.join(map(str, sorted(pushed)[-_MAX_NAMED:])) or 'none'}"
         )
+    # Earlier executions come first, so that of a node's several executions the latest stays.
     executions = upstream(store, [pushed[int(name)].id])[::-1]
     by_node = _by_node(executions)
     evaluator = by_node.get(nodes.EVALUATOR) or by_node.get(nodes.TRAINER)

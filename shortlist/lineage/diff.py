@@ -16,7 +16,7 @@ from shortlist.lineage.store import Artifact, Execution
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
 from shortlist.records import nodes, properties
-from shortlist.records.artifacts import TableRecord, WindowsRecord, json_object
+from shortlist.records.artifacts import TableRecord, json_object
 from shortlist.records.nodes import TABLES
 
 NOISE = 2.0
@@ -96,13 +96,8 @@ def _notes(section: str, before: RunOrVersion, after: RunOrVersion) -> list[str]
     if first is None or second is None:
         return ["it is unknown whether both were tested on the same rows"]
     if first == second:
-        return ["tested on the same rows: the noise of the difference is smaller than the standard errors here"]
+        return ["tested on the same rows: the difference has less noise than the standard errors here"]
     return ["tested on different rows: the data or the split changed"]
-
-
-def _stats(side: RunOrVersion) -> dict[str, Any]:
-    windows = WindowsRecord.of(side.output(nodes.WINDOWS, "examples"))
-    return windows.stats if windows else {}
 
 
 def _measurements(side: RunOrVersion) -> Measurements:
@@ -133,6 +128,7 @@ def _metric_changes(before: Mapping[str, float], after: Mapping[str, float], pre
             continue
         shown = prefix + name.replace("factorized_top_k/", "")
         if not _SHARE.fullmatch(name) or not all(rows):
+            # Only hit rates are proportions of test rows, with a known standard error.
             yield Change(shown, first, second, f"{first:.4g} to {second:.4g}", _relative(first, second) / 100)
             continue
         errors = [standard_error(value, count) for value, count in zip((first, second), rows, strict=True)]
@@ -167,7 +163,7 @@ def _by_slice(side: RunOrVersion) -> dict[str, dict[str, float]]:
 def _data(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     for table in TABLES:
         yield from _table(table, before, after)
-    first, second = (facts.flat(_stats(side)) for side in (before, after))
+    first, second = (_node_settings(side, nodes.WINDOWS, facts.stats) for side in (before, after))
     for name in sorted(first.keys() | second.keys()):
         if first.get(name) != second.get(name):
             yield _count_change(name.replace(".", " "), first.get(name), second.get(name))
@@ -215,11 +211,11 @@ def _schema(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
         if first == second:
             continue
         paths = [pathlib.Path(str(side.property(node, "schema_file"))) for side in (before, after)]
-        known = [schemas.features(path) for path in paths]
-        if known[0] is None or known[1] is None:
+        earlier, later = (schemas.features(path) for path in paths)
+        if earlier is None or later is None:
             yield _change(f"{table}, schema", first, second)
             continue
-        yield from _settings(known[0], known[1], f"{table}, feature ")
+        yield from _settings(earlier, later, f"{table}, feature ")
 
 
 def _hyperparameters(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
@@ -358,5 +354,5 @@ def _change(name: str, before: object, after: object, suffix: str = "", weight: 
 
 def _shown(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return facts.YES_OR_NO[value]
     return "nothing" if value in (None, "", [], {}) else str(value)

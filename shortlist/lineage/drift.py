@@ -47,7 +47,9 @@ def read(statistics_uri: str) -> Any | None:
         found.ParseFromString(pathlib.Path(statistics_uri, _FILE).read_bytes())
     except (OSError, DecodeError):
         return None
-    return found if found.datasets else None
+    if not found.datasets:
+        return None
+    return found
 
 
 def drifts(table: str, before: Any, after: Any) -> list[FeatureDrift]:
@@ -131,6 +133,7 @@ def jensen_shannon(before: Sequence[_Bucket], after: Sequence[_Bucket]) -> float
 
     If a boundary of the other histogram cuts a bucket, its count is spread evenly over its width.
     """
+    # An infinite edge cannot divide a bucket in proportion.
     edges = sorted({edge for low, high, _ in (*before, *after) for edge in (low, high) if math.isfinite(edge)})
     first, second = (_shares(buckets, edges) for buckets in (before, after))
     divergence = 0.0

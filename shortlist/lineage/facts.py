@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shortlist.config import paths, renamed
-from shortlist.lineage.store import Execution
+from shortlist.lineage.store import Execution, output_of
 from shortlist.metrics import names
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
 
+YES_OR_NO = {True: "yes", False: "no"}
 _SHA_LENGTH = 12
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
 
@@ -65,8 +66,7 @@ def test_rows(executions: Mapping[str, Execution]) -> str | None:
     Args:
       executions: The run's executions by node.
     """
-    windows = executions.get(nodes.WINDOWS)
-    record = WindowsRecord.of(windows.output("examples")) if windows else None
+    record = WindowsRecord.of(output_of(executions.get(nodes.WINDOWS), "examples"))
     split = record.split_fingerprint if record else None
     tables = (nodes.INTERACTIONS_GEN, nodes.CANDIDATES_GEN)
     contents = [content_sha256(executions[name]) for name in tables if name in executions]
@@ -159,14 +159,16 @@ def _blessing(execution: Execution) -> list[str]:
 
 def _evaluator(execution: Execution) -> list[str]:
     evaluation, blessing = Evaluation.of(execution.output("evaluation")), Blessing.of(execution.output("blessing"))
-    sentences = [*_metrics(evaluation.metrics)] if evaluation else []
-    sentences += _blessing(execution)
+    sentences = [*_metrics(evaluation), *_blessing(execution)]
     if blessing is not None:
         sentences += blessing.warnings
     return sentences
 
 
-def _metrics(metrics: Mapping[str, float]) -> Iterator[str]:
+def _metrics(evaluation: Evaluation | None) -> Iterator[str]:
+    if evaluation is None:
+        return
+    metrics = evaluation.metrics
     by_k = {int(match[1]): name for name in metrics if (match := _TOP_K.fullmatch(name))}
     hit_rates = [
         f"top_{k} {metrics[name]:.4f} (most popular {metrics.get(_as_popular(name), 0):.4f})"
@@ -308,7 +310,9 @@ def _data_path(execution: Execution) -> str:
     # Version 0.1 used TFX's own ExampleGen.
     splits = artifacts.json_object(found.get("input_config")).get("splits") or [{}]
     pattern = splits[0].get("pattern")
-    return f"{found.get('input_base')}/{pattern}" if pattern else ""
+    if not pattern:
+        return ""
+    return f"{found.get('input_base')}/{pattern}"
 
 
 def _custom(execution: Execution) -> dict[str, Any]:
@@ -321,7 +325,9 @@ def _custom(execution: Execution) -> dict[str, Any]:
 
 def _schema(execution: Execution) -> list[str]:
     path = execution.properties.get("schema_file")
-    return [] if path is None else [str(path)]
+    if path is None:
+        return []
+    return [str(path)]
 
 
 def _statistics(execution: Execution) -> list[str]:
@@ -351,7 +357,7 @@ def _listed(settings: Mapping[str, Any]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return YES_OR_NO[value]
     return "none" if value in ([], {}, None) else str(value)
 
 
@@ -377,6 +383,7 @@ _DESCRIBERS: dict[str, Callable[[Execution], list[str]]] = {
     nodes.CANDIDATE_TRANSFORM: _transform,
     nodes.REFIT_TRANSFORM: _transform,
 }
+# The nodes of a table have its name in their id, for example `InteractionsGen`.
 _DESCRIBERS_BY_SUFFIX: dict[str, Callable[[Execution], list[str]]] = {
     "Gen": _ingestion,
     "Schema": _schema,

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import content_sha256, end, hyperparameters, index
 from shortlist.lineage.serving import PUSHERS, VersionPush, pushes
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.store import Artifact, Execution, Store, output_of
 from shortlist.lineage.trace import COMPARED_WITH
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing
 
+# Shorter numbers are taken for artifact ids.
 _MIN_DIGITS = 6
 _MAX_NAMED = 3
 
@@ -191,8 +192,10 @@ def _models(store: Store, trained: list[Execution], used_by: set[int]) -> list[T
 
 def _verdict(executions: list[Execution]) -> tuple[bool | None, list[str]]:
     """Returns whether the last of the executions blessed its model, and its reasons; None if there is no verdict."""
-    blessing = Blessing.of(executions[-1].output("blessing")) if executions else None
-    return (blessing.blessed, blessing.reasons) if blessing else (None, [])
+    blessing = Blessing.of(output_of(next(reversed(executions), None), "blessing"))
+    if blessing is None:
+        return None, []
+    return blessing.blessed, blessing.reasons
 
 
 def _by_input(executions: list[Execution], *keys: str) -> dict[int, list[Execution]]:

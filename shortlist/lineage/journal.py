@@ -95,11 +95,13 @@ class Journal:
         """
         self._sweep()
         protos = self._store.get_artifacts_by_id(sorted(artifact.id for artifact in artifacts))
+        # The mark comes first: TFX's cache and resolvers use only live artifacts, even if the deletion is interrupted.
         self._put(protos, pb.Artifact.MARKED_FOR_DELETION)
         failures = []
         for proto in protos:
             folder = pathlib.Path(proto.uri)
             try:
+                # A rename is atomic; the deletion of a large folder is not.
                 if folder.exists():
                     folder.rename(folder.with_name(f"{_DELETED}{folder.name}"))
             except OSError as error:
@@ -124,6 +126,7 @@ class Journal:
 
     def _delete_outputs(self, node: str, execution_id: int) -> None:
         root = self._pipeline_root / node
+        # TFX writes outputs to `<key>/<id>`, and an executor's result to `.system/executor_execution/<id>`.
         folders = {
             *root.glob(f"[!.]*/{execution_id}"),
             *root.glob(f".system/executor_execution/{execution_id}"),

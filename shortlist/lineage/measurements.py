@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from shortlist.lineage.store import Execution
+from shortlist.lineage.store import Execution, output_of
 from shortlist.metrics import names
 from shortlist.records.artifacts import Evaluation
 from shortlist.summary import Summary
@@ -52,19 +52,18 @@ def measurements(evaluator: Execution | None, summary: Summary | None) -> Measur
       evaluator: The Evaluator's execution, if there is one.
       summary: The run's summary, if there is one.
     """
-    evaluation = Evaluation.of(evaluator.output("evaluation")) if evaluator else None
-    metrics = evaluation.metrics if evaluation else {}
-    if evaluation is not None and metrics and evaluation.slices is not None:
-        latest = own(evaluation.baseline) or None
+    evaluation = Evaluation.of(output_of(evaluator, "evaluation"))
+    if evaluation is not None and evaluation.metrics and evaluation.slices is not None:
+        metrics, latest = evaluation.metrics, own(evaluation.baseline) or None
         return Measurements(own(metrics), popularity(metrics), latest, _slices(evaluation.slices))
     if summary is not None and summary.metrics is not None:
         overall, slices = summary.metrics.overall, _slices(summary.metrics.slices)
         if summary.baselines is None:
             return Measurements(overall, {}, None, slices)
         return Measurements(overall, summary.baselines.popularity, summary.baselines.latest_blessed, slices)
-    if not metrics:
+    if evaluation is None or not evaluation.metrics:
         return None
-    return Measurements(own(metrics), popularity(metrics), None, [])
+    return Measurements(own(evaluation.metrics), popularity(evaluation.metrics), None, [])
 
 
 def own(metrics: dict[str, float]) -> dict[str, float]:

@@ -139,6 +139,7 @@ class ServerDatabase(Database):
     def _connect(self) -> metadata_store.MetadataStore:
         server = self._server
         config = self.connection()
+        # A client of ML Metadata waits long for a server that does not answer, so the port is checked first.
         endpoints.check_answers(server.host, server.port, "metadata.host", _START_IT)
         until = time.monotonic() + _INIT_SECONDS
         while True:
@@ -155,6 +156,7 @@ class ServerDatabase(Database):
                     f"check user, password ({server.password_env or 'metadata.password_env names none'}) and database, "
                     "which must exist",
                 )
+            # Random waits keep two clients from colliding again.
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311
 
 
@@ -186,6 +188,7 @@ def _reason(server: metadata.Server, raised: str, printed: str) -> str:
 def _captured_stderr() -> Iterator[list[str]]:
     """Yields a list that receives the stderr output of C++ code after the block: PostgreSQL's error messages."""
     output: list[str] = []
+    # The file descriptor belongs to the whole process, so only one thread may redirect it.
     with _stderr_lock, tempfile.TemporaryFile() as file:
         real = os.dup(2)
         os.dup2(file.fileno(), 2)

@@ -104,7 +104,6 @@ def _push(execution: Execution, artifact: Artifact, before: int | None) -> Versi
     recorded = execution.properties
     # A rollback records the replaced version; for a run it is the newest version before.
     replaced = int(recorded.get(properties.REPLACED_VERSION, 0)) or before
-    restored = recorded.get(properties.RESTORED_VERSION)
     pushed = PushedModel.of(artifact)
     assert pushed is not None
     assert pushed.version is not None
@@ -118,7 +117,7 @@ def _push(execution: Execution, artifact: Artifact, before: int | None) -> Versi
         reason=str(recorded.get(properties.REASON, "")),
         replaced=replaced,
         execution_id=execution.id,
-        copy_of=None if restored is None else int(restored),
+        copy_of=artifacts.whole_number(recorded.get(properties.RESTORED_VERSION)),
         overridden=_overridden(execution),
     )
 

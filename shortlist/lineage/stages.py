@@ -20,6 +20,7 @@ STAGES = (*_STAGES, *nodes.TABLES, OTHER)
 
 def stage(node: str) -> str:
     """Returns the stage of a node, or `other` for an unknown node."""
+    # The nodes of a table have its name in their id, for example `InteractionsGen`.
     for table in nodes.TABLES:
         if node.startswith(table.capitalize()):
             return table

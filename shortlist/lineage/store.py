@@ -72,6 +72,11 @@ class Execution:
         return next(iter(self.outputs.get(key, [])), None)
 
 
+def output_of(execution: Execution | None, key: str) -> Artifact | None:
+    """Returns the artifact of an output; None if the execution or the artifact is absent."""
+    return execution.output(key) if execution else None
+
+
 class Store:
     """Reads one pipeline's runs, executions and artifacts; never writes.
 
@@ -244,6 +249,7 @@ class Store:
         return list(self._store.get_executions(self._scoped(query)))
 
     def _of_type(self, name: str) -> list[pb.Execution]:
+        # A shared database needs a query that is limited to the pipeline.
         if self._pipeline is None:
             return list(self._store.get_executions_by_type(name))
         return self._matching(f"type = '{name}'")
@@ -255,7 +261,9 @@ class Store:
 
     def _scoped(self, query: str = "") -> metadata_store.ListOptions | None:
         """Returns the options of a query, limited to the pipeline's part of the database."""
-        terms = [f"({query})"] if query else []
+        terms = []
+        if query:
+            terms.append(f"({query})")
         if self._pipeline is not None:
             terms += [f"contexts_p.type = '{PIPELINE}'", f"contexts_p.name = '{self._pipeline}'"]
         if not terms:
@@ -285,6 +293,7 @@ class Store:
         """Returns per execution the names of its contexts by context type, which include its node and its run."""
         cache = self._context_cache
         for ids in _chunks(set(execution_ids).difference(cache), _MAX_IN_SUBGRAPH):
+            # ML Metadata has no call for the contexts of several executions; a subgraph without hops contains them.
             options = pb.LineageSubgraphQueryOptions(max_num_hops=0)
             options.starting_executions.filter_query = f"id IN ({', '.join(map(str, ids))})"
             graph = self._store.get_lineage_subgraph(options, ["contexts", "associations"])

@@ -49,7 +49,8 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
         raise BadInputError(
             "nothing was pushed from this workspace yet; `shortlist run` pushes a model, or reports why it did not"
         )
-    chosen = max(by_version) if version is None else version
+    newest = max(by_version)
+    chosen = newest if version is None else version
     if chosen not in by_version:
         raise BadInputError(f"version {chosen} was never pushed; {_version_list(by_version)}")
     artifact = by_version[chosen]
@@ -58,7 +59,7 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
     interrupted = [
         TraceStep(execution, [end(execution, at_work)])
         for execution in store.interrupted()
-        if first < execution.id and (chosen == max(by_version) or execution.id < last)
+        if first < execution.id and (chosen == newest or execution.id < last)
     ]
     steps = [TraceStep(execution, facts(execution)) for execution in made_by]
     return Trace(chosen, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, interrupted)
@@ -75,7 +76,9 @@ def pushed_models(store: Store) -> dict[int, Artifact]:
 def manual_push_facts(store: Store, version: int) -> str | None:
     """Returns author and reason of a manual push (rollback or forced push); None for a version that a run pushed."""
     artifact = pushed_models(store).get(version)
-    execution = store.producer(artifact.id) if artifact else None
+    if artifact is None:
+        return None
+    execution = store.producer(artifact.id)
     if execution is None or execution.node not in (nodes.ROLLBACK, nodes.FORCED_PUSH):
         return None
     return "; ".join(facts(execution))
@@ -85,6 +88,7 @@ def upstream(store: Store, artifact_ids: list[int]) -> list[Execution]:
     """Returns the executions that made artifacts, without those that were only compared with, the latest first."""
     found: dict[int, Execution] = {}
     seen, waiting = set(artifact_ids), set(artifact_ids)
+    # Each round asks for the producers of a whole generation of artifacts, not of each artifact.
     while waiting:
         fresh = [execution for execution in store.producers(waiting) if execution.id not in found]
         found |= {execution.id: execution for execution in fresh}
@@ -106,4 +110,6 @@ def _version_list(versions: dict[int, Artifact]) -> str:
     newest = sorted(versions, reverse=True)
     text = f"there are {newest[:_MAX_NAMED]}"
     more = len(newest) - _MAX_NAMED
-    return f"{text} and {more} older ones" if more > 0 else text
+    if more > 0:
+        text += f" and {more} older ones"
+    return text

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import end
 from shortlist.lineage.serving import VersionPush, pushed_by, pushes
-from shortlist.lineage.store import Execution, Store
+from shortlist.lineage.store import Execution, Store, output_of
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, sentences
 from shortlist.summary import Status, Summary
@@ -80,8 +80,9 @@ def run_verdict(
         return dataclasses.replace(verdict, forced_push=forced[-1])
     if summary is None or verdict.outcome is not Outcome.FAILED:
         return verdict
-    outcome = Outcome.REFUSED if summary.status is Status.REFUSED else verdict.outcome
-    return dataclasses.replace(verdict, outcome=outcome, reasons=verdict.reasons or summary.reasons)
+    if summary.status is Status.REFUSED:
+        verdict = dataclasses.replace(verdict, outcome=Outcome.REFUSED)
+    return dataclasses.replace(verdict, reasons=verdict.reasons or summary.reasons)
 
 
 def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -> Verdict:
@@ -96,7 +97,7 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
     if pushed is not None:
         return verdict(Outcome.PUSHED, nodes.PUSHER, [], pushed.version)
     for node, outcome in _GATES:
-        blessing = Blessing.of(done[node].output("blessing")) if node in done else None
+        blessing = Blessing.of(output_of(done.get(node), "blessing"))
         if blessing is not None and not blessing.blessed:
             return verdict(outcome, node, blessing.reasons)
     for execution in reversed(executions):
@@ -132,7 +133,7 @@ def _is_done(execution: Execution) -> bool:
 
 def _passed(by_node: dict[str, Execution], until: str) -> list[tuple[str, str]]:
     found = []
-    report = by_node[nodes.DATA_GATE].output("report") if nodes.DATA_GATE in by_node else None
+    report = output_of(by_node.get(nodes.DATA_GATE), "report")
     if report is not None and until != nodes.DATA_GATE:
         found.append((nodes.DATA_GATE, "; ".join(["passed", *sentences(report, properties.WARNINGS)])))
     for node, _ in _GATES:

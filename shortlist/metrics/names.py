@@ -29,17 +29,18 @@ EXAMPLE_COUNT = "example_count"
 NEW_TARGET_COUNT = "new_target_count"
 """Test rows whose target the query had not seen before: the denominator of the plain metrics."""
 NDCG_K = 10
+_SUFFIXES = {False: "", True: "_with_seen"}
 
 
 def top_k(k: int, family: str = MODEL_FAMILY, with_seen: bool = False) -> str:
     """Returns `factorized_top_k/top_10_categorical_accuracy` and the like."""
-    return f"{family}/top_{k}_categorical_accuracy" + ("_with_seen" if with_seen else "")
+    return f"{family}/top_{k}_categorical_accuracy{_SUFFIXES[with_seen]}"
 
 
 def ndcg(family: str = MODEL_FAMILY, with_seen: bool = False) -> str:
     """Returns `ndcg_at_10`, `popularity/ndcg_at_10` and the like."""
     prefix = "" if family == MODEL_FAMILY else f"{family}/"
-    return f"{prefix}ndcg_at_{NDCG_K}" + ("_with_seen" if with_seen else "")
+    return f"{prefix}ndcg_at_{NDCG_K}{_SUFFIXES[with_seen]}"
 
 
 def counted_rows(metrics: Mapping[str, float]) -> float:

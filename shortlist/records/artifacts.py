@@ -32,9 +32,7 @@ def json_list(value: object) -> list[Any]:
 
 def sentences(owner: HasProperties | None, name: str) -> list[str]:
     """Returns a property that is a JSON list of sentences; an empty list for an absent artifact."""
-    if owner is None:
-        return []
-    return [str(sentence) for sentence in json_list(owner.properties.get(name))]
+    return [str(sentence) for sentence in json_list(_property(owner, name))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Blessing:
             warnings=sentences(artifact, properties.WARNINGS),
             status=str(found.get(properties.STATUS, "")),
             figures=json_object(found.get(properties.FIGURES)),
-            model_id=_whole_number(found.get(properties.CURRENT_MODEL_ID)),
+            model_id=whole_number(found.get(properties.CURRENT_MODEL_ID)),
         )
 
 
@@ -84,10 +82,12 @@ class Evaluation:
         if artifact is None:
             return None
         found = artifact.properties
-        has_slices = properties.SLICES in found
+        slices = None
+        if properties.SLICES in found:
+            slices = json_list(found[properties.SLICES])
         return cls(
             metrics=json_object(found.get(properties.METRICS)),
-            slices=json_list(found[properties.SLICES]) if has_slices else None,
+            slices=slices,
             baseline=json_object(found.get(properties.BASELINE_METRICS)),
         )
 
@@ -110,9 +110,12 @@ class PushedModel:
             return None
         found = artifact.properties
         pushed = found.get(properties.PUSHED) == 1
+        version = None
+        if pushed:
+            version = whole_number(found.get(properties.PUSHED_VERSION))
         return cls(
             pushed=pushed,
-            version=_whole_number(found.get(properties.PUSHED_VERSION)) if pushed else None,
+            version=version,
             destination=str(found.get(properties.PUSHED_DESTINATION, "")),
             reasons=sentences(artifact, properties.REASONS),
         )
@@ -169,7 +172,7 @@ class TableRecord:
         if properties.FIRST_SPAN in found:
             spans = str(found[properties.FIRST_SPAN]), str(found[properties.LAST_SPAN])
         return cls(
-            rows=_whole_number(found.get(properties.ROWS)),
+            rows=whole_number(found.get(properties.ROWS)),
             dropped={reason: int(found.get(properties.dropped(reason), 0)) for reason in properties.DROPPED},
             spans=spans,
         )
@@ -200,21 +203,26 @@ class BaselineRecord:
 
 def index_of(model: HasProperties | None) -> dict[str, Any]:
     """Returns kind, parameters and measurements of a served model's index; empty if there is no index."""
-    return json_object(model.properties.get(properties.INDEX)) if model else {}
+    return json_object(_property(model, properties.INDEX))
 
 
 def refit_of(model: HasProperties | None) -> dict[str, Any]:
     """Returns `steps`, `targets`, `seconds` and `metrics_of` of a refitted model; empty for any other."""
-    return json_object(model.properties.get(properties.REFIT)) if model else {}
+    return json_object(_property(model, properties.REFIT))
 
 
 def tuned_values_of(best: HasProperties | None) -> dict[str, Any]:
     """Returns the best values of a search by dotted name; empty without a search."""
-    return json_object(best.properties.get(properties.TUNED_VALUES)) if best else {}
+    return json_object(_property(best, properties.TUNED_VALUES))
 
 
-def _whole_number(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
+    """Returns a property as an int; None for an absent one."""
     return None if value is None else int(value)
+
+
+def _property(owner: HasProperties | None, name: str) -> object:
+    return None if owner is None else owner.properties.get(name)
 
 
 def _parsed(value: object) -> object:

@@ -41,6 +41,8 @@ ROLLBACK = "Rollback"
 FORCED_PUSH = "ForcedPush"
 """Recorded by the command `push --force`; it is not a node of the pipeline."""
 
+# ML Metadata stores the full name of a class as the type of its executions. The last part is compared, because modules
+# have moved between versions.
 TRAINER_TYPES = ("RetrievalTrainer", "Trainer")
 """Last parts of the execution types of the Trainer; `Trainer` is TFX's, which older versions used."""
 EVALUATOR_TYPES = ("RankEvaluator", "Evaluator")

@@ -1,4 +1,4 @@
-"""A report as plain data, for `--json`: chapters with their tables; the figures themselves are in `summary.json`."""
+"""A report as plain data, for `--json`: its chapters with their tables. `summary.json` has the exact numbers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from shortlist.report.blocks import Block, Examples, Figure, Graph, Notes, Page, TableBlock, Tiles
 
 
-def report(made: Page) -> dict[str, Any]:
-    """Returns a report."""
+def report(page: Page) -> dict[str, Any]:
+    """Returns a report as JSON-compatible data."""
     return {
-        "title": made.title,
-        "status": made.status,
-        "reasons": list(made.reasons),
-        "protocol": made.protocol,
+        "title": page.title,
+        "status": page.status,
+        "reasons": list(page.reasons),
+        "protocol": page.protocol,
         "chapters": [
             {
                 "key": section.key,
@@ -22,7 +22,7 @@ def report(made: Page) -> dict[str, Any]:
                 "lead": section.lead,
                 "blocks": [_block(block) for block in section.blocks],
             }
-            for section in made.sections
+            for section in page.sections
         ],
     }
 
@@ -31,7 +31,7 @@ def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, TableBlock):
         return {"table": _table(block)}
     if isinstance(block, Figure):
-        return {"figure": block.title, "what": block.what, "table": _table(block.table)}
+        return {"figure": block.title, "what": block.description, "table": _table(block.table)}
     if isinstance(block, Graph):
         return {"table": _table(block.table)}
     if isinstance(block, Notes):

@@ -1,4 +1,4 @@
-"""What a report is made of, before it is a page or text."""
+"""Parts of a report, independent of its form as a page or text."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class TableColumn:
 
 @dataclasses.dataclass(frozen=True)
 class TableBlock:
-    """Figures, as text that is ready to be read."""
+    """A table with formatted cells."""
 
     caption: str
-    """What it is, of what, with the denominator."""
+    """Content of the table, with the denominator of shares."""
     columns: Sequence[TableColumn]
     rows: Sequence[Sequence[str]]
     folded: bool = False
-    """Whether it is only for who asks."""
+    """Whether the page hides the table until the reader opens it."""
 
     @property
     def wide(self) -> bool:
-        """Whether it needs the whole width of a page."""
+        """Whether the table needs the whole width of a page."""
         return len(self.columns) > _MOST_NARROW
 
 
@@ -40,10 +40,10 @@ class Figure:
     """A plot and the table behind it."""
 
     title: str
-    what: str
-    """What is to be seen in it, in a sentence, for those who cannot see it too."""
+    description: str
+    """Content of the plot in one sentence, also for screen readers."""
     draw: Callable[[], Sequence[str]]
-    """Returns SVGs; called only where somebody will see them."""
+    """Returns SVGs. Only pages call it, as it imports matplotlib."""
     table: TableBlock
 
 
@@ -58,24 +58,24 @@ class Notes:
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """One figure that everybody asks for."""
+    """One key figure."""
 
     label: str
     value: str
     detail: str
-    """Its denominator, or what it is compared with."""
+    """The figure's denominator, or a comparison."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tiles:
-    """Some of them side by side."""
+    """Key figures, side by side."""
 
     tiles: Sequence[Tile]
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """One line of what a query was answered."""
+    """One recommended candidate."""
 
     name: str
     detail: str
@@ -84,32 +84,32 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One query."""
+    """One query with its history, target and recommendations."""
 
     name: str
     history: Sequence[str]
-    """Titles, oldest first."""
+    """Titles of the latest history, oldest first."""
     earlier: int
-    """How many more came before these."""
+    """Number of earlier interactions that `history` leaves out."""
     target: str
     outcome: str
-    """Where the target was ranked."""
+    """The target's rank, in words."""
     answers: Sequence[Answer]
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """Some of them."""
+    """Several example queries."""
 
     examples: Sequence[Example]
 
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """The steps of a run, to click, search and fold."""
+    """The steps of a run as an interactive graph."""
 
     data: Mapping[str, Any]
-    """What `shortlist.lineage.page` draws."""
+    """The graph's data for `shortlist.lineage.page`."""
     table: TableBlock
 
 
@@ -118,27 +118,27 @@ Block = TableBlock | Figure | Notes | Tiles | Examples | Graph
 
 @dataclasses.dataclass(frozen=True)
 class PageSection:
-    """A chapter."""
+    """A chapter of a report."""
 
     key: str
-    """Names it in addresses: a-z and dashes."""
+    """The chapter's name in addresses: a-z and dashes."""
     title: str
     lead: str
-    """What it says in a sentence or two; may be empty."""
+    """Summary in a sentence or two; may be empty."""
     blocks: Sequence[Block]
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """All of it."""
+    """A whole report."""
 
     title: str
     subtitle: str
     status: str
-    """How the run ended, in two or three words."""
+    """The run's outcome, in two or three words."""
     mood: str
     """`good`, `held` (nothing pushed) or `bad`."""
     reasons: Sequence[str]
     protocol: str
-    """How the figures were measured, in one sentence; empty where nothing was."""
+    """The evaluation protocol in one sentence; empty if nothing was measured."""
     sections: Sequence[PageSection]

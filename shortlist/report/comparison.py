@@ -1,10 +1,11 @@
-"""Several runs on one page: what came out, on what, at what cost, and the settings that differ."""
+"""Comparison of several runs on one page: outcomes, metrics, costs, and the settings that differ."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 
+from shortlist.lineage.measurements import Slice
 from shortlist.metrics import names
 from shortlist.report import format, plots
 from shortlist.report.blocks import Figure, Notes, Page, PageSection, TableBlock, TableColumn
@@ -15,18 +16,20 @@ _POPULARITIES = ("head", "middle", "tail", "unseen in train")
 
 
 def comparison_page(facts: Sequence[Facts]) -> Page:
-    """Returns the comparison of two runs or more, in the order given; all of one pipeline."""
-    found = (chapter(facts) for chapter in (_outcomes, _accuracy, _model, _costs, _settings))
+    """Returns the comparison of two or more runs of one pipeline, in the given order."""
+    chapters = (chapter(facts) for chapter in (_outcomes, _accuracy, _model, _costs, _settings))
+    outcomes = {one.record.status for one in facts}
+    status = f"{len(outcomes)} kinds of outcome"
+    if len(outcomes) == 1:
+        status = f"all {verdict.outcome(facts[0])[0]}"
     return Page(
         title=f"{facts[0].name}: {len(facts)} runs",
         subtitle=", ".join(one.run_id for one in facts),
-        status=f"{len({one.record.status for one in facts})} kinds of outcome"
-        if len({one.record.status for one in facts}) > 1
-        else f"all {verdict.outcome(facts[0])[0]}",
+        status=status,
         mood="good" if all(verdict.outcome(one)[1] == "good" for one in facts) else "held",
         reasons=[],
         protocol="",
-        sections=[section for section in found if section is not None],
+        sections=[section for section in chapters if section is not None],
     )
 
 
@@ -41,7 +44,7 @@ def _outcomes(facts: Sequence[Facts]) -> PageSection:
             one.run_id,
             verdict.outcome(one)[0],
             "; ".join(verdict.reasons(one)) or format.NOTHING,
-            str(one.summary.pushed.version if one.summary and one.summary.pushed else format.NOTHING),
+            _version(one),
             str(one.index.get("kind", format.NOTHING)),
             format.share(one.index.get("recall_at_k")),
             format.number(one.index.get("p99_ms")),
@@ -51,19 +54,27 @@ def _outcomes(facts: Sequence[Facts]) -> PageSection:
     table = TableBlock(
         "Outcomes", [TableColumn(title, numeric=title in ("recall", "p99, ms")) for title in titles], rows
     )
-    return PageSection("verdict", "What became of them", "", [table, _on_what(facts)])
+    return PageSection("verdict", "Outcomes of the runs", "", [table, _comparability(facts)])
 
 
-def _on_what(facts: Sequence[Facts]) -> Notes:
-    """Returns whether the runs can be compared at all."""
+def _version(facts: Facts) -> str:
+    if facts.summary is None or facts.summary.pushed is None:
+        return format.NOTHING
+    return str(facts.summary.pushed.version)
+
+
+def _comparability(facts: Sequence[Facts]) -> Notes:
+    """Returns a note on whether the metrics of the runs can be compared."""
     rows = [one.test_rows for one in facts]
     if None in rows:
-        return Notes("warning", ["whether all were tested on the same rows is not known"])
-    if len(set(rows)) == 1:
-        told = "All were tested on the same rows, so that a difference is less noisy than the intervals look."
-        return Notes("plain", [told])
+        return Notes("warning", ["it is not known whether all runs were tested on the same rows"])
+    if len(set(rows)) > 1:
+        return Notes(
+            "warning",
+            ["the runs were not tested on the same rows, as data or split differ: metrics are hard to compare"],
+        )
     return Notes(
-        "warning", ["they were not tested on the same rows: data or split differ, and so may what is possible"]
+        "plain", ["All runs were tested on the same rows: differences are less noisy than the intervals suggest."]
     )
 
 
@@ -82,7 +93,8 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
-        "For each K, the share of test rows whose target is among the first K, with its 95% interval, a run a colour.",
+        "For each K, the share of test rows with the target among the first K, with its 95% interval. Each run has a "
+        "colour.",
         lambda: [plots.dots([f"top {k}" for k in all_ks], series, "share of the test rows")],
         TableBlock("Share of the test rows; Wilson's 95% intervals", _columns(facts, "metric"), lines),
     )
@@ -105,7 +117,9 @@ def _top_k(facts: Facts, k: int) -> str:
 
 def _with_interval(facts: Facts, name: str) -> str:
     value = _overall(facts, name)
-    return format.NOTHING if value is None else f"{format.share(value)} ({format.interval(value, _rows(facts))})"
+    if value is None:
+        return format.NOTHING
+    return f"{format.share(value)} ({format.interval(value, _rows(facts))})"
 
 
 def _of_rows(metrics: Mapping[str, float], name: str, with_seen: bool) -> str:
@@ -117,16 +131,14 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
     k = verdict.gate_k(facts[0])
     with_seen = facts[0].with_seen
     name = names.top_k(k, with_seen=with_seen)
-    by_run = [
-        {(item.name, item.value): item.metrics for item in one.measured.slices} if one.measured else {} for one in facts
-    ]
+    by_run = [{(item.name, item.value): item.metrics for item in _run_slices(one)} for one in facts]
     families = accuracy.group_by_family([item for one in facts if one.measured for item in one.measured.slices])
     figures = []
     for family in families:
         values = list(dict.fromkeys(item.value for item in families[family]))
         if len(values) < 2:
             continue
-        cells = [[found.get((family, value), {}) for value in values] for found in by_run]
+        cells = [[metrics.get((family, value), {}) for value in values] for metrics in by_run]
         series = [
             accuracy.share_series(
                 one.run_id,
@@ -142,17 +154,23 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
         figures.append(
             Figure(
                 family.replace("_", " "),
-                f"top_{k} by {family}, with 95% intervals, a run a colour.",
+                f"top_{k} by {family}, with 95% intervals. Each run has a colour.",
                 lambda values=values, series=series: [plots.rows(values, series, f"top_{k}, share of the rows")],  # type: ignore[misc]
-                TableBlock(f"top_{k} by {family}, of so many rows", _columns(facts, family), lines),
+                TableBlock(f"top_{k} by {family}, and number of rows", _columns(facts, family), lines),
             )
         )
     return figures
 
 
+def _run_slices(facts: Facts) -> Sequence[Slice]:
+    return facts.measured.slices if facts.measured else ()
+
+
 def _model(facts: Sequence[Facts]) -> PageSection | None:
     figures = [figure for figure in (_training(facts), _answers(facts)) if figure]
-    return PageSection("model", "How they trained, and what they recommend", "", figures) if figures else None
+    if not figures:
+        return None
+    return PageSection("model", "Training and recommendations", "", figures)
 
 
 def _training(facts: Sequence[Facts]) -> Figure | None:
@@ -164,9 +182,9 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
     titles = ("run", "epochs", "best epoch", "its ndcg_at_10", "seconds")
     return Figure(
         "Eval ndcg_at_10",
-        "ndcg_at_10 on the eval rows by epoch; the best epoch of each is ringed.",
+        "ndcg_at_10 on the eval rows by epoch; a ring marks each run's best epoch.",
         lambda: [plots.lines(lines, "epoch", "ndcg_at_10 on eval rows")],
-        TableBlock("Trainings", [TableColumn(title, numeric=place > 0) for place, title in enumerate(titles)], rows),
+        TableBlock("Trainings", [TableColumn(title, numeric=title != "run") for title in titles], rows),
     )
 
 
@@ -181,31 +199,31 @@ def _best(facts: Facts) -> list[str]:
 
 
 def _answers(facts: Sequence[Facts]) -> Figure | None:
-    told = [one for one in facts if one.answers]
-    if not told:
+    answered = [one for one in facts if one.answers]
+    if not answered:
         return None
-    shares = [
-        [sum(row["answers"] for row in one.answers["popularity"] if row["bucket"] == bucket) for one in told]
+    counts = [
+        [sum(row["answers"] for row in one.answers["popularity"] if row["bucket"] == bucket) for one in answered]
         for bucket in _POPULARITIES
     ]
-    totals = [max(sum(column), 1) for column in zip(*shares, strict=True)]
+    totals = [max(sum(column), 1) for column in zip(*counts, strict=True)]
     parts = [
         (bucket, [value / total for value, total in zip(of_bucket, totals, strict=True)])
-        for bucket, of_bucket in zip(_POPULARITIES, shares, strict=True)
+        for bucket, of_bucket in zip(_POPULARITIES, counts, strict=True)
         if any(of_bucket)
     ]
     lines = [
-        ["queries asked", *(format.count(one.answers["queries"]) for one in told)],
-        ["coverage", *(format.percent(one.answers["coverage_at_10"]) for one in told)],
-        ["overlap", *(format.percent(one.answers["overlap_at_10"]) for one in told)],
-        ["never recommended", *(f"{one.answers['never']:,} of {one.answers['corpus_size']:,}" for one in told)],
-        *([f"answers that are {bucket}", *map(format.percent, values)] for bucket, values in parts),
+        ["queries", *(format.count(one.answers["queries"]) for one in answered)],
+        ["coverage", *(format.percent(one.answers["coverage_at_10"]) for one in answered)],
+        ["overlap of two queries", *(format.percent(one.answers["overlap_at_10"]) for one in answered)],
+        ["never recommended", *(f"{one.answers['never']:,} of {one.answers['corpus_size']:,}" for one in answered)],
+        *([f"recommendations from {bucket}", *map(format.percent, values)] for bucket, values in parts),
     ]
     return Figure(
-        "Popularity of the answers",
-        "What share of the first 10 answers is head, middle and tail.",
-        lambda: [plots.stacks([one.run_id for one in told], parts)],
-        TableBlock("The first 10 answers to the test queries", _columns(told, "what"), lines),
+        "Popularity of the recommendations",
+        "Shares of head, middle and tail among the first 10 recommendations.",
+        lambda: [plots.stacks([one.run_id for one in answered], parts)],
+        TableBlock("The first 10 recommendations for the test queries", _columns(answered, "figure"), lines),
     )
 
 
@@ -222,7 +240,7 @@ def _costs(facts: Sequence[Facts]) -> PageSection | None:
         "costs",
         "Time and memory",
         "",
-        [TableBlock("Seconds a step; what came from the cache says so", _columns(timed, "step"), lines)],
+        [TableBlock("Seconds per step; `cache` marks results from the cache", _columns(timed, "step"), lines)],
     )
 
 
@@ -241,12 +259,15 @@ def _settings(facts: Sequence[Facts]) -> PageSection | None:
         if len(set(values)) > 1:
             lines.append([name, *values])
     tables = sorted({table for one in facts if one.summary for table in one.summary.fingerprints.data})
-    for table in tables:
-        prints = [one.summary.fingerprints.data.get(table, "")[:12] if one.summary else "" for one in facts]
+    for name in tables:
+        prints = [_fingerprint(one, name) for one in facts]
         if len(set(prints)) > 1:
-            lines.append([f"sha256 of {table}", *prints])
+            lines.append([f"sha256 of {name}", *prints])
     if not lines:
-        return PageSection("settings", "What differs", "Settings and data are the same.", [])
-    return PageSection(
-        "settings", "What differs", "", [TableBlock("Settings and data that differ", _columns(facts, "what"), lines)]
-    )
+        return PageSection("settings", "Differences", "Settings and data are the same.", [])
+    table = TableBlock("Settings and data that differ", _columns(facts, "setting"), lines)
+    return PageSection("settings", "Differences", "", [table])
+
+
+def _fingerprint(facts: Facts, table: str) -> str:
+    return facts.summary.fingerprints.data.get(table, "")[:12] if facts.summary else ""

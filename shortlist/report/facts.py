@@ -1,7 +1,7 @@
-"""All that a report tells of, read from a run's folder, ML Metadata and the small files of its artifacts.
+"""Content of a report, read from a run's folder, ML Metadata and small files of its artifacts.
 
-Whatever is missing, because the run did not come that far, an older version did not leave it or it was deleted, is
-None or empty.
+Missing content is None or empty. Content is missing if the run ended early, if an older version did not write it, or
+if it was deleted.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ _GATE_FILE = "report.json"
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is known of one run."""
+    """Content of one run's report."""
 
     name: str
-    """The pipeline's."""
+    """The pipeline's name."""
     record: record.Record
     executions: Sequence[Execution]
-    """In the order in which they started."""
+    """The run's executions, in the order of their starts."""
     at_work: bool
-    """Whether a command writes to the workspace now."""
+    """Whether a command is writing to the workspace now."""
 
     @property
     def run_id(self) -> str:
-        """The run's."""
+        """The run's id."""
         return self.record.run_id
 
     @property
     def summary(self) -> Summary | None:
-        """What the run left for programs; None if it died before."""
+        """The run's summary; None if the run died before writing it."""
         return self.record.summary
 
     @functools.cached_property
     def nodes(self) -> dict[str, Execution]:
-        """By node."""
+        """Executions by node."""
         return {execution.node: execution for execution in self.executions}
 
     @property
     def pruned(self) -> bool:
-        """Whether something of it was deleted since; what was told of it before cannot all be told again."""
+        """Whether some of the run's artifacts were deleted, so that an earlier report may contain more."""
         return any(
             artifact.deleted
             for execution in self.executions
@@ -81,41 +81,43 @@ class Facts:
 
     @functools.cached_property
     def measured(self) -> Measurements | None:
-        """What the Evaluator measured."""
+        """The Evaluator's metrics."""
         return measurements(self.nodes.get(nodes.EVALUATOR), self.summary)
 
     @functools.cached_property
     def training(self) -> list[dict[str, Any]]:
-        """One entry an evaluation while it trained: epoch, step, loss, eval metrics, seconds."""
+        """The training log, one entry per evaluation: epoch, step, loss, eval metrics, seconds."""
         model = self._output(nodes.TRAINER, "model")
-        told = _json(model, f"{SAVED_MODEL_FOLDER}/{TRAINED_FILE}").get("train")
-        log = told.get("log") if isinstance(told, dict) else None
-        return [line for line in log if isinstance(line, dict)] if isinstance(log, list) else []
+        train = _json(model, f"{SAVED_MODEL_FOLDER}/{TRAINED_FILE}").get("train")
+        log = train.get("log") if isinstance(train, dict) else None
+        if not isinstance(log, list):
+            return []
+        return [line for line in log if isinstance(line, dict)]
 
     @functools.cached_property
     def answers(self) -> dict[str, Any]:
-        """What the model answered to test queries, see `components.answers.answers`."""
+        """The model's recommendations for test queries, see `components.answers.answers`."""
         return _json(self._output(nodes.ANSWERS, "answers"), _ANSWERS_FILE)
 
     @functools.cached_property
-    def no_answers(self) -> str:
-        """Why the model could not be asked; empty if it could, or if nobody tried."""
+    def answers_problem(self) -> str:
+        """The reason that there are no recommendations; empty if there are some, or if the node did not run."""
         output = self._output(nodes.ANSWERS, "answers")
         return str(output.properties.get(properties.PROBLEM, "")) if output else ""
 
     @functools.cached_property
     def index(self) -> dict[str, Any]:
-        """What the Indexer built and measured."""
+        """The Indexer's parameters and measurements."""
         return index_of(self._output(nodes.INDEXER, "model"))
 
     @property
     def test_rows(self) -> str | None:
-        """Equal ones, equal test rows; None where no windows were made."""
+        """A fingerprint of the test rows; None if the run made no windows."""
         return facts.test_rows(self.nodes) if self._output(nodes.WINDOWS, "examples") else None
 
     @functools.cached_property
     def gate(self) -> dict[str, Any]:
-        """What the gate of the data measured."""
+        """The data gate's measurements."""
         return _json(self._output(nodes.DATA_GATE, "report"), _GATE_FILE)
 
     def statistics(self, table: str) -> Any | None:
@@ -124,45 +126,49 @@ class Facts:
         return drift.read(artifact.uri) if artifact else None
 
     def anomalies(self, table: str) -> dict[str, str] | None:
-        """Returns what does not fit the schema, feature to sentence; None where it was not looked for."""
+        """Returns deviations from the schema, as sentences by feature; None if the table was not validated."""
         artifact = self._output(nodes.validator(table), "anomalies")
         if artifact is None:
             return None
-        found = anomalies_pb2.Anomalies()
+        anomalies = anomalies_pb2.Anomalies()
         try:
-            found.ParseFromString(pathlib.Path(artifact.uri, _ANOMALIES_FILE).read_bytes())
+            anomalies.ParseFromString(pathlib.Path(artifact.uri, _ANOMALIES_FILE).read_bytes())
         except (OSError, DecodeError):
             return None
-        told = {name: info.description for name, info in sorted(found.anomaly_info.items())}
-        whole = found.dataset_anomaly_info.description
-        return {**told, **({"(the table)": whole} if whole else {})}
+        sentences = {name: info.description for name, info in sorted(anomalies.anomaly_info.items())}
+        if table_sentence := anomalies.dataset_anomaly_info.description:
+            sentences["(the table)"] = table_sentence
+        return sentences
 
     def _output(self, node: str, key: str) -> Artifact | None:
         execution = self.nodes.get(node)
-        return execution.output(key) if execution and execution.state in ("COMPLETE", "CACHED") else None
+        if execution is None or execution.state not in ("COMPLETE", "CACHED"):
+            return None
+        return execution.output(key)
 
 
 def read(workspace: Workspace, run_id: str) -> Facts:
-    """Returns what is known of a run.
+    """Returns the content of a run's report.
 
     Args:
-      workspace: Where it ran.
-      run_id: Its id, or `latest`, the newest that ended.
+      workspace: The run's workspace.
+      run_id: The run's id, or `latest` for the newest run that ended.
 
     Raises:
       BadInputError: There is no such run.
     """
-    found = record.one(workspace, run_id)
-    store = Store.of(workspace) if workspace.has_metadata else None
-    executions = store.run_executions(found.run_id) if store else []
-    return Facts(workspace.name, found, executions, workspace.is_open and found.status == "running")
+    run = record.one(workspace, run_id)
+    executions = []
+    if workspace.has_metadata:
+        executions = Store.of(workspace).run_executions(run.run_id)
+    return Facts(workspace.name, run, executions, workspace.is_open and run.status == "running")
 
 
 def _json(artifact: Artifact | None, file: str) -> dict[str, Any]:
     if artifact is None:
         return {}
     try:
-        found = json.loads(pathlib.Path(artifact.uri, file).read_text(encoding="utf-8"))
+        content = json.loads(pathlib.Path(artifact.uri, file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""Figures and names as people read them."""
+"""Formats of numbers, titles and settings for people."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from shortlist.metrics.intervals import wilson
 
-NOTHING = "–"  # noqa: RUF001  an en dash in a table says that there is none
+NOTHING = "–"  # noqa: RUF001  an en dash marks a missing value in a table
 
 
 def share(value: float | None) -> str:
-    """Returns a share in four digits, as all of Shortlist prints them."""
+    """Returns a share with four decimal places, as everywhere in Shortlist."""
     return NOTHING if value is None else f"{value:.4f}"
 
 
@@ -21,12 +21,12 @@ def percent(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Returns a whole number with its thousands apart."""
+    """Returns a whole number with thousands separators."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
 def interval(value: float | None, rows: float) -> str:
-    """Returns the 95% interval of a share of so many rows."""
+    """Returns the 95% confidence interval of a share of `rows` rows."""
     if value is None or not rows:
         return NOTHING
     low, high = wilson(value, rows)
@@ -34,24 +34,28 @@ def interval(value: float | None, rows: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """Returns a number in as many digits as tell something."""
+    """Returns a whole number in full, and another one with four significant digits."""
     if value is None:
         return NOTHING
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:,.4g}"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:,.4g}"
 
 
 def seconds(value: float) -> str:
-    """Returns a duration."""
-    return f"{value:.1f} s" if value < 100 else f"{value // 60:.0f} min {value % 60:02.0f} s"
+    """Returns a duration in seconds, or in minutes and seconds from 100 seconds on."""
+    if value < 100:
+        return f"{value:.1f} s"
+    return f"{value // 60:.0f} min {value % 60:02.0f} s"
 
 
 def title(candidate: Mapping[str, Any]) -> str:
-    """Returns what people know a candidate by, or its id."""
+    """Returns a candidate's title, or its id if it has no title."""
     return str(candidate.get("title") or candidate.get("id") or NOTHING)
 
 
 def setting(value: object) -> str:
-    """Returns a setting of a config."""
+    """Returns the value of a setting."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value in (None, "", [], {}) else str(value)

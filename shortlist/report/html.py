@@ -1,13 +1,13 @@
-"""A report as one page: no network, no file beside it, and nothing in titles, paths or reasons that could be markup."""
+"""A report as one self-contained page without network access. Text from the data is escaped."""
 
 from __future__ import annotations
 
 import functools
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from shortlist.lineage import page
-from shortlist.report.blocks import Graph, Page
+from shortlist.report.blocks import Block, Graph, Page
 
 if TYPE_CHECKING:
     import jinja2
@@ -16,7 +16,7 @@ _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
 def render(report: Page) -> str:
-    """Returns the page."""
+    """Returns the page as HTML."""
     graphs = [block.data for section in report.sections for block in section.blocks if isinstance(block, Graph)]
     return (
         _environment()
@@ -35,6 +35,17 @@ def render(report: Page) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = page.environment(_TEMPLATES)
-    environment.tests["kind"] = lambda block, name: type(block).__name__ == name
+    environment.tests["kind"] = _is_kind
     environment.filters["drawn"] = lambda figure: list(figure.draw())
     return environment
+
+
+def _is_kind(block: Block, name: str) -> bool:
+    """Returns whether a block is of a class.
+
+    Raises:
+      ValueError: There is no such class of blocks: the template has a wrong name.
+    """
+    if name not in {kind.__name__ for kind in get_args(Block)}:
+        raise ValueError(f"{name!r} is not a kind of block")
+    return type(block).__name__ == name

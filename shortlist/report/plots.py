@@ -1,4 +1,4 @@
-"""The report's plots: plain data in, SVG out, without a window or a file."""
+"""The report's plots, from plain data to SVG, without a window or a file."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _SMALL = 8.5
 _MOST_MARKERS = 40
 _LEGEND_CHARACTERS = 58
 _SPREAD = 0.12
-"""How far apart two series of one group stand; groups are 1 apart."""
+"""Distance between two series of one group; the distance between groups is 1."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """One value a group; None where there is none."""
+    """One value per group; None if a group has none."""
 
     name: str
     values: Sequence[float | None]
     bounds: Sequence[tuple[float, float] | None] = ()
-    """Lower and upper bound of each value; may be left out."""
+    """Lower and upper bound of each value; optional."""
 
 
 def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
-    """Returns a dot for each value with its bounds as a line, groups from left to right."""
-    with _drawing(_WIDTH, 3.1) as (figure, found):
+    """Returns a plot of values as dots and bounds as lines, with the groups from left to right."""
+    with _drawing(_WIDTH, 3.1) as (figure, svgs):
         axes = _axes(figure)
-        for place, one in enumerate(series):
-            style = theme.style(place)
-            for x, value, bounds in _points(one, place, len(series)):
+        for position, one in enumerate(series):
+            style = theme.style(position)
+            for x, value, bounds in _points(one, position, len(series)):
                 if bounds:
                     axes.plot([x, x], bounds, color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([x], [value], style.marker, color=style.colour, markersize=6, clip_on=False)
@@ -53,16 +53,16 @@ def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
         axes.set_ylabel(axis)
         _grid(axes, "y")
         _legend(axes, [one.name for one in series])
-    return found[0]
+    return svgs[0]
 
 
 def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
-    """Returns the same with the groups from top to bottom, for names that are long."""
-    with _drawing(_WIDTH, 0.9 + _ROW * len(groups) * max(1.0, 0.6 * len(series))) as (figure, found):
+    """Returns the plot of `dots` with the groups from top to bottom, for long names."""
+    with _drawing(_WIDTH, 0.9 + _ROW * len(groups) * max(1.0, 0.6 * len(series))) as (figure, svgs):
         axes = _axes(figure)
-        for place, one in enumerate(series):
-            style = theme.style(place)
-            for y, value, bounds in _points(one, place, len(series), spread=2.4):
+        for position, one in enumerate(series):
+            style = theme.style(position)
+            for y, value, bounds in _points(one, position, len(series), spread=2.4):
                 if bounds:
                     axes.plot(bounds, [y, y], color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([value], [y], style.marker, color=style.colour, markersize=6, clip_on=False)
@@ -73,7 +73,7 @@ def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
         axes.set_xlabel(axis)
         _grid(axes, "x")
         _legend(axes, [one.name for one in series])
-    return found[0]
+    return svgs[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,24 +84,24 @@ class PlotLine:
     x: Sequence[float]
     y: Sequence[float]
     marked: int | None = None
-    """Place of the point that stands out."""
+    """Index of the marked point."""
 
 
 def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = False) -> str:
-    """Returns lines, with their points where there are few.
+    """Returns a line plot; lines of up to 40 points also have markers.
 
     Args:
       drawn: The lines.
-      x_axis: What x is.
-      y_axis: What y is.
-      diagonal: Draw where x equals y, too.
+      x_axis: Label of the x axis.
+      y_axis: Label of the y axis.
+      diagonal: Also draw the line x = y.
     """
-    with _drawing(_WIDTH, 3.0) as (figure, found):
+    with _drawing(_WIDTH, 3.0) as (figure, svgs):
         axes = _axes(figure)
         if diagonal:
             axes.plot([0, 1], [0, 1], color=theme.QUIET, linewidth=1, linestyle=(0, (1, 2)))
-        for place, line in enumerate(drawn):
-            style = theme.style(place)
+        for position, line in enumerate(drawn):
+            style = theme.style(position)
             few = len(line.x) <= _MOST_MARKERS
             axes.plot(
                 line.x,
@@ -123,53 +123,54 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
         if len(drawn) > 1:
             _legend(axes, [line.name for line in drawn])
         _whole_numbers(axes, [x for line in drawn for x in line.x])
-    return found[0]
+    return svgs[0]
 
 
-def bars(groups: Sequence[str], values: Sequence[float | None], axis: str, place: int = 0) -> str:
-    """Returns bars from left to right with their values, groups from top to bottom.
+def bars(groups: Sequence[str], values: Sequence[float | None], axis: str, position: int = 0) -> str:
+    """Returns a plot of horizontal bars with their values, one per group.
 
     Args:
-      groups: Names.
-      values: One a group.
-      axis: What is counted.
-      place: Of the colour.
+      groups: Names of the groups, from top to bottom.
+      values: One value per group.
+      axis: Label of the value axis.
+      position: Position of the colour in `theme.SERIES`.
     """
-    with _drawing(_WIDTH, 0.7 + 0.25 * len(groups)) as (figure, found):
+    with _drawing(_WIDTH, 0.7 + 0.25 * len(groups)) as (figure, svgs):
         axes = _axes(figure)
         known = [value or 0.0 for value in values]
-        axes.barh(range(len(groups)), known, color=theme.style(place).colour, height=0.62)
+        axes.barh(range(len(groups)), known, color=theme.style(position).colour, height=0.62)
         for y, value in enumerate(values):
-            text = format.NOTHING if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
-            axes.annotate(text, (value or 0.0, y), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL)
+            axes.annotate(
+                _bar_label(value), (value or 0.0, y), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL
+            )
         axes.set_xlim(0, max([*known, 1e-9]) * 1.16)
         axes.set_xlabel(axis)
         axes.set_xticks([])
         axes.set_yticks(range(len(groups)), groups)
         axes.set_ylim(len(groups) - 0.4, -0.6)
-    return found[0]
+    return svgs[0]
 
 
 def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Returns one bar a group, made of shares.
+    """Returns a plot with one stacked bar per group.
 
     Args:
-      groups: Names.
-      parts: What a part is and its share of each group.
+      groups: Names of the groups.
+      parts: Name of each part, and its share of each group.
     """
     hatches = ("", "///", "...", "xx")
-    with _drawing(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, found):
+    with _drawing(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, svgs):
         axes = _axes(figure)
         starts = [0.0] * len(groups)
-        for place, (name, shares) in enumerate(parts):
+        for position, (name, shares) in enumerate(parts):
             axes.barh(
                 range(len(groups)),
                 shares,
                 left=starts,
                 height=0.66,
                 label=name,
-                color=theme.style(place).colour,
-                hatch=hatches[place % len(hatches)],
+                color=theme.style(position).colour,
+                hatch=hatches[position % len(hatches)],
                 edgecolor=theme.GROUND,
                 linewidth=1,
             )
@@ -191,23 +192,23 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
         axes.set_xlim(0, 1)
         axes.set_xticks([])
         _legend(axes, [name for name, _ in parts])
-    return found[0]
+    return svgs[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
-    """How the values of one feature are distributed."""
+    """Distribution of one feature's values."""
 
     feature: str
     buckets: Sequence[tuple[float, float, float]] = ()
-    """Of numbers: lowest and highest value, and how many lie between."""
+    """For numbers: lowest value, highest value and count of each bucket."""
     values: Sequence[tuple[str, float]] = ()
-    """Of strings: value and how many there are of it, most first."""
+    """For strings: value and count, the most frequent first."""
 
 
 def distribution(one: Distribution) -> str:
-    """Returns a small plot of one feature."""
-    with _drawing(_SMALL_WIDTH, 1.75) as (figure, found):
+    """Returns a small histogram of one feature."""
+    with _drawing(_SMALL_WIDTH, 1.75) as (figure, svgs):
         axes = _axes(figure)
         axes.set_title(one.feature, fontsize=_TEXT, color=theme.INK, loc="left")
         colour = theme.style(0).colour
@@ -222,17 +223,24 @@ def distribution(one: Distribution) -> str:
             axes.set_yticks(range(len(names)), names)
             axes.set_ylim(len(names) - 0.4, -0.6)
             axes.set_xticks([])
-    return found[0]
+    return svgs[0]
 
 
 def _points(
-    series: Series, place: int, of: int, spread: float = 1.0
+    series: Series, position: int, num_series: int, spread: float = 1.0
 ) -> Iterator[tuple[float, float, tuple[float, float] | None]]:
-    """Yields where each value of a series stands, beside those of the other series."""
-    aside = (place - (of - 1) / 2) * min(_SPREAD * spread, 0.8 / of)
-    for group, value in enumerate(series.values):
+    """Yields coordinate, value and bounds of each point; series of one group stand side by side."""
+    offset = (position - (num_series - 1) / 2) * min(_SPREAD * spread, 0.8 / num_series)
+    bounds = series.bounds or [None] * len(series.values)
+    for group, (value, interval) in enumerate(zip(series.values, bounds, strict=True)):
         if value is not None:
-            yield group + aside, value, series.bounds[group] if series.bounds else None
+            yield group + offset, value, interval
+
+
+def _bar_label(value: float | None) -> str:
+    if value is None:
+        return format.NOTHING
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _shortened(text: str, most: int = 18) -> str:
@@ -241,13 +249,13 @@ def _shortened(text: str, most: int = 18) -> str:
 
 @contextlib.contextmanager
 def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
-    """Yields a figure and a list that holds its SVG afterwards."""
+    """Yields a figure, and a list that contains its SVG after the body."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    found: list[str] = []
+    svgs: list[str] = []
     settings: dict[str, Any] = {
-        # Text stays text, in the page's own font; the same figure always has the same ids.
+        # "none" keeps text as text in the page's own font. The salt makes ids, and so the page, reproducible.
         "svg.fonttype": "none",
         "svg.hashsalt": "shortlist",
         "font.size": _TEXT,
@@ -265,11 +273,12 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
     }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, found
-        written = io.StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(written, format="svg", transparent=True, metadata=nothing)
-    found.append(_for_page(written.getvalue()))
+        yield figure, svgs
+        buffer = io.StringIO()
+        # Dates and versions in the metadata would change the page with each run.
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
+    svgs.append(_for_page(buffer.getvalue()))
 
 
 def _axes(figure: Figure) -> Axes:
@@ -294,7 +303,7 @@ def _named(axes: Axes, name: str, style: theme.Style) -> None:
 
 
 def _legend(axes: Axes, names: Sequence[str]) -> None:
-    """Puts the legend above the plot, in as many columns as find room there."""
+    """Puts the legend above the plot, in as many columns as fit there."""
     room = _LEGEND_CHARACTERS // (max(map(len, names)) + 4)
     axes.figure.legend(
         *axes.get_legend_handles_labels(),
@@ -311,7 +320,7 @@ def _legend(axes: Axes, names: Sequence[str]) -> None:
 def _whole_numbers(axes: Axes, values: Sequence[float]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    # Shares from 0 to 1 are none.
+    # Values of only 0 and 1 are the ends of an axis of shares, which needs fractions.
     if all(float(value).is_integer() for value in values) and max(values, default=0) > 1:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -327,15 +336,15 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def _for_page(svg: str) -> str:
-    """Returns SVG that may stand in a page beside others: its fonts and colours, and no ids in vain."""
-    # Its one style element would hold for the whole page.
+    """Returns SVG for a page with other SVGs: with the page's fonts and colours, and without ids that collide."""
+    # An SVG's style element would apply to the whole page.
     for part in (_HEAD, _METADATA, _STYLE, _COMMENT):
         svg = part.sub("", svg)
-    asked = {*re.findall(r'xlink:href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
-    svg = _ID.sub(lambda found: found[0] if found[1] in asked else "", svg)
+    references = {*re.findall(r'xlink:href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
+    svg = _ID.sub(lambda match: match[0] if match[1] in references else "", svg)
     svg = _FONT.sub("font-family: inherit", svg)
     digest = hashlib.sha256(svg.encode()).hexdigest()[:6]
-    for name in asked:
+    for name in references:
         svg = re.sub(rf'(?<=[#"]){re.escape(name)}(?=[")])', f"{digest}-{name}", svg)
     svg = _HEIGHT.sub(r"\1", _SIZE.sub(r'\1 width="100%" style="max-width: \2pt"', svg, count=1), count=1)
     return theme.apply_theme(re.sub(r"\n\s*", "\n", svg))

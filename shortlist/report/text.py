@@ -1,4 +1,4 @@
-"""A report as text: the same chapters and tables for a terminal, without the plots."""
+"""A report as text for a terminal: all chapters and tables, without plots."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ def write(report: Page, console: Console) -> None:
     """Prints a report.
 
     Args:
-      report: Any.
-      console: Wide enough for its tables; in a pipe, too.
+      report: The report of a run, or a comparison.
+      console: A console that is wide enough for the tables, also in a pipe.
     """
     console.print(Text(plain(report.title), style="bold"))
     console.print(Text(plain(report.subtitle), style="dim"))
     console.print()
     console.print(Text(report.status, style={"good": "bold green", "held": "bold yellow"}.get(report.mood, "bold red")))
-    for reason in [*report.reasons, *([report.protocol] if report.protocol else [])]:
-        console.print(Text(plain(reason)))
+    for sentence in [*report.reasons, report.protocol]:
+        if sentence:
+            console.print(Text(plain(sentence)))
     for section in report.sections:
         console.print()
         console.print(Text(section.title.upper(), style="bold"))
@@ -40,9 +41,7 @@ def _write_block(block: Block, console: Console) -> None:
     elif isinstance(block, Figure | Graph):
         _write_table(block.table, console)
     elif isinstance(block, Notes):
-        head = "" if block.kind == "plain" else f"{block.kind.capitalize()}: "
-        for sentence in block.sentences:
-            console.print(Text(head + plain(sentence), style="dim" if block.kind == "plain" else ""))
+        _write_notes(block, console)
     elif isinstance(block, Tiles):
         for tile in block.tiles:
             console.print(Text(plain(f"{tile.label}: {tile.value} ({tile.detail})")))
@@ -51,25 +50,33 @@ def _write_block(block: Block, console: Console) -> None:
             _write_example(example, console)
 
 
-def _write_table(table: TableBlock, console: Console) -> None:
-    found = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title_style="italic")
-    found.title = Text(plain(table.caption))
-    for column in table.columns:
-        found.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
-    for row in table.rows:
-        found.add_row(*(Text(_shortened(plain(cell))) for cell in row))
+def _write_notes(notes: Notes, console: Console) -> None:
+    prefix, style = f"{notes.kind.capitalize()}: ", ""
+    if notes.kind == "plain":
+        prefix, style = "", "dim"
+    for sentence in notes.sentences:
+        console.print(Text(prefix + plain(sentence), style=style))
+
+
+def _write_table(block: TableBlock, console: Console) -> None:
+    table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title_style="italic")
+    table.title = Text(plain(block.caption))
+    for column in block.columns:
+        table.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
+    for row in block.rows:
+        table.add_row(*(Text(_shortened(plain(cell))) for cell in row))
     console.print()
-    console.print(found)
+    console.print(table)
 
 
 def _write_example(example: Example, console: Console) -> None:
     earlier = f"{example.earlier} earlier, then " if example.earlier > 0 else ""
     console.print()
-    console.print(Text(plain(f"{example.name} took {earlier}{', '.join(example.history) or 'nothing'}")))
-    console.print(Text(plain(f"  then {example.target}, {example.outcome}")))
-    for place, answer in enumerate(example.answers, start=1):
-        mark = " <- taken next" if answer.is_target else ""
-        console.print(Text(plain(f"  {place:>2}. {answer.name}{mark}")))
+    console.print(Text(plain(f"{example.name}, history: {earlier}{', '.join(example.history) or 'none'}")))
+    console.print(Text(plain(f"  target: {example.target}, {example.outcome}")))
+    for rank, answer in enumerate(example.answers, start=1):
+        mark = " <- target" if answer.is_target else ""
+        console.print(Text(plain(f"  {rank:>2}. {answer.name}{mark}")))
 
 
 def _shortened(text: str) -> str:

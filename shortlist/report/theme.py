@@ -1,8 +1,8 @@
-"""Colours of plots: one SVG for light and dark, since a browser fills them in.
+"""Colours of plots: one SVG serves the light and the dark scheme.
 
-Matplotlib draws with stand-ins, which become CSS variables; `page.css` says what they are in light, in dark and on
-paper. The colours of series are Okabe and Ito's (2008), which the colour-blind tell apart; markers and dashes say the
-same again for those who see no colour at all.
+Matplotlib draws with placeholder colours, which become CSS variables. `page.css` defines them for light, dark and
+paper. The colours of series are Okabe and Ito's (2008), which colour-blind readers can distinguish. Markers and dashes
+distinguish the series without any colour.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VARIABLES = {INK: "--text", QUIET: "--quiet", GRID: "--grid", GROUND: "--card"}
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How a series looks."""
+    """Colour, marker and dashes of a series."""
 
     colour: str
     marker: str
@@ -35,16 +35,16 @@ _SHAPES: tuple[tuple[str, str | tuple[int, tuple[int, ...]]], ...] = (
     ("P", (0, (8, 2))),
     ("X", (0, (2, 2))),
 )
-SERIES = tuple(Style(f"#0102{place:02x}", marker, dashes) for place, (marker, dashes) in enumerate(_SHAPES))
-_VARIABLES |= {style.colour: f"--series-{place}" for place, style in enumerate(SERIES)}
+SERIES = tuple(Style(f"#0102{number:02x}", marker, dashes) for number, (marker, dashes) in enumerate(_SHAPES))
+_VARIABLES |= {style.colour: f"--series-{number}" for number, style in enumerate(SERIES)}
 _COLOUR = re.compile("|".join(_VARIABLES))
 
 
-def style(place: int) -> Style:
-    """Returns the style of a series; after the seventh they come again."""
-    return SERIES[place % len(SERIES)]
+def style(position: int) -> Style:
+    """Returns the style of the series at a position; after the seventh, styles repeat."""
+    return SERIES[position % len(SERIES)]
 
 
 def apply_theme(svg: str) -> str:
-    """Returns SVG with CSS variables for the stand-ins."""
-    return _COLOUR.sub(lambda found: f"var({_VARIABLES[found[0]]})", svg)
+    """Returns SVG with CSS variables instead of the placeholder colours."""
+    return _COLOUR.sub(lambda match: f"var({_VARIABLES[match[0]]})", svg)

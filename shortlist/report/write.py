@@ -1,4 +1,4 @@
-"""Makes a run's report and puts it into the run's folder."""
+"""Writes a run's report into the run's folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "report.html"
 
 
 def write_report(workspace: Workspace, run_id: str) -> pathlib.Path:
-    """Writes `report.html` of any run, finished or not, in one step and returns its path.
+    """Writes `report.html` of any run, finished or not, atomically and returns its path.
 
     Raises:
       BadInputError: There is no such run.
@@ -27,7 +27,7 @@ def write_report(workspace: Workspace, run_id: str) -> pathlib.Path:
 
 
 def write_page(text: str, path: pathlib.Path) -> None:
-    """Writes a file that is whole whenever somebody opens it."""
+    """Writes a file atomically: a reader never sees a part of it."""
     partial = path.with_name(f".{path.name}.part")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

@@ -73,7 +73,9 @@ def read_since(text: str, now: datetime.datetime) -> datetime.datetime:
         raise BadInputError(
             f"{text!r}: expected a date (2026-11-01), a time (2026-11-01T12:00) or a time span before now (7d, 12h)"
         ) from None
-    return time if time.tzinfo else time.replace(tzinfo=datetime.timezone.utc)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=datetime.timezone.utc)
+    return time
 
 
 def read_where(texts: Sequence[str]) -> list[tuple[str, object]]:

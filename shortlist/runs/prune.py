@@ -45,19 +45,20 @@ def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kep
     Raises:
       BadInputError: ML Metadata has no record of a version in the serving folder.
     """
-    known = pushed_models(store)
+    pushed = pushed_models(store)
     for version in versions:
-        if version not in known:
+        if version not in pushed:
             raise BadInputError(
                 f"version {version} is in the serving folder, but not in ML Metadata, "
                 "so its lineage is unknown; move it away, or push again"
             )
-    kept = _kept(store, [known[version] for version in versions], kept_runs)
+    needed = _needed(store, [pushed[version] for version in versions], kept_runs)
     # A rollback and a forced push record a folder that another artifact also has.
-    folders = {_folder(artifact) for artifact in kept}
+    folders = {_folder(artifact) for artifact in needed}
     found, root = [], pathlib.Path(os.path.abspath(pipeline_root))
     for artifact in store.all_artifacts():
         folder = _folder(artifact)
+        # Folders outside of the pipeline root do not belong to this pipeline.
         if artifact.type not in LARGE or root not in folder.parents or not folder.is_dir():
             continue
         if not any(folder == other or folder in other.parents or other in folder.parents for other in folders):
@@ -66,7 +67,7 @@ def plan(store: Store, pipeline_root: pathlib.Path, versions: Sequence[int], kep
     return PrunePlan(found, size, list(versions), list(kept_runs))
 
 
-def _kept(store: Store, pushed: Sequence[Artifact], kept_runs: Sequence[str]) -> list[Artifact]:
+def _needed(store: Store, pushed: Sequence[Artifact], kept_runs: Sequence[str]) -> list[Artifact]:
     roots = list(pushed)
     model = _latest_blessed(store)
     if model is not None:
@@ -91,7 +92,8 @@ def _latest_blessed(store: Store) -> Artifact | None:
         if (blessing := Blessing.of(artifact)) is not None and blessing.blessed
     ]
     # Blessings of the Indexer have no model id, which counts as 0 here.
-    return store.artifact(max(models)) if any(models) else None
+    latest = max(models, default=0)
+    return store.artifact(latest) if latest else None
 
 
 def _folder(artifact: Artifact) -> pathlib.Path:

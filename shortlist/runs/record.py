@@ -53,6 +53,7 @@ class Record:
         except (OSError, ValueError, yaml.YAMLError):
             return {}
         settings = flat(config) if isinstance(config, dict) else {}
+        # A config of an older version has old names of keys, which filters and diffs must find by their new ones.
         return {RENAMED.get(name, name): value for name, value in settings.items()}
 
 
@@ -63,7 +64,7 @@ def records(workspace: Workspace) -> list[Record]:
       BadInputError: There is no run yet.
     """
     store = _store(workspace)
-    in_store = store.run_ids() if store else []
+    in_store = _run_ids(store)
     in_folder = [path.name for path in workspace.runs_dir.glob("[0-9]*") if _ID.fullmatch(path.name)]
     run_ids = sorted({*in_store, *in_folder}, key=_order, reverse=True)
     if not run_ids:
@@ -81,7 +82,7 @@ def one(workspace: Workspace, run_id: str) -> Record:
     if run_id == "latest":
         run_id = (workspace.runs_dir / "latest").resolve().name
     store = _store(workspace)
-    in_store = store.run_ids() if store else []
+    in_store = _run_ids(store)
     in_folder = _ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir()
     if run_id not in in_store and not in_folder:
         # `find` raises the error, which names the latest runs.
@@ -90,16 +91,16 @@ def one(workspace: Workspace, run_id: str) -> Record:
     return _record(workspace, store, run_id, workspace.is_open and run_id == newest)
 
 
-def find(known: list[Record], run_ids: list[str]) -> list[Record]:
+def find(runs: list[Record], run_ids: list[str]) -> list[Record]:
     """Returns the runs with these ids, in this order; `latest` is also an id.
 
     Raises:
       BadInputError: There is no such run.
     """
-    by_id = {record.run_id: record for record in known} | {"latest": known[0]}
+    by_id = {record.run_id: record for record in runs} | {"latest": runs[0]}
     for run_id in run_ids:
         if run_id not in by_id:
-            latest = ", ".join(record.run_id for record in known[:_MAX_NAMED])
+            latest = ", ".join(record.run_id for record in runs[:_MAX_NAMED])
             raise BadInputError(f"there is no run {run_id!r}; the latest are {latest}; `shortlist runs` lists all")
     return [by_id[run_id] for run_id in run_ids]
 
@@ -115,6 +116,10 @@ def _order(run_id: str) -> tuple[str, int]:
 
 def _store(workspace: Workspace) -> Store | None:
     return Store.of(workspace) if workspace.has_metadata else None
+
+
+def _run_ids(store: Store | None) -> list[str]:
+    return store.run_ids() if store else []
 
 
 def _record(workspace: Workspace, store: Store | None, run_id: str, at_work: bool) -> Record:

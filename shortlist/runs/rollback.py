@@ -46,6 +46,7 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
       BadInputError: There is no such version, or it cannot be served.
     """
     lineage = journal.Journal(workspace)
+    # A push that was killed after its renames has to be in the lineage before its version can be chosen.
     lineage.close_abandoned()
     served, chosen, original = _choose(workspace, keep_versions, version)
     model_dir = workspace.serving_dir / str(chosen)
@@ -91,15 +92,18 @@ def _choose(workspace: Workspace, keep_versions: int, version: int | None) -> tu
     if not available:
         raise BadInputError(f"{folder}: no model was pushed yet; `shortlist run` pushes one, or reports why it did not")
     *older, served = available
+    # Only recorded versions can be restored, because the rollback records the original as its input.
     recorded = pushed_models(Store.of(workspace))
-    known = [number for number in older if number in recorded]
-    if version is None and not known:
+    candidates = [number for number in older if number in recorded]
+    if version is None and not candidates:
         raise BadInputError(
             f"{folder}: there is no older version to restore, only {served} is kept; "
             f"push.keep_versions is {keep_versions}"
         )
-    chosen = known[-1] if version is None else version
-    choice = f"choose one of {known}" if known else "there is no other"
+    chosen = version
+    if chosen is None:
+        chosen = candidates[-1]
+    choice = f"choose one of {candidates}" if candidates else "there is no other"
     if chosen == served:
         raise BadInputError(f"version {chosen} is already served; {choice}")
     if chosen not in available:

@@ -79,8 +79,8 @@ class Recommender:
           query_features: Value by feature name; a list for multi_category features. Absent features count as missing.
           candidates_titles: Title by candidate id.
           query_time: Time of the request in seconds, or in the interactions' own sequence numbers. By default the
-            model ignores the times of the history, and `model.query_time` takes the end of train. That is also its
-            answer for any later time.
+            model ignores the times of the history, and `model.query_time` takes the end of train, as for any later
+            time.
 
         Raises:
           BadInputError: k exceeds `index.k` of the model, a feature is unknown, or a value has a wrong type.
@@ -140,6 +140,7 @@ def load_served(path: str | os.PathLike[str]) -> Any:
     """
     import tensorflow as tf
 
+    # Exact search has no custom op, and its servers need not have ScaNN installed.
     if _index_of(pathlib.Path(path))["kind"] == "scann":
         import scann  # noqa: F401
     return tf.saved_model.load(os.fspath(path))
@@ -165,7 +166,9 @@ def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[
 def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
     import tensorflow as tf
 
-    fill = _MAX_INT32 if name == keys.K else _missing(spec)
+    kind, fill = _kind_and_missing(spec)
+    if name == keys.K:
+        fill = _MAX_INT32
     padded: list[Any]
     if spec.shape.rank == 1:
         padded = [_first(value, fill) for value in values]
@@ -178,19 +181,16 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
         return tf.constant(padded, spec.dtype)
     except (TypeError, ValueError, OverflowError) as error:
         got = str(values[0]) if len(values) == 1 else repr(values)
-        raise BadInputError(f"{name} takes {_kind(spec)}; got {got}") from error
+        raise BadInputError(f"{name} takes {kind}; got {got}") from error
 
 
-def _kind(spec: tf.TensorSpec) -> str:
+def _kind_and_missing(spec: tf.TensorSpec) -> tuple[str, Any]:
+    """Returns the kind of values for messages, and the value that stands for "missing"."""
     if spec.dtype.is_floating:
-        return "numbers"
-    return "whole numbers" if spec.dtype.is_integer else "strings"
-
-
-def _missing(spec: tf.TensorSpec) -> Any:
-    if spec.dtype.is_floating:
-        return float("nan")
-    return 0 if spec.dtype.is_integer else ""
+        return "numbers", float("nan")
+    if spec.dtype.is_integer:
+        return "whole numbers", 0
+    return "strings", ""
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -202,7 +202,7 @@ def _as_list(value: Any) -> list[Any]:
 
 def _first(value: Any, fill: Any) -> Any:
     if isinstance(value, list | tuple):
-        value = value[0] if value else None
+        value = next(iter(value), None)
     return fill if value is None else value
 
 

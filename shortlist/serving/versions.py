@@ -94,6 +94,7 @@ def push(
     with _lock(serving_dir):
         _clean_up(serving_dir, exact_root)
         version = max(int(now()), _last_version(serving_dir, exact_root) + 1)
+        # The number is reserved before the copies, so that no later push uses it again after a crash.
         _reserve(serving_dir, version)
         with _staged(exact_model_dir, exact_root) as staged_exact, _staged(model_dir, serving_dir) as staged:
             model, exact = serving_dir / str(version), exact_root / str(version)
@@ -116,6 +117,7 @@ def push(
 
 
 def _is_version(name: str) -> bool:
+    # `isdigit` also accepts digits of other scripts, and int() accepts leading zeros.
     return name.isascii() and name.isdigit() and str(int(name)) == name and int(name) <= _MAX_VERSION
 
 
@@ -211,6 +213,7 @@ def _rename(source: pathlib.Path, destination: pathlib.Path) -> None:
 def _delete(version_dir: pathlib.Path) -> None:
     """Deletes a version; for readers it disappears in one step."""
     if version_dir.exists():
-        gone = version_dir.with_name(f"{_DELETED}{version_dir.name}-{uuid.uuid4().hex}")
-        os.rename(version_dir, gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        # A rename is atomic; the deletion of a large folder is not.
+        deleted = version_dir.with_name(f"{_DELETED}{version_dir.name}-{uuid.uuid4().hex}")
+        os.rename(version_dir, deleted)
+        shutil.rmtree(deleted, ignore_errors=True)

@@ -207,7 +207,9 @@ class _Dates(_Times):
         if number is None:
             return None
         unit = unit_of_number(number)
-        raise self._misread(cell, unit, unit) if unit else self._bad(cell)
+        if unit:
+            raise self._misread(cell, unit, unit)
+        raise self._bad(cell)
 
     @property
     def _noun(self) -> str:

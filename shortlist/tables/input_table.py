@@ -108,11 +108,11 @@ class InputTable:
         rows_read = 0
         is_whole = True
         for file in self.files:
-            wanted = max(SAMPLED_ROWS - len(rows), MIN_FILE_ROWS)
-            max_rows = wanted * READ_PER_SAMPLED
+            row_count = max(SAMPLED_ROWS - len(rows), MIN_FILE_ROWS)
+            max_rows = row_count * READ_PER_SAMPLED
             with self.opened(file) as reader:
                 parsed = readers.parsed_rows(reader, self.spec, max_rows)
-                rows += [values for _, values in itertools.islice(parsed, wanted)]
+                rows += [values for _, values in itertools.islice(parsed, row_count)]
                 is_whole = is_whole and next(parsed, None) is None and reader.rows_read < max_rows
                 rows_read += reader.rows_read
             is_whole = is_whole and len(rows) <= SAMPLED_ROWS
@@ -138,8 +138,10 @@ class InputTable:
 
     def error(self, expected: str, got: str, remedy: str, name: str | None = None) -> DataError:
         """Returns an error about the whole table, or about its column `name`."""
-        column = f", column {self.spec.column(name).column!r}" if name else ""
-        return DataError.from_parts(f"{self.path}{column}", expected, got, remedy)
+        where = self.path
+        if name:
+            where += f", column {self.spec.column(name).column!r}"
+        return DataError.from_parts(where, expected, got, remedy)
 
     @contextlib.contextmanager
     def opened(self, file: inputs.InputFile) -> Iterator[readers.TableReader]:

@@ -66,9 +66,9 @@ def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = 
       DataError: A file system cannot be listed, or no file system here supports the URI.
     """
     folder, pattern = _folder_and_pattern(path, data_root)
-    wanted = _Wanted(pattern)
+    path_pattern = _PathPattern(pattern)
     try:
-        files = list(_files_at_uri(path, folder, wanted) if paths.is_uri(folder) else _files_here(folder, wanted))
+        files = list(_matching_files(path, folder, path_pattern))
     except OSError as error:
         where = f" at {error.filename}" if error.filename else ""
         raise DataError.from_parts(
@@ -85,20 +85,21 @@ def find(path: str, data_root: str | os.PathLike[str], last_spans: int | None = 
     return sorted(files, key=lambda file: file.name)
 
 
-class _Wanted:
+class _PathPattern:
     """Matches file names, relative to the start folder of the pattern."""
 
     def __init__(self, pattern: str):
         self._parts = pattern.split("/")
         self._spelled = [part for part in self._parts if part.startswith(_NOT_DATA)]
         self._has_spans = paths.has_spans(pattern)
-        self._expression = paths.compiled(pattern, "(?:/.*)?")
-        self._part_expressions = [paths.compiled(part) for part in self._parts]
-        plain = list(itertools.takewhile(lambda part: not paths.is_wild(part), self._parts))
-        self.plain = "/".join(plain)
+        self._expression = paths.compile_pattern(pattern, "(?:/.*)?")
+        self._part_expressions = [paths.compile_pattern(part) for part in self._parts]
+        plain_parts = list(itertools.takewhile(lambda part: not paths.is_wild(part), self._parts))
+        self.plain = "/".join(plain_parts)
         """The path before the first part with a wildcard."""
-        self.is_plain = len(plain) == len(self._parts)
-        self.plain_head = "" if self.is_plain else _PLAIN.match(self._parts[len(plain)])[0]  # type: ignore[index]
+        self.is_plain = len(plain_parts) == len(self._parts)
+        first_wild = [*self._parts, ""][len(plain_parts)]
+        self.plain_head = _PLAIN.match(first_wild)[0]  # type: ignore[index]
         """The plain beginning of the first part with a wildcard."""
 
     def matches(self, name: str) -> bool:
@@ -122,8 +123,8 @@ class _Wanted:
         parts = name.split("/")
         if any(map(self._is_hidden, parts)):
             return False
-        for part, wanted, expression in zip(parts, self._parts, self._part_expressions, strict=False):
-            if "**" in wanted:
+        for part, spelling, expression in zip(parts, self._parts, self._part_expressions, strict=False):
+            if "**" in spelling:
                 return True
             if expression.fullmatch(part) is None:
                 return False
@@ -144,14 +145,19 @@ def _folder_and_pattern(path: str, data_root: str | os.PathLike[str]) -> tuple[s
         scheme, _, rest = path.partition("://")
         bucket, _, key = rest.rstrip("/").partition("/")
         folder, pattern = _own_folder(key)
-        return paths.joined(f"{scheme}://{bucket}", folder), pattern or "**"
+        return paths.join(f"{scheme}://{bucket}", folder), pattern or "**"
     pattern = posixpath.normpath(path)
-    if pattern == "." or paths.is_uri(root):
-        return root, "**" if pattern == "." else pattern
+    if pattern == ".":
+        return root, "**"
+    if paths.is_uri(root):
+        return root, pattern
     if os.path.isabs(path):
-        root, pattern = os.path.split(pattern) if os.path.lexists(pattern) else _own_folder(pattern)
-    is_a_name = os.path.lexists(os.path.join(root, pattern))
-    return root, glob.escape(pattern) if is_a_name else pattern
+        split = os.path.split if os.path.lexists(pattern) else _own_folder
+        root, pattern = split(pattern)
+    # An existing file may have wildcard characters in its name.
+    if os.path.lexists(os.path.join(root, pattern)):
+        pattern = glob.escape(pattern)
+    return root, pattern
 
 
 def _own_folder(path: str) -> tuple[str, str]:
@@ -161,11 +167,17 @@ def _own_folder(path: str) -> tuple[str, str]:
     return "/".join(parts[:cut]), "/".join(parts[cut:])
 
 
-def _files_here(folder: str, wanted: _Wanted) -> Iterator[InputFile]:
-    start = os.path.join(folder, wanted.plain)
+def _matching_files(path: str, folder: str, path_pattern: _PathPattern) -> Iterator[InputFile]:
+    if paths.is_uri(folder):
+        return _files_at_uri(path, folder, path_pattern)
+    return _files_here(folder, path_pattern)
+
+
+def _files_here(folder: str, path_pattern: _PathPattern) -> Iterator[InputFile]:
+    start = os.path.join(folder, path_pattern.plain)
     if not os.path.isdir(start):
-        if wanted.is_plain and os.path.isfile(start):
-            yield InputFile(wanted.plain, start, os.path.getsize(start))
+        if path_pattern.is_plain and os.path.isfile(start):
+            yield InputFile(path_pattern.plain, start, os.path.getsize(start))
         return
     seen = {os.path.realpath(start)}
 
@@ -176,30 +188,30 @@ def _files_here(folder: str, wanted: _Wanted) -> Iterator[InputFile]:
         return new
 
     for directory, folders, names in os.walk(start, onerror=_raise, followlinks=True):
-        place = paths.joined(wanted.plain, directory.removeprefix(start).strip("/"))
+        relative = paths.join(path_pattern.plain, directory.removeprefix(start).strip("/"))
         folders[:] = [
             name
             for name in sorted(folders)
-            if wanted.may_be_below(paths.joined(place, name)) and is_new(os.path.join(directory, name))
+            if path_pattern.may_be_below(paths.join(relative, name)) and is_new(os.path.join(directory, name))
         ]
         for name in sorted(names):
-            file, path = paths.joined(place, name), os.path.join(directory, name)
-            if wanted.matches(file) and is_new(path) and stat.S_ISREG((status := os.stat(path)).st_mode):
-                yield InputFile(file, path, status.st_size, wanted.span(file))
+            file, path = paths.join(relative, name), os.path.join(directory, name)
+            if path_pattern.matches(file) and is_new(path) and stat.S_ISREG((status := os.stat(path)).st_mode):
+                yield InputFile(file, path, status.st_size, path_pattern.span(file))
 
 
 def _raise(error: OSError) -> NoReturn:
     raise error
 
 
-def _files_at_uri(path: str, folder: str, wanted: _Wanted) -> Iterator[InputFile]:
-    start = paths.joined(folder, wanted.plain)
-    found = remote_files.listed(path, start, wanted.plain_head, maybe_a_file=wanted.is_plain)
-    for uri, size in found:
+def _files_at_uri(path: str, folder: str, path_pattern: _PathPattern) -> Iterator[InputFile]:
+    start = paths.join(folder, path_pattern.plain)
+    listing = remote_files.list_files(path, start, path_pattern.plain_head, maybe_a_file=path_pattern.is_plain)
+    for uri, size in listing:
         name = uri.removeprefix(folder).lstrip("/")
         # Object stores mark an empty folder with an object whose name ends in a slash.
-        if wanted.matches(name) and not name.endswith("/"):
-            yield InputFile(name, uri, size, wanted.span(name))
+        if path_pattern.matches(name) and not name.endswith("/"):
+            yield InputFile(name, uri, size, path_pattern.span(name))
 
 
 def _check_name(name: str) -> None:

@@ -79,7 +79,9 @@ class JsonlReader(TableReader):
             record = _DECODER.decode(text)
         except json.JSONDecodeError as error:
             reason = f"{error.msg.removesuffix(' at')} at character {error.colno}"
-            remedy = _LINES if text.strip() in ("[", "{") else "correct the line"
+            remedy = "correct the line"
+            if text.strip() in ("[", "{"):  # A file with one JSON array or object over several lines.
+                remedy = _LINES
             raise self._lines.error(self._line, _ONE_OBJECT, f"{short_repr(text.strip())} ({reason})", remedy) from None
         except BadCell as bad:
             raise self._lines.error(self._line, bad.expected, bad.got, bad.remedy) from None
@@ -93,7 +95,8 @@ class JsonlReader(TableReader):
         """Refuses lone UTF-16 surrogates, which JSON can escape but UTF-8 cannot encode."""
         for column in self._keys:
             cell = record.get(column)
-            for text in cell if isinstance(cell, list) else [cell]:
+            texts = cell if isinstance(cell, list) else [cell]
+            for text in texts:
                 if isinstance(text, str) and _SURROGATE.search(text):
                     raise self.error(column, "text", f"half a character, {short_repr(text)}", "write it as UTF-8")
 

@@ -20,6 +20,7 @@ Use = Union[ColumnType, Literal["filter", "filter_text"]]
 
 ERRORS = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
 
+# A batch is in memory twice: as an Arrow batch and as Python cells.
 _BATCH_ROWS = 4096
 _BATCH_BYTES = 16 * 2**20
 _UNITS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

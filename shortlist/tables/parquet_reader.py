@@ -75,11 +75,11 @@ class ParquetReader(TableReader):
         return parquet.cells(batch.column(batch.schema.get_field_index(column)))
 
     def _check_types(self) -> None:
-        wanted: list[tuple[str, parquet.Use]] = [(column.column, column.type) for column in self._spec.columns]
+        uses: list[tuple[str, parquet.Use]] = [(column.column, column.type) for column in self._spec.columns]
         if self._filter is not None:
-            wanted += [(column, "filter") for column in self._filter.columns]
-            wanted += [(column, "filter_text") for column in sorted(self._filter.text_columns)]
-        for column, use in wanted:
+            uses += [(column, "filter") for column in self._filter.columns]
+            uses += [(column, "filter_text") for column in sorted(self._filter.text_columns)]
+        for column, use in uses:
             arrow_type = self._file.schema_arrow.field(column).type
             problem = parquet.type_problem(use, arrow_type)
             if problem is not None:

@@ -32,7 +32,7 @@ def open_for_reading(uri: str) -> BinaryIO:
     return cast(BinaryIO, _file_systems().open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
-def listed(path: str, start: str, head: str, maybe_a_file: bool) -> list[tuple[str, int]]:
+def list_files(path: str, start: str, head: str, maybe_a_file: bool) -> list[tuple[str, int]]:
     """Returns the URI and the size in bytes of every file below a folder.
 
     Args:

@@ -85,10 +85,10 @@ class TableReader(abc.ABC):
             where.append(f"column {column!r}")
         return DataError.from_parts(", ".join(part for part in where if part), expected, got, remedy)
 
-    def _filtered(self, rows: Iterator[Row], wanted: row_filter.RowFilter) -> Iterator[Row]:
+    def _filtered(self, rows: Iterator[Row], condition: row_filter.RowFilter) -> Iterator[Row]:
         for row, cells in rows:
             try:
-                keeps = wanted.keeps(cells)
+                keeps = condition.keeps(cells)
             except row_filter.FilterCellError as error:
                 remedy = f"{error.bad.remedy} in data.{self._spec.kind}.filter"
                 raise self.error(error.column, error.bad.expected, error.bad.got, remedy) from None

@@ -37,8 +37,10 @@ class TextLines:
         file.seek(0)
         magic = file.read(len(_GZIP_MAGIC))
         file.seek(0)
-        # Not Beam's own decompression, which reads a truncated file without an error.
-        self._plain = io.BufferedReader(gzip.GzipFile(fileobj=file)) if magic == _GZIP_MAGIC else file
+        self._plain = file
+        if magic == _GZIP_MAGIC:
+            # Not Beam's own decompression, which reads a truncated file without an error.
+            self._plain = io.BufferedReader(gzip.GzipFile(fileobj=file))
 
     def __iter__(self) -> Iterator[str]:
         """Yields each line.
@@ -60,7 +62,9 @@ class TextLines:
         Args:
           size: Size of the file in bytes.
         """
-        return min(self._file.tell() / size, 1.0) if size else 1.0
+        if not size:
+            return 1.0
+        return min(self._file.tell() / size, 1.0)
 
     def error(self, line: int, expected: str, got: str, remedy: str) -> DataError:
         """Returns an error about a line, counted from 1."""

@@ -49,14 +49,19 @@ def detect(cells: Iterable[Any], is_time_column: bool) -> Unit:
         try:
             number = number_of(cell)
         except BadCell:
-            (dates if is_iso(cell) else others).append(cell)
+            cells_of_kind = dates if is_iso(cell) else others
+            cells_of_kind.append(cell)
         else:
-            numbers += [] if number is None else [number]
+            if number is not None:
+                numbers.append(number)
     if len(others) > max(len(numbers), len(dates)):
         raise _unreadable(others[0])
     if not numbers and not dates:
         raise BadCell(_READABLE, "only blanks in the first rows", "name another column in data.interactions.timestamp")
-    return "iso8601" if len(dates) > len(numbers) else _unit_of(sorted(numbers)[len(numbers) // 2])
+    if len(dates) > len(numbers):
+        return "iso8601"
+    # The median, because a few corrupt times must not decide.
+    return _unit_of(sorted(numbers)[len(numbers) // 2])
 
 
 def unit_of_number(number: Any) -> Unit | None:

@@ -68,8 +68,10 @@ def _id(cell: Any) -> list[str]:
     if isinstance(cell, bool):
         raise BadCell("a string or a whole number", text_of(cell) or "", "write ids as strings or integers")
     text = text_of(cell)
-    if text is None or not text.strip():
-        raise BadCell("an id", "null" if text is None else "a blank", "fill it in or drop the row")
+    if text is None:
+        raise BadCell("an id", "null", "fill it in or drop the row")
+    if not text.strip():
+        raise BadCell("an id", "a blank", "fill it in or drop the row")
     if _CONTROL.search(text):
         raise BadCell("an id without control characters", short_repr(text), "strip line ends, tabs and NULs from ids")
     if len(text) > MAX_ID_CHARACTERS:
@@ -106,7 +108,8 @@ def _weight(cell: Any) -> list[float]:
     expected = "a weight, a finite number that is 0 or more"
     number = _float(cell, expected, "correct the row, or set weights for types in data.interactions.weight.values")
     if number is None:
-        raise BadCell(expected, "null" if cell is None else "a blank", "fill it in or drop the row")
+        got = "null" if cell is None else "a blank"
+        raise BadCell(expected, got, "fill it in or drop the row")
     if number < 0.0:
         raise BadCell(expected, short_repr(cell), "write 0 for rows that are history but never a train target")
     return [number]
@@ -123,7 +126,8 @@ def _weight_of_type(cell: Any, weights: dict[str, float]) -> list[float]:
     close = difflib.get_close_matches(text, weights, n=1)
     if close:
         remedy += f"; did you mean {close[0]!r}?"
-    raise BadCell(expected, short_repr(text) if text.strip() else "a blank", remedy)
+    got = short_repr(text) if text.strip() else "a blank"
+    raise BadCell(expected, got, remedy)
 
 
 def _timestamp(cell: Any) -> list[int]:

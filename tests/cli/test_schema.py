@@ -52,7 +52,7 @@ def test_existing_files_stay(infer):
     config.write_text("mine", encoding="utf-8")
     done = call("orders.csv", "--name", "shop")
     assert done.returncode == 2
-    assert "configs/shop.yaml: is there already" in done.stderr
+    assert "configs/shop.yaml: already exists" in done.stderr
     assert config.read_text(encoding="utf-8") == "mine"
 
 

@@ -1,4 +1,4 @@
-"""Records a workspace of four runs, as the version that is installed writes it.
+"""Records a workspace of four runs of the installed version.
 
     SHORTLIST_DATA_DIR=FOLDER python tests/compatibility/make_workspace.py FOLDER ARCHIVE.tar.xz
 

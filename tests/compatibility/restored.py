@@ -1,4 +1,4 @@
-"""A recorded workspace, unpacked where a test wants it."""
+"""A recorded workspace, unpacked into a test's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ARCHIVE = pathlib.Path(__file__).parent / "workspace-0.1.0.tar.xz"
 
 
 def restore(folder: pathlib.Path) -> None:
-    """Unpacks the archive into a folder, as if the runs had taken place there: ML Metadata keeps absolute paths."""
+    """Unpacks the archive into a folder, as if the runs had been there, because ML Metadata has absolute paths."""
     with tarfile.open(ARCHIVE) as tar:
         tar.extractall(folder, filter="data")
     recorded_at = (folder / "RECORDED_AT").read_text(encoding="utf-8")

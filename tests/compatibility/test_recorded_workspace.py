@@ -1,4 +1,4 @@
-"""A workspace that version 0.1.0 wrote before its modules moved is opened by the version of today."""
+"""Today's version opens a workspace of version 0.1.0, whose modules have moved since."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_recommend_answers_as_it_did(restored):
 @pytest.mark.e2e
 @pytest.mark.timeout(1200)
 def test_rollback_then_a_run_that_is_compared_with_the_recorded_model(tmp_path):
-    """The run executes its nodes again: their fingerprints of the code are of another form than those recorded."""
+    """The run executes its nodes again, because today's fingerprints of code have another form."""
     copy = Restored(tmp_path / "copy")
     copy.shortlist("rollback", "--reason", "fixture")
     types = copy.types()

@@ -1,4 +1,4 @@
-"""The chapters of a run's report, in the order in which people ask."""
+"""The chapters of a run's report, the most important first."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _CHAPTERS = (
 
 
 def run_page(facts: Facts) -> Page:
-    """Returns a run's report; chapters of which nothing is known are left out."""
+    """Returns a run's report; chapters without content are left out."""
     summary = facts.summary
     protocol = ""
     if summary is not None and summary.protocol is not None and summary.data is not None:
         protocol = sentence(summary.protocol, summary.data)
         if summary.refit is not None:
             protocol += f" {refit_sentence(summary.refit)}."
-    found = (chapter(facts) for chapter in _CHAPTERS)
+    chapters = (chapter(facts) for chapter in _CHAPTERS)
     status, mood = verdict.outcome(facts)
     return Page(
         title=f"{facts.name}: run {facts.run_id}",
@@ -53,5 +53,5 @@ def run_page(facts: Facts) -> Page:
         mood=mood,
         reasons=verdict.reasons(facts),
         protocol=protocol,
-        sections=[section for section in found if section is not None],
+        sections=[section for section in chapters if section is not None],
     )

@@ -1,4 +1,4 @@
-"""What the model recommends: how varied that is, and to single queries."""
+"""The model's recommendations: their variety, and examples of single queries."""
 
 from __future__ import annotations
 
@@ -19,73 +19,79 @@ from shortlist.report.blocks import (
 from shortlist.report.facts import Facts
 
 _ANSWERS_SHOWN = 5
-_TOLD_POINTS = (1, 2, 5, 10, 25)
+_TABLE_POINTS = (1, 2, 5, 10, 25)
 
 
 def variety(facts: Facts) -> PageSection | None:
-    """Returns coverage, overlap, popularity bias and the most and least recommended."""
-    told = facts.answers
-    if not told:
-        if not facts.no_answers:
+    """Returns coverage, overlap, popularity bias, and the most and least recommended candidates."""
+    record = facts.answers
+    title = "Variety of the recommendations"
+    if not record:
+        if not facts.answers_problem:
             return None
-        return PageSection("variety", "What it recommends", "", [Notes("warning", [f"not known: {facts.no_answers}"])])
-    queries, places, corpus = told["queries"], told["places"], told["corpus_size"]
-    blocks: list[Block] = [_figures(told), _popularity(told), _concentration(told)]
-    for key, title in (("most", "Most recommended"), ("least", "Least recommended, best known in train first")):
-        blocks.append(_list(told, key, title))
-    if told.get("broken"):
+        return PageSection("variety", title, "", [Notes("warning", [f"not known: {facts.answers_problem}"])])
+    queries, places, corpus = record["queries"], record["places"], record["corpus_size"]
+    blocks: list[Block] = [_figures(record), _popularity(record), _concentration(record)]
+    for key, caption in (("most", "Most recommended"), ("least", "Least recommended, most frequent in train first")):
+        blocks.append(_list(record, key, caption))
+    if record.get("broken"):
         blocks.append(
-            Notes("warning", [f"{told['broken']:,} queries have an embedding that is not finite, and were not asked"])
+            Notes("warning", [f"{record['broken']:,} queries were left out, as their embedding is not finite"])
         )
     return PageSection(
         "variety",
-        "What it recommends",
-        f"The first {told['width']} answers of exact search to {queries:,} test queries, seen items excluded: "
-        f"{places:,} places, which {corpus - told['never']:,} of {corpus:,} candidates share.",
+        title,
+        f"The first {record['width']} recommendations of exact search for {queries:,} test queries, seen items "
+        f"excluded. {corpus - record['never']:,} of {corpus:,} candidates are among these {places:,} recommendations.",
         blocks,
     )
 
 
-def _figures(told: dict[str, Any]) -> TableBlock:
-    width, queries, corpus = told["width"], told["queries"], told["corpus_size"]
-    mean = told["mean_train_count"]
-    nameable = min(corpus, told["places"])
-    # An older version did not say it.
-    with_seen = told.get("overlap_at_10_with_seen")
-    one_list = "the same before seen items are removed; 100% is one list for all"
-    return TableBlock(
-        "How varied the answers are",
-        [TableColumn("what", numeric=False), TableColumn("value"), TableColumn("of what", numeric=False)],
+def _figures(record: dict[str, Any]) -> TableBlock:
+    width, queries, corpus = record["width"], record["queries"], record["corpus_size"]
+    mean = record["mean_train_count"]
+    possible = min(corpus, record["places"])
+    rows = [
+        ["coverage", format.percent(record["coverage_at_10"]), f"of the {possible:,} candidates that could be there"],
         [
-            ["coverage", format.percent(told["coverage_at_10"]), f"of the {nameable:,} candidates that could be named"],
-            [
-                "overlap",
-                format.percent(told["overlap_at_10"]),
-                f"of {width} answers are shared by two of {queries:,} queries on average",
-            ],
-            *([] if with_seen is None else [["overlap with seen", format.percent(with_seen), one_list]]),
-            ["never recommended", format.count(told["never"]), f"of {corpus:,} candidates"],
-            [
-                "popularity of an answer",
-                format.number(mean["answers"]),
-                f"train targets, mean over {told['places']:,} places",
-            ],
-            ["popularity of a target", format.number(mean["targets"]), f"train targets, mean over {queries:,} queries"],
+            "overlap of two queries",
+            format.percent(record["overlap_at_10"]),
+            f"of {width} recommendations, mean over pairs of {queries:,} queries",
         ],
-    )
+    ]
+    # Summaries of older versions lack this figure.
+    with_seen = record.get("overlap_at_10_with_seen")
+    if with_seen is not None:
+        basis = "the same before seen items are removed; 100% if all queries get the same list"
+        rows.append(["overlap with seen items", format.percent(with_seen), basis])
+    rows += [
+        ["never recommended", format.count(record["never"]), f"of {corpus:,} candidates"],
+        [
+            "popularity of a recommended item",
+            format.number(mean["answers"]),
+            f"train interactions, mean over {record['places']:,} recommendations",
+        ],
+        [
+            "popularity of a held-out item",
+            format.number(mean["targets"]),
+            f"train interactions, mean over {queries:,} queries",
+        ],
+    ]
+    columns = [TableColumn("figure", numeric=False), TableColumn("value"), TableColumn("basis", numeric=False)]
+    return TableBlock("Variety", columns, rows)
 
 
 _GROUPS = (
     ("candidates", "candidates"),
     ("train", "train targets"),
     ("targets", "test targets"),
-    ("answers", "answers"),
+    ("answers", "recommendations"),
 )
 
 
-def _popularity(told: dict[str, Any]) -> Figure:
-    buckets = [row for row in told["popularity"] if any(row[key] for key, _ in _GROUPS)]
-    totals = {key: max(sum(row[key] for row in told["popularity"]), 1) for key, _ in _GROUPS}
+def _popularity(record: dict[str, Any]) -> Figure:
+    buckets = [row for row in record["popularity"] if any(row[key] for key, _ in _GROUPS)]
+    totals = {key: max(sum(row[key] for row in record["popularity"]), 1) for key, _ in _GROUPS}
     groups = [f"{name} ({totals[key]:,})" for key, name in _GROUPS]
     parts = [(row["bucket"], [row[key] / totals[key] for key, _ in _GROUPS]) for row in buckets]
     lines = [
@@ -93,48 +99,48 @@ def _popularity(told: dict[str, Any]) -> Figure:
     ]
     return Figure(
         "Popularity bias",
-        "What share of candidates, train targets, test targets and answers is head, middle and tail. Answers that are "
-        "more head than the test targets are biased to what is popular.",
+        "Shares of head, middle and tail among candidates, train targets, test targets and recommendations. If head is "
+        "larger among recommendations than among test targets, the model is biased towards popular items.",
         lambda: [plots.stacks(groups, parts)],
         TableBlock(
-            "By popularity; each column's own total is 100%",
+            "By popularity; each column sums to 100%",
             [TableColumn("popularity", numeric=False), *(TableColumn(group) for group in groups)],
             lines,
         ),
     )
 
 
-def _concentration(told: dict[str, Any]) -> Figure:
-    answers, train = told["concentration"]["answers"], told["concentration"]["train"]
-    xs = [place / (len(answers) - 1) for place in range(len(answers))]
-    drawn = [plots.PlotLine("answers", xs, answers), plots.PlotLine("train targets", xs, train)]
+def _concentration(record: dict[str, Any]) -> Figure:
+    answers, train = record["concentration"]["answers"], record["concentration"]["train"]
+    xs = [position / (len(answers) - 1) for position in range(len(answers))]
+    drawn = [plots.PlotLine("recommendations", xs, answers), plots.PlotLine("train targets", xs, train)]
     lines = [
-        [f"{xs[place]:.0%}", format.percent(answers[place]), format.percent(train[place])]
-        for place in _TOLD_POINTS
-        if place < len(xs)
+        [f"{xs[position]:.0%}", format.percent(answers[position]), format.percent(train[position])]
+        for position in _TABLE_POINTS
+        if position < len(xs)
     ]
     return Figure(
         "Concentration",
-        "What share of all answers, and of all train targets, the most frequent candidates have; dotted: if all were "
-        "as frequent.",
+        "The share of the most frequent candidates in all recommendations and in all train targets. The dotted line "
+        "would mean that all candidates are equally frequent.",
         lambda: [
             plots.lines(drawn, "share of the candidates, most frequent first", "share of the total", diagonal=True)
         ],
         TableBlock(
-            f"What the most frequent candidates have of {told['places']:,} answers, and of the train targets",
-            [TableColumn("most frequent"), TableColumn("of answers"), TableColumn("of train targets")],
+            f"Share of the most frequent candidates in {record['places']:,} recommendations and in the train targets",
+            [TableColumn("most frequent"), TableColumn("of recommendations"), TableColumn("of train targets")],
             lines,
         ),
     )
 
 
-def _list(told: dict[str, Any], key: str, title: str) -> TableBlock:
-    queries = told["queries"]
+def _list(record: dict[str, Any], key: str, title: str) -> TableBlock:
+    queries = record["queries"]
     return TableBlock(
-        f"{title}: in how many of the answers to {queries:,} queries",
+        f"{title}: number of {queries:,} queries that get the candidate",
         [
             TableColumn("candidate", numeric=False),
-            TableColumn("answers"),
+            TableColumn("queries"),
             TableColumn("of queries"),
             TableColumn("train targets"),
         ],
@@ -145,43 +151,48 @@ def _list(told: dict[str, Any], key: str, title: str) -> TableBlock:
                 format.percent(row["answers"] / max(queries, 1)),
                 format.count(row["train_count"]),
             ]
-            for row in told.get(key, [])
+            for row in record.get(key, [])
         ],
     )
 
 
 def examples(facts: Facts) -> PageSection | None:
-    """Returns single queries; None where they may not be told."""
-    told = facts.answers.get("examples")
-    if not told:
+    """Returns single queries; None if the config does not allow them in the report."""
+    records = facts.answers.get("examples")
+    if not records:
         return None
-    found = [_example(place, example, facts.answers["corpus_size"]) for place, example in enumerate(told, start=1)]
+    corpus = facts.answers["corpus_size"]
+    queries = [_example(number, record, corpus) for number, record in enumerate(records, start=1)]
     return PageSection(
         "examples",
-        "Five test queries" if len(found) == 5 else "Test queries",
+        "Five test queries" if len(queries) == 5 else "Test queries",
         "Chosen by a hash of their content, not by hand. Histories are personal data: `report.examples: false` leaves "
-        "them out, and `report.query_ids: true` calls queries by their own ids.",
-        [Examples(found)],
+        "them out, and `report.query_ids: true` shows the queries' own ids.",
+        [Examples(queries)],
     )
 
 
-def _example(place: int, told: dict[str, Any], corpus: int) -> Example:
-    target = told["target"]
+def _example(number: int, record: dict[str, Any], corpus: int) -> Example:
+    target = record["target"]
     answers = [
         Answer(format.title(answer), f"score {score:.2f}", answer["id"] == target["id"])
-        for answer, score in zip(told["answers"], told["scores"], strict=False)
+        for answer, score in zip(record["answers"], record["scores"], strict=False)
     ]
-    rank = told["rank"]
-    outcome = f"ranked {rank:,} of {corpus:,} candidates; most popular has it at {told['popularity_rank']:,}"
+    rank = record["rank"]
+    outcome = f"rank {rank:,} of {corpus:,} candidates; rank {record['popularity_rank']:,} by popularity"
     if rank < 1:
         outcome = "not ranked: the query had seen it before, and seen items are excluded"
     if rank > corpus:
-        outcome = "is not among the candidates that can be recommended"
+        outcome = "not among the candidates that can be recommended"
+    # All 10 recommendations are shown if the target is not among the first five.
+    if any(answer.is_target for answer in answers[:_ANSWERS_SHOWN]):
+        answers = answers[:_ANSWERS_SHOWN]
+    name = number if record.get("query") is None else record["query"]
     return Example(
-        name=f"Query {place}" if told.get("query") is None else f"Query {told['query']}",
-        history=[format.title(item) for item in told["history"]],
-        earlier=told["history_length"] - len(told["history"]),
+        name=f"Query {name}",
+        history=[format.title(item) for item in record["history"]],
+        earlier=record["history_length"] - len(record["history"]),
         target=format.title(target),
         outcome=outcome,
-        answers=answers[:_ANSWERS_SHOWN] if any(answer.is_target for answer in answers[:_ANSWERS_SHOWN]) else answers,
+        answers=answers,
     )

@@ -1,4 +1,4 @@
-"""What a run costs: time and memory of each step."""
+"""Time and memory of each step of a run."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from shortlist.report.facts import Facts
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns time and memory a node; None where nothing was timed."""
+    """Returns time and memory per node; None if nothing was timed."""
     summary = facts.summary
     if summary is None or not summary.seconds.components:
         return None
     seconds, peaks = summary.seconds.components, summary.node_peaks_mb
     cached = set(summary.cached)
-    # What took no time nobody needs to see in the plot; the table has all.
-    told = [node for node, value in seconds.items() if value >= 0.5] or list(seconds)
+    # Bars under half a second would be invisible; the table has all nodes.
+    plotted = [node for node, value in seconds.items() if value >= 0.5] or list(seconds)
     total = summary.seconds.total
     blocks = [
         Figure(
-            "Seconds a step",
-            "In the order in which they ran; steps under half a second are left to the table.",
-            lambda: [plots.bars(told, [seconds[node] for node in told], "seconds")],
+            "Seconds per step",
+            "Steps in the order of their runs. Only the table has steps under half a second.",
+            lambda: [plots.bars(plotted, [seconds[node] for node in plotted], "seconds")],
             TableBlock(
                 f"Steps of the run, share of {total:,.1f} s",
                 [
@@ -40,9 +40,9 @@ def section(facts: Facts) -> PageSection | None:
     if peaks:
         blocks.append(
             Figure(
-                "Peak memory a step",
-                "Of the one process that runs them all: a step's peak counts what the steps before it left in memory.",
-                lambda: [plots.bars(told, [peaks.get(node) for node in told], "peak resident memory, MB", 1)],
+                "Peak memory per step",
+                "Peak memory of the process that runs all steps. It includes memory that earlier steps left behind.",
+                lambda: [plots.bars(plotted, [peaks.get(node) for node in plotted], "peak resident memory, MB", 1)],
                 TableBlock(
                     "Peak resident memory of the process while a step ran",
                     [TableColumn("step", numeric=False), TableColumn("MB")],

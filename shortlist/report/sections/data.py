@@ -1,4 +1,4 @@
-"""What went in: splits, what was dropped, statistics of each table and what does not fit its schema."""
+"""The input data: splits, dropped rows, statistics of each table, and deviations from its schema."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from shortlist.report import format, plots
 from shortlist.report.blocks import Block, Figure, Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
-# Who they are is nobody's business here, and where a row stood tells nothing.
+# Ids are personal data, so that the report has no values of them. Statistics of a row's location have no use.
 _IDS = {keys.QUERY_ID, keys.CANDIDATE_ID}
-_PLACES = {keys.SOURCE_PATH, keys.SOURCE_ROW}
+_LOCATIONS = {keys.SOURCE_PATH, keys.SOURCE_ROW}
 _MOST_VALUES = 8
 _MOST_PLOTS = 9
 _YEAR = " (year)"
@@ -30,17 +30,16 @@ _KINDS = {
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns what is known of the data; None where nothing was read."""
+    """Returns the statistics of the data; None if no data was read."""
     blocks: list[Block] = [block for block in (_splits(facts), _dropped(facts)) if block]
     distributions = []
     for table in TABLES:
-        found = facts.statistics(table)
-        if found is not None:
-            blocks.append(_statistics(table, found.datasets[0]))
-            distributions += _distributions(table, found.datasets[0])
+        statistics = facts.statistics(table)
+        if statistics is not None:
+            blocks.append(_statistics(table, statistics.datasets[0]))
+            distributions += _distributions(table, statistics.datasets[0])
     if distributions:
-        shown_ones = distributions[:_MOST_PLOTS]
-        blocks.append(_distributions_figure(shown_ones))
+        blocks.append(_distributions_figure(distributions[:_MOST_PLOTS]))
     blocks += _anomalies(facts)
     return PageSection("data", "The data", "", blocks) if blocks else None
 
@@ -55,7 +54,7 @@ def _splits(facts: Facts) -> TableBlock | None:
             TableColumn("split", numeric=False),
             TableColumn("targets"),
             TableColumn("queries"),
-            TableColumn("targets a query"),
+            TableColumn("targets per query"),
         ],
         [
             [split, format.count(rows), format.count(data.queries.get(split)), _mean(rows, data.queries.get(split))]
@@ -82,7 +81,7 @@ def _dropped(facts: Facts) -> TableBlock | None:
 
 def _statistics(table: str, dataset: Any) -> TableBlock:
     rows = dataset.num_examples
-    lines = [_feature(feature, rows) for feature in dataset.features if feature.path.step[0] not in _PLACES]
+    lines = [_feature(feature, rows) for feature in dataset.features if feature.path.step[0] not in _LOCATIONS]
     titles = ("feature", "kind", "rows with it", "distinct", "mean", "min", "median", "max", "most frequent")
     texts = {"feature", "kind", "most frequent"}
     return TableBlock(
@@ -95,20 +94,20 @@ def _feature(feature: Any, rows: int) -> list[str]:
     kind = feature.WhichOneof("stats")
     common = getattr(feature, kind).common_stats if kind else None
     present = common.num_non_missing if common else 0
-    found = [name, _KINDS.get(feature.type, "other"), f"{present:,} ({present / max(rows, 1):.1%})"]
+    cells = [name, _KINDS.get(feature.type, "other"), f"{present:,} ({present / max(rows, 1):.1%})"]
     if kind == "string_stats":
         top = "" if name in _IDS else _top(feature.string_stats)
-        return [*found, format.count(feature.string_stats.unique), *[format.NOTHING] * 4, top]
+        return [*cells, format.count(feature.string_stats.unique), *[format.NOTHING] * 4, top]
     if kind == "num_stats":
         numbers = feature.num_stats
         values = (numbers.mean, numbers.min, numbers.median, numbers.max)
-        told = map(_date if _is_time(feature) else format.number, values)
-        return [*found, format.NOTHING, *told, ""]
-    return [*found, *[format.NOTHING] * 5, ""]
+        form = _date if _is_time(feature) else format.number
+        return [*cells, format.NOTHING, *map(form, values), ""]
+    return [*cells, *[format.NOTHING] * 5, ""]
 
 
 def _is_time(feature: Any) -> bool:
-    """Whether a feature is seconds since 1970; where the log has only an order, its numbers are smaller."""
+    """Returns whether a feature is seconds since 1970; order numbers are smaller."""
     return bool(feature.path.step[0] == keys.TIMESTAMP and feature.num_stats.min >= _EARLIEST)
 
 
@@ -128,7 +127,7 @@ def _distributions(table: str, dataset: Any) -> list[plots.Distribution]:
     found = []
     for feature in dataset.features:
         name = feature.path.step[0]
-        if name in _IDS | _PLACES:
+        if name in _IDS | _LOCATIONS:
             continue
         buckets = _buckets(feature)
         values = [(bucket.label, bucket.sample_count) for bucket in feature.string_stats.rank_histogram.buckets]
@@ -136,7 +135,7 @@ def _distributions(table: str, dataset: Any) -> list[plots.Distribution]:
         if buckets and _is_time(feature):
             years = [(_year(low), _year(high), number) for low, high, number in buckets]
             found.append(plots.Distribution(f"{table}: {name}{_YEAR}", years))
-        # Where every value stands for itself there is nothing to see.
+        # A plot of values that are all about equally frequent shows nothing.
         elif buckets or (values and values[0][1] > 1.5 * values[-1][1]):
             found.append(plots.Distribution(f"{table}: {name}", buckets, values))
     return found
@@ -155,8 +154,8 @@ def _distributions_figure(found: list[plots.Distribution]) -> Figure:
         lines += [[one.feature, _range(one, low, high), format.count(number)] for low, high, number in one.buckets]
         lines += [[one.feature, value, format.count(number)] for value, number in one.values]
     return Figure(
-        "How values are distributed",
-        "For each feature how many rows have which value: numbers in ten ranges, texts by their most frequent values.",
+        "Distributions",
+        "Number of rows by value, for each feature: numbers in ten ranges, texts by their most frequent values.",
         lambda: [plots.distribution(one) for one in found],
         TableBlock(
             "Rows by value",
@@ -173,14 +172,14 @@ def _range(one: plots.Distribution, low: float, high: float) -> str:
 
 
 def _anomalies(facts: Facts) -> list[Block]:
-    looked = {table: found for table in TABLES if (found := facts.anomalies(table)) is not None}
-    lines = [[table, feature, told] for table, found in looked.items() for feature, told in found.items()]
+    anomalies = {table: found for table in TABLES if (found := facts.anomalies(table)) is not None}
+    lines = [[table, feature, text] for table, found in anomalies.items() for feature, text in found.items()]
     blocks: list[Block] = []
     if lines:
-        columns = [TableColumn(title, numeric=False) for title in ("table", "feature", "what does not fit its schema")]
+        columns = [TableColumn(title, numeric=False) for title in ("table", "feature", "deviation from the schema")]
         blocks.append(TableBlock("Anomalies", columns, lines))
-    elif looked:
-        blocks.append(Notes("plain", [f"No anomalies: {', '.join(looked)} fit their schemas."]))
+    elif anomalies:
+        blocks.append(Notes("plain", [f"No anomalies: {', '.join(anomalies)} fit their schemas."]))
     drift = [
         [table, str(feature), format.number(distance)]
         for table, found in (facts.gate.get("drift") or {}).items()

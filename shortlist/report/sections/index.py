@@ -1,4 +1,4 @@
-"""The index that is served: what it finds of what exact search finds, and how long it takes."""
+"""The served index: recall against exact search, and latency."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from shortlist.report.facts import Facts
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns what was measured of the index; None where none was built."""
+    """Returns the measurements of the index; None if no index was built."""
     index = facts.index
     if not index:
         return None
     queries = f"{index['test_queries']:,} test rows" if "test_queries" in index else "test rows"
     k = index.get("k")
-    told = [
+    rows = [
         ("kind", str(index.get("kind")), index.get("reason") or "as configured and measured"),
         (f"recall@{k}", format.share(index.get("recall_at_k")), f"mean over {queries}, exclusions applied"),
         (f"recall@{k} while tuning", format.share(index.get("eval_recall_at_k")), "mean over eval queries"),
@@ -32,21 +32,23 @@ def section(facts: Facts) -> PageSection | None:
     blocks = [
         TableBlock(
             "The index",
-            [TableColumn("what", numeric=False), TableColumn("value"), TableColumn("of what", numeric=False)],
-            [row for row in told if row[1] != format.NOTHING],
+            [TableColumn("figure", numeric=False), TableColumn("value"), TableColumn("basis", numeric=False)],
+            [row for row in rows if row[1] != format.NOTHING],
         )
     ]
     check = _check(facts)
+    if check is not None:
+        blocks.append(check)
     return PageSection(
         "index",
-        "The index that is served",
-        f"What the {index.get('kind')} index finds of what exact search finds, and how long a query takes.",
-        blocks + ([check] if check else []),
+        "The served index",
+        f"Recall of the {index.get('kind')} index against exact search, and its latency per query.",
+        blocks,
     )
 
 
 def _check(facts: Facts) -> TableBlock | None:
-    """Returns what a clean process measured of the export."""
+    """Returns the serving check's measurements of the export, from clean processes."""
     execution = facts.nodes.get(nodes.SERVING_CHECK)
     blessing = Blessing.of(execution.output("blessing")) if execution else None
     figures = flat(blessing.figures) if blessing else {}
@@ -59,7 +61,7 @@ def _check(facts: Facts) -> TableBlock | None:
         return None
     return TableBlock(
         "The serving check: both exports in clean processes",
-        [TableColumn("what", numeric=False), TableColumn("value")],
+        [TableColumn("figure", numeric=False), TableColumn("value")],
         rows,
     )
 

@@ -11,7 +11,7 @@ from shortlist.report.facts import Facts
 
 
 def section(found: Facts) -> PageSection | None:
-    """Returns the graph; None where no step was recorded."""
+    """Returns the graph; None if no step was recorded."""
     if not found.executions:
         return None
     steps = [TraceStep(execution, facts(execution)) for execution in found.executions]
@@ -32,8 +32,8 @@ def section(found: Facts) -> PageSection | None:
     return PageSection(
         "lineage",
         "Lineage",
-        "What read what, as ML Metadata has it. `shortlist lineage` answers more: what came of some data, what changed "
-        "between two runs, what is served.",
+        "The steps with their inputs and outputs, from ML Metadata. `shortlist lineage` also shows the impact of data, "
+        "the differences between two runs, and the served versions.",
         [
             Graph(
                 data,
@@ -43,7 +43,7 @@ def section(found: Facts) -> PageSection | None:
                         TableColumn("step", numeric=False),
                         TableColumn("state", numeric=False),
                         TableColumn("seconds"),
-                        TableColumn("what it says", numeric=False),
+                        TableColumn("facts", numeric=False),
                     ],
                     lines,
                 ),

@@ -1,4 +1,4 @@
-"""What the run went by: settings, and fingerprints of what went in."""
+"""Settings of the run, and fingerprints of its inputs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from shortlist.report.facts import Facts
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns the config and the fingerprints; None where the run left neither."""
+    """Returns the config and the fingerprints; None if the run wrote neither."""
     blocks: list[Block] = []
-    texts = [TableColumn("what", numeric=False), TableColumn("value", numeric=False)]
+    texts = [TableColumn("name", numeric=False), TableColumn("value", numeric=False)]
     if facts.summary is not None:
         prints = facts.summary.fingerprints
-        told = [(f"data, {table}", sha256) for table, sha256 in prints.data.items()]
-        told += [("config", prints.config), ("code", prints.code)]
-        blocks.append(TableBlock("Fingerprints (SHA-256)", texts, [[name, value] for name, value in told if value]))
+        pairs = [(f"data, {table}", sha256) for table, sha256 in prints.data.items()]
+        pairs += [("config", prints.config), ("code", prints.code)]
+        rows = [[name, value] for name, value in pairs if value]
+        blocks.append(TableBlock("Fingerprints (SHA-256)", texts, rows))
     if facts.config:
         rows = [[name, format.setting(value)] for name, value in facts.config.items() if value is not None]
         blocks.append(TableBlock("Settings", texts, rows, folded=True))
-    return PageSection("settings", "What it went by", "", blocks) if blocks else None
+    return PageSection("settings", "Settings", "", blocks) if blocks else None

@@ -1,4 +1,4 @@
-"""How training went, evaluation by evaluation."""
+"""The course of training, by evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METRICS = ("ndcg_at_10", "top_10")
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns the curves; None where no training is known."""
+    """Returns the curves; None if there is no training log."""
     log = facts.training
     if not log:
         return None
@@ -26,44 +26,43 @@ def section(facts: Facts) -> PageSection | None:
     if best is not None:
         lead += (
             f"; the weights are those of epoch {log[best].get('epoch')}, the best by ndcg_at_10 on {rows}, "
-            "which is ringed"
+            "marked by a ring"
         )
     figures = [
         Figure(
             "Eval metrics",
-            f"ndcg_at_10 and top_10 on {rows} by epoch, seen items excluded; the best epoch is ringed.",
+            f"ndcg_at_10 and top_10 on {rows} by epoch, seen items excluded; a ring marks the best epoch.",
             lambda: [plots.lines(_metric_lines(log), "epoch", f"on {rows}")],
             _table(log, rows, ("epoch", "step", "ndcg_at_10", "top_10")),
         ),
         Figure(
             "Loss",
-            "Mean loss on train since the evaluation before, by epoch.",
+            "Mean train loss since the previous evaluation, by epoch.",
             lambda: [plots.lines([line(log, "loss")], "epoch", "loss on train")],
             _table(log, "train", ("epoch", "step", "loss", "learning_rate", "seconds")),
         ),
     ]
-    return PageSection("training", "How training went", f"{lead}.", figures)
+    return PageSection("training", "Training", f"{lead}.", figures)
 
 
 def best_position(log: list[dict[str, Any]]) -> int | None:
-    """Returns the place of the best evaluation, the first of equals; None where eval has no rows."""
-    known = [place for place, line in enumerate(log) if line.get("ndcg_at_10") is not None]
-    return max(known, key=lambda place: (log[place]["ndcg_at_10"], -place), default=None)
+    """Returns the position of the best evaluation, the first of equal ones; None if eval has no rows."""
+    known = [position for position, line in enumerate(log) if line.get("ndcg_at_10") is not None]
+    return max(known, key=lambda position: (log[position]["ndcg_at_10"], -position), default=None)
 
 
-def line(log: list[dict[str, Any]], name: str, called: str = "") -> plots.PlotLine:
-    """Returns a metric by epoch with its best evaluation marked; `called` is its name, unless its own."""
+def line(log: list[dict[str, Any]], name: str, label: str = "") -> plots.PlotLine:
+    """Returns a metric by epoch with the best evaluation marked; the label is the metric's name by default."""
     best = best_position(log)
-    places = [place for place, line in enumerate(log) if line.get(name) is not None]
-    marked = places.index(best) if best in places else None
-    return plots.PlotLine(
-        called or name, [log[place]["epoch"] for place in places], [log[place][name] for place in places], marked
-    )
+    positions = [position for position, entry in enumerate(log) if entry.get(name) is not None]
+    marked = positions.index(best) if best in positions else None
+    epochs, values = ([log[position][key] for position in positions] for key in ("epoch", name))
+    return plots.PlotLine(label or name, epochs, values, marked)
 
 
 def _metric_lines(log: list[dict[str, Any]]) -> list[plots.PlotLine]:
-    found = [line(log, name) for name in METRICS]
-    return [line for line in found if line.x] or [plots.PlotLine(METRICS[0], [], [])]
+    lines = [line(log, name) for name in METRICS]
+    return [line for line in lines if line.x] or [plots.PlotLine(METRICS[0], [], [])]
 
 
 _FORMS: dict[str, Callable[[Any], str]] = {

@@ -1,4 +1,4 @@
-"""What was tried before training, and what came of it."""
+"""Trials of the hyperparameter search."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from shortlist.summary import ENDED_BY, Trial
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns the trials, best first; None where nothing was searched."""
+    """Returns the trials, best first; None if no search ran."""
     tuning = facts.summary.tuning if facts.summary else None
     if tuning is None:
         return None
     data = facts.summary.data if facts.summary else None
     rows = f"{data.rows['eval']:,} eval rows" if data and "eval" in data.rows else "the eval rows"
     lead = (
-        f"{len(tuning.trials)} trials in {format.seconds(tuning.seconds)}, {ENDED_BY[tuning.ended_by]}; trial "
-        f"{tuning.best} was best by {tuning.objective} on {rows}, and its values were trained with. Trial 1 is the "
-        "config itself. A best of many is too high on the rows that chose it: what it is worth is told on the test "
-        "rows, which no trial saw."
+        f"{len(tuning.trials)} trials in {format.seconds(tuning.seconds)}; the search ended at "
+        f"{ENDED_BY[tuning.ended_by]}. Trial {tuning.best} was best by {tuning.objective} on {rows}; the model was "
+        "trained with its values. Trial 1 has the config's own values. The best of many trials looks too good on the "
+        "rows that chose it. The metrics on test rows, which no trial used, are free of that bias."
     )
     names = list(tuning.winner.values)
     columns = [
@@ -43,9 +43,11 @@ def section(facts: Facts) -> PageSection | None:
         for trial in ordered
     ]
     table = TableBlock(f"Trials, best first: {tuning.objective} on {rows}, seen items excluded", columns, lines)
-    return PageSection("tuning", "What was tried before", lead, [table])
+    return PageSection("tuning", "Hyperparameter search", lead, [table])
 
 
 def _value(trial: Trial, name: str) -> str:
     value = trial.values.get(name)
-    return format.number(value) if isinstance(value, float) else format.setting(value)
+    if isinstance(value, float):
+        return format.number(value)
+    return format.setting(value)

@@ -1,4 +1,4 @@
-"""What became of the run, why, and the figures that everybody asks for."""
+"""The run's outcome with its reasons, and its key figures."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ _OUTCOMES = {
 
 
 def outcome(facts: Facts) -> tuple[str, str]:
-    """Returns how the run ended in words, and whether that is `good`, `held` or `bad`."""
+    """Returns the run's outcome in words, and its mood: `good`, `held` or `bad`."""
     return _OUTCOMES.get(facts.record.status, (facts.record.status, "held"))
 
 
 def subtitle(facts: Facts) -> str:
-    """Returns when it ran and for how long."""
+    """Returns the run's start, its duration and its number of cached steps."""
     started, summary = facts.record.started, facts.summary
-    told = [f"started {started:%Y-%m-%d %H:%M:%S} UTC"] if started else []
+    parts = [f"started {started:%Y-%m-%d %H:%M:%S} UTC"] if started else []
     if summary is not None:
-        told.append(f"took {format.seconds(summary.seconds.total)}")
+        parts.append(f"took {format.seconds(summary.seconds.total)}")
         if summary.cached:
-            told.append(f"{len(summary.cached)} steps came from the cache, with the figures of the run that did them")
-    return ", ".join(told)
+            parts.append(f"{len(summary.cached)} steps came from the cache, with the results of an earlier run")
+    return ", ".join(parts)
 
 
 def reasons(facts: Facts) -> list[str]:
-    """Returns what the gates said, or what stopped the run."""
+    """Returns the error that stopped the run, and the gates' reasons."""
     summary = facts.summary
     blessing = summary.blessing if summary else None
-    word = "blessed" if blessing and blessing.blessed else "not blessed"
-    said = [f"{word}: {reason}" for reason in blessing.reasons] if blessing else []
-    known = set(blessing.reasons) if blessing else set()
-    return [reason for reason in facts.record.reasons if reason and reason not in known] + said
+    if blessing is None:
+        return [reason for reason in facts.record.reasons if reason]
+    word = "blessed" if blessing.blessed else "not blessed"
+    others = [reason for reason in facts.record.reasons if reason and reason not in blessing.reasons]
+    return others + [f"{word}: {reason}" for reason in blessing.reasons]
 
 
 def section(facts: Facts) -> PageSection | None:
-    """Returns the tiles, and what the run itself warns of and advises."""
+    """Returns the key figures, and the run's own warnings and advice."""
     summary = facts.summary
     tiles = [*_metric_tiles(facts), *_other_tiles(facts)]
     blocks: list[Block] = [Tiles(tiles)] if tiles else []
@@ -58,9 +59,9 @@ def section(facts: Facts) -> PageSection | None:
 
 
 def gate_k(facts: Facts) -> int:
-    """Returns the K that the gates look at."""
-    found = facts.config.get("evaluate.gate_k")
-    return found if isinstance(found, int) else 10
+    """Returns the K of the gates."""
+    k = facts.config.get("evaluate.gate_k")
+    return k if isinstance(k, int) else 10
 
 
 def _metric_tiles(facts: Facts) -> list[Tile]:
@@ -71,28 +72,28 @@ def _metric_tiles(facts: Facts) -> list[Tile]:
     label = f"top_{gate_k(facts)}{' with seen' * facts.with_seen}"
     value, popular = measured.overall[name], measured.popularity.get(name)
     rows = measured.all_rows if facts.with_seen else measured.rows
-    found = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
+    tiles = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
-        lift = f"the model has {value / popular:.2f} times that" if popular else "it had no hit"
-        found.append(Tile(f"{label}, most popular", format.share(popular), lift))
+        lift = f"the model has {value / popular:.2f} times as much" if popular else "no hits"
+        tiles.append(Tile(f"{label}, most popular", format.share(popular), lift))
     if measured.latest_blessed and name in measured.latest_blessed:
         latest = measured.latest_blessed[name]
-        found.append(Tile(f"{label}, latest blessed", format.share(latest), f"the model is {value - latest:+.4f}"))
-    return found
+        tiles.append(Tile(f"{label}, latest blessed", format.share(latest), f"the model has {value - latest:+.4f}"))
+    return tiles
 
 
 def _other_tiles(facts: Facts) -> list[Tile]:
     index, summary = facts.index, facts.summary
-    found = []
+    tiles = []
     if "recall_at_k" in index:
         queries = f"{index['test_queries']:,} test rows" if "test_queries" in index else "test rows"
-        found.append(
+        tiles.append(
             Tile(f"recall@{index.get('k')}", format.share(index["recall_at_k"]), f"{index['kind']}, {queries}")
         )
     if "p99_ms" in index:
-        found.append(
-            Tile("p99 a query", f"{index['p99_ms']:.2f} ms", f"p50 {index.get('p50_ms', 0):.2f} ms, one at a time")
+        tiles.append(
+            Tile("p99 per query", f"{index['p99_ms']:.2f} ms", f"p50 {index.get('p50_ms', 0):.2f} ms, one at a time")
         )
     if summary is not None and summary.pushed:
-        found.append(Tile("version", str(summary.pushed.version), "is what this run pushed"))
-    return found
+        tiles.append(Tile("version", str(summary.pushed.version), "pushed by this run"))
+    return tiles

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  // On paper nobody can open a table.
+  // Printed tables cannot be opened by a click.
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open])")];
@@ -9,7 +9,7 @@
   addEventListener("afterprint", () => {
     for (const details of opened) details.open = false;
   });
-  // The chapter that is being read is the one whose title went past last.
+  // The current chapter is the last one with its title above a third of the window.
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
   const sections = [...document.querySelectorAll("main > section")];
   const follow = () => {

@@ -1,4 +1,4 @@
-"""Nodes that stand in for Windows and the Trainer; no postponed annotations, TFX reads them."""
+"""Stand-ins for Windows and the Trainer. Annotations are not postponed, because TFX reads them."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ def FakeWindows(
     examples: annotations.OutputArtifact[standard_artifacts.Examples],
     schema: annotations.OutputArtifact[standard_artifacts.Schema],
 ):
-    """Writes 50 test windows: ranks 1 to 50, in popularity's eyes 6 to 55."""
+    """Writes 50 test windows: ranks 1 to 50; ranks by popularity 6 to 55."""
     examples.split_names = artifact_utils.encode_split_names(["train", "test"])
     windows = [fakes.window(f"q{i}", [i + 1, i + 1, i + 6, i + 6]) for i in range(50)]
     fakes.write_windows(windows, pathlib.Path(examples.uri) / "Split-test" / "windows.gz")
@@ -24,7 +24,7 @@ def FakeWindows(
 
 @decorators.component
 def FakeCatalogue(examples: annotations.OutputArtifact[standard_artifacts.Examples]):
-    """Writes a catalogue without candidates, which a fake model does not look into."""
+    """Writes a catalogue without candidates, which a fake model does not read."""
     examples.split_names = artifact_utils.encode_split_names(["all"])
     fakes.write_windows([], pathlib.Path(examples.uri) / "Split-all" / "candidates.gz")
 

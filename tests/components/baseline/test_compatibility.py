@@ -17,12 +17,12 @@ def test_equal_models_compare_whatever_else_differs():
 
 
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "message"),
     [("split_fingerprint", "split differs"), ("features_sha256", "features differ")],
 )
-def test_a_difference_is_named(key, told):
+def test_a_difference_is_named(key, message):
     baseline = {**MODEL, key: "0" * 64}
-    assert incomparable_reason(MODEL, baseline) == f"its {told}: 000000000000, not {MODEL[key][:12]}"
+    assert incomparable_reason(MODEL, baseline) == f"its {message}: 000000000000, not {MODEL[key][:12]}"
 
 
 def test_all_differences_are_named():
@@ -36,14 +36,14 @@ def test_a_model_that_does_not_describe_itself_is_not_compared():
 
 
 def test_a_model_that_reads_more_than_the_rows_hold_is_not_compared():
-    told = incomparable_reason(MODEL, {**MODEL, "max_history": 100})
-    assert told == (
+    message = incomparable_reason(MODEL, {**MODEL, "max_history": 100})
+    assert message == (
         "it reads the latest 100 items of a history, but today's test rows hold 10 (data.windows.max_history)"
     )
     assert incomparable_reason(MODEL, {**MODEL, "max_history": 5}) is None
 
 
-def test_another_catalogue_is_told_and_does_not_forbid():
+def test_another_catalogue_does_not_forbid_a_comparison():
     other = {**MODEL, "catalogue_sha256": "0" * 64}
     assert incomparable_reason(MODEL, other) is None
     assert not same_catalogue(MODEL, other)

@@ -25,7 +25,7 @@ SAME, OTHER = "c" * 64, "d" * 64
 
 
 class Runs:
-    """Runs the pipeline and reads back what the latest execution of a node did."""
+    """Runs the pipeline and reads the results of a node's latest execution."""
 
     def __init__(self, folder):
         self._metadata = metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
@@ -136,7 +136,7 @@ def test_a_model_meets_its_predecessors(runs):
     assert better["BlessedModel"][1]["model"].id == first_model.id
     assert_blessed(better, True, drop.format(0.2, "0.02 above", 0.18), lift.format(0.2, "2"))
 
-    # These models kept nothing that another catalogue could be embedded by; test_rebase has some that did.
+    # These models have no saved towers; those of test_reembed do.
     differs = "its catalogue differs, and an older version of Shortlist saved it without its towers"
     moved = runs.run(shift=4, catalogue=OTHER)
     assert moved["BlessedModel"][1]["model"].id == better["Trainer"][1]["model"].id
@@ -199,4 +199,4 @@ def test_a_baseline_whose_files_are_gone_is_skipped(tmp_path):
         {},
     )
     assert output.get_int_custom_property("skipped") == 1
-    assert output.get_string_custom_property("reason") == f"its files are gone from {tmp_path / 'gone'}"
+    assert output.get_string_custom_property("reason") == f"its files are missing from {tmp_path / 'gone'}"

@@ -1,4 +1,4 @@
-"""An earlier model before a catalogue that changed since: candidates that are new to it, others gone."""
+"""An earlier model with a changed catalogue: some candidates are new to it, others are gone."""
 
 import dataclasses
 import json
@@ -89,7 +89,7 @@ def candidate(candidate_id, year):
 
 
 def test_ranks_in_a_changed_catalogue_by_hand(world, tmp_path):
-    # A candidate scores its number, plus 100 times the z-score of its year; of the old ones no year is told.
+    # A candidate scores its number, plus 100 times the z-score of its year; the old ones have no year.
     settings = dataclasses.replace(
         worlds.settings(model={"query_tower": {"kind": "features", "use_query_id": False}, "embedding_dim": 2}),
         query_features={},
@@ -121,12 +121,12 @@ def test_ranks_in_a_changed_catalogue_by_hand(world, tmp_path):
             window(b"c17"),
         ]
     )
-    told = ranks(output.uri, records)
+    result = ranks(output.uri, records)
     # c17 is in this corpus no more: a hit at no K.
-    assert told[keys.RANK_WITH_SEEN] == [1, 2, 4, 7, NO_HIT]
-    assert told[keys.RANK] == [1, 2, 2, 7, NO_HIT]
+    assert result[keys.RANK_WITH_SEEN] == [1, 2, 4, 7, NO_HIT]
+    assert result[keys.RANK] == [1, 2, 2, 7, NO_HIT]
     # Both new ones have no train target and tie in the last two places.
-    assert (told[keys.POPULARITY_RANK_WITH_SEEN][0], told[keys.POPULARITY_RANK_WITH_SEEN][3]) == (7, 7)
+    assert (result[keys.POPULARITY_RANK_WITH_SEEN][0], result[keys.POPULARITY_RANK_WITH_SEEN][3]) == (7, 7)
 
 
 def _all_rows():
@@ -152,9 +152,9 @@ def test_in_its_own_catalogue_it_ranks_as_it_did(world, earlier, tmp_path):
     assert ranks(copied.uri, records) == before
 
     # The same catalogue under another fingerprint is embedded anew, to the same ranks.
-    rebased = run(tmp_path / "rebased", earlier, _all_rows(), catalogue_sha256="0" * 64)
-    assert rebased.get_string_custom_property("catalogue_changed") == "0 candidates new to it, 0 of its own gone"
-    assert ranks(rebased.uri, records) == before
+    output = run(tmp_path / "output", earlier, _all_rows(), catalogue_sha256="0" * 64)
+    assert output.get_string_custom_property("catalogue_changed") == "0 candidates new to it, 0 of its own gone"
+    assert ranks(output.uri, records) == before
 
 
 def test_ranks_of_an_older_definition_are_taken_anew_in_the_same_catalogue(world, earlier, tmp_path):
@@ -175,20 +175,20 @@ def test_ranks_of_an_older_definition_are_taken_anew_in_the_same_catalogue(world
 
     shutil.rmtree(older / TOWERS_DIR)
     skipped = run(tmp_path / "skipped", older, _all_rows(), ranks_version=2)
-    assert skipped.get_string_custom_property("reason").startswith("its ranks are defined otherwise, and it was made")
+    assert skipped.get_string_custom_property("reason").startswith("its ranks are defined differently, and an older")
 
 
 def test_a_candidate_that_is_new_to_it_counts_in_a_history_by_its_features(earlier, tmp_path):
-    twin = tf.train.Example.FromString(worlds.candidate_row(19))
-    twin.features.feature[keys.CANDIDATE_ID].bytes_list.value[:] = [b"c99"]
-    output = run(tmp_path, earlier, [*_all_rows(), twin.SerializeToString()], catalogue_sha256="0" * 64)
+    copy = tf.train.Example.FromString(worlds.candidate_row(19))
+    copy.features.feature[keys.CANDIDATE_ID].bytes_list.value[:] = [b"c99"]
+    output = run(tmp_path, earlier, [*_all_rows(), copy.SerializeToString()], catalogue_sha256="0" * 64)
     # c19 was never a train target, so that c99, of the same features, is the same to the model.
     towers = tf.saved_model.load(f"{earlier}/{TOWERS_DIR}")
-    told = towers.signatures[portable.EMBED_CATALOGUE](
-        examples=tf.constant([worlds.candidate_row(19), twin.SerializeToString(), worlds.candidate_row(3)])
+    result = towers.signatures[portable.EMBED_CATALOGUE](
+        examples=tf.constant([worlds.candidate_row(19), copy.SerializeToString(), worlds.candidate_row(3)])
     )
-    np.testing.assert_array_equal(told[keys.EMBEDDING][0], told[keys.EMBEDDING][1])
-    assert told[portable.KNOWN].numpy().tolist() == [True, False, True]
+    np.testing.assert_array_equal(result[keys.EMBEDDING][0], result[keys.EMBEDDING][1])
+    assert result[portable.KNOWN].numpy().tolist() == [True, False, True]
     records = tf.constant([window(b"c02", history=[b"c01", name]) for name in (b"c19", b"c99", b"nowhere")])
     first, second, without = ranks(output.uri, records)[keys.RANK_WITH_SEEN]
     assert first == second

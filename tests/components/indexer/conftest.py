@@ -33,7 +33,7 @@ class ExportedModels:
 
 @pytest.fixture(scope="session")
 def model_dirs(tmp_path_factory):
-    """A corpus of 40, of which five pairs of candidates have the same embedding."""
+    """A corpus of 40 with five pairs of equal embeddings."""
     root = tmp_path_factory.mktemp("exported")
     embeddings = np.random.default_rng(5).normal(size=(SIZE, 8))
     embeddings[20:25] = embeddings[:5]

@@ -1,4 +1,4 @@
-"""A tiny model that honours the contract of the Trainer's SavedModel, for tests of what serves it."""
+"""A tiny model with the interface of the Trainer's SavedModel, for tests of serving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exported models, loaded back: real ScaNN against exact search, through the signatures that are served."""
+"""The exported models after loading: real ScaNN and exact search through the served signatures."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_history_never_comes_back(exported):
         assert found == [exported.expected(row, row["history_ids"])[:20] for row in rows]
 
 
-def test_recommend_excludes_what_it_is_told_and_only_that(exported):
+def test_recommend_excludes_only_the_given_ids(exported):
     ids = exported.ids
     rows = [
         {"query_id": "user-1", "history_ids": ids[:2], "exclude": []},

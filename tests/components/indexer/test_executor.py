@@ -1,4 +1,4 @@
-"""The executors of the Indexer and of ServingCheck on artifacts; the one module of theirs that pays for TFX."""
+"""The executors of the Indexer and the ServingCheck on artifacts; their only test module that imports TFX."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ SIZE = 30
 
 
 class Nodes:
-    """The artifacts of both nodes in one folder, and a way to run either."""
+    """The artifacts of both nodes in one folder, with methods to run each."""
 
     def __init__(self, root):
         self.root = root

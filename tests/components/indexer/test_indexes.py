@@ -1,4 +1,4 @@
-"""ExactIndex and ScannIndex against the plain definition, in memory."""
+"""ExactIndex and ScannIndex compared with the definition, in memory."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from components.indexer import retrieval
 
 
-def test_contains_finds_what_is_there_and_nothing_else():
+def test_contains_finds_exactly_the_given_rows():
     sorted_rows = retrieval.sort_rows(tf.constant([[7, 3, 3], [-1, -1, 0]]))
     found = retrieval.contains(sorted_rows, tf.constant([[3, 4, 7, 9], [0, 1, 2, 3]]))
     np.testing.assert_array_equal(found, [[True, False, True, False], [True, False, False, False]])
@@ -52,7 +52,7 @@ def test_top_of_corpus_with_everything_excluded_is_empty():
     k=st.integers(1, 14),
 )
 def test_top_of_corpus_agrees_with_sorting(scores, excluded, k):
-    """The plain definition: by score descending, ties by row, without what is excluded."""
+    """Returns the answer by definition: by descending score, ties by row, without excluded rows."""
     excluded = [row for row in excluded if row < len(scores)]
     left = [row for row in range(len(scores)) if row not in excluded]
     expected = sorted(left, key=lambda row: (-scores[row], row))[:k]

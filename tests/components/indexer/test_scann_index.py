@@ -25,7 +25,7 @@ def everywhere(size, num_leaves=3):
 
 
 class Searcher(tf.Module):
-    """What is saved of an index: its state and one way to ask it."""
+    """A saved index: its state and one signature."""
 
     def __init__(self, index, candidates, k):
         super().__init__()
@@ -52,7 +52,7 @@ def numpy_answer(queries, candidates, exclusions, k):
 
 
 @pytest.mark.parametrize("size", [16, 17, 100, 1682])
-def test_scann_finds_what_exact_search_finds_before_and_after_it_is_saved(size, tmp_path):
+def test_scann_agrees_with_exact_search_before_and_after_saving(size, tmp_path):
     embeddings, queries = corpus(size)
     k = min(100, size)
     exclusions = np.random.default_rng(1).integers(-1, size, size=(8, 5)).astype(np.int32)

@@ -230,7 +230,7 @@ def test_signatures_are_the_contract_s(exported):
             }
 
 
-def test_what_the_trainer_said_of_the_model_is_passed_on(model_dirs):
+def test_the_trainers_file_is_copied(model_dirs):
     for directory in model_dirs:
-        said = json.loads(pathlib.Path(directory, "assets.extra/shortlist.json").read_text())
-        assert said["query_features"] == stand_in.FEATURES
+        trained = json.loads(pathlib.Path(directory, "assets.extra/shortlist.json").read_text())
+        assert trained["query_features"] == stand_in.FEATURES

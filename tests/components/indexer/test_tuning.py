@@ -10,7 +10,7 @@ from components.indexer.scann_index import ScannParams
 
 
 @pytest.mark.parametrize("size", [16, 17, 100, 1_682, 1_000_000])
-def test_grid_avoids_what_scann_gets_wrong(size):
+def test_grid_avoids_parameters_that_scann_gets_wrong(size):
     grid = tuning.grid(size, embedding_dim=64, k=100, max_exclusions=1024)
     assert all(2 <= params.num_leaves <= size for params in grid)
     assert all(1 <= params.leaves_to_search <= params.num_leaves for params in grid)
@@ -45,7 +45,7 @@ def test_a_lower_bar_gives_a_cheaper_index_that_still_clears_it():
     assert tuning.cost(lax.index.params, 2_000, 16) < tuning.cost(strict.index.params, 2_000, 16)
 
 
-def test_what_is_searched_exactly_anyway_does_not_count_against_scann():
+def test_queries_searched_exactly_do_not_count_against_scann():
     candidates, queries = _clusters(100, 20)
     excluded = [np.arange(50, dtype=np.int32)] * 20
     exact = ExactAnswers.find(queries, candidates, excluded, 10)

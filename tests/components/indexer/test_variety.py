@@ -6,7 +6,7 @@ import pytest
 from components.indexer import variety
 
 
-def test_coverage_is_of_what_could_be_named():
+def test_coverage_is_a_share_of_the_possible_candidates():
     answers = np.array([[0, 1, 2], [0, 1, -1]])
     # Five places, three distinct candidates.
     assert variety.coverage(answers, corpus_size=100) == 3 / 5

@@ -1,4 +1,4 @@
-"""The only module here that imports TFX (25 s): what the executor pushes and records, and the node's spec."""
+"""Pushes and records of the executor, and the node's spec; the only module here that imports TFX (25 s)."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_config_says_how_many_versions_are_kept(tmp_path):
 
 def test_rejected_index_is_not_pushed_and_the_reasons_are_kept(push):
     verdict.give(push.model_blessing, push.model, properties.INDEX_REJECTED, ["recall@100 is 0.8", "p99 is 90 ms"])
-    # The check repeats what the index said before it.
+    # The ServingCheck repeats the Indexer's reasons.
     verdict.give(push.infra_blessing, push.model, properties.INDEX_REJECTED, ["recall@100 is 0.8", "p99 is 90 ms"])
     push.do()
     push.assert_not_pushed(["recall@100 is 0.8", "p99 is 90 ms"])

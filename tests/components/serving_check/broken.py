@@ -1,4 +1,4 @@
-"""SavedModels that break one promise each; all have the signatures of the contract."""
+"""SavedModels that break one rule each; all have the signatures of the contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shortlist import keys
 
 
 class Careless(ExactIndex):
-    """Searches as it should, forgetting all exclusions."""
+    """Searches correctly, but ignores all exclusions."""
 
     def query_with_exclusions(self, queries, exclusions, k=None):
         return super().query_with_exclusions(queries, exclusions[:, :0], k)

@@ -44,7 +44,7 @@ def windows(root):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Runs the probe without the 10 s that a clean process takes; what it is told and tells stays the same."""
+    """Runs the probe without the 10 s that a clean process takes; its input and output stay the same."""
 
     def run(command, *, cwd, env, **_):
         from components.serving_check import probe
@@ -73,14 +73,14 @@ def test_good_models_pass_in_clean_processes(model_dirs, windows):
 
 
 def test_an_exact_copy_that_needs_scann_is_refused(model_dirs, windows, monkeypatch):
-    said = {"problems": [], "answers": {}, "has_scann": True}
-    monkeypatch.setattr(check, "probe", lambda model_dir, windows: said)
+    output = {"problems": [], "answers": {}, "has_scann": True}
+    monkeypatch.setattr(check, "probe", lambda model_dir, windows: output)
     problems, _ = check.check(*model_dirs, windows)
     assert problems == ["exact copy: it needs ScaNN's ops; it has to load in plain TensorFlow"]
 
 
 @pytest.mark.parametrize(
-    ("index_class", "said"),
+    ("index_class", "expected"),
     [
         (broken.Careless, "serving_default: an id is in the answer that is excluded"),
         (broken.Repeating, "serving_default: an id is in the answer twice"),
@@ -88,10 +88,10 @@ def test_an_exact_copy_that_needs_scann_is_refused(model_dirs, windows, monkeypa
         (broken.Raising, "the process that loaded the model failed: "),
     ],
 )
-def test_a_broken_model_is_a_reason(index_class, said, root, trained_dir, windows, in_this_process):
+def test_a_broken_model_is_a_reason(index_class, expected, root, trained_dir, windows, in_this_process):
     path = broken.save(trained_dir, root, index_class, K)
     problems = check.probe(path, windows)["problems"]
-    assert any(problem.startswith(said) for problem in problems), problems
+    assert any(problem.startswith(expected) for problem in problems), problems
 
 
 def test_a_model_without_a_signature_is_a_reason(root, trained_dir, windows, in_this_process):
@@ -115,9 +115,9 @@ def test_a_missing_file_is_a_reason(missing, model_dirs, windows, tmp_path, in_t
 
 
 def test_models_that_answer_differently_are_refused(model_dirs, windows, monkeypatch):
-    said = {"model": [2.0, 1.0], "exact": [2.0, 1.5]}
+    scores = {"model": [2.0, 1.0], "exact": [2.0, 1.5]}
     answers = {
-        name: {"recommend": {"ids": [["a", "b"]], "scores": [best], "count": [2]}} for name, best in said.items()
+        name: {"recommend": {"ids": [["a", "b"]], "scores": [best], "count": [2]}} for name, best in scores.items()
     }
 
     def probe(model_dir, windows):
@@ -135,7 +135,7 @@ def test_a_long_list_of_problems_is_cut(model_dirs, windows, monkeypatch):
 
 
 def stubborn(tmp_path, monkeypatch, source):
-    """Has another script than the probe run in the clean process."""
+    """Runs another script than the probe in the clean process."""
     script = tmp_path / "python"
     script.write_text(f"#!/bin/sh\nexec {PYTHON} -c '{source}'\n")
     script.chmod(0o755)

@@ -57,15 +57,15 @@ def test_grouplens_files_become_the_normal_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("users", "times", "places"),
+    ("users", "times", "positions"),
     [
         ([], [], []),
         ([1, 1, 1], [5, 5, 5], [0, 1, 2]),
         ([1, 2, 1, 2], [4, 3, 2, 1], [1, 1, 0, 0]),
     ],
 )
-def test_places_in_history(users: list[int], times: list[int], places: list[int]) -> None:
-    assert ml.places_in_history(users, times) == places
+def test_positions_in_history(users: list[int], times: list[int], positions: list[int]) -> None:
+    assert ml.positions_in_history(users, times) == positions
 
 
 def dat(*columns: Any) -> bytes:

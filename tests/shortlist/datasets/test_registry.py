@@ -12,7 +12,7 @@ from shortlist.errors import DataError
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(DataError, match=r"no data set 'movielens-2m'; .* knows movielens-100k, smoke, mov"):
+    with pytest.raises(DataError, match=r"no data set 'movielens-2m'; .* has movielens-100k, smoke, mov"):
         datasets.fetch("movielens-2m", tmp_path)
 
 

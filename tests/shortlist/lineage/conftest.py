@@ -1,4 +1,4 @@
-"""A store of ten runs with every end that a run can have, and what people did after them."""
+"""A store of ten runs with all outcomes, and with manual steps after them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shortlist.workspace import Workspace
 
 @dataclasses.dataclass(frozen=True)
 class Shop:
-    """The store and its runs by how they ended."""
+    """The store and its runs by outcome."""
 
     workspace: Workspace
     store: Store
@@ -26,13 +26,13 @@ class Shop:
     not_blessed: str
     """Data `a`, seed 2."""
     cached: str
-    """As `pushed`."""
+    """The same as `pushed`."""
     rejected: str
     """Data `b`, seed 3; the index was rejected."""
     refused: str
     failed: str
     killed: str
-    """In the Evaluator, found by nobody yet."""
+    """Killed in the Evaluator and not closed yet."""
     rolled_back: int
     """The version that a rollback made of 1700000000."""
     forced: int

@@ -1,4 +1,4 @@
-"""A workspace with a real ML Metadata store in it, written as TFX writes it, and folders that stand for models."""
+"""A workspace with a real ML Metadata store in TFX's format, and folders in place of models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL_FILES = (
 
 
 class Recorded:
-    """The workspace of a pipeline, with methods that do what a run's nodes do."""
+    """The workspace of a pipeline, with methods that imitate a run's nodes."""
 
     def __init__(self, root: pathlib.Path, name: str = "shop", server=None):
         self.workspace = Workspace(root / "workspace", name, server)

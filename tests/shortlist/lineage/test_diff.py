@@ -1,4 +1,4 @@
-"""What changed between two runs, what matters first."""
+"""Changes between two runs, the most important first."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def compare(maker):
     return run
 
 
-def _told(section):
+def _descriptions(section):
     return {change.name: change.description for change in section.changes}
 
 
-def test_what_came_out_stands_before_what_may_explain_it(compare):
+def test_results_come_before_possible_causes(compare):
     assert list(compare(_FIRST, _SECOND)) == [
         *("outcome", "metrics", "slices", "data", "schema", "hyperparameters", "config", "code", "index"),
         "time and memory",
@@ -68,7 +68,7 @@ def test_shares_have_their_noise(compare):
     # sqrt(0.2 * 0.8 / 943) = 0.01303; sqrt(0.201 * 0.799 / 943) = 0.01305; 0.001 / 0.01844 = 0.05
     assert standard_error(0.2, 943) == pytest.approx(0.01303, abs=1e-5)
     metrics = compare(_FIRST, _SECOND)["metrics"]
-    assert _told(metrics) == {
+    assert _descriptions(metrics) == {
         "top_10_categorical_accuracy": ("0.2000 ±0.0130 to 0.2010 ±0.0131: +0.0010, 0.1 standard errors, within noise"),
         "ndcg_at_10": "0.1 to 0.1005",
     }
@@ -77,25 +77,25 @@ def test_shares_have_their_noise(compare):
 
 
 def test_data_by_rows_and_drift(compare):
-    told = _told(compare(_FIRST, _SECOND)["data"])
-    assert told["interactions, sha256"] == "ca978112ca1bbdca to 3e23e8160039594a"
+    found = _descriptions(compare(_FIRST, _SECOND)["data"])
+    assert found["interactions, sha256"] == "ca978112ca1bbdca to 3e23e8160039594a"
     # 100,000 and the first three digits of each fingerprint: 0xca9 = 3,241, 0x3e2 = 994.
-    assert told["interactions, rows"] == "103,241 to 100,994 (-2.2%)"
+    assert found["interactions, rows"] == "103,241 to 100,994 (-2.2%)"
     # clerk: 3/4 to 1/4.
-    assert told["interactions, feature 'job'"] == "the share of 'clerk' moved by 0.5"
-    assert not any(name.startswith(("candidates", "queries")) for name in told)
+    assert found["interactions, feature 'job'"] == "the share of 'clerk' moved by 0.5"
+    assert not any(name.startswith(("candidates", "queries")) for name in found)
 
 
-def test_statistics_that_are_gone_are_told(compare, maker):
+def test_missing_statistics_are_reported(compare, maker):
     maker.run(3, PUSHED, seed=4, data="c")
-    assert _told(compare(_FIRST, "20260101T030000Z")["data"])["interactions, drift"] == (
+    assert _descriptions(compare(_FIRST, "20260101T030000Z")["data"])["interactions, drift"] == (
         "unknown: the statistics of one run are missing"
     )
 
 
-def test_hyperparameters_and_what_is_the_same(compare):
+def test_hyperparameters_and_unchanged_sections(compare):
     found = compare(_FIRST, _SECOND)
-    assert _told(found["hyperparameters"]) == {"train.seed": "1 to 2"}
+    assert _descriptions(found["hyperparameters"]) == {"train.seed": "1 to 2"}
     assert [name for name, section in found.items() if not section.changes] == [
         *("outcome", "slices", "schema", "config", "code", "index", "time and memory")
     ]
@@ -103,26 +103,28 @@ def test_hyperparameters_and_what_is_the_same(compare):
 
 def test_outcome_with_its_reason_and_the_same_rows(compare):
     found = compare(_SECOND, _REJECTED)
-    assert _told(found["outcome"])["status"].startswith("pushed to not_blessed: top_10_categorical_accuracy 0.2 is")
+    assert _descriptions(found["outcome"])["status"].startswith(
+        "pushed to not_blessed: top_10_categorical_accuracy 0.2 is"
+    )
     assert found["metrics"].notes == [
-        "tested on the same rows: the noise of the difference is smaller than the standard errors here"
+        "tested on the same rows: the difference has less noise than the standard errors here"
     ]
     assert found["data"].changes == []
 
 
 def test_version_stands_for_the_run_that_evaluated_it(maker, compare):
-    assert _told(compare("1700000000", _SECOND)["hyperparameters"]) == {"train.seed": "1 to 2"}
+    assert _descriptions(compare("1700000000", _SECOND)["hyperparameters"]) == {"train.seed": "1 to 2"}
     chosen = run_or_version(Store(maker.workspace.metadata_path), "1700000000", lambda run_id: None)
     assert (chosen.name, chosen.run_id) == ("1700000000", _FIRST)
 
 
 def test_without_summaries_ml_metadata_alone_answers(compare):
     found = compare(_FIRST, _SECOND, lambda run_id: None)
-    assert _told(found["metrics"])["top_10_categorical_accuracy"].startswith("0.2000 ±0.0130 to 0.2010 ±0.0131")
+    assert _descriptions(found["metrics"])["top_10_categorical_accuracy"].startswith("0.2000 ±0.0130 to 0.2010 ±0.0131")
     assert compare(_FIRST, _FAILED, lambda run_id: None)["metrics"].notes == [
         f"no evaluation of {_FAILED}, hence no metrics"
     ]
-    assert _told(found["hyperparameters"]) == {"train.seed": "1 to 2"}
+    assert _descriptions(found["hyperparameters"]) == {"train.seed": "1 to 2"}
 
 
 def test_slices_by_how_far_beyond_noise(compare, maker):
@@ -145,12 +147,12 @@ def test_slices_by_how_far_beyond_noise(compare, maker):
     assert changes[1].description.endswith("within noise")
 
 
-def test_what_an_index_that_was_not_built_lost_is_one_line(compare, maker):
+def test_an_index_that_was_not_built_is_one_line(compare, maker):
     store = Store(maker.workspace.metadata_path)
     sides = [run_or_version(store, name, lambda run_id: None) for name in (_SECOND, _REJECTED)]
     del sides[1].nodes["Indexer"].outputs["model"]
     [section] = [section for section in diff(*sides).sections if section.name == "index"]
-    assert _told(section) == {"index": "scann to none was built"}
+    assert _descriptions(section) == {"index": "scann to none was built"}
 
 
 def test_name_of_nothing(compare):

@@ -1,4 +1,4 @@
-"""Distances by hand, and the same as TFDV's on the statistics that it writes."""
+"""Distances derived by hand, and compared with TFDV's on its own statistics."""
 
 from __future__ import annotations
 

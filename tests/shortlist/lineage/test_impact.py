@@ -1,4 +1,4 @@
-"""From data to all that came of it."""
+"""The impact of data on models, pushes and executions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_runs_that_took_the_model_from_the_cache_count_as_runs_and_not_as_models
     assert impact(shop.store, _A).runs == [shop.cached, shop.not_blessed, shop.pushed]
 
 
-def test_other_data_has_another_impact_and_says_what_died_on_the_way(shop):
+def test_other_data_has_another_impact_with_interrupted_executions(shop):
     found = impact(shop.store, _B[:6])
     # The run that was killed had trained by then, and one failed before it had.
     assert [(model.run_id, model.blessed) for model in found.models] == [(shop.killed, None), (shop.rejected, True)]
@@ -60,7 +60,7 @@ def test_data_named_by_artifact(shop):
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("name", "message"),
     [
         ("99999", "ML Metadata has no artifact with this id"),
         ("abcdef", "no table with this SHA-256 was read here"),
@@ -68,6 +68,6 @@ def test_data_named_by_artifact(shop):
         ("%' OR 1=1 --", "expected a run's id, 6 or more digits"),
     ],
 )
-def test_data_that_nobody_knows(shop, named, said):
-    with pytest.raises(BadInputError, match=said):
-        impact(shop.store, named)
+def test_unknown_data_is_refused(shop, name, message):
+    with pytest.raises(BadInputError, match=message):
+        impact(shop.store, name)

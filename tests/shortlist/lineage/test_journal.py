@@ -1,4 +1,4 @@
-"""What died is found, told and cleaned up; what people do by hand is recorded, whenever it dies."""
+"""Abandoned executions are closed and cleaned up; manual steps are recorded, even if they are killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _killed(recorded: Recorded, execution_id: int) -> str:
     return execution.custom_properties[properties.KILLED].string_value
 
 
-def test_executions_of_a_dead_run_become_failed_and_say_why(recorded):
+def test_executions_of_a_killed_run_become_failed_with_a_reason(recorded):
     done, _ = recorded.node("Windows")
     dead, _ = recorded.node("Trainer", "RUNNING")
     assert journal.Journal(recorded.workspace).close_abandoned() == ["Trainer"]
@@ -37,13 +37,13 @@ def test_their_outputs_go_and_nothing_else(recorded):
     dead, _ = recorded.node("Trainer", "RUNNING")
     gone = [recorded.output_folder("Trainer", key, dead) for key in ("model", "model_run")]
     gone.append(recorded.output_folder("Trainer/.system", "executor_execution", dead))
-    kept = [recorded.output_folder("Trainer", "model", done)]
+    remaining = [recorded.output_folder("Trainer", "model", done)]
     # The same number under another node, and a folder of our own.
-    kept.append(recorded.output_folder("Windows", "examples", dead))
-    kept.append(recorded.output_folder("Trainer/.system", "stateful_working_dir", dead))
+    remaining.append(recorded.output_folder("Windows", "examples", dead))
+    remaining.append(recorded.output_folder("Trainer/.system", "stateful_working_dir", dead))
     journal.Journal(recorded.workspace).close_abandoned()
     assert not any(folder.exists() for folder in gone)
-    assert all((folder / "data").exists() for folder in kept)
+    assert all((folder / "data").exists() for folder in remaining)
 
 
 def test_folder_that_a_finished_artifact_names_stays(recorded):
@@ -74,11 +74,11 @@ def test_another_pipelines_executions_are_left_alone(recorded):
     assert recorded.states()[other] == "RUNNING"
 
 
-def test_new_store_has_nothing_to_bury(recorded):
+def test_new_store_has_nothing_to_close(recorded):
     assert journal.Journal(recorded.workspace).close_abandoned() == []
 
 
-def test_lineage_shows_what_was_cut_short(recorded):
+def test_lineage_shows_interrupted_executions(recorded):
     version = recorded.push("a")
     dead, _ = recorded.node("Trainer", "RUNNING", run_id="later")
     store = Store(recorded.workspace.metadata_path)
@@ -117,7 +117,7 @@ def test_step_that_raises_is_failed_and_leaves_no_folder(recorded):
     assert str(folders[0]) not in [a.uri for a in Store(recorded.workspace.metadata_path).artifacts("Model")]
 
 
-def test_killed_step_is_buried_by_whether_its_push_arrived(recorded, tmp_path):
+def test_killed_step_is_closed_by_whether_its_push_arrived(recorded, tmp_path):
     recorded.push("a")
     book = journal.Journal(recorded.workspace)
     steps = {}

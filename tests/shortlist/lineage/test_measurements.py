@@ -1,4 +1,4 @@
-"""Metrics are found where a version of ours left them."""
+"""Metrics from the records of all versions of Shortlist."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SLICES = [{"slice": {"gender": "F"}, "metrics": {_TOP: 0.3, _POPULAR: 0.2, "exa
 
 def _evaluator(**properties):
     now = datetime.datetime.now(datetime.timezone.utc)
-    told = {name: json.dumps(value) for name, value in properties.items()}
-    evaluation = Artifact(1, "ModelEvaluation", "/x", told)
+    values = {name: json.dumps(value) for name, value in properties.items()}
+    evaluation = Artifact(1, "ModelEvaluation", "/x", values)
     return Execution(1, "Evaluator", "run", "COMPLETE", now, 1.0, {}, {}, {"evaluation": [evaluation]})
 
 
@@ -44,7 +44,7 @@ def test_older_versions_left_slices_in_the_summary_alone():
     assert found.slices[0].value == "F"
 
 
-def test_what_was_not_measured_is_not_known():
+def test_without_metrics_there_are_no_measurements():
     assert measurements(None, None) is None
     assert measurements(_evaluator(), None) is None
     assert measurements(_evaluator(metrics=_METRICS, slices=[], baseline=None), None).latest_blessed is None

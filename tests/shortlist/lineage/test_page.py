@@ -1,4 +1,4 @@
-"""The page stands alone, and nothing in the data can be markup."""
+"""The page is self-contained, and no data can act as markup."""
 
 from __future__ import annotations
 

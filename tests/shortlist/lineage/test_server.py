@@ -1,4 +1,4 @@
-"""ML Metadata on real servers: what is refused, that pipelines share a database, that nobody sees the password."""
+"""ML Metadata on real servers: refusals, shared databases, and secrecy of the password."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_lineage_answers_as_from_a_file(two, tmp_path):
     assert [found.run_id for found in record.records(here)] == [run_id]
 
 
-def test_rollback_and_a_death_are_recorded(server, tmp_path):
+def test_a_rollback_and_a_killed_run_are_recorded(server, tmp_path):
     recorded = Recorded(tmp_path, "rolled-back", server)
     first, second = recorded.push("a"), recorded.push("b")
     dead, _ = recorded.node("Trainer", "RUNNING")
@@ -117,7 +117,7 @@ def test_nothing_was_run_yet(server, tmp_path):
     assert not workspace.root.exists()
 
 
-def test_who_is_not_let_in_is_told_in_a_second(server, tmp_path, monkeypatch):
+def test_a_refused_login_is_reported_in_a_second(server, tmp_path, monkeypatch):
     def refusal(**changes) -> str:
         workspace = Workspace(tmp_path, "x", server.model_copy(update=changes))
         start = time.monotonic()

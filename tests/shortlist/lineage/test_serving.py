@@ -1,4 +1,4 @@
-"""What is served, since when, and by which command."""
+"""The served version and the history of pushes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from shortlist.records import nodes
 from tests.shortlist.lineage.recorded import Recorded
 
 
-def test_every_push_says_its_command_and_what_it_replaced(shop):
+def test_every_push_has_its_command_and_the_replaced_version(shop):
     answer = serving_state(shop.store, shop.rolled_back)
-    told = [(push.version, push.command, push.run_id, push.by, push.replaced, push.copy_of) for push in answer.pushes]
-    assert told == [
+    found = [(push.version, push.command, push.run_id, push.by, push.replaced, push.copy_of) for push in answer.pushes]
+    assert found == [
         (shop.rolled_back, "rollback", "", "bob@host", shop.forced, 1_700_000_000),
         (shop.forced, "push --force", shop.not_blessed, "ann@host", 1_700_000_000, None),
         (1_700_000_000, "run", shop.pushed, "", None, None),
@@ -24,10 +24,10 @@ def test_every_push_says_its_command_and_what_it_replaced(shop):
     assert answer.pushes[1].overridden == {"Evaluator": ["too low"]}
 
 
-def test_a_rollback_knows_better_what_it_replaced_than_the_records_of_pushes(tmp_path):
+def test_a_rollback_records_the_replaced_version_itself(tmp_path):
     recorded = Recorded(tmp_path)
-    told = {"restored_version": "3", "replaced_version": "55", "reason": "", "by": "bob@host"}
-    with journal.Journal(recorded.workspace).step(nodes.ROLLBACK, {}, told) as step:
+    facts = {"restored_version": "3", "replaced_version": "55", "reason": "", "by": "bob@host"}
+    with journal.Journal(recorded.workspace).step(nodes.ROLLBACK, {}, facts) as step:
         record = {"pushed": 1, "pushed_version": "56", "pushed_destination": "serving/shop/56"}
         step.announce("restored_model", "PushedModel", "x", record)
     # Version 55 was copied there by hand: no record of a push has it.

@@ -1,4 +1,4 @@
-"""From what is served back to the files."""
+"""Traces from a pushed version back to its files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def test_every_node_that_made_it_is_there_once_the_latest_first(shop):
     assert {step.execution.run_id for step in trace.steps} == {shop.pushed}
 
 
-def test_it_says_what_made_the_model(shop):
-    told = {node: "; ".join(step.facts) for node, step in _nodes(trace_pushed(shop.store, 1_700_000_000)).items()}
-    for node, said in {
+def test_the_facts_of_each_step(shop):
+    facts = {node: "; ".join(step.facts) for node, step in _nodes(trace_pushed(shop.store, 1_700_000_000)).items()}
+    for node, fact in {
         "InteractionsGen": "/data/interactions.csv; sha256 ca978112ca1bbdca; ",
         "InteractionsSchema": "interactions.pbtxt",
         "InteractionsStatistics": "InteractionsStatistics/statistics/0",
@@ -36,7 +36,7 @@ def test_it_says_what_made_the_model(shop):
         "ServingCheck": "blessed",
         "Pusher": "version 1700000000 to ",
     }.items():
-        assert said in told[node], node
+        assert fact in facts[node], node
 
 
 def test_rollback_is_traced_to_the_run_whose_model_it_brought_back(shop):
@@ -55,7 +55,7 @@ def test_forced_push_tells_whom_it_overrode(shop):
     assert _nodes(trace)["InteractionsGen"].execution.run_id == shop.pushed
 
 
-def test_what_died_since_is_told_with_the_newest_version_only(shop):
+def test_later_interruptions_are_shown_for_the_newest_version_only(shop):
     newest = trace_pushed(shop.store)
     assert newest.version == shop.rolled_back
     assert [(step.execution.node, step.execution.run_id) for step in newest.interrupted] == [("Evaluator", shop.killed)]

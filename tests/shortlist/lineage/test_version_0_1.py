@@ -1,4 +1,4 @@
-"""Stores of 0.1, where TFX's own ExampleGen read the tables and nobody buried the dead."""
+"""Stores of version 0.1, with TFX's own ExampleGen and with abandoned executions that were never closed."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_run_that_died_two_runs_ago_is_not_running_though_a_command_is_at_work(s
 
 
 def test_run_that_left_its_folder_alone(store):
-    said = [
+    verdicts = [
         run_verdict(store, run_id, at_work, has_folder=True)
         for run_id, at_work in (("20251231T000000Z", True), ("20260103T000000Z", False), ("20260103T000000Z", True))
     ]
-    assert [verdict.outcome for verdict in said] == [Outcome.KILLED, Outcome.KILLED, Outcome.RUNNING]
-    assert said[0].reasons == ["its process died before its first node"]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.KILLED, Outcome.KILLED, Outcome.RUNNING]
+    assert verdicts[0].reasons == ["its process died before its first node"]
 
 
 def test_node_of_an_unknown_kind_and_properties_of_an_unknown_form(recorded):

@@ -1,4 +1,4 @@
-"""Why a run's model was not pushed."""
+"""Outcomes of runs and their reasons."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_gate_says_why_and_by_how_much(shop):
     assert (verdict.forced_push.version, verdict.forced_push.by) == (shop.forced, "ann@host")
 
 
-def test_what_an_exception_said_stands_in_the_summary(shop):
+def test_the_message_of_an_exception_comes_from_the_summary(shop):
     summary = read_summary(shop.workspace.run_dir(shop.refused) / "summary.json")
     verdict = run_verdict(shop.store, shop.refused, summary=summary)
     assert (verdict.outcome, verdict.reasons) == (Outcome.REFUSED, ["the reason of run 4"])

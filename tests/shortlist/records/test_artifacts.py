@@ -34,7 +34,7 @@ def test_an_older_version_wrote_nothing(reader):
 
 
 @pytest.mark.parametrize("value", ["", "not JSON", "3", "null", None])
-def test_what_is_not_json_is_empty(value):
+def test_invalid_json_is_empty(value):
     assert artifacts.json_object(value) == {}
     assert artifacts.json_list(value) == []
 

@@ -1,7 +1,8 @@
-"""One file that stands alone, whatever the data and however the run ended."""
+"""The report's page: one self-contained file for any data and any outcome of the run."""
 
 from __future__ import annotations
 
+import html as html_parser
 import pathlib
 import re
 
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks.lineage_store import NODES
 from shortlist.report import html, sections
+from shortlist.report.blocks import TableBlock
 from shortlist.report.facts import read
 from shortlist.report.write import write_report
 from tests.browser import every_look
@@ -24,7 +26,7 @@ def _report(shop, run_id):
     return sections.run_page(read(shop.workspace, run_id))
 
 
-def test_all_that_is_known_has_its_chapter(shop):
+def test_a_complete_run_has_all_chapters(shop):
     assert [section.key for section in _report(shop, shop.pushed).sections] == _CHAPTERS
 
 
@@ -32,13 +34,13 @@ def test_page_is_one_small_file_and_asks_no_network_for_anything(page):
     text = page.read_text(encoding="utf-8")
     assert page.stat().st_size < 3_000_000
     assert "default-src 'none'" in text
-    # Names of SVG's elements are no addresses that anybody asks.
+    # XML namespaces of SVG are names; browsers do not request them.
     assert set(re.findall(r"https?://[^\s\"')]+", text)) == {
         "http://www.w3.org/2000/svg",
         "http://www.w3.org/1999/xlink",
     }
     assert not re.search(r"<(link|img|iframe|script src)|@import|url\((?!#)", text)
-    # No plot has an id twice, nor one that another has.
+    # Ids are unique, also across plots.
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
 
@@ -52,12 +54,29 @@ def test_nothing_in_the_data_is_markup(page):
     assert text.count("<script") == 3
 
 
+def test_every_table_is_on_the_page(shop, page):
+    captions = {
+        block.caption
+        for section in _report(shop, shop.pushed).sections
+        for block in section.blocks
+        if isinstance(block, TableBlock)
+    }
+    text = html_parser.unescape(page.read_text(encoding="utf-8"))
+    assert len(captions) > 5
+    assert [caption for caption in captions if f"<caption>{caption}</caption>" not in text] == []
+
+
+def test_a_template_with_an_unknown_kind_of_block_is_an_error():
+    with pytest.raises(ValueError, match="'Table' is not a kind of block"):
+        html._is_kind(TableBlock("", [], []), "Table")
+
+
 def test_same_facts_make_the_same_page(shop, page):
     assert html.render(_report(shop, shop.pushed)) == page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "chapters"),
+    ("status", "outcome", "chapters"),
     [
         ("not_blessed", "not blessed, nothing pushed", {"verdict", "accuracy", "costs", "lineage", "settings"}),
         ("index_rejected", "index rejected, nothing pushed", {"verdict", "accuracy", "costs", "lineage", "settings"}),
@@ -66,12 +85,12 @@ def test_same_facts_make_the_same_page(shop, page):
         ("killed", "killed", {"lineage", "settings"}),
     ],
 )
-def test_runs_that_ended_early_tell_what_is_known(shop, status, told, chapters):
+def test_runs_that_ended_early_have_fewer_chapters(shop, status, outcome, chapters):
     report = _report(shop, shop.runs[status])
-    assert report.status == told
+    assert report.status == outcome
     assert report.reasons
     assert {section.key for section in report.sections} >= chapters
-    assert told in write_report(shop.workspace, shop.runs[status]).read_text(encoding="utf-8")
+    assert outcome in write_report(shop.workspace, shop.runs[status]).read_text(encoding="utf-8")
 
 
 @every_look
@@ -79,7 +98,7 @@ def test_page_in_a_browser(browser, page, width, scheme):
     with browser.opened(page, width, scheme) as tab:
         assert tab.said == []
         assert not tab.overflows()
-        # Tables and boxes that are folded must do as well.
+        # The checks must also hold with all tables and boxes open.
         tab.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
         tab.page.click("#unfold")
         assert tab.page.locator("#graph .box").count() == len(NODES)
@@ -102,7 +121,7 @@ def test_page_prints_on_a4_with_its_tables(browser, page):
         tab.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert tab.page.locator("details:not([open])").count() == 0
         tab.page.emulate_media(media="print")
-        # A4 less its margins. What is wider than its card would be cut off.
+        # A4 without its margins, where content wider than its card would be cut off.
         tab.page.set_viewport_size({"width": 703, "height": 1016})
         wide = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
         assert tab.page.evaluate(f"{wide}.map((e) => e.getAttribute('aria-label'))") == []

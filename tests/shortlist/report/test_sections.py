@@ -1,4 +1,4 @@
-"""Every figure with its denominator, and nothing where nothing is known."""
+"""Chapters of the report: figures have their denominators, and unknown ones are left out."""
 
 from __future__ import annotations
 
@@ -19,45 +19,47 @@ from shortlist.summary import RefitSummary
 
 
 @pytest.fixture(scope="module")
-def told(shop):
-    """The chapters of the run of which all is known, as plain data."""
-    made = as_json.report(sections.run_page(read(shop.workspace, shop.pushed)))
-    return {chapter["key"]: chapter for chapter in made["chapters"]} | {"report": made}
+def chapters(shop):
+    """The chapters of the complete run, as plain data."""
+    report = as_json.report(sections.run_page(read(shop.workspace, shop.pushed)))
+    return {chapter["key"]: chapter for chapter in report["chapters"]} | {"report": report}
 
 
-def _rows(chapter, place=0):
-    return [block["table"] for block in chapter["blocks"] if "table" in block][place]["rows"]
+def _rows(chapter, position=0):
+    return [block["table"] for block in chapter["blocks"] if "table" in block][position]["rows"]
 
 
-def test_verdict_comes_first_with_its_reason_and_the_protocol(told):
-    assert told["report"]["status"] == "pushed"
-    assert told["report"]["reasons"][0].startswith("blessed: top_10 0.2 is 2 times")
-    assert told["report"]["protocol"] == (
+def test_verdict_comes_first_with_its_reason_and_the_protocol(chapters):
+    assert chapters["report"]["status"] == "pushed"
+    assert chapters["report"]["reasons"][0].startswith("blessed: top_10 0.2 is 2 times")
+    assert chapters["report"]["protocol"] == (
         "Trained on 900 interactions, stopped early on 100 and tested on each query's last interaction (100 rows of 10 "
         "queries, split leave_last_out); each target is ranked against all 40 candidates except its query's seen "
-        "items; tied scores count against the target; 44% of test targets share their time with another row (file order "
-        "decides)."
+        "items; tied scores count against the target; 44% of test targets share their time with another row (file "
+        "order decides)."
     )
 
 
-def test_contenders_have_wilsons_intervals(told):
+def test_contenders_have_wilsons_intervals(chapters):
     # p = 0.2, n = 100: centre (0.2 + 1.92 / 100) / (1 + 3.84 / 100) = 0.2111, half 0.0778.
-    [top_10] = [row for row in _rows(told["accuracy"]) if row[0] == "top_10"]
+    [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]
     assert top_10 == [
         "top_10",
         *("0.2000", "0.133 to 0.289"),
         *("0.1000", "0.055 to 0.174"),
         *("0.2000", "0.133 to 0.289"),
     ]
-    assert "(a query has 10.0 of them on average, so that the truth is wider)" in json.dumps(told["accuracy"])
+    assert "(a query has 10.0 rows on average, so that the true intervals are wider)" in json.dumps(
+        chapters["accuracy"]
+    )
 
 
-def test_slices_have_their_own_denominators(told):
-    assert [row[:3] for row in _rows(told["slices"])] == [["F", "40", "0.2000"], ["M", "60", "0.2000"]]
+def test_slices_have_their_own_denominators(chapters):
+    assert [row[:3] for row in _rows(chapters["slices"])] == [["F", "40", "0.2000"], ["M", "60", "0.2000"]]
 
 
 @pytest.mark.parametrize("has_unseen", [True, False])
-def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
+def test_cold_start_stands_beside_the_requirements(has_unseen):
     overall = {names.POPULAR_SHARE: 0.62} | ({names.UNSEEN_LIFT: 6.0} if has_unseen else {})
     unseen = {names.EXAMPLE_COUNT: 100.0, names.top_k(100): 0.2}
     found = Measurements(
@@ -70,18 +72,19 @@ def test_cold_start_stands_beside_what_is_asked_for(has_unseen):
         "evaluate.cold_start.empty_history.action": "ignore",
     }
     chapter = cold_start.section(types.SimpleNamespace(measured=found, summary=None, config=floors))
-    *of_unseen, newcomer = chapter.blocks[0].rows
-    assert newcomer[1:] == ["62.0%", format.NOTHING, format.NOTHING]
+    *unseen_rows, empty_history = chapter.blocks[0].rows
+    assert empty_history[1:] == ["62.0%", format.NOTHING, format.NOTHING]
     if has_unseen:
         # Wilson: p = 0.2, n = 100, as above.
-        assert of_unseen[0][:3] == ["top_100 of 100 test rows whose target train never met", "0.2000", "0.133 to 0.289"]
-        assert of_unseen[1][1:] == ["6.00", format.NOTHING, "at least 5 times chance (error)"]
+        title = "top_100 of 100 test rows with a target without train interactions"
+        assert unseen_rows[0][:3] == [title, "0.2000", "0.133 to 0.289"]
+        assert unseen_rows[1][1:] == ["6.00", format.NOTHING, "at least 5 times chance (error)"]
     else:
-        assert of_unseen == []
+        assert unseen_rows == []
         assert "new candidates were not measured" in chapter.blocks[1].sentences[0]
 
 
-def test_whose_figures_they_are_is_told_of_a_refit(shop):
+def test_a_refit_names_the_measured_model(shop):
     facts = read(shop.workspace, shop.pushed)
     refit = RefitSummary(steps=20, targets=1_100, seconds=3.0)
     again = dataclasses.replace(
@@ -93,22 +96,22 @@ def test_whose_figures_they_are_is_told_of_a_refit(shop):
     )
 
 
-def test_best_epoch_is_told(told):
-    assert "the weights are those of epoch 2, the best by ndcg_at_10 on 100 eval rows" in told["training"]["lead"]
+def test_best_epoch_is_named(chapters):
+    assert "the weights are those of epoch 2, the best by ndcg_at_10 on 100 eval rows" in chapters["training"]["lead"]
 
 
-def test_queries_are_numbered_and_ids_are_not_told(told):
-    [found] = [block["examples"] for block in told["examples"]["blocks"]]
-    assert [example["name"] for example in found] == [f"Query {place}" for place in range(1, 6)]
-    assert found[0]["earlier"] == 2
-    assert found[0]["outcome"] == "ranked 2 of 40 candidates; most popular has it at 9"
-    assert [answer["is_target"] for answer in found[0]["answers"]] == [False, True]
-    assert "ann" not in json.dumps(told).split('"')
+def test_queries_have_numbers_instead_of_ids(chapters):
+    [examples] = [block["examples"] for block in chapters["examples"]["blocks"]]
+    assert [example["name"] for example in examples] == [f"Query {number}" for number in range(1, 6)]
+    assert examples[0]["earlier"] == 2
+    assert examples[0]["outcome"] == "rank 2 of 40 candidates; rank 9 by popularity"
+    assert [answer["is_target"] for answer in examples[0]["answers"]] == [False, True]
+    assert "ann" not in json.dumps(chapters).split('"')
 
 
-def test_anomalies_and_drift_are_told(told):
-    assert ["interactions", "job", "Examples contain values missing from the schema"] in _rows(told["data"], -2)
-    assert _rows(told["data"], -1) == [["interactions", "job", "0.25"]]
+def test_anomalies_and_drift_have_tables(chapters):
+    assert ["interactions", "job", "Examples contain values missing from the schema"] in _rows(chapters["data"], -2)
+    assert _rows(chapters["data"], -1) == [["interactions", "job", "0.25"]]
 
 
 def test_text_has_the_same_tables(shop):
@@ -116,16 +119,16 @@ def test_text_has_the_same_tables(shop):
     text.write(sections.run_page(read(shop.workspace, shop.pushed)), Console(file=out, width=120))
     printed = out.getvalue()
     assert "top_10      0.2000  0.133 to 0.289" in printed
-    assert "Query 1 took 2 earlier, then" in printed
+    assert "Query 1, history: 2 earlier, then" in printed
     assert max(map(len, printed.splitlines())) <= 120
 
 
 def test_runs_side_by_side(shop):
     facts = [read(shop.workspace, shop.runs[status]) for status in ("pushed", "not_blessed", "failed")]
-    made = as_json.report(comparison.comparison_page(facts))
-    chapters = {chapter["key"]: chapter for chapter in made["chapters"]}
+    report = as_json.report(comparison.comparison_page(facts))
+    chapters = {chapter["key"]: chapter for chapter in report["chapters"]}
     assert [row[1] for row in _rows(chapters["verdict"])] == ["pushed", "not blessed, nothing pushed", "failed"]
     [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]
     assert top_10[1:] == ["0.2000 (0.133 to 0.289)", "0.2010 (0.177 to 0.228)", format.NOTHING]
     assert ["train.seed", "1", "1", "3"] in _rows(chapters["settings"])
-    assert "they were not tested on the same rows" in json.dumps(chapters["verdict"])
+    assert "the runs were not tested on the same rows" in json.dumps(chapters["verdict"])

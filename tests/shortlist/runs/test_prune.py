@@ -1,4 +1,4 @@
-"""What may go goes; what is served and its lineage stays, whenever the prune dies."""
+"""Old artifacts are deleted; the lineage of served versions is kept, even if the prune is killed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _standing(maker):
 
 
 def _lineage(maker, version):
-    """Returns the folders of all that a version was made with and of."""
+    """Returns the folders of all inputs of a version."""
     store = Store(maker.workspace.metadata_path)
     made_by = upstream(store, [pushed_models(store)[version].id])
     artifacts = [a for e in made_by for given in (e.inputs, e.outputs) for found in given.values() for a in found]
@@ -72,7 +72,7 @@ def test_all_large_ones_that_nobody_needs_go(maker):
     assert decided.bytes == 10 * len(gone)
 
 
-def test_what_is_served_and_its_lineage_stays(maker):
+def test_the_lineage_of_served_versions_is_kept(maker):
     protected = _lineage(maker, _SERVED)
     before = _standing(maker)
     decided = _plan(maker)
@@ -101,7 +101,7 @@ def test_latest_blessed_model_stays_although_nothing_is_served(maker):
     assert maker.workspace.pipeline_root / "Trainer/model/0" in gone
 
 
-def test_runs_that_are_kept_keep_what_they_took_from_the_cache(maker):
+def test_kept_runs_keep_their_cached_artifacts(maker):
     maker.run(12, PUSHED, seed=0, data="a")
     assert _plan(maker, kept=("20260101T120000Z",)).artifacts
     gone = {pathlib.Path(artifact.uri) for artifact in _plan(maker, kept=("20260101T120000Z",)).artifacts}
@@ -158,7 +158,7 @@ def test_a_prune_that_is_cut_off_goes_on(maker, monkeypatch, moment):
     assert not list(maker.workspace.pipeline_root.glob("*/*/.*"))
 
 
-def test_what_resists_is_told_and_tried_again(maker, monkeypatch):
+def test_failed_deletions_are_reported_and_tried_again(maker, monkeypatch):
     decided = _plan(maker)
     with monkeypatch.context() as patch:
 

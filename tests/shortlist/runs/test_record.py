@@ -1,4 +1,4 @@
-"""Every run is listed as what it is, whatever it left."""
+"""Records of all kinds of runs, also of those without files."""
 
 from __future__ import annotations
 

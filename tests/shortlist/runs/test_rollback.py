@@ -1,4 +1,4 @@
-"""Going back: which version, what is served then, what ML Metadata says, and a death at every step."""
+"""Rollbacks: choice of the version, served files, records in ML Metadata, and kills at every step."""
 
 from __future__ import annotations
 
@@ -150,15 +150,15 @@ def test_disk_that_fills_up_at_any_step(tmp_path):
         first, second = recorded.push("a"), recorded.push("b")
 
         def with_room(kilobytes: int) -> str:
-            """Returns what is told."""
+            """Returns the message."""
             with contextlib.ExitStack() as afterwards:
                 afterwards.callback(disks.make_room, disk)
                 try:
                     with recorded.workspace.reserve("rollback"):
                         disks.fill(disk, kilobytes)
                         rollback(recorded.workspace, 3)
-                except ResourceError as told:
-                    return str(told)
+                except ResourceError as error:
+                    return str(error)
             return ""
 
         failed = 0

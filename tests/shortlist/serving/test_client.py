@@ -14,7 +14,7 @@ K = 10
 
 @pytest.fixture(scope="module")
 def serving_dir(tmp_path_factory):
-    """A folder of versions, as the Pusher leaves it."""
+    """A folder of versions in the Pusher's layout."""
     root = tmp_path_factory.mktemp("recommend")
     trained = stand_in.save_stand_in(root / "trained", SIZE)
     scann_dir, exact_dir = stand_in.save_both_models(root, trained, K, 5)
@@ -45,7 +45,7 @@ def test_an_answer_is_ranked_and_as_long_as_asked(recommender):
     assert len(recommender.recommend("user-1")) == 10
 
 
-def test_what_was_seen_is_left_out_unless_asked_for(recommender):
+def test_seen_items_are_excluded_by_default(recommender):
     seen = ids(recommender.recommend("user-1", k=3))
     assert not set(ids(recommender.recommend("user-1", history=seen, k=K))) & set(seen)
     assert set(ids(recommender.recommend("user-1", history=seen, k=K, exclude_seen=False))) >= set(seen)
@@ -104,7 +104,7 @@ def test_one_string_is_one_value_of_a_multi_category_feature(recommender):
 
 
 @pytest.mark.parametrize(
-    ("features", "said"),
+    ("features", "expected"),
     [
         ({"age": "old"}, "age takes numbers; got 'old'"),
         ({"gender": 3}, "gender takes strings; got 3"),
@@ -113,8 +113,8 @@ def test_one_string_is_one_value_of_a_multi_category_feature(recommender):
         ({"tags": [1]}, r"tags takes strings; got \[1\]"),
     ],
 )
-def test_a_value_of_a_wrong_type_is_refused_by_name(recommender, features, said):
-    with pytest.raises(BadInputError, match=said):
+def test_a_value_of_a_wrong_type_is_refused_by_name(recommender, features, expected):
+    with pytest.raises(BadInputError, match=expected):
         recommender.recommend("user-1", query_features=features)
 
 
@@ -124,13 +124,13 @@ def test_titles_are_shown_where_there_is_one(recommender):
     assert [item.title for item in answer] == ["Fargo (1996)", None]
 
 
-def test_nothing_pushed_is_said(tmp_path):
+def test_an_empty_folder_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(BadInputError, match="no model was pushed yet"):
             recommend(folder, "user-1")
 
 
-def test_a_model_of_another_make_is_said(tmp_path):
+def test_a_model_of_another_program_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").touch()
     with pytest.raises(BadInputError, match=r"not a model that Shortlist pushed.*index\.json"):
         recommend(tmp_path, "user-1")

@@ -1,4 +1,4 @@
-"""Pushes that readers watch, that fail or are killed at every step, and whose clock lies."""
+"""Pushes with concurrent readers, with failures or kills at every step, and with a wrong clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.dat
 
 
 class Served:
-    """Where models are served from, and models to push there; `tag` is the content of each of a model's files."""
+    """A serving folder and models to push to it; `tag` is the content of each file of a model."""
 
     def __init__(self, root: pathlib.Path):
         self.root = root
@@ -171,7 +171,7 @@ def test_old_versions_are_deleted_with_their_exact_copies(served):
 
 
 @pytest.mark.parametrize("resists", ["m", "m-exact"])
-def test_what_cannot_be_deleted_is_tried_again_and_stops_nothing(served, monkeypatch, resists):
+def test_failed_deletions_are_tried_again_and_stop_nothing(served, monkeypatch, resists):
     rename = os.rename
 
     def busy(source, destination):
@@ -192,7 +192,7 @@ def test_what_cannot_be_deleted_is_tried_again_and_stops_nothing(served, monkeyp
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=repr)
-def test_failure_at_every_step_leaves_what_was_served(tmp_path, error):
+def test_failure_at_every_step_leaves_the_served_version(tmp_path, error):
     def fail():
         raise error
 
@@ -250,7 +250,7 @@ def test_killed_at_every_step(tmp_path):
     assert step >= 15
 
 
-def test_source_that_is_missing_leaves_what_was_served(served):
+def test_a_missing_source_leaves_the_served_version(served):
     served.push("a")
     with pytest.raises(FileNotFoundError):
         versions.push(_model(served.root / "b", "b"), served.root / "none", served.models, 1)
