@@ -40,8 +40,8 @@ def overall(facts: Facts) -> PageSection | None:
     return PageSection(
         "accuracy",
         "Accuracy: hit rate at K",
-        f"FactorizedTopK: the share of {_rows(measured, facts.with_seen):,.0f} held-out test rows with the target among "
-        f"the first K of the whole corpus, {_seen(facts.with_seen)}.",
+        f"FactorizedTopK: the share of {_rows(measured, facts.with_seen):,.0f} held-out test rows with the target "
+        f"among the first K of the whole corpus, {_seen(facts.with_seen)}.",
         blocks,
     )
 
