@@ -18,6 +18,8 @@ from shortlist.model_files import TRAINED_FILE
 
 FILE = "cold_start.json"
 """File with the fields of `ColdStartFindings`, in the evaluation's folder."""
+# The file's key for `ColdStartFindings.passed`; files keep their keys.
+_PASSED_KEY = "told"
 
 K = 100
 """Length of the list of recommendations behind both metrics."""
@@ -160,7 +162,9 @@ def write(findings: ColdStartFindings, evaluation_uri: str) -> None:
     import tensorflow as tf
 
     with tf.io.gfile.GFile(os.path.join(evaluation_uri, FILE), "w") as file:
-        file.write(json.dumps(dataclasses.asdict(findings), indent=2, sort_keys=True))
+        found = dataclasses.asdict(findings)
+        found[_PASSED_KEY] = found.pop("passed")
+        file.write(json.dumps(found, indent=2, sort_keys=True))
 
 
 def read(evaluation_uri: str) -> ColdStartFindings:
@@ -171,7 +175,9 @@ def read(evaluation_uri: str) -> ColdStartFindings:
     if not tf.io.gfile.exists(path):
         return ColdStartFindings()
     with tf.io.gfile.GFile(path, "r") as file:
-        return ColdStartFindings(**json.loads(file.read()))
+        found = json.loads(file.read())
+        found["passed"] = found.pop(_PASSED_KEY)
+        return ColdStartFindings(**found)
 
 
 def score_empty_query(model_dir: str) -> ColdStartScores | None:

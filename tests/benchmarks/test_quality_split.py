@@ -47,7 +47,7 @@ def windows_of(log, candidates, section: Data) -> dict[str, dict[bytes, list[win
             queries[query_id.encode()].append(splits.Interaction(time, 0, b"log.csv", row, candidate_id.encode()))
     found: dict[str, dict[bytes, list[windowing.Window]]] = {name: {} for name in ("train", "eval", "test")}
     for query_id, interactions in queries.items():
-        kept = splits.without_repeats(interactions, section.interactions.repeats)
+        kept = splits.drop_repeats(interactions, section.interactions.repeats)
         for name, windows in windowing.windows_of(kept, section.split, section.windows).items():
             found[name][query_id] = windows
     return found
