@@ -168,8 +168,12 @@ def available_memory_bytes(
     """
     fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
     available = int(fields["MemAvailable"].split()[0]) * 1024
-    limit = cgroup.read_text().strip() if cgroup.exists() else "max"
-    return min(available, int(limit)) if limit.isdigit() else available
+    if not cgroup.exists():
+        return available
+    limit = cgroup.read_text().strip()
+    if not limit.isdigit():
+        return available
+    return min(available, int(limit))
 
 
 def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> EnvironmentProbe:
@@ -201,8 +205,8 @@ def _failure(returncode: int, stderr: str) -> str:
         return ""
     if returncode < 0:
         return f"the process was ended by {signal.Signals(-returncode).name}"
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {returncode}"
+    *_, last = [f"exit code {returncode}", *filter(str.strip, stderr.splitlines())]
+    return last
 
 
 def _probe() -> None:
@@ -232,7 +236,9 @@ def _scann_answer() -> str:
     neighbours, _ = builder.score_ah(2).reorder(64).build().search_batched(points)
     exact = np.argsort(-points @ points.T, axis=1)[:, :5]
     wrong = int((neighbours.numpy() != exact).any(axis=1).sum())
-    return _AGREES if not wrong else f"{wrong} of 64 answers differ from exact search"
+    if wrong:
+        return f"{wrong} of 64 answers differ from exact search"
+    return _AGREES
 
 
 if __name__ == "__main__":

@@ -62,14 +62,18 @@ def run(
     from shortlist.workspace import Workspace
 
     console = Console(highlight=False)
-    overrides = parse_overrides(set_ or []) | ({"tune.enabled": True} if tune else {})
+    overrides = parse_overrides(set_ or [])
+    if tune:
+        overrides["tune.enabled"] = True
     checked = load_config(config, overrides)
     data_root = datasets.default_data_dir()
     if checked.data.source:
         data.fetch_with_progress(checked.data.source, console)
     report = preflight.check(checked, data_root)
     times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
-    guess = f"{times} read as {report.timestamp_unit}; " if times and unit == "auto" else ""
+    guess = ""
+    if times and unit == "auto":
+        guess = f"{times} read as {report.timestamp_unit}; "
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 

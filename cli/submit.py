@@ -79,7 +79,9 @@ def submit(
     else:
         submitted = cluster.submit(plan.package, plan.parameters, name)
     _print_submitted(submitted, plan.parameters, console)
-    outcome = _outcome(cluster, submitted, section, console) if wait else None
+    outcome = None
+    if wait:
+        outcome = _outcome(cluster, submitted, section, console)
     if as_json:
         answer = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
         print(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -158,7 +160,7 @@ def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, consol
         for error in end.errors:
             console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
         console.print(f"Result    {end.state.lower()}")
-        return "failed" if end.state in ("FAILED", "ERROR") else "canceled"
+        return {"FAILED": "failed", "ERROR": "failed"}.get(end.state, "canceled")
     if kubeflow.metadata is None:
         console.print(
             "Result    succeeded; set kubeflow.metadata to see here whether the model was pushed",

@@ -69,6 +69,11 @@ class Blessing(SummaryPart):
     blessed: bool
     reasons: list[str]
 
+    @property
+    def verdict(self) -> str:
+        """`blessed` or `not blessed`."""
+        return "blessed" if self.blessed else "not blessed"
+
 
 class IndexSummary(SummaryPart):
     """The served index."""

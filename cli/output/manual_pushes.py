@@ -33,7 +33,9 @@ def find_manual_push(workspace: Workspace) -> ManualPush | None:
     from shortlist.lineage.trace import manual_push_facts
 
     facts = manual_push_facts(Store.of(workspace), version)
-    return ManualPush(version, facts) if facts else None
+    if not facts:
+        return None
+    return ManualPush(version, facts)
 
 
 def print_served(

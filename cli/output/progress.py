@@ -102,13 +102,15 @@ class ProgressListener:
         if now - self._last_update < _SECONDS_BETWEEN and report.done != report.total:
             return
         self._last_update = now
-        total = f" of {report.total:,}" if report.total is not None else ""
+        count = f"{report.done:,}"
+        if report.total is not None:
+            count += f" of {report.total:,}"
         self._bar.update(
             self._within,
             description=f"  {escape(report.note)}".rstrip(),
             completed=report.done,
             total=report.total,
-            counted=f"{report.done:,}{total} {report.unit}",
+            counted=f"{count} {report.unit}",
             visible=True,
         )
 

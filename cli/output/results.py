@@ -152,9 +152,8 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     console.print()
     console.print(f"Result    {_HEADLINES[summary.status]}")
     if summary.blessing:
-        word = "blessed" if summary.blessing.blessed else "not blessed"
         for reason in summary.blessing.reasons:
-            console.print(f"          {word}: {plain(reason)}", markup=False)
+            console.print(f"          {summary.blessing.verdict}: {plain(reason)}", markup=False)
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
             console.print(f"          {plain(reason)}", markup=False)

@@ -90,7 +90,9 @@ def _beam_version(jar: zipfile.ZipFile) -> str | None:
     except KeyError:
         return None
     found = re.search(r"^version=(\S+)", properties, re.MULTILINE)
-    return found[1] if found else None
+    if found is None:
+        return None
+    return found[1]
 
 
 def check_java(java: str) -> None:

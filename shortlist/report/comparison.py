@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from shortlist.lineage.measurements import Slice
+from shortlist.lineage.measurements import Measurements
 from shortlist.metrics import names
 from shortlist.report import format, plots
 from shortlist.report.blocks import Figure, Notes, Page, PageSection, TableBlock, TableColumn
@@ -89,7 +90,7 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg())) for one in facts)])
     lines.append(["test rows", *(format.count(_rows(one)) for one in facts)])
     k = verdict.gate_k(facts[0])
-    popular = [one.measured.popularity.get(names.top_k(k)) if one.measured else None for one in facts]
+    popular = [_measured(one).popularity.get(names.top_k(k)) for one in facts]
     lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
@@ -104,11 +105,11 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
 
 
 def _overall(facts: Facts, name: str) -> float | None:
-    return facts.measured.overall.get(name) if facts.measured else None
+    return _measured(facts).overall.get(name)
 
 
 def _rows(facts: Facts) -> float:
-    return facts.measured.rows if facts.measured else 0.0
+    return _measured(facts).rows
 
 
 def _with_interval(facts: Facts, name: str) -> str:
@@ -121,7 +122,7 @@ def _with_interval(facts: Facts, name: str) -> str:
 def _slices(facts: Sequence[Facts]) -> list[Figure]:
     k = verdict.gate_k(facts[0])
     name = names.top_k(k)
-    by_run = [{(item.name, item.value): item.metrics for item in _run_slices(one)} for one in facts]
+    by_run = [{(item.name, item.value): item.metrics for item in _measured(one).slices} for one in facts]
     families = accuracy.group_by_family([item for one in facts if one.measured for item in one.measured.slices])
     figures = []
     for family in families:
@@ -152,8 +153,8 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
     return figures
 
 
-def _run_slices(facts: Facts) -> Sequence[Slice]:
-    return facts.measured.slices if facts.measured else ()
+def _measured(facts: Facts) -> Measurements:
+    return facts.measured or Measurements({}, {}, None, [])
 
 
 def _model(facts: Sequence[Facts]) -> PageSection | None:
@@ -180,7 +181,9 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
 
 def _best(facts: Facts) -> list[str]:
     best = training.best_position(facts.training)
-    line = facts.training[best] if best is not None else {}
+    line: dict[str, Any] = {}
+    if best is not None:
+        line = facts.training[best]
     return [
         format.count(line.get("epoch")),
         format.share(line.get("ndcg_at_10")),
@@ -238,7 +241,9 @@ def _seconds(facts: Facts, node: str) -> str:
     summary = facts.summary
     if summary is None or node not in summary.seconds.components:
         return format.NOTHING
-    return "cache" if node in summary.cached else f"{summary.seconds.components[node]:.1f}"
+    if node in summary.cached:
+        return "cache"
+    return f"{summary.seconds.components[node]:.1f}"
 
 
 def _settings(facts: Sequence[Facts]) -> PageSection | None:
@@ -260,4 +265,6 @@ def _settings(facts: Sequence[Facts]) -> PageSection | None:
 
 
 def _fingerprint(facts: Facts, table: str) -> str:
-    return facts.summary.fingerprints.data.get(table, "")[:12] if facts.summary else ""
+    if facts.summary is None:
+        return ""
+    return facts.summary.fingerprints.data.get(table, "")[:12]

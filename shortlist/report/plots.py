@@ -23,6 +23,7 @@ _TEXT = 9.5
 _SMALL = 8.5
 _MOST_MARKERS = 40
 _LEGEND_CHARACTERS = 58
+_LONGEST_LABEL = 18
 _SPREAD = 0.12
 """Distance between two series of one group; the distance between groups is 1."""
 
@@ -218,7 +219,7 @@ def distribution(one: Distribution) -> str:
             axes.set_yticks([])
             axes.locator_params(axis="x", nbins=4)
         else:
-            names = [_shortened(value) for value, _ in one.values]
+            names = [format.shorten(value, _LONGEST_LABEL) for value, _ in one.values]
             axes.barh(range(len(names)), [number for _, number in one.values], color=colour, height=0.7)
             axes.set_yticks(range(len(names)), names)
             axes.set_ylim(len(names) - 0.4, -0.6)
@@ -240,11 +241,9 @@ def _points(
 def _bar_label(value: float | None) -> str:
     if value is None:
         return format.NOTHING
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def _shortened(text: str, most: int = 18) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if value < 100:
+        return f"{value:,.1f}"
+    return f"{value:,.0f}"
 
 
 @contextlib.contextmanager

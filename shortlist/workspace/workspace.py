@@ -60,7 +60,9 @@ class Workspace:
     @property
     def has_metadata(self) -> bool:
         """Whether a run has begun to write to ML Metadata; does not contact a server."""
-        return (self.claim_path if self.metadata_server else self.metadata_path).exists()
+        if self.metadata_server:
+            return self.claim_path.exists()
+        return self.metadata_path.exists()
 
     @property
     def pipeline_root(self) -> pathlib.Path:
