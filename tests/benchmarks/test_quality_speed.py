@@ -1,4 +1,4 @@
-"""The speed comparison: what both learn from, and what its figures come to."""
+"""The speed comparison: the rows of both models, and the ratio of their speeds."""
 
 import pathlib
 

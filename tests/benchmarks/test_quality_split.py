@@ -1,4 +1,4 @@
-"""The benchmark's split is written without the product's code; here the two are held against each other."""
+"""The benchmark's split does not use the product's code; here the two are compared."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def windows_of(log, candidates, section: Data) -> dict[str, dict[bytes, list[win
             queries[query_id.encode()].append(splits.Interaction(time, 0, b"log.csv", row, candidate_id.encode()))
     found: dict[str, dict[bytes, list[windowing.Window]]] = {name: {} for name in ("train", "eval", "test")}
     for query_id, interactions in queries.items():
-        kept = splits.without_repeats(interactions, section.interactions.repeats)
+        kept = splits.drop_repeats(interactions, section.interactions.repeats)
         for name, windows in windowing.windows_of(kept, section.split, section.windows).items():
             found[name][query_id] = windows
     return found
@@ -103,7 +103,7 @@ def test_windows_of_other_rows_are_refused(tmp_path):
         window._replace(history=window.history[::-1]),
         window._replace(history=()),
     ):
-        with pytest.raises(ValueError, match="is not the split's"):
+        with pytest.raises(ValueError, match="is not in the split"):
             shortlist.match(
                 [records.encode(b"1", wrong, None, {})], "test", made.split, made.query_ids, made.candidate_ids
             )
