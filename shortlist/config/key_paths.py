@@ -55,7 +55,7 @@ class Declared(NamedTuple):
         """Returns the type at the next part of a pydantic location; None if this type has no such part."""
         if self.tag is not None:
             member = self.members.get(str(part))
-            return None if member is None else Declared(member)
+            return Declared(member) if member else None
         if self.section is not None:
             return fields(self.section).get(str(part))
         origin, arguments = typing.get_origin(self.type), typing.get_args(self.type)
