@@ -1,4 +1,4 @@
-"""The smoke run once more with `train.refit`: what is measured stays, what is served saw everything."""
+"""The smoke run again with `train.refit`: the measured model stays, and the served model is trained on all data."""
 
 import json
 import pathlib
@@ -59,8 +59,8 @@ def test_lineage_says_whose_metrics_they_are(refitted):
     steps = {step.execution.node: step for step in trace_pushed(refitted.store).steps}
     assert {"RefitWindows", "RefitTransform", "Refit", "Trainer", "Evaluator"} <= set(steps)
     measured = steps["Trainer"].execution.output("model")
-    said = "; ".join(steps["Refit"].facts)
-    assert f"its metrics are those of model {measured.id}, which was trained on train alone" in said
-    # What came of the data came of it by the refit.
+    facts = "; ".join(steps["Refit"].facts)
+    assert f"its metrics are those of model {measured.id}, which was trained on train alone" in facts
+    # The served version depends on the data through the refit.
     [model] = [found for found in impact(refitted.store, str(measured.id)).models if found.artifact_id == measured.id]
     assert refitted.first.summary.pushed.version in [push.version for push in model.pushes]
