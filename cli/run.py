@@ -44,7 +44,7 @@ def run(
 
     Nodes with unchanged input, config and code come from the cache.
     Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
-    With --orchestrator kubeflow-local it is a rehearsal, whose model is not served.
+    With --orchestrator kubeflow-local, the model is not served.
 
     Example: shortlist run --config configs/movielens_100k.yaml
     Example: shortlist run --tune --set tune.minutes=20
@@ -78,6 +78,7 @@ def run(
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace.of(checked)
+    # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
     checks.check(checked.beam)
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from cli import local_kfp
@@ -89,6 +90,7 @@ def run(
     with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
             console.print(f"Continuing after a command that died: {previous_holder}", soft_wrap=True, markup=False)
+        # The run may replace it, so that it has to be read now.
         served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"

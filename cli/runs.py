@@ -108,6 +108,7 @@ def prune(
 
     with workspace.reserve("runs prune", must_exist=True):
         journal = Journal(workspace)
+        # Executions of killed commands are RUNNING for ever otherwise; their artifacts could not be pruned.
         journal.close_abandoned()
         plan = _plan(workspace, keep, older_than)
         failures = journal.delete(plan.artifacts)

@@ -66,6 +66,7 @@ def submit(
     if cron is not None and wait:
         raise BadInputError("--wait waits for one run, and --cron starts many; give only one of them")
 
+    # With --json, programs read stdout: everything else goes to stderr.
     console = Console(highlight=False, stderr=as_json)
     from pipeline.kubeflow.submit import Cluster
 
@@ -129,6 +130,7 @@ def _six_fields(cron: str) -> str:
         raise ConfigError.from_parts(
             f"--cron {cron!r}", "six fields (second minute hour day month weekday)", len(fields)
         )
+    # Kubeflow's cron expressions begin with seconds; the usual five fields have none.
     if len(fields) == 5:
         fields = ["0", *fields]
     return " ".join(fields)

@@ -34,6 +34,7 @@ _HEADLINES = {
 
 def print_tree(tree: Tree) -> None:
     """Prints a tree in at least 100 columns, also in a pipe or a narrow window; longer lines are wrapped."""
+    # rich assumes 80 columns for a pipe.
     console = Console(highlight=False)
     Console(highlight=False, width=max(console.width, _WIDTH)).print(tree)
 

@@ -61,6 +61,7 @@ class ProgressListener:
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> ProgressListener:
+        # Without a terminal nothing listens, so that counting code skips its reports.
         if self._console.is_terminal:
             self._exit.enter_context(progress.listening(self._show))
         self._exit.callback(self._bar.stop)
@@ -85,6 +86,7 @@ class ProgressListener:
 
     def node_finished(self, result: Result) -> None:
         """Prints the node's line; nodes from the cache share one."""
+        # A fully cached run has about 20 such nodes: a line each would push the results off the screen.
         if result.cached:
             self._cached.append(result.node_id)
             return

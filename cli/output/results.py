@@ -23,6 +23,7 @@ _HEADLINES = {
     Status.REFUSED: "[bold red]data refused[/]",
     Status.FAILED: "[bold red]failed[/]",
 }
+# Columns of the metrics table with all three models.
 _WIDTH = 120
 _MOST_WARNINGS = 5
 
@@ -154,9 +155,11 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     if summary.blessing:
         for reason in summary.blessing.reasons:
             console.print(f"          {summary.blessing.verdict}: {plain(reason)}", markup=False)
+    # For a model that was not blessed, these are the blessing's reasons again.
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
             console.print(f"          {plain(reason)}", markup=False)
+    # Only the in-batch loss corrects by logQ.
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:
         console.print(

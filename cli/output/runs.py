@@ -87,6 +87,7 @@ def _metric_order(name: str) -> tuple[int, int, str]:
     top_k = _TOP_K.fullmatch(name)
     if top_k is None:
         return 1, 0, name
+    # By K as a number: as text, top_100 would come before top_5.
     return 0, int(top_k[1]), name
 
 
@@ -101,6 +102,7 @@ def _metric(record: Record, name: str, noise: bool = False) -> str:
     if name not in overall:
         return _NOTHING
     value, rows = overall[name], overall.get("example_count", 0)
+    # The standard error formula holds for shares only, not for NDCG.
     if not noise or not rows or not _TOP_K.fullmatch(name):
         return f"{value:.4f}"
     return f"{value:.4f} ±{standard_error(value, rows):.4f}"

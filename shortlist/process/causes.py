@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+# TensorFlow's messages can have thousands of characters.
 _MOST_CHARACTERS = 500
 # Beam appends the name of its step to a message.
 _STEP = re.compile(r" \[while running .*\]$", re.DOTALL)

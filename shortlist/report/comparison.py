@@ -146,6 +146,7 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
             Figure(
                 family.replace("_", " "),
                 f"top_{k} by {family}, with 95% intervals. Each run has a colour.",
+                # Defaults bind the loop's values now: the plot is drawn after the loop.
                 lambda values=values, series=series: [plots.rows(values, series, f"top_{k}, share of the rows")],  # type: ignore[misc]
                 TableBlock(f"top_{k} by {family}, and number of rows", _columns(facts, family), lines),
             )

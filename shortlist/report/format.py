@@ -42,6 +42,7 @@ def number(value: float | None) -> str:
     """Returns a whole number in full, and another one with four significant digits."""
     if value is None:
         return NOTHING
+    # A double keeps 15 digits.
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.4g}"

@@ -159,6 +159,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
       groups: Names of the groups.
       parts: Name of each part, and its share of each group.
     """
+    # Hatches distinguish the parts without colour.
     hatches = ("", "///", "...", "xx")
     with _drawing(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, svgs):
         axes = _axes(figure)
@@ -176,6 +177,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
                 linewidth=1,
             )
             for y, (start, share) in enumerate(zip(starts, shares, strict=True)):
+                # A label needs about 9% of the bar's width.
                 if share >= 0.09:
                     axes.text(
                         start + share / 2,
@@ -259,6 +261,7 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
         "svg.hashsalt": "shortlist",
         "font.size": _TEXT,
         "text.color": theme.INK,
+        # A "$" in a title would otherwise start a formula.
         "text.parse_math": False,
         "axes.labelcolor": theme.QUIET,
         "axes.edgecolor": theme.GRID,

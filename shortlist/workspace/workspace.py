@@ -126,11 +126,13 @@ class Workspace:
                 self.run_dir(run_id).mkdir(parents=True)
                 return run_id
             except FileExistsError:
+                # Two runs within one second.
                 attempt += 1
                 run_id = f"{base}-{attempt}"
 
     def point_latest_at(self, run_id: str) -> None:
         """Makes `runs/latest` a link to this run, atomically."""
+        # A link cannot be overwritten; renaming a new one over it is atomic.
         link = self.runs_dir / ".latest.part"
         link.unlink(missing_ok=True)
         link.symlink_to(run_id, target_is_directory=True)

@@ -103,6 +103,7 @@ def _with_intervals(values: Sequence[float | None], rows: float) -> list[str]:
 
 def _cluster_note(facts: Facts) -> str:
     data = facts.data
+    # With one row per query, rows are independent as far as queries are.
     if data is None or data.rows.get("test", 0) <= data.queries.get("test", 0):
         return ""
     return (

@@ -18,6 +18,7 @@ _IDS = {keys.QUERY_ID, keys.CANDIDATE_ID}
 _LOCATIONS = {keys.SOURCE_PATH, keys.SOURCE_ROW}
 _MOST_VALUES = 8
 _MOST_PLOTS = 9
+# Suffix of features whose plots have an axis in years.
 _YEAR = " (year)"
 _EARLIEST = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc).timestamp()
 _SECONDS_A_YEAR = 365.2425 * 86400

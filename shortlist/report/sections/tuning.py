@@ -29,6 +29,7 @@ def section(facts: Facts) -> PageSection | None:
         TableColumn("seconds"),
         TableColumn("", numeric=False),
     ]
+    # Failed trials have no score and come last.
     ordered = sorted(tuning.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
     lines = [
         [

@@ -44,6 +44,7 @@ def reasons(facts: Facts) -> list[str]:
     blessing = summary.blessing if summary else None
     if blessing is None:
         return [reason for reason in facts.record.reasons if reason]
+    # A run that was not blessed records the blessing's reasons as its own, too.
     others = [reason for reason in facts.record.reasons if reason and reason not in blessing.reasons]
     return others + [f"{blessing.verdict}: {reason}" for reason in blessing.reasons]
 
