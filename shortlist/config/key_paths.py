@@ -1,7 +1,7 @@
 """Paths of keys, and the declared types of their values.
 
-Pydantic's location of an error is not the path of the key. It has an extra part for the chosen member of a union of
-sections (`train.loss.corpus.parts`), and one for a mapping with a wrong key. Only the types distinguish these parts
+Pydantic's location of an error is not the path of the key. It has an extra part for the member of a union of sections
+(`train.loss.corpus.parts`), and another one for a wrong key of a mapping. Only the types distinguish these parts
 from keys, because a kind and a key can have the same name (`features`).
 """
 
