@@ -87,7 +87,7 @@ def test_ials_solves_again_with_the_eval_item_and_bpr_does_not(run_peer):
         "ials", {"model": "ials", "alpha": 1, **settings}, {"model": "bpr", "learning_rate": 0.01, **settings}
     )
     np.testing.assert_allclose(ials[0]["eval"][0], ials[0]["eval"][1], rtol=1e-4)
-    # Query 0 took 2 for eval, which those take who never took 0.
+    # The eval item of query 0 is 2, which other queries without 0 have.
     assert ials[0]["test"][0][2] > ials[0]["eval"][0][2] + 0.1
     np.testing.assert_array_equal(bpr[0]["test"], bpr[0]["eval"])
 

@@ -105,7 +105,7 @@ def test_a_changed_lock_runs_its_contenders_again(tmp_path, monkeypatch):
 lock = environments.lock_of
 
 
-def test_a_peer_is_run_ranked_kept_and_found_again(tmp_path):
+def test_a_peer_is_run_ranked_and_then_in_the_cache(tmp_path):
     place = bench(tmp_path)
     assert trials.find(place, "popularity", 1) is None
     record, ranks = trials.run(place, "popularity", 1)
@@ -127,7 +127,7 @@ def test_a_partly_written_trial_is_not_found(tmp_path):
     place = bench(tmp_path)
     trials.run(place, "popularity", 1)
     folder = trials.trial_folder(place, "popularity", 1, trials.recipe(place, "popularity"))
-    # What cannot be written as bytes.
+    # An array that cannot be written as bytes.
     with pytest.raises(OSError, match="cannot write object arrays"):
         exchange.write(folder, {"test": np.array([object()])}, {})
     assert trials.find(place, "popularity", 1) is None
@@ -167,7 +167,7 @@ def test_a_new_recipe_replaces_every_seed_of_the_old_one_and_the_order_stays():
     assert found == [("popularity", 1, "r"), ("ease", 1, "r"), ("shortlist", 1, "new"), ("shortlist", 3, "new")]
 
 
-def test_records_of_other_rows_are_forgotten(tmp_path):
+def test_records_of_other_rows_are_removed(tmp_path):
     results = {"records": [record("ease", 1), record("ials", 1, sha256="b" * 64)]}
     run.drop_other_rows(results, bench(tmp_path))
     assert [one["model"] for one in results["records"]] == ["ease"]

@@ -24,7 +24,7 @@ def test_nobody_is_root_where_tasks_run():
     final = [step for step in _steps() if step.stage == 1]
     names = [step.instruction for step in final]
     assert _arguments("USER", 1) == ["1000:1000"]
-    # What comes after it is the check and the command.
+    # Only the check and the command come after it.
     assert [name for name in names[names.index("USER") + 1 :] if name not in ("WORKDIR", "ENTRYPOINT")] == ["RUN"]
     assert _arguments("RUN", 1)[-1] == "shortlist doctor"
 

@@ -79,7 +79,7 @@ def rejected(smoke, rejected_run, tmp_path):
     return Rejected(config_path, workspace, smoke.first.summary.pushed.version, rejected_run.summary.run_id)
 
 
-def test_pushed_by_force_and_taken_back(rejected):
+def test_pushed_by_force_and_rolled_back(rejected):
     forced = rejected.output_of("push", "--force", "--reason", "the old one is worse")
     version = forced["version"]
     assert version > rejected.served

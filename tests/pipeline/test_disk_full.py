@@ -95,7 +95,7 @@ def _done(workspace: Workspace) -> set[str]:
     return set()
 
 
-def test_command_says_one_sentence(data_root, tmp_path):
+def test_the_command_prints_one_sentence(data_root, tmp_path):
     with disks.small_disk(tmp_path / "disk", 128) as disk:
         config_path = killing.write_config(tmp_path / "smoke.yaml", disk / "workspace")
         workspace = Workspace(disk / "workspace", load_config(config_path).name)

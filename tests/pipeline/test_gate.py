@@ -58,7 +58,7 @@ def test_half_of_the_rows_gone_is_refused(workspace, half, run_smoke):
     assert "Windows" not in nodes
 
 
-def test_with_warn_it_goes_on_and_the_summary_says_so(workspace, half, run_smoke):
+def test_with_warn_the_run_continues_and_the_summary_has_the_warning(workspace, half, run_smoke):
     # A check of Windows stops the run there, so that the test does not train.
     warning = _with_gate(
         half, volume=Check(threshold=0.5, action="warn"), tied_targets=Check(threshold=0.0, action="error")

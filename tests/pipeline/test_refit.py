@@ -27,7 +27,7 @@ def refitted(smoke, run_smoke, tmp_path_factory):
     shutil.move(kept, root)
 
 
-def test_the_measured_model_stays_what_it_was(smoke, refitted):
+def test_the_measured_model_is_unchanged(smoke, refitted):
     run = refitted.first
     assert run.summary.status is Status.PUSHED
     assert run.listener.cached["Trainer"]
@@ -55,7 +55,7 @@ def test_an_unchanged_run_comes_from_the_cache_and_pushes_nothing(refitted):
     assert (second.summary.refit, second.summary.pushed) == (first.summary.refit, first.summary.pushed)
 
 
-def test_lineage_says_whose_metrics_they_are(refitted):
+def test_lineage_names_the_measured_model(refitted):
     steps = {step.execution.node: step for step in trace_pushed(refitted.store).steps}
     assert {"RefitWindows", "RefitTransform", "Refit", "Trainer", "Evaluator"} <= set(steps)
     measured = steps["Trainer"].execution.output("model")

@@ -53,7 +53,7 @@ def test_answers_add_up(smoke):
     assert sum(bucket["candidates"] for bucket in answers["popularity"]) == answers["corpus_size"]
     assert sum(bucket["train"] for bucket in answers["popularity"]) == summary.data.rows["train"]
     assert sum(bucket["answers"] for bucket in answers["popularity"]) == answers["places"]
-    # ScaNN's recall is 1 here, so that the index answers what exact search does.
+    # ScaNN's recall is 1 here, so that the index and exact search agree.
     assert answers["coverage_at_10"] == pytest.approx(summary.index.coverage_at_10, abs=0.02)
 
 

@@ -149,7 +149,7 @@ print(json.dumps({"ids": ids, "scores": answer["scores"][0, :count].numpy().toli
 
 
 @pytest.mark.parametrize("kind", ["scann", "exact"])
-def test_the_pushed_model_answers_in_a_process_that_knows_nothing_of_shortlist(smoke, kind):
+def test_the_pushed_model_answers_in_a_process_without_shortlist(smoke, kind):
     suffix = "" if kind == "scann" else "-exact"
     path = smoke.workspace.serving_dir.with_name(smoke.config.name + suffix) / str(smoke.first.summary.pushed.version)
     done = subprocess.run(
