@@ -1,6 +1,6 @@
 """The complete config of a pipeline.
 
-Nodes import the sections that they depend on, never this module: what a node imports is part of its cache key.
+Nodes import the sections that they depend on, never this module, because a node's imports are part of its cache key.
 """
 
 from __future__ import annotations
