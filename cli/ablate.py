@@ -13,6 +13,7 @@ from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, Ver
 if TYPE_CHECKING:
     from pipeline.ablations.table import Ablations
 
+# Columns that the table of effects needs.
 _WIDTH = 130
 
 
@@ -56,6 +57,7 @@ def ablate(
     with workspace.reserve("ablate", must_exist=True):
         folder.mkdir(exist_ok=True)
         with log.redirect_output(folder / "ablate.log", verbose) as terminal:
+            # Late imports: TensorFlow takes seconds, and wrong options must be errors at once.
             with terminal.status("Loading TensorFlow ..."):
                 from components.trainer.from_config import settings_from
                 from pipeline.ablations import run, table, windows

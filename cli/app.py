@@ -58,9 +58,11 @@ app.add_typer(schema.app, name="schema")
 
 def main() -> None:
     """Runs a command. Prints an error that a user can act on as one sentence on stderr."""
+    # First, so that a signal during the slow imports of a command also ends it cleanly.
     stopping.install_handlers()
     warnings.showwarning = _show_warning
     try:
+        # Typer's standalone mode would print errors in its own way and exit with its own codes.
         code = app(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
@@ -93,6 +95,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Prints warnings for users in one line, and other warnings as Python does."""
+    # By name: importing the class would load pydantic, also for --help.
     if category.__name__ == "RenamedKeyWarning":
         _stderr().print("[yellow]Warning:[/]", plain(str(message)), soft_wrap=True)
     else:

@@ -40,6 +40,7 @@ def compile_(
     console = Console(highlight=False)
     checked = load_config(config, parse_overrides(set_ or []))
     kubeflow.section(checked)
+    # Before the data is read and TFX is loaded, as kfp is an optional extra.
     kubeflow.check_kfp()
     unit = kubeflow.timestamp_unit(checked)
     package = kubeflow.compile_package(checked, unit, placeholders(checked, baseline, statistics), console, verbose)

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Mapping
 
 _GIB = 2**30
+# MovieLens 100K needs 2.1 GiB of memory.
 _MIN_DISK_BYTES = 2 * _GIB
 _MIN_MEMORY_BYTES = 4 * _GIB
 _PROBE_TIMEOUT_SECONDS = 300
@@ -168,12 +169,17 @@ def available_memory_bytes(
     """
     fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
     available = int(fields["MemAvailable"].split()[0]) * 1024
-    limit = cgroup.read_text().strip() if cgroup.exists() else "max"
-    return min(available, int(limit)) if limit.isdigit() else available
+    if not cgroup.exists():
+        return available
+    limit = cgroup.read_text().strip()
+    if not limit.isdigit():
+        return available
+    return min(available, int(limit))
 
 
 def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECONDS) -> EnvironmentProbe:
     """Runs a process that prints one JSON object per line, and returns its findings, also if it failed."""
+    # The process must find this module also if the package is not installed.
     root = str(pathlib.Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     try:
@@ -191,6 +197,7 @@ def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECOND
         return EnvironmentProbe({}, f"no answer within {timeout_seconds:.0f} s")
     findings: dict[str, str] = {}
     for line in done.stdout.splitlines():
+        # Libraries may print other lines to stdout.
         if line.startswith("{"):
             findings.update(json.loads(line))
     return EnvironmentProbe(findings, _failure(done.returncode, done.stderr))
@@ -199,10 +206,11 @@ def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECOND
 def _failure(returncode: int, stderr: str) -> str:
     if returncode == 0:
         return ""
+    # subprocess reports a signal as its negative number.
     if returncode < 0:
         return f"the process was ended by {signal.Signals(-returncode).name}"
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {returncode}"
+    *_, last = [f"exit code {returncode}", *filter(str.strip, stderr.splitlines())]
+    return last
 
 
 def _probe() -> None:
@@ -210,6 +218,7 @@ def _probe() -> None:
     import tensorflow as tf
     import tf_keras
 
+    # tf_keras is Keras 2. A class that both modules share shows that tf.keras is Keras 2, too.
     if tf.keras.Model is tf_keras.Model:
         _print_finding("keras", f"tf_keras {tf_keras.__version__}")
     else:
@@ -228,11 +237,14 @@ def _scann_answer() -> str:
 
     points = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
+    # All 4 leaves are searched, so that the answers must equal those of exact search.
     builder = scann_ops.builder(points, 5, "dot_product").tree(num_leaves=4, num_leaves_to_search=4)
     neighbours, _ = builder.score_ah(2).reorder(64).build().search_batched(points)
     exact = np.argsort(-points @ points.T, axis=1)[:, :5]
     wrong = int((neighbours.numpy() != exact).any(axis=1).sum())
-    return _AGREES if not wrong else f"{wrong} of 64 answers differ from exact search"
+    if wrong:
+        return f"{wrong} of 64 answers differ from exact search"
+    return _AGREES
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Functions shared by `compile`, `submit` and the local rehearsal."""
+"""Functions shared by `compile`, `submit` and the local KFP run."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ def compile_package(config: Config, unit: Unit, comparison: ComparisonUris, cons
         with (console if console.stderr else terminal).status(log.LOADING_TFX):
             from pipeline.kubeflow import check, compiler
         package = compiler.compile_pipeline(config, unit, comparison)
+    # Paths of this machine do not exist in the pods, and must not be published with the package.
     private = [os.fspath(path) for path in (pathlib.Path.cwd(), pathlib.Path.home(), pathlib.Path(data_root(config)))]
     mounts = [volume.path for volume in kubeflow.volumes]
     check.refuse_problems(package, config.name, mounts, [path for path in private if path != "/"])
@@ -152,6 +153,8 @@ def plan_submission(
     else:
         sha256, unit = _check_data(config, console)
     values = {**submission.run_parameters(config, *_folders(config, overrides), sha256), **overrides}
+    # Compiled twice: `compare` needs a package to recognise an earlier run that did the same work, and only a package
+    # that is compiled with its result has the parameters of the comparison.
     package = compile_package(config, unit, ComparisonUris(), console, verbose)
     comparison = compare(package, values)
     if comparison != ComparisonUris():

@@ -162,6 +162,7 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
         run_id,
         workspace.is_open,
         _summary(workspace, run_id),
+        # A run may end before its first execution in ML Metadata; its folder then proves that it began.
         has_folder=_ID.fullmatch(run_id) is not None and workspace.run_dir(run_id).is_dir(),
     )
     if as_json:
@@ -175,6 +176,7 @@ def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[
     from shortlist.lineage.why import Outcome
 
     log = workspace.run_dir(answer.run_id) / "run.log"
+    # `push --force` pushes only the latest run.
     latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
     if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced_push:
         return [f"to push it nevertheless: .venv/bin/shortlist push --force --reason TEXT --config {config}"]

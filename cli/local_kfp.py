@@ -1,4 +1,4 @@
-"""`shortlist run --orchestrator kubeflow-local`: a rehearsal of the Kubeflow pipeline on this machine."""
+"""`shortlist run --orchestrator kubeflow-local`: the Kubeflow pipeline, run on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shortlist.tables.spec import Unit
 
 _NOTICE = (
-    "This was a rehearsal: the compiled pipeline ran task by task, each container's command as a process here. "
+    "This was a local KFP run: the compiled pipeline ran task by task, each container's command as a process here. "
     "It does not test Kubernetes, Argo or object stores, and its model is not served."
 )
 
@@ -25,7 +25,7 @@ _NOTICE = (
 def run_local_kfp(
     config: Config, workspace: Workspace, data_root: pathlib.Path, unit: Unit, console: Console, verbose: bool
 ) -> None:
-    """Rehearses a run below the pipeline's workspace and prints its summary.
+    """Runs the compiled pipeline in a folder of the workspace and prints the run's summary.
 
     Raises:
       typer.Exit: Nothing was pushed.
@@ -36,12 +36,12 @@ def run_local_kfp(
     from shortlist.summary import Status
 
     kubeflow.check_kfp()
-    with workspace.reserve("rehearsal"):
+    with workspace.reserve("run --orchestrator kubeflow-local"):
         # In a separate folder, so that the served model stays the same.
         stage = Workspace(workspace.root / "kubeflow", workspace.name)
         run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = stage.run_dir(run_id) / "run.log"
-        console.print(f"Rehearsal {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
+        console.print(f"Local KFP run {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
         with log.redirect_output(log_path, verbose) as terminal:
             with terminal.status(log.LOADING_TFX):
                 from pipeline.kubeflow.local_kfp import run

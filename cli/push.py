@@ -27,6 +27,7 @@ def push(
 
     Example: shortlist push --force --reason "new catalogue, the old model knows half of it"
     """
+    # `push` without --force has no meaning: the pipeline itself pushes blessed models.
     if not force or not reason.strip():
         raise BadInputError(
             "`shortlist run` pushes models that pass the gates; to push a rejected one, give --force and --reason TEXT"

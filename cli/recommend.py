@@ -56,6 +56,7 @@ def recommend(
         known = lookup.find_query(checked.data, data_root, query)
     else:
         known = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
+    # Only typed ids can be wrong: the log of a known query may have candidates that left the catalogue.
     unknown = [item for item, _ in known.history if item not in titles]
     if history is not None and unknown:
         raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked.data.candidates.path}")

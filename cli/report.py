@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shortlist.report.blocks import Page
     from shortlist.workspace import Workspace
 
+# Columns that the widest table needs.
 _WIDTH = 120
 
 
@@ -87,6 +88,7 @@ def _comparison(workspace: Workspace, run_ids: list[str]) -> tuple[Page, pathlib
     from shortlist.report.facts import read
 
     facts = [read(workspace, run_id) for run_id in run_ids]
+    # Four ids at most, as file systems limit the length of names.
     name = "-".join(one.run_id for one in facts[:4])
     return comparison_page(facts), workspace.runs_dir / f"compared-{name}.html", False
 

@@ -34,6 +34,7 @@ def rollback(
 
     checked = load_config(config)
     workspace = Workspace.of(checked)
+    # A pipeline that pushes at the same time would race for the next version number.
     with workspace.reserve("rollback", must_exist=True):
         restored = core.rollback(workspace, checked.push.keep_versions, version, reason)
     if as_json:

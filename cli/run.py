@@ -44,7 +44,7 @@ def run(
 
     Nodes with unchanged input, config and code come from the cache.
     Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
-    With --orchestrator kubeflow-local it is a rehearsal, whose model is not served.
+    With --orchestrator kubeflow-local, the model is not served.
 
     Example: shortlist run --config configs/movielens_100k.yaml
     Example: shortlist run --tune --set tune.minutes=20
@@ -62,18 +62,23 @@ def run(
     from shortlist.workspace import Workspace
 
     console = Console(highlight=False)
-    overrides = parse_overrides(set_ or []) | ({"tune.enabled": True} if tune else {})
+    overrides = parse_overrides(set_ or [])
+    if tune:
+        overrides["tune.enabled"] = True
     checked = load_config(config, overrides)
     data_root = datasets.default_data_dir()
     if checked.data.source:
         data.fetch_with_progress(checked.data.source, console)
     report = preflight.check(checked, data_root)
     times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
-    guess = f"{times} read as {report.timestamp_unit}; " if times and unit == "auto" else ""
+    guess = ""
+    if times and unit == "auto":
+        guess = f"{times} read as {report.timestamp_unit}; "
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
     workspace = Workspace.of(checked)
+    # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
     checks.check(checked.beam)
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from cli import local_kfp
@@ -85,6 +90,7 @@ def run(
     with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
             console.print(f"Continuing after a command that died: {previous_holder}", soft_wrap=True, markup=False)
+        # The run may replace it, so that it has to be read now.
         served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"

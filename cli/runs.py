@@ -47,7 +47,9 @@ def runs(
     from shortlist.runs.record import records
 
     statuses, settings = filters.read_statuses(status or []), filters.read_where(where or [])
-    start = filters.read_since(since, datetime.datetime.now(datetime.timezone.utc)) if since else None
+    start = None
+    if since:
+        start = filters.read_since(since, datetime.datetime.now(datetime.timezone.utc))
     found = filters.matching(records(_workspace(config)), statuses, start, settings)
     if as_json:
         _print_json([plain_data.run(record) for record in found[:limit]])
@@ -106,6 +108,7 @@ def prune(
 
     with workspace.reserve("runs prune", must_exist=True):
         journal = Journal(workspace)
+        # Executions of killed commands are RUNNING for ever otherwise; their artifacts could not be pruned.
         journal.close_abandoned()
         plan = _plan(workspace, keep, older_than)
         failures = journal.delete(plan.artifacts)

@@ -66,6 +66,7 @@ def submit(
     if cron is not None and wait:
         raise BadInputError("--wait waits for one run, and --cron starts many; give only one of them")
 
+    # With --json, programs read stdout: everything else goes to stderr.
     console = Console(highlight=False, stderr=as_json)
     from pipeline.kubeflow.submit import Cluster
 
@@ -79,7 +80,9 @@ def submit(
     else:
         submitted = cluster.submit(plan.package, plan.parameters, name)
     _print_submitted(submitted, plan.parameters, console)
-    outcome = _outcome(cluster, submitted, section, console) if wait else None
+    outcome = None
+    if wait:
+        outcome = _outcome(cluster, submitted, section, console)
     if as_json:
         answer = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
         print(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -127,6 +130,7 @@ def _six_fields(cron: str) -> str:
         raise ConfigError.from_parts(
             f"--cron {cron!r}", "six fields (second minute hour day month weekday)", len(fields)
         )
+    # Kubeflow's cron expressions begin with seconds; the usual five fields have none.
     if len(fields) == 5:
         fields = ["0", *fields]
     return " ".join(fields)
@@ -158,7 +162,7 @@ def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, consol
         for error in end.errors:
             console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
         console.print(f"Result    {end.state.lower()}")
-        return "failed" if end.state in ("FAILED", "ERROR") else "canceled"
+        return {"FAILED": "failed", "ERROR": "failed"}.get(end.state, "canceled")
     if kubeflow.metadata is None:
         console.print(
             "Result    succeeded; set kubeflow.metadata to see here whether the model was pushed",

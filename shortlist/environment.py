@@ -23,6 +23,7 @@ _DEFAULTS = {
 def prepare() -> None:
     """Sets the variables that this process and its children need; the user's own values stay."""
     for name, value in _DEFAULTS.items():
+        # TensorFlow reads them once, at its import. Values that the user set win.
         os.environ.setdefault(name, value)
 
 

@@ -73,6 +73,9 @@ class ResourceError(ShortlistError):
 
 
 def _sentence(where: object, expected: str, got: str, remedy: str) -> str:
-    start = f"{where}: " if where else ""
-    end = f"; {remedy}" if remedy else ""
-    return " ".join(line.strip() for line in f"{start}expected {expected}, {got}{end}".splitlines())
+    sentence = f"expected {expected}, {got}"
+    if where:
+        sentence = f"{where}: {sentence}"
+    if remedy:
+        sentence = f"{sentence}; {remedy}"
+    return " ".join(line.strip() for line in sentence.splitlines())

@@ -26,6 +26,7 @@ OUR_PACKAGES = ("components", "pipeline", "shortlist")
 def config_sha256(config: pydantic.BaseModel) -> str:
     """Returns the SHA-256 of a config as canonical JSON: defaults filled in, keys sorted."""
     canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # Sorted keys: the order of keys in the file has no meaning and must not change the fingerprint.
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
 

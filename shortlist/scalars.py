@@ -55,6 +55,7 @@ def text_of(cell: Any) -> str | None:
     """
     if isinstance(cell, str) or cell is None:
         return cell
+    # Before numbers, since a bool is an int.
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, bytes):
@@ -82,6 +83,7 @@ def number_of(cell: Any) -> Any:
     Raises:
       BadCell: The cell has text that is not a number, a list, an object, or a number of over 1,000 digits.
     """
+    # isascii, since isdigit also accepts digits of other scripts.
     if type(cell) is str and len(cell) < _FAST_DIGITS and cell.isascii() and cell.isdigit():
         return int(cell)
     if isinstance(cell, str | bytes):

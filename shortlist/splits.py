@@ -31,6 +31,7 @@ from shortlist import keys
 from shortlist.config.split import LeaveLastBasket, Random, Split, Temporal
 from shortlist.config.table import Repeats
 
+# Greater than every SHA-256, as it is one byte longer.
 _AFTER_ALL_KEYS = b"\xff" * (hashlib.sha256().digest_size + 1)
 _Cut = TypeVar("_Cut", int, bytes, "Interaction")
 
@@ -98,6 +99,7 @@ def drop_repeats(interactions: Iterable[Interaction], repeats: Repeats) -> list[
     rows = sort_rows(interactions)
     if repeats == "all":
         return rows
+    # A dict keeps the last row of each key.
     if repeats == "first":
         rows.reverse()
     return sort_rows({repeat_key(row): row for row in rows}.values())

@@ -69,6 +69,11 @@ class Blessing(SummaryPart):
     blessed: bool
     reasons: list[str]
 
+    @property
+    def verdict(self) -> str:
+        """`blessed` or `not blessed`."""
+        return "blessed" if self.blessed else "not blessed"
+
 
 class IndexSummary(SummaryPart):
     """The served index."""
@@ -236,6 +241,7 @@ def write_summary(summary: Summary, run_dir: pathlib.Path) -> pathlib.Path:
     path = run_dir / "summary.json"
     partial = run_dir / ".summary.json.part"
     partial.write_text(json.dumps(summary.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    # A program that waits for the file never reads a part of it.
     os.replace(partial, path)
     return path
 

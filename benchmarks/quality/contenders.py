@@ -1,4 +1,4 @@
-"""Who takes part, where each runs, and the settings that eval chooses from."""
+"""The compared models, with their environments and the settings to choose from on eval."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from shortlist.config.config import Config
 from shortlist.config.model import HistoryTowerSection
 
 PRODUCT = "product"
-"""The environment of Shortlist itself; any other is one of requirements/bench-*.txt."""
+"""Name of Shortlist's own environment; each other environment has a requirements/bench-*.txt."""
 SHORTLIST = "shortlist"
 DEFAULT_DATA = "movielens-100k"
-_IN_A_THIRD_OF_SASRECS_TIME = {DEFAULT_DATA: 1 / 3, "movielens-1m": 3 / 4, "online-retail": 1 / 4}
-"""Data set to a share of the preset's epochs."""
+_SHORT_EPOCHS = {DEFAULT_DATA: 1 / 3, "movielens-1m": 3 / 4, "online-retail": 1 / 4}
+"""Data set to a share of the preset's epochs that takes at most a third of SASRec's training time."""
 
 
 class Contender(NamedTuple):
-    """A model that is compared."""
+    """A compared model."""
 
     title: str
     environment: str
@@ -28,7 +28,7 @@ class Contender(NamedTuple):
     grid: Callable[[Config], list[exchange.Setting]]
     """Returns the settings to try on a data set, given the product's preset for it."""
     has_seed: bool = True
-    """False where a fit always gives the same model."""
+    """False for a deterministic model."""
 
 
 def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
@@ -37,7 +37,7 @@ def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
 
 
 def _recent_popularity(config: Config) -> list[exchange.Setting]:
-    """Returns the spans to count over; none where the times are no times."""
+    """Returns the time spans to count over; none if the log has an order but no times."""
     if config.data.interactions.timestamp_unit == "order":
         return []
     return _product(days=(3, 7, 14, 30, 60, 120))
@@ -68,11 +68,11 @@ def _bpr(config: Config) -> list[exchange.Setting]:
 
 
 def _sasrec(config: Config) -> list[exchange.Setting]:
-    """Returns trainings of the product's dimensions, blocks, heads and length.
+    """Returns trainings with the product's dimensions, blocks, heads and length.
 
-    One with RecTools' own rate and batches, on MovieLens 100K alone, where the two are equally good, and one with the
-    product's small batches, which learn more from an epoch: there for up to as many epochs as the preset has, on the
-    larger data sets for twice as many, since its rate does not fall and eval still rises after those.
+    All data sets have one with the product's small batches, which learn more per epoch. It has as many epochs as the
+    preset on MovieLens 100K, and twice as many on the larger data sets: its learning rate is constant, and eval still
+    rises there. MovieLens 100K also has one with RecTools' own learning rate and batches, which is equally good there.
     """
     tower = config.model.query_tower
     if not isinstance(tower, HistoryTowerSection):
@@ -84,15 +84,17 @@ def _sasrec(config: Config) -> list[exchange.Setting]:
         "session_max_len": config.data.windows.max_history,
         "dropout_rate": 0.2,
     }
-    own_rate = {**size, "batch_size": 64, "lr": 0.001, "stop_after": [10, 20, 30, 40, 50, 60]}
-    is_quick = config.name == DEFAULT_DATA
-    epochs = config.train.epochs * (1 if is_quick else 2)
-    small = {**size, "batch_size": 16, "lr": 0.002, "stop_after": list(range(4, epochs + 1, 4))}
-    return [own_rate, small] if is_quick else [small]
+    grid: list[exchange.Setting] = []
+    epochs = 2 * config.train.epochs
+    if config.name == DEFAULT_DATA:
+        grid.append({**size, "batch_size": 64, "lr": 0.001, "stop_after": [10, 20, 30, 40, 50, 60]})
+        epochs = config.train.epochs
+    grid.append({**size, "batch_size": 16, "lr": 0.002, "stop_after": list(range(4, epochs + 1, 4))})
+    return grid
 
 
 def _untimed(config: Config) -> list[exchange.Setting]:
-    """Returns the preset without what it reads of times, but for their order; none where it reads nothing else."""
+    """Returns the preset without its inputs from times, except for their order; none if it has no such inputs."""
     tower = config.model.query_tower.model_copy(update={"time_intervals": False})
     model = config.model.model_copy(update={"query_tower": tower, "query_time": None})
     if model == config.model:
@@ -101,8 +103,8 @@ def _untimed(config: Config) -> list[exchange.Setting]:
 
 
 def _short(config: Config) -> list[exchange.Setting]:
-    """Returns the preset with as many epochs as take at most a third of SASRec's time."""
-    epochs = round(config.train.epochs * _IN_A_THIRD_OF_SASRECS_TIME[config.name])
+    """Returns the preset with fewer epochs, for at most a third of SASRec's training time."""
+    epochs = round(config.train.epochs * _SHORT_EPOCHS[config.name])
     update = {"epochs": epochs, "eval_every_epochs": epochs}
     return [config.model_copy(update={"train": config.train.model_copy(update=update)}).model_dump(mode="json")]
 
@@ -110,10 +112,10 @@ def _short(config: Config) -> list[exchange.Setting]:
 CONTENDERS: Mapping[str, Contender] = {
     "popularity": Contender("most popular", PRODUCT, "peers.popularity", lambda _: [{}], has_seed=False),
     "recent_popularity": Contender(
-        "most popular of late", PRODUCT, "peers.recent_popularity", _recent_popularity, has_seed=False
+        "most popular recently", PRODUCT, "peers.recent_popularity", _recent_popularity, has_seed=False
     ),
     "popularity_around": Contender(
-        "most popular around the moment", PRODUCT, "peers.recent_popularity", _popularity_around, has_seed=False
+        "most popular around the query's time", PRODUCT, "peers.recent_popularity", _popularity_around, has_seed=False
     ),
     "item_knn": Contender("item kNN (implicit)", "bench-implicit", "peers.implicit_models", _item_knn, has_seed=False),
     "ease": Contender("EASE", PRODUCT, "peers.ease", _ease, has_seed=False),
@@ -127,6 +129,6 @@ CONTENDERS: Mapping[str, Contender] = {
     ),
     "sasrec": Contender("SASRec (RecTools)", "bench-rectools", "peers.rectools_sasrec", _sasrec),
     "shortlist_short": Contender("Shortlist, in fewer epochs", PRODUCT, SHORTLIST, _short),
-    "shortlist_untimed": Contender("Shortlist, not told any time", PRODUCT, SHORTLIST, _untimed),
+    "shortlist_untimed": Contender("Shortlist, without times", PRODUCT, SHORTLIST, _untimed),
     SHORTLIST: Contender("Shortlist", PRODUCT, SHORTLIST, lambda config: [config.model_dump(mode="json")]),
 }

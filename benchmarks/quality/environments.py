@@ -1,4 +1,4 @@
-"""Where contenders run: the product's own environment, or one made from a lock for a family of peers."""
+"""Python environments of the contenders: the product's own, or one made from a lock file for a family of peers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _STAMP = ".made-from"
 
 
 def lock_of(name: str) -> str:
-    """Returns the lock that decides every version of an environment."""
-    path = ROOT / "requirements" / ("runtime.txt" if name == contenders.PRODUCT else f"{name}.txt")
-    return path.read_text()
+    """Returns the text of an environment's lock file."""
+    file = "runtime" if name == contenders.PRODUCT else name
+    return (ROOT / "requirements" / f"{file}.txt").read_text()
 
 
 def python_of(name: str) -> pathlib.Path:
-    """Returns the interpreter of an environment, making it or bringing it in line with its lock first."""
+    """Returns the interpreter of an environment, which is made or updated first if its lock file changed."""
     if name == contenders.PRODUCT:
         return pathlib.Path(sys.executable)
     folder = ROOT / ".tools" / name

@@ -1,8 +1,8 @@
 """Ranks and metrics from scores: the product's definitions (`components/evaluator/ranks.py`) on dense matrices.
 
-The rank of a target is 1 + the candidates with a greater score + the other candidates with an equal score, seen
-candidates left out. A target that the query had seen is not ranked. A target whose score is not finite is a hit at no
-K; another candidate's score that is not finite counts as greater.
+The rank of a target is 1 + the number of candidates with a greater score + the number of other candidates with an equal
+score. Seen candidates do not count. A target that the query had seen is not ranked. A target whose score is not finite
+is a hit at no K. Another candidate's score that is not finite counts as greater.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from components.evaluator import rank_metrics
 
 KS = (1, 10, 100)
 NDCG_K = 10
-# Rows ranked at once: 256 x 4,000 candidates x a few bytes.
+# Rows that are ranked at once; with 4,000 candidates a block of scores takes 4 MB.
 _BLOCK = 256
 
 
@@ -25,6 +25,9 @@ def split_ranks(scores: np.ndarray, split: exchange.Split, phase: str) -> np.nda
       scores: float32 [len(split.queries(phase)), num_candidates].
       split: The rows.
       phase: eval or test.
+
+    Raises:
+      ValueError: The scores have another shape.
     """
     rows = getattr(split, phase)
     queries = split.queries(phase)
@@ -47,9 +50,9 @@ def target_ranks(scores: np.ndarray, query_rows: np.ndarray, targets: np.ndarray
 
     Args:
       scores: float32 [queries, corpus].
-      query_rows: int [n], which row of `scores` a target is ranked by.
-      targets: int [n], the target's column.
-      seen: For each row of `scores`, the columns to leave out, in any order; the target may be among them.
+      query_rows: int [n], each target's row of `scores`.
+      targets: int [n], each target's column of `scores`.
+      seen: The columns of seen candidates for each row of `scores`, in any order. The target may be among them.
     """
     ranks = np.empty(len(targets), np.int64)
     for start in range(0, len(targets), _BLOCK):
@@ -57,13 +60,14 @@ def target_ranks(scores: np.ndarray, query_rows: np.ndarray, targets: np.ndarray
         columns = targets[block]
         own_scores = np.asarray(scores[query_rows[block]])
         target_scores = own_scores[np.arange(len(columns)), columns]
-        against = ~((own_scores < target_scores[:, np.newaxis]) & np.isfinite(own_scores))
+        # The target itself counts, which is the "1 +" of the rank.
+        counts = ~((own_scores < target_scores[:, np.newaxis]) & np.isfinite(own_scores))
         for number, row in enumerate(query_rows[block]):
-            against[number, seen[row]] = False
+            counts[number, seen[row]] = False
         own = np.arange(len(columns)), columns
-        is_seen = ~against[own]
-        against[own] = True
-        found = np.where(np.isfinite(target_scores), against.sum(axis=1), rank_metrics.NO_HIT)
+        is_seen = ~counts[own]
+        counts[own] = True
+        found = np.where(np.isfinite(target_scores), counts.sum(axis=1), rank_metrics.NO_HIT)
         ranks[block] = np.where(is_seen, rank_metrics.NOT_RANKED, found)
     return ranks
 

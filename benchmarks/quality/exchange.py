@@ -1,8 +1,8 @@
-"""How the rows reach a peer and its scores come back: arrays in a folder. Needs numpy alone.
+"""Files between the benchmark and a peer: arrays in a folder, with the rows and the peer's scores. Needs numpy alone.
 
 A peer is a module with a generator `fit(split, grid, seed)` that ends in `exchange.main(fit)`. It trains on
-`split.train` alone and yields one `Fitted` for each setting of its grid (or for each point of one training where it
-could have been stopped). The benchmark chooses among them by eval; a peer never looks at eval or test targets.
+`split.train` alone. It yields one `Fitted` per setting of its grid, or per number of epochs of one training. The
+benchmark chooses among them on eval; a peer never uses eval or test targets.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 
 Setting = Mapping[str, Any]
 RANKS = "ranks"
-"""Prefix of the arrays of a contender that ranks by itself: Shortlist, by the signature that its Evaluator reads."""
+"""Prefix of the arrays of a contender that returns ranks: Shortlist, from its `evaluation` signature."""
 LOWEST = float(np.finfo(np.float32).min)
-"""The score of a candidate that a peer knows nothing about; one that is not finite would rank before the others."""
+"""Score of a candidate that a peer cannot score; a score that is not finite would rank before the others."""
 
 
 class Rows(NamedTuple):
-    """Interactions, those of one query together and oldest first."""
+    """Interactions, grouped by query, and oldest first within a query."""
 
     query: np.ndarray
     """int32 [n], number of the query."""
@@ -35,7 +35,7 @@ class Rows(NamedTuple):
 
 
 class Split(NamedTuple):
-    """All that a contender may know."""
+    """The rows for a contender."""
 
     num_queries: int
     num_candidates: int
@@ -44,7 +44,7 @@ class Split(NamedTuple):
     test: Rows
 
     def history(self, phase: str) -> Rows:
-        """Returns what the query side may look at in a phase: train for eval, train and eval for test."""
+        """Returns the query-side inputs of a phase: train rows for eval, train and eval rows for test."""
         if phase == "eval":
             return self.train
         both = Rows(*(np.concatenate(columns) for columns in zip(self.train, self.eval, strict=True)))
@@ -58,24 +58,24 @@ class Split(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A model after training."""
+    """A trained model."""
 
     setting: Setting
-    """What was chosen for it, for people to read."""
+    """The model's settings, for the results."""
     seconds: float
-    """Seconds that training took, imports and scoring not included."""
+    """Seconds of training, without imports and scoring."""
     score: Callable[[str], np.ndarray]
-    """Takes a phase, returns float [len(split.queries(phase)), num_candidates]."""
+    """Function of a phase that returns float [len(split.queries(phase)), num_candidates]."""
     targets: int | None = None
-    """Targets that were trained on, each as often as it was; None where a fit is no pass over targets."""
+    """Number of targets in training, repeated ones included; None if the training is not a pass over targets."""
 
 
 def main(fit: Callable[[Split, Sequence[Setting], int], Iterator[Fitted]], *packages: str) -> None:
     """Reads a split, fits a peer and writes the scores of each of its models.
 
     Args:
-      fit: The peer.
-      packages: Whose versions go into the results.
+      fit: The peer's generator of models.
+      packages: Packages whose versions are part of the results.
     """
     from importlib import metadata
 
@@ -122,9 +122,9 @@ def read_split(folder: pathlib.Path) -> Split:
 
 
 def write(folder: pathlib.Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    """Writes arrays as plain bytes, with their types and shapes beside plain JSON; the JSON comes last."""
+    """Writes arrays as raw bytes, and their types, shapes and the facts as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Who is stopped from here on leaves arrays that nobody reads, not those of other facts.
+    # The JSON goes first and comes last: an interrupted write must not leave new arrays with old facts.
     (folder / "facts.json").unlink(missing_ok=True)
     described = {}
     for name, array in arrays.items():
@@ -136,11 +136,13 @@ def write(folder: pathlib.Path, arrays: Mapping[str, np.ndarray], facts: Mapping
 
 
 def read(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Returns (arrays, facts) as `write` took them; arrays are read when they are touched."""
-    said = json.loads((folder / "facts.json").read_text())
-    arrays = {}
-    for name, (kind, shape) in said["arrays"].items():
-        empty = 0 in shape
-        path = folder / f"{name}.bin"
-        arrays[name] = np.zeros(shape, kind) if empty else np.memmap(path, kind, mode="r", shape=tuple(shape))
-    return arrays, said["facts"]
+    """Returns the (arrays, facts) of `write`; arrays are memory-mapped."""
+    written = json.loads((folder / "facts.json").read_text())
+    arrays: dict[str, np.ndarray] = {}
+    for name, (kind, shape) in written["arrays"].items():
+        # An empty file cannot be memory-mapped.
+        if 0 in shape:
+            arrays[name] = np.zeros(shape, kind)
+        else:
+            arrays[name] = np.memmap(folder / f"{name}.bin", kind, mode="r", shape=tuple(shape))
+    return arrays, written["facts"]

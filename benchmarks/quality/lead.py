@@ -1,9 +1,10 @@
-"""How far Shortlist is ahead of its peers, and how sure that is.
+"""Differences between Shortlist and its peers, with confidence intervals.
 
-An interval has both kinds of noise: of the rows, by a paired bootstrap over queries, and of the seeds, whose spread is
-pooled over those of the two alone (`pipeline/ablations/effects.py`), since contenders do not spread alike: iALS' seeds
-hardly do. Which ran one seed is taken to spread as the other, and who has no seed does not. One difference is of all
-seeds that the results hold of both, or is not told.
+An interval covers two kinds of noise: that of the rows, by a paired bootstrap over queries, and that of the seeds. The
+spread over seeds is pooled over the two contenders of the difference only (`pipeline/ablations/effects.py`), since
+contenders differ: iALS varies hardly at all. A contender that ran with one seed is assumed to vary as the other does. A
+deterministic contender does not vary. A difference uses all seeds in the results, and is left out if the ranks of one
+are missing.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ OURS = ("shortlist", "shortlist_untimed", "shortlist_short")
 
 
 def differences(
-    records: Sequence[Mapping[str, Any]], found: Mapping[ranks.TrialKey, np.ndarray], queries: np.ndarray
+    records: Sequence[Mapping[str, Any]], rank_arrays: Mapping[ranks.TrialKey, np.ndarray], queries: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Returns how far each of `OURS` is ahead of each peer, and the first of them of the others.
+    """Returns the differences of each of `OURS` to each peer, and of the first of `OURS` to the others of them.
 
     Args:
-      records: Of one data set.
-      found: Ranks of the test rows; a contender that lacks those of one of its records is left out.
-      queries: [test rows], the query of each.
+      records: Records of one data set.
+      rank_arrays: [test rows] ranks by trial. A contender without the ranks of one of its records is left out.
+      queries: [test rows], the query of each row.
     """
     by_model = collections.defaultdict(list)
     for record in records:
         by_model[record["model"]].append(record)
-    whole = {
-        model: [found[ranks.TrialKey.of(record)] for record in of_model]
+    complete = {
+        model: [rank_arrays[ranks.TrialKey.of(record)] for record in of_model]
         for model, of_model in by_model.items()
-        if all(ranks.TrialKey.of(record) in found for record in of_model)
+        if all(ranks.TrialKey.of(record) in rank_arrays for record in of_model)
     }
-    ours = [model for model in OURS if model in whole]
-    pairs = [(one, other) for one in ours for other in whole if other not in OURS]
+    ours = [model for model in OURS if model in complete]
+    pairs = [(one, other) for one in ours for other in complete if other not in OURS]
     pairs += [(ours[0], other) for other in ours[1:]]
     return [
         {
@@ -52,16 +53,16 @@ def differences(
             "seeds": {model: [record["seed"] for record in by_model[model]] for model in (one, other)},
             "level": bootstrap.LEVEL,
         }
-        | _difference(whole, one, other, queries, k)
+        | _difference(complete, one, other, queries, k)
         for one, other in pairs
         for k in KS
     ]
 
 
 def _difference(
-    whole: Mapping[str, Sequence[np.ndarray]], one: str, other: str, queries: np.ndarray, k: int
+    rank_arrays: Mapping[str, Sequence[np.ndarray]], one: str, other: str, queries: np.ndarray, k: int
 ) -> dict[str, float]:
-    rows = bootstrap.difference_of_top_k(whole[one], whole[other], queries, k)
-    seeded = [whole[model] for model in (one, other) if contenders.CONTENDERS[model].has_seed]
+    rows = bootstrap.difference_of_top_k(rank_arrays[one], rank_arrays[other], queries, k)
+    seeded = [rank_arrays[model] for model in (one, other) if contenders.CONTENDERS[model].has_seed]
     share = sum(1 / len(seeds) for seeds in seeded)
     return effects.with_seeds(rows, effects.seed_noise(seeded, k), share)._asdict()

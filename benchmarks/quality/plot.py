@@ -1,6 +1,6 @@
-"""Quality against training time, a panel a data set: `plot.py quality.json quality.svg`. Needs matplotlib alone.
+"""Plot of quality against training time, with a panel per data set: `plot.py quality.json quality.svg`.
 
-Runs in an environment of its own, so that it imports nothing of ours.
+It runs in an environment with matplotlib alone, and therefore imports no other module of the benchmark.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-# Okabe and Ito's palette, which colour-blind people can tell apart, and a marker each for those who see no colour.
+# Okabe and Ito's palette, whose colours colour-blind people can distinguish. The markers also work without colours.
 _LOOKS = {
     "popularity": ("#000000", "x", "most popular"),
-    "recent_popularity": ("#000000", "+", "most popular of late"),
+    "recent_popularity": ("#000000", "+", "most popular recently"),
     "popularity_around": ("#000000", "1", "most popular around"),
     "item_knn": ("#56B4E9", "^", "item kNN"),
     "ease": ("#009E73", "s", "EASE"),
@@ -30,14 +30,14 @@ _LOOKS = {
     "shortlist_untimed": ("#D55E00", "h", "Shortlist, no times"),
     "shortlist": ("#D55E00", "*", "Shortlist"),
 }
-# Markers without an inside.
+# Markers that matplotlib cannot fill.
 _LINES = ("x", "+", "1")
-# Popularity takes no time; a logarithmic axis has no zero.
-_LEAST_SECONDS = 0.01
+# Popularity takes 0 s, and a logarithmic axis has no zero.
+_MIN_SECONDS = 0.01
 
 
 def main(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Writes the plot; the same results give the same bytes."""
+    """Writes the plot. Equal results give equal bytes."""
     records = json.loads(source.read_text())["records"]
     names = list(dict.fromkeys(record["data"] for record in records))
     pyplot.rcParams.update({"svg.hashsalt": "shortlist", "svg.fonttype": "none", "font.size": 10})
@@ -53,17 +53,19 @@ def main(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def draw(panel: Any, records: list[dict[str, Any]]) -> None:
-    """Draws one point a seed, and its contender's name in the legend once."""
+    """Draws a point per seed, with one legend entry per contender."""
     for model, (colour, marker, label) in _LOOKS.items():
-        found = [record for record in records if record["model"] == model]
-        # Hollow where other work slowed the training down.
-        faces = ["none" if record["machine"]["busy"] else colour for record in found]
+        trials = [record for record in records if record["model"] == model]
+        colours: dict[str, Any] = {"facecolors": colour}
+        if marker not in _LINES:
+            # Hollow if other processes slowed the training down.
+            faces = ["none" if record["machine"]["busy"] else colour for record in trials]
+            colours = {"facecolors": faces, "edgecolors": colour}
         panel.scatter(
-            [max(record["train_seconds"], _LEAST_SECONDS) for record in found],
-            [record["top_10"] for record in found],
+            [max(record["train_seconds"], _MIN_SECONDS) for record in trials],
+            [record["top_10"] for record in trials],
             s=150 if marker == "*" else 60,
-            facecolors=colour if marker in _LINES else faces,
-            edgecolors=None if marker in _LINES else colour,
+            **colours,
             marker=marker,
             label=label,
             zorder=3,

@@ -1,8 +1,8 @@
-"""Shortlist's towers by the product's own pipeline: from the files through its Trainer, in a workspace of its own.
+"""Shortlist as a contender: the product's own pipeline, from the files to its Trainer, in a separate workspace.
 
-Nothing of the product is written again here. The pipeline makes its own split; its test rows are held against the
-benchmark's row for row, and the trained model ranks them by its `evaluation` signature, which is what the product's
-Evaluator reports and gates on.
+No code of the product is reimplemented here. The pipeline makes its own split, whose rows are compared with the
+benchmark's row by row. The trained model ranks them with its `evaluation` signature, which the product's Evaluator
+reports and gates on.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from shortlist import environment, keys
 
 LAST_NODE = "Trainer"
 OUTPUTS = {LAST_NODE: "model", "Windows": "examples"}
-"""What is read of a run: a node and the name of its output."""
+"""Outputs of the run that are read: node id to the output's key."""
 _BATCH = 256
 
 
 def main() -> None:
-    """Trains and ranks; called as a peer is, with ranks instead of scores in the answer."""
+    """Trains and ranks. The arguments are those of a peer; the result has ranks instead of scores."""
     parser = argparse.ArgumentParser()
     parser.add_argument("split", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
@@ -55,8 +55,8 @@ def main() -> None:
         "log": trained["log"],
     }
     ids = [np.array((args.split / f"{name}_ids.txt").read_text().split("\n")) for name in ("query", "candidate")]
-    found = {phase: ranks(model, windows, phase, split, *ids) for phase in ("eval", "test")}
-    exchange.write(args.out / "000", {f"{exchange.RANKS}.{phase}": value for phase, value in found.items()}, facts)
+    arrays = {f"{exchange.RANKS}.{phase}": ranks(model, windows, phase, split, *ids) for phase in ("eval", "test")}
+    exchange.write(args.out / "000", arrays, facts)
 
 
 def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
@@ -78,7 +78,7 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
         metadata.begin_run(run_id)
 
         class Runner(LocalRunner):
-            """Trains whether or not the same was trained before: its seconds are to be those of now."""
+            """Runs the Trainer without the cache, so that the seconds of training are measured in this run."""
 
             def run_with_ir(self, pipeline: Any, run_options: Any = None) -> None:
                 for node in (node.pipeline_node for node in pipeline.nodes):
@@ -87,7 +87,7 @@ def train(config: Any, data_dir: pathlib.Path, root: pathlib.Path) -> tuple[path
                 super().run_with_ir(pipeline, run_options)
 
         with contextlib.suppress(_Done):
-            runner = Runner(run_id, _Until(LAST_NODE), metadata.connection())
+            runner = Runner(run_id, _StoppingListener(LAST_NODE), metadata.connection())
             runner.run(create_pipeline(config, sources, workspace))
         nodes = {execution.node: execution for execution in Store.of(workspace).run_executions(run_id)}
     model, windows = (nodes[node].output(name) for node, name in OUTPUTS.items())
@@ -113,22 +113,22 @@ def ranks(
 
     files = sorted(str(path) for path in (windows / f"Split-{phase}").iterdir())
     serialized = list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())
-    places = match(serialized, phase, split, query_ids, candidate_ids)
+    rows = match(serialized, phase, split, query_ids, candidate_ids)
     evaluate = tf.saved_model.load(str(model / "Format-Serving")).signatures["evaluation"]
     batches = [serialized[start : start + _BATCH] for start in range(0, len(serialized), _BATCH)]
-    found = np.concatenate([evaluate(examples=tf.constant(batch))[keys.RANK].numpy() for batch in batches])
-    ordered = np.empty_like(found)
-    ordered[places] = found
-    return ordered
+    in_file_order = np.concatenate([evaluate(examples=tf.constant(batch))[keys.RANK].numpy() for batch in batches])
+    in_split_order = np.empty_like(in_file_order)
+    in_split_order[rows] = in_file_order
+    return in_split_order
 
 
 def match(
     serialized: list[bytes], phase: str, split: exchange.Split, query_ids: np.ndarray, candidate_ids: np.ndarray
 ) -> np.ndarray:
-    """Returns which of the split's rows each window is, int [n].
+    """Returns the row of the split for each window, int [n].
 
     Raises:
-      ValueError: They differ in a query, a target, what was seen before, or the history's order.
+      ValueError: They differ in a query, a target, the seen items or the order of the history.
     """
     rows = getattr(split, phase)
     query_number = {name.encode(): number for number, name in enumerate(query_ids)}
@@ -137,26 +137,26 @@ def match(
     pasts = collections.defaultdict(list)
     for query, candidate in zip(history.query, history.candidate, strict=True):
         pasts[query].append(candidate)
-    place_of: dict[tuple[int, int], list[int]] = collections.defaultdict(list)
-    for place, row in enumerate(zip(rows.query, rows.candidate, strict=True)):
-        place_of[row].append(place)
-    places = []
-    for query_id, target_id, seen_ids, history_ids in _parsed(serialized):
-        row = (query_number[query_id], candidate_number[target_id])
+    row_numbers: dict[tuple[int, int], list[int]] = collections.defaultdict(list)
+    for number, pair in enumerate(zip(rows.query, rows.candidate, strict=True)):
+        row_numbers[pair].append(number)
+    matches = []
+    for query_id, target_id, seen_ids, history_ids in _parse(serialized):
+        pair = (query_number[query_id], candidate_number[target_id])
         seen, latest = ([candidate_number[name] for name in ids] for ids in (seen_ids, history_ids))
-        past = pasts[row[0]]
+        past = pasts[pair[0]]
         is_past = set(seen) == set(past) and latest == past[len(past) - len(latest) :] and bool(latest) == bool(past)
-        if not place_of[row] or not is_past:
+        if not row_numbers[pair] or not is_past:
             raise ValueError(
-                f"the pipeline's {phase} row of query {query_id!r}, target {target_id!r} is not the split's"
+                f"the pipeline's {phase} row of query {query_id!r}, target {target_id!r} is not in the split"
             )
-        places.append(place_of[row].pop(0))
-    if len(places) != len(rows.query):
-        raise ValueError(f"the pipeline has {len(places):,} {phase} rows, the split {len(rows.query):,}")
-    return np.array(places, np.int64)
+        matches.append(row_numbers[pair].pop(0))
+    if len(matches) != len(rows.query):
+        raise ValueError(f"the pipeline has {len(matches):,} {phase} rows, the split {len(rows.query):,}")
+    return np.array(matches, np.int64)
 
 
-def _parsed(serialized: list[bytes]) -> Iterator[tuple[bytes, bytes, list[bytes], list[bytes]]]:
+def _parse(serialized: list[bytes]) -> Iterator[tuple[bytes, bytes, list[bytes], list[bytes]]]:
     import tensorflow as tf
 
     for record in serialized:
@@ -167,26 +167,27 @@ def _parsed(serialized: list[bytes]) -> Iterator[tuple[bytes, bytes, list[bytes]
 
 
 class _Done(Exception):
-    """All nodes that are wanted have run."""
+    """Stops a run after its last node of interest."""
 
 
-class _Until:
-    """Says which node runs and ends the run after the last one that is wanted."""
+class _StoppingListener:
+    """Prints the seconds of each node and stops the run after the last node of interest."""
 
     def __init__(self, last_node: str) -> None:
         self._last_node = last_node
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
-        """Nothing: its end is told."""
+        """Does nothing: the end of a node is printed."""
 
     def node_finished(self, result: Any) -> None:
         """Prints the node's seconds."""
-        print(f"{result.node_id}: {'cached' if result.cached else f'{result.seconds:.1f} s'}", flush=True)
+        duration = "cached" if result.cached else f"{result.seconds:.1f} s"
+        print(f"{result.node_id}: {duration}", flush=True)
         if result.node_id == self._last_node:
             raise _Done
 
     def node_failed(self, node_id: str, seconds: float) -> None:
-        """Nothing: the failure ends the process."""
+        """Does nothing: the failure ends the process."""
 
 
 if __name__ == "__main__":

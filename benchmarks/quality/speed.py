@@ -1,11 +1,11 @@
-"""How fast Shortlist trains beside RecTools' SASRec, all things equal; writes benchmarks/results/speed.{json,md}.
+"""Training speed of Shortlist and of RecTools' SASRec with equal settings; writes benchmarks/results/speed.{json,md}.
 
     python -m benchmarks.quality.speed     # half an hour at most, on a quiet machine
 
 Both learn from ids alone: the latest 101 train interactions of each query of MovieLens 100K, 64 dimensions, 2 blocks of
 1 head and a feed-forward layer as wide as the embedding, dropout 0.2, batches of 64 queries, softmax over the whole
-catalogue, the same number of epochs. The rows are cut in the files, so that neither has any to look at that the other
-has not. Each is run as in `make bench-quality`, in a process of its own; what is counted is explained there.
+catalogue, the same number of epochs. The files are cut to these rows, so that both read the same. Each trial runs in
+its own process as in `make bench-quality`; docs/benchmarks.md explains how it is measured.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEEDS = (1, 2, 3)
 EPOCHS = 30
 BATCH = 64
 MAX_HISTORY = 100
-# SASRec's session is one longer than what it looks back on; the last two are the eval and the test item.
+# SASRec's session is one longer than its history, and the last two interactions are those of eval and test.
 LATEST = MAX_HISTORY + 3
 _NO_FEATURES = {keys.QUERY_ID, keys.CANDIDATE_ID, keys.TIMESTAMP, keys.SOURCE_PATH, keys.SOURCE_ROW}
 
@@ -45,19 +45,19 @@ def main() -> int:
     data_dir = datasets.default_data_dir()
     datasets.fetch(DATA, data_dir)
     bench = prepare(data_dir, run.CACHE / NAME)
-    records, found = [], {}
-    # One after the other with each seed: the machine's speed changes, and both are to have had the same.
+    records, rank_arrays = [], {}
+    # The models alternate: the machine's speed varies over the half hour, and both should get the same share of it.
     for seed in SEEDS:
         for model in MODELS:
-            record, of_rows = trials.find(bench, model, seed) or trials.run(bench, model, seed)
+            record, test_ranks = trials.find(bench, model, seed) or trials.run(bench, model, seed)
             records.append(record)
-            found[ranks.TrialKey.of(record)] = of_rows
+            rank_arrays[ranks.TrialKey.of(record)] = test_ranks
             print(table(records[-1:]), flush=True)
     run.RESULTS.mkdir(parents=True, exist_ok=True)
-    differences = lead.differences(records, found, bench.labelled.split.test.query)
-    said = {"records": records, "times": times_as_fast(records), "differences": differences}
-    (run.RESULTS / "speed.json").write_text(json.dumps(said, indent=1) + "\n")
-    text = f"<!-- Written by `python -m benchmarks.quality.speed`, which says what it means. -->\n\n{document(said)}"
+    differences = lead.differences(records, rank_arrays, bench.labelled.split.test.query)
+    results = {"records": records, "times": times_as_fast(records), "differences": differences}
+    (run.RESULTS / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
+    text = f"<!-- Written by `python -m benchmarks.quality.speed`, which explains it. -->\n\n{document(results)}"
     (run.RESULTS / "speed.md").write_text(text)
     print(f"\n{text}")
     return 0
@@ -75,7 +75,7 @@ def prepare(data_dir: pathlib.Path, folder: pathlib.Path) -> trials.Bench:
 
 
 def equal_config(config: Config, schemas: pathlib.Path) -> Config:
-    """Returns a preset with SASRec's input and size, and nothing that ends the training early; writes its schemas."""
+    """Returns a preset with SASRec's input and size and without early stopping; writes its schemas."""
     _write_schemas(pathlib.Path(config.data.schemas), schemas)
     plain = config.model_dump(mode="json")
     plain["data"].update(source=None, queries=None, schemas=str(schemas))
@@ -100,14 +100,14 @@ def _write_schemas(full: pathlib.Path, folder: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("interactions.pbtxt", "candidates.pbtxt"):
         schema = text_format.Parse((full / name).read_text(), schema_pb2.Schema())
-        kept = [feature for feature in schema.feature if feature.name in _NO_FEATURES]
+        columns = [feature for feature in schema.feature if feature.name in _NO_FEATURES]
         del schema.feature[:]
-        schema.feature.extend(kept)
+        schema.feature.extend(columns)
         (folder / name).write_text(text_format.MessageToString(schema))
 
 
 def cut_tables(data: Data, data_dir: pathlib.Path) -> dict[str, pd.DataFrame]:
-    """Returns path to table: each query's latest interactions, in the file's order, and the catalogue."""
+    """Returns, by path, each query's latest interactions in the file's order, and the catalogue."""
     interactions = data.interactions
     log = pd.read_csv(data_dir / interactions.path, dtype=str)
     order = log.assign(at=pd.to_numeric(log[interactions.timestamp])).sort_values("at", kind="stable")
@@ -119,7 +119,7 @@ def cut_tables(data: Data, data_dir: pathlib.Path) -> dict[str, pd.DataFrame]:
 
 
 def times_as_fast(records: Sequence[dict[str, Any]]) -> float:
-    """Returns Shortlist's targets a second by SASRec's, each the mean of its seeds."""
+    """Returns the ratio of Shortlist's targets per second to SASRec's, of the means over the seeds."""
     ours, theirs = (
         statistics.mean(record["targets_per_second"] for record in records if record["model"] == model)
         for model in MODELS
@@ -127,24 +127,27 @@ def times_as_fast(records: Sequence[dict[str, Any]]) -> float:
     return ours / theirs
 
 
-def document(said: dict[str, Any]) -> str:
-    """Returns the table and what it comes to."""
-    ahead = ", ".join(
-        f"{found['metric']} {found['mean']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
-        for found in said["differences"]
+def document(results: dict[str, Any]) -> str:
+    """Returns the table, and the ratio and differences below it."""
+    differences = ", ".join(
+        f"{entry['metric']} {entry['mean']:+.4f} ({entry['low']:+.4f} to {entry['high']:+.4f})"
+        for entry in results["differences"]
     )
     return (
-        f"{table(said['records'])}\n"
-        f"Means of the seeds: Shortlist trains {said['times']:.2f} times as fast. Shortlist less SASRec: {ahead};\n"
-        f"95% intervals, of rows and of seeds.\n"
+        f"{table(results['records'])}\n"
+        f"Means over the seeds: Shortlist trains {results['times']:.2f} times as fast. Shortlist minus SASRec: "
+        f"{differences};\n95% intervals over rows and seeds.\n"
     )
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:
-    """Returns a line a run."""
-    lines = ["| | seed | epochs | training s | targets a second | top_10 | top_100 |", "|---|---|---|---|---|---|---|"]
+    """Returns a table with a line per trial."""
+    head = "| | seed | epochs | training s | targets per second | top_10 | top_100 |"
+    lines = [head, "|---|---|---|---|---|---|---|"]
     for record in records:
-        seconds = f"{record['train_seconds']:,.1f}{' (busy)' if record['machine']['busy'] else ''}"
+        seconds = f"{record['train_seconds']:,.1f}"
+        if record["machine"]["busy"]:
+            seconds += " (busy)"
         values = [
             contenders.CONTENDERS[record["model"]].title,
             record["seed"],

@@ -1,9 +1,9 @@
-"""The rows that every contender gets, made from the files without any code of the product but its config.
+"""The rows for all contenders, made from the files without the product's code, except for its config.
 
-What makes a split: the order (time, then the file's), `leave_last_out` or `leave_last_basket`, and
-`repeats: first` where the config says so. `tests/benchmarks/test_quality_split.py` holds it against the product's own
-windows row for row, and so does each run of Shortlist. The hash of each data set's rows is committed here: figures
-of two runs are comparable where it holds.
+A split is defined by the order (time, then row of the file), by `leave_last_out` or `leave_last_basket`, and by
+`repeats: first` if the config has it. `tests/benchmarks/test_quality_split.py` compares it with the product's own
+windows row by row, and so does each run of Shortlist. The hash of each data set's rows is committed here: the figures
+of two runs are comparable if it is the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
     """A data set of the benchmark."""
 
     config: str
-    """The product's preset; files, columns, split and repeats are read from it."""
+    """The product's preset, with the files, columns, split and repeats."""
     rows_sha256: str
     """`rows_sha256` of the split."""
 
@@ -46,7 +46,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 class LabelledSplit(NamedTuple):
-    """A split, and the ids behind its numbers."""
+    """A split, with the ids of its numbered queries and candidates."""
 
     split: exchange.Split
     query_ids: np.ndarray
@@ -57,29 +57,31 @@ class LabelledSplit(NamedTuple):
 
 
 class WrongRowsError(Exception):
-    """The files give another split than the committed one."""
+    """The files give another split than the committed hash."""
 
 
 def make(name: str, data_dir: pathlib.Path) -> LabelledSplit:
     """Returns the split of a data set of `RECIPES`.
 
     Raises:
-      WrongRowsError: Its rows are not those that the committed figures are about.
+      WrongRowsError: Its rows are not those of the committed figures.
     """
     recipe = RECIPES[name]
     labelled = split_tables(load_config(recipe.config).data, data_dir)
     if labelled.rows_sha256 != recipe.rows_sha256:
         raise WrongRowsError(
             f"{name} in {data_dir}: expected the split {recipe.rows_sha256[:12]}..., got {labelled.rows_sha256[:12]}"
-            f"...; fetch the data anew, or commit the new hash where {recipe.config} was meant to change the rows"
+            f"...; fetch the data again, or commit the new hash if {recipe.config} was meant to change the rows"
         )
     return labelled
 
 
 def protocol(data: Data) -> str:
-    """Returns in words which rows are compared and how they are ranked."""
-    rows = "first interactions with a candidate, " if data.interactions.repeats == "first" else ""
-    return f"{data.split.kind}, {rows}whole corpus, seen excluded, ties against the target, fit on train alone"
+    """Returns a description of the rows and of the ranking."""
+    parts: list[str] = [data.split.kind]
+    if data.interactions.repeats == "first":
+        parts.append("first interactions with a candidate")
+    return ", ".join([*parts, "whole corpus, seen excluded, ties against the target, fit on train alone"])
 
 
 def split_tables(data: Data, data_dir: pathlib.Path) -> LabelledSplit:
@@ -99,7 +101,10 @@ def split_tables(data: Data, data_dir: pathlib.Path) -> LabelledSplit:
     log = log.sort_values(["query", "time", "row"], ignore_index=True)
     if data.interactions.repeats == "first":
         log = log.drop_duplicates(["query", "candidate"], keep="first", ignore_index=True)
-    log["part"] = _last_baskets(log) if data.split.kind == "leave_last_basket" else _last_rows(log)
+    assign_parts = _last_rows
+    if data.split.kind == "leave_last_basket":
+        assign_parts = _last_baskets
+    log["part"] = assign_parts(log)
 
     parts = [log[log.part == part] for part in (TRAIN, EVAL, TEST)]
     rows = [exchange.Rows(*(part[name].to_numpy() for name in exchange.Rows._fields)) for part in parts]
@@ -108,14 +113,17 @@ def split_tables(data: Data, data_dir: pathlib.Path) -> LabelledSplit:
 
 
 def _last_rows(log: pd.DataFrame) -> np.ndarray:
-    """Returns the part of each row: the last one is test, the one before eval, where there are three."""
+    """Returns the part of each row: a query's last row is test, the one before is eval, with at least three rows."""
     rows = log.groupby("query").row
     from_end = rows.cumcount(ascending=False)
     return np.select([rows.transform("size") < 3, from_end == 0, from_end == 1], [TRAIN, TEST, EVAL], TRAIN)
 
 
 def _last_baskets(log: pd.DataFrame) -> np.ndarray:
-    """Returns the part of each row: the last time's rows are test, those before eval where there are three times."""
+    """Returns the part of each row: the rows of a query's last time are test, those of the time before are eval.
+
+    Eval needs at least three times, test at least two.
+    """
     times = log.groupby("query").time
     basket = times.rank(method="dense")
     baskets = times.transform("nunique")
@@ -125,7 +133,7 @@ def _last_baskets(log: pd.DataFrame) -> np.ndarray:
 
 
 def rows_sha256(log: pd.DataFrame, candidate_ids: np.ndarray) -> str:
-    """Returns the SHA-256 of the catalogue's ids and of every row, in the order of queries and times."""
+    """Returns the SHA-256 of the catalogue's ids and of all rows, ordered by query and time."""
     digest = hashlib.sha256("\n".join(candidate_ids).encode() + b"\n\n")
     columns = (log.query_id, log.candidate_id, log.time.astype(str), log.part.astype(str))
     digest.update("\n".join(map("\t".join, zip(*columns, strict=True))).encode())
@@ -133,7 +141,7 @@ def rows_sha256(log: pd.DataFrame, candidate_ids: np.ndarray) -> str:
 
 
 def _read(path: pathlib.Path, *ids: str) -> pd.DataFrame:
-    """Returns a table; ids are texts, as in the product."""
+    """Returns a table whose ids are strings, as in the product."""
     if path.suffix == ".parquet":
         table = pd.read_parquet(path)
     else:

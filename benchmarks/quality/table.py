@@ -11,29 +11,29 @@ from benchmarks.quality.contenders import CONTENDERS
 
 METRICS = ("top_1", "top_10", "top_100", "ndcg_10")
 _BUSY_NOTE = (
-    "\\* Another process had more than a tenth of the cores meanwhile: seconds and targets a second are too slow, "
-    "by how much is not known."
+    "\\* Another process had more than a tenth of the cores during the training: its seconds and targets per second "
+    "are too slow, by an unknown amount."
 )
 
 
 def document(results: Mapping[str, Any]) -> str:
-    """Returns the whole of quality.md: a table and the differences for each data set."""
-    parts = ["<!-- Written by `make bench-quality`; docs/benchmarks.md says what it means. -->"]
-    for name, records in itertools.groupby(results["records"], key=lambda record: record["data"]):
-        found = list(records)
-        differences = [found for found in results["differences"] if found["data"] == name]
-        parts += [f"## {name}", f"{found[0]['protocol']}.", table(found)]
-        if any(record["machine"]["busy"] for record in found):
+    """Returns the text of quality.md: a table of results and tables of differences for each data set."""
+    parts = ["<!-- Written by `make bench-quality`; docs/benchmarks.md explains it. -->"]
+    for name, group in itertools.groupby(results["records"], key=lambda record: record["data"]):
+        records = list(group)
+        differences = [difference for difference in results["differences"] if difference["data"] == name]
+        parts += [f"## {name}", f"{records[0]['protocol']}.", table(records)]
+        if any(record["machine"]["busy"] for record in records):
             parts.append(_BUSY_NOTE)
-        for of, those in itertools.groupby(differences, key=lambda difference: difference["of"]):
-            parts.append(difference_table(of, those))
+        for of, of_one in itertools.groupby(differences, key=lambda difference: difference["of"]):
+            parts.append(difference_table(of, of_one))
     return "\n\n".join(parts) + "\n"
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Returns a line a contender, the mean over its seeds, best top_10 last."""
+    """Returns a table with a line per contender, the means over its seeds; the best top_10 is last."""
     lines = [
-        "| | seeds | top_1 | top_10 | top_100 | NDCG@10 | training s | targets a second | chosen on eval |",
+        "| | seeds | top_1 | top_10 | top_100 | NDCG@10 | training s | targets per second | chosen on eval |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     by_model = {
@@ -56,10 +56,10 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def difference_table(of: str, differences: Iterable[Mapping[str, Any]]) -> str:
-    """Returns a line a contender: how far ahead of it one of Shortlist's is."""
+    """Returns a table with a line per contender: the difference of the contender `of` to it."""
     lines = [f"| {CONTENDERS[of].title} less | seeds | top_10 (95%) | top_100 (95%) |", "|---|---:|---|---|"]
-    for model, found in itertools.groupby(differences, key=lambda difference: difference["against"]):
-        by_metric = {difference["metric"]: difference for difference in found}
+    for model, group in itertools.groupby(differences, key=lambda difference: difference["against"]):
+        by_metric = {difference["metric"]: difference for difference in group}
         cells = [
             "{mean:+.4f} ({low:+.4f} to {high:+.4f})".format_map(by_metric[metric]) for metric in ("top_10", "top_100")
         ]
@@ -73,14 +73,16 @@ def _mean(records: Sequence[Mapping[str, Any]], name: str) -> float:
 
 
 def _accuracy(records: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """Returns the mean, and the range over the seeds where there are several."""
+    """Returns the mean, with the range over the seeds if there are several."""
     values = [record[metric] for record in records]
     mean = f"{statistics.mean(values):.4f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _setting(records: Sequence[Mapping[str, Any]]) -> str:
-    """Returns what the seeds chose, where they had a choice."""
+    """Returns the chosen values of the settings that differ within the grid, for all seeds."""
     varied = set()
     for record in records:
         tried = [trial["setting"] for trial in record["tried"]]

@@ -1,7 +1,7 @@
-"""One contender on one data set with one seed: run in a process of its own, or found in the cache.
+"""Trials: one contender on one data set with one seed, run in a process of its own or found in the cache.
 
-A cell's key covers the rows, the settings, the seed, the locked versions and the code, so that a changed preset or
-peer runs again and everything else is found. What was ranked stays; the scores, which are large, do not.
+A trial's key covers the rows, the settings, the seed, the locked versions and the code. A changed preset or peer
+therefore runs again, and all others come from the cache. The cache has the ranks but not the scores, which are large.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from components.evaluator import rank_metrics
 from shortlist import environment, fingerprints
 from shortlist.config.config import Config
 
-# What of the product decides how a model comes out.
+# Modules of the product that determine a trained model.
 _PRODUCT_MODULES = (
     "components.trainer.run_fn",
     "components.trainer.executor",
@@ -36,9 +36,9 @@ _PRODUCT_MODULES = (
     "components.windows.executor",
     "components.table_example_gen.executor",
 )
-# What decides, whoever the contender is, what it reads and how it is ranked.
+# Modules that determine the inputs and the ranks of all contenders.
 _SHARED = tuple(pathlib.Path(str(module.__file__)) for module in (exchange, evaluate, rank_metrics))
-# Another process's share of all cores above which seconds say little.
+# If other processes take a larger share of all cores, the seconds of a training are marked as unreliable.
 BUSY = 0.1
 _CHOSEN_BY = f"ndcg_{evaluate.NDCG_K}"
 _TEST_RANKS = "test"
@@ -57,11 +57,11 @@ class Bench:
     data_dir: pathlib.Path
     labelled: splits.LabelledSplit
     folder: pathlib.Path
-    """Cache of this data set."""
+    """Folder of the data set's cache."""
     inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Table name to the SHA-256 of its files, and that of the schemas: what Shortlist reads and the rows do not say."""
+    """Table name to the SHA-256 of its files, and that of the schemas. Shortlist reads more of them than the rows."""
     grids: Mapping[str, list[exchange.Setting]] = dataclasses.field(default_factory=dict)
-    """Contender to the settings to try, where they are not its own."""
+    """Contender to the settings to try instead of its own."""
 
     def grid(self, model: str) -> list[exchange.Setting]:
         """Returns the settings that a contender tries."""
@@ -69,7 +69,7 @@ class Bench:
 
     @property
     def split_folder(self) -> pathlib.Path:
-        """Where peers read the split."""
+        """Folder of the split for the peers."""
         return self.folder / f"split-{self.labelled.rows_sha256[:12]}"
 
     def write_split(self) -> None:
@@ -84,36 +84,37 @@ class Bench:
 
 
 def recipe(bench: Bench, model: str) -> str:
-    """Returns the SHA-256 of all that decides a contender's models on a data set, but for the seed."""
+    """Returns the SHA-256 of all inputs, settings, code and versions of a contender on a data set, except the seed."""
     contender = contenders.CONTENDERS[model]
     grid = bench.grid(model)
     script = environments.ROOT / "benchmarks/quality" / f"{contender.script.replace('.', '/')}.py"
-    said: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "rows": bench.labelled.rows_sha256,
         "grid": grid,
         "lock": environments.lock_of(contender.environment),
         "code": [_code(path) for path in (script, *_SHARED)],
     }
     if contender.script == contenders.SHORTLIST:
-        del said["lock"]
-        said["grid"] = [{name: setting[name] for name in ("data", "model", "train")} for setting in grid]
-        said["inputs"] = dict(bench.inputs)
-        said["product"] = fingerprints.code_sha256(*_PRODUCT_MODULES)
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        # The product's code and settings count in place of all locked versions, and without gates and index.
+        del parts["lock"]
+        parts["grid"] = [{name: setting[name] for name in ("data", "model", "train")} for setting in grid]
+        parts["inputs"] = dict(bench.inputs)
+        parts["product"] = fingerprints.code_sha256(*_PRODUCT_MODULES)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _code(path: pathlib.Path) -> str:
-    """Returns a script as its syntax tree: comments and layout do not count."""
+    """Returns a script's syntax tree as text, which has no comments and no layout."""
     return ast.dump(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def trial_folder(bench: Bench, model: str, seed: int, recipe_sha256: str) -> pathlib.Path:
-    """Returns where a cell is kept."""
+    """Returns the folder of a trial."""
     return bench.folder / f"{model}-seed{seed}-{recipe_sha256[:12]}"
 
 
 def find(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray] | None:
-    """Returns (record, ranks of the test rows) of a cell that was run before, None if it was not."""
+    """Returns (record, ranks of the test rows) of a trial in the cache, None if it is not there."""
     folder = trial_folder(bench, model, seed, recipe(bench, model))
     if not (folder / "facts.json").exists():
         return None
@@ -122,10 +123,10 @@ def find(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarra
 
 
 def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray]:
-    """Trains and ranks a contender, writes the cell and returns (record, ranks of the test rows).
+    """Trains and ranks a contender, writes the trial and returns (record, ranks of the test rows).
 
     Raises:
-      CellFailedError: Names the log.
+      TrialFailedError: The contender's process failed; the message has the path of its log.
     """
     sha256 = recipe(bench, model)
     folder = trial_folder(bench, model, seed, sha256)
@@ -134,10 +135,13 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
     scratch.mkdir(parents=True)
     bench.write_split()
     machine = _call(bench, model, seed, scratch)
-    tried = [_ranked(bench, variant) for variant in sorted(scratch.iterdir()) if variant.is_dir()]
-    # The first of equals.
+    tried = [_read_model(bench, variant) for variant in sorted(scratch.iterdir()) if variant.is_dir()]
+    # The first of equals, so that the choice is the same in each run.
     best = max(range(len(tried)), key=lambda number: (tried[number][0]["eval"][_CHOSEN_BY], -number))
     chosen, ranks = tried[best]
+    rate = None
+    if chosen["targets"]:
+        rate = round(chosen["targets"] / chosen["seconds"])
     record = {
         "data": bench.name,
         "model": model,
@@ -145,7 +149,7 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
         "protocol": splits.protocol(bench.config.data),
         **evaluate.metrics(ranks),
         "train_seconds": round(chosen["seconds"], 3),
-        "targets_per_second": round(chosen["targets"] / chosen["seconds"]) if chosen["targets"] else None,
+        "targets_per_second": rate,
         "versions": chosen["versions"],
         "machine": machine,
         "setting": chosen["setting"],
@@ -162,7 +166,7 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
 
 
 def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[str, Any]:
-    """Runs a contender's script to its end and returns what is known of the machine meanwhile."""
+    """Runs a contender's script and returns the machine's load, peak memory and hardware during it."""
     contender = contenders.CONTENDERS[model]
     command = [
         str(environments.python_of(contender.environment)),
@@ -173,10 +177,11 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
         f"--seed={seed}",
         f"--grid={json.dumps(bench.grid(model))}",
     ]
+    # A peer runs with its own defaults of threads, not with the variables that suit Shortlist.
+    env = environment.external_environment()
     if contender.script == contenders.SHORTLIST:
         command += [f"--data-dir={bench.data_dir.absolute()}", f"--workspace={(bench.folder / 'workspace').absolute()}"]
-    # A peer runs as its users run it, not with the threads that suit Shortlist.
-    env = dict(os.environ) if contender.script == contenders.SHORTLIST else environment.external_environment()
+        env = dict(os.environ)
     log_path = scratch / "log"
     started, load_before, start = datetime.datetime.now(datetime.timezone.utc), os.getloadavg()[0], time.monotonic()
     busy_before, stolen_before = _cpu_seconds()
@@ -206,15 +211,15 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
 
 
 def _cpu_seconds() -> tuple[float, float]:
-    """Returns the seconds since the start that all cores together were at work, and that other machines had of them."""
+    """Returns (busy seconds, stolen seconds) of all cores since boot; stolen time went to other virtual machines."""
     ticks = [int(field) for field in pathlib.Path("/proc/stat").read_text().split()[1:9]]
     user, nice, system, *_, steal = (tick / os.sysconf("SC_CLK_TCK") for tick in ticks)
     return user + nice + system, steal
 
 
-def _ranked(bench: Bench, variant: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
-    """Returns what a contender said of one of its models, with its eval metrics, and its test ranks."""
-    arrays, facts = exchange.read(variant)
+def _read_model(bench: Bench, folder: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
+    """Returns a contender's facts of one of its models, with eval metrics, and the model's test ranks."""
+    arrays, facts = exchange.read(folder)
     if f"{exchange.RANKS}.test" in arrays:
         ranks = {phase: np.array(arrays[f"{exchange.RANKS}.{phase}"]) for phase in ("eval", "test")}
     else:

@@ -1,1 +1,1 @@
-"""What commands print: tables, progress and the log file."""
+"""Output of commands: tables, progress and the log file."""

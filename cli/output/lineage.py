@@ -34,6 +34,7 @@ _HEADLINES = {
 
 def print_tree(tree: Tree) -> None:
     """Prints a tree in at least 100 columns, also in a pipe or a narrow window; longer lines are wrapped."""
+    # rich assumes 80 columns for a pipe.
     console = Console(highlight=False)
     Console(highlight=False, width=max(console.width, _WIDTH)).print(tree)
 
@@ -101,8 +102,7 @@ def _push_facts(push: VersionPush) -> list[str]:
         facts.append(f"replaced version {push.replaced}")
     facts += [f"overrides {node}: {reason}" for node, reasons in push.overridden.items() for reason in reasons]
     if push.by:
-        reason = f": {push.reason}" if push.reason else ""
-        facts.append(f"by {push.by}{reason}")
+        facts.append(": ".join(filter(None, [f"by {push.by}", push.reason])))
     return facts
 
 
@@ -119,8 +119,10 @@ def verdict(answer: Verdict, hints: Sequence[str]) -> Tree:
     tree = Tree(f"[bold]run {escape(plain(answer.run_id))}[/] {headline}")
     if answer.node and answer.outcome is not Outcome.PUSHED:
         decisive = next((execution for execution in answer.executions if execution.node == answer.node), None)
-        time = f"  {_when(decisive.started)} {decisive.seconds:7.1f} s" if decisive else ""
-        _add_all(tree.add(f"[bold]{escape(plain(answer.node))}[/]{time}"), answer.reasons)
+        title = f"[bold]{escape(plain(answer.node))}[/]"
+        if decisive is not None:
+            title += f"  {_when(decisive.started)} {decisive.seconds:7.1f} s"
+        _add_all(tree.add(title), answer.reasons)
     elif answer.outcome is not Outcome.PUSHED:
         _add_all(tree, answer.reasons)
     if answer.passed_gates:
@@ -141,10 +143,11 @@ def impact(answer: Impact) -> Tree:
     tree = Tree(f"[bold]impact of {escape(plain(answer.name))}[/]")
     data = tree.add("[bold cyan]data[/]")
     for source in answer.data:
-        sha256 = f"  sha256 {source.sha256[:16]}" if source.sha256 else ""
         line = source.artifact.type
         if source.node:
-            line = f"{source.node} of run {source.run_id}{sha256}"
+            line = f"{source.node} of run {source.run_id}"
+            if source.sha256:
+                line += f"  sha256 {source.sha256[:16]}"
         _add_all(data.add(escape(plain(f"artifact {source.artifact.id}  {line}"))), [source.artifact.uri])
     pushes = sum(len(model.pushes) for model in answer.models)
     indexes = sum(bool(model.index) for model in answer.models)
@@ -194,8 +197,10 @@ def _add_model(tree: Tree, model: TrainedModel) -> None:
         word = "blessed" if model.blessed else "not blessed"
         _add_all(branch, [f"{word}: {reason}" for reason in model.reasons] or [word])
     if model.index:
-        suffix = ", rejected" if model.index_blessed is False else ""
-        branch.add(escape(plain(f"index {model.index.get('kind')}, recall {model.index.get('recall_at_k')}{suffix}")))
+        line = f"index {model.index.get('kind')}, recall {model.index.get('recall_at_k')}"
+        if model.index_blessed is False:
+            line += ", rejected"
+        branch.add(escape(plain(line)))
     for push in model.pushes:
         branch.add(escape(plain(f"version {push.version}, {_when(push.at)}, by `shortlist {push.command}`")))
 

@@ -30,6 +30,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
         logging.basicConfig(level=logging.INFO)
         yield Console(highlight=False)
         return
+    # Text in Python's buffers would otherwise go to the log file.
     sys.stdout.flush()
     sys.stderr.flush()
     real = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
@@ -40,6 +41,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
         root, level = logging.getLogger(), logging.getLogger().level
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
         handler = root.handlers[0]
+        # All warnings belong in the log, also those that Python ignores by default.
         warnings.simplefilter("default")
         try:
             yield Console(file=terminal, highlight=False)

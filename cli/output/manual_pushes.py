@@ -29,11 +29,14 @@ def find_manual_push(workspace: Workspace) -> ManualPush | None:
     version = versions.served_version(workspace.serving_dir)
     if version is None or not workspace.has_metadata:
         return None
+    # Imported late: ML Metadata is not needed before the first push.
     from shortlist.lineage.store import Store
     from shortlist.lineage.trace import manual_push_facts
 
     facts = manual_push_facts(Store.of(workspace), version)
-    return ManualPush(version, facts) if facts else None
+    if not facts:
+        return None
+    return ManualPush(version, facts)
 
 
 def print_served(

@@ -61,6 +61,7 @@ class ProgressListener:
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> ProgressListener:
+        # Without a terminal nothing listens, so that counting code skips its reports.
         if self._console.is_terminal:
             self._exit.enter_context(progress.listening(self._show))
         self._exit.callback(self._bar.stop)
@@ -85,6 +86,7 @@ class ProgressListener:
 
     def node_finished(self, result: Result) -> None:
         """Prints the node's line; nodes from the cache share one."""
+        # A fully cached run has about 20 such nodes: a line each would push the results off the screen.
         if result.cached:
             self._cached.append(result.node_id)
             return
@@ -102,13 +104,15 @@ class ProgressListener:
         if now - self._last_update < _SECONDS_BETWEEN and report.done != report.total:
             return
         self._last_update = now
-        total = f" of {report.total:,}" if report.total is not None else ""
+        count = f"{report.done:,}"
+        if report.total is not None:
+            count += f" of {report.total:,}"
         self._bar.update(
             self._within,
             description=f"  {escape(report.note)}".rstrip(),
             completed=report.done,
             total=report.total,
-            counted=f"{report.done:,}{total} {report.unit}",
+            counted=f"{count} {report.unit}",
             visible=True,
         )
 

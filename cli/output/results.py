@@ -24,6 +24,7 @@ _HEADLINES = {
     Status.REFUSED: "[bold red]data refused[/]",
     Status.FAILED: "[bold red]failed[/]",
 }
+# Columns of the metrics table with all three models.
 _WIDTH = 120
 _MOST_WARNINGS = 5
 
@@ -171,12 +172,13 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     console.print()
     console.print(f"Result    {_HEADLINES[summary.status]}")
     if summary.blessing:
-        word = "blessed" if summary.blessing.blessed else "not blessed"
         for reason in summary.blessing.reasons:
-            console.print(f"          {word}: {plain(reason)}", markup=False)
+            console.print(f"          {summary.blessing.verdict}: {plain(reason)}", markup=False)
+    # For a model that was not blessed, these are the blessing's reasons again.
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
             console.print(f"          {plain(reason)}", markup=False)
+    # Only the in-batch loss corrects by logQ.
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:
         console.print(

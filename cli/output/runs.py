@@ -67,7 +67,7 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
         rows.append((name.removeprefix("factorized_top_k/"), [_metric(record, name, noise=True) for record in records]))
-    rows.append(("test rows", [_count(names.counted_rows(_overall(record)) or None) for record in records]))
+    rows.append(("test rows", [_formatted(names.counted_rows(_overall(record)) or None, ",.0f") for record in records]))
     rows.append(("most popular top_10", [_popular(record) for record in records]))
     rows.append(("index recall", [_index(record, "recall_at_k", ".4f") for record in records]))
     rows.append(("index p99, ms", [_index(record, "p99_ms", ".2f") for record in records]))
@@ -85,7 +85,10 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
 
 def _metric_order(name: str) -> tuple[int, int, str]:
     top_k = _TOP_K.fullmatch(name)
-    return (0, int(top_k[1]), name) if top_k else (1, 0, name)
+    if top_k is None:
+        return 1, 0, name
+    # By K as a number: as text, top_100 would come before top_5.
+    return 0, int(top_k[1]), name
 
 
 def _overall(record: Record) -> dict[str, float]:
@@ -99,6 +102,7 @@ def _metric(record: Record, name: str, noise: bool = False) -> str:
     if name not in overall:
         return _NOTHING
     value, rows = overall[name], names.counted_rows(overall)
+    # The standard error formula holds for shares only, not for NDCG.
     if not noise or not rows or not _TOP_K.fullmatch(name):
         return f"{value:.4f}"
     return f"{value:.4f} ±{standard_error(value, rows):.4f}"
@@ -107,8 +111,7 @@ def _metric(record: Record, name: str, noise: bool = False) -> str:
 def _popular(record: Record) -> str:
     if record.summary is None or record.summary.baselines is None:
         return _NOTHING
-    value = record.summary.baselines.popularity.get(_GATED)
-    return _NOTHING if value is None else f"{value:.4f}"
+    return _formatted(record.summary.baselines.popularity.get(_GATED), ".4f")
 
 
 def _version(record: Record) -> str:
@@ -118,15 +121,19 @@ def _version(record: Record) -> str:
 
 
 def _seconds(record: Record) -> str:
-    return f"{record.summary.seconds.total:.0f}" if record.summary else _NOTHING
+    if record.summary is None:
+        return _NOTHING
+    return f"{record.summary.seconds.total:.0f}"
 
 
 def _peak(record: Record) -> str:
-    return f"{record.summary.peak_rss_mb / 1024:.1f}" if record.summary else _NOTHING
+    if record.summary is None:
+        return _NOTHING
+    return f"{record.summary.peak_rss_mb / 1024:.1f}"
 
 
-def _count(value: float | None) -> str:
-    return _NOTHING if value is None else f"{int(value):,}"
+def _formatted(value: float | None, form: str) -> str:
+    return _NOTHING if value is None else format(value, form)
 
 
 def _index(record: Record, name: str, form: str) -> str:
@@ -136,8 +143,9 @@ def _index(record: Record, name: str, form: str) -> str:
 
 
 def _fingerprint(record: Record, table: str) -> str:
-    sha256 = record.summary.fingerprints.data.get(table) if record.summary else None
-    return sha256[:12] if sha256 else _NOTHING
+    if record.summary is None:
+        return _NOTHING
+    return record.summary.fingerprints.data.get(table, "")[:12] or _NOTHING
 
 
 def print_plan(plan: PrunePlan, failures: Sequence[str], deleted: bool, console: Console) -> None:

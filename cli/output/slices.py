@@ -19,6 +19,7 @@ _MOST_VALUES = 5
 
 def reported_ks(metrics: Metrics) -> list[int]:
     """Returns all K with a top_K of the model, sorted."""
+    # The text before and after K in the metric's name.
     prefix, suffix = names.top_k(0).split("0")
     ks = [name.removeprefix(prefix).removesuffix(suffix) for name in metrics.overall if name.startswith(prefix)]
     return sorted(int(k) for k in ks if k.isdigit())

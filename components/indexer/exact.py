@@ -44,8 +44,7 @@ class ExactIndex(factorized_top_k.BruteForce):
           scores [batch, k] and rows [batch, k] int32, best first. Ties are in the order of the corpus. The padding is
           the lowest finite float and -1.
         """
-        if k is None:
-            k = self._k
+        width = self._k if k is None else k
         scores = self._compute_score(queries, self._candidates)
-        _, rows = retrieval.top_of_corpus(scores, exclusions, k)
+        _, rows = retrieval.top_of_corpus(scores, exclusions, width)
         return retrieval.rank_rows(queries, self._candidates, rows)

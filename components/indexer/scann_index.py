@@ -130,9 +130,8 @@ class ScannIndex(factorized_top_k.ScaNN):
         Returns:
           scores [batch, min(k, corpus_size)] and rows int32, padded with the lowest finite float and -1.
         """
-        if k is None:
-            k = self._k
-        return self._search(queries, k, self.params.leaves_to_search, self.params.reorder)
+        width = self._k if k is None else k
+        return self._search(queries, width, self.params.leaves_to_search, self.params.reorder)
 
     def _search(
         self, queries: tf.Tensor, k: int | tf.Tensor, leaves_to_search: int | tf.Tensor, reorder: int | tf.Tensor
@@ -174,12 +173,11 @@ class ScannIndex(factorized_top_k.ScaNN):
         exclusions = retrieval.sort_rows(exclusions)
         num_excluded = retrieval.count_distinct(exclusions)
         is_short_list = num_excluded <= self.max_exclusions
-        if leaves_to_search is None:
-            leaves_to_search = self.params.leaves_to_search
-        if reorder is None:
-            reorder = self.params.reorder
+        # Not `if` statements with assignments to parameters: AutoGraph then loses the parameters' defaults.
+        leaves = self.params.leaves_to_search if leaves_to_search is None else leaves_to_search
+        num_rescored = self.params.reorder if reorder is None else reorder
         width = k + tf.reduce_max(tf.where(is_short_list, num_excluded, 0))
-        scores, rows = self._search(queries, width, leaves_to_search, reorder)
+        scores, rows = self._search(queries, width, leaves, num_rescored)
         scores, rows = retrieval.top_rows(scores, rows, ~retrieval.contains(exclusions, rows), k)
         num_wanted = tf.minimum(k, self._corpus_size - num_excluded)
         return scores, rows, is_short_list & (retrieval.count_found(rows) >= num_wanted)
@@ -198,8 +196,7 @@ class ScannIndex(factorized_top_k.ScaNN):
           scores [batch, k] and rows [batch, k] int32, best first. Ties are in the order of the corpus. The padding is
           the lowest finite float and -1; it occurs only if the corpus has no more candidates.
         """
-        if k is None:
-            k = self._k
+        k = self._k if k is None else k
         _, rows, is_answered = self.approximate(queries, exclusions, k)
         scores, rows = retrieval.rank_rows(queries, self._candidates, rows)
         unanswered = tf.where(~is_answered)

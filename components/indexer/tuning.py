@@ -92,7 +92,11 @@ def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: i
 
 
 def _recall(served: np.ndarray, exact: ExactAnswers, max_exclusions: int) -> float:
-    """Returns ScaNN's mean recall; queries that it does not answer in full count as misses, as exact search is slow."""
+    """Returns ScaNN's mean recall.
+
+    An incomplete answer counts as it is, because the exact search that would complete it is slow. A query with more
+    than `max_exclusions` counts 1, because it is searched exactly with any parameters.
+    """
     is_searched = np.array([len(rows) <= max_exclusions for rows in exact.excluded])
     return float(np.where(is_searched, exact.recall(served), 1.0).mean())
 

@@ -1,6 +1,6 @@
 """The complete config of a pipeline.
 
-Nodes import the sections that they depend on, never this module: what a node imports is part of its cache key.
+Nodes import the sections that they depend on, never this module, because a node's imports are part of its cache key.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shortlist.config import space
 from shortlist.config.data import Data
 from shortlist.config.engines import NO_ENGINE, Beam, DirectBeam
 from shortlist.config.evaluate import Evaluate
-from shortlist.config.features import FeatureType
+from shortlist.config.features import Feature, FeatureType
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
@@ -25,6 +25,7 @@ from shortlist.config.serving import Index, Push
 from shortlist.config.train import Train
 from shortlist.config.tune import Tune
 
+# Valid as a folder, as a TF Serving model and in the names of Kubeflow Pipelines.
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -103,6 +104,7 @@ class Config(Section):
                 "use model.query_tower.kind: features, or another split"
             )
         self._check_slices()
+        # Checks all pairs of searched values, so that no trial has an invalid combination.
         space.settings(self.tune, {"model": self.model, "train": self.train})
         mates = self.train.basket_mates or "train.basket_mates" in (self.tune.space or {})
         if mates and self.data.split.kind != "leave_last_basket":
@@ -127,12 +129,16 @@ class Config(Section):
     @property
     def target_slices(self) -> tuple[str, ...]:
         """The names in `evaluate.slices` that are features of the target, not of the query."""
-        query_features = self.data.queries.features if self.data.queries else {}
-        return tuple(name for name in self.evaluate.slices if name not in query_features)
+        return tuple(name for name in self.evaluate.slices if name not in self._query_features)
+
+    @property
+    def _query_features(self) -> dict[str, Feature]:
+        return dict(self.data.queries.features) if self.data.queries else {}
 
     def _check_slices(self) -> None:
-        features = dict(self.data.queries.features) if self.data.queries else {}
+        features = self._query_features
         for name, feature in self.data.candidates.features.items():
+            # `target_popularity` and the like are slices of every evaluation.
             if keys.TARGET_FEATURE + name not in keys.RESERVED:
                 features.setdefault(keys.TARGET_FEATURE + name, feature)
         for name in self.evaluate.slices:

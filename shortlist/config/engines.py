@@ -58,7 +58,7 @@ class PortableBeam(Section):
     this package and all folders of the pipeline."""
 
     parallelism: int | None = pydantic.Field(None, ge=1)
-    """Number of parts that the engine divides a step into; the engine's own default by default."""
+    """Number of parts that the engine divides a step into. By default, the engine decides."""
 
     # With Beam's 60 seconds, a run ends with DEADLINE_EXCEEDED while its job continues.
     job_server_timeout_seconds: int = pydantic.Field(3600, ge=1)
@@ -155,6 +155,7 @@ class DataflowBeam(Section):
 
 Beam = Annotated[Union[DirectBeam, PortableBeam, FlinkBeam, DataflowBeam], pydantic.Field(discriminator="engine")]
 
+# Engines that exist, with the reason for the refusal.
 NO_ENGINE = {
     "dask": "Beam's Dask runner silently loses data: it runs one of two sinks, and drops what finish_bundle emits",
     "prism": "it is not tested; start it yourself and use portable, at your own risk",

@@ -1,7 +1,7 @@
 """Paths of keys, and the declared types of their values.
 
-Pydantic's location of an error is not the path of the key. It has an extra part for the chosen member of a union of
-sections (`train.loss.corpus.parts`), and one for a mapping with a wrong key. Only the types distinguish these parts
+Pydantic's location of an error is not the path of the key. It has an extra part for the member of a union of sections
+(`train.loss.corpus.parts`), and another one for a wrong key of a mapping. Only the types distinguish these parts
 from keys, because a kind and a key can have the same name (`features`).
 """
 
@@ -55,7 +55,7 @@ class Declared(NamedTuple):
         """Returns the type at the next part of a pydantic location; None if this type has no such part."""
         if self.tag is not None:
             member = self.members.get(str(part))
-            return None if member is None else Declared(member)
+            return Declared(member) if member else None
         if self.section is not None:
             return fields(self.section).get(str(part))
         origin, arguments = typing.get_origin(self.type), typing.get_args(self.type)

@@ -14,6 +14,7 @@ from shortlist.config.section import Section
 ROOT_SCHEMES = ("gs", "s3", "minio")
 """Schemes that KFP's launcher can copy to and from. It also accepts oci, but only for models to read."""
 
+# Kubernetes also allows exponents such as 1e3, which are not supported here.
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|[kMGTP]i?)?")
 _FACTORS: dict[str | None, float] = {
     None: 1.0,
@@ -25,6 +26,7 @@ _FACTORS: dict[str | None, float] = {
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A label's key has an optional DNS prefix of up to 253 characters; name and value have up to 63.
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
@@ -62,6 +64,7 @@ def _check_mount_path(path: str) -> str:
 
 
 def _number_as_text(value: object) -> object:
+    # YAML reads `cpu: 2` as a number.
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value

@@ -33,6 +33,7 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     try:
+        # ValueError: a date such as 2024-13-01. RecursionError: nested deeper than Python's stack.
         raw = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())

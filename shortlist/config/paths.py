@@ -8,6 +8,7 @@ import re
 
 SPAN_PARTS = {"{YYYY}": ("year", 4), "{MM}": ("month", 2), "{DD}": ("day", 2)}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+# A leading ] belongs to the set, as in fnmatch: []a] matches ] or a.
 _PATTERN_PARTS = re.compile(r"\{YYYY\}|\{MM\}|\{DD\}|\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
 
 

@@ -73,7 +73,7 @@ def _rename(section: dict[str, Any], old: str, new: str, both: str) -> None:
     if new in section:
         raise RenamedTwice(f"{both} are the same setting; remove the first")
     # In place and complete, to keep the order of the keys.
-    renamed_items = [(new if name == old else name, value) for name, value in section.items()]
+    renamed_items = [({old: new}.get(name, name), value) for name, value in section.items()]
     section.clear()
     section.update(renamed_items)
 

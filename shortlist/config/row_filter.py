@@ -45,7 +45,9 @@ _MIRRORED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 _METHODS: dict[str, Callable[[str, str], bool]] = {"startswith": str.startswith, "endswith": str.endswith}
 _HELP = 'write it like `rating >= 4 and country in ("UK", "FR")`'
+# Compiling and testing are recursive, and Python allows about 1,000 frames.
 _MAX_DEPTH = 50
+# Larger numbers may not fit a float, which comparisons with float cells need.
 _MAX_NUMBER = 1e300
 
 
@@ -117,8 +119,8 @@ class _Compiler:
             raise ValueError(f"filter {short_repr(self._text)} is nested deeper than {_MAX_DEPTH} levels; {_HELP}")
         if isinstance(node, ast.BoolOp):
             tests = [self.test(value, depth + 1) for value in node.values]
-            joined = all if isinstance(node.op, ast.And) else any
-            return lambda row: joined(test(row) for test in tests)
+            combine = all if isinstance(node.op, ast.And) else any
+            return lambda row: combine(test(row) for test in tests)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             inner = self.test(node.operand, depth + 1)
             return lambda row: not inner(row)
@@ -130,12 +132,14 @@ class _Compiler:
 
     def _chain(self, node: ast.Compare) -> _Test:
         sides = [node.left, *node.comparators]
+        # `1 <= rating < 4` has two comparisons.
         tests = [self._comparison(*part) for part in zip(sides, node.ops, sides[1:], strict=False)]
         if len(tests) == 1:
             return tests[0]
         return lambda row: all(test(row) for test in tests)
 
     def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> _Test:
+        # `4 <= rating` becomes `rating >= 4`.
         if self._is_constant(left) and type(op) in _MIRRORED:
             left, op, right = right, _MIRRORED[type(op)](), left
         column = self._column(left)

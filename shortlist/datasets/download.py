@@ -62,7 +62,9 @@ def download(url: str, part: pathlib.Path, sha256: str, progress: Progress, limi
       SourceError: The download failed; contains the reason.
     """
     for _ in range(_MAX_TRIES):
-        resumed = part.stat().st_size if part.exists() else 0
+        resumed = 0
+        if part.exists():
+            resumed = part.stat().st_size
         try:
             _transfer(url, part, resumed, progress, limits)
         except _CutError:
@@ -109,8 +111,9 @@ def _transfer(url: str, part: pathlib.Path, resumed: int, progress: Progress, li
         if continues and not response.headers.get("Content-Range", "").startswith(f"bytes {resumed}-"):
             part.unlink()
             raise SourceError("sent another part of the file than the requested one")
-        with part.open("ab" if continues else "wb") as file:
-            _copy(response, file, resumed if continues else 0, progress, limits)
+        have = resumed if continues else 0
+        with part.open("ab" if have else "wb") as file:
+            _copy(response, file, have, progress, limits)
 
 
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, have: int, progress: Progress, limits: Limits) -> None:

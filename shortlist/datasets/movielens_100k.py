@@ -121,9 +121,8 @@ def grouplens_files(members: Mapping[str, bytes]) -> dict[str, bytes]:
 def smoke_subset(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Returns a small subset of the normal form, for quick test runs.
 
-    It has the 120 users with the lowest SHA-256 of their ids, the films with at least 12 ratings by these users, and
-    these ratings, all in the order of the full set. The counts include eval and test, so metrics on the subset are
-    meaningless.
+    It has the 120 users with the lowest SHA-256 of their ids, and the films with at least 12 ratings by these users.
+    The order is that of the full set. The counts include eval and test, so metrics on the subset are meaningless.
     """
     interactions, candidates, queries = (_rows(files[name]) for name in (INTERACTIONS, CANDIDATES, QUERIES))
     by_hash = sorted((row[0] for row in queries), key=lambda user: hashlib.sha256(user.encode()).digest())

@@ -67,6 +67,7 @@ def check_jar(path: str) -> None:
     """
     try:
         with zipfile.ZipFile(path) as jar:
+            # Manifests wrap lines after 72 bytes; a continuation begins with a space.
             manifest = jar.read("META-INF/MANIFEST.MF").decode(errors="replace").replace("\r\n ", "")
             version = _beam_version(jar)
     except FileNotFoundError:
@@ -90,7 +91,9 @@ def _beam_version(jar: zipfile.ZipFile) -> str | None:
     except KeyError:
         return None
     found = re.search(r"^version=(\S+)", properties, re.MULTILINE)
-    return found[1] if found else None
+    if found is None:
+        return None
+    return found[1]
 
 
 def check_java(java: str) -> None:
@@ -107,6 +110,7 @@ def check_java(java: str) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError.from_reason("beam.java", f"a Java program at {java!r}", reason, remedy) from None
+    # Java prints its version to stderr. Before Java 9 it was called 1.8.
     output = done.stderr + done.stdout
     found = re.search(r'version "(?:1\.)?(\d+)', output)
     if found is None or int(found[1]) not in _JAVA_VERSIONS:

@@ -54,6 +54,7 @@ def command(beam: engines.FlinkBeam, artifacts_dir: str) -> list[str]:
         f"--flink-master={beam.master}",
         "--job-host=localhost",
         f"--job-port={beam.job_port}",
+        # 0 is any free port: only the job port is known to Beam's client.
         "--artifact-port=0",
         "--expansion-port=0",
         f"--artifacts-dir={artifacts_dir}",

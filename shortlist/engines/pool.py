@@ -51,6 +51,7 @@ def serving(host: str, port: int) -> Iterator[int]:
       ConfigError: The address is in use or does not belong to this machine.
     """
     pool = _Pool(use_process=True)
+    # so_reuseport=0: by default gRPC would share a port with another pool, and workers would start in either.
     server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     try:

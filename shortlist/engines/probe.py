@@ -31,6 +31,7 @@ def check_workers(args: list[str], folder: pathlib.Path) -> None:
     Raises:
       BadInputError: The workers are not usable, or the job did not finish in time.
     """
+    # Random, so that a stale file of an earlier test cannot match.
     token = secrets.token_hex(16)
     path = folder / f".worker-probe-{token[:8]}"
     path.write_text(token, encoding="utf-8")

@@ -31,6 +31,7 @@ def running_engine(beam: engines.Beam, root: pathlib.Path, show_status: Callable
             show_status("Starting Flink's job server ...")
             stack.enter_context(flink.job_server(beam, root / "flink.log"))
         if not isinstance(beam, engines.DirectBeam):
+            # Imported late, as it imports Beam, which takes seconds.
             from shortlist.engines import probe
 
             show_status("Testing the Beam workers ...")

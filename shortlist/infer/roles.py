@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from shortlist.errors import ConfigError
 from shortlist.infer.columns import InferredColumn
 
+# In each list, a word nearer to the start is a clearer sign.
 _QUERY_WORDS = (
     *("user", "customer", "client", "member", "visitor", "buyer", "reader", "viewer", "listener", "account"),
     *("query", "session", "person", "patient", "student", "uid"),
@@ -133,12 +134,12 @@ def find_dirt(
         if column.blanks:
             share = column.blanks / len(column.texts)
             conditions.append((f"{quoted(column.name)} is not None", f"{share:.1%} of the rows have no {column.name}"))
-    prefix = _rare_prefix(basket) if basket else None
-    if basket and prefix:
+    if basket and (prefix := _rare_prefix(basket)):
         condition = f'not {quoted(basket.name)}.startswith("{prefix}")'
         conditions.append((condition, f"a few {basket.name} begin with {prefix}, which often means cancelled"))
     for column in columns:
         if is_amount(column):
+            # If many amounts are 0 or less, they probably mean something else than returns.
             negative = sum(number <= 0 for number in column.numbers)
             if 0 < negative < 0.1 * len(column.numbers):
                 reason = f"{negative} rows have {column.name} of 0 or less, which often means returned"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+# TensorFlow's messages can have thousands of characters.
 _MOST_CHARACTERS = 500
 # Beam appends the name of its step to a message.
 _STEP = re.compile(r" \[while running .*\]$", re.DOTALL)
@@ -59,7 +60,9 @@ def first_cause(error: BaseException) -> str:
         # The worker's traceback prints the root cause first and the outermost exception last.
         quoted_kind, line = next(quoted_exceptions(message), (kind, line))
         kind = quoted_kind.rpartition(".")[2]
-    return f"{kind}: {line[:_MOST_CHARACTERS]}" if line else kind
+    if not line:
+        return kind
+    return f"{kind}: {line[:_MOST_CHARACTERS]}"
 
 
 def _is_copy(error: BaseException) -> bool:

@@ -27,6 +27,7 @@ class Meter:
         try:
             (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
         except OSError:
+            # Other kernels, and some containers: all peaks are then those of the whole process.
             return
 
     def peak_mb(self) -> float | None:

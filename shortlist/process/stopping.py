@@ -16,6 +16,7 @@ SENTENCE = "Interrupted: run the same command again to continue; finished steps 
 # Time for the summary and for files that are being written. Kubernetes kills a pod after 30 seconds.
 GRACE_SECONDS = 10.0
 _AGAIN_SECONDS = 2.0
+_CODES = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}
 
 _asked: signal.Signals | None = None
 
@@ -80,8 +81,10 @@ def _ask_again(left: threading.Event) -> None:
 
 
 def _code(asked: signal.Signals) -> ExitCode:
-    return ExitCode.TERMINATED if asked == signal.SIGTERM else ExitCode.INTERRUPTED
+    return _CODES[asked]
 
 
 def _interruption(asked: signal.Signals) -> BaseException:
-    return SystemExit(int(_code(asked))) if asked == signal.SIGTERM else KeyboardInterrupt()
+    if asked == signal.SIGTERM:
+        return SystemExit(int(_code(asked)))
+    return KeyboardInterrupt()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from shortlist.lineage.measurements import Slice
+from shortlist.lineage.measurements import Measurements
 from shortlist.metrics import names
 from shortlist.report import format, plots
 from shortlist.report.blocks import Figure, Notes, Page, PageSection, TableBlock, TableColumn
@@ -89,7 +90,7 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg(with_seen=one.with_seen))) for one in facts)])
     lines.append(["test rows", *(format.count(_rows(one)) for one in facts)])
     k = verdict.gate_k(facts[0])
-    popular = [one.measured.popularity.get(_top_k(one, k)) if one.measured else None for one in facts]
+    popular = [_measured(one).popularity.get(_top_k(one, k)) for one in facts]
     lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
@@ -102,13 +103,12 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
 
 
 def _overall(facts: Facts, name: str) -> float | None:
-    return facts.measured.overall.get(name) if facts.measured else None
+    return _measured(facts).overall.get(name)
 
 
 def _rows(facts: Facts) -> float:
-    if facts.measured is None:
-        return 0.0
-    return facts.measured.all_rows if facts.with_seen else facts.measured.rows
+    measured = _measured(facts)
+    return measured.all_rows if facts.with_seen else measured.rows
 
 
 def _top_k(facts: Facts, k: int) -> str:
@@ -131,7 +131,7 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
     k = verdict.gate_k(facts[0])
     with_seen = facts[0].with_seen
     name = names.top_k(k, with_seen=with_seen)
-    by_run = [{(item.name, item.value): item.metrics for item in _run_slices(one)} for one in facts]
+    by_run = [{(item.name, item.value): item.metrics for item in _measured(one).slices} for one in facts]
     families = accuracy.group_by_family([item for one in facts if one.measured for item in one.measured.slices])
     figures = []
     for family in families:
@@ -155,6 +155,7 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
             Figure(
                 family.replace("_", " "),
                 f"top_{k} by {family}, with 95% intervals. Each run has a colour.",
+                # Defaults bind the loop's values now: the plot is drawn after the loop.
                 lambda values=values, series=series: [plots.rows(values, series, f"top_{k}, share of the rows")],  # type: ignore[misc]
                 TableBlock(f"top_{k} by {family}, and number of rows", _columns(facts, family), lines),
             )
@@ -162,8 +163,8 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
     return figures
 
 
-def _run_slices(facts: Facts) -> Sequence[Slice]:
-    return facts.measured.slices if facts.measured else ()
+def _measured(facts: Facts) -> Measurements:
+    return facts.measured or Measurements({}, {}, None, [])
 
 
 def _model(facts: Sequence[Facts]) -> PageSection | None:
@@ -190,7 +191,9 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
 
 def _best(facts: Facts) -> list[str]:
     best = training.best_position(facts.training)
-    line = facts.training[best] if best is not None else {}
+    line: dict[str, Any] = {}
+    if best is not None:
+        line = facts.training[best]
     return [
         format.count(line.get("epoch")),
         format.share(line.get("ndcg_at_10")),
@@ -248,7 +251,9 @@ def _seconds(facts: Facts, node: str) -> str:
     summary = facts.summary
     if summary is None or node not in summary.seconds.components:
         return format.NOTHING
-    return "cache" if node in summary.cached else f"{summary.seconds.components[node]:.1f}"
+    if node in summary.cached:
+        return "cache"
+    return f"{summary.seconds.components[node]:.1f}"
 
 
 def _settings(facts: Sequence[Facts]) -> PageSection | None:
@@ -270,4 +275,6 @@ def _settings(facts: Sequence[Facts]) -> PageSection | None:
 
 
 def _fingerprint(facts: Facts, table: str) -> str:
-    return facts.summary.fingerprints.data.get(table, "")[:12] if facts.summary else ""
+    if facts.summary is None:
+        return ""
+    return facts.summary.fingerprints.data.get(table, "")[:12]

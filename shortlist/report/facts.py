@@ -24,7 +24,7 @@ from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import index_of
 from shortlist.runs import record
-from shortlist.summary import Summary
+from shortlist.summary import DataSummary, Summary
 from shortlist.workspace import Workspace
 
 _ANSWERS_FILE = "answers.json"
@@ -53,6 +53,18 @@ class Facts:
     def summary(self) -> Summary | None:
         """The run's summary; None if the run died before writing it."""
         return self.record.summary
+
+    @property
+    def data(self) -> DataSummary | None:
+        """The summary's counts of the input data."""
+        return self.summary.data if self.summary else None
+
+    @property
+    def eval_rows(self) -> str:
+        """The number of eval rows in words."""
+        if self.data is None or keys.SPLIT_EVAL not in self.data.rows:
+            return "the eval rows"
+        return f"{self.data.rows[keys.SPLIT_EVAL]:,} eval rows"
 
     @functools.cached_property
     def nodes(self) -> dict[str, Execution]:
@@ -89,10 +101,9 @@ class Facts:
         """The training log, one entry per evaluation: epoch, step, loss, eval metrics, seconds."""
         model = self._output(nodes.TRAINER, "model")
         train = _json(model, f"{SAVED_MODEL_FOLDER}/{TRAINED_FILE}").get("train")
-        log = train.get("log") if isinstance(train, dict) else None
-        if not isinstance(log, list):
+        if not isinstance(train, dict) or not isinstance(train.get("log"), list):
             return []
-        return [line for line in log if isinstance(line, dict)]
+        return [line for line in train["log"] if isinstance(line, dict)]
 
     @functools.cached_property
     def answers(self) -> dict[str, Any]:
@@ -103,7 +114,9 @@ class Facts:
     def answers_problem(self) -> str:
         """The reason that there are no recommendations; empty if there are some, or if the node did not run."""
         output = self._output(nodes.ANSWERS, "answers")
-        return str(output.properties.get(properties.PROBLEM, "")) if output else ""
+        if output is None:
+            return ""
+        return str(output.properties.get(properties.PROBLEM, ""))
 
     @functools.cached_property
     def index(self) -> dict[str, Any]:
@@ -113,7 +126,9 @@ class Facts:
     @property
     def test_rows(self) -> str | None:
         """A fingerprint of the test rows; None if the run made no windows."""
-        return facts.test_rows(self.nodes) if self._output(nodes.WINDOWS, "examples") else None
+        if self._output(nodes.WINDOWS, "examples") is None:
+            return None
+        return facts.test_rows(self.nodes)
 
     @functools.cached_property
     def gate(self) -> dict[str, Any]:
@@ -123,7 +138,9 @@ class Facts:
     def statistics(self, table: str) -> Any | None:
         """Returns TFDV's DatasetFeatureStatisticsList of a table."""
         artifact = self._output(nodes.statistics(table), "statistics")
-        return drift.read(artifact.uri) if artifact else None
+        if artifact is None:
+            return None
+        return drift.read(artifact.uri)
 
     def anomalies(self, table: str) -> dict[str, str] | None:
         """Returns deviations from the schema, as sentences by feature; None if the table was not validated."""

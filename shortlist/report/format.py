@@ -12,17 +12,22 @@ NOTHING = "–"  # noqa: RUF001  an en dash marks a missing value in a table
 
 def share(value: float | None) -> str:
     """Returns a share with four decimal places, as everywhere in Shortlist."""
-    return NOTHING if value is None else f"{value:.4f}"
+    return _formatted(value, ".4f")
 
 
 def percent(value: float | None) -> str:
     """Returns a share as a percentage."""
-    return NOTHING if value is None else f"{value:.1%}"
+    return _formatted(value, ".1%")
 
 
 def count(value: float | None) -> str:
     """Returns a whole number with thousands separators."""
-    return NOTHING if value is None else f"{value:,.0f}"
+    return _formatted(value, ",.0f")
+
+
+def milliseconds(value: float | None) -> str:
+    """Returns a latency in milliseconds."""
+    return _formatted(value, ".2f", " ms")
 
 
 def interval(value: float | None, rows: float) -> str:
@@ -37,6 +42,7 @@ def number(value: float | None) -> str:
     """Returns a whole number in full, and another one with four significant digits."""
     if value is None:
         return NOTHING
+    # A double keeps 15 digits.
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.4g}"
@@ -58,4 +64,15 @@ def setting(value: object) -> str:
     """Returns the value of a setting."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value in (None, "", [], {}) else str(value)
+    if value in (None, "", [], {}):
+        return "none"
+    return str(value)
+
+
+def shorten(text: str, length: int) -> str:
+    """Returns a text, cut off with an ellipsis if it is longer than `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _formatted(value: float | None, form: str, unit: str = "") -> str:
+    return NOTHING if value is None else f"{value:{form}}{unit}"

@@ -17,7 +17,7 @@ _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 def render(report: Page) -> str:
     """Returns the page as HTML."""
-    graphs = [block.data for section in report.sections for block in section.blocks if isinstance(block, Graph)]
+    graphs = (block.data for section in report.sections for block in section.blocks if isinstance(block, Graph))
     return (
         _environment()
         .get_template("report.html")
@@ -27,7 +27,7 @@ def render(report: Page) -> str:
             js=(_TEMPLATES / "report.js").read_text(encoding="utf-8"),
             graph=page.part("graph.html"),
             graph_js=page.part("page.js"),
-            graph_data=graphs[0] if graphs else None,
+            graph_data=next(graphs, None),
         )
     )
 

@@ -23,6 +23,7 @@ _TEXT = 9.5
 _SMALL = 8.5
 _MOST_MARKERS = 40
 _LEGEND_CHARACTERS = 58
+_LONGEST_LABEL = 18
 _SPREAD = 0.12
 """Distance between two series of one group; the distance between groups is 1."""
 
@@ -158,6 +159,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
       groups: Names of the groups.
       parts: Name of each part, and its share of each group.
     """
+    # Hatches distinguish the parts without colour.
     hatches = ("", "///", "...", "xx")
     with _drawing(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, svgs):
         axes = _axes(figure)
@@ -175,6 +177,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
                 linewidth=1,
             )
             for y, (start, share) in enumerate(zip(starts, shares, strict=True)):
+                # A label needs about 9% of the bar's width.
                 if share >= 0.09:
                     axes.text(
                         start + share / 2,
@@ -218,7 +221,7 @@ def distribution(one: Distribution) -> str:
             axes.set_yticks([])
             axes.locator_params(axis="x", nbins=4)
         else:
-            names = [_shortened(value) for value, _ in one.values]
+            names = [format.shorten(value, _LONGEST_LABEL) for value, _ in one.values]
             axes.barh(range(len(names)), [number for _, number in one.values], color=colour, height=0.7)
             axes.set_yticks(range(len(names)), names)
             axes.set_ylim(len(names) - 0.4, -0.6)
@@ -240,11 +243,9 @@ def _points(
 def _bar_label(value: float | None) -> str:
     if value is None:
         return format.NOTHING
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def _shortened(text: str, most: int = 18) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    if value < 100:
+        return f"{value:,.1f}"
+    return f"{value:,.0f}"
 
 
 @contextlib.contextmanager
@@ -260,6 +261,7 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
         "svg.hashsalt": "shortlist",
         "font.size": _TEXT,
         "text.color": theme.INK,
+        # A "$" in a title would otherwise start a formula.
         "text.parse_math": False,
         "axes.labelcolor": theme.QUIET,
         "axes.edgecolor": theme.GRID,

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from shortlist.report import format
 from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Page, TableBlock, Tiles
 from shortlist.sanitize import plain
 
@@ -64,20 +65,20 @@ def _write_table(block: TableBlock, console: Console) -> None:
     for column in block.columns:
         table.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
     for row in block.rows:
-        table.add_row(*(Text(_shortened(plain(cell))) for cell in row))
+        table.add_row(*(Text(format.shorten(plain(cell), _LONGEST_CELL)) for cell in row))
     console.print()
     console.print(table)
 
 
 def _write_example(example: Example, console: Console) -> None:
-    earlier = f"{example.earlier} earlier, then " if example.earlier > 0 else ""
+    earlier = ""
+    if example.earlier > 0:
+        earlier = f"{example.earlier} earlier, then "
     console.print()
     console.print(Text(plain(f"{example.name}, history: {earlier}{', '.join(example.history) or 'none'}")))
     console.print(Text(plain(f"  target: {example.target}, {example.outcome}")))
     for rank, answer in enumerate(example.answers, start=1):
-        mark = " <- target" if answer.is_target else ""
-        console.print(Text(plain(f"  {rank:>2}. {answer.name}{mark}")))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+        line = f"  {rank:>2}. {answer.name}"
+        if answer.is_target:
+            line += " <- target"
+        console.print(Text(plain(line)))

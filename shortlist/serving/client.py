@@ -180,8 +180,8 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
     try:
         return tf.constant(padded, spec.dtype)
     except (TypeError, ValueError, OverflowError) as error:
-        got = str(values[0]) if len(values) == 1 else repr(values)
-        raise BadInputError(f"{name} takes {kind}; got {got}") from error
+        got = values[0] if len(values) == 1 else values
+        raise BadInputError(f"{name} takes {kind}; got {got!r}") from error
 
 
 def _kind_and_missing(spec: tf.TensorSpec) -> tuple[str, Any]:

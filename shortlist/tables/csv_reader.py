@@ -28,6 +28,7 @@ class CsvReader(TableReader):
             raise DataError.from_parts(
                 name, "a header line with column names", "an empty file", "check how it was written"
             )
+        # A file with another separator would otherwise fail with a missing column.
         if len(self.columns) == 1 and any(separator in self.columns[0] for separator in ";\t|"):
             raise DataError.from_parts(
                 name, "columns separated by commas", f"the header {self.columns[0]!r}", "write the file with commas"
@@ -53,7 +54,9 @@ class CsvReader(TableReader):
     def estimated_rows(self, size: int) -> int:
         """Returns the estimated number of rows, from the fraction of the file that was read."""
         share = self._lines.share_read(size)
-        return round(self.rows_read / share) if share else 0
+        if not share:
+            return 0
+        return round(self.rows_read / share)
 
     def _next_record(self) -> list[str] | None:
         """Returns the fields of the next line that is not blank; None at the end of the file."""

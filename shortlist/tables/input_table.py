@@ -113,6 +113,7 @@ class InputTable:
             with self.opened(file) as reader:
                 parsed = readers.parsed_rows(reader, self.spec, max_rows)
                 rows += [values for _, values in itertools.islice(parsed, row_count)]
+                # The reader stops at max_rows, too, so the end of `parsed` alone is not the end of the file.
                 is_whole = is_whole and next(parsed, None) is None and reader.rows_read < max_rows
                 rows_read += reader.rows_read
             is_whole = is_whole and len(rows) <= SAMPLED_ROWS
@@ -124,6 +125,7 @@ class InputTable:
 
         Up to ten files are read in part; the size of the files extrapolates to the others.
         """
+        # Spread over the whole list of files; -(-a // b) rounds up.
         examples = self.files[:: -(-len(self.files) // _ESTIMATED_FILES)]
         rows = 0
         for file in examples:

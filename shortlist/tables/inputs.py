@@ -179,6 +179,7 @@ def _files_here(folder: str, path_pattern: _PathPattern) -> Iterator[InputFile]:
         if path_pattern.is_plain and os.path.isfile(start):
             yield InputFile(path_pattern.plain, start, os.path.getsize(start))
         return
+    # Real paths, because links may form a cycle or lead to one file twice.
     seen = {os.path.realpath(start)}
 
     def is_new(path: str) -> bool:

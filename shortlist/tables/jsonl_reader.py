@@ -51,7 +51,9 @@ class JsonlReader(TableReader):
     def estimated_rows(self, size: int) -> int:
         """Returns the estimated number of rows, from the fraction of the file that was read."""
         share = self._lines.share_read(size)
-        return round(self.rows_read / share) if share else 0
+        if not share:
+            return 0
+        return round(self.rows_read / share)
 
     def _first_keys(self) -> list[str]:
         """Returns the keys of the first rows; stops as soon as all needed keys are found."""
@@ -70,6 +72,7 @@ class JsonlReader(TableReader):
                 continue
             record = self._decoded(text)
             self._row += 1
+            # Only an escape can write a lone surrogate, so most lines need no check.
             if "\\u" in text:
                 self._check_surrogates(record)
             yield record
@@ -118,6 +121,7 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
+        # Python's limit (sys.set_int_max_str_digits), against quadratic run time.
         raise BadCell("numbers of at most 4,300 digits", f"one of {len(text):,}", "correct the line") from None
 
 

@@ -87,8 +87,10 @@ class ParquetReader(TableReader):
                 raise self.error(column, expected, str(arrow_type), remedy)
 
     def _unreadable(self, error: Exception) -> DataError:
-        place = f", after row {self._row}" if self._row >= 0 else ""
+        where = self._name
+        if self._row >= 0:
+            where += f", after row {self._row}"
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         return DataError.from_parts(
-            self._name + place, "a whole Parquet file", reason, "fetch or write it again, or set `format: csv`"
+            where, "a whole Parquet file", reason, "fetch or write it again, or set `format: csv`"
         )

@@ -40,6 +40,7 @@ __all__ = [
     "timestamp_unit",
 ]
 
+# With one candidate or one query, there is nothing to learn.
 MIN_CANDIDATES = 2
 MIN_QUERIES = 2
 

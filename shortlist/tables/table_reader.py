@@ -120,4 +120,6 @@ class TableReader(abc.ABC):
 def nearest(name: str, names: Sequence[str]) -> str:
     """Returns `; did you mean ...?` with the closest of `names`, or an empty string."""
     close = difflib.get_close_matches(name, names, n=1) or [n for n in names if n.strip().lower() == name.lower()]
-    return f"; did you mean {close[0]!r}?" if close else ""
+    if not close:
+        return ""
+    return f"; did you mean {close[0]!r}?"

@@ -62,6 +62,7 @@ def claim(root: pathlib.Path, name: str) -> None:
     with partial.open("w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=2) + "\n")
         file.flush()
+        # Otherwise a power failure could leave an empty workspace.json under the final name.
         os.fsync(file.fileno())
     os.replace(partial, path)
 

@@ -66,6 +66,7 @@ def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
         _lock(descriptor, path)
         previous_holder = _read(descriptor)
         _write(descriptor, json.dumps(dataclasses.asdict(Holder.this_process(command))))
+        # A holder that ends normally truncates the file. Content therefore means that the last one died.
         try:
             yield previous_holder
         finally:

@@ -60,7 +60,9 @@ class Workspace:
     @property
     def has_metadata(self) -> bool:
         """Whether a run has begun to write to ML Metadata; does not contact a server."""
-        return (self.claim_path if self.metadata_server else self.metadata_path).exists()
+        if self.metadata_server:
+            return self.claim_path.exists()
+        return self.metadata_path.exists()
 
     @property
     def pipeline_root(self) -> pathlib.Path:
@@ -124,11 +126,13 @@ class Workspace:
                 self.run_dir(run_id).mkdir(parents=True)
                 return run_id
             except FileExistsError:
+                # Two runs within one second.
                 attempt += 1
                 run_id = f"{base}-{attempt}"
 
     def point_latest_at(self, run_id: str) -> None:
         """Makes `runs/latest` a link to this run, atomically."""
+        # A link cannot be overwritten; renaming a new one over it is atomic.
         link = self.runs_dir / ".latest.part"
         link.unlink(missing_ok=True)
         link.symlink_to(run_id, target_is_directory=True)

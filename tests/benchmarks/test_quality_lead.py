@@ -1,4 +1,4 @@
-"""How far ahead, and how sure: by the ranks that the results hold."""
+"""Differences between contenders, with intervals from the ranks in the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QUERIES = np.arange(200)
 
 
 def hits(share, seed=0):
-    """Ranks of which a share is within the first ten, the others beyond a hundred."""
+    """Returns ranks of which a share is within the first ten, and the others beyond a hundred."""
     found = np.full(len(QUERIES), 500)
     found[np.random.default_rng(seed).permutation(len(QUERIES))[: round(share * len(QUERIES))]] = 1
     return found
@@ -27,8 +27,8 @@ def found_of(records, *of_rows):
 def test_a_difference_has_the_noise_of_rows_and_of_seeds():
     records = [record("sasrec", 1), record("sasrec", 2), record("shortlist", 1), record("shortlist", 2)]
     given = [hits(0.2, 1), hits(0.3, 2), hits(0.6, 3), hits(0.5, 4)]
-    told = {one["metric"]: one for one in lead.differences(records, found_of(records, *given), QUERIES)}
-    one = told["top_10"]
+    by_metric = {one["metric"]: one for one in lead.differences(records, found_of(records, *given), QUERIES)}
+    one = by_metric["top_10"]
     assert (one["of"], one["against"]) == ("shortlist", "sasrec")
     assert one["seeds"] == {"shortlist": [1, 2], "sasrec": [1, 2]}
     rows = bootstrap.difference_of_top_k(given[2:], given[:2], QUERIES, 10)
@@ -39,7 +39,7 @@ def test_a_difference_has_the_noise_of_rows_and_of_seeds():
     assert one["high"] == pytest.approx(0.3 + np.hypot(rows.high - rows.mean, seeds))
 
 
-def test_who_has_no_seed_adds_no_noise_of_seeds():
+def test_a_deterministic_contender_adds_no_noise_of_seeds():
     records = [record("ease", 1), record("shortlist", 1), record("shortlist", 2)]
     given = [hits(0.1), hits(0.6, 3), hits(0.5, 4)]
     one, *_ = lead.differences(records, found_of(records, *given), QUERIES)
@@ -47,7 +47,7 @@ def test_who_has_no_seed_adds_no_noise_of_seeds():
     assert one["low"] == effects.with_seeds(rows, effects.seed_noise([given[1:]], 10), 1 / 2).low
 
 
-def test_others_seeds_say_nothing_of_the_noise_of_two():
+def test_the_noise_of_two_contenders_ignores_others_seeds():
     records = [record("sasrec", 1), record("sasrec", 2), record("shortlist", 1), record("shortlist", 2)]
     given = [hits(0.2, 1), hits(0.3, 2), hits(0.6, 3), hits(0.5, 4)]
     alone = lead.differences(records, found_of(records, *given), QUERIES)
@@ -66,10 +66,10 @@ def test_a_contender_that_lacks_the_ranks_of_one_seed_is_not_compared():
     assert lead.differences(records, found, QUERIES) == []
 
 
-def test_each_of_shortlists_is_held_against_the_peers_and_the_whole_against_the_parts():
+def test_all_shortlist_contenders_are_compared_with_peers_and_the_first_with_the_others():
     records = [record(model, 1) for model in ("ease", "shortlist_short", "shortlist_untimed", "shortlist")]
-    told = lead.differences(records, found_of(records, *map(hits, (0.1, 0.2, 0.3, 0.4))), QUERIES)
-    pairs = [(one["of"], one["against"]) for one in told if one["metric"] == "top_100"]
+    differences = lead.differences(records, found_of(records, *map(hits, (0.1, 0.2, 0.3, 0.4))), QUERIES)
+    pairs = [(one["of"], one["against"]) for one in differences if one["metric"] == "top_100"]
     assert pairs == [
         ("shortlist", "ease"),
         ("shortlist_untimed", "ease"),
@@ -79,7 +79,7 @@ def test_each_of_shortlists_is_held_against_the_peers_and_the_whole_against_the_
     ]
 
 
-def test_ranks_are_kept_with_the_results_and_go_with_their_record(tmp_path):
+def test_ranks_are_stored_with_the_results_and_replaced_with_their_record(tmp_path):
     place = bench(tmp_path / "cache")
     full = record("popularity", 1) | dict.fromkeys(("top_1", "top_10", "top_100", "ndcg_10", "train_seconds"), 0.0)
     full |= {"protocol": "x", "targets_per_second": None, "machine": {"busy": False}, "setting": {}}
@@ -87,13 +87,13 @@ def test_ranks_are_kept_with_the_results_and_go_with_their_record(tmp_path):
     run.add(tmp_path, place, full, np.array([1, 2]))
     run.add(tmp_path, place, full | {"model": "shortlist"}, np.array([2, 70_000]))
     found = ranks.read(tmp_path)
-    assert {cell.model: list(of_rows) for cell, of_rows in found.items()} == {
+    assert {key.model: list(test_ranks) for key, test_ranks in found.items()} == {
         "popularity": [1, 2],
         "shortlist": [2, 70_000],
     }
     run.compare(tmp_path, place)
-    [told, _] = run.read(tmp_path)["differences"]
-    assert (told["of"], told["against"], told["mean"]) == ("shortlist", "popularity", -0.5)
+    [difference, _] = run.read(tmp_path)["differences"]
+    assert (difference["of"], difference["against"], difference["mean"]) == ("shortlist", "popularity", -0.5)
     run.add(tmp_path, place, full | {"recipe_sha256": "new"}, np.array([3, 4]))
     assert list(ranks.read(tmp_path)[ranks.TrialKey("movielens-100k", "popularity", 1, "new")]) == [3, 4]
     assert len(ranks.read(tmp_path)) == 2

@@ -1,4 +1,4 @@
-"""Peers by hand: what each may look at, and the scores it then gives."""
+"""Peers by hand: the rows that each may use, and its scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows(*found):
     return exchange.Rows(np.array(query, np.int32), np.array(candidate, np.int32), np.array(time, np.int64))
 
 
-def test_what_was_popular_of_late_ends_before_the_moment_of_the_query():
+def test_recent_popularity_ends_before_the_time_of_the_query():
     split = exchange.Split(
         3,
         4,
@@ -29,7 +29,7 @@ def test_what_was_popular_of_late_ends_before_the_moment_of_the_query():
         test=rows((0, 3, 12 * _DAY), (2, 1, 10 * _DAY)),
     )
     three, twenty = recent_popularity.fit(split, [{"days": 3}, {"days": 20}], seed=1)
-    # Query 0 is asked on day 10: what is of that moment does not count, nor what is of day 0.
+    # The time of query 0 is day 10: interactions at that moment do not count, nor those of day 0.
     assert three.score("eval").tolist() == [[0, 2, 0, 0], [0, 2, 1, 1]]
     assert twenty.score("eval").tolist() == [[1, 2, 0, 0], [1, 2, 1, 1]]
     # Of the queries that have a test row: 0 and 2.
@@ -51,8 +51,8 @@ _SPLIT = exchange.Split(
 
 
 @pytest.fixture
-def asked(tmp_path):
-    """Runs a peer as the benchmark does; returns (scores by phase, facts) of each of its models."""
+def run_peer(tmp_path):
+    """Returns a function that runs a peer and returns (scores by phase, facts) of each of its models."""
 
     def run(model, *grid):
         contender = contenders.CONTENDERS[model]
@@ -64,7 +64,7 @@ def asked(tmp_path):
         subprocess.run(
             [python, "-m", f"benchmarks.quality.{contender.script}", *arguments],
             cwd=environments.ROOT,
-            env=environment.of_others(),
+            env=environment.external_environment(),
             check=True,
             capture_output=True,
         )
@@ -73,28 +73,28 @@ def asked(tmp_path):
     return run
 
 
-def test_item_knn_adds_cosines_of_what_was_taken_and_takes_the_eval_item_for_it(asked):
-    [(scores, _)] = asked("item_knn", {"model": "item_knn", "K": 20})
+def test_item_knn_adds_cosines_of_the_history_with_the_eval_item_in_test(run_peer):
+    [(scores, _)] = run_peer("item_knn", {"model": "item_knn", "K": 20})
     # Takers of 0: two, of 1: four, of 2 and 3: the other two.
     to_one = 2 / np.sqrt(2 * 4)
     np.testing.assert_allclose(scores["eval"][0], [1 + to_one, to_one + 1, to_one, to_one, 0], rtol=1e-5)
     np.testing.assert_allclose(scores["test"][0], scores["eval"][0] + [0, to_one, 1, 1, 0], rtol=1e-5)
 
 
-def test_ials_solves_again_with_the_eval_item_and_bpr_does_not(asked):
+def test_ials_solves_again_with_the_eval_item_and_bpr_does_not(run_peer):
     settings = {"factors": 8, "regularization": 0.01, "iterations": 3}
-    ials, bpr = asked(
+    ials, bpr = run_peer(
         "ials", {"model": "ials", "alpha": 1, **settings}, {"model": "bpr", "learning_rate": 0.01, **settings}
     )
     np.testing.assert_allclose(ials[0]["eval"][0], ials[0]["eval"][1], rtol=1e-4)
-    # Query 0 took 2 for eval, which those take who never took 0.
+    # The eval item of query 0 is 2, which other queries without 0 have.
     assert ials[0]["test"][0][2] > ials[0]["eval"][0][2] + 0.1
     np.testing.assert_array_equal(bpr[0]["test"], bpr[0]["eval"])
 
 
-def test_sasrec_reads_the_eval_item_and_knows_no_item_that_train_lacks(asked):
+def test_sasrec_reads_the_eval_item_and_knows_no_item_that_train_lacks(run_peer):
     size = {"n_blocks": 1, "n_heads": 1, "n_factors": 8, "session_max_len": 2, "dropout_rate": 0.0}
-    one, two = asked("sasrec", {**size, "batch_size": 2, "lr": 0.01, "stop_after": [2, 1]})
+    one, two = run_peer("sasrec", {**size, "batch_size": 2, "lr": 0.01, "stop_after": [2, 1]})
     assert [facts["setting"]["epochs"] for _, facts in (one, two)] == [1, 2]
     # Two queries of two items have a target each, two of three have two.
     assert [facts["targets"] for _, facts in (one, two)] == [6, 12]

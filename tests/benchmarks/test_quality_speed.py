@@ -1,4 +1,4 @@
-"""The speed comparison: what both learn from, and what its figures come to."""
+"""The speed comparison: the rows of both models, and the ratio of their speeds."""
 
 import pathlib
 
@@ -35,7 +35,7 @@ def test_the_cut_tables_pass_the_preflight_without_features(bench):
     preflight.check(bench.config, bench.data_dir)
     data = bench.config.data
     assert (data.interactions.features, data.candidates.features, data.candidates.title) == ({}, {}, None)
-    # The gate refuses a table that lacks what its schema has.
+    # The gate refuses a table that lacks a column of its schema.
     described = [(pathlib.Path(data.schemas) / f"{name}.pbtxt").read_text() for name in ("interactions", "candidates")]
     assert all(f'"{feature}"' not in text for text in described for feature in ("rating", "title", "genres"))
 
@@ -51,7 +51,7 @@ def test_the_peer_is_given_the_same_sizes(bench):
     )
     assert (tower.feed_forward_factor, tower.position_bias, tower.cold_start_fraction) == (1, False, 0.0)
     assert not tower.time_intervals
-    # What SASRec is given is in the file's order.
+    # SASRec's input is in the file's order.
     assert not bench.config.train.shuffle_ties
 
 

@@ -31,7 +31,7 @@ SHORTLISTS = {contenders.SHORTLIST, "shortlist_short", "shortlist_untimed"}
 
 
 @pytest.mark.parametrize("model", list(contenders.CONTENDERS))
-def test_a_cells_key_is_the_same_twice_and_another_for_other_rows(tmp_path, model):
+def test_a_trials_key_is_the_same_twice_and_another_for_other_rows(tmp_path, model):
     assert trials.recipe(bench(tmp_path), model) == trials.recipe(bench(tmp_path), model)
     assert trials.recipe(bench(tmp_path), model) != trials.recipe(bench(tmp_path, "b" * 64), model)
 
@@ -95,7 +95,7 @@ def test_gates_index_and_workspace_are_no_part_of_shortlists_key(tmp_path, model
     assert trials.recipe(other, model) == trials.recipe(bench(tmp_path), model)
 
 
-def test_a_changed_lock_runs_what_it_decides_again(tmp_path, monkeypatch):
+def test_a_changed_lock_runs_its_contenders_again(tmp_path, monkeypatch):
     before = {model: trials.recipe(bench(tmp_path), model) for model in contenders.CONTENDERS}
     monkeypatch.setattr(environments, "lock_of", lambda name: "new" if name == "bench-implicit" else lock(name))
     changed = {model for model in before if trials.recipe(bench(tmp_path), model) != before[model]}
@@ -105,7 +105,7 @@ def test_a_changed_lock_runs_what_it_decides_again(tmp_path, monkeypatch):
 lock = environments.lock_of
 
 
-def test_a_peer_is_run_ranked_kept_and_found_again(tmp_path):
+def test_a_peer_is_run_ranked_and_then_in_the_cache(tmp_path):
     place = bench(tmp_path)
     assert trials.find(place, "popularity", 1) is None
     record, ranks = trials.run(place, "popularity", 1)
@@ -123,11 +123,11 @@ def test_a_peer_is_run_ranked_kept_and_found_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".scratch"] == []
 
 
-def test_a_cell_whose_writing_was_broken_off_is_not_found(tmp_path):
+def test_a_partly_written_trial_is_not_found(tmp_path):
     place = bench(tmp_path)
     trials.run(place, "popularity", 1)
     folder = trials.trial_folder(place, "popularity", 1, trials.recipe(place, "popularity"))
-    # What cannot be written as bytes.
+    # An array that cannot be written as bytes.
     with pytest.raises(OSError, match="cannot write object arrays"):
         exchange.write(folder, {"test": np.array([object()])}, {})
     assert trials.find(place, "popularity", 1) is None
@@ -167,7 +167,7 @@ def test_a_new_recipe_replaces_every_seed_of_the_old_one_and_the_order_stays():
     assert found == [("popularity", 1, "r"), ("ease", 1, "r"), ("shortlist", 1, "new"), ("shortlist", 3, "new")]
 
 
-def test_records_of_other_rows_are_forgotten(tmp_path):
+def test_records_of_other_rows_are_removed(tmp_path):
     results = {"records": [record("ease", 1), record("ials", 1, sha256="b" * 64)]}
     run.drop_other_rows(results, bench(tmp_path))
     assert [one["model"] for one in results["records"]] == ["ease"]

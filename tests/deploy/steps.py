@@ -1,7 +1,7 @@
 """Reads a Dockerfile and executes its steps without Docker, in a copy-on-write view of this machine.
 
-Needs root, or user namespaces. The base image is this machine, whose Python plays the part of `python`: what is
-missing in python:3.10-slim and present here is not found out.
+Needs root, or user namespaces. This machine is the base image, and its Python is the image's `python`: a file that this
+machine has and python:3.10-slim lacks goes unnoticed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Step:
 
 
 def read(dockerfile: pathlib.Path) -> list[Step]:
-    """Returns the instructions in order, with the number of the stage that each belongs to (from 0; ARG before: -1)."""
+    """Returns the instructions in order, each with the number of its stage (from 0; -1 for ARGs before the first)."""
     text = re.sub(r"\\\n", " ", dockerfile.read_text(encoding="utf-8"))
     steps: list[Step] = []
     stage = -1
@@ -58,15 +58,15 @@ class Builder:
         self._user = "0:0"
 
     def layer(self, stage: int) -> pathlib.Path:
-        """Returns the folder with what a stage wrote."""
+        """Returns the folder of the files that a stage wrote."""
         return self._folder / f"upper-{stage}"
 
     def build(self, steps: list[Step], skip: Mapping[str, str]) -> list[str]:
-        """Executes the steps and returns what each RUN printed.
+        """Executes the steps and returns the output of each RUN.
 
         Args:
           steps: Of `read`.
-          skip: Beginning of a RUN to what stands in for it.
+          skip: Prefix of a RUN's command to the command to run instead.
         """
         printed = []
         for step in steps:
@@ -92,7 +92,7 @@ class Builder:
         words = step.argument.split()
         if "AS" in words:
             self._names[words[-1]] = step.stage
-        # What Docker gives where the base image says nothing.
+        # Docker's default, if the base image sets no PATH.
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         self._environment, self._directory, self._user = {"PATH": path}, "/", "0:0"
         for name in ("upper", "work", "mount"):
@@ -103,7 +103,7 @@ class Builder:
         (upper / "etc").mkdir()
         for name in ("passwd", "group"):
             (upper / "etc" / name).write_text(_without_people(pathlib.Path("/etc", name).read_text(encoding="utf-8")))
-        # Whoever the image runs as must get to it, wherever this machine keeps it.
+        # The image's user needs access to the interpreter, whose folders may be closed on this machine.
         for folder in reversed(python.parents):
             if not folder.stat().st_mode & 0o001:
                 (upper / str(folder).lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ class Builder:
     def _inside(self, stage: int, command: str, user: str, directory: str) -> str:
         upper, work, mount = (self._folder / f"{name}-{stage}" for name in ("upper", "work", "mount"))
         words = [f"{name}={shlex.quote(value)}" for name, value in self._environment.items()]
-        # Where packages come from is the builder's business, as Docker's own configuration would bring it.
+        # The builder decides where packages come from, as Docker's own configuration does.
         kept = (
             "SSL_CERT_FILE",
             "PIP_CERT",
@@ -160,5 +160,5 @@ class Builder:
 
 
 def _without_people(table: str) -> str:
-    """Returns passwd or group as a base image has it: the system's own, and not this machine's users."""
+    """Returns the text of passwd or group as in a base image: system accounts only."""
     return "".join(line for line in table.splitlines(keepends=True) if not 1000 <= int(line.split(":")[2]) < 65534)

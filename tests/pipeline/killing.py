@@ -1,4 +1,4 @@
-"""Kills `shortlist run` within a chosen node, watches what is served meanwhile, and examines what is left."""
+"""Kills `shortlist run` within a chosen node, reads the served versions during that, and checks the remains."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_config(path: pathlib.Path, workspace: pathlib.Path) -> pathlib.Path:
 
 
 class Victim:
-    """`shortlist run` in a process group of its own, killed for good at the end of a `with`."""
+    """`shortlist run` in its own process group, which is killed at the end of a `with`."""
 
     def __init__(self, config_path: pathlib.Path, workspace: Workspace, data_root: pathlib.Path, *arguments: str):
         self._workspace = workspace
@@ -64,7 +64,7 @@ class Victim:
         self.kill()
 
     def wait_until_at(self, *nodes: str) -> bool:
-        """Waits until one of the nodes is at work; returns false if the run ended first."""
+        """Waits until one of the nodes runs; returns false if the run ended first."""
         while self.process.poll() is None:
             execution = self._latest_execution()
             if execution is not None and execution != self._before and self._is_at(nodes, execution):
@@ -95,7 +95,7 @@ class Victim:
 
     @property
     def output(self) -> str:
-        """What the run has printed."""
+        """The run's output so far."""
         return self._output.read_text(encoding="utf-8")
 
     def _latest_execution(self) -> pb.Execution | None:
@@ -120,7 +120,7 @@ class Victim:
 
 
 class Reader:
-    """A reader of what is served, which looks as often as it can; `problems` are halves that it saw."""
+    """A reader that loads the served versions as often as it can; `problems` are incomplete ones."""
 
     def __init__(self, serving_dir: pathlib.Path):
         self._folders = (serving_dir, versions.exact_dir(serving_dir))
@@ -158,16 +158,16 @@ def _missing(folder: pathlib.Path) -> list[str]:
 
 
 def results(summary: Summary) -> dict[str, Any]:
-    """Returns what two runs of the same thing have to agree on: all but times, paths and ids."""
-    said = summary.model_dump(mode="json", include={"status", "protocol", "data", "metrics", "baselines", "blessing"})
+    """Returns the results that must be equal for two equal runs: all but times, paths and ids."""
+    fields = summary.model_dump(mode="json", include={"status", "protocol", "data", "metrics", "baselines", "blessing"})
     assert summary.index is not None
     index = {"kind": summary.index.kind, "k": summary.index.k, "recall_at_k": summary.index.recall_at_k}
     training = {name: value for name, value in summary.training.items() if "seconds" not in name}
-    return said | {"index": index, "training": training, "fingerprints": summary.fingerprints.data}
+    return fields | {"index": index, "training": training, "fingerprints": summary.fingerprints.data}
 
 
 def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
-    """Returns where two results differ, by more than 1e-6 where they are numbers."""
+    """Returns the keys in which two results differ, for numbers by more than 1e-6."""
     if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
         return [line for key in ours for line in differences(ours[key], theirs[key], f"{where}.{key}")]
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
@@ -182,7 +182,7 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
 
 
 def check_what_is_left(workspace: Workspace, undisturbed: list[Execution], kills: int) -> None:
-    """Asserts that every node did its work once, that the dead are told, and that nothing of theirs is left.
+    """Asserts that every node did its work once, and that killed executions are failed and without outputs.
 
     Args:
       workspace: Where runs were killed.
@@ -195,7 +195,7 @@ def check_what_is_left(workspace: Workspace, undisturbed: list[Execution], kills
     killed = [execution for execution in executions if properties.KILLED in execution.properties]
     assert len(killed) == states["FAILED"] <= kills
     done = collections.Counter(execution.node for execution in executions if execution.state == "COMPLETE")
-    # Resolvers ask anew each time.
+    # Resolvers have no cache.
     assert {node for node, times in done.items() if times > 1} <= RESOLVERS
 
     outputs = _outputs(executions)

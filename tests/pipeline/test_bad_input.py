@@ -1,4 +1,4 @@
-"""A refusal must reach the user as the one sentence it was raised with, however a runner wraps it."""
+"""A refusal must reach the user in its original words, however a runner wraps it."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_the_step_that_beam_adds_is_taken_away(find_bad_input):
 
 
 def test_parts_survive_beams_step(find_bad_input):
-    """Beam makes the exception anew from its args, the first one changed."""
+    """Beam constructs the exception again from its args, with the first one changed."""
     error = DataError.from_parts("x.csv, row 3", "a number", "'many'", "correct the cell")
     found = find_bad_input(DataError(error.args[0] + " [while running 'Read']", *error.args[1:]))
     assert str(found) == str(error)
@@ -33,7 +33,7 @@ def test_a_chained_refusal_is_found_and_keeps_its_kind(find_bad_input):
     assert str(found) == "train.x: too large; lower it"
 
 
-def test_a_refusal_that_only_a_quoted_traceback_tells_of_is_found(find_bad_input):
+def test_a_refusal_in_a_quoted_traceback_is_found(find_bad_input):
     quoted = "Traceback ...\nshortlist.errors.DataError: y.csv: empty; add rows [while running 'Read']\n\nmore"
     assert str(find_bad_input(RuntimeError(quoted))) == "y.csv: empty; add rows"
 

@@ -1,4 +1,4 @@
-"""What an engineer types at night: a rejected model is pushed by force, and taken back."""
+"""Commands of an emergency: a rejected model is pushed by force, and then rolled back."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Rejected:
             check=False,
         )
 
-    def said(self, *arguments: str):
-        """Runs a command with --json and returns what it says."""
+    def output_of(self, *arguments: str):
+        """Runs a command with --json and returns its output."""
         done = self.shortlist(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -49,7 +49,7 @@ class Rejected:
 
 @pytest.fixture(scope="module")
 def rejected_run(smoke, run_smoke):
-    """A run of the smoke preset whose gate nothing passes; it would refit what passed."""
+    """A run of the smoke preset whose gate no model passes; a model that passed would be refitted."""
     changed = {
         "evaluate": smoke.config.evaluate.model_copy(update={"min_lift_over_popularity": 100.0}),
         "train": smoke.config.train.model_copy(update={"refit": True}),
@@ -60,7 +60,7 @@ def rejected_run(smoke, run_smoke):
     return run
 
 
-def test_a_refused_model_is_asked_for_answers_all_the_same(rejected_run):
+def test_a_refused_model_has_recommendations_in_the_report(rejected_run):
     assert rejected_run.summary.index is None
     assert rejected_run.summary.answers.queries > 0
 
@@ -79,8 +79,8 @@ def rejected(smoke, rejected_run, tmp_path):
     return Rejected(config_path, workspace, smoke.first.summary.pushed.version, rejected_run.summary.run_id)
 
 
-def test_pushed_by_force_and_taken_back(rejected):
-    forced = rejected.said("push", "--force", "--reason", "the old one is worse")
+def test_pushed_by_force_and_rolled_back(rejected):
+    forced = rejected.output_of("push", "--force", "--reason", "the old one is worse")
     version = forced["version"]
     assert version > rejected.served
     assert forced["run_id"] == rejected.run_id
@@ -88,12 +88,12 @@ def test_pushed_by_force_and_taken_back(rejected):
     assert versions.served_version(rejected.workspace.serving_dir) == version
     for folder in (rejected.workspace.serving_dir, versions.exact_dir(rejected.workspace.serving_dir)):
         assert versions.missing_files(folder / str(version)) == []
-    assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
+    assert len(rejected.output_of("recommend", "--history", "50,181", "-k", "3")) == 3
     # Nothing was trained again, so it is the measured model that is served.
     served = json.loads((rejected.workspace.serving_dir / str(version) / "assets.extra/shortlist.json").read_text())
     assert served["train"]["best_ndcg_at_10"] > 0.0
 
-    trace = rejected.said("lineage")
+    trace = rejected.output_of("lineage")
     steps = {step["node"]: step for step in trace["steps"]}
     assert (trace["version"], trace["steps"][0]["node"]) == (version, "ForcedPush")
     facts = steps["ForcedPush"]["facts"]
@@ -102,12 +102,12 @@ def test_pushed_by_force_and_taken_back(rejected):
     assert facts[-1].endswith(": the old one is worse")
     assert {"Evaluator", "Trainer", "Windows", "InteractionsGen"} <= set(steps)
 
-    restored = rejected.said("rollback", "--reason", "it was not")
+    restored = rejected.output_of("rollback", "--reason", "it was not")
     assert restored["restored_version"] == rejected.served
     assert restored["replaced_version"] == version
     assert versions.served_version(rejected.workspace.serving_dir) == restored["version"]
-    assert len(rejected.said("recommend", "--history", "50,181", "-k", "3")) == 3
-    assert [step["node"] for step in rejected.said("lineage")["steps"][:2]] == ["Rollback", "Pusher"]
+    assert len(rejected.output_of("recommend", "--history", "50,181", "-k", "3")) == 3
+    assert [step["node"] for step in rejected.output_of("lineage")["steps"][:2]] == ["Rollback", "Pusher"]
 
 
 def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(rejected, monkeypatch):
@@ -135,7 +135,7 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
     assert not [path for path in rejected.workspace.pipeline_root.rglob("*") if path.is_file()]
 
 
-def test_what_was_pushed_needs_no_force(smoke, rejected):
+def test_a_pushed_model_needs_no_force(smoke, rejected):
     (rejected.workspace.runs_dir / "latest").unlink()
     rejected.workspace.point_latest_at(smoke.first.summary.run_id)
     done = rejected.shortlist("push", "--force", "--reason", "x")

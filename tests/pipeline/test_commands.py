@@ -1,4 +1,4 @@
-"""The commands that ask a finished run, on the smoke workspace."""
+"""Commands about a finished run, on the smoke workspace."""
 
 import json
 import subprocess

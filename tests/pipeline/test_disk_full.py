@@ -1,4 +1,4 @@
-"""The disk fills up under one writer after another: one sentence each, and with room again the run goes on."""
+"""The disk is full for one writer after another: each prints one sentence, and with room again the run continues."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_every_writer(data_root, disk, tmp_path):
 
     # ML Metadata finds no room for a page, the others none for their shards.
     for node, left_kilobytes in (("CandidatesGen", 0), ("InteractionsGen", 96), ("Windows", 64)):
-        with pytest.raises(ResourceError) as told:
+        with pytest.raises(ResourceError) as error:
             run(node, lambda left=left_kilobytes: disks.fill(disk, left))
-        sentence = str(told.value)
+        sentence = str(error.value)
         assert sentence.startswith(f"{disk}/workspace")
         assert ": no space left (" in sentence
         assert "\n" not in sentence
@@ -88,14 +88,14 @@ def test_every_writer(data_root, disk, tmp_path):
 
 
 def _done(workspace: Workspace) -> set[str]:
-    """Returns the nodes that were finished; none where ML Metadata did not get as far as its tables."""
+    """Returns the finished nodes; none if ML Metadata has no tables yet."""
     with contextlib.suppress(BadInputError):
         executions = Store(workspace.metadata_path).executions()
         return {execution.node for execution in executions if execution.state == "COMPLETE"}
     return set()
 
 
-def test_command_says_one_sentence(data_root, tmp_path):
+def test_the_command_prints_one_sentence(data_root, tmp_path):
     with disks.small_disk(tmp_path / "disk", 128) as disk:
         config_path = killing.write_config(tmp_path / "smoke.yaml", disk / "workspace")
         workspace = Workspace(disk / "workspace", load_config(config_path).name)

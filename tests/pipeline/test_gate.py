@@ -1,4 +1,4 @@
-"""The gate against the last blessed run, in the smoke workspace: what it stops costs the ingestion alone."""
+"""The gate against the last blessed run, in the smoke workspace: a refused run costs its ingestion only."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ _VOLUME = "interactions: expected more than 0.5 times the"
 
 @pytest.fixture(scope="module")
 def workspace(smoke, tmp_path_factory):
-    """A copy of the smoke workspace, with its metadata: it has a blessed run, and may be run in."""
+    """A copy of the smoke workspace with its metadata and its blessed run, for further runs."""
     root = tmp_path_factory.mktemp("gate") / "workspace"
     shutil.copytree(smoke.workspace.root, root, symlinks=True)
     return Workspace(root, smoke.config.name)
@@ -58,13 +58,13 @@ def test_half_of_the_rows_gone_is_refused(workspace, half, run_smoke):
     assert "Windows" not in nodes
 
 
-def test_with_warn_it_goes_on_and_the_summary_says_so(workspace, half, run_smoke):
-    # A check of Windows stops the run there, which spares the test the training.
-    told = _with_gate(
+def test_with_warn_the_run_continues_and_the_summary_has_the_warning(workspace, half, run_smoke):
+    # A check of Windows stops the run there, so that the test does not train.
+    warning = _with_gate(
         half, volume=Check(threshold=0.5, action="warn"), tied_targets=Check(threshold=0.0, action="error")
     )
     with pytest.raises(DataError, match=r"share their time .* above data\.gate\.tied_targets\.threshold=0\.0"):
-        run_smoke(told, workspace)
+        run_smoke(warning, workspace)
 
     summary, nodes = _latest(workspace)
     assert nodes["DataGate"].state == "COMPLETE"
@@ -80,5 +80,7 @@ def test_with_warn_it_goes_on_and_the_summary_says_so(workspace, half, run_smoke
 
 def test_the_first_run_had_nothing_to_be_compared_with(smoke):
     nodes = {e.node: e for e in Store(smoke.workspace.metadata_path).run_executions(smoke.first.summary.run_id)}
-    told = json.loads(str(nodes["DataGate"].output("report").properties["not_compared"]))
-    assert told == dict.fromkeys(("interactions", "candidates", "queries"), "no earlier blessed run on other data")
+    not_compared = json.loads(str(nodes["DataGate"].output("report").properties["not_compared"]))
+    assert not_compared == dict.fromkeys(
+        ("interactions", "candidates", "queries"), "no earlier blessed run on other data"
+    )

@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM as Kubernetes sends it: a clean stop within seconds, wherever the run is."""
+"""Ctrl-C, and SIGTERM as Kubernetes sends it: a clean stop within seconds, in any node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGKILL while it trains, while it pushes, at any moment: the re-run goes on, and nobody is served half a model.
+"""SIGKILL during the training, the push or any other node: the re-run continues, and no reader sees half a model.
 
 Two kills here; `make test-kill` has twenty, in as many nodes.
 """
@@ -18,7 +18,7 @@ from shortlist.workspace import Workspace
 from tests.pipeline import killing
 
 KILLS = int(os.environ.get("SHORTLIST_KILLS", "2"))
-# What is written longest, and what is written where others read it.
+# The longest node, and the node that writes to the served folder.
 _MATTER_MOST = ("Trainer", "Pusher")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200 + 120 * KILLS)]

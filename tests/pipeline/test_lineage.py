@@ -1,4 +1,4 @@
-"""Lineage and runs of a real run: what they say, how fast, and that the benchmark's store is like it."""
+"""Lineage and runs of a real run: their output and speed, and the likeness of the benchmark's store."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_unchanged_runs_do_not_differ(smoke):
     assert [section["name"] for section in sections if section["changes"]] in (["time and memory"], [])
 
 
-def test_what_is_served_cannot_be_pruned(smoke):
+def test_a_served_version_cannot_be_pruned(smoke):
     planned = json.loads(_typed(smoke, "runs", "prune", "--keep", "1", "--json"))["artifacts"]
     executions = Store(smoke.workspace.metadata_path).run_executions(smoke.first.summary.run_id)
     made = {artifact.id for execution in executions for found in execution.outputs.values() for artifact in found}

@@ -1,4 +1,4 @@
-"""Data that is odd and right, from files to the served answer."""
+"""Unusual but valid data, from the files to the served recommendations."""
 
 import csv
 import datetime
@@ -19,7 +19,7 @@ from tests.pipeline.conftest import RecordingListener
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-# What ids really look like; the last one is a formula to a spreadsheet.
+# Ids as in real data; a spreadsheet reads the last one as a formula.
 ODD = ["007", "7", "Köln №1", "🦊🦊", " spaced ", 'quo"te', "a,b", "null", "=1+1"]
 
 
@@ -37,7 +37,7 @@ def _run(raw, data_root, tmp_path):
 
 
 def _small(raw):
-    """Adds what trains in seconds, and gates that let a model of noise pass."""
+    """Adds settings that train in seconds, and gates that a model of noise passes."""
     return raw | {
         "model": {"query_tower": {"kind": "history", "blocks": 1}, "embedding_dim": 8},
         "train": {"epochs": 2, "eval_every_epochs": 1, "batch_size": 16},

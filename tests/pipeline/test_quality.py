@@ -1,4 +1,4 @@
-"""The benchmark reads a real run: its own split, and ranks that give the figures that the run's Evaluator gave."""
+"""The quality benchmark on a real run: the same split, and ranks that give the Evaluator's figures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def test_the_benchmarks_rows_are_the_pipelines_and_its_figures_the_evaluators(sm
     ranks = shortlist.ranks(model, windows, "test", made.split, made.query_ids, made.candidate_ids)
     assert len(ranks) == len(made.split.test.query) == 120
 
-    told = smoke.first.summary.metrics.overall
+    overall = smoke.first.summary.metrics.overall
     found = evaluate.metrics(ranks)
     for k in evaluate.KS:
-        assert found[f"top_{k}"] == pytest.approx(told[f"factorized_top_k/top_{k}_categorical_accuracy"])
-    assert found["ndcg_10"] == pytest.approx(told["ndcg_at_10"])
+        assert found[f"top_{k}"] == pytest.approx(overall[f"factorized_top_k/top_{k}_categorical_accuracy"])
+    assert found["ndcg_10"] == pytest.approx(overall["ndcg_at_10"])

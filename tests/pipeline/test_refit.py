@@ -1,4 +1,4 @@
-"""The smoke run once more with `train.refit`: what is measured stays, what is served saw everything."""
+"""The smoke run again with `train.refit`: the measured model stays, and the served model is trained on all data."""
 
 import json
 import pathlib
@@ -27,7 +27,7 @@ def refitted(smoke, run_smoke, tmp_path_factory):
     shutil.move(kept, root)
 
 
-def test_the_measured_model_stays_what_it_was(smoke, refitted):
+def test_the_measured_model_is_unchanged(smoke, refitted):
     run = refitted.first
     assert run.summary.status is Status.PUSHED
     assert run.listener.cached["Trainer"]
@@ -55,12 +55,12 @@ def test_an_unchanged_run_comes_from_the_cache_and_pushes_nothing(refitted):
     assert (second.summary.refit, second.summary.pushed) == (first.summary.refit, first.summary.pushed)
 
 
-def test_lineage_says_whose_metrics_they_are(refitted):
+def test_lineage_names_the_measured_model(refitted):
     steps = {step.execution.node: step for step in trace_pushed(refitted.store).steps}
     assert {"RefitWindows", "RefitTransform", "Refit", "Trainer", "Evaluator"} <= set(steps)
     measured = steps["Trainer"].execution.output("model")
-    said = "; ".join(steps["Refit"].facts)
-    assert f"its metrics are those of model {measured.id}, which was trained on train alone" in said
-    # What came of the data came of it by the refit.
+    facts = "; ".join(steps["Refit"].facts)
+    assert f"its metrics are those of model {measured.id}, which was trained on train alone" in facts
+    # The served version depends on the data through the refit.
     [model] = [found for found in impact(refitted.store, str(measured.id)).models if found.artifact_id == measured.id]
     assert refitted.first.summary.pushed.version in [push.version for push in model.pushes]

@@ -1,4 +1,4 @@
-"""Data that does not fit its schema stops the run before anything is learnt from it."""
+"""Data that does not fit its schema stops the run before the training."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The report that the smoke run left, and what it is made of."""
+"""The report of the smoke run, and its data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHAPTERS = [
 
 
 @pytest.fixture(scope="module")
-def told(smoke):
+def chapters(smoke):
     made = as_json.report(sections.run_page(read(smoke.workspace, smoke.first.summary.run_id)))
     return {chapter["key"]: chapter for chapter in made["chapters"]}
 
@@ -36,8 +36,8 @@ def test_every_run_leaves_one_with_all_chapters(smoke):
         assert len(text) < 3_000_000
 
 
-def test_examples_have_titles_and_no_ids_of_queries(smoke, told):
-    [found] = [block["examples"] for block in told["examples"]["blocks"]]
+def test_examples_have_titles_and_no_ids_of_queries(smoke, chapters):
+    [found] = [block["examples"] for block in chapters["examples"]["blocks"]]
     assert [example["name"] for example in found] == [f"Query {place}" for place in range(1, 6)]
     names = [answer["name"] for example in found for answer in example["answers"]]
     assert all(re.search(r"\(\d{4}\)$|^unknown$", name) for name in names)
@@ -53,12 +53,12 @@ def test_answers_add_up(smoke):
     assert sum(bucket["candidates"] for bucket in answers["popularity"]) == answers["corpus_size"]
     assert sum(bucket["train"] for bucket in answers["popularity"]) == summary.data.rows["train"]
     assert sum(bucket["answers"] for bucket in answers["popularity"]) == answers["places"]
-    # ScaNN's recall is 1 here, so that the index answers what exact search does.
+    # ScaNN's recall is 1 here, so that the index and exact search agree.
     assert answers["coverage_at_10"] == pytest.approx(summary.index.coverage_at_10, abs=0.02)
 
 
-def test_time_and_memory_of_every_node(smoke, told):
-    seconds, memory = (block["table"]["rows"] for block in told["costs"]["blocks"])
+def test_time_and_memory_of_every_node(smoke, chapters):
+    seconds, memory = (block["table"]["rows"] for block in chapters["costs"]["blocks"])
     nodes = set(smoke.first.listener.started)
     assert {row[0] for row in seconds} == {row[0] for row in memory} == nodes
     peaks = smoke.first.summary.node_peaks_mb
@@ -67,12 +67,12 @@ def test_time_and_memory_of_every_node(smoke, told):
 
 def test_slices_in_ml_metadata_are_those_of_the_summary(smoke):
     facts = read(smoke.workspace, smoke.first.summary.run_id)
-    told = [(item.name, item.value, item.metrics) for item in facts.measured.slices]
+    slices = [(item.name, item.value, item.metrics) for item in facts.measured.slices]
     summary = [
         (*entry["slice"].keys(), *entry["slice"].values(), entry["metrics"])
         for entry in json.loads(json.dumps(smoke.first.summary.metrics.slices))
     ]
-    assert told == summary
+    assert slices == summary
 
 
 @every_look

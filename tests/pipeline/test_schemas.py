@@ -38,7 +38,7 @@ def test_columns_that_reading_adds_are_added_where_missing(spec, added):
     assert schemas.with_own_columns(text, spec) == text
 
 
-def test_what_the_user_says_of_them_stands():
+def test_columns_in_the_users_schema_stay():
     own = MINIMAL + 'feature { name: "source_row" type: INT int_domain { max: 9 } }'
     text = schemas.with_own_columns(own, table_spec("interactions", INTERACTIONS, "seconds"))
     assert names(text) == ["query_id", "source_row", "source_path"]

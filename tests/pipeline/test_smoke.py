@@ -1,4 +1,4 @@
-"""From files to a pushed model and back: the smoke preset, really run."""
+"""A real run of the smoke preset, from the files to the pushed model."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_the_model_is_pushed(smoke):
     assert summary.index.kind == "scann"
     assert summary.index.recall_at_k >= smoke.config.index.min_recall
     assert (smoke.workspace.serving_dir / str(summary.pushed.version) / "saved_model.pb").is_file()
-    twin = smoke.workspace.serving_dir.with_name(f"{smoke.config.name}-exact")
-    assert (twin / str(summary.pushed.version) / "saved_model.pb").is_file()
+    exact_dir = smoke.workspace.serving_dir.with_name(f"{smoke.config.name}-exact")
+    assert (exact_dir / str(summary.pushed.version) / "saved_model.pb").is_file()
 
 
 def test_every_node_ran_once(smoke):
@@ -46,7 +46,7 @@ def test_every_node_ran_once(smoke):
     assert not any(smoke.first.listener.cached.values())
 
 
-# They ask ML Metadata anew each time, and have no result to cache.
+# They query ML Metadata in each run, and have no result to cache.
 _RESOLVERS = {"BlessedStatistics", "BlessedModel"}
 
 
@@ -73,7 +73,7 @@ def test_metrics_are_on_every_test_row_with_popularity_beside(smoke):
             assert 0.0 <= with_seen <= excluded <= 1.0
 
 
-def test_a_newcomer_is_answered_with_what_is_popular(smoke):
+def test_a_new_query_gets_popular_candidates(smoke):
     summary = smoke.first.summary
     assert summary.metrics.overall["cold_start/empty_history_popular_share"] >= 0.5
     assert any(reason.startswith("recommendations for an empty history include") for reason in summary.blessing.reasons)
@@ -149,7 +149,7 @@ print(json.dumps({"ids": ids, "scores": answer["scores"][0, :count].numpy().toli
 
 
 @pytest.mark.parametrize("kind", ["scann", "exact"])
-def test_the_pushed_model_answers_in_a_process_that_knows_nothing_of_shortlist(smoke, kind):
+def test_the_pushed_model_answers_in_a_process_without_shortlist(smoke, kind):
     suffix = "" if kind == "scann" else "-exact"
     path = smoke.workspace.serving_dir.with_name(smoke.config.name + suffix) / str(smoke.first.summary.pushed.version)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A search in the smoke pipeline, whose best values are what the model is really trained with."""
+"""A search in the smoke pipeline; the model is trained with its best values."""
 
 import datetime
 import json
@@ -25,7 +25,7 @@ _HOPELESS, _GOOD = 1e-7, 0.01
 
 
 class _UntilTrained(RecordingListener):
-    """Interrupts a run when it has its model: what comes after is no matter of the search."""
+    """Interrupts a run after its Trainer: later nodes do not depend on the search."""
 
     def node_finished(self, result):
         super().node_finished(result)
@@ -92,11 +92,11 @@ def test_lineage_leads_from_the_model_to_the_search(tuned):
     assert set(nodes["Tuner"].inputs) == {
         *("examples", "schema", "transform_graph", "candidates", "candidate_transform_graph")
     }
-    assert any("trial 2 of 2 was best: top_10" in said for said in facts.facts(nodes["Tuner"]))
+    assert any("trial 2 of 2 was best: top_10" in fact for fact in facts.facts(nodes["Tuner"]))
     assert facts.hyperparameters(nodes["Trainer"])["train"]["learning_rate"] == _GOOD
 
 
-def test_the_run_leaves_a_config_that_keeps_what_was_found(tuned, config, workspace):
+def test_the_run_writes_a_config_with_the_best_values(tuned, config, workspace):
     from shortlist.config.load import load_config
 
     run_id, _ = tuned

@@ -1,4 +1,4 @@
-"""Any tables under any mapping, and any config: accepted, or refused in one sentence. Never another exception."""
+"""Random tables, mappings and configs: accepted, or refused in one sentence, but never with another exception."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def as_parquet(draw: st.DrawFn, records: list[dict[str, Any]]) -> bytes:
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[str, bytes]:
-    """Returns a file's ending and content: rows that are right, and some that may be anything."""
+    """Returns a file's ending and content: valid rows, and some random ones."""
     records = draw(st.just(GOOD) | st.just([])) + draw(RECORDS)
     ending = draw(st.sampled_from([".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet"]))
     if ending == ".parquet":
@@ -164,7 +164,7 @@ def test_any_tables_under_any_mapping_are_accepted_or_refused_in_one_sentence(tm
     except BadInputError as error:
         refused(error)
         return
-    # All that the preflight reads to its end, and all rows of small logs, pass the run's readers too.
+    # Tables that the preflight reads completely, and all rows of small logs, must also pass the run's readers.
     for kind, table in config.data.tables.items():
         spec = table_spec(kind, table, report.timestamp_unit)
         for file in inputs.find(table.path, project.data):
@@ -203,7 +203,7 @@ CONFIG = {
 
 
 def places(section: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Returns every place of a config, that of the whole first."""
+    """Returns the path of each value in a config; the first is the path of the whole config."""
     inner = section.items() if isinstance(section, dict) else ()
     return [place, *(found for key, value in inner for found in places(value, (*place, key)))]
 

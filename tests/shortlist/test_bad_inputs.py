@@ -1,6 +1,6 @@
-"""Every kind of bad data, on real files: one sentence that names where, what was expected, what was got, what to do.
+"""Bad data of every kind, in real files: the error names location, expectation, finding and remedy.
 
-What is wrong further down than the preflight looks is the readers' to find: `test_readers.py`.
+Faults below the rows that the preflight reads are found by the readers, see `test_readers.py`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ AGE = ", row 0 (from 0), line 2, column 'age'"
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is spoilt, and what the sentence must name."""
+    """A fault in the input, and the parts that the error must name."""
 
     spoil: Callable[[Project], object]
     where: str
@@ -209,9 +209,9 @@ CASES = {
 def test_refused(project, case):
     case.spoil(project)
     sentence = project.refusal(BadInputError)
-    told = SENTENCE.fullmatch(sentence)
-    assert told, sentence
-    assert told["where"].startswith(case.where), sentence
+    parts = SENTENCE.fullmatch(sentence)
+    assert parts, sentence
+    assert parts["where"].startswith(case.where), sentence
     for part in case.parts:
         assert part in sentence
     assert len(sentence) < 700

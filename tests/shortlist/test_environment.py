@@ -1,7 +1,7 @@
 from shortlist import environment
 
 
-def test_what_the_user_set_stays_and_a_program_of_others_gets_it(monkeypatch):
+def test_the_users_values_stay_and_reach_external_programs(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     monkeypatch.setenv("SOMETHING_ELSE", "x")
@@ -9,5 +9,5 @@ def test_what_the_user_set_stays_and_a_program_of_others_gets_it(monkeypatch):
     theirs = environment.external_environment()
     assert theirs["TF_NUM_INTRAOP_THREADS"] == "7"
     assert theirs["SOMETHING_ELSE"] == "x"
-    # What suits Shortlist alone, they do without.
+    # External programs do not get Shortlist's own defaults.
     assert "TF_ENABLE_ONEDNN_OPTS" not in theirs

@@ -84,7 +84,7 @@ def test_code_moved_to_another_module_changes(tree):
     assert code(tree, "components.a") != before
 
 
-def test_code_of_no_module_is_an_error(tree):
+def test_code_of_an_unknown_module_is_an_error(tree):
     with pytest.raises(ValueError, match=r"components\.b.*not a module"):
         code(tree, "components.b")
     with pytest.raises(ValueError, match="os"):
@@ -98,7 +98,7 @@ def test_code_of_this_project():
 
 
 @given(value=st.floats(min_value=1e-6, max_value=1.0))
-def test_config_changes_with_any_value_and_not_with_what_is_the_default(value):
+def test_config_changes_with_any_value_but_not_with_defaults(value):
     one = fingerprints.config_sha256(Train(learning_rate=value))
     assert one == fingerprints.config_sha256(Train(learning_rate=value, epochs=60))
     assert one != fingerprints.config_sha256(Train(learning_rate=value / 2))

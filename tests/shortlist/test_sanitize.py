@@ -1,4 +1,4 @@
-"""What the data says reaches a terminal as text: no markup of rich's, no control characters."""
+"""Text from the data on a terminal: neither rich markup nor control characters take effect."""
 
 from __future__ import annotations
 

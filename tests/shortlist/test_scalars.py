@@ -136,6 +136,6 @@ def test_iso_8601_is_exact_to_the_nanosecond(moment, part):
     assert seconds % 1 == fractions.Fraction(part, 10**9)
 
 
-def test_shown_is_short_and_one_line():
+def test_short_repr_is_short_and_one_line():
     assert short_repr("a\nb") == r"'a\nb'"
     assert len(short_repr("x" * 10**6)) == 60

@@ -20,7 +20,7 @@ def at(*times: int) -> list[splits.Interaction]:
 
 
 def short(names: list[str]) -> str:
-    """train, eval, test -> a string of t, e, T: one letter a row."""
+    """Returns one letter per row: t for train, e for eval, T for test."""
     return "".join({"train": "t", "eval": "e", "test": "T"}[name] for name in names)
 
 
@@ -30,7 +30,7 @@ def test_order_is_time_then_file_then_row():
         splits.Interaction(5, 0, b"a.csv", 10, b"third"),
         splits.Interaction(5, 0, b"a.csv", 9, b"second"),  # row 9 before row 10: a number, not text
         splits.Interaction(4, 0, b"z.csv", 99, b"first"),
-        splits.Interaction(5, 1, b"a.csv", 0, b"fifth"),  # a nanosecond later, whatever the file says
+        splits.Interaction(5, 1, b"a.csv", 0, b"fifth"),  # a nanosecond later, although its file sorts first
     ]
     names = [row.candidate_id for row in splits.sort_rows(rows)]
     assert names == [b"first", b"second", b"third", b"fourth", b"fifth"]
@@ -75,7 +75,7 @@ def weighted(*times_and_weights: tuple[int, float]) -> list[splits.Interaction]:
 @pytest.mark.parametrize(
     ("split", "rows", "expected"),
     [
-        # The last three of positive weight are train, eval and test; the others lie where they lie.
+        # The last three rows of positive weight are train, eval and test. The others keep their position.
         (OUT, [(1, 0), (2, 5), (3, 0), (4, 1), (5, 0), (6, 2), (7, 0)], "tttee" + "TT"),
         (OUT, [(1, 1), (2, 0), (3, 1)], "ttt"),  # two targets only
         (OUT, [(1, 0), (2, 0), (3, 0)], "ttt"),
@@ -97,7 +97,7 @@ def test_a_basket_is_a_whole_second_whatever_its_parts():
     assert short(splits.assign_splits(rows, OUT)) == "ttteT"
 
 
-def test_repeats_are_told_by_candidate_and_by_whether_they_are_targets():
+def test_repeats_are_distinguished_by_candidate_and_weight():
     rows = [
         splits.Interaction(time, 0, b"l", time, name.encode(), weight)
         for time, (name, weight) in enumerate([("a", 0.0), ("b", 1.0), ("a", 1.0), ("a", 0.0), ("b", 2.0), ("a", 9.0)])
@@ -108,7 +108,7 @@ def test_repeats_are_told_by_candidate_and_by_whether_they_are_targets():
     assert [row.timestamp for row in splits.drop_repeats(rows, "last")] == [3, 4, 5]
 
 
-def test_random_counts_targets_alone():
+def test_random_counts_only_targets():
     rows = weighted(*((time, float(time % 2)) for time in range(200)))
     names = splits.assign_splits(rows, Random(seed=4), splits.random_cuts(rows, 4))
     targets = collections.Counter(name for row, name in zip(rows, names, strict=True) if row.is_target)
@@ -120,7 +120,7 @@ def test_random_key_is_the_sha256_of_seed_path_and_row():
     assert splits.row_key(42, row) == hashlib.sha256(b"42\x00log.csv\x007").digest()
 
 
-def test_random_shuffles_by_place_not_by_content():
+def test_random_shuffles_by_location_not_by_content():
     first, second = at(1, 1)
     assert splits.row_key(1, first) != splits.row_key(1, second)
     assert splits.row_key(1, first) != splits.row_key(2, first)
@@ -154,7 +154,7 @@ def test_random_counts_are_exact_and_follow_the_rank(num_rows: int, seed: int):
     assert [name for _, name in by_key] == sorted(names, key=["train", "eval", "test"].index)
 
 
-def test_cuts_look_only_into_the_buckets_that_hold_them():
+def test_cuts_need_only_the_keys_of_their_buckets():
     rows = at(*range(1000))
     row_keys = [splits.row_key(5, row) for row in rows]
     histogram = collections.Counter(splits.key_bucket(key) for key in row_keys)

@@ -12,7 +12,7 @@ from benchmarks.quality import exchange
 
 
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
-    """Yields a model for each `l2`; the query side is the interactions of its whole history, each once."""
+    """Yields a model for each `l2`. A query is the set of all interactions in its history."""
     for setting in grid:
         start = time.monotonic()
         train = _matrix(split, split.train)

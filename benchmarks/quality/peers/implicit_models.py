@@ -1,4 +1,4 @@
-"""Item kNN, iALS and BPR from `implicit`; a setting's `model` says which."""
+"""Item kNN, iALS and BPR from `implicit`; the key `model` of a setting selects one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from benchmarks.quality import exchange
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
     """Yields a model for each setting.
 
-    For the test, item kNN and iALS know the eval item: the one as an interaction of the query, the other by solving
-    for the query's factors again with the item factors as they were. BPR has no such step: its queries stay as
-    they were after train.
+    In test, item kNN and iALS use the eval item, too: item kNN as an interaction of the query, iALS by solving for the
+    query's factors again with the item factors of train. BPR has no such step, and keeps its queries' factors of train.
     """
     warnings.filterwarnings("ignore")
     train = _matrix(split, split.train)
@@ -29,11 +28,13 @@ def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> I
         kind = options.pop("model")
         model = _model(kind, options, seed)
         start = time.monotonic()
-        # Its own threads and BLAS's get in each other's way, it says itself.
+        # implicit warns that its own threads and those of BLAS slow each other down.
         with threadpoolctl.threadpool_limits(1, "blas"):
             model.fit(train, show_progress=False)
         seconds = time.monotonic() - start
-        targets = None if kind == "item_knn" else train.nnz * options["iterations"]
+        targets = None
+        if "iterations" in options:
+            targets = train.nnz * options["iterations"]
         yield exchange.Fitted(setting, seconds, _scorer(split, kind, model), targets)
 
 
@@ -42,7 +43,7 @@ def _model(kind: str, options: dict[str, Any], seed: int) -> Any:
         return nearest_neighbours.CosineRecommender(**options)
     if kind == "ials":
         return als.AlternatingLeastSquares(**options, random_state=seed)
-    # Its threads race for the same rows: only one gives the same model twice.
+    # BPR's threads race for the same rows: with more than one, the model differs between runs.
     return bpr.BayesianPersonalizedRanking(**options, random_state=seed, num_threads=1)
 
 
@@ -52,7 +53,9 @@ def _scorer(split: exchange.Split, kind: str, model: Any) -> Any:
         history = _matrix(split, split.history(phase))[queries]
         if kind == "item_knn":
             return (history @ model.similarity).toarray()
-        factors = model.recalculate_user(queries, history) if kind == "ials" else model.user_factors[queries]
+        factors = model.user_factors[queries]
+        if kind == "ials":
+            factors = model.recalculate_user(queries, history)
         return factors.astype(np.float64) @ model.item_factors.astype(np.float64).T
 
     return score

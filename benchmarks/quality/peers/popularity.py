@@ -1,4 +1,4 @@
-"""Most popular: a candidate's train interactions, the same list for everyone."""
+"""Most popular: the number of a candidate's train interactions, the same list for all queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.quality import exchange
 
 
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
-    """Yields the one model that there is."""
+    """Yields the model; it has no settings."""
     for setting in grid:
         start = time.monotonic()
         counts = np.bincount(split.train.candidate, minlength=split.num_candidates)

@@ -1,7 +1,7 @@
-"""Most popular of late: a candidate's train interactions in the days before the moment that a query is asked.
+"""Most popular recently: the number of a candidate's train interactions in the days before the query's time.
 
-And "around the moment", in the days after it, too. No service can know these. A model with a calendar that is fitted to
-all train rows has met them, and its lead is to be held against this.
+With `around`, also in the days after it, which no service can know. Models with `query_time` are fitted to all train
+rows, and so to these days: this contender shows how much of their lead comes from that.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _DAY = 86_400
 
 
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
-    """Yields a model for each number of days, times are seconds.
+    """Yields a model for each number of days; times are in seconds.
 
-    Without `around` it counts nothing of the moment itself or later.
+    Without `around` it counts only interactions before the query's time.
     """
     start = time.monotonic()
     order = np.argsort(split.train.time, kind="stable")
@@ -32,10 +32,12 @@ def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> I
         ) -> np.ndarray:
             rows = getattr(split, phase)
             queries, first = np.unique(rows.query, return_index=True)
-            asked = rows.time[first]
+            query_times = rows.time[first]
             scores = np.empty((len(queries), split.num_candidates), np.float32)
-            ends = np.searchsorted(times, asked + span, "right") if around else np.searchsorted(times, asked, "left")
-            starts = np.searchsorted(times, asked - span, side="left")
+            starts = np.searchsorted(times, query_times - span, side="left")
+            ends = np.searchsorted(times, query_times, side="left")
+            if around:
+                ends = np.searchsorted(times, query_times + span, side="right")
             for row, (begin, end) in enumerate(zip(starts, ends, strict=True)):
                 scores[row] = np.bincount(candidates[begin:end], minlength=split.num_candidates)
             return scores

@@ -1,6 +1,6 @@
-"""SASRec of RecTools (PyTorch) as it ships: softmax over the corpus, Adam at a constant rate.
+"""SASRec of RecTools (PyTorch) with its own defaults: softmax over the corpus, Adam at a constant learning rate.
 
-One training gives a model for each number of epochs at which it could have been stopped; eval says at which it should.
+One training gives a model for each number of epochs in `stop_after`; the benchmark chooses among them on eval.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from rectools.models import SASRecModel
 
 from benchmarks.quality import exchange
 
-# `recommend` returns a table of all candidates for each of so many queries.
+# `recommend` returns a table with a row per query and candidate; this bounds its memory.
 _QUERIES_AT_ONCE = 500
 
 
 class _Snapshots(lightning.Callback):
-    """Keeps the weights after some epochs, and the seconds that had passed."""
+    """Copies the weights after some epochs, with the seconds of training until then."""
 
     def __init__(self, epochs: Sequence[int]) -> None:
         self._epochs = frozenset(epochs)
         self._start = time.monotonic()
-        self.kept: dict[int, tuple[float, dict[str, Any]]] = {}
+        self.by_epoch: dict[int, tuple[float, dict[str, Any]]] = {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Called by the trainer."""
         epoch = trainer.current_epoch + 1
         if epoch in self._epochs:
-            self.kept[epoch] = (time.monotonic() - self._start, copy.deepcopy(module.state_dict()))
-            print(f"epoch {epoch}: {self.kept[epoch][0]:.1f} s", flush=True)
+            self.by_epoch[epoch] = (time.monotonic() - self._start, copy.deepcopy(module.state_dict()))
+            print(f"epoch {epoch}: {self.by_epoch[epoch][0]:.1f} s", flush=True)
 
 
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
-    """Yields a model for each of a setting's `stop_after`; the query side is the latest items of its whole history."""
+    """Yields a model for each value of a setting's `stop_after`. A query is the latest items of its history."""
     warnings.filterwarnings("ignore")
     train = _dataset(split.train)
     for setting in grid:
@@ -65,11 +65,11 @@ def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> I
 
         model = SASRecModel(**options, get_trainer_func=trainer)
         model.fit(train)
-        # RecTools trains with a copy of the trainer that it was given.
-        [snapshots] = [found for found in model.fit_trainer.callbacks if isinstance(found, _Snapshots)]
+        # RecTools trains with a copy of the trainer, and so of its callbacks.
+        [snapshots] = [callback for callback in model.fit_trainer.callbacks if isinstance(callback, _Snapshots)]
         targets = _targets(split.train, options["session_max_len"])
         for epochs in stops:
-            seconds, weights = snapshots.kept[epochs]
+            seconds, weights = snapshots.by_epoch[epochs]
 
             def score(phase: str, model: SASRecModel = model, weights: dict[str, Any] = weights) -> np.ndarray:
                 model.lightning_model.load_state_dict(weights)
@@ -79,7 +79,7 @@ def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> I
 
 
 def _dataset(rows: exchange.Rows) -> Dataset:
-    """Returns RecTools' table of interactions; a row's place stands for its time, so that ties keep their order."""
+    """Returns RecTools' table of interactions. The row number replaces the time, so that ties keep their order."""
     table = {
         Columns.User: rows.query,
         Columns.Item: rows.candidate,
@@ -90,27 +90,27 @@ def _dataset(rows: exchange.Rows) -> Dataset:
 
 
 def _targets(rows: exchange.Rows, session_max_len: int) -> int:
-    """Returns the targets of one epoch: of each query's latest interactions all but the first."""
+    """Returns the number of targets per epoch: each query's latest interactions except for the first of them."""
     return int(np.minimum(np.bincount(rows.query), session_max_len + 1).clip(min=1).sum() - rows.query.max() - 1)
 
 
 def _scores(model: SASRecModel, split: exchange.Split, phase: str) -> np.ndarray:
-    """Returns [queries, corpus]; what was in no train session has the lowest score."""
+    """Returns [queries, corpus] scores; a candidate in no train session has the lowest score."""
     history = _dataset(split.history(phase))
     queries = split.queries(phase)
     scores = np.full((len(queries), split.num_candidates), exchange.LOWEST, np.float32)
     for start in range(0, len(queries), _QUERIES_AT_ONCE):
-        some = queries[start : start + _QUERIES_AT_ONCE]
+        block = queries[start : start + _QUERIES_AT_ONCE]
         answers = model.recommend(
-            some,
+            block,
             history,
             k=split.num_candidates,
             filter_viewed=False,
             add_rank_col=False,
             on_unsupported_targets="ignore",
         )
-        places = start + np.searchsorted(some, answers[Columns.User])
-        scores[places, answers[Columns.Item]] = answers[Columns.Score]
+        rows = start + np.searchsorted(block, answers[Columns.User])
+        scores[rows, answers[Columns.Item]] = answers[Columns.Score]
     return scores
 
 

@@ -1,8 +1,8 @@
-"""The model of TensorFlow Recommenders' "basic retrieval" tutorial, as its users copy it.
+"""The model of TensorFlow Recommenders' "basic retrieval" tutorial, copied as its readers would.
 
 https://www.tensorflow.org/recommenders/examples/basic_retrieval: two embeddings of width 32, Adagrad at 0.1, batches
-of 8,192, 3 epochs, FactorizedTopK computed in training too. Only the tables are ours: it has ids of items where
-the tutorial has titles, which are not unique.
+of 8,192, 3 epochs, FactorizedTopK also computed in training. Only the tables differ: items have ids instead of the
+tutorial's titles, which are not unique.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class MovielensModel(tfrs.Model):
 
 
 def fit(split: exchange.Split, grid: Sequence[exchange.Setting], seed: int) -> Iterator[exchange.Fitted]:
-    """Yields the tutorial's model; it knows queries by their ids alone, hence nothing of the eval item."""
+    """Yields the tutorial's model. A query is its id alone, so that the eval item is not used in test."""
     for setting in grid:
         tf.keras.utils.set_random_seed(seed)
         start = time.monotonic()

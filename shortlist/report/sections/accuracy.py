@@ -96,11 +96,13 @@ def share_series(name: str, values: Sequence[float | None], rows: float | Sequen
       rows: The denominator of all shares, or one denominator per share.
     """
     counts = rows if isinstance(rows, Sequence) else [rows] * len(values)
-    bounds = [
-        wilson(value, count) if value is not None and count else None
-        for value, count in zip(values, counts, strict=True)
-    ]
-    return plots.Series(name, values, bounds)
+    return plots.Series(name, values, list(map(_bounds, values, counts)))
+
+
+def _bounds(value: float | None, rows: float) -> tuple[float, float] | None:
+    if value is None or not rows:
+        return None
+    return wilson(value, rows)
 
 
 def _with_intervals(values: Sequence[float | None], rows: float) -> list[str]:
@@ -108,7 +110,8 @@ def _with_intervals(values: Sequence[float | None], rows: float) -> list[str]:
 
 
 def _cluster_note(facts: Facts) -> str:
-    data = facts.summary.data if facts.summary else None
+    data = facts.data
+    # With one row per query, rows are independent as far as queries are.
     if data is None or data.rows.get("test", 0) <= data.queries.get("test", 0):
         return ""
     return (
@@ -154,9 +157,11 @@ def _top_k(k: int, with_seen: bool) -> str:
 def slices(facts: Facts) -> PageSection | None:
     """Returns the accuracy by slice."""
     measured, k = facts.measured, gate_k(facts)
+    if measured is None:
+        return None
     with_seen = facts.with_seen
     name, popular = _top_k(k, with_seen), names.top_k(k, names.POPULARITY_FAMILY, with_seen)
-    families = group_by_family([item for item in measured.slices if name in item.metrics]) if measured else {}
+    families = group_by_family([item for item in measured.slices if name in item.metrics])
     if not families:
         return None
     blocks: list[Block] = []
@@ -196,14 +201,16 @@ def _slices_figure(
             for text in (format.share(one.values[position]), format.interval(one.values[position], rows))
         ]
         lines.append([label, format.count(rows), *cells])
-    more = f"; {left_out} smaller ones are left out" if left_out else ""
+    caption = f"top_{k} by {family}, share of the rows of the slice"
+    if left_out:
+        caption += f"; {left_out} smaller slices are left out"
     plot_labels = [f"{label} ({rows:,.0f})" for label, rows in zip(labels, counts, strict=True)]
     return Figure(
         family.replace("_", " "),
         f"top_{k} by {family}, of the model and of most popular, with 95% intervals. Brackets contain numbers of rows.",
         lambda: [plots.rows(plot_labels, series, f"top_{k}, share of the rows in brackets")],
         TableBlock(
-            f"top_{k} by {family}, share of the rows of the slice{more}",
+            caption,
             [TableColumn(title, numeric=title != "value") for title in titles],
             lines,
         ),

@@ -187,7 +187,9 @@ def _example(number: int, record: dict[str, Any], corpus: int) -> Example:
     # All 10 recommendations are shown if the target is not among the first five.
     if any(answer.is_target for answer in answers[:_ANSWERS_SHOWN]):
         answers = answers[:_ANSWERS_SHOWN]
-    name = number if record.get("query") is None else record["query"]
+    name = record.get("query")
+    if name is None:
+        name = number
     return Example(
         name=f"Query {name}",
         history=[format.title(item) for item in record["history"]],

@@ -20,8 +20,9 @@ def section(facts: Facts) -> PageSection | None:
     measured = facts.measured
     if measured is None or names.POPULAR_SHARE not in measured.overall:
         return None
-    corpus = facts.summary.protocol.corpus_size if facts.summary and facts.summary.protocol else None
-    of_corpus = f" of {corpus:,} candidates" if corpus else ""
+    of_corpus = ""
+    if facts.summary and facts.summary.protocol:
+        of_corpus = f" of {facts.summary.protocol.corpus_size:,} candidates"
     rows = [*_unseen(facts, measured), _empty_history(facts, measured)]
     table = TableBlock(
         f"Candidates without train interactions, and an empty history; top {_K}{of_corpus}",

@@ -18,6 +18,7 @@ _IDS = {keys.QUERY_ID, keys.CANDIDATE_ID}
 _LOCATIONS = {keys.SOURCE_PATH, keys.SOURCE_ROW}
 _MOST_VALUES = 8
 _MOST_PLOTS = 9
+# Suffix of features whose plots have an axis in years.
 _YEAR = " (year)"
 _EARLIEST = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc).timestamp()
 _SECONDS_A_YEAR = 365.2425 * 86400
@@ -41,11 +42,13 @@ def section(facts: Facts) -> PageSection | None:
     if distributions:
         blocks.append(_distributions_figure(distributions[:_MOST_PLOTS]))
     blocks += _anomalies(facts)
-    return PageSection("data", "The data", "", blocks) if blocks else None
+    if not blocks:
+        return None
+    return PageSection("data", "The data", "", blocks)
 
 
 def _splits(facts: Facts) -> TableBlock | None:
-    data = facts.summary.data if facts.summary else None
+    data = facts.data
     if data is None:
         return None
     return TableBlock(
@@ -65,11 +68,13 @@ def _splits(facts: Facts) -> TableBlock | None:
 
 
 def _mean(total: float, number: float | None) -> str:
-    return f"{total / number:.1f}" if number else format.NOTHING
+    if not number:
+        return format.NOTHING
+    return f"{total / number:.1f}"
 
 
 def _dropped(facts: Facts) -> TableBlock | None:
-    data = facts.summary.data if facts.summary else None
+    data = facts.data
     if data is None or not any(data.dropped.values()):
         return None
     return TableBlock(
@@ -92,8 +97,9 @@ def _statistics(table: str, dataset: Any) -> TableBlock:
 def _feature(feature: Any, rows: int) -> list[str]:
     name = feature.path.step[0]
     kind = feature.WhichOneof("stats")
-    common = getattr(feature, kind).common_stats if kind else None
-    present = common.num_non_missing if common else 0
+    present = 0
+    if kind:
+        present = getattr(feature, kind).common_stats.num_non_missing
     cells = [name, _KINDS.get(feature.type, "other"), f"{present:,} ({present / max(rows, 1):.1%})"]
     if kind == "string_stats":
         top = "" if name in _IDS else _top(feature.string_stats)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shortlist.lineage.facts import flat
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing
@@ -15,15 +17,18 @@ def section(facts: Facts) -> PageSection | None:
     index = facts.index
     if not index:
         return None
-    queries = f"{index['test_queries']:,} test rows" if "test_queries" in index else "test rows"
     k = index.get("k")
     rows = [
         ("kind", str(index.get("kind")), index.get("reason") or "as configured and measured"),
-        (f"recall@{k}", format.share(index.get("recall_at_k")), f"mean over {queries}, exclusions applied"),
+        (f"recall@{k}", format.share(index.get("recall_at_k")), f"mean over {test_rows(index)}, exclusions applied"),
         (f"recall@{k} while tuning", format.share(index.get("eval_recall_at_k")), "mean over eval queries"),
         ("candidates", format.count(index.get("corpus_size")), "in the index"),
-        ("p50", _ms(index.get("p50_ms")), "of 300 calls of the exported signature, one query at a time, this machine"),
-        ("p99", _ms(index.get("p99_ms")), "of the same calls"),
+        (
+            "p50",
+            format.milliseconds(index.get("p50_ms")),
+            "of 300 calls of the exported signature, one query at a time, this machine",
+        ),
+        ("p99", format.milliseconds(index.get("p99_ms")), "of the same calls"),
         *(
             (name, format.setting(value), "parameter")
             for name, value in sorted(flat(index.get("params") or {}).items())
@@ -50,8 +55,12 @@ def section(facts: Facts) -> PageSection | None:
 def _check(facts: Facts) -> TableBlock | None:
     """Returns the serving check's measurements of the export, from clean processes."""
     execution = facts.nodes.get(nodes.SERVING_CHECK)
-    blessing = Blessing.of(execution.output("blessing")) if execution else None
-    figures = flat(blessing.figures) if blessing else {}
+    if execution is None:
+        return None
+    blessing = Blessing.of(execution.output("blessing"))
+    if blessing is None:
+        return None
+    figures = flat(blessing.figures)
     rows = [
         [name.replace(".", ", ").replace("_", " "), format.number(value)]
         for name, value in figures.items()
@@ -66,5 +75,8 @@ def _check(facts: Facts) -> TableBlock | None:
     )
 
 
-def _ms(value: float | None) -> str:
-    return format.NOTHING if value is None else f"{value:.2f} ms"
+def test_rows(index: dict[str, Any]) -> str:
+    """Returns the number of test rows of the recall in words; older versions did not record the number."""
+    if "test_queries" not in index:
+        return "test rows"
+    return f"{index['test_queries']:,} test rows"

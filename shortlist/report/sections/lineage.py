@@ -18,6 +18,7 @@ def section(found: Facts) -> PageSection | None:
     data = {
         "name": found.name,
         "stages": STAGES,
+        # The page draws steps from the last to the first, as for a pushed model.
         "trace": {"steps": [as_json.step(step) for step in reversed(steps)], "cut_short": []},
     }
     lines = [

@@ -20,4 +20,6 @@ def section(facts: Facts) -> PageSection | None:
     if facts.config:
         rows = [[name, format.setting(value)] for name, value in facts.config.items() if value is not None]
         blocks.append(TableBlock("Settings", texts, rows, folded=True))
-    return PageSection("settings", "Settings", "", blocks) if blocks else None
+    if not blocks:
+        return None
+    return PageSection("settings", "Settings", "", blocks)

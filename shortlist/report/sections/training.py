@@ -17,8 +17,7 @@ def section(facts: Facts) -> PageSection | None:
     log = facts.training
     if not log:
         return None
-    data = facts.summary.data if facts.summary else None
-    rows = f"{data.rows['eval']:,} eval rows" if data and "eval" in data.rows else "the eval rows"
+    rows = facts.eval_rows
     best = best_position(log)
     lead = f"{log[-1].get('epoch')} epochs, {format.count(log[-1].get('step'))} steps"
     if "seconds" in log[-1]:

@@ -13,8 +13,7 @@ def section(facts: Facts) -> PageSection | None:
     tuning = facts.summary.tuning if facts.summary else None
     if tuning is None:
         return None
-    data = facts.summary.data if facts.summary else None
-    rows = f"{data.rows['eval']:,} eval rows" if data and "eval" in data.rows else "the eval rows"
+    rows = facts.eval_rows
     lead = (
         f"{len(tuning.trials)} trials in {format.seconds(tuning.seconds)}; the search ended at "
         f"{ENDED_BY[tuning.ended_by]}. Trial {tuning.best} was best by {tuning.objective} on {rows}; the model was "
@@ -30,6 +29,7 @@ def section(facts: Facts) -> PageSection | None:
         TableColumn("seconds"),
         TableColumn("", numeric=False),
     ]
+    # Failed trials have no score and come last.
     ordered = sorted(tuning.trials, key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
     lines = [
         [

@@ -6,6 +6,7 @@ from shortlist.metrics import names
 from shortlist.report import format
 from shortlist.report.blocks import Block, Notes, PageSection, Tile, Tiles
 from shortlist.report.facts import Facts
+from shortlist.report.sections.index import test_rows
 
 _OUTCOMES = {
     "pushed": ("pushed", "good"),
@@ -27,7 +28,9 @@ def outcome(facts: Facts) -> tuple[str, str]:
 def subtitle(facts: Facts) -> str:
     """Returns the run's start, its duration and its number of cached steps."""
     started, summary = facts.record.started, facts.summary
-    parts = [f"started {started:%Y-%m-%d %H:%M:%S} UTC"] if started else []
+    parts = []
+    if started is not None:
+        parts.append(f"started {started:%Y-%m-%d %H:%M:%S} UTC")
     if summary is not None:
         parts.append(f"took {format.seconds(summary.seconds.total)}")
         if summary.cached:
@@ -41,21 +44,25 @@ def reasons(facts: Facts) -> list[str]:
     blessing = summary.blessing if summary else None
     if blessing is None:
         return [reason for reason in facts.record.reasons if reason]
-    word = "blessed" if blessing.blessed else "not blessed"
+    # A run that was not blessed records the blessing's reasons as its own, too.
     others = [reason for reason in facts.record.reasons if reason and reason not in blessing.reasons]
-    return others + [f"{word}: {reason}" for reason in blessing.reasons]
+    return others + [f"{blessing.verdict}: {reason}" for reason in blessing.reasons]
 
 
 def section(facts: Facts) -> PageSection | None:
     """Returns the key figures, and the run's own warnings and advice."""
     summary = facts.summary
     tiles = [*_metric_tiles(facts), *_other_tiles(facts)]
-    blocks: list[Block] = [Tiles(tiles)] if tiles else []
+    blocks: list[Block] = []
+    if tiles:
+        blocks.append(Tiles(tiles))
     if summary is not None and summary.warnings:
         blocks.append(Notes("warning", summary.warnings))
     if summary is not None and summary.advice:
         blocks.append(Notes("advice", summary.advice))
-    return PageSection("verdict", "At a glance", "", blocks) if blocks else None
+    if not blocks:
+        return None
+    return PageSection("verdict", "Key figures", "", blocks)
 
 
 def gate_k(facts: Facts) -> int:
@@ -74,7 +81,9 @@ def _metric_tiles(facts: Facts) -> list[Tile]:
     rows = measured.all_rows if facts.with_seen else measured.rows
     tiles = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
-        lift = f"the model has {value / popular:.2f} times as much" if popular else "no hits"
+        lift = "no hits"
+        if popular:
+            lift = f"the model has {value / popular:.2f} times as much"
         tiles.append(Tile(f"{label}, most popular", format.share(popular), lift))
     if measured.latest_blessed and name in measured.latest_blessed:
         latest = measured.latest_blessed[name]
@@ -86,7 +95,7 @@ def _other_tiles(facts: Facts) -> list[Tile]:
     index, summary = facts.index, facts.summary
     tiles = []
     if "recall_at_k" in index:
-        queries = f"{index['test_queries']:,} test rows" if "test_queries" in index else "test rows"
+        queries = test_rows(index)
         tiles.append(
             Tile(f"recall@{index.get('k')}", format.share(index["recall_at_k"]), f"{index['kind']}, {queries}")
         )

@@ -45,7 +45,7 @@ def test_without_a_second_seed_nothing_is_known_of_seeds():
     assert freedom == 0
 
 
-def test_an_interval_that_ends_at_nothing_says_nothing():
+def test_an_interval_that_ends_at_zero_is_no_effect():
     assert effects.Effect(0.1, 0.0, 0.2).verdict == effects.NO_EFFECT
     assert effects.Effect(-0.1, -0.2, 0.0).verdict == effects.NO_EFFECT
 

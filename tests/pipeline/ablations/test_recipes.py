@@ -108,14 +108,14 @@ def test_a_further_loss_is_asked_for_its_parts():
     assert list(_changed(in_batch)) == ["accidental hits removed", "hard negatives", "uniform negatives"]
 
 
-def test_what_a_recipe_lacks_is_not_switched():
+def test_parts_that_a_recipe_lacks_are_not_switched():
     bare = dataclasses.replace(worlds.settings(), query_features={}, candidate_features={})
     assert not {"features", "id dropout", "unseen candidates masked"} & set(_changed(recipes.groups(bare)[0]))
     without_ids = worlds.settings(model={"candidate_tower": {"use_candidate_id": False}})
     assert "features" not in _changed(recipes.groups(without_ids)[0])
 
 
-def test_what_only_some_recipes_have_is_switched_in_these():
+def test_parts_of_some_recipes_are_switched_only_there():
     settings = worlds.settings(
         split="leave_last_basket", model={"query_time": {"knots": 3}}, train={"basket_mates": 0.5}
     )

@@ -92,7 +92,7 @@ _BREAKS: list[tuple[str, Callable[[Document], Any]]] = [
 ]
 
 
-def test_what_kfps_own_compiler_writes_passes(made_by_kfp):
+def test_a_package_of_kfps_own_compiler_passes(made_by_kfp):
     assert find_problems(made_by_kfp) == []
 
 

@@ -117,7 +117,7 @@ def test_an_engine_that_cannot_see_the_pods_artifacts_is_refused(beam, message):
         _compiled(_config(beam=beam), baseline=False, statistics=False)
 
 
-def test_a_path_of_this_machine_has_no_way_into_a_spec():
+def test_a_path_of_this_machine_is_refused():
     with pytest.raises(ConfigError, match=r"data.interactions.path: expected a path that the pods see, got /srv/log"):
         _compiled(_config(**{"data.interactions.path": "/srv/log.csv"}), baseline=False, statistics=False)
 

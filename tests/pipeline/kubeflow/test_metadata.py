@@ -91,7 +91,7 @@ def test_data_are_compared_with_those_of_the_last_blessed_run_on_others(store):
     assert found == ComparisonUris("s3://root/run-2/Trainer", _statistics("run-1"))
 
 
-def test_the_same_again_finds_what_it_found_before(store):
+def test_a_repeated_run_has_the_same_comparison(store):
     _run(store, "run-1", _SEED_1, _run_parameters("monday"))
     before = _found(store, _SEED_1, _run_parameters("tuesday"))
     _run(store, "run-2", _SEED_1, _run_parameters("tuesday"), comparison=before)

@@ -76,7 +76,7 @@ def _free_ports(count: int) -> list[int]:
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory) -> Iterator[S3]:
     folder = tmp_path_factory.mktemp("weed")
-    # Each server's gRPC port is told, too: by default it is the other one plus 10,000.
+    # Each server's gRPC port is set, too: its default is the HTTP port plus 10,000.
     master, volume, filer, s3, *grpc = _free_ports(8)
     command = [
         os.path.abspath(os.environ["SHORTLIST_WEED"]),
@@ -103,7 +103,7 @@ def s3(tmp_path_factory) -> Iterator[S3]:
             time.sleep(0.5)
         yield store
     finally:
-        # It takes half a minute to say goodbye to itself.
+        # A clean stop takes half a minute.
         server.kill()
         server.wait()
 
@@ -185,7 +185,7 @@ def test_an_artifact_goes_from_pod_to_pod_through_the_server(scheme, s3, tmp_pat
     copy, schema = run.output("Copy", "copy"), run.output("Schema", "interactions")
     assert copy is not None
     assert schema is not None
-    # What a task says of its input's folder is turned back into the address.
+    # A path in a task's metadata is replaced by the URI again.
     assert copy.properties["found_at"] == schema.uri
     assert copy.uri.startswith(root)
     s3.download(copy.uri, str(tmp_path / "got"))

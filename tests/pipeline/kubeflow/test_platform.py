@@ -60,7 +60,7 @@ def _trainer(package: Package) -> Document:
     return package.pipeline["deploymentSpec"]["executors"]["Trainer_executor"]["container"]
 
 
-def test_without_wishes_there_is_no_platform_spec():
+def test_without_settings_there_is_no_platform_spec():
     package = _package()
     assert package.documents == [_pipeline()]
 

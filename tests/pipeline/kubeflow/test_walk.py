@@ -17,7 +17,7 @@ from shortlist.errors import BadInputError, DataError
 
 _TYPE = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
 
-# Reads what it is given as the launcher gives it, keeps it for the test, and writes one file and its metadata.
+# Reads the executor input, records it for the test, and writes one file and its metadata.
 _CODE = textwrap.dedent(
     """
     import json, os, pathlib, sys

@@ -14,12 +14,12 @@ def test_a_quantity_is_that_of_kubernetes(text, number):
 
 
 @pytest.mark.parametrize("text", ["", "0", "8GB", "-1", "8 Gi", "1e3"])
-def test_what_is_no_quantity_is_refused(text):
+def test_invalid_quantities_are_refused(text):
     with pytest.raises(ValueError, match="Kubernetes quantity"):
         quantity(text)
 
 
-def test_a_task_says_only_what_differs_from_the_defaults():
+def test_a_task_overrides_the_defaults():
     defaults = Task(cpu=2, memory="4Gi", env={"A": "1", "B": "1"})
     task = Task(memory="16Gi", env={"B": "2"}).over(defaults)
     assert (task.cpu, task.memory, task.env) == ("2", "16Gi", {"A": "1", "B": "2"})
@@ -44,7 +44,7 @@ def test_a_task_says_only_what_differs_from_the_defaults():
         ({"imag": "x"}, "Extra inputs"),
     ],
 )
-def test_what_a_cluster_would_refuse_is_refused_before(section, said):
+def test_values_that_a_cluster_would_refuse_are_refused(section, said):
     with pytest.raises(pydantic.ValidationError, match=said):
         Kubeflow.model_validate({"image": "registry.example.com/shortlist:1", **section})
 

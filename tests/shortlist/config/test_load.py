@@ -67,7 +67,7 @@ def test_ten_lines_are_enough():
         ({"index": {"k": 0}}, "x.yaml: index.k: expected a whole number, at least 1, at most 10,000, got 0"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_sentence(changes, sentence):
+def test_each_problem_is_one_sentence(changes, sentence):
     with pytest.raises(ConfigError) as error:
         parse_config(_with(**changes), "x.yaml")
     assert "hush-5" not in str(error.value)
@@ -165,7 +165,7 @@ def test_query_time_needs_times():
 @pytest.mark.parametrize(
     "text", ["name: !!python/object/apply:os.system ['true']", "a: [1", "- 1", "", "\x00", "a: 2020-99-99"]
 )
-def test_what_is_no_plain_yaml_mapping_is_refused(tmp_path, text):
+def test_other_files_than_plain_yaml_mappings_are_refused(tmp_path, text):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"c\.yaml: "):
@@ -217,7 +217,7 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(key):
         ({"path": "log.csv", "timestamp_unit": "minutes"}, "data.interactions.timestamp_unit"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_told(interactions, sentence):
+def test_invalid_tables_are_refused(interactions, sentence):
     raw = {**MINIMAL, "data": {**MINIMAL["data"], "interactions": interactions}}
     with pytest.raises(ConfigError) as error:
         parse_config(raw, "x.yaml")

@@ -35,7 +35,7 @@ def test_both_names_are_refused():
 
 
 @pytest.mark.parametrize("old", RENAMED)
-def test_what_is_read_is_not_changed_and_new_names_stay(old):
+def test_the_input_is_not_changed_and_new_names_stay(old):
     *path, name = RENAMED[old].split(".")
     raw = {name: 0.1}
     for section in reversed(path):

@@ -1,4 +1,4 @@
-"""What the section `tune` may say, and the one sentence about what it may not."""
+"""The section `tune`: valid values, and the error for each invalid one."""
 
 import pytest
 
@@ -62,14 +62,14 @@ def _settings(config):
         ({}, "tune.space: expected at least one setting, got none"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(searched, said):
+def test_invalid_search_spaces_are_refused(searched, said):
     with pytest.raises(ConfigError) as error:
         _config({"space": searched})
     assert said in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["seed", "epochs", "patience", "refit", "eval_every_epochs"])
-def test_what_a_trial_has_of_its_own_cannot_be_searched(name):
+def test_settings_of_a_trial_cannot_be_searched(name):
     with pytest.raises(ConfigError, match=rf"tune\.space\.train\.{name}: cannot be searched, "):
         _config({"space": {f"train.{name}": [1, 2]}})
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 
 class FileServer(http.server.ThreadingHTTPServer):
-    """Serves files from memory, with byte ranges; logs what was asked for."""
+    """Serves files from memory, with byte ranges; logs the requests."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -76,7 +76,7 @@ def silent_host() -> Iterator[str]:
 
 @contextlib.contextmanager
 def endless_host() -> Iterator[str]:
-    """Yields the address of a host that answers with zeros, says no length and never stops."""
+    """Yields the address of a host that answers with endless zeros and without a length."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
 
         def serve() -> None:

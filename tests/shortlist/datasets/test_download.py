@@ -62,7 +62,7 @@ def test_a_later_call_goes_on_where_an_earlier_one_ended(server: FileServer, par
     assert server.requests == [(PATH, "bytes=300000-")]
 
 
-def test_what_came_before_endless_cuts_is_kept(server: FileServer, part: pathlib.Path) -> None:
+def test_the_received_part_is_kept_after_repeated_cuts(server: FileServer, part: pathlib.Path) -> None:
     server.cut_after = [1000] * 9
     with pytest.raises(SourceError, match="cut the connection 5 times"):
         get(server.url(PATH), part)
@@ -159,7 +159,7 @@ def test_a_closed_port_is_given_up_at_once(part: pathlib.Path) -> None:
 
 
 def test_a_trickle_is_not_waited_for(server: FileServer, part: pathlib.Path) -> None:
-    server.trickle = (100, 0.05)  # 2,000 bytes a second, a fifth of what is waited for.
+    server.trickle = (100, 0.05)  # 2,000 bytes per second, a fifth of the minimum.
     with pytest.raises(SourceError, match=r"sent only \d+ bytes in \d s; the next fetch resumes the download"):
         get(server.url(PATH), part, limits=Limits(answer_seconds=0.5))
     assert CONTENT.startswith(part.read_bytes())
@@ -173,7 +173,7 @@ def test_a_stall_is_not_waited_for(server: FileServer, part: pathlib.Path) -> No
     assert part.read_bytes() == CONTENT[:100_000]
 
 
-def test_progress_tells_the_megabytes(server: FileServer, part: pathlib.Path) -> None:
+def test_progress_shows_megabytes(server: FileServer, part: pathlib.Path) -> None:
     server.trickle = (128_000, 0.6)
     assert re.fullmatch(r"0\.[2-5] of 0\.5 MB", get(server.url(PATH), part)[0])
 
@@ -184,7 +184,7 @@ def test_an_endless_answer_ends_at_the_limit(part: pathlib.Path) -> None:
     assert not part.exists()
 
 
-def test_a_file_that_says_it_is_too_large_is_not_begun(server: FileServer, part: pathlib.Path) -> None:
+def test_a_file_with_too_large_a_declared_size_is_not_downloaded(server: FileServer, part: pathlib.Path) -> None:
     server.trickle = (1, 60.0)
     with pytest.raises(SourceError, match=r"sends more than 0\.1 MB"):
         get(server.url(PATH), part, limits=Limits(max_bytes=100_000))

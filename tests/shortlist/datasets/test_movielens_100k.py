@@ -105,7 +105,7 @@ def test_real_rows_are_the_same_bytes_from_every_source(members_of, tmp_path: pa
     assert shas(from_zip) == expected_sha256("movielens-100k")
 
 
-def test_real_rows_hold_what_the_registry_says(members_of) -> None:
+def test_real_rows_match_the_registry(members_of) -> None:
     files = ml.from_recbole(members_of("recbole"))
     interactions, candidates, queries = (rows(files[name])[1:] for name in (ml.INTERACTIONS, ml.CANDIDATES, ml.QUERIES))
     assert (len(interactions), len(candidates), len(queries)) == (100_000, 1_682, 943)

@@ -73,7 +73,7 @@ def dat(*columns: Any) -> bytes:
     return "".join("::".join(map(str, row)) + "\n" for row in rows).encode("latin-1")
 
 
-def test_the_real_files_become_exactly_what_is_pinned() -> None:
+def test_the_real_files_have_the_pinned_checksums() -> None:
     """The films' and users' files are rebuilt byte for byte; of the ratings' times only their order is known."""
     folder = shared_data("ml-1m")
     ratings, items, users = (parquet.read_table(folder / name) for name in (ml.INTERACTIONS, ml.ITEMS, ml.USERS))

@@ -56,7 +56,7 @@ INTERACTIONS = {
     "timestamp": [MORNING_SECONDS] * 3 + [NOON_SECONDS] * 5,
 }
 ITEMS = {
-    # By code point; what was never billed at a price, GIFT, is no candidate.
+    # In order of code points; GIFT was never billed at a price, so it is not a candidate.
     "item_id": ["71053", "85123A", "85123a", "B", "D"],
     "description": ["LANTERN", "WHITE HEART", "white heart", "20713", "Discount"],
     # 71053: 3.5, 3.5, 4 and 4.5; the mean of the middle two.
@@ -171,7 +171,7 @@ def published_lines(raw: pathlib.Path) -> Iterator[retail.InvoiceLine]:
             )
 
 
-def test_the_published_year_becomes_exactly_what_is_pinned() -> None:
+def test_the_published_workbook_has_the_pinned_checksums() -> None:
     raw = shared_data("online-retail") / "raw.parquet"
     made = {name: rows_sha256(content) for name, content in retail.normal_form(published_lines(raw)).items()}
     assert made == {name: file.sha256 for name, file in registry.ONLINE_RETAIL.files.items()}

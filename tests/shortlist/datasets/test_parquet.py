@@ -1,4 +1,4 @@
-"""The hash of a Parquet file's rows: what changes it and what does not."""
+"""The checksum of a Parquet file's rows: changes that matter and changes that do not."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_any_other_content_has_another_hash(other: dict[str, list[Any]]) -> None
     assert rows_sha256(to_parquet(other)) not in (rows_sha256(to_parquet(COLUMNS)), None)
 
 
-def test_what_is_no_parquet_file_has_none() -> None:
+def test_other_files_than_parquet_have_no_checksum() -> None:
     whole = to_parquet(COLUMNS)
     assert [rows_sha256(content) for content in (b"", b"id\n7\n", whole[:-9], whole[20:])] == [None] * 4
 

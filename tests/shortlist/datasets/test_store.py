@@ -98,7 +98,9 @@ def test_a_dead_host_costs_five_seconds_and_the_next_source_serves(server: FileS
     assert any("did not answer" in line or "timed out" in line for line in lines)
 
 
-def test_when_no_source_works_one_sentence_says_why_and_what_to_do(server: FileServer, tmp_path: pathlib.Path) -> None:
+def test_if_no_source_works_one_sentence_has_the_reasons_and_a_remedy(
+    server: FileServer, tmp_path: pathlib.Path
+) -> None:
     missing = tiny.archive(server.url("/gone/tiny.zip"), ARCHIVE)
     wrong = tiny.archive(server.url(PATH), b"another archive")
     with pytest.raises(DataError) as caught:

@@ -45,7 +45,7 @@ def sha256(content: bytes) -> str:
 
 
 def zipped(members: dict[str, bytes], links: Collection[str] = ()) -> bytes:
-    """A zip file; the content of a member in `links` is what it points to."""
+    """A zip file; the content of a member in `links` is the target of the link."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():

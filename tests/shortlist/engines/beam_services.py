@@ -1,4 +1,4 @@
-"""A Beam job server and a worker pool, each a process of its own on loopback."""
+"""A Beam job server and a worker pool, as separate processes on loopback."""
 
 from __future__ import annotations
 

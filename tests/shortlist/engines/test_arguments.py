@@ -1,4 +1,4 @@
-"""What Beam is told for each engine, read back by Beam's own options."""
+"""Beam's arguments per engine, parsed by Beam's own options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _options(**beam):
     return options.get_all_options(drop_default=True)
 
 
-def test_direct_is_what_is_used_unless_told():
+def test_direct_is_the_default():
     assert isinstance(parse_config(MINIMAL, "x.yaml").beam, engines.DirectBeam)
     assert _options(running_mode="multi_processing", num_workers=2) == {
         "direct_running_mode": "multi_processing",
@@ -48,21 +48,21 @@ def test_portable_waits_longer_than_a_minute_for_an_answer():
 
 
 def test_flink_goes_through_a_job_server_here():
-    told = _options(engine="flink", job_server_jar="f.jar", job_port=9000)
-    assert told["runner"] == "PortableRunner"
-    assert told["job_endpoint"] == "localhost:9000"
-    assert told["environment_type"] == "LOOPBACK"
-    assert told["parallelism"] == 2
+    options = _options(engine="flink", job_server_jar="f.jar", job_port=9000)
+    assert options["runner"] == "PortableRunner"
+    assert options["job_endpoint"] == "localhost:9000"
+    assert options["environment_type"] == "LOOPBACK"
+    assert options["parallelism"] == 2
 
 
 def test_dataflow():
-    told = _options(**_DATAFLOW, max_num_workers=8, use_public_ips=False)
-    assert told["runner"] == "DataflowRunner"
-    assert told["sdk_container_image"] == "registry.example/shortlist:1"
-    assert told["sdk_location"] == "container"
-    assert told["temp_location"] == "gs://bucket/tmp"
-    assert told["max_num_workers"] == 8
-    assert told["use_public_ips"] is False
+    options = _options(**_DATAFLOW, max_num_workers=8, use_public_ips=False)
+    assert options["runner"] == "DataflowRunner"
+    assert options["sdk_container_image"] == "registry.example/shortlist:1"
+    assert options["sdk_location"] == "container"
+    assert options["temp_location"] == "gs://bucket/tmp"
+    assert options["max_num_workers"] == 8
+    assert options["use_public_ips"] is False
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_dataflow():
         ({**_DATAFLOW, "temp_location": "s3://bucket"}, "beam.temp_location: expected a text that matches ^gs://"),
     ],
 )
-def test_what_an_engine_cannot_do_is_refused(beam, sentence):
+def test_unsupported_options_are_refused(beam, sentence):
     with pytest.raises(ConfigError) as error:
         parse_config({**MINIMAL, "beam": beam}, "x.yaml")
     assert sentence in str(error.value)

@@ -1,4 +1,4 @@
-"""What is refused before anything starts: jars, Java, ports, and an engine that cannot see the workspace."""
+"""Checks before an engine starts: jars, Java, ports, and workers without access to the workspace."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _refusal(beam) -> str:
     return str(refused.value)
 
 
-def test_what_is_no_job_server(tmp_path):
+def test_jar_that_is_not_a_job_server(tmp_path):
     (tmp_path / "text.jar").write_text("dear")
     assert "expected the jar org.apache.beam:beam-runners-flink-1.18-job-server:2.60.0 at nowhere.jar, got none" in (
         _refusal(FlinkBeam(job_server_jar="nowhere.jar"))

@@ -45,7 +45,7 @@ def test_work_is_done_in_another_process(engine, tmp_path):
         numbers = pipeline | beam.Create(range(100)) | beam.Reshuffle()
         pids = numbers | beam.Map(_pid) | beam.Distinct()
         _ = pids | beam.io.WriteToText(str(tmp_path / "pids"), shard_name_template="")
-        # Two sinks: an engine that runs only one of them is of no use.
+        # Two sinks, since some engines run only one of them (Beam's DaskRunner).
         _ = (
             numbers
             | beam.CombineGlobally(sum)
@@ -97,7 +97,7 @@ def test_dead_endpoints_are_errors_within_seconds(engine, tmp_path):
     assert time.monotonic() - start < 2
 
 
-def test_somebody_who_is_no_job_server(engine, tmp_path, monkeypatch):
+def test_endpoint_of_another_server(engine, tmp_path, monkeypatch):
     monkeypatch.setattr("shortlist.engines.probe.SECONDS", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         mute_engine = engine.model_copy(update={"job_endpoint": f"127.0.0.1:{mute.getsockname()[1]}"})

@@ -54,9 +54,9 @@ def test_dirt_becomes_a_filter_and_each_part_has_a_reason(shop):
     assert shop.tables["interactions"].section["filter"] == (
         'CustomerID is not None and not InvoiceNo.startswith("C") and Quantity > 0 and matches(StockCode, "[0-9].*")'
     )
-    told = " ".join(shop.reasons)
+    reasons = " ".join(shop.reasons)
     for words in ("have no CustomerID", "POST", "3 rows have Quantity of 0 or less"):
-        assert words in told
+        assert words in reasons
 
 
 def test_a_log_without_a_catalogue_is_its_own(shop):
@@ -70,17 +70,17 @@ def test_invoices_are_baskets(shop):
     assert shop.split == "leave_last_basket"
 
 
-def test_the_written_config_is_one_that_run_takes_and_says_why(shop, tmp_path):
+def test_the_written_config_is_valid_and_has_reasons(shop, tmp_path):
     text = config_text(shop, "shop", tmp_path / "schemas", tmp_path / "shop.yaml")
     assert text.startswith("# shop: a first config, guessed from the data.")
     assert "column: Description" in text
-    # Baskets: what lies together and what is in season are taken into account, and the head says so.
+    # With baskets, basket mates and query time are on, and the head gives the reason.
     assert "query_time:\n    knots: 32" in text
     assert "basket_mates: 0.5" in text
     assert "model.query_time" in text.split("name: shop")[0]
 
 
-def test_the_schema_asks_for_what_the_rows_have(shop):
+def test_the_schema_requires_the_values_that_all_rows_have(shop):
     text = schema_text("queries", shop.tables["queries"])
     assert 'name: "query_id"' in text
     assert 'name: "country"' in text
@@ -123,7 +123,7 @@ def test_interaction_types_get_weights(tmp_path):
     assert section["weight"] == {"column": "event_type", "values": {"view": 1.0, "cart": 3.0, "purchase": 10.0}}
 
 
-def test_names_that_say_nothing_must_be_told(tmp_path):
+def test_columns_without_clear_names_must_be_named(tmp_path):
     log = ratings(tmp_path, ("a", "b", "c", "d"))
     with pytest.raises(ConfigError, match=r"expected a column that is the query \(user\) id, .* --query-id"):
         guess_config(log, None, None, tmp_path, Hints())
@@ -136,7 +136,7 @@ def test_a_hint_must_name_a_column(tmp_path):
         guess_config(ratings(tmp_path), None, None, tmp_path, Hints(query_id="user"))
 
 
-def test_dates_that_no_one_can_read_are_told(tmp_path):
+def test_ambiguous_dates_are_refused(tmp_path):
     rows = [[f"u{i % 9}", f"p{i % 7}", f"{1 + i % 12}/{1 + i % 28}/2010 8:26"] for i in range(60)]
     log = write_csv(tmp_path / "log.csv", ("user", "item", "InvoiceDate"), rows)
     with pytest.raises(ConfigError, match="expected a column of times, got none"):

@@ -13,7 +13,7 @@ def _raised(function):
     return caught.value
 
 
-def test_what_others_were_raised_from():
+def test_root_of_a_chain_of_causes():
     def node():
         try:
             try:
@@ -26,7 +26,7 @@ def test_what_others_were_raised_from():
     assert first_cause(_raised(node)) == "KeyError: 'shape'"
 
 
-def test_what_was_handled_on_the_way_is_no_cause():
+def test_a_handled_exception_is_not_the_cause():
     def node():
         try:
             {}["cache"]
@@ -58,7 +58,7 @@ def test_traceback_of_a_worker_that_is_quoted():
     assert first_cause(RuntimeError(text)) == "OddError: row 7 is odd"
 
 
-def test_tensorflows_place_in_the_graph_is_left_out():
+def test_tensorflows_location_in_the_graph_is_left_out():
     text = (
         "Graph execution error:\n\nDetected at node Assert defined at (most recent call last):\n"
         "<stack traces unavailable>\nassertion failed: [a row without targets]\n\t [[{{node Assert}}]] [Op:__inference]"
@@ -66,7 +66,7 @@ def test_tensorflows_place_in_the_graph_is_left_out():
     assert first_cause(ValueError(text)) == "ValueError: assertion failed: [a row without targets]"
 
 
-def test_an_exception_without_words():
+def test_an_exception_without_a_message():
     assert first_cause(MemoryError()) == "MemoryError"
 
 
@@ -77,7 +77,7 @@ def test_a_circle_ends():
     assert first_cause(one) == "ValueError: other"
 
 
-def test_chain_with_what_was_handled_and_without():
+def test_chain_with_and_without_handled_exceptions():
     cause, handled, raised = KeyError("cause"), OSError("handled"), ValueError("raised")
     handled.__cause__, raised.__context__ = cause, handled
     assert list(chain(raised)) == [raised, handled, cause]

@@ -1,4 +1,4 @@
-"""The peak of one part of a run is not that of the parts before it."""
+"""Peak memory per part of a run, independent of earlier peaks."""
 
 from shortlist.process.memory import Meter
 

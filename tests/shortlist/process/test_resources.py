@@ -1,4 +1,4 @@
-"""A full disk, or memory that ran out, is recognised under whatever it is wrapped in; a real disk tells how."""
+"""Recognition of full disks and exhausted memory in chains of exceptions, also with a real full disk."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def test_anything_else_is_none(error):
     assert raised.value is error
 
 
-def test_shortage_that_was_found_already_keeps_its_sentence():
-    said = ResourceError("memory: less of it")
-    assert resources.find_shortage(_chained(said, RuntimeError("node failed")), FOLDER) is said
+def test_a_resource_error_keeps_its_sentence():
+    shortage = ResourceError("memory: less of it")
+    assert resources.find_shortage(_chained(shortage, RuntimeError("node failed")), FOLDER) is shortage
     with pytest.raises(ResourceError) as raised, resources.raises_resource_error(FOLDER):
-        raise said
-    assert raised.value is said
+        raise shortage
+    assert raised.value is shortage
     assert raised.value.__cause__ is None
 
 
@@ -98,10 +98,10 @@ def test_command_on_a_disk_that_fills_up_meanwhile(disk):
             disks.fill(disk)
             (root / "summary.json").write_text("x" * 9000)
 
-    with pytest.raises(ResourceError) as told:
+    with pytest.raises(ResourceError) as raised:
         work()
-    assert str(told.value).startswith(f"{root}: no space left (0 MiB free)")
-    # Free again, and the workspace is still its own.
+    assert str(raised.value).startswith(f"{root}: no space left (0 MiB free)")
+    # With free space again, the workspace still belongs to its pipeline.
     disks.make_room(disk)
     with Workspace(root, "shop").reserve("run") as died:
         assert died is None

@@ -1,4 +1,4 @@
-"""Runs as a pipeline leaves them, with the small files that a report is made from."""
+"""Runs like those of a pipeline, with the small files that a report reads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TOP = "factorized_top_k/top_{}_categorical_accuracy"
 
 @dataclasses.dataclass(frozen=True)
 class Shop:
-    """The workspace, and runs by how they ended."""
+    """A workspace with one run per outcome."""
 
     workspace: Workspace
     pushed: str
-    """Of which all is known."""
+    """Id of the complete run, which has all files."""
     runs: dict[str, str]
-    """Status to run."""
+    """Run ids by status."""
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def _answers() -> dict[str, object]:
 
 
 def _complete(workspace: Workspace, run_id: str) -> None:
-    """Has the run's summary say all that a run of today says."""
+    """Adds all fields of today's version to a run's summary."""
     metrics = {
         **{_TOP.format(k): share for k, share in ((1, 0.05), (10, 0.2), (100, 0.7))},
         **{f"{_TOP.format(k)}_with_seen": share / 2 for k, share in ((1, 0.05), (10, 0.2), (100, 0.7))},
@@ -108,7 +108,7 @@ def _complete(workspace: Workspace, run_id: str) -> None:
     for entry, rows in zip(slices, (40.0, 60.0), strict=True):
         entry["metrics"]["example_count"] = rows
     summary = read_summary(workspace.run_dir(run_id) / "summary.json")
-    told = summary.model_dump() | {
+    content = summary.model_dump() | {
         "status": Status.PUSHED,
         "warnings": ["a warning"],
         "advice": ["some advice"],
@@ -123,12 +123,12 @@ def _complete(workspace: Workspace, run_id: str) -> None:
         "node_peaks_mb": {"Trainer": 900.0, "Indexer": 1000.0},
         "training": {},
     }
-    write_summary(type(summary).model_validate(told), workspace.run_dir(run_id))
+    write_summary(type(summary).model_validate(content), workspace.run_dir(run_id))
 
 
 @pytest.fixture(scope="session")
 def page(shop) -> pathlib.Path:
-    """The report of the run of which all is known."""
+    """The report of the complete run."""
     from shortlist.report.write import write_report
 
     return write_report(shop.workspace, shop.pushed)

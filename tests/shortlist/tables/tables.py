@@ -46,6 +46,6 @@ def parquet_bytes(columns: dict[str, Any], **options: Any) -> bytes:
 
 
 def parquet_values(array: Any, column_type: ColumnType) -> list[Any]:
-    """Returns what each cell of a Parquet column is read as."""
+    """Returns the cells that are read from a Parquet column."""
     spec = one_column(column_type, "parquet")
     return [values["x"] for _, values in rows_of(parquet_bytes({"x": array}), spec)]

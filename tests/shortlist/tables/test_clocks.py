@@ -51,7 +51,7 @@ def test_times_are_exact(unit, cell, expected):
 
 
 @pytest.mark.parametrize("unit", ["seconds", "milliseconds", "nanoseconds", "iso8601", "order"])
-def test_times_of_the_file_itself_are_exact_whatever_the_unit(unit):
+def test_time_columns_of_a_file_are_exact_in_any_unit(unit):
     assert read(unit, MOMENT, is_time_column=True) == (MOMENT, 0)
 
 

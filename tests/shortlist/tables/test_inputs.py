@@ -40,7 +40,7 @@ def test_nothing_there(tmp_path):
         assert names(path, tmp_path) == []
 
 
-def test_a_folder_stands_for_all_files_below_it_but_what_engines_leave(tmp_path):
+def test_a_folder_means_all_data_files_below_it(tmp_path):
     make(tmp_path, "log/b.csv", "log/day=1/a.csv", "log/day=1/deep/c.csv")
     make(tmp_path, "log/_SUCCESS", "log/.b.csv.crc", "log/_temporary/0/d.csv", "log/.git/e.csv", "other/x.csv")
     for path in ("log", "log/", "./log", "log/../log"):
@@ -254,7 +254,7 @@ class TestOfUris:
         with pytest.raises(OSError):  # noqa: PT011  Beam's has no message of its own
             gone.open()
 
-    def test_what_may_not_be_listed_says_why(self):
+    def test_a_folder_without_permission_is_an_error(self):
         with pytest.raises(DataError, match=r"memory://forbidden/x: expected .* got: 403 Forbidden; check"):
             inputs.find("memory://forbidden/x", "/none")
 

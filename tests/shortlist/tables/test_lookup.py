@@ -29,7 +29,7 @@ def test_a_query_has_its_history_in_order_with_ties_in_file_order(data, tmp_path
     assert query.features == {"age": [40.0], "town": []}
 
 
-def test_what_happened_within_a_second_is_in_order(data, tmp_path):
+def test_interactions_within_a_second_are_in_order(data, tmp_path):
     first = 1_700_000_000_000
     rows = "".join(f"u,{item},{first + later}\n" for item, later in (("c", 900), ("b", 1000), ("a", 100)))
     (tmp_path / "log.csv").write_text("user,item,time\n" + rows, encoding="utf-8")
@@ -49,7 +49,7 @@ def test_titles_are_there_for_every_candidate(data, tmp_path):
     assert lookup.candidate_titles(data, tmp_path) == {"a": "Ant", "b": None, "c": "Cät"}
 
 
-def test_a_missing_table_is_told_rather_than_taken_for_an_empty_one(data, tmp_path):
+def test_a_missing_table_is_an_error_and_not_empty(data, tmp_path):
     (tmp_path / "log.csv").unlink()
     with pytest.raises(DataError, match=r"log\.csv: expected a file at .*, got nothing there"):
         lookup.find_query(data, tmp_path, "u")

@@ -289,7 +289,7 @@ def test_no_timestamp_has_no_unit(project):
     assert project.check().timestamp_unit == "order"
 
 
-def test_the_filter_decides_what_is_looked_at(project):
+def test_only_rows_after_the_filter_are_checked(project):
     dirt = "".join(f",i0,12/1/2010 8:{minute}\n" for minute in range(10, 60))
     log = SECONDS.replace("user_id,item_id,timestamp\n", "user_id,item_id,timestamp\n" + dirt)
     project.write(log=log).set(interactions={"filter": "user_id is not None"})

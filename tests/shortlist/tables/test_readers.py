@@ -26,7 +26,7 @@ def reader_of(content: str, spec: TableSpec = SPEC) -> readers.TableReader:
 
 
 @pytest.mark.parametrize("name", ["log.tsv", "log", "log.gz", "csv"])
-def test_a_name_that_tells_no_format(name):
+def test_a_name_without_a_known_ending(name):
     with pytest.raises(
         DataError, match=r"expected a file name that ends in .csv, .*data.interactions.format"
     ) as refused:
@@ -48,7 +48,7 @@ def test_a_filter_may_look_at_a_column_that_is_not_read():
     assert csv_rows("keep,x\n1,a\n0,b\n", spec) == [(0, {"x": ["a"]})]
 
 
-def test_what_is_wrong_with_a_filter_is_told():
+def test_invalid_filters_are_refused():
     with pytest.raises(DataError, match=r"a column 'ratng'.* set data.interactions.filter .*did you mean 'rating'\?"):
         csv_rows(HEADER, dataclasses.replace(SPEC, filter="ratng >= 4"))
     with pytest.raises(DataError, match=r"row 0 .*line 2, column 'rating': expected a number, got 'good'"):

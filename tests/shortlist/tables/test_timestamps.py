@@ -40,7 +40,7 @@ def test_unit(cells, unit):
     assert timestamps.detect(cells, is_time_column=False) == unit
 
 
-def test_a_time_column_says_by_itself():
+def test_a_time_column_needs_no_unit():
     assert timestamps.detect([5, None], is_time_column=True) == "iso8601"
 
 
@@ -53,7 +53,7 @@ def test_a_time_column_says_by_itself():
         (["yesterday"], "'yesterday'", "data.interactions.timestamp"),
         (["", None], "only blanks", "data.interactions.timestamp"),
         ([], "only blanks", "data.interactions.timestamp"),
-        # 1975 in seconds, or 1970 in milliseconds: nobody can tell.
+        # 1975 in seconds, or 1970 in milliseconds: ambiguous.
         (["157766400"], "157766400", "timestamp_unit"),
         (["201112091250"], "201112091250", "timestamp_unit"),
         (["40513.5"], "40513.5", "timestamp_unit"),
@@ -62,7 +62,7 @@ def test_a_time_column_says_by_itself():
         ([["2011-12-09"]], "['2011-12-09']", "data.interactions.timestamp"),
     ],
 )
-def test_undecidable_units_say_what_to_do(cells, got, remedy):
+def test_undecidable_units_have_a_remedy(cells, got, remedy):
     with pytest.raises(BadCell) as refused:
         timestamps.detect(cells, is_time_column=False)
     assert got in refused.value.got

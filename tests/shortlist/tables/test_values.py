@@ -162,7 +162,7 @@ def test_numeric(cell, expected):
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "3,5", "1_0", "0x1", "NA", "1e39", "1e999", math.inf, 1e39, "\u0663"])
-def test_numeric_refuses_what_is_no_finite_float32(cell):
+def test_numeric_refuses_other_values_than_finite_float32(cell):
     with pytest.raises(BadCell):
         parse("numeric", cell)
 

@@ -1,4 +1,4 @@
-"""Whose workspace a folder is: refused rather than mangled."""
+"""Ownership of workspaces: a command refuses a folder of another owner and does not change it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _write(root: pathlib.Path, name: str, content: str) -> None:
 
 
 def _refusal(root: pathlib.Path, name: str = "shop") -> str:
-    """Returns the sentence that opening a workspace is refused with; nothing in it may have changed."""
+    """Returns the error of reserving a workspace, and checks that nothing in it has changed."""
     before = _files(root)
     with pytest.raises(ConfigError) as refused, Workspace(root, name).reserve("run"):
         pass
@@ -34,7 +34,7 @@ def _refusal(root: pathlib.Path, name: str = "shop") -> str:
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_new_workspace_says_whose_it_is(tmp_path, exists):
+def test_new_workspace_names_its_pipeline(tmp_path, exists):
     root = tmp_path / "deep" / "workspace"
     if exists:
         root.mkdir(parents=True)
@@ -95,7 +95,7 @@ def test_workspace_of_0_1_whose_newest_run_was_another_pipelines_is_refused(tmp_
 
 
 @pytest.mark.parametrize("config", ["", "a: [", "name: {", "- name"])
-def test_workspace_of_0_1_that_does_not_tell_is_adopted(tmp_path, config):
+def test_workspace_of_0_1_without_a_name_is_adopted(tmp_path, config):
     _write(tmp_path, "runs/20260102T030405Z/config.yaml", config)
     with Workspace(tmp_path, "shop").reserve("run"):
         pass

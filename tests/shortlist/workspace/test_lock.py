@@ -1,4 +1,4 @@
-"""The lock between real processes: held, released, and left by ones that were killed."""
+"""The lock between real processes: held, released, and left behind by killed ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with lock.hold(pathlib.Path(sys.argv[1]), "run") as died:
 
 
 class Process:
-    """A process that holds a lock until it is told to end or killed."""
+    """A process that holds a lock until it gets a signal."""
 
     def __init__(self, path: pathlib.Path):
         self._process = subprocess.Popen(
@@ -45,21 +45,22 @@ def path(tmp_path):
     return tmp_path / ".lock"
 
 
-def test_the_second_is_told_who_the_first_is(path):
+def test_the_second_gets_the_name_of_the_first(path):
     first = Process(path)
     try:
         with pytest.raises(BadInputError) as refused, lock.hold(path, "rollback"):
             pass
         sentence = str(refused.value)
-        said = json.loads(path.read_text())
-        assert said["pid"] == first.pid
+        content = json.loads(path.read_text())
+        assert content["pid"] == first.pid
         assert sentence == (
-            f"{path.parent} is in use: `shortlist run`, pid {first.pid} on {said['host']}, started {said['started']}; "
+            f"{path.parent} is in use: `shortlist run`, pid {first.pid} on {content['host']}, "
+            f"started {content['started']}; "
             f"wait until it ends, or stop it with `kill {first.pid}` there"
         )
-        assert said["started"].endswith("+00:00")
-        # Whoever was refused has not changed what the next one is told.
-        assert json.loads(path.read_text()) == said
+        assert content["started"].endswith("+00:00")
+        # The refused process has not changed the file.
+        assert json.loads(path.read_text()) == content
     finally:
         first.end()
 
@@ -83,7 +84,7 @@ def test_killed_holder_is_recognised_and_its_lock_taken_over(path):
 
 
 def test_lock_left_by_a_process_whose_pid_is_somebody_elses_by_now(path):
-    # As after a reboot: the file names a pid that lives, and nobody holds the lock.
+    # As after a reboot: the file names the pid of a running process, but no process holds the lock.
     left = lock.Holder("run", os.getpid(), "host", "2026-01-02 03:04:05+00:00")
     path.write_text(json.dumps(vars(left)))
     with lock.hold(path, "run") as died:
@@ -95,7 +96,7 @@ def test_torn_or_foreign_content_is_no_holder(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with lock.hold(path, "run") as died:
         assert died is None
-        # A shorter holder's name is not followed by what was there.
+        # The file contains nothing of an earlier, longer holder.
         assert json.loads(path.read_text())["pid"] == os.getpid()
 
 
