@@ -65,26 +65,28 @@ def run(
     overrides = parse_overrides(set_ or [])
     if tune:
         overrides["tune.enabled"] = True
-    checked = load_config(config, overrides)
+    checked_config = load_config(config, overrides)
     data_root = datasets.default_data_dir()
-    if checked.data.source:
-        data.fetch_with_progress(checked.data.source, console)
-    report = preflight.check(checked, data_root)
-    times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
+    if checked_config.data.source:
+        data.fetch_with_progress(checked_config.data.source, console)
+    report = preflight.check(checked_config, data_root)
+    times, unit = checked_config.data.interactions.timestamp, checked_config.data.interactions.timestamp_unit
     guess = ""
     if times and unit == "auto":
         guess = f"{times} read as {report.timestamp_unit}; "
     for warning in report.warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
 
-    workspace = Workspace.of(checked)
+    workspace = Workspace.of(checked_config)
     # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
-    checks.check(checked.beam)
+    checks.check(checked_config.beam)
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from cli import local_kfp
 
-        with running_engine(checked.beam, workspace.root, console.print):
-            local_kfp.run_local_kfp(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
+        with running_engine(checked_config.beam, workspace.root, console.print):
+            local_kfp.run_local_kfp(
+                checked_config, workspace, data_root.absolute(), report.timestamp_unit, console, verbose
+            )
         return
     database(workspace).check()
     with workspace.reserve("run") as previous_holder:
@@ -94,19 +96,19 @@ def run(
         served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
-        console.print(f"Run {run_id} of {checked.name}; {guess}log: {log_path}", soft_wrap=True)
+        console.print(f"Run {run_id} of {checked_config.name}; {guess}log: {log_path}", soft_wrap=True)
         with (
             _print_log_paths(workspace.run_dir(run_id), console),
             log.redirect_output(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
             with terminal.status(log.LOADING_TFX) as status:
-                stack.enter_context(running_engine(checked.beam, workspace.root, status.update))
+                stack.enter_context(running_engine(checked_config.beam, workspace.root, status.update))
                 status.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(
-                    checked, workspace, run_id, data_root.absolute(), listener, report.timestamp_unit
+                    checked_config, workspace, run_id, data_root.absolute(), listener, report.timestamp_unit
                 )
     results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
     manual_pushes.print_served(served_before, workspace, summary, config, console)

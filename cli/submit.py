@@ -61,7 +61,7 @@ def submit(
     overrides = parse_overrides(set_ or [])
     options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
     overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
-    checked = load_config(config, overrides)
+    checked_config = load_config(config, overrides)
     shared.check_kfp()
     if cron is not None and wait:
         raise BadInputError("--wait waits for one run, and --cron starts many; give only one of them")
@@ -70,21 +70,23 @@ def submit(
     console = Console(highlight=False, stderr=as_json)
     from pipeline.kubeflow.submit import Cluster
 
-    section = shared.section(checked)
+    section = shared.section(checked_config)
     cluster = Cluster(section)
-    compare = _comparison(checked, baseline, no_baseline, console)
-    plan = shared.plan_submission(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
-    name = run_name or f"{checked.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
+    compare = _comparison(checked_config, baseline, no_baseline, console)
+    plan = shared.plan_submission(
+        checked_config, _parsed_parameters(param or []), compare, cron is not None, console, verbose
+    )
+    name = run_name or f"{checked_config.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
     if cron is not None:
-        submitted = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
+        submission = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
     else:
-        submitted = cluster.submit(plan.package, plan.parameters, name)
-    _print_submitted(submitted, plan.parameters, console)
+        submission = cluster.submit(plan.package, plan.parameters, name)
+    _print_submitted(submission, plan.parameters, console)
     outcome = None
     if wait:
-        outcome = _outcome(cluster, submitted, section, console)
+        outcome = _outcome(cluster, submission, section, console)
     if as_json:
-        answer = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
+        answer = {"id": submission.id, "address": submission.address, "parameters": plan.parameters, "outcome": outcome}
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     if outcome is not None and outcome != "pushed":
         raise typer.Exit(int({"nothing pushed": ExitCode.NOTHING_PUSHED, "succeeded": ExitCode.DONE}.get(outcome, 1)))
@@ -136,14 +138,14 @@ def _six_fields(cron: str) -> str:
     return " ".join(fields)
 
 
-def _print_submitted(submitted: Submission, parameters: dict[str, str], console: Console) -> None:
-    console.print(f"Submitted {submitted.id}", markup=False)
-    console.print(f"          {submitted.address}", markup=False, soft_wrap=True)
+def _print_submitted(submission: Submission, parameters: dict[str, str], console: Console) -> None:
+    console.print(f"Submitted {submission.id}", markup=False)
+    console.print(f"          {submission.address}", markup=False, soft_wrap=True)
     for name, value in sorted(parameters.items()):
         console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
 
 
-def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, console: Console) -> str:
+def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, console: Console) -> str:
     """Waits for the end of a run and prints each change of a task's state.
 
     Returns:
@@ -157,7 +159,7 @@ def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, consol
                 last_states[task] = state
                 console.print(f"  {state.lower():<10}{task}", markup=False)
 
-    end = cluster.wait(submitted.id, print_changes)
+    end = cluster.wait(submission.id, print_changes)
     if end.state != "SUCCEEDED":
         for error in end.errors:
             console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
@@ -171,7 +173,7 @@ def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, consol
         return "succeeded"
     from pipeline.kubeflow.metadata import outcome
 
-    verdict = outcome.read(kubeflow.metadata, submitted.id)
+    verdict = outcome.read(kubeflow.metadata, submission.id)
     for reason in verdict.reasons:
         console.print(f"          {reason}", markup=False, soft_wrap=True)
     if verdict.pushed:

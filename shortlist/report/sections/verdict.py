@@ -72,21 +72,21 @@ def gate_k(facts: Facts) -> int:
 
 
 def _metric_tiles(facts: Facts) -> list[Tile]:
-    measured = facts.measured
+    measurements = facts.measurements
     name = names.top_k(gate_k(facts))
-    if measured is None or name not in measured.overall:
+    if measurements is None or name not in measurements.overall:
         return []
     label = f"top_{gate_k(facts)}"
-    value, popular = measured.overall[name], measured.popularity.get(name)
-    rows = measured.rows
+    value, popular = measurements.overall[name], measurements.popularity.get(name)
+    rows = measurements.rows
     tiles = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
         lift = "no hits"
         if popular:
             lift = f"the model has {value / popular:.2f} times as much"
         tiles.append(Tile(f"{label}, most popular", format.share(popular), lift))
-    if measured.latest_blessed and name in measured.latest_blessed:
-        latest = measured.latest_blessed[name]
+    if measurements.latest_blessed and name in measurements.latest_blessed:
+        latest = measurements.latest_blessed[name]
         tiles.append(Tile(f"{label}, latest blessed", format.share(latest), f"the model has {value - latest:+.4f}"))
     return tiles
 
