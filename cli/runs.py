@@ -91,7 +91,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the artifacts, as without --yes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete old artifacts, except those of served versions and of versions for a rollback.
+    """Delete old artifacts, except those in the lineage of served and kept versions.
 
     Records, summaries, logs, statistics and verdicts stay, so that `lineage` and
     `runs` still work. A new run on old data makes deleted artifacts again.

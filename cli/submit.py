@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +15,14 @@ from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, Ver
 from shortlist.errors import BadInputError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
+    from cli.kubeflow import CompilationPlan
     from pipeline.kubeflow.package import Package
     from pipeline.kubeflow.parameters import ComparisonUris
     from pipeline.kubeflow.submit import Cluster, RunState, Submission
     from shortlist.config.config import Config
     from shortlist.config.kubeflow import Kubeflow
+
+_EXIT_CODES = {"pushed": ExitCode.DONE, "succeeded": ExitCode.DONE, "nothing pushed": ExitCode.NOTHING_PUSHED}
 
 
 def submit(
@@ -55,16 +59,12 @@ def submit(
     Example: shortlist submit --config configs/movielens_100k.yaml --wait
     """
     from cli import kubeflow as shared
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
 
-    overrides = parse_overrides(set_ or [])
     options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
-    overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
-    checked_config = load_config(config, overrides)
+    checked_config = _load_config(config, set_ or [], options)
     shared.check_kfp()
     if cron is not None and wait:
-        raise BadInputError("--wait waits for one run, and --cron starts many; give only one of them")
+        raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")
 
     # With --json, programs read stdout: everything else goes to stderr.
     console = Console(highlight=False, stderr=as_json)
@@ -77,19 +77,29 @@ def submit(
         checked_config, _parsed_parameters(param or []), compare, cron is not None, console, verbose
     )
     name = run_name or f"{checked_config.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
-    if cron is not None:
-        submission = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
-    else:
-        submission = cluster.submit(plan.package, plan.parameters, name)
+    submission = _start(cluster, plan, name, cron)
     _print_submitted(submission, plan.parameters, console)
-    outcome = None
-    if wait:
-        outcome = _outcome(cluster, submission, section, console)
+    outcome = _outcome(cluster, submission, section, console) if wait else None
     if as_json:
-        answer = {"id": submission.id, "address": submission.address, "parameters": plan.parameters, "outcome": outcome}
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
-    if outcome is not None and outcome != "pushed":
-        raise typer.Exit(int({"nothing pushed": ExitCode.NOTHING_PUSHED, "succeeded": ExitCode.DONE}.get(outcome, 1)))
+        _print_json(submission, plan.parameters, outcome)
+    if outcome is not None:
+        raise typer.Exit(int(_EXIT_CODES.get(outcome, ExitCode.UNEXPECTED)))
+
+
+def _load_config(path: pathlib.Path, assignments: list[str], options: Mapping[str, str | None]) -> Config:
+    """Returns the checked config, with values of --set and of options for keys of its section `kubeflow`."""
+    from shortlist.config.load import load_config
+    from shortlist.config.overrides import parse_overrides
+
+    overrides = parse_overrides(assignments)
+    overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
+    return load_config(path, overrides)
+
+
+def _start(cluster: Cluster, plan: CompilationPlan, name: str, cron: str | None) -> Submission:
+    if cron is not None:
+        return cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
+    return cluster.submit(plan.package, plan.parameters, name)
 
 
 def _comparison(
@@ -143,6 +153,11 @@ def _print_submitted(submission: Submission, parameters: dict[str, str], console
     console.print(f"          {submission.address}", markup=False, soft_wrap=True)
     for name, value in sorted(parameters.items()):
         console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
+
+
+def _print_json(submission: Submission, parameters: dict[str, str], outcome: str | None) -> None:
+    answer = {"id": submission.id, "address": submission.address, "parameters": parameters, "outcome": outcome}
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, console: Console) -> str:
