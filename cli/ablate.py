@@ -51,8 +51,8 @@ def ablate(
     from shortlist.config.overrides import parse_overrides
     from shortlist.workspace import Workspace
 
-    checked = load_config(config, parse_overrides(set_ or []))
-    workspace = Workspace.of(checked)
+    checked_config = load_config(config, parse_overrides(set_ or []))
+    workspace = Workspace.of(checked_config)
     folder = workspace.root / "ablations"
     with workspace.reserve("ablate", must_exist=True):
         folder.mkdir(exist_ok=True)
@@ -61,20 +61,20 @@ def ablate(
             with terminal.status("Loading TensorFlow ..."):
                 from components.trainer.from_config import settings_from
                 from pipeline.ablations import run, table, windows
-            found = windows.latest(workspace, checked)
-            first = checked.train.seed
+            run_windows = windows.latest(workspace, checked_config)
+            first = checked_config.train.seed
             plan = run.plan(
-                settings_from(checked),
+                settings_from(checked_config),
                 range(first, first + seeds),
                 split.value,
                 epochs,
                 only or (),
-                found.has_subseconds,
+                run_windows.has_subseconds,
             )
             # With --json, programs read stdout: nothing else may be printed there.
             progress_console = Console(stderr=True, quiet=True) if as_json else terminal
             with progress.ProgressListener(progress_console, unit="trial") as listener:
-                result = run.run(plan, found, folder, listener)
+                result = run.run(plan, run_windows, folder, listener)
         (folder / "ablations.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "ablations.md").write_text(table.markdown(result), encoding="utf-8")
     if as_json:

@@ -38,13 +38,15 @@ def compile_(
     from shortlist.config.overrides import parse_overrides
 
     console = Console(highlight=False)
-    checked = load_config(config, parse_overrides(set_ or []))
-    kubeflow.section(checked)
+    checked_config = load_config(config, parse_overrides(set_ or []))
+    kubeflow.section(checked_config)
     # Before the data is read and TFX is loaded, as kfp is an optional extra.
     kubeflow.check_kfp()
-    unit = kubeflow.timestamp_unit(checked)
-    package = kubeflow.compile_package(checked, unit, placeholders(checked, baseline, statistics), console, verbose)
-    path = output or pathlib.Path(f"{checked.name}.yaml")
+    unit = kubeflow.timestamp_unit(checked_config)
+    package = kubeflow.compile_package(
+        checked_config, unit, placeholders(checked_config, baseline, statistics), console, verbose
+    )
+    path = output or pathlib.Path(f"{checked_config.name}.yaml")
     kubeflow.write(package, path)
     console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules", soft_wrap=True)
     console.print(f"Parameters of a run: {', '.join(sorted(package.parameters))}", soft_wrap=True)

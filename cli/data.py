@@ -29,9 +29,9 @@ def fetch(
     if name is not None:
         fetch_with_progress(name, console)
         return
-    for known in datasets.NAMES:
-        counts = ", ".join(f"{rows:,} {table}" for table, rows in datasets.row_counts(known).items())
-        console.print(f"{known:16}{counts}", soft_wrap=True)
+    for data_set in datasets.NAMES:
+        counts = ", ".join(f"{rows:,} {table}" for table, rows in datasets.row_counts(data_set).items())
+        console.print(f"{data_set:16}{counts}", soft_wrap=True)
 
 
 def fetch_with_progress(name: str, console: Console) -> None:

@@ -183,7 +183,7 @@ def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECOND
     root = str(pathlib.Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
@@ -196,11 +196,11 @@ def run_probe(command: list[str], timeout_seconds: float = _PROBE_TIMEOUT_SECOND
     except subprocess.TimeoutExpired:
         return EnvironmentProbe({}, f"no answer within {timeout_seconds:.0f} s")
     findings: dict[str, str] = {}
-    for line in done.stdout.splitlines():
+    for line in process.stdout.splitlines():
         # Libraries may print other lines to stdout.
         if line.startswith("{"):
             findings.update(json.loads(line))
-    return EnvironmentProbe(findings, _failure(done.returncode, done.stderr))
+    return EnvironmentProbe(findings, _failure(process.returncode, process.stderr))
 
 
 def _failure(returncode: int, stderr: str) -> str:

@@ -197,7 +197,7 @@ def _served(workspace: Workspace, as_json: bool) -> None:
     if as_json:
         _print_json(plain_data.served(answer))
     else:
-        lineage_text.print_tree(lineage_text.served(workspace.name, answer))
+        lineage_text.print_tree(lineage_text.serving(workspace.name, answer))
 
 
 def _workspace(config: pathlib.Path) -> Workspace:

@@ -36,8 +36,8 @@ def push(
     from shortlist.config.load import load_config
     from shortlist.workspace import Workspace
 
-    checked = load_config(config)
-    workspace = Workspace.of(checked)
+    checked_config = load_config(config)
+    workspace = Workspace.of(checked_config)
     with (
         workspace.reserve("push", must_exist=True),
         log.redirect_output(workspace.root / "push.log", verbose=False) as terminal,
@@ -46,16 +46,16 @@ def push(
 
         # With --json, programs read stdout: nothing else may be printed there.
         print_line = _print_nothing if as_json else terminal.print
-        forced = force_push(checked, workspace, reason.strip(), print_line)
+        result = force_push(checked_config, workspace, reason.strip(), print_line)
     if as_json:
-        print(json.dumps(dataclasses.asdict(forced), indent=2, ensure_ascii=False))
+        print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))
         return
     console = Console(highlight=False, soft_wrap=True)
-    for node, reasons in forced.overridden.items():
+    for node, reasons in result.overridden.items():
         for verdict in reasons:
             console.print(f"Overrode  {node}: {verdict}", markup=False)
-    console.print(f"Served    version {forced.version}, the model of run {forced.run_id}, pushed by force")
-    console.print(f"          {forced.path}", markup=False)
+    console.print(f"Served    version {result.version}, the model of run {result.run_id}, pushed by force")
+    console.print(f"          {result.path}", markup=False)
     console.print(f"Undo      .venv/bin/shortlist rollback --config {config}", markup=False)
 
 

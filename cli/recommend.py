@@ -47,35 +47,40 @@ def recommend(
     from shortlist.tables import lookup
     from shortlist.workspace import Workspace
 
-    checked = load_config(config)
-    workspace = Workspace.of(checked)
+    checked_config = load_config(config)
+    workspace = Workspace.of(checked_config)
     model_path = serving.version_path(workspace.serving_dir)
     data_root = datasets.default_data_dir()
-    titles = lookup.candidate_titles(checked.data, data_root)
+    titles = lookup.candidate_titles(checked_config.data, data_root)
     if query is not None:
-        known = lookup.find_query(checked.data, data_root, query)
+        known_query = lookup.find_query(checked_config.data, data_root, query)
     else:
-        known = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
+        known_query = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
     # Only typed ids can be wrong: the log of a known query may have candidates that left the catalogue.
-    unknown = [item for item, _ in known.history if item not in titles]
+    unknown = [item for item, _ in known_query.history if item not in titles]
     if history is not None and unknown:
-        raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked.data.candidates.path}")
+        raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked_config.data.candidates.path}")
 
     with log.redirect_output(workspace.root / "recommend.log", verbose=False):
         answers = serving.recommend(
             model_path,
-            query_id=known.query_id,
-            history=known.history,
+            query_id=known_query.query_id,
+            history=known_query.history,
             k=k,
+<<<<<<< HEAD
             exclude_seen=None if include_seen is None else not include_seen,
             query_features=known.features,
+=======
+            exclude_seen=not include_seen,
+            query_features=known_query.features,
+>>>>>>> main
             candidates_titles=titles,
         )
     rows = [dataclasses.asdict(answer) for answer in answers]
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    _print_table(rows, [item for item, _ in known.history], titles)
+    _print_table(rows, [item for item, _ in known_query.history], titles)
 
 
 def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dict[str, str | None]) -> None:

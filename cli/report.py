@@ -89,7 +89,7 @@ def _comparison(workspace: Workspace, run_ids: list[str]) -> tuple[Page, pathlib
 
     facts = [read(workspace, run_id) for run_id in run_ids]
     # Four ids at most, as file systems limit the length of names.
-    name = "-".join(one.run_id for one in facts[:4])
+    name = "-".join(run_facts.run_id for run_facts in facts[:4])
     return comparison_page(facts), workspace.runs_dir / f"compared-{name}.html", False
 
 

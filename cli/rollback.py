@@ -32,18 +32,17 @@ def rollback(
     from shortlist.runs import rollback as core
     from shortlist.workspace import Workspace
 
-    checked = load_config(config)
-    workspace = Workspace.of(checked)
+    checked_config = load_config(config)
+    workspace = Workspace.of(checked_config)
     # A pipeline that pushes at the same time would race for the next version number.
     with workspace.reserve("rollback", must_exist=True):
-        restored = core.rollback(workspace, checked.push.keep_versions, version, reason)
+        result = core.rollback(workspace, checked_config.push.keep_versions, version, reason)
     if as_json:
-        print(json.dumps(dataclasses.asdict(restored), indent=2, ensure_ascii=False))
+        print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"Served    version {restored.version}, a copy of {restored.restored_version}, "
-        f"instead of {restored.replaced_version}"
+        f"Served    version {result.version}, a copy of {result.restored_version}, instead of {result.replaced_version}"
     )
-    console.print(f"          {restored.path}", markup=False)
-    console.print(f"Undo      .venv/bin/shortlist rollback {restored.replaced_version} --config {config}", markup=False)
+    console.print(f"          {result.path}", markup=False)
+    console.print(f"Undo      .venv/bin/shortlist rollback {result.replaced_version} --config {config}", markup=False)

@@ -7,13 +7,18 @@ import datetime
 import enum
 import pathlib
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from shortlist.errors import ExitCode
+
+if TYPE_CHECKING:
+    from shortlist.config.config import Config
+    from shortlist.tables.spec import Unit
+    from shortlist.workspace import Workspace
 
 
 class Orchestrator(str, enum.Enum):
@@ -49,43 +54,69 @@ def run(
     Example: shortlist run --config configs/movielens_100k.yaml
     Example: shortlist run --tune --set tune.minutes=20
     """
-    from cli import data
-    from cli.output import log, manual_pushes, progress, results
     from shortlist import datasets
     from shortlist.config.load import load_config
     from shortlist.config.overrides import parse_overrides
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
-    from shortlist.lineage.database import database
-    from shortlist.summary import Status
-    from shortlist.tables import preflight
     from shortlist.workspace import Workspace
 
     console = Console(highlight=False)
     overrides = parse_overrides(set_ or [])
     if tune:
         overrides["tune.enabled"] = True
-    checked = load_config(config, overrides)
+    checked_config = load_config(config, overrides)
     data_root = datasets.default_data_dir()
-    if checked.data.source:
-        data.fetch_with_progress(checked.data.source, console)
-    report = preflight.check(checked, data_root)
-    times, unit = checked.data.interactions.timestamp, checked.data.interactions.timestamp_unit
-    guess = ""
-    if times and unit == "auto":
-        guess = f"{times} read as {report.timestamp_unit}; "
-    for warning in report.warnings:
-        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
-
-    workspace = Workspace.of(checked)
+    unit = _check_data(checked_config, data_root, console)
+    workspace = Workspace.of(checked_config)
     # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
-    checks.check(checked.beam)
+    checks.check(checked_config.beam)
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from cli import local_kfp
 
-        with running_engine(checked.beam, workspace.root, console.print):
-            local_kfp.run_local_kfp(checked, workspace, data_root.absolute(), report.timestamp_unit, console, verbose)
-        return
+        with running_engine(checked_config.beam, workspace.root, console.print):
+            local_kfp.run_local_kfp(checked_config, workspace, data_root.absolute(), unit, console, verbose)
+    else:
+        _run_here(config, checked_config, workspace, data_root.absolute(), unit, console, verbose)
+
+
+def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Unit:
+    """Fetches the config's data set, prints warnings on the data, and returns the unit of the timestamps.
+
+    Raises:
+      BadInputError: The data or a folder is not usable.
+    """
+    from cli import data
+    from shortlist.tables import preflight
+
+    if config.data.source:
+        data.fetch_with_progress(config.data.source, console)
+    report = preflight.check(config, data_root)
+    for warning in report.warnings:
+        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
+    return report.timestamp_unit
+
+
+def _run_here(
+    config_path: pathlib.Path,
+    config: Config,
+    workspace: Workspace,
+    data_root: pathlib.Path,
+    unit: Unit,
+    console: Console,
+    verbose: bool,
+) -> None:
+    """Runs the pipeline with TFX's local runner and prints the run's summary.
+
+    Raises:
+      typer.Exit: Nothing was pushed.
+      ShortlistError: The workspace is in use, or see `pipeline.run.run_pipeline`.
+    """
+    from cli.output import log, manual_pushes, progress, results
+    from shortlist.engines.running import running_engine
+    from shortlist.lineage.database import database
+    from shortlist.summary import Status
+
     database(workspace).check()
     with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
@@ -94,22 +125,23 @@ def run(
         served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
-        console.print(f"Run {run_id} of {checked.name}; {guess}log: {log_path}", soft_wrap=True)
+        times, guess = config.data.interactions.timestamp, ""
+        if times and config.data.interactions.timestamp_unit == "auto":
+            guess = f"{times} read as {unit}; "
+        console.print(f"Run {run_id} of {config.name}; {guess}log: {log_path}", soft_wrap=True)
         with (
             _print_log_paths(workspace.run_dir(run_id), console),
             log.redirect_output(log_path, verbose) as terminal,
             contextlib.ExitStack() as stack,
         ):
             with terminal.status(log.LOADING_TFX) as status:
-                stack.enter_context(running_engine(checked.beam, workspace.root, status.update))
+                stack.enter_context(running_engine(config.beam, workspace.root, status.update))
                 status.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
-                summary = run_pipeline(
-                    checked, workspace, run_id, data_root.absolute(), listener, report.timestamp_unit
-                )
-    results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config, console)
-    manual_pushes.print_served(served_before, workspace, summary, config, console)
+                summary = run_pipeline(config, workspace, run_id, data_root, listener, unit)
+    results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config_path, console)
+    manual_pushes.print_served(served_before, workspace, summary, config_path, console)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))
 

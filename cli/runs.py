@@ -50,11 +50,11 @@ def runs(
     start = None
     if since:
         start = filters.read_since(since, datetime.datetime.now(datetime.timezone.utc))
-    found = filters.matching(records(_workspace(config)), statuses, start, settings)
+    selected_runs = filters.matching(records(_workspace(config)), statuses, start, settings)
     if as_json:
-        _print_json([plain_data.run(record) for record in found[:limit]])
+        _print_json([plain_data.run(record) for record in selected_runs[:limit]])
     else:
-        runs_text.print_list(found, limit)
+        runs_text.print_list(selected_runs, limit)
 
 
 @app.command("compare")
@@ -73,11 +73,11 @@ def compare(
 
     if len(run_ids) < 2:
         raise BadInputError.from_parts("", "two runs or more to compare", "one", "`shortlist runs` lists them")
-    found = find(records(_workspace(config)), run_ids)
+    selected_runs = find(records(_workspace(config)), run_ids)
     if as_json:
-        _print_json([plain_data.run(record) for record in found])
+        _print_json([plain_data.run(record) for record in selected_runs])
     else:
-        runs_text.print_comparison(found)
+        runs_text.print_comparison(selected_runs)
 
 
 @app.command("prune")
@@ -91,7 +91,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the artifacts, as without --yes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete old artifacts, except those of served versions and of versions for a rollback.
+    """Delete old artifacts, except those in the lineage of served and kept versions.
 
     Records, summaries, logs, statistics and verdicts stay, so that `lineage` and
     `runs` still work. A new run on old data makes deleted artifacts again.
@@ -123,11 +123,11 @@ def _plan(workspace: Workspace, keep: int, older_than: str) -> PrunePlan:
     from shortlist.serving import versions
 
     all_records = records(workspace)
-    kept = all_records[:keep]
+    kept_records = all_records[:keep]
     if older_than:
         start = filters.read_since(older_than, datetime.datetime.now(datetime.timezone.utc))
-        kept += filters.matching(all_records[keep:], [], start, [])
-    run_ids = [record.run_id for record in kept]
+        kept_records += filters.matching(all_records[keep:], [], start, [])
+    run_ids = [record.run_id for record in kept_records]
     return plan(Store.of(workspace), workspace.pipeline_root, versions.versions(workspace.serving_dir), run_ids)
 
 

@@ -47,10 +47,10 @@ def infer(
         guess = guess_config(interactions, candidates, queries, root, Hints(query_id, candidate_id, timestamp))
     file_name = name.replace("-", "_")
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"
-    written = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
+    paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
     for reason in guess.reasons:
         console.print(f"  {reason}", markup=False, soft_wrap=True)
-    console.print(f"Wrote {written.config} and {', '.join(map(str, written.schemas))}.", soft_wrap=True)
+    console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.", soft_wrap=True)
     for warning in preflight.check(load_config(target), root).warnings:
         console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
-    console.print(f"Correct wrong guesses, then: shortlist run --config {written.config}", soft_wrap=True)
+    console.print(f"Correct wrong guesses, then: shortlist run --config {paths.config}", soft_wrap=True)

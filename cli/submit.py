@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +15,14 @@ from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, Ver
 from shortlist.errors import BadInputError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
+    from cli.kubeflow import CompilationPlan
     from pipeline.kubeflow.package import Package
     from pipeline.kubeflow.parameters import ComparisonUris
     from pipeline.kubeflow.submit import Cluster, RunState, Submission
     from shortlist.config.config import Config
     from shortlist.config.kubeflow import Kubeflow
+
+_EXIT_CODES = {"pushed": ExitCode.DONE, "succeeded": ExitCode.DONE, "nothing pushed": ExitCode.NOTHING_PUSHED}
 
 
 def submit(
@@ -55,39 +59,47 @@ def submit(
     Example: shortlist submit --config configs/movielens_100k.yaml --wait
     """
     from cli import kubeflow as shared
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
 
-    overrides = parse_overrides(set_ or [])
     options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
-    overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
-    checked = load_config(config, overrides)
+    checked_config = _load_config(config, set_ or [], options)
     shared.check_kfp()
     if cron is not None and wait:
-        raise BadInputError("--wait waits for one run, and --cron starts many; give only one of them")
+        raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")
 
     # With --json, programs read stdout: everything else goes to stderr.
     console = Console(highlight=False, stderr=as_json)
     from pipeline.kubeflow.submit import Cluster
 
-    section = shared.section(checked)
+    section = shared.section(checked_config)
     cluster = Cluster(section)
-    compare = _comparison(checked, baseline, no_baseline, console)
-    plan = shared.plan_submission(checked, _parsed_parameters(param or []), compare, cron is not None, console, verbose)
-    name = run_name or f"{checked.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
-    if cron is not None:
-        submitted = cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
-    else:
-        submitted = cluster.submit(plan.package, plan.parameters, name)
-    _print_submitted(submitted, plan.parameters, console)
-    outcome = None
-    if wait:
-        outcome = _outcome(cluster, submitted, section, console)
+    compare = _comparison(checked_config, baseline, no_baseline, console)
+    plan = shared.plan_submission(
+        checked_config, _parsed_parameters(param or []), compare, cron is not None, console, verbose
+    )
+    name = run_name or f"{checked_config.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
+    submission = _start(cluster, plan, name, cron)
+    _print_submitted(submission, plan.parameters, console)
+    outcome = _outcome(cluster, submission, section, console) if wait else None
     if as_json:
-        answer = {"id": submitted.id, "address": submitted.address, "parameters": plan.parameters, "outcome": outcome}
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
-    if outcome is not None and outcome != "pushed":
-        raise typer.Exit(int({"nothing pushed": ExitCode.NOTHING_PUSHED, "succeeded": ExitCode.DONE}.get(outcome, 1)))
+        _print_json(submission, plan.parameters, outcome)
+    if outcome is not None:
+        raise typer.Exit(int(_EXIT_CODES.get(outcome, ExitCode.UNEXPECTED)))
+
+
+def _load_config(path: pathlib.Path, assignments: list[str], options: Mapping[str, str | None]) -> Config:
+    """Returns the checked config, with values of --set and of options for keys of its section `kubeflow`."""
+    from shortlist.config.load import load_config
+    from shortlist.config.overrides import parse_overrides
+
+    overrides = parse_overrides(assignments)
+    overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
+    return load_config(path, overrides)
+
+
+def _start(cluster: Cluster, plan: CompilationPlan, name: str, cron: str | None) -> Submission:
+    if cron is not None:
+        return cluster.schedule(plan.package, plan.parameters, name, _six_fields(cron))
+    return cluster.submit(plan.package, plan.parameters, name)
 
 
 def _comparison(
@@ -136,14 +148,19 @@ def _six_fields(cron: str) -> str:
     return " ".join(fields)
 
 
-def _print_submitted(submitted: Submission, parameters: dict[str, str], console: Console) -> None:
-    console.print(f"Submitted {submitted.id}", markup=False)
-    console.print(f"          {submitted.address}", markup=False, soft_wrap=True)
+def _print_submitted(submission: Submission, parameters: dict[str, str], console: Console) -> None:
+    console.print(f"Submitted {submission.id}", markup=False)
+    console.print(f"          {submission.address}", markup=False, soft_wrap=True)
     for name, value in sorted(parameters.items()):
         console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
 
 
-def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, console: Console) -> str:
+def _print_json(submission: Submission, parameters: dict[str, str], outcome: str | None) -> None:
+    answer = {"id": submission.id, "address": submission.address, "parameters": parameters, "outcome": outcome}
+    print(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, console: Console) -> str:
     """Waits for the end of a run and prints each change of a task's state.
 
     Returns:
@@ -157,7 +174,7 @@ def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, consol
                 last_states[task] = state
                 console.print(f"  {state.lower():<10}{task}", markup=False)
 
-    end = cluster.wait(submitted.id, print_changes)
+    end = cluster.wait(submission.id, print_changes)
     if end.state != "SUCCEEDED":
         for error in end.errors:
             console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
@@ -171,7 +188,7 @@ def _outcome(cluster: Cluster, submitted: Submission, kubeflow: Kubeflow, consol
         return "succeeded"
     from pipeline.kubeflow.metadata import outcome
 
-    verdict = outcome.read(kubeflow.metadata, submitted.id)
+    verdict = outcome.read(kubeflow.metadata, submission.id)
     for reason in verdict.reasons:
         console.print(f"          {reason}", markup=False, soft_wrap=True)
     if verdict.pushed:

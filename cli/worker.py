@@ -25,4 +25,4 @@ def worker(
     from shortlist.engines import pool
 
     console = Console(highlight=False, soft_wrap=True)
-    pool.serve(host, port, lambda bound: console.print(f"Workers   at {host}:{bound}, until Ctrl-C"))
+    pool.serve(host, port, lambda bound_port: console.print(f"Workers   at {host}:{bound_port}, until Ctrl-C"))

@@ -61,13 +61,13 @@ def trace(name: str, answer: Trace) -> Tree:
 def _add_step(tree: Tree, step: TraceStep, style: str = "bold") -> None:
     execution = step.execution
     # A rollback and a forced push belong to no run.
-    by = f"run {execution.run_id}" if execution.run_id else "by hand"
-    details = f"{_when(execution.started)} {execution.seconds:7.1f} s  {by}"
+    origin = f"run {execution.run_id}" if execution.run_id else "by hand"
+    details = f"{_when(execution.started)} {execution.seconds:7.1f} s  {origin}"
     branch = tree.add(f"[{style}]{escape(plain(f'{execution.node:<22}'))}[/] {escape(plain(details))}")
     _add_all(branch, step.facts)
 
 
-def served(name: str, answer: ServingState) -> Tree:
+def serving(name: str, answer: ServingState) -> Tree:
     """Returns the served version and the versions before it, the latest first."""
     current = answer.current
     if answer.version is None:

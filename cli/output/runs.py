@@ -67,7 +67,11 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
         rows.append((name.removeprefix("factorized_top_k/"), [_metric(record, name, noise=True) for record in records]))
+<<<<<<< HEAD
     rows.append(("test rows", [_formatted(names.counted_rows(_overall(record)) or None, ",.0f") for record in records]))
+=======
+    rows.append(("test rows", [_format(_overall(record).get("example_count"), ",.0f") for record in records]))
+>>>>>>> main
     rows.append(("most popular top_10", [_popular(record) for record in records]))
     rows.append(("index recall", [_index(record, "recall_at_k", ".4f") for record in records]))
     rows.append(("index p99, ms", [_index(record, "p99_ms", ".2f") for record in records]))
@@ -111,7 +115,7 @@ def _metric(record: Record, name: str, noise: bool = False) -> str:
 def _popular(record: Record) -> str:
     if record.summary is None or record.summary.baselines is None:
         return _NOTHING
-    return _formatted(record.summary.baselines.popularity.get(_GATED), ".4f")
+    return _format(record.summary.baselines.popularity.get(_GATED), ".4f")
 
 
 def _version(record: Record) -> str:
@@ -132,7 +136,7 @@ def _peak(record: Record) -> str:
     return f"{record.summary.peak_rss_mb / 1024:.1f}"
 
 
-def _formatted(value: float | None, form: str) -> str:
+def _format(value: float | None, form: str) -> str:
     return _NOTHING if value is None else format(value, form)
 
 

@@ -90,10 +90,10 @@ def _beam_version(jar: zipfile.ZipFile) -> str | None:
         properties = jar.read(_BEAM_PROPERTIES).decode(errors="replace")
     except KeyError:
         return None
-    found = re.search(r"^version=(\S+)", properties, re.MULTILINE)
-    if found is None:
+    match = re.search(r"^version=(\S+)", properties, re.MULTILINE)
+    if match is None:
         return None
-    return found[1]
+    return match[1]
 
 
 def check_java(java: str) -> None:
@@ -104,17 +104,17 @@ def check_java(java: str) -> None:
     """
     remedy = "install a JDK or JRE 17, or set beam.java to its `java` program"
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [java, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JAVA_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError.from_reason("beam.java", f"a Java program at {java!r}", reason, remedy) from None
     # Java prints its version to stderr. Before Java 9 it was called 1.8.
-    output = done.stderr + done.stdout
-    found = re.search(r'version "(?:1\.)?(\d+)', output)
-    if found is None or int(found[1]) not in _JAVA_VERSIONS:
-        got = f"version {found[1]}" if found else repr(output.strip()[:80])
+    output = process.stderr + process.stdout
+    match = re.search(r'version "(?:1\.)?(\d+)', output)
+    if match is None or int(match[1]) not in _JAVA_VERSIONS:
+        got = f"version {match[1]}" if match else repr(output.strip()[:80])
         supported = " or ".join(map(str, _JAVA_VERSIONS))
         raise ConfigError.from_parts("beam.java", f"Java {supported} for Flink 1.18", f"{got} from {java}", remedy)
 

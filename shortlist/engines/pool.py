@@ -55,12 +55,12 @@ def serving(host: str, port: int) -> Iterator[int]:
     server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     try:
-        bound = server.add_insecure_port(f"{host}:{port}")
+        bound_port = server.add_insecure_port(f"{host}:{port}")
     except RuntimeError:
         raise ConfigError.from_parts("--host, --port", "an address that is free here", f"{host}:{port}") from None
     server.start()
     try:
-        yield int(bound)
+        yield int(bound_port)
     finally:
         server.stop(grace=None).wait()
         pool.stop()
@@ -74,6 +74,6 @@ def serve(host: str, port: int, on_start: Callable[[int], None]) -> None:
       port: See `serving`.
       on_start: Called with the port once the pool listens.
     """
-    with serving(host, port) as bound:
-        on_start(bound)
+    with serving(host, port) as bound_port:
+        on_start(bound_port)
         threading.Event().wait()

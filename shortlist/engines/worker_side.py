@@ -64,10 +64,10 @@ def code_sha256() -> str:
 
 def versions() -> dict[str, str]:
     """Returns the installed version by package; `none` if a package is not installed."""
-    found = {}
+    installed = {}
     for name in _PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "none"
-    return found
+            installed[name] = "none"
+    return installed

@@ -17,6 +17,7 @@ from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
 
 YES_OR_NO = {True: "yes", False: "no"}
+_VERDICTS = {True: "blessed", False: "not blessed"}
 _SHA_LENGTH = 12
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
 
@@ -153,8 +154,8 @@ def _blessing(execution: Execution) -> list[str]:
     blessing = Blessing.of(execution.output("blessing"))
     if blessing is None:
         return []
-    word = "blessed" if blessing.blessed else "not blessed"
-    return [f"{word}: {reason}" for reason in blessing.reasons] or [word]
+    verdict = _VERDICTS[blessing.blessed]
+    return [f"{verdict}: {reason}" for reason in blessing.reasons] or [verdict]
 
 
 def _evaluator(execution: Execution) -> list[str]:

@@ -77,7 +77,9 @@ def popularity(metrics: dict[str, float]) -> dict[str, float]:
     for name, value in metrics.items():
         if name.startswith(_POPULARITY):
             bare = name.removeprefix(_POPULARITY)
-            found[f"{names.MODEL_FAMILY}/{bare}" if bare.startswith("top_") else bare] = value
+            if bare.startswith("top_"):
+                bare = f"{names.MODEL_FAMILY}/{bare}"
+            found[bare] = value
     return found
 
 

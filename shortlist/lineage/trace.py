@@ -50,19 +50,20 @@ def trace_pushed(store: Store, version: int | None = None, at_work: bool = False
             "nothing was pushed from this workspace yet; `shortlist run` pushes a model, or reports why it did not"
         )
     newest = max(by_version)
-    chosen = newest if version is None else version
-    if chosen not in by_version:
-        raise BadInputError(f"version {chosen} was never pushed; {_version_list(by_version)}")
-    artifact = by_version[chosen]
+    if version is None:
+        version = newest
+    if version not in by_version:
+        raise BadInputError(f"version {version} was never pushed; {_version_list(by_version)}")
+    artifact = by_version[version]
     made_by = upstream(store, [artifact.id])
     first, last = made_by[-1].id, made_by[0].id
     interrupted = [
         TraceStep(execution, [end(execution, at_work)])
         for execution in store.interrupted()
-        if first < execution.id and (chosen == newest or execution.id < last)
+        if first < execution.id and (version == newest or execution.id < last)
     ]
     steps = [TraceStep(execution, facts(execution)) for execution in made_by]
-    return Trace(chosen, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, interrupted)
+    return Trace(version, str(artifact.properties[properties.PUSHED_DESTINATION]), steps, interrupted)
 
 
 def pushed_models(store: Store) -> dict[int, Artifact]:

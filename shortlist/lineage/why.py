@@ -93,9 +93,10 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
         return Verdict(run_id, outcome, node, reasons, _passed(by_node, node), version, list(executions))
 
     done = {node: execution for node, execution in by_node.items() if _is_done(execution)}
-    pushed = PushedModel.of(pushed_by(done[nodes.PUSHER])) if nodes.PUSHER in done else None
-    if pushed is not None:
-        return verdict(Outcome.PUSHED, nodes.PUSHER, [], pushed.version)
+    if nodes.PUSHER in done:
+        pushed = PushedModel.of(pushed_by(done[nodes.PUSHER]))
+        if pushed is not None:
+            return verdict(Outcome.PUSHED, nodes.PUSHER, [], pushed.version)
     for node, outcome in _GATES:
         blessing = Blessing.of(output_of(done.get(node), "blessing"))
         if blessing is not None and not blessing.blessed:

@@ -47,8 +47,8 @@ def without_step(message: str) -> str:
 
 def quoted_exceptions(message: str) -> Iterator[tuple[str, str]]:
     """Yields the dotted type and the message of each exception in a traceback, in its order, without Beam's steps."""
-    for found in _QUOTED.finditer(message):
-        yield found["kind"], found["message"]
+    for match in _QUOTED.finditer(message):
+        yield match["kind"], match["message"]
 
 
 def first_cause(error: BaseException) -> str:

@@ -33,12 +33,12 @@ class Meter:
     def peak_mb(self) -> float | None:
         """Returns the peak since `start`; None if the kernel does not report it."""
         try:
-            found = re.search(r"VmHWM:\s+(\d+) kB", (_PROCESS / "status").read_text())
+            match = re.search(r"VmHWM:\s+(\d+) kB", (_PROCESS / "status").read_text())
         except OSError:
             return None
-        if found is None:
+        if match is None:
             return None
-        peak = int(found[1]) / 1024
+        peak = int(match[1]) / 1024
         self._highest = max(self._highest, peak)
         return round(peak, 1)
 

@@ -18,7 +18,7 @@ GRACE_SECONDS = 10.0
 _AGAIN_SECONDS = 2.0
 _CODES = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}
 
-_asked: signal.Signals | None = None
+_stop_signal: signal.Signals | None = None
 
 
 def install_handlers() -> None:
@@ -35,13 +35,13 @@ def install_handlers() -> None:
         os._exit(code)
 
     def stop(number: int, frame: types.FrameType | None) -> NoReturn:
-        global _asked
-        if _asked is None:
-            _asked = signal.Signals(number)
-            timer = threading.Timer(GRACE_SECONDS, end, [_code(_asked)])
+        global _stop_signal
+        if _stop_signal is None:
+            _stop_signal = signal.Signals(number)
+            timer = threading.Timer(GRACE_SECONDS, end, [_code(_stop_signal)])
             timer.daemon = True
             timer.start()
-        raise _interruption(_asked)
+        raise _interruption(_stop_signal)
 
     signal.signal(signal.SIGTERM, stop)
     # A shell makes its background processes ignore SIGINT; that must stay so.
@@ -59,32 +59,32 @@ def reraise_stop() -> Iterator[None]:
     Raises:
       KeyboardInterrupt, SystemExit: The process got a signal within the body.
     """
-    left = threading.Event()
-    threading.Thread(target=_ask_again, args=[left], daemon=True).start()
+    body_ended = threading.Event()
+    threading.Thread(target=_ask_again, args=[body_ended], daemon=True).start()
     try:
         yield
     except Exception as error:
-        if _asked is None:
+        if _stop_signal is None:
             raise
-        raise _interruption(_asked) from error
+        raise _interruption(_stop_signal) from error
     finally:
-        left.set()
-    if _asked is not None:
-        raise _interruption(_asked)
+        body_ended.set()
+    if _stop_signal is not None:
+        raise _interruption(_stop_signal)
 
 
-def _ask_again(left: threading.Event) -> None:
-    while not left.wait(_AGAIN_SECONDS):
-        if _asked is not None and not left.wait(_AGAIN_SECONDS):
+def _ask_again(body_ended: threading.Event) -> None:
+    while not body_ended.wait(_AGAIN_SECONDS):
+        if _stop_signal is not None and not body_ended.wait(_AGAIN_SECONDS):
             # pthread_kill sends a real signal. A simulated one would not wake a thread that waits.
-            signal.pthread_kill(threading.main_thread().ident or 0, _asked)
+            signal.pthread_kill(threading.main_thread().ident or 0, _stop_signal)
 
 
-def _code(asked: signal.Signals) -> ExitCode:
-    return _CODES[asked]
+def _code(stop_signal: signal.Signals) -> ExitCode:
+    return _CODES[stop_signal]
 
 
-def _interruption(asked: signal.Signals) -> BaseException:
-    if asked == signal.SIGTERM:
-        return SystemExit(int(_code(asked)))
+def _interruption(stop_signal: signal.Signals) -> BaseException:
+    if stop_signal == signal.SIGTERM:
+        return SystemExit(int(_code(stop_signal)))
     return KeyboardInterrupt()

@@ -19,15 +19,15 @@ _POPULARITIES = ("head", "middle", "tail", "unseen in train")
 def comparison_page(facts: Sequence[Facts]) -> Page:
     """Returns the comparison of two or more runs of one pipeline, in the given order."""
     chapters = (chapter(facts) for chapter in (_outcomes, _accuracy, _model, _costs, _settings))
-    outcomes = {one.record.status for one in facts}
+    outcomes = {run.record.status for run in facts}
     status = f"{len(outcomes)} kinds of outcome"
     if len(outcomes) == 1:
         status = f"all {verdict.outcome(facts[0])[0]}"
     return Page(
         title=f"{facts[0].name}: {len(facts)} runs",
-        subtitle=", ".join(one.run_id for one in facts),
+        subtitle=", ".join(run.run_id for run in facts),
         status=status,
-        mood="good" if all(verdict.outcome(one)[1] == "good" for one in facts) else "held",
+        mood="good" if all(verdict.outcome(run)[1] == "good" for run in facts) else "held",
         reasons=[],
         protocol="",
         sections=[section for section in chapters if section is not None],
@@ -35,22 +35,22 @@ def comparison_page(facts: Sequence[Facts]) -> Page:
 
 
 def _columns(facts: Sequence[Facts], first: str) -> list[TableColumn]:
-    return [TableColumn(first, numeric=False), *(TableColumn(one.run_id) for one in facts)]
+    return [TableColumn(first, numeric=False), *(TableColumn(run.run_id) for run in facts)]
 
 
 def _outcomes(facts: Sequence[Facts]) -> PageSection:
     titles = ("run", "outcome", "why", "version", "index", "recall", "p99, ms")
     rows = [
         [
-            one.run_id,
-            verdict.outcome(one)[0],
-            "; ".join(verdict.reasons(one)) or format.NOTHING,
-            _version(one),
-            str(one.index.get("kind", format.NOTHING)),
-            format.share(one.index.get("recall_at_k")),
-            format.number(one.index.get("p99_ms")),
+            run.run_id,
+            verdict.outcome(run)[0],
+            "; ".join(verdict.reasons(run)) or format.NOTHING,
+            _version(run),
+            str(run.index.get("kind", format.NOTHING)),
+            format.share(run.index.get("recall_at_k")),
+            format.number(run.index.get("p99_ms")),
         ]
-        for one in facts
+        for run in facts
     ]
     table = TableBlock(
         "Outcomes", [TableColumn(title, numeric=title in ("recall", "p99, ms")) for title in titles], rows
@@ -66,7 +66,7 @@ def _version(facts: Facts) -> str:
 
 def _comparability(facts: Sequence[Facts]) -> Notes:
     """Returns a note on whether the metrics of the runs can be compared."""
-    rows = [one.test_rows for one in facts]
+    rows = [run.test_rows for run in facts]
     if None in rows:
         return Notes("warning", ["it is not known whether all runs were tested on the same rows"])
     if len(set(rows)) > 1:
@@ -80,10 +80,11 @@ def _comparability(facts: Sequence[Facts]) -> Notes:
 
 
 def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
-    all_ks = sorted({k for one in facts if one.measured for k in accuracy.ks(one.measured.overall)})
+    all_ks = sorted({k for run in facts if run.measurements for k in accuracy.ks(run.measurements.overall)})
     if not all_ks:
         return None
     series = [
+<<<<<<< HEAD
         accuracy.share_series(one.run_id, [_overall(one, _top_k(one, k)) for k in all_ks], _rows(one)) for one in facts
     ]
     lines = [[f"top_{k}", *(_with_interval(one, _top_k(one, k)) for one in facts)] for k in all_ks]
@@ -91,6 +92,15 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     lines.append(["test rows", *(format.count(_rows(one)) for one in facts)])
     k = verdict.gate_k(facts[0])
     popular = [_measured(one).popularity.get(_top_k(one, k)) for one in facts]
+=======
+        accuracy.share_series(run.run_id, [_overall(run, names.top_k(k)) for k in all_ks], _rows(run)) for run in facts
+    ]
+    lines = [[f"top_{k}", *(_with_interval(run, names.top_k(k)) for run in facts)] for k in all_ks]
+    lines.append([names.ndcg(), *(format.share(_overall(run, names.ndcg())) for run in facts)])
+    lines.append(["test rows", *(format.count(_rows(run)) for run in facts)])
+    k = verdict.gate_k(facts[0])
+    popular = [_measurements(run).popularity.get(names.top_k(k)) for run in facts]
+>>>>>>> main
     lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
@@ -103,16 +113,20 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
 
 
 def _overall(facts: Facts, name: str) -> float | None:
-    return _measured(facts).overall.get(name)
+    return _measurements(facts).overall.get(name)
 
 
 def _rows(facts: Facts) -> float:
+<<<<<<< HEAD
     measured = _measured(facts)
     return measured.all_rows if facts.with_seen else measured.rows
 
 
 def _top_k(facts: Facts, k: int) -> str:
     return names.top_k(k, with_seen=facts.with_seen)
+=======
+    return _measurements(facts).rows
+>>>>>>> main
 
 
 def _with_interval(facts: Facts, name: str) -> str:
@@ -129,10 +143,16 @@ def _of_rows(metrics: Mapping[str, float], name: str, with_seen: bool) -> str:
 
 def _slices(facts: Sequence[Facts]) -> list[Figure]:
     k = verdict.gate_k(facts[0])
+<<<<<<< HEAD
     with_seen = facts[0].with_seen
     name = names.top_k(k, with_seen=with_seen)
     by_run = [{(item.name, item.value): item.metrics for item in _measured(one).slices} for one in facts]
     families = accuracy.group_by_family([item for one in facts if one.measured for item in one.measured.slices])
+=======
+    name = names.top_k(k)
+    by_run = [{(item.name, item.value): item.metrics for item in _measurements(run).slices} for run in facts]
+    families = accuracy.group_by_family([item for run in facts if run.measurements for item in run.measurements.slices])
+>>>>>>> main
     figures = []
     for family in families:
         values = list(dict.fromkeys(item.value for item in families[family]))
@@ -141,11 +161,11 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
         cells = [[metrics.get((family, value), {}) for value in values] for metrics in by_run]
         series = [
             accuracy.share_series(
-                one.run_id,
+                run.run_id,
                 [metrics.get(name) for metrics in of_run],
                 [names.rows_of(metrics, with_seen) for metrics in of_run],
             )
-            for one, of_run in zip(facts, cells, strict=True)
+            for run, of_run in zip(facts, cells, strict=True)
         ]
         lines = [
             [value, *(_of_rows(metrics, name, with_seen) for metrics in of_value)]
@@ -163,8 +183,8 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
     return figures
 
 
-def _measured(facts: Facts) -> Measurements:
-    return facts.measured or Measurements({}, {}, None, [])
+def _measurements(facts: Facts) -> Measurements:
+    return facts.measurements or Measurements({}, {}, None, [])
 
 
 def _model(facts: Sequence[Facts]) -> PageSection | None:
@@ -175,11 +195,11 @@ def _model(facts: Sequence[Facts]) -> PageSection | None:
 
 
 def _training(facts: Sequence[Facts]) -> Figure | None:
-    trained = [one for one in facts if any(line.get("ndcg_at_10") is not None for line in one.training)]
-    if not trained:
+    trained_runs = [run for run in facts if any(line.get("ndcg_at_10") is not None for line in run.training)]
+    if not trained_runs:
         return None
-    lines = [training.line(one.training, "ndcg_at_10", one.run_id) for one in trained]
-    rows = [[one.run_id, format.count(one.training[-1].get("epoch")), *_best(one)] for one in trained]
+    lines = [training.line(run.training, "ndcg_at_10", run.run_id) for run in trained_runs]
+    rows = [[run.run_id, format.count(run.training[-1].get("epoch")), *_best(run)] for run in trained_runs]
     titles = ("run", "epochs", "best epoch", "its ndcg_at_10", "seconds")
     return Figure(
         "Eval ndcg_at_10",
@@ -202,11 +222,11 @@ def _best(facts: Facts) -> list[str]:
 
 
 def _answers(facts: Sequence[Facts]) -> Figure | None:
-    answered = [one for one in facts if one.answers]
-    if not answered:
+    answered_runs = [run for run in facts if run.answers]
+    if not answered_runs:
         return None
     counts = [
-        [sum(row["answers"] for row in one.answers["popularity"] if row["bucket"] == bucket) for one in answered]
+        [sum(row["answers"] for row in run.answers["popularity"] if row["bucket"] == bucket) for run in answered_runs]
         for bucket in _POPULARITIES
     ]
     totals = [max(sum(column), 1) for column in zip(*counts, strict=True)]
@@ -216,34 +236,37 @@ def _answers(facts: Sequence[Facts]) -> Figure | None:
         if any(of_bucket)
     ]
     lines = [
-        ["queries", *(format.count(one.answers["queries"]) for one in answered)],
-        ["coverage", *(format.percent(one.answers["coverage_at_10"]) for one in answered)],
-        ["overlap of two queries", *(format.percent(one.answers["overlap_at_10"]) for one in answered)],
-        ["never recommended", *(f"{one.answers['never']:,} of {one.answers['corpus_size']:,}" for one in answered)],
+        ["queries", *(format.count(run.answers["queries"]) for run in answered_runs)],
+        ["coverage", *(format.percent(run.answers["coverage_at_10"]) for run in answered_runs)],
+        ["overlap of two queries", *(format.percent(run.answers["overlap_at_10"]) for run in answered_runs)],
+        [
+            "never recommended",
+            *(f"{run.answers['never']:,} of {run.answers['corpus_size']:,}" for run in answered_runs),
+        ],
         *([f"recommendations from {bucket}", *map(format.percent, values)] for bucket, values in parts),
     ]
     return Figure(
         "Popularity of the recommendations",
         "Shares of head, middle and tail among the first 10 recommendations.",
-        lambda: [plots.stacks([one.run_id for one in answered], parts)],
-        TableBlock("The first 10 recommendations for the test queries", _columns(answered, "figure"), lines),
+        lambda: [plots.stacks([run.run_id for run in answered_runs], parts)],
+        TableBlock("The first 10 recommendations for the test queries", _columns(answered_runs, "figure"), lines),
     )
 
 
 def _costs(facts: Sequence[Facts]) -> PageSection | None:
-    timed = [one for one in facts if one.summary]
-    if not timed:
+    timed_runs = [run for run in facts if run.summary]
+    if not timed_runs:
         return None
-    nodes = list(dict.fromkeys(node for one in timed if one.summary for node in one.summary.seconds.components))
-    lines = [["whole run, s", *(f"{one.summary.seconds.total:,.1f}" for one in timed if one.summary)]]
-    lines.append(["peak memory, MB", *(format.count(one.summary.peak_rss_mb) for one in timed if one.summary)])
+    nodes = list(dict.fromkeys(node for run in timed_runs if run.summary for node in run.summary.seconds.components))
+    lines = [["whole run, s", *(f"{run.summary.seconds.total:,.1f}" for run in timed_runs if run.summary)]]
+    lines.append(["peak memory, MB", *(format.count(run.summary.peak_rss_mb) for run in timed_runs if run.summary)])
     for node in nodes:
-        lines.append([node, *(_seconds(one, node) for one in timed)])
+        lines.append([node, *(_seconds(run, node) for run in timed_runs)])
     return PageSection(
         "costs",
         "Time and memory",
         "",
-        [TableBlock("Seconds per step; `cache` marks results from the cache", _columns(timed, "step"), lines)],
+        [TableBlock("Seconds per step; `cache` marks results from the cache", _columns(timed_runs, "step"), lines)],
     )
 
 
@@ -257,15 +280,15 @@ def _seconds(facts: Facts, node: str) -> str:
 
 
 def _settings(facts: Sequence[Facts]) -> PageSection | None:
-    configs = [one.config for one in facts]
+    configs = [run.config for run in facts]
     lines = []
     for name in sorted({name for config in configs for name in config}):
         values = [json.dumps(config[name], default=str) if name in config else format.NOTHING for config in configs]
         if len(set(values)) > 1:
             lines.append([name, *values])
-    tables = sorted({table for one in facts if one.summary for table in one.summary.fingerprints.data})
+    tables = sorted({table for run in facts if run.summary for table in run.summary.fingerprints.data})
     for name in tables:
-        prints = [_fingerprint(one, name) for one in facts]
+        prints = [_fingerprint(run, name) for run in facts]
         if len(set(prints)) > 1:
             lines.append([f"sha256 of {name}", *prints])
     if not lines:

@@ -41,8 +41,8 @@ class Facts:
     record: record.Record
     executions: Sequence[Execution]
     """The run's executions, in the order of their starts."""
-    at_work: bool
-    """Whether a command is writing to the workspace now."""
+    workspace_in_use: bool
+    """Whether a command is writing to the workspace now: an unfinished execution may then still finish."""
 
     @property
     def run_id(self) -> str:
@@ -92,7 +92,7 @@ class Facts:
         return self.config.get("evaluate.repeat_consumption") is True
 
     @functools.cached_property
-    def measured(self) -> Measurements | None:
+    def measurements(self) -> Measurements | None:
         """The Evaluator's metrics."""
         return measurements(self.nodes.get(nodes.EVALUATOR), self.summary)
 

@@ -12,22 +12,22 @@ NOTHING = "–"  # noqa: RUF001  an en dash marks a missing value in a table
 
 def share(value: float | None) -> str:
     """Returns a share with four decimal places, as everywhere in Shortlist."""
-    return _formatted(value, ".4f")
+    return _format(value, ".4f")
 
 
 def percent(value: float | None) -> str:
     """Returns a share as a percentage."""
-    return _formatted(value, ".1%")
+    return _format(value, ".1%")
 
 
 def count(value: float | None) -> str:
     """Returns a whole number with thousands separators."""
-    return _formatted(value, ",.0f")
+    return _format(value, ",.0f")
 
 
 def milliseconds(value: float | None) -> str:
     """Returns a latency in milliseconds."""
-    return _formatted(value, ".2f", " ms")
+    return _format(value, ".2f", " ms")
 
 
 def interval(value: float | None, rows: float) -> str:
@@ -74,5 +74,5 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _formatted(value: float | None, form: str, unit: str = "") -> str:
+def _format(value: float | None, form: str, unit: str = "") -> str:
     return NOTHING if value is None else f"{value:{form}}{unit}"

@@ -40,40 +40,40 @@ class Series:
 
 def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
     """Returns a plot of values as dots and bounds as lines, with the groups from left to right."""
-    with _drawing(_WIDTH, 3.1) as (figure, svgs):
+    with _new_figure(_WIDTH, 3.1) as (figure, svgs):
         axes = _axes(figure)
-        for position, one in enumerate(series):
+        for position, item in enumerate(series):
             style = theme.style(position)
-            for x, value, bounds in _points(one, position, len(series)):
+            for x, value, bounds in _points(item, position, len(series)):
                 if bounds:
                     axes.plot([x, x], bounds, color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([x], [value], style.marker, color=style.colour, markersize=6, clip_on=False)
-            _named(axes, one.name, style)
+            _add_legend_entry(axes, item.name, style)
         axes.set_xticks(range(len(groups)), groups)
         axes.set_ylim(bottom=0)
         axes.set_ylabel(axis)
         _grid(axes, "y")
-        _legend(axes, [one.name for one in series])
+        _legend(axes, [item.name for item in series])
     return svgs[0]
 
 
 def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
     """Returns the plot of `dots` with the groups from top to bottom, for long names."""
-    with _drawing(_WIDTH, 0.9 + _ROW * len(groups) * max(1.0, 0.6 * len(series))) as (figure, svgs):
+    with _new_figure(_WIDTH, 0.9 + _ROW * len(groups) * max(1.0, 0.6 * len(series))) as (figure, svgs):
         axes = _axes(figure)
-        for position, one in enumerate(series):
+        for position, item in enumerate(series):
             style = theme.style(position)
-            for y, value, bounds in _points(one, position, len(series), spread=2.4):
+            for y, value, bounds in _points(item, position, len(series), spread=2.4):
                 if bounds:
                     axes.plot(bounds, [y, y], color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([value], [y], style.marker, color=style.colour, markersize=6, clip_on=False)
-            _named(axes, one.name, style)
+            _add_legend_entry(axes, item.name, style)
         axes.set_yticks(range(len(groups)), groups)
         axes.set_ylim(len(groups) - 0.5, -0.5)
         axes.set_xlim(left=0)
         axes.set_xlabel(axis)
         _grid(axes, "x")
-        _legend(axes, [one.name for one in series])
+        _legend(axes, [item.name for item in series])
     return svgs[0]
 
 
@@ -97,7 +97,7 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
       y_axis: Label of the y axis.
       diagonal: Also draw the line x = y.
     """
-    with _drawing(_WIDTH, 3.0) as (figure, svgs):
+    with _new_figure(_WIDTH, 3.0) as (figure, svgs):
         axes = _axes(figure)
         if diagonal:
             axes.plot([0, 1], [0, 1], color=theme.QUIET, linewidth=1, linestyle=(0, (1, 2)))
@@ -115,8 +115,8 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
                 markersize=4.5,
             )
             if line.marked is not None:
-                at = ([line.x[line.marked]], [line.y[line.marked]])
-                axes.plot(*at, "o", markersize=13, markerfacecolor="none", color=theme.INK, markeredgewidth=1.3)
+                point = ([line.x[line.marked]], [line.y[line.marked]])
+                axes.plot(*point, "o", markersize=13, markerfacecolor="none", color=theme.INK, markeredgewidth=1.3)
         axes.margins(y=0.14)
         axes.set_xlabel(x_axis)
         axes.set_ylabel(y_axis)
@@ -136,15 +136,15 @@ def bars(groups: Sequence[str], values: Sequence[float | None], axis: str, posit
       axis: Label of the value axis.
       position: Position of the colour in `theme.SERIES`.
     """
-    with _drawing(_WIDTH, 0.7 + 0.25 * len(groups)) as (figure, svgs):
+    with _new_figure(_WIDTH, 0.7 + 0.25 * len(groups)) as (figure, svgs):
         axes = _axes(figure)
-        known = [value or 0.0 for value in values]
-        axes.barh(range(len(groups)), known, color=theme.style(position).colour, height=0.62)
+        bar_lengths = [value or 0.0 for value in values]
+        axes.barh(range(len(groups)), bar_lengths, color=theme.style(position).colour, height=0.62)
         for y, value in enumerate(values):
             axes.annotate(
                 _bar_label(value), (value or 0.0, y), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL
             )
-        axes.set_xlim(0, max([*known, 1e-9]) * 1.16)
+        axes.set_xlim(0, max([*bar_lengths, 1e-9]) * 1.16)
         axes.set_xlabel(axis)
         axes.set_xticks([])
         axes.set_yticks(range(len(groups)), groups)
@@ -161,7 +161,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
     """
     # Hatches distinguish the parts without colour.
     hatches = ("", "///", "...", "xx")
-    with _drawing(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, svgs):
+    with _new_figure(_WIDTH, 1.2 + 0.42 * len(groups)) as (figure, svgs):
         axes = _axes(figure)
         starts = [0.0] * len(groups)
         for position, (name, shares) in enumerate(parts):
@@ -209,20 +209,20 @@ class Distribution:
     """For strings: value and count, the most frequent first."""
 
 
-def distribution(one: Distribution) -> str:
+def distribution(item: Distribution) -> str:
     """Returns a small histogram of one feature."""
-    with _drawing(_SMALL_WIDTH, 1.75) as (figure, svgs):
+    with _new_figure(_SMALL_WIDTH, 1.75) as (figure, svgs):
         axes = _axes(figure)
-        axes.set_title(one.feature, fontsize=_TEXT, color=theme.INK, loc="left")
+        axes.set_title(item.feature, fontsize=_TEXT, color=theme.INK, loc="left")
         colour = theme.style(0).colour
-        if one.buckets:
-            for low, high, number in one.buckets:
+        if item.buckets:
+            for low, high, number in item.buckets:
                 axes.bar((low + high) / 2, number, width=(high - low) or 1, color=colour, linewidth=0)
             axes.set_yticks([])
             axes.locator_params(axis="x", nbins=4)
         else:
-            names = [format.shorten(value, _LONGEST_LABEL) for value, _ in one.values]
-            axes.barh(range(len(names)), [number for _, number in one.values], color=colour, height=0.7)
+            names = [format.shorten(value, _LONGEST_LABEL) for value, _ in item.values]
+            axes.barh(range(len(names)), [number for _, number in item.values], color=colour, height=0.7)
             axes.set_yticks(range(len(names)), names)
             axes.set_ylim(len(names) - 0.4, -0.6)
             axes.set_xticks([])
@@ -249,7 +249,7 @@ def _bar_label(value: float | None) -> str:
 
 
 @contextlib.contextmanager
-def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
+def _new_figure(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
     """Yields a figure, and a list that contains its SVG after the body."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -285,11 +285,11 @@ def _drawing(width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
 
 def _axes(figure: Figure) -> Axes:
     axes = figure.add_subplot()
-    _bare(axes)
+    _remove_frame(axes)
     return axes
 
 
-def _bare(axes: Axes) -> None:
+def _remove_frame(axes: Axes) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0)
@@ -300,7 +300,7 @@ def _grid(axes: Axes, axis: Literal["x", "y"]) -> None:
     axes.set_axisbelow(True)
 
 
-def _named(axes: Axes, name: str, style: theme.Style) -> None:
+def _add_legend_entry(axes: Axes, name: str, style: theme.Style) -> None:
     axes.plot([], [], style.marker, color=style.colour, label=name, markersize=6)
 
 

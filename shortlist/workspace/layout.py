@@ -91,8 +91,8 @@ def _owner(root: pathlib.Path) -> str | None:
 
 
 def _declared_owner(path: pathlib.Path) -> str:
-    declared = _read(path)
-    version, owner = declared.get("layout_version"), declared.get("name")
+    content = _read(path)
+    version, owner = content.get("layout_version"), content.get("name")
     # isinstance would accept a bool as an int.
     if type(version) is not int or version < 1 or not isinstance(owner, str):
         raise ConfigError.from_parts(
@@ -105,7 +105,7 @@ def _declared_owner(path: pathlib.Path) -> str:
         raise ConfigError.from_parts(
             path,
             f"layout_version {LAYOUT_VERSION} at most",
-            f"{version}, made by {declared.get('made_by', 'a newer Shortlist')}",
+            f"{version}, made by {content.get('made_by', 'a newer Shortlist')}",
             "use that version, or another workspace",
         )
     return owner
@@ -113,12 +113,12 @@ def _declared_owner(path: pathlib.Path) -> str:
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
     try:
-        declared = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError.from_reason(path, "a readable file", error.strerror, "check its permissions") from None
     except (ValueError, RecursionError):
         return {}
-    return declared if isinstance(declared, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _owner_in_0_1(root: pathlib.Path) -> str | None:

@@ -67,7 +67,7 @@ def test_every_answer_fits_100_columns_whatever_the_path(maker):
     [run_id] = store.run_ids()
     for tree in (
         lineage.trace("shop", trace_pushed(store)),
-        lineage.served("shop", serving_state(store, 1_700_000_000)),
+        lineage.serving("shop", serving_state(store, 1_700_000_000)),
         lineage.impact(impact(store, run_id)),
         lineage.verdict(run_verdict(store, run_id), ["x" * 150]),
     ):

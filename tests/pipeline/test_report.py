@@ -67,7 +67,7 @@ def test_time_and_memory_of_every_node(smoke, chapters):
 
 def test_slices_in_ml_metadata_are_those_of_the_summary(smoke):
     facts = read(smoke.workspace, smoke.first.summary.run_id)
-    slices = [(item.name, item.value, item.metrics) for item in facts.measured.slices]
+    slices = [(item.name, item.value, item.metrics) for item in facts.measurements.slices]
     summary = [
         (*entry["slice"].keys(), *entry["slice"].values(), entry["metrics"])
         for entry in json.loads(json.dumps(smoke.first.summary.metrics.slices))

@@ -109,7 +109,7 @@ def test_the_run_writes_a_config_with_the_best_values(tuned, config, workspace):
 def test_the_report_has_the_trials(tuned, workspace):
     run_id, _ = tuned
     [section] = [found for found in sections.run_page(read(workspace, run_id)).sections if found.key == "tuning"]
-    assert "trial 2 was best by top_10 on 120 eval rows" in section.lead
+    assert "Trial 2 was best by top_10 on 120 eval rows" in section.lead
     assert [row[0] for row in section.blocks[0].rows] == ["2", "1"]
     assert section.blocks[0].rows[0][-1] == "used"
 

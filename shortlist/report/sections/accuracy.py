@@ -26,36 +26,47 @@ def ks(metrics: Mapping[str, float]) -> list[int]:
 
 def overall(facts: Facts) -> PageSection | None:
     """Returns the model's metrics beside those of the models that it must beat, on the same rows."""
-    measured = facts.measured
-    if measured is None or not ks(measured.overall):
+    measurements = facts.measurements
+    if measurements is None or not ks(measurements.overall):
         return None
+<<<<<<< HEAD
     blocks: list[Block] = [_overall_figure(measured, facts.with_seen)]
     seen_figure = _seen_figure(measured)
+=======
+    blocks: list[Block] = [_overall_figure(measurements)]
+    seen_figure = _seen_figure(measurements)
+>>>>>>> main
     if seen_figure is not None:
         blocks.append(seen_figure)
     notes = [f"{_INDEPENDENT}{_cluster_note(facts)}; all models were tested on the same rows."]
-    if measured.latest_blessed is None:
+    if measurements.latest_blessed is None:
         notes.append("There is no comparison with an earlier blessed model; the verdict gives the reason.")
     blocks.append(Notes("plain", notes))
     return PageSection(
         "accuracy",
         "Accuracy: hit rate at K",
+<<<<<<< HEAD
         f"FactorizedTopK: the share of {_rows(measured, facts.with_seen):,.0f} held-out test rows with the target "
         f"among the first K of the whole corpus, {_seen(facts.with_seen)}.",
+=======
+        f"FactorizedTopK: the share of {measurements.rows:,.0f} held-out test rows with the target among the first K "
+        "of the whole corpus, seen items excluded.",
+>>>>>>> main
         blocks,
     )
 
 
-def contenders(measured: Measurements) -> list[tuple[str, Mapping[str, float]]]:
+def contenders(measurements: Measurements) -> list[tuple[str, Mapping[str, float]]]:
     """Returns the metrics of the model, of "most popular" and of the latest blessed model, if there are any."""
-    models: list[tuple[str, Mapping[str, float]]] = [("model", measured.overall)]
-    if measured.popularity:
-        models.append(("most popular", measured.popularity))
-    if measured.latest_blessed:
-        models.append(("latest blessed", measured.latest_blessed))
+    models: list[tuple[str, Mapping[str, float]]] = [("model", measurements.overall)]
+    if measurements.popularity:
+        models.append(("most popular", measurements.popularity))
+    if measurements.latest_blessed:
+        models.append(("latest blessed", measurements.latest_blessed))
     return models
 
 
+<<<<<<< HEAD
 def _rows(measured: Measurements, with_seen: bool) -> float:
     return measured.all_rows if with_seen else measured.rows
 
@@ -67,6 +78,11 @@ def _seen(with_seen: bool) -> str:
 def _overall_figure(measured: Measurements, with_seen: bool) -> Figure:
     models, rows = contenders(measured), _rows(measured, with_seen)
     all_ks = ks(measured.overall)
+=======
+def _overall_figure(measurements: Measurements) -> Figure:
+    models, rows = contenders(measurements), measurements.rows
+    all_ks = ks(measurements.overall)
+>>>>>>> main
     columns = [TableColumn("metric", numeric=False)]
     for name, _ in models:
         columns += [TableColumn(name), TableColumn("95% interval")]
@@ -120,12 +136,16 @@ def _cluster_note(facts: Facts) -> str:
     )
 
 
-def _seen_figure(measured: Measurements) -> Figure | None:
+def _seen_figure(measurements: Measurements) -> Figure | None:
     """Returns the metrics without and with a query's seen items among the candidates."""
-    all_ks = [k for k in ks(measured.overall) if names.top_k(k, with_seen=True) in measured.overall]
+    all_ks = [k for k in ks(measurements.overall) if names.top_k(k, with_seen=True) in measurements.overall]
     if not all_ks:
         return None
+<<<<<<< HEAD
     models, rows = contenders(measured), {False: measured.rows, True: measured.all_rows}
+=======
+    models, rows = contenders(measurements), measurements.rows
+>>>>>>> main
     columns = [TableColumn("metric", numeric=False)]
     for name, _ in models:
         columns += [TableColumn(f"{name}, without seen"), TableColumn("with seen")]
@@ -156,12 +176,17 @@ def _top_k(k: int, with_seen: bool) -> str:
 
 def slices(facts: Facts) -> PageSection | None:
     """Returns the accuracy by slice."""
-    measured, k = facts.measured, gate_k(facts)
-    if measured is None:
+    measurements, k = facts.measurements, gate_k(facts)
+    if measurements is None:
         return None
+<<<<<<< HEAD
     with_seen = facts.with_seen
     name, popular = _top_k(k, with_seen), names.top_k(k, names.POPULARITY_FAMILY, with_seen)
     families = group_by_family([item for item in measured.slices if name in item.metrics])
+=======
+    name, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
+    families = group_by_family([item for item in measurements.slices if name in item.metrics])
+>>>>>>> main
     if not families:
         return None
     blocks: list[Block] = []
@@ -192,13 +217,13 @@ def _slices_figure(
     k: int,
     left_out: int,
 ) -> Figure:
-    titles = ("value", "rows", *(text for one in series for text in (one.name, "95% interval")))
+    titles = ("value", "rows", *(text for item in series for text in (item.name, "95% interval")))
     lines = []
     for position, (label, rows) in enumerate(zip(labels, counts, strict=True)):
         cells = [
             text
-            for one in series
-            for text in (format.share(one.values[position]), format.interval(one.values[position], rows))
+            for item in series
+            for text in (format.share(item.values[position]), format.interval(item.values[position], rows))
         ]
         lines.append([label, format.count(rows), *cells])
     caption = f"top_{k} by {family}, share of the rows of the slice"

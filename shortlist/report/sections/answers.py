@@ -113,7 +113,7 @@ def _popularity(record: dict[str, Any]) -> Figure:
 def _concentration(record: dict[str, Any]) -> Figure:
     answers, train = record["concentration"]["answers"], record["concentration"]["train"]
     xs = [position / (len(answers) - 1) for position in range(len(answers))]
-    drawn = [plots.PlotLine("recommendations", xs, answers), plots.PlotLine("train targets", xs, train)]
+    plot_lines = [plots.PlotLine("recommendations", xs, answers), plots.PlotLine("train targets", xs, train)]
     lines = [
         [f"{xs[position]:.0%}", format.percent(answers[position]), format.percent(train[position])]
         for position in _TABLE_POINTS
@@ -124,7 +124,7 @@ def _concentration(record: dict[str, Any]) -> Figure:
         "The share of the most frequent candidates in all recommendations and in all train targets. The dotted line "
         "would mean that all candidates are equally frequent.",
         lambda: [
-            plots.lines(drawn, "share of the candidates, most frequent first", "share of the total", diagonal=True)
+            plots.lines(plot_lines, "share of the candidates, most frequent first", "share of the total", diagonal=True)
         ],
         TableBlock(
             f"Share of the most frequent candidates in {record['places']:,} recommendations and in the train targets",

@@ -17,13 +17,13 @@ _COLUMNS = ("figure", "value", "95% interval", "required")
 
 def section(facts: Facts) -> PageSection | None:
     """Returns both figures beside the gates' thresholds; None if an older version did not measure them."""
-    measured = facts.measured
-    if measured is None or names.POPULAR_SHARE not in measured.overall:
+    measurements = facts.measurements
+    if measurements is None or names.POPULAR_SHARE not in measurements.overall:
         return None
     of_corpus = ""
     if facts.summary and facts.summary.protocol:
         of_corpus = f" of {facts.summary.protocol.corpus_size:,} candidates"
-    rows = [*_unseen(facts, measured), _empty_history(facts, measured)]
+    rows = [*_unseen_targets(facts, measurements), _empty_history(facts, measurements)]
     table = TableBlock(
         f"Candidates without train interactions, and an empty history; top {_K}{of_corpus}",
         [TableColumn(title, numeric=title in ("value", "95% interval")) for title in _COLUMNS],
@@ -34,14 +34,14 @@ def section(facts: Facts) -> PageSection | None:
         "Cold start",
         "New items have only features, new users nothing. "
         "Are new items recommended, and do new users get popular ones?",
-        [table, *_notes(measured)],
+        [table, *_notes(measurements)],
     )
 
 
-def _unseen(facts: Facts, measured: Measurements) -> list[list[str]]:
+def _unseen_targets(facts: Facts, measurements: Measurements) -> list[list[str]]:
     """Returns the lines on test rows with a target without train interactions; empty if there are no such rows."""
-    slices = [s for s in measured.slices if (s.name, s.value) == (keys.TARGET_POPULARITY, names.UNSEEN)]
-    lift = measured.overall.get(names.UNSEEN_LIFT)
+    slices = [s for s in measurements.slices if (s.name, s.value) == (keys.TARGET_POPULARITY, names.UNSEEN)]
+    lift = measurements.overall.get(names.UNSEEN_LIFT)
     if not slices or lift is None:
         return []
     metrics = slices[0].metrics
@@ -58,8 +58,8 @@ def _unseen(facts: Facts, measured: Measurements) -> list[list[str]]:
     ]
 
 
-def _empty_history(facts: Facts, measured: Measurements) -> list[str]:
-    share = measured.overall[names.POPULAR_SHARE]
+def _empty_history(facts: Facts, measurements: Measurements) -> list[str]:
+    share = measurements.overall[names.POPULAR_SHARE]
     floor = _requirement(facts, "empty_history", format.percent)
     return [
         f"empty history: share of the {_K} most popular in its top {_K}",
@@ -78,8 +78,8 @@ def _requirement(facts: Facts, gate: str, form: Callable[[float], str]) -> str:
     return f"at least {form(threshold)} ({action})"
 
 
-def _notes(measured: Measurements) -> list[Notes]:
-    if names.UNSEEN_LIFT in measured.overall:
+def _notes(measurements: Measurements) -> list[Notes]:
+    if names.UNSEEN_LIFT in measurements.overall:
         return []
     return [
         Notes("plain", ["All targets of test rows have train interactions, so that new candidates were not measured."])

@@ -32,7 +32,7 @@ _KINDS = {
 
 def section(facts: Facts) -> PageSection | None:
     """Returns the statistics of the data; None if no data was read."""
-    blocks: list[Block] = [block for block in (_splits(facts), _dropped(facts)) if block]
+    blocks: list[Block] = [block for block in (_splits(facts), _dropped_rows(facts)) if block]
     distributions = []
     for table in TABLES:
         statistics = facts.statistics(table)
@@ -73,7 +73,7 @@ def _mean(total: float, number: float | None) -> str:
     return f"{total / number:.1f}"
 
 
-def _dropped(facts: Facts) -> TableBlock | None:
+def _dropped_rows(facts: Facts) -> TableBlock | None:
     data = facts.data
     if data is None or not any(data.dropped.values()):
         return None
@@ -156,13 +156,13 @@ def _buckets(feature: Any) -> list[tuple[float, float, float]]:
 
 def _distributions_figure(found: list[plots.Distribution]) -> Figure:
     lines = []
-    for one in found:
-        lines += [[one.feature, _range(one, low, high), format.count(number)] for low, high, number in one.buckets]
-        lines += [[one.feature, value, format.count(number)] for value, number in one.values]
+    for item in found:
+        lines += [[item.feature, _range(item, low, high), format.count(number)] for low, high, number in item.buckets]
+        lines += [[item.feature, value, format.count(number)] for value, number in item.values]
     return Figure(
         "Distributions",
         "Number of rows by value, for each feature: numbers in ten ranges, texts by their most frequent values.",
-        lambda: [plots.distribution(one) for one in found],
+        lambda: [plots.distribution(item) for item in found],
         TableBlock(
             "Rows by value",
             [TableColumn("feature", numeric=False), TableColumn("value", numeric=False), TableColumn("rows")],
@@ -171,8 +171,8 @@ def _distributions_figure(found: list[plots.Distribution]) -> Figure:
     )
 
 
-def _range(one: plots.Distribution, low: float, high: float) -> str:
-    if one.feature.endswith(_YEAR):
+def _range(item: plots.Distribution, low: float, high: float) -> str:
+    if item.feature.endswith(_YEAR):
         return f"{low:.2f} to {high:.2f}"
     return f"{format.number(low)} to {format.number(high)}"
 

@@ -10,13 +10,13 @@ from shortlist.report.blocks import Graph, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 
-def section(found: Facts) -> PageSection | None:
+def section(run_facts: Facts) -> PageSection | None:
     """Returns the graph; None if no step was recorded."""
-    if not found.executions:
+    if not run_facts.executions:
         return None
-    steps = [TraceStep(execution, facts(execution)) for execution in found.executions]
+    steps = [TraceStep(execution, facts(execution)) for execution in run_facts.executions]
     data = {
-        "name": found.name,
+        "name": run_facts.name,
         "stages": STAGES,
         # The page draws steps from the last to the first, as for a pushed model.
         "trace": {"steps": [as_json.step(step) for step in reversed(steps)], "cut_short": []},
@@ -24,7 +24,7 @@ def section(found: Facts) -> PageSection | None:
     lines = [
         [
             step.execution.node,
-            end(step.execution, found.at_work),
+            end(step.execution, run_facts.workspace_in_use),
             f"{step.execution.seconds:.1f}",
             "; ".join(step.facts),
         ]

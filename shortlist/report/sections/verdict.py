@@ -72,6 +72,7 @@ def gate_k(facts: Facts) -> int:
 
 
 def _metric_tiles(facts: Facts) -> list[Tile]:
+<<<<<<< HEAD
     measured = facts.measured
     name = names.top_k(gate_k(facts), with_seen=facts.with_seen)
     if measured is None or name not in measured.overall:
@@ -79,14 +80,23 @@ def _metric_tiles(facts: Facts) -> list[Tile]:
     label = f"top_{gate_k(facts)}{' with seen' * facts.with_seen}"
     value, popular = measured.overall[name], measured.popularity.get(name)
     rows = measured.all_rows if facts.with_seen else measured.rows
+=======
+    measurements = facts.measurements
+    name = names.top_k(gate_k(facts))
+    if measurements is None or name not in measurements.overall:
+        return []
+    label = f"top_{gate_k(facts)}"
+    value, popular = measurements.overall[name], measurements.popularity.get(name)
+    rows = measurements.rows
+>>>>>>> main
     tiles = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
         lift = "no hits"
         if popular:
             lift = f"the model has {value / popular:.2f} times as much"
         tiles.append(Tile(f"{label}, most popular", format.share(popular), lift))
-    if measured.latest_blessed and name in measured.latest_blessed:
-        latest = measured.latest_blessed[name]
+    if measurements.latest_blessed and name in measurements.latest_blessed:
+        latest = measurements.latest_blessed[name]
         tiles.append(Tile(f"{label}, latest blessed", format.share(latest), f"the model has {value - latest:+.4f}"))
     return tiles
 

@@ -70,7 +70,7 @@ def test_submit_sends_the_data_it_saw_and_waits_for_the_end(api, config_path, da
     [run] = api.bodies(fake.RUNS)
     assert run["runtime_config"] == {"parameters": submitted["parameters"], "pipeline_root": "minio://bucket/root"}
     assert run["display_name"] == "tried"
-    assert "Compared with no earlier run" in done.stderr
+    assert "No comparison with an earlier run" in done.stderr
     assert not (config_path.parent / "workspace").exists()
 
 

@@ -71,7 +71,7 @@ def test_cold_start_stands_beside_the_requirements(has_unseen):
         "evaluate.cold_start.empty_history.threshold": 0.5,
         "evaluate.cold_start.empty_history.action": "ignore",
     }
-    chapter = cold_start.section(types.SimpleNamespace(measured=found, summary=None, config=floors))
+    chapter = cold_start.section(types.SimpleNamespace(measurements=found, summary=None, config=floors))
     *unseen_rows, empty_history = chapter.blocks[0].rows
     assert empty_history[1:] == ["62.0%", format.NOTHING, format.NOTHING]
     if has_unseen:
