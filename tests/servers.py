@@ -22,7 +22,7 @@ from shortlist.config import metadata
 PASSWORD_ENV = "SHORTLIST_TEST_PASSWORD"
 PASSWORD = "not-to-be-seen-4711"
 
-_START_SECONDS = 30
+_START_SECONDS = 300
 # Neither server runs as root.
 _NOBODY = 65534
 

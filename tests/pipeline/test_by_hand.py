@@ -18,7 +18,7 @@ from shortlist.summary import Status
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Rejected:
             [sys.executable, str(ROOT / "pipeline_runner.py"), *arguments, "--config", str(self.config_path)],
             capture_output=True,
             text=True,
-            timeout=300,
             check=False,
         )
 

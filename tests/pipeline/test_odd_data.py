@@ -17,7 +17,7 @@ from shortlist.tables import preflight
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import RecordingListener
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.e2e
 
 # What ids really look like; the last one is a formula to a spreadsheet.
 ODD = ["007", "7", "Köln №1", "🦊🦊", " spaced ", 'quo"te', "a,b", "null", "=1+1"]

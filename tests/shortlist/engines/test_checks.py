@@ -84,7 +84,7 @@ def test_job_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path):
         flink.job_server(beam, tmp_path / "flink.log"),
     ):
         pass
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 100
 
 
 def test_what_the_job_server_is_told():

@@ -123,7 +123,7 @@ def test_who_is_not_let_in_is_told_in_a_second(server, tmp_path, monkeypatch):
         start = time.monotonic()
         with pytest.raises(BadInputError) as refused:
             database(workspace).check()
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 60
         return str(refused.value)
 
     assert "got: Connection refused; start the server" in refusal(port=1)
