@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test servers test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
+.PHONY: help run test servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ test-image: .venv/.dev ## Executes the steps of deploy/Dockerfile without Docker
 
 test-s3: .venv/.dev .tools/s3/.made ## Has a task's artifacts copied from and to a real S3 server (SeaweedFS)
 	@SHORTLIST_WEED=.tools/s3/bin/weed .venv/bin/python -m pytest --capture=no tests/pipeline/kubeflow/test_object_store.py
+
+test-mutants: .venv/.dev ## Puts a fault into a copy of each component, twenty in all, and has its tests find it
+	@.venv/bin/python -m tests.mutants.run
 
 test-portable: .venv/.dev ## The smoke run on Beam's job server and a worker pool, against the direct one
 	@SHORTLIST_TEST_ENGINE=portable .venv/bin/python -m pytest --capture=no tests/pipeline/test_engines.py
