@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
+.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +40,14 @@ run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.ya
 # A process a core; each takes up to 3 GB. What shares one is told in tests/conftest.py.
 IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-test: lint servers .tools/audit/.made .tools/manifests/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+SLOWEST := --durations=30 --durations-min=1
+
+test: lint .tools/manifests/.made ## Lints, then runs the tests, 15 minutes; PYTEST_ARGS="-k windows" narrows them down
+	@.venv/bin/python -m pytest $(IN_PARALLEL) $(SLOWEST) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: servers .tools/audit/.made ## Audits the locks, then runs the tests that `make test` leaves out (CONTRIBUTING.md lists them)
 	@.venv/bin/python requirements/audit.py --in-tests
-	@.venv/bin/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest $(IN_PARALLEL) $(SLOWEST) -m slow $(PYTEST_ARGS)
 
 servers: .venv/.dev
 	@.venv/bin/python requirements/tools.py mariadb postgresql

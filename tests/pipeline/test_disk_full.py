@@ -16,7 +16,7 @@ from tests import disks
 from tests.pipeline import killing
 from tests.pipeline.conftest import RecordingListener
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 class _Stop(BaseException):

@@ -16,7 +16,7 @@ from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 from tests.pipeline import killing
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def _assert_stopped(victim: killing.Victim, workspace: Workspace, node: str, number: signal.Signals) -> None:

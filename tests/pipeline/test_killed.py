@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("SHORTLIST_KILLS", "2"))
 # What is written longest, and what is written where others read it.
 _MATTER_MOST = ("Trainer", "Pusher")
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_killed_at_random_moments(smoke, tmp_path):

@@ -13,6 +13,7 @@ from components.trainer import training
 from tests.components.trainer import tiny_dataset as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 # One block: most of the seconds here go into tracing it, four times.
 TOWERS = {"query_tower": {"kind": "history", "blocks": 1, "dropout": 0.3}, "candidate_tower": {"dropout": 0.1}}
 

@@ -6,9 +6,12 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from tests.components.trainer import tiny_dataset as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 def test_memory_limit_hit_in_training(world, tmp_path):

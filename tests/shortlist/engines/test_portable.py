@@ -16,6 +16,8 @@ from shortlist.engines.running import at_hand
 from shortlist.errors import BadInputError
 from tests.shortlist.engines import beam_services
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):

@@ -29,6 +29,7 @@ from tests.servers import PASSWORD, PASSWORD_ENV, SERVERS
 from tests.shortlist.lineage.recorded import Recorded
 
 ROOT = pathlib.Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=list(SERVERS))
