@@ -155,7 +155,7 @@ MUTATIONS = (
         "max(self.log, key=lambda line: line[NDCG]",
         "max(self.log, key=lambda line: line['epoch']",
         "the latest evaluation counts as the best, and training never stops early",
-        ("trainer/test_training.py",),
+        ("trainer/test_training.py", "trainer/test_trained.py"),
     ),
     Mutation(
         "components/transform/preprocessing.py",
