@@ -3,6 +3,7 @@
     .venv/bin/python -m tests.mutants.run [TEXT]
 
 With a text only mutations run whose file or fault has it. Ends with 0 if tests found every mutation, else with 1.
+That the same tests pass without a mutation is for `make test` to show.
 """
 
 from __future__ import annotations
@@ -25,19 +26,21 @@ _TESTS_FAILED = 1
 def main(text: str = "") -> int:
     """Prints a line per mutation; returns the exit code."""
     mutations = [mutation for mutation in MUTATIONS if text in mutation.file or text in mutation.fault]
-    found = 0
+    num_found = 0
     with tempfile.TemporaryDirectory(prefix="shortlist-mutants-") as folder:
         tree = _copy_of_the_tree(pathlib.Path(folder) / "tree")
         for number, mutation in enumerate(mutations, 1):
             start = time.monotonic()
-            failed, said = _first_failure(mutation, tree)
-            verdict = f"found by {failed}" if failed else f"SURVIVED {' '.join(mutation.tests)}: {said}"
+            failing_test, last_line = _first_failure(mutation, tree)
+            verdict = f"found by {failing_test}"
+            if not failing_test:
+                verdict = f"SURVIVED {' '.join(mutation.tests)}: {last_line}"
             seconds = time.monotonic() - start
             place = f"{number:2}/{len(mutations)} {seconds:4.0f} s {mutation.file}"
             print(f"{place}, {mutation.fault}: {verdict}", flush=True)
-            found += bool(failed)
-    print(f"{found} of {len(mutations)} mutations were found")
-    return int(found < len(mutations))
+            num_found += bool(failing_test)
+    print(f"{num_found} of {len(mutations)} mutations were found")
+    return int(num_found < len(mutations))
 
 
 def _copy_of_the_tree(tree: pathlib.Path) -> pathlib.Path:
@@ -67,8 +70,10 @@ def _first_failure(mutation: Mutation, tree: pathlib.Path) -> tuple[str, str]:
     finally:
         shutil.copy2(mutation.source, tree / mutation.file)
     lines = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["no output"]
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return (failed[1] if failed and done.returncode == _TESTS_FAILED else ""), lines[-1]
+    failure = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    if failure is None or done.returncode != _TESTS_FAILED:
+        return "", lines[-1]
+    return failure[1], lines[-1]
 
 
 if __name__ == "__main__":

@@ -141,8 +141,8 @@ def test_what_was_pushed_needs_no_force(smoke, rejected):
 
     (rejected.workspace.runs_dir / "latest").unlink()
     rejected.workspace.point_latest_at(smoke.first.summary.run_id)
-    told = f"run {smoke.first.summary.run_id}, the latest, pushed its model as version {rejected.served}; "
-    with pytest.raises(BadInputError, match=re.escape(told)):
+    sentence = f"run {smoke.first.summary.run_id}, the latest, pushed its model as version {rejected.served}; "
+    with pytest.raises(BadInputError, match=re.escape(sentence)):
         forced_push.force_push(load_config(rejected.config_path), rejected.workspace, "x", lambda line: None)
 
 

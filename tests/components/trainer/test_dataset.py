@@ -40,8 +40,8 @@ def _batches(trained, world, loss, first, last, seed=1, batch_size=8, **changed)
     return list(dataset.train_batches(trained[1], world.windows["train"], settings, first, last))
 
 
-def _drawing(reader, record):
-    """Returns a function of a number, the second of a train batch's two seeds: traced once, for it is called often."""
+def _draw_function(reader, record):
+    """Returns the train batch of a record as a function of its second seed, traced once because it is called often."""
     draw = tf.function(lambda number: reader.train_batch(tf.constant([record]), (1, number)))
     return lambda number: draw(tf.constant(number))
 
@@ -154,7 +154,7 @@ def test_basket_mates_are_looked_back_on_in_a_random_order_and_nothing_later_is(
     settings = worlds.settings(split="leave_last_basket", train={"basket_mates": 0.5})
     reader = worlds.assemble(world, settings)[1]
     seen, with_mates = collections.defaultdict(set), 0
-    draw = _drawing(reader, record)
+    draw = _draw_function(reader, record)
     for number in range(60):
         batch = draw(number)
         items, targets, positions = batch.items.numpy()[0], batch.targets.numpy()[0], batch.positions.numpy()[0]
@@ -178,7 +178,7 @@ def test_rows_of_one_time_come_in_any_order_and_no_other_ones_do(world, trained)
     record = _window([1, 2, 3], [100, 101, 101], [4, 5, 6, 7], [102, 103, 103, 103])
     reader = _reader(world, trained, train={"shuffle_ties": True})
     orders = collections.Counter()
-    draw = _drawing(reader, record)
+    draw = _draw_function(reader, record)
     for number in range(120):
         batch = draw(number)
         targets = batch.targets.numpy()[0].tolist()

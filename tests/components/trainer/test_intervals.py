@@ -105,7 +105,7 @@ def test_one_window_in_ten_is_trained_without_its_times(world):
     worlds.shake(model.query_tower)
     features = reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:1])).features
     told, untold = (_outputs(model, features, clock) for clock in ([100, 110, 500, 900], None))
-    # Traced once, for it is called often.
+    # Traced once, because it is called often.
     trained = tf.function(lambda step: _embedded(model, features, [100, 110, 500, 900], Noise(1, step)))
     without = 0
     for step in range(300):
