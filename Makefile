@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test servers test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
+.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +40,14 @@ run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.ya
 # A process a core; each takes up to 3 GB. What shares one is told in tests/conftest.py.
 IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-test: lint servers .tools/audit/.made .tools/manifests/.made ## Lints, then runs every test; PYTEST_ARGS="-k windows" narrows them down
+SLOWEST := --durations=30 --durations-min=1
+
+test: lint .tools/manifests/.made ## Lints, then runs the tests, 15 minutes; PYTEST_ARGS="-k windows" narrows them down
+	@.venv/bin/python -m pytest $(IN_PARALLEL) $(SLOWEST) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: servers .tools/audit/.made ## Audits the locks, then runs the tests that `make test` leaves out (CONTRIBUTING.md lists them)
 	@.venv/bin/python requirements/audit.py --in-tests
-	@.venv/bin/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest $(IN_PARALLEL) $(SLOWEST) -m slow $(PYTEST_ARGS)
 
 servers: .venv/.dev
 	@.venv/bin/python requirements/tools.py mariadb postgresql
@@ -55,6 +60,9 @@ test-image: .venv/.dev ## Executes the steps of deploy/Dockerfile without Docker
 
 test-s3: .venv/.dev .tools/s3/.made ## Has a task's artifacts copied from and to a real S3 server (SeaweedFS)
 	@SHORTLIST_WEED=.tools/s3/bin/weed .venv/bin/python -m pytest --capture=no tests/pipeline/kubeflow/test_object_store.py
+
+test-mutants: .venv/.dev ## Puts a fault into a copy of each component, twenty in all, and has its tests find it
+	@.venv/bin/python -m tests.mutants.run
 
 test-portable: .venv/.dev ## The smoke run on Beam's job server and a worker pool, against the direct one
 	@SHORTLIST_TEST_ENGINE=portable .venv/bin/python -m pytest --capture=no tests/pipeline/test_engines.py

@@ -67,13 +67,8 @@ def recommend(
             query_id=known_query.query_id,
             history=known_query.history,
             k=k,
-<<<<<<< HEAD
             exclude_seen=None if include_seen is None else not include_seen,
-            query_features=known.features,
-=======
-            exclude_seen=not include_seen,
             query_features=known_query.features,
->>>>>>> main
             candidates_titles=titles,
         )
     rows = [dataclasses.asdict(answer) for answer in answers]

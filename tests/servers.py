@@ -22,7 +22,7 @@ from shortlist.config import metadata
 PASSWORD_ENV = "SHORTLIST_TEST_PASSWORD"
 PASSWORD = "not-to-be-seen-4711"
 
-_START_SECONDS = 30
+_START_SECONDS = 300
 # Neither server runs as root.
 _NOBODY = 65534
 
@@ -94,7 +94,9 @@ def _home(name: str) -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
     """Yields a server's binaries and a folder that it may write to; skips the test where there are none."""
     tool = TOOLS[name]
     if not tool.is_there:
-        pytest.skip(f"no {tool.what}: `make test` brings it from Maven Central, or from where {MAVEN_VARIABLE} says")
+        pytest.skip(
+            f"no {tool.what}: `make test-slow` brings it from Maven Central, or from where {MAVEN_VARIABLE} says"
+        )
     # pytest's own temporary folders cannot be entered by anybody else.
     with tempfile.TemporaryDirectory(prefix=f"shortlist-{name}-") as folder:
         home = pathlib.Path(folder)

@@ -158,9 +158,9 @@ def osv(*extra: audit.Finding, accepted: bool = True) -> Iterator[Osv]:
             server.shutdown()
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def scanner() -> None:
-    """`make test` has it; a plain pytest may not."""
+    """`make test-slow` has it; a plain pytest may not."""
     if not (ROOT / ".tools" / "audit" / ".made").exists():
         subprocess.run(["make", "--silent", ".tools/audit/.made"], cwd=ROOT, check=True)
 
@@ -177,6 +177,8 @@ def url_of(server: Osv) -> str:
     return f"http://127.0.0.1:{server.server_port}/v1/query"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("scanner")
 def test_one_finding_that_nobody_has_accepted_among_those_that_are():
     (version,) = audit.locked()["tqdm"]
     with osv(audit.Finding("tqdm", version, ("CVE-2099-1234",), ())) as server:
@@ -191,6 +193,8 @@ def test_one_finding_that_nobody_has_accepted_among_those_that_are():
     assert server.asked == packages + 1  # The canary comes first.
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("scanner")
 def test_a_service_that_knows_nothing_is_not_believed():
     with osv(accepted=False) as server:
         code, said = run(url_of(server), "--in-tests")
@@ -202,6 +206,8 @@ def test_a_service_that_knows_nothing_is_not_believed():
     assert server.asked == 1
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("scanner")
 def test_no_service_is_told_and_the_audit_fails():
     code, said = run("http://127.0.0.1:9/v1/query")
     assert said == "Audit: not checked: no vulnerability service reachable (osv: it cannot be reached)\n"

@@ -67,11 +67,7 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
         rows.append((name.removeprefix("factorized_top_k/"), [_metric(record, name, noise=True) for record in records]))
-<<<<<<< HEAD
-    rows.append(("test rows", [_formatted(names.counted_rows(_overall(record)) or None, ",.0f") for record in records]))
-=======
-    rows.append(("test rows", [_format(_overall(record).get("example_count"), ",.0f") for record in records]))
->>>>>>> main
+    rows.append(("test rows", [_format(names.counted_rows(_overall(record)) or None, ",.0f") for record in records]))
     rows.append(("most popular top_10", [_popular(record) for record in records]))
     rows.append(("index recall", [_index(record, "recall_at_k", ".4f") for record in records]))
     rows.append(("index p99, ms", [_index(record, "p99_ms", ".2f") for record in records]))

@@ -84,23 +84,13 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     if not all_ks:
         return None
     series = [
-<<<<<<< HEAD
-        accuracy.share_series(one.run_id, [_overall(one, _top_k(one, k)) for k in all_ks], _rows(one)) for one in facts
+        accuracy.share_series(run.run_id, [_overall(run, _top_k(run, k)) for k in all_ks], _rows(run)) for run in facts
     ]
-    lines = [[f"top_{k}", *(_with_interval(one, _top_k(one, k)) for one in facts)] for k in all_ks]
-    lines.append([names.ndcg(), *(format.share(_overall(one, names.ndcg(with_seen=one.with_seen))) for one in facts)])
-    lines.append(["test rows", *(format.count(_rows(one)) for one in facts)])
-    k = verdict.gate_k(facts[0])
-    popular = [_measured(one).popularity.get(_top_k(one, k)) for one in facts]
-=======
-        accuracy.share_series(run.run_id, [_overall(run, names.top_k(k)) for k in all_ks], _rows(run)) for run in facts
-    ]
-    lines = [[f"top_{k}", *(_with_interval(run, names.top_k(k)) for run in facts)] for k in all_ks]
-    lines.append([names.ndcg(), *(format.share(_overall(run, names.ndcg())) for run in facts)])
+    lines = [[f"top_{k}", *(_with_interval(run, _top_k(run, k)) for run in facts)] for k in all_ks]
+    lines.append([names.ndcg(), *(format.share(_overall(run, names.ndcg(with_seen=run.with_seen))) for run in facts)])
     lines.append(["test rows", *(format.count(_rows(run)) for run in facts)])
     k = verdict.gate_k(facts[0])
-    popular = [_measurements(run).popularity.get(names.top_k(k)) for run in facts]
->>>>>>> main
+    popular = [_measurements(run).popularity.get(_top_k(run, k)) for run in facts]
     lines.append([f"top_{k}, most popular", *map(format.share, popular)])
     figure = Figure(
         "FactorizedTopK",
@@ -117,16 +107,12 @@ def _overall(facts: Facts, name: str) -> float | None:
 
 
 def _rows(facts: Facts) -> float:
-<<<<<<< HEAD
-    measured = _measured(facts)
-    return measured.all_rows if facts.with_seen else measured.rows
+    measurements = _measurements(facts)
+    return measurements.all_rows if facts.with_seen else measurements.rows
 
 
 def _top_k(facts: Facts, k: int) -> str:
     return names.top_k(k, with_seen=facts.with_seen)
-=======
-    return _measurements(facts).rows
->>>>>>> main
 
 
 def _with_interval(facts: Facts, name: str) -> str:
@@ -143,16 +129,10 @@ def _of_rows(metrics: Mapping[str, float], name: str, with_seen: bool) -> str:
 
 def _slices(facts: Sequence[Facts]) -> list[Figure]:
     k = verdict.gate_k(facts[0])
-<<<<<<< HEAD
     with_seen = facts[0].with_seen
     name = names.top_k(k, with_seen=with_seen)
-    by_run = [{(item.name, item.value): item.metrics for item in _measured(one).slices} for one in facts]
-    families = accuracy.group_by_family([item for one in facts if one.measured for item in one.measured.slices])
-=======
-    name = names.top_k(k)
     by_run = [{(item.name, item.value): item.metrics for item in _measurements(run).slices} for run in facts]
     families = accuracy.group_by_family([item for run in facts if run.measurements for item in run.measurements.slices])
->>>>>>> main
     figures = []
     for family in families:
         values = list(dict.fromkeys(item.value for item in families[family]))

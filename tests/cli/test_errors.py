@@ -58,7 +58,6 @@ def _runner(root: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[
         [sys.executable, str(ROOT / "pipeline_runner.py"), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
         cwd=root,
         env={**os.environ, "SHORTLIST_DATA_DIR": str(root / "data")},
     )
@@ -143,7 +142,7 @@ def test_ctrl_c(project):
     )
     with open(pipe, "w"):
         running.send_signal(signal.SIGINT)
-        _, stderr = running.communicate(timeout=60)
+        _, stderr = running.communicate()
     assert running.returncode == 130
     assert stderr.splitlines() == ["Interrupted: run the same command again to continue; finished steps are kept."]
 

@@ -17,7 +17,7 @@ from shortlist.workspace import Workspace
 from tests.pipeline.conftest import RecordingListener
 from tests.servers import PIPELINES, RUN_IDS, Servers
 
-_WAIT_SECONDS = 120
+_WAIT_SECONDS = 1200
 
 
 @decorators.component

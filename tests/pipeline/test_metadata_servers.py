@@ -16,8 +16,7 @@ from shortlist.workspace import Workspace
 from tests.servers import PASSWORD, PASSWORD_ENV, PIPELINES, RUN_IDS, SERVERS, Servers
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Each of the two processes loads TFX.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

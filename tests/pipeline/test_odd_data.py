@@ -17,7 +17,7 @@ from shortlist.tables import preflight
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import RecordingListener
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.e2e
 
 # Ids as in real data; a spreadsheet reads the last one as a formula.
 ODD = ["007", "7", "Köln №1", "🦊🦊", " spaced ", 'quo"te', "a,b", "null", "=1+1"]

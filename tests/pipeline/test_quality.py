@@ -9,7 +9,7 @@ import pytest
 from benchmarks.quality import evaluate, shortlist, split
 from shortlist.lineage.store import Store
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 
 def test_the_benchmarks_rows_are_the_pipelines_and_its_figures_the_evaluators(smoke):

@@ -12,7 +12,7 @@ from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
 from shortlist.summary import Status
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from shortlist.lineage.store import Store
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.e2e
 
 
 def test_the_gate_names_feature_and_anomaly_and_leaves_nothing_half_made(smoke, run_smoke, tmp_path):

@@ -11,7 +11,7 @@ from shortlist.report import as_json, sections
 from shortlist.report.facts import read
 from tests.browser import every_look
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 _CHAPTERS = [
     *("verdict", "accuracy", "slices", "training", "index", "variety", "examples", "data", "costs", "lineage"),

@@ -12,7 +12,7 @@ import pytest
 from shortlist.lineage.store import Store
 from shortlist.summary import SCHEMA_VERSION, Status, read_summary
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.e2e
 
 _TABLES = ("Interactions", "Candidates", "Queries")
 _NODES = {f"{table}{node}" for table in _TABLES for node in ("Gen", "Statistics", "Schema", "Validator")} | {
@@ -157,7 +157,6 @@ def test_the_pushed_model_answers_in_a_process_without_shortlist(smoke, kind):
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
         cwd="/",
         env={"TF_CPP_MIN_LOG_LEVEL": "3"},
     )

@@ -18,7 +18,7 @@ from shortlist.tables import preflight
 from shortlist.workspace import TUNED_FILE, Workspace
 from tests.pipeline.conftest import RecordingListener
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.e2e
 
 _RATE = "train.learning_rate"
 _HOPELESS, _GOOD = 1e-7, 0.01

@@ -282,7 +282,6 @@ def test_the_command_ends_with_exit_code_2_and_one_line(project, name):
         env={"PATH": "/usr/bin:/bin", "SHORTLIST_DATA_DIR": str(project.data)},
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""

@@ -29,13 +29,8 @@ def overall(facts: Facts) -> PageSection | None:
     measurements = facts.measurements
     if measurements is None or not ks(measurements.overall):
         return None
-<<<<<<< HEAD
-    blocks: list[Block] = [_overall_figure(measured, facts.with_seen)]
-    seen_figure = _seen_figure(measured)
-=======
-    blocks: list[Block] = [_overall_figure(measurements)]
+    blocks: list[Block] = [_overall_figure(measurements, facts.with_seen)]
     seen_figure = _seen_figure(measurements)
->>>>>>> main
     if seen_figure is not None:
         blocks.append(seen_figure)
     notes = [f"{_INDEPENDENT}{_cluster_note(facts)}; all models were tested on the same rows."]
@@ -45,13 +40,8 @@ def overall(facts: Facts) -> PageSection | None:
     return PageSection(
         "accuracy",
         "Accuracy: hit rate at K",
-<<<<<<< HEAD
-        f"FactorizedTopK: the share of {_rows(measured, facts.with_seen):,.0f} held-out test rows with the target "
+        f"FactorizedTopK: the share of {_rows(measurements, facts.with_seen):,.0f} held-out test rows with the target "
         f"among the first K of the whole corpus, {_seen(facts.with_seen)}.",
-=======
-        f"FactorizedTopK: the share of {measurements.rows:,.0f} held-out test rows with the target among the first K "
-        "of the whole corpus, seen items excluded.",
->>>>>>> main
         blocks,
     )
 
@@ -66,23 +56,17 @@ def contenders(measurements: Measurements) -> list[tuple[str, Mapping[str, float
     return models
 
 
-<<<<<<< HEAD
-def _rows(measured: Measurements, with_seen: bool) -> float:
-    return measured.all_rows if with_seen else measured.rows
+def _rows(measurements: Measurements, with_seen: bool) -> float:
+    return measurements.all_rows if with_seen else measurements.rows
 
 
 def _seen(with_seen: bool) -> str:
     return "seen items among the candidates" if with_seen else "seen items excluded"
 
 
-def _overall_figure(measured: Measurements, with_seen: bool) -> Figure:
-    models, rows = contenders(measured), _rows(measured, with_seen)
-    all_ks = ks(measured.overall)
-=======
-def _overall_figure(measurements: Measurements) -> Figure:
-    models, rows = contenders(measurements), measurements.rows
+def _overall_figure(measurements: Measurements, with_seen: bool) -> Figure:
+    models, rows = contenders(measurements), _rows(measurements, with_seen)
     all_ks = ks(measurements.overall)
->>>>>>> main
     columns = [TableColumn("metric", numeric=False)]
     for name, _ in models:
         columns += [TableColumn(name), TableColumn("95% interval")]
@@ -141,11 +125,7 @@ def _seen_figure(measurements: Measurements) -> Figure | None:
     all_ks = [k for k in ks(measurements.overall) if names.top_k(k, with_seen=True) in measurements.overall]
     if not all_ks:
         return None
-<<<<<<< HEAD
-    models, rows = contenders(measured), {False: measured.rows, True: measured.all_rows}
-=======
-    models, rows = contenders(measurements), measurements.rows
->>>>>>> main
+    models, rows = contenders(measurements), {False: measurements.rows, True: measurements.all_rows}
     columns = [TableColumn("metric", numeric=False)]
     for name, _ in models:
         columns += [TableColumn(f"{name}, without seen"), TableColumn("with seen")]
@@ -179,14 +159,9 @@ def slices(facts: Facts) -> PageSection | None:
     measurements, k = facts.measurements, gate_k(facts)
     if measurements is None:
         return None
-<<<<<<< HEAD
     with_seen = facts.with_seen
     name, popular = _top_k(k, with_seen), names.top_k(k, names.POPULARITY_FAMILY, with_seen)
-    families = group_by_family([item for item in measured.slices if name in item.metrics])
-=======
-    name, popular = names.top_k(k), names.top_k(k, names.POPULARITY_FAMILY)
     families = group_by_family([item for item in measurements.slices if name in item.metrics])
->>>>>>> main
     if not families:
         return None
     blocks: list[Block] = []

@@ -72,23 +72,13 @@ def gate_k(facts: Facts) -> int:
 
 
 def _metric_tiles(facts: Facts) -> list[Tile]:
-<<<<<<< HEAD
-    measured = facts.measured
-    name = names.top_k(gate_k(facts), with_seen=facts.with_seen)
-    if measured is None or name not in measured.overall:
-        return []
-    label = f"top_{gate_k(facts)}{' with seen' * facts.with_seen}"
-    value, popular = measured.overall[name], measured.popularity.get(name)
-    rows = measured.all_rows if facts.with_seen else measured.rows
-=======
     measurements = facts.measurements
-    name = names.top_k(gate_k(facts))
+    name = names.top_k(gate_k(facts), with_seen=facts.with_seen)
     if measurements is None or name not in measurements.overall:
         return []
-    label = f"top_{gate_k(facts)}"
+    label = f"top_{gate_k(facts)}{' with seen' * facts.with_seen}"
     value, popular = measurements.overall[name], measurements.popularity.get(name)
-    rows = measurements.rows
->>>>>>> main
+    rows = measurements.all_rows if facts.with_seen else measurements.rows
     tiles = [Tile(f"{label}, model", format.share(value), f"{format.interval(value, rows)}, of {rows:,.0f} test rows")]
     if popular is not None:
         lift = "no hits"

@@ -22,9 +22,7 @@ print("printed after it")
 
 def test_output_goes_to_the_file_within_the_block(tmp_path):
     log = tmp_path / "run.log"
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(log)], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", _SCRIPT, str(log)], capture_output=True, text=True, check=True)
     assert done.stdout == "shown\nprinted after it\n"
     assert done.stderr == "warned after it\n"
     assert sorted(log.read_text().splitlines()) == ["INFO:absl:logged", "printed", "written by C++"]

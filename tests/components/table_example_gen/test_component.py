@@ -18,8 +18,10 @@ from components.table_example_gen.component import TableExampleGen
 from pipeline.bad_input import find_bad_input
 from pipeline.local_runner import LocalRunner
 from shortlist import fingerprints
+from shortlist.config.engines import DirectBeam
 from shortlist.config.features import Feature
 from shortlist.config.table import Candidates, Interactions, Queries
+from shortlist.engines.arguments import beam_args
 from shortlist.errors import DataError
 from shortlist.lineage.database import SqliteDatabase
 from shortlist.lineage.store import Store
@@ -30,8 +32,8 @@ from tests.pipeline.conftest import RecordingListener
 FEATURES = {"rating": Feature(type="numeric"), "tags": Feature(type="multi_category")}
 ROWS = [("007", "10", 5, 3.5, "a|b"), ("8", "1e3", 4, None, ""), ("8", "10", 4, 1.0, "b")]
 COLUMNS = ("query_id", "candidate_id", "timestamp", "rating", "tags")
-IN_MEMORY = ("--direct_running_mode=in_memory",)
-TWO_PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+IN_MEMORY = beam_args(DirectBeam())
+TWO_PROCESSES = beam_args(DirectBeam(running_mode="multi_processing", num_workers=2))
 
 
 def write_csv(path, rows=ROWS):

@@ -24,6 +24,12 @@ def _batches(trained, world, loss, first, last, seed=1, batch_size=8, **changed)
     return list(dataset.train_batches(trained[1], world.windows["train"], settings, first, last))
 
 
+def _draw_function(reader, record):
+    """Returns the train batch of a record as a function of its second seed, traced once because it is called often."""
+    draw = tf.function(lambda number: reader.train_batch(tf.constant([record]), (1, number)))
+    return lambda number: draw(tf.constant(number))
+
+
 def _pairs(batch):
     """Returns the (query, target) pairs of a batch, in the batch's order."""
     queries = batch.features[keys.QUERY_ID].numpy()[:, 0]
@@ -132,8 +138,9 @@ def test_basket_mates_are_history_in_a_random_order_and_later_items_are_not(worl
     settings = worlds.settings(split="leave_last_basket", train={"basket_mates": 0.5})
     reader = worlds.assemble(world, settings)[1]
     seen, with_mates = collections.defaultdict(set), 0
+    draw = _draw_function(reader, record)
     for number in range(60):
-        batch = reader.train_batch(tf.constant([record]), (1, number))
+        batch = draw(number)
         items, targets, positions = batch.items.numpy()[0], batch.targets.numpy()[0], batch.positions.numpy()[0]
         assert sorted(items[:2]) == [1, 2]
         assert set(targets[1:3]) == {4, 5}
@@ -155,8 +162,9 @@ def test_only_rows_of_equal_time_are_shuffled(world, trained):
     record = _window([1, 2, 3], [100, 101, 101], [4, 5, 6, 7], [102, 103, 103, 103])
     reader = _reader(world, trained, train={"shuffle_ties": True})
     orders = collections.Counter()
+    draw = _draw_function(reader, record)
     for number in range(120):
-        batch = reader.train_batch(tf.constant([record]), (1, number))
+        batch = draw(number)
         targets = batch.targets.numpy()[0].tolist()
         # Each target keeps its weight, and the items are shuffled like the targets.
         assert batch.weights.numpy()[0].tolist() == [target - 3 for target in targets]

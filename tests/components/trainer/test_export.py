@@ -26,6 +26,11 @@ def saved(trained, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def loaded(saved):
+    return tf.saved_model.load(saved)
+
+
 def _inputs(**changed):
     inputs = {
         "query_id": ["q03"],
@@ -45,21 +50,18 @@ def _embed(loaded, **changed):
     return loaded.signatures["query_embedding"](**_inputs(**changed))["embedding"].numpy()
 
 
-def test_the_corpus_is_there_sorted_by_id(saved):
-    loaded = tf.saved_model.load(saved)
+def test_the_corpus_is_there_sorted_by_id(loaded):
     assert loaded.candidate_ids.numpy().tolist() == [b"c%02d" % number for number in range(worlds.NUM_CANDIDATES)]
     assert loaded.candidate_embeddings.shape == [worlds.NUM_CANDIDATES, 8]
 
 
-def test_a_candidate_embedding_is_its_row_and_zeros_where_unknown(saved):
-    loaded = tf.saved_model.load(saved)
+def test_a_candidate_embedding_is_its_row_and_zeros_where_unknown(loaded):
     embedding = loaded.signatures["candidate_embedding"](candidate_id=tf.constant(["c02", "nope"]))["embedding"]
     np.testing.assert_array_equal(embedding[0], loaded.candidate_embeddings[2])
     np.testing.assert_array_equal(embedding[1], np.zeros(8))
 
 
-def test_padding_and_unknown_ids_in_a_history_change_nothing(saved):
-    loaded = tf.saved_model.load(saved)
+def test_padding_and_unknown_ids_in_a_history_change_nothing(loaded):
     plain = _embed(loaded)
     for ids, times in (
         (["c01", "c02", "", ""], [1, 2, 0, 0]),
@@ -70,16 +72,14 @@ def test_padding_and_unknown_ids_in_a_history_change_nothing(saved):
     assert np.abs(_embed(loaded, history_ids=[["c02", "c01"]]) - plain).max() > 1e-3
 
 
-def test_of_a_long_history_the_last_ones_count(saved):
-    loaded = tf.saved_model.load(saved)
+def test_of_a_long_history_the_last_ones_count(loaded):
     times = np.array([[1, 2, 3, 4, 5, 6]], np.int64)
     long = _embed(loaded, history_ids=[["c09", "c08", "c01", "c02", "c03", "c04"]], history_times=times)
     last = _embed(loaded, history_ids=[["c01", "c02", "c03", "c04"]], history_times=times[:, 2:])
     np.testing.assert_allclose(long, last, atol=1e-6)
 
 
-def test_the_newcomer_signature_is_a_query_without_id_features_and_history(saved):
-    loaded = tf.saved_model.load(saved)
+def test_the_newcomer_signature_is_a_query_without_id_features_and_history(loaded):
     nothing = _embed(
         loaded,
         query_id=[""],
@@ -95,8 +95,7 @@ def test_the_newcomer_signature_is_a_query_without_id_features_and_history(saved
     np.testing.assert_allclose(loaded.signatures["newcomer"]()["embedding"], nothing, atol=1e-6)
 
 
-def test_missing_features_and_an_unknown_query_have_an_embedding(saved):
-    loaded = tf.saved_model.load(saved)
+def test_missing_features_and_an_unknown_query_have_an_embedding(loaded):
     embedding = _embed(
         loaded,
         query_id=["nobody"],
@@ -111,8 +110,7 @@ def test_missing_features_and_an_unknown_query_have_an_embedding(saved):
     assert np.isfinite(embedding).all()
 
 
-def test_evaluation_ranks_serialized_windows_as_the_embeddings_do(saved, world):
-    loaded = tf.saved_model.load(saved)
+def test_evaluation_ranks_serialized_windows_as_the_embeddings_do(loaded, world):
     records = worlds.read(world.windows["test"])
     ranks = loaded.signatures["evaluation"](examples=tf.constant(records))
     assert set(ranks) == {"rank", "rank_with_seen", "popularity_rank", "popularity_rank_with_seen"}
@@ -137,16 +135,14 @@ def test_evaluation_ranks_serialized_windows_as_the_embeddings_do(saved, world):
         assert (ranks["rank"][place], ranks["rank_with_seen"][place]) == (expected[0][0], expected[1][0])
 
 
-def test_an_empty_batch_has_empty_ranks_and_slices(saved):
-    loaded = tf.saved_model.load(saved)
+def test_an_empty_batch_has_empty_ranks_and_slices(loaded):
     ranks = loaded.signatures["evaluation"](examples=tf.constant([], tf.string))
     assert all(value.shape == [0] and value.dtype == tf.int64 for value in ranks.values())
     slices = loaded.signatures["slices"](examples=tf.constant([], tf.string))
     assert all(value.shape == [0] and value.dtype == tf.string for value in slices.values())
 
 
-def test_each_row_has_its_slices(saved, world):
-    loaded = tf.saved_model.load(saved)
+def test_each_row_has_its_slices(loaded, world):
     slices = loaded.signatures["slices"](examples=tf.constant(worlds.read(world.windows["test"])))
     # Eight interactions per query: the last one is the target, and the four before it are the history.
     assert set(slices["history_length"].numpy()) == {b"2 to 5"}
@@ -165,7 +161,9 @@ def test_metadata_is_saved_with_the_model(saved):
 
 
 _RESAVE = """
+    import os
     import sys
+    import numpy as np
     import tensorflow as tf
 
     inner = tf.saved_model.load(sys.argv[1])
@@ -189,36 +187,24 @@ _RESAVE = """
         return {"scores": tf.matmul(vectors, outer.query.candidate_embeddings, transpose_b=True)}
 
     tf.saved_model.save(outer, sys.argv[2], signatures={"by_signature": by_signature, "by_method": by_method})
-"""
-_SCORE = """
-    import sys
-    import numpy as np
-    import tensorflow as tf
-
-    inputs = {name: tf.constant(value) for name, value in np.load(sys.argv[2]).items()}
-    loaded = tf.saved_model.load(sys.argv[1])
+    os.rename(sys.argv[2], sys.argv[3])
+    inputs = {name: tf.constant(value) for name, value in np.load(sys.argv[4]).items()}
+    loaded = tf.saved_model.load(sys.argv[3])
     scores = {name: function(**inputs)["scores"].numpy() for name, function in loaded.signatures.items()}
-    np.savez(sys.argv[3], **scores)
+    assert not {"components", "shortlist"} & set(sys.modules)
+    np.savez(sys.argv[5], **scores)
 """
 
 
-def _run(script, *args):
-    environment = os.environ | {"PYTHONPATH": ""}
-    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=args[0], check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_it_can_be_saved_again_inside_another_module_without_our_code(saved, tmp_path):
-    # Neither process imports shortlist or components: the SavedModel alone must suffice.
-    outer, moved = tmp_path / "outer", tmp_path / "moved"
-    _run(_RESAVE, saved, outer)
-    outer.rename(moved)
+def test_it_can_be_saved_again_inside_another_module_without_our_code(saved, loaded, tmp_path):
     arrays = {name: value.numpy() for name, value in _inputs().items()}
     arrays = {name: value.astype("U") if value.dtype == object else value for name, value in arrays.items()}
     np.savez(tmp_path / "inputs.npz", **arrays)
-    _run(_SCORE, moved, tmp_path / "inputs.npz", tmp_path / "scores.npz")
-    loaded = tf.saved_model.load(saved)
+    paths = [saved, *(str(tmp_path / name) for name in ("outer", "moved", "inputs.npz", "scores.npz"))]
+    command = [sys.executable, "-c", textwrap.dedent(_RESAVE), *paths]
+    environment = os.environ | {"PYTHONPATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
     expected = _embed(loaded) @ loaded.candidate_embeddings.numpy().T
     scores = np.load(tmp_path / "scores.npz")
     np.testing.assert_allclose(scores["by_signature"], expected, rtol=1e-5, atol=1e-6)

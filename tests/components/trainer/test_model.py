@@ -29,7 +29,7 @@ def test_parts_and_steps_draw_noise_of_their_own():
 
 def test_cold_start_targets_have_no_history_and_half_of_them_no_features_in_training_alone(world):
     def model_with(fraction):
-        tower = {"kind": "history", "dropout": 0.0, "cold_start_fraction": fraction}
+        tower = {"kind": "history", "blocks": 1, "dropout": 0.0, "cold_start_fraction": fraction}
         towers = {"query_tower": tower, "candidate_tower": {"id_dropout": 0.0}}
         return worlds.assemble(world, worlds.settings(model=towers))
 

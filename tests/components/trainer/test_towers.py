@@ -181,7 +181,9 @@ def test_dropout_acts_only_with_noise(trained, features):
     np.testing.assert_array_equal(outputs(None), outputs(None))
 
 
-@pytest.mark.parametrize("tower", [{"heads": 2, "blocks": 1}, {"heads": 2, "position_bias": False}], ids=str)
+@pytest.mark.parametrize(
+    "tower", [{"heads": 2, "blocks": 1}, {"heads": 2, "blocks": 2, "position_bias": False}], ids=str
+)
 def test_heads_split_the_width_and_stay_causal(world, features, tower):
     model, _, _ = worlds.assemble(world, worlds.settings(model={"query_tower": {"kind": "history", **tower}}))
     worlds.shake(model.query_tower)

@@ -22,9 +22,7 @@ def _fit(world, run_dir, settings, identity="one"):
 
 
 def _settings(**train):
-    # One block, since tracing takes most of the time here.
-    tower = {"query_tower": {"kind": "history", "blocks": 1}}
-    return worlds.settings(model=tower, train={"epochs": 4, "eval_every_epochs": 1, "learning_rate": 0.01, **train})
+    return worlds.settings(train={"epochs": 4, "eval_every_epochs": 1, "learning_rate": 0.01, **train})
 
 
 def _without_seconds(history):
@@ -65,8 +63,6 @@ def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_p
     assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in heard[-1].note
     assert _without_seconds(same) == _without_seconds(history)
     np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
-    _, other = _fit(world, tmp_path / "other", _settings(seed=2))
-    assert _without_seconds(other) != _without_seconds(history)
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(unbroken, world, tmp_path, monkeypatch):
@@ -92,16 +88,10 @@ def test_a_finished_run_is_not_trained_again_and_another_identity_is(unbroken, w
     again, same = _fit(world, run_dir, _settings())
     assert same["log"] == history["log"]
     np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
-    _, fresh = _fit(world, run_dir, _settings(epochs=1), identity="two")
-    assert [line["epoch"] for line in fresh["log"]] == [1]
-
-
-def test_it_stops_when_eval_gets_no_better(world, tmp_path, monkeypatch):
-    figures = iter([0.1, 0.3, 0.2, 0.3, 0.9])
-    monkeypatch.setattr(training.Ranker, "evaluate", lambda _: {training.NDCG: next(figures), training.TOP_10: 0.0})
-    _, history = _fit(world, tmp_path, _settings(epochs=9, patience=2))
-    # Epoch 2 is the best, 3 and 4 are no better, so there is no epoch 5.
-    assert (history["epochs"], history["best_epoch"]) == (4, 2)
+    # Another seed gives other figures, too.
+    _, fresh = _fit(world, run_dir, _settings(seed=2), identity="two")
+    assert [line["epoch"] for line in fresh["log"]] == [1, 2, 3, 4]
+    assert _without_seconds(fresh) != _without_seconds(history)
 
 
 def test_without_eval_rows_it_trains_to_the_end_and_keeps_the_last_weights(world, tmp_path):

@@ -152,8 +152,10 @@ def features(declared):
 
 def settings(sizes=None, split="leave_last_out", **sections):
     """Returns settings with the dataset's features; `model=` and `train=` are plain dicts."""
+    # Tracing a second block takes as long as all the rest; test_towers.py has one.
+    tower = {"kind": "history", "blocks": 1}
     return Settings(
-        model=Model.model_validate({"embedding_dim": 8, **sections.get("model", {})}),
+        model=Model.model_validate({"embedding_dim": 8, "query_tower": tower, **sections.get("model", {})}),
         train=Train.model_validate({"epochs": 2, "batch_size": 8, **sections.get("train", {})}),
         query_features=features(QUERY_FEATURES),
         candidate_features=features(CANDIDATE_FEATURES),

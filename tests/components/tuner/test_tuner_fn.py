@@ -26,8 +26,13 @@ def files(world):
     return training.Files(train=world.windows["train"], eval=world.windows["eval"])
 
 
+def _settings(**train):
+    """Returns settings of the tower that is traced the fastest."""
+    return worlds.settings(model={"query_tower": {"kind": "features"}}, train=train)
+
+
 def test_a_trial_is_the_training_with_other_values(inputs, files, tmp_path):
-    settings = worlds.settings(train={"learning_rate": 0.001})
+    settings = _settings(learning_rate=0.001)
     trial = tuner_fn.train_trial(settings, 3, inputs, files, {_RATE: 0.02}, str(tmp_path / "trial"), lambda: False)
     train = settings.train.model_copy(update={"learning_rate": 0.02, "epochs": 3, "eval_every_epochs": 1})
     parts = ModelBundle.read(dataclasses.replace(settings, train=train), inputs)
@@ -54,7 +59,7 @@ def test_a_refused_combination_of_values_is_a_config_error(inputs, files, tmp_pa
 
 
 def test_a_trial_whose_time_is_over_ends_with_its_epoch(inputs, files, tmp_path):
-    trial = tuner_fn.train_trial(worlds.settings(), 9, inputs, files, {}, str(tmp_path), lambda: True)
+    trial = tuner_fn.train_trial(_settings(), 9, inputs, files, {}, str(tmp_path), lambda: True)
     assert trial.epochs == 1
     assert 0.0 <= trial.metrics["top_10"] <= 1.0
 
@@ -85,7 +90,7 @@ def _fn_args(world, folder, **more):
         eval_files=world.windows[keys.SPLIT_EVAL],
         transform_graph_path=world.transform,
         custom_config={
-            **worlds.settings().to_json(),
+            **_settings().to_json(),
             run_fn.CANDIDATES: world.candidates[0],
             run_fn.CANDIDATE_TRANSFORM: world.candidate_transform,
             **more,

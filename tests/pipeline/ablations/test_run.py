@@ -12,7 +12,7 @@ from shortlist.lineage.store import Store
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from tests.pipeline.conftest import RecordingListener
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,6 @@ from tests.pipeline.conftest import ROOT
 from tests.pipeline.kubeflow import api as fake
 from tests.pipeline.kubeflow.api import Api
 
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
@@ -49,7 +47,6 @@ def _shortlist(folder: pathlib.Path, data_root: pathlib.Path, *arguments: str) -
         env=environment,
         capture_output=True,
         text=True,
-        timeout=600,
         check=False,
     )
 

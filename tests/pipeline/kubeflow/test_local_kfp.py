@@ -14,7 +14,7 @@ from shortlist.summary import Status, Summary
 from shortlist.workspace import Workspace
 from tests.pipeline.conftest import RecordingListener
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _RESOLVERS = {"BlessedStatistics", "BlessedModel"}
 

@@ -93,7 +93,7 @@ def s3(tmp_path_factory) -> Iterator[S3]:
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     store = S3(f"http://127.0.0.1:{s3}")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 store.make_bucket("artifacts")

@@ -221,7 +221,7 @@ def _independent(state: pathlib.Path, **codes: str) -> Package:
         import pathlib, sys, time
         state, name = pathlib.Path(sys.argv[1]), sys.argv[2]
         def wait_for(other):
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 600
             while not (state / other).exists():
                 assert time.monotonic() < deadline, other
                 time.sleep(0.01)

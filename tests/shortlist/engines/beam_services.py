@@ -15,7 +15,7 @@ from shortlist.config.engines import PortableBeam
 from tests.servers import free_port, listens
 
 ROOT = pathlib.Path(__file__).parents[3]
-_START_SECONDS = 120
+_START_SECONDS = 600
 
 
 @contextlib.contextmanager

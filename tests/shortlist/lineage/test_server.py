@@ -29,6 +29,7 @@ from tests.servers import PASSWORD, PASSWORD_ENV, SERVERS
 from tests.shortlist.lineage.recorded import Recorded
 
 ROOT = pathlib.Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=list(SERVERS))
@@ -123,7 +124,7 @@ def test_a_refused_login_is_reported_in_a_second(server, tmp_path, monkeypatch):
         start = time.monotonic()
         with pytest.raises(BadInputError) as refused:
             database(workspace).check()
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 60
         return str(refused.value)
 
     assert "got: Connection refused; start the server" in refusal(port=1)

@@ -12,22 +12,24 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 stopping.install_handlers()
 try:
     with stopping.reraise_stop():
-        print("here", flush=True)
         {body}
 except BaseException as error:
     print(type(error).__name__, getattr(error, "code", ""), type(error.__cause__).__name__)
 """
 
-_SWALLOWS = """
+_HERE = 'print("here", flush=True)'
+_SWALLOWS = f"""
+        {_HERE}
         for _ in range(2):
             try:
-                time.sleep(9)
+                time.sleep(60)
             except BaseException:
                 pass
 """
-_CONVERTS = """
+_CONVERTS = f"""
         try:
-            time.sleep(9)
+            {_HERE}
+            time.sleep(60)
         except BaseException:
             raise ValueError("cannot trace this")
 """
@@ -39,8 +41,6 @@ def _output(body: str, number: signal.Signals | None = None) -> tuple[str, float
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
-        # The process must be past the print, within the tested body.
-        time.sleep(0.2)
         start = time.monotonic()
         if number is not None:
             process.send_signal(number)
@@ -50,25 +50,25 @@ def _output(body: str, number: signal.Signals | None = None) -> tuple[str, float
 @pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "SystemExit 143")])
 class TestReraiseStop:
     def test_exception_that_nobody_catches(self, number, end):
-        output, seconds = _output("time.sleep(9)", number)
+        output, seconds = _output(f"{_HERE}; time.sleep(60)", number)
         assert output.startswith(end)
-        assert seconds < 2
+        assert seconds < 30
 
     def test_converted_into_another_exception(self, number, end):
         output, seconds = _output(_CONVERTS, number)
         assert output.startswith(end)
         assert output.endswith("ValueError")
-        assert seconds < 2
+        assert seconds < 30
 
     def test_caught_and_raised_again(self, number, end):
         output, seconds = _output(_SWALLOWS, number)
         assert output.startswith(end)
-        assert seconds < 8
+        assert seconds < 30
 
 
 def test_a_fault_of_the_body_is_raised_as_it_is():
-    assert _output('raise ValueError("a fault")')[0] == "ValueError  NoneType"
+    assert _output(f'{_HERE}; raise ValueError("a fault")')[0] == "ValueError  NoneType"
 
 
 def test_a_body_without_a_signal_ends():
-    assert _output("pass")[0] == ""
+    assert _output(_HERE)[0] == ""

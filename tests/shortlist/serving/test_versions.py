@@ -321,10 +321,12 @@ def test_a_reader_never_sees_half_of_a_version(served, monkeypatch):
     reader.start()
     try:
         for push in range(25):
-            served.push(f"tag{push}", keep=2)
+            pushed = served.push(f"tag{push}", keep=2)
+            # The reader may get less of a busy machine than who pushes.
+            while pushed not in seen:
+                time.sleep(0.002)
     finally:
         stop.set()
         reader.join()
     assert problems == []
-    assert len(seen) >= 20
     assert len(served.tags()) == 2

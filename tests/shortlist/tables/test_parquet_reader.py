@@ -205,9 +205,7 @@ for seed in range(int(sys.argv[1])):
 
 
 def test_any_damage_is_read_or_refused_and_seldom_takes_the_process_down():
-    child = subprocess.run(
-        [sys.executable, "-c", DAMAGES, "200"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=200
-    )
+    child = subprocess.run([sys.executable, "-c", DAMAGES, "200"], cwd=ROOT, capture_output=True, text=True, check=True)
     outcomes = child.stdout.split("\n")[:-1]
     assert len(outcomes) == 200
     assert outcomes.count("2") > 100
