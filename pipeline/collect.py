@@ -78,7 +78,10 @@ def collect(
         pipeline=config.name,
         status=status,
         reasons=reasons,
-        warnings=_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
+        warnings=[
+            *_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
+            *_many_repeats(protocol),
+        ],
         advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
         protocol=protocol,
         data=data,

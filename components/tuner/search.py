@@ -121,8 +121,8 @@ class Search(base_tuner.BaseTuner):
             score = outcome.metrics[self._tune.objective]
             if score is None:
                 raise DataError(
-                    "tune: expected eval rows to compare trials, but the split has none; use another data.split, or "
-                    "run without tune"
+                    "tune: expected eval rows to compare trials, whose target is new to its query, but the split has "
+                    "none; use another data.split, or run without tune"
                 )
         except ConfigError as error:
             if number == 1:

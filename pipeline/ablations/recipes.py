@@ -77,8 +77,13 @@ def groups(settings: Settings, only: tuple[str, ...] = (), ties_have_order: bool
     return _select(all_groups, only)
 
 
+# Names of parts in version 0.1.
+_RENAMED = {"newcomers": "cold start fraction"}
+
+
 def _select(all_groups: list[Group], only: tuple[str, ...]) -> list[Group]:
     known = [recipe.name for group in all_groups for recipe in group.variants]
+    only = tuple(_RENAMED.get(name, name) for name in only)
     unknown = sorted(set(only) - set(known))
     if unknown:
         raise BadInputError(

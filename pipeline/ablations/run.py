@@ -107,8 +107,16 @@ def run(plan: AblationPlan, windows: RecordedWindows, folder: pathlib.Path, list
 def _ranked(
     queries: np.ndarray, trials: dict[tuple[str, str, int], AblationTrial]
 ) -> tuple[np.ndarray, dict[tuple[str, str, int], AblationTrial]]:
-    """Leaves out the rows whose target had been seen before; these are the same rows in all trials."""
+    """Leaves out the rows whose target had been seen before; these are the same rows in all trials.
+
+    Raises:
+      BadInputError: No row is left.
+    """
     ranked = next(iter(trials.values())).ranks != rank_metrics.NOT_RANKED
+    if not ranked.any():
+        raise BadInputError(
+            "ablate: expected rows whose target is new to its query, got none; set evaluate.repeat_consumption: true"
+        )
     kept = {key: dataclasses.replace(trial, ranks=trial.ranks[ranked]) for key, trial in trials.items()}
     return queries[ranked], kept
 

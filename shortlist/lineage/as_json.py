@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from shortlist.lineage.diff import Diff
+from shortlist.lineage.diff import Diff, DiffSection
 from shortlist.lineage.impact import Impact, TrainedModel
 from shortlist.lineage.serving import ServingState, VersionPush
 from shortlist.lineage.stages import stage
@@ -98,9 +98,23 @@ def diff(answer: Diff) -> dict[str, Any]:
     return {
         "before": {"name": answer.before.name, "run_id": answer.before.run_id},
         "after": {"name": answer.after.name, "run_id": answer.after.run_id},
-        "sections": [dataclasses.asdict(section) for section in answer.sections],
+        "sections": [_section(section) for section in answer.sections],
         "same": answer.same,
     }
+
+
+def _section(item: DiffSection) -> dict[str, Any]:
+    changes = [
+        {
+            "name": change.name,
+            "before": change.before,
+            "after": change.after,
+            "told": change.description,
+            "weight": change.weight,
+        }
+        for change in item.changes
+    ]
+    return {"name": item.name, "changes": changes, "notes": item.notes}
 
 
 def _model(item: TrainedModel) -> dict[str, Any]:

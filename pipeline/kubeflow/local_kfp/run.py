@@ -159,7 +159,8 @@ def _execution(task: cluster.ClusterTask, mount: pathlib.Path) -> Execution:
     for key, artifact in task.outputs.items():
         path = locations.local_path(artifact.uri, str(mount)) or artifact.uri
         properties: dict[str, Any] = locations.replace_names(artifact.properties, {artifact.uri: path})
-        outputs[key] = [Artifact(artifact.id, artifact.type, path, properties)]
+        # A pipeline spec's names of TFX's artifact types have a prefix; the names of local runs do not.
+        outputs[key] = [Artifact(artifact.id, artifact.type.removeprefix("tfx."), path, properties)]
     # The summary reads neither the inputs nor the times of an execution.
     return Execution(
         id=task.id,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.ablations import effects, run
+from shortlist.errors import BadInputError
 from shortlist.metrics import bootstrap
 
 _QUERIES = np.arange(1_000)
@@ -65,3 +66,9 @@ def test_rows_whose_target_had_been_seen_are_left_out_of_all_trials():
 
 
 _RANKS = {"with": [3, 0, 20], "without": [4, 0, 11]}
+
+
+def test_rows_that_all_had_been_seen_are_refused():
+    trial = run.AblationTrial(np.array([0, 0]), 1, 1, 0.0)
+    with pytest.raises(BadInputError, match="whose target is new to its query, got none"):
+        run._ranked(np.array(["a", "b"]), {("own", "with", 1): trial})
