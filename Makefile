@@ -37,7 +37,7 @@ help: ## Lists these commands
 run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
 	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
 
-# A process a core; each takes up to 3 GB. What shares one is told in tests/conftest.py.
+# One process per core; each takes up to 3 GB. tests/conftest.py groups the tests that share one.
 IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 SLOWEST := --durations=30 --durations-min=1
@@ -58,10 +58,10 @@ test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an ho
 test-image: .venv/.dev ## Executes the steps of deploy/Dockerfile without Docker: root or user namespaces, 10 GB, minutes
 	@SHORTLIST_TEST_IMAGE=1 .venv/bin/python -m pytest --capture=no tests/deploy/test_dockerfile.py
 
-test-s3: .venv/.dev .tools/s3/.made ## Has a task's artifacts copied from and to a real S3 server (SeaweedFS)
+test-s3: .venv/.dev .tools/s3/.made ## Copies a task's artifacts from and to a real S3 server (SeaweedFS)
 	@SHORTLIST_WEED=.tools/s3/bin/weed .venv/bin/python -m pytest --capture=no tests/pipeline/kubeflow/test_object_store.py
 
-test-mutants: .venv/.dev ## Puts a fault into a copy of each component, twenty in all, and has its tests find it
+test-mutants: .venv/.dev ## Puts a fault into a copy of each component, twenty in all; its tests must find it
 	@.venv/bin/python -m tests.mutants.run
 
 test-portable: .venv/.dev ## The smoke run on Beam's job server and a worker pool, against the direct one
@@ -71,7 +71,7 @@ test-flink: .venv/.dev ## The same on Flink: FLINK_JAR=beam-runners-flink-1.18-j
 	@SHORTLIST_TEST_ENGINE=flink SHORTLIST_FLINK_JAR=$(FLINK_JAR) \
 	    .venv/bin/python -m pytest --capture=no tests/pipeline/test_engines.py
 
-bench-quality: .venv/.runtime ## Puts Shortlist beside its peers, 20 minutes; BENCH_ARGS=--full for the whole table, hours
+bench-quality: .venv/.runtime ## Compares Shortlist with its peers, 20 minutes; BENCH_ARGS=--full for the whole table, hours
 	@.venv/bin/python -m benchmarks.quality.run $(BENCH_ARGS)
 
 lint: .venv/.dev ## Checks style, format, types and layers
