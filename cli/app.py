@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cli import (
     ablate,
@@ -97,7 +98,7 @@ def _show_warning(
     """Prints warnings for users in one line, and other warnings as Python does."""
     # By name: importing the class would load pydantic, also for --help.
     if category.__name__ == "RenamedKeyWarning":
-        _stderr().print("[yellow]Warning:[/]", plain(str(message)), soft_wrap=True)
+        _stderr().print("[yellow]Warning:[/]", escape(plain(str(message))), soft_wrap=True)
     else:
         _PYTHONS_SHOWWARNING(message, category, filename, lineno, file, line)
 
