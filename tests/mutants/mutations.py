@@ -47,8 +47,8 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "components/answers/answers.py",
-        "np.argsort(-shown",
-        "np.argsort(shown",
+        "np.argsort(-times_shown",
+        "np.argsort(times_shown",
         "the least recommended candidates are listed as the most recommended",
         ("answers",),
     ),
@@ -166,7 +166,7 @@ MUTATIONS = (
     ),
     Mutation(
         "components/tuner/search.py",
-        "return self._earlier + ",
+        "return self._seconds_before + ",
         "return ",
         "a resumed search begins its time box anew",
         ("tuner/test_search.py",),

@@ -131,7 +131,7 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
     assert versions.versions(rejected.workspace.serving_dir) == [rejected.served]
     execution = Store(rejected.workspace.metadata_path).executions()[-1]
     assert (execution.node, execution.state) == ("ForcedPush", "FAILED")
-    assert "the serving check says" in execution.properties["error"]
+    assert "the serving check failed" in execution.properties["error"]
     assert not [path for path in rejected.workspace.pipeline_root.rglob("*") if path.is_file()]
 
 

@@ -26,6 +26,7 @@ from shortlist.errors import DataError
 from shortlist.lineage.database import SqliteDatabase
 from shortlist.lineage.store import Store
 from shortlist.process import progress
+from shortlist.records import properties
 from shortlist.tables import content, inputs
 from tests.pipeline.conftest import RecordingListener
 
@@ -331,8 +332,8 @@ def test_an_unpinned_run_records_the_fingerprint_of_its_files(tmp_path):
     write_csv(tmp_path / "log/y.csv")
     second = ingest(node, tmp_path)
     found = content.files_sha256(inputs.find("log", tmp_path))
-    assert second.get_string_custom_property(executor.CONTENT_SHA256) == found
-    assert first.get_string_custom_property(executor.CONTENT_SHA256) != found
+    assert second.get_string_custom_property(properties.CONTENT_SHA256) == found
+    assert first.get_string_custom_property(properties.CONTENT_SHA256) != found
 
 
 def test_node():

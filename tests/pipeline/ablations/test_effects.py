@@ -59,7 +59,7 @@ def test_two_means_of_unlike_many_seeds_deviate_each_by_its_own():
 
 def test_rows_whose_target_had_been_seen_are_left_out_of_all_trials():
     queries = np.array(["a", "b", "b"])
-    found = {("own", name, 1): run.Cell(np.array(ranks), 1, 1, 0.0) for name, ranks in _RANKS.items()}
+    found = {("own", name, 1): run.AblationTrial(np.array(ranks), 1, 1, 0.0) for name, ranks in _RANKS.items()}
     kept, trials = run._ranked(queries, found)
     assert kept.tolist() == ["a", "b"]
     assert {key[1]: cell.ranks.tolist() for key, cell in trials.items()} == {"with": [3, 20], "without": [4, 11]}

@@ -40,8 +40,8 @@ def trained(monkeypatch, tmp_path):
         (tmp_path / checkpoint_dir).mkdir(parents=True)
         return {"epochs": 4, "best_epoch": 3, "seconds": 2.0}
 
-    def ranker(model, batches):
-        seen[-1]["ranked"] = batches
+    def ranker(model, batches, exclude_seen):
+        seen[-1] |= {"ranked": batches, "exclude_seen": exclude_seen}
         return types.SimpleNamespace(ranks=lambda: np.array([1, 20]))
 
     monkeypatch.setattr(ModelBundle, "read", lambda *_: parts)
@@ -57,7 +57,10 @@ def test_a_trial_is_trained_and_stopped_as_a_run_and_ranked_on_its_split(rows, t
     assert cache.find(settings) is None
     trial = cache.run(settings)
     [seen] = trained
-    assert seen == {"train": rows.files["train"], "eval": rows.files["eval"], "targets": 3, "ranked": rows.files[split]}
+    assert seen == {"train": rows.files["train"], "eval": rows.files["eval"], "targets": 3} | {
+        "ranked": rows.files[split],
+        "exclude_seen": settings.exclude_seen,
+    }
     found = cache.find(settings)
     assert found.ranks.tolist() == trial.ranks.tolist() == [1, 20]
     assert (found.epochs, found.best_epoch, found.seconds) == (4, 3, 2.0)
