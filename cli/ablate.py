@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
+from cli.output import consoles
 
 if TYPE_CHECKING:
     from pipeline.ablations.table import Ablations
@@ -72,7 +73,7 @@ def ablate(
                 run_windows.has_subseconds,
             )
             # With --json, programs read stdout: nothing else may be printed there.
-            progress_console = Console(stderr=True, quiet=True) if as_json else terminal
+            progress_console = consoles.console(stderr=True, quiet=True) if as_json else terminal
             with progress.ProgressListener(progress_console, unit="trial") as listener:
                 result = run.run(plan, run_windows, folder, listener)
         (folder / "ablations.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -80,13 +81,13 @@ def ablate(
     if as_json:
         print(result.model_dump_json(indent=1))
         return
-    console = Console(highlight=False)
-    _print(result, Console(highlight=False, width=max(console.width, _WIDTH)))
-    console.print(f"Table     {folder / 'ablations.md'}, and .json", soft_wrap=True, markup=False)
+    _print(result, consoles.wide(_WIDTH))
+    consoles.console(soft_wrap=True).print(f"Table     {folder / 'ablations.md'}, and .json")
 
 
 def _print(ablations: Ablations, console: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from pipeline.ablations import effects, table
 
@@ -98,9 +99,9 @@ def _print(ablations: Ablations, console: Console) -> None:
         for name in table.HEAD:
             group_table.add_column(name, justify="right" if name in ("top_10", "training s") else "left")
         for row in table.rows(group):
-            row[5] = f"[{colours.get(row[5], 'dim')}]{row[5]}[/]"
-            group_table.add_row(*row)
+            effect = Text(row[5], colours.get(row[5], "dim"))
+            group_table.add_row(*row[:5], effect, *row[6:])
         console.print()
-        console.print(table.title(group), markup=False)
+        console.print(table.title(group))
         console.print(group_table)
     console.print()

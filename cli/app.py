@@ -9,7 +9,7 @@ from typing import TextIO
 import click
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from cli import (
     ablate,
@@ -27,6 +27,7 @@ from cli import (
     submit,
     worker,
 )
+from cli.output import consoles
 from shortlist.errors import ExitCode, ShortlistError
 from shortlist.process import stopping
 from shortlist.sanitize import plain
@@ -84,7 +85,7 @@ def main() -> None:
 
 
 def _stderr() -> Console:
-    return Console(stderr=True, highlight=False)
+    return consoles.console(stderr=True)
 
 
 def _show_warning(
@@ -98,13 +99,13 @@ def _show_warning(
     """Prints warnings for users in one line, and other warnings as Python does."""
     # By name: importing the class would load pydantic, also for --help.
     if category.__name__ == "RenamedKeyWarning":
-        _stderr().print("[yellow]Warning:[/]", escape(plain(str(message))), soft_wrap=True)
+        consoles.warn(_stderr(), str(message))
     else:
         _PYTHONS_SHOWWARNING(message, category, filename, lineno, file, line)
 
 
 def _print_error(sentence: str) -> None:
     stderr = _stderr()
-    stderr.print("[bold red]Error:[/] ", end="")
+    stderr.print(Text("Error: ", "bold red"), end="")
     # The sentence may quote data: control characters are replaced, except for the sentence's own line breaks.
-    stderr.print("\n".join(map(plain, sentence.split("\n"))), markup=False, soft_wrap=True)
+    stderr.print("\n".join(map(plain, sentence.split("\n"))), soft_wrap=True)

@@ -6,9 +6,9 @@ import pathlib
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
+from cli.output import consoles
 
 
 def compile_(
@@ -37,7 +37,7 @@ def compile_(
     from shortlist.config.load import load_config
     from shortlist.config.overrides import parse_overrides
 
-    console = Console(highlight=False)
+    console = consoles.console()
     checked_config = load_config(config, parse_overrides(set_ or []))
     kubeflow.section(checked_config)
     # Before the data is read and TFX is loaded, as kfp is an optional extra.

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.output import consoles
+
 app = typer.Typer(help="Get data to start with.", no_args_is_help=True)
 
 
@@ -25,7 +27,7 @@ def fetch(
     """
     from shortlist import datasets
 
-    console = Console(highlight=False)
+    console = consoles.console()
     if name is not None:
         fetch_with_progress(name, console)
         return

@@ -8,9 +8,10 @@ import pathlib
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from cli.options import JsonOption
+from cli.output import consoles
 from shortlist.errors import ExitCode
 
 
@@ -28,10 +29,10 @@ def doctor(
     if as_json:
         print(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
     else:
-        console = Console(highlight=False)
+        console = consoles.console()
         for result in results:
-            mark = "[green]ok[/]  " if result.ok else "[red]FAIL[/]"
-            console.print(f"{mark} {result.name}: {result.detail}", soft_wrap=True)
+            mark = Text("ok  ", "green") if result.ok else Text("FAIL", "red")
+            console.print(mark, f"{result.name}: {result.detail}", soft_wrap=True)
             if not result.ok:
                 console.print(f"     {result.remedy}", soft_wrap=True)
     if not all(result.ok for result in results):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from cli.output import consoles
 from pipeline.kubeflow.parameters import ComparisonUris
 from shortlist.errors import ConfigError, DataError
 from shortlist.fingerprints import UNPINNED
@@ -178,7 +179,7 @@ def _check_data(config: Config, console: Console) -> tuple[dict[str, str], Unit]
         # Another workspace, since the config's own is on the cluster and cannot be checked here.
         report = preflight.check(config.model_copy(update={"workspace": folder}), root)
     for warning in report.warnings:
-        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
+        consoles.warn(console, warning)
     return content.tables_sha256(config.data.tables, root), report.timestamp_unit
 
 

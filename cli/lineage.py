@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.output import consoles
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInputError.from_reason(f"--html {path}", "a file that can be written", error.strerror) from None
-    Console(highlight=False, soft_wrap=True).print(f"Page      {path.absolute()}", markup=False)
+    consoles.console(soft_wrap=True).print(f"Page      {path.absolute()}")
 
 
 def _impact(workspace: Workspace, data: str, as_json: bool) -> None:

@@ -7,9 +7,9 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.output import consoles
 from shortlist.errors import BadInputError
 
 
@@ -50,13 +50,13 @@ def push(
     if as_json:
         print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = consoles.console(soft_wrap=True)
     for node, reasons in result.overridden.items():
         for verdict in reasons:
-            console.print(f"Overrode  {node}: {verdict}", markup=False)
+            console.print(f"Overrode  {node}: {verdict}")
     console.print(f"Served    version {result.version}, the model of run {result.run_id}, pushed by force")
-    console.print(f"          {result.path}", markup=False)
-    console.print(f"Undo      .venv/bin/shortlist rollback --config {config}", markup=False)
+    console.print(f"          {result.path}")
+    console.print(f"Undo      .venv/bin/shortlist rollback --config {config}")
 
 
 def _print_nothing(line: str) -> None:

@@ -7,11 +7,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.output import consoles
 from shortlist.errors import BadInputError
 from shortlist.sanitize import plain
 
@@ -79,9 +79,9 @@ def recommend(
 
 
 def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dict[str, str | None]) -> None:
-    console = Console(highlight=False)
+    console = consoles.console()
     recent = [plain(titles.get(item) or item) for item in history_ids[-3:]]
-    console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}", markup=False)
+    console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("rank", "id", "score"):
         table.add_column(column, justify="right")

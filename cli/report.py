@@ -7,9 +7,9 @@ import pathlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.output import consoles
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def _write(page: Page, path: pathlib.Path) -> None:
 
 
 def _show(page: Page, path: pathlib.Path, open_: bool, note: str = "") -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"Report    {page.status}: {path.absolute()}", markup=False)
+    console = consoles.console(soft_wrap=True)
+    console.print(f"Report    {page.status}: {path.absolute()}")
     if note:
         console.print(f"          {note}")
     if open_:
@@ -122,9 +122,7 @@ def _show(page: Page, path: pathlib.Path, open_: bool, note: str = "") -> None:
 def _print_text(page: Page) -> None:
     from shortlist.report import text
 
-    console = Console(highlight=False)
-    # rich assumes 80 columns for a pipe, which would cut off the tables.
-    text.write(page, Console(highlight=False, width=max(console.width, _WIDTH)))
+    text.write(page, consoles.wide(_WIDTH))
 
 
 def _plain(page: Page) -> object:

@@ -7,9 +7,9 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.output import consoles
 
 
 def rollback(
@@ -40,9 +40,9 @@ def rollback(
     if as_json:
         print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = consoles.console(soft_wrap=True)
     console.print(
         f"Served    version {result.version}, a copy of {result.restored_version}, instead of {result.replaced_version}"
     )
-    console.print(f"          {result.path}", markup=False)
-    console.print(f"Undo      .venv/bin/shortlist rollback {result.replaced_version} --config {config}", markup=False)
+    console.print(f"          {result.path}")
+    console.print(f"Undo      .venv/bin/shortlist rollback {result.replaced_version} --config {config}")

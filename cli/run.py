@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
+from cli.output import consoles
 from shortlist.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def run(
     from shortlist.engines.running import running_engine
     from shortlist.workspace import Workspace
 
-    console = Console(highlight=False)
+    console = consoles.console()
     overrides = parse_overrides(set_ or [])
     if tune:
         overrides["tune.enabled"] = True
@@ -93,7 +94,7 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Un
         data.fetch_with_progress(config.data.source, console)
     report = preflight.check(config, data_root)
     for warning in report.warnings:
-        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
+        consoles.warn(console, warning)
     return report.timestamp_unit
 
 
@@ -120,7 +121,7 @@ def _run_here(
     database(workspace).check()
     with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
-            console.print(f"Continuing after a command that died: {previous_holder}", soft_wrap=True, markup=False)
+            console.print(f"Continuing after a command that died: {previous_holder}", soft_wrap=True)
         # The run may replace it, so that it has to be read now.
         served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
@@ -154,5 +155,5 @@ def _print_log_paths(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
     except BaseException:
         for name, file in (("Report", "report.html"), ("Log", "run.log")):
             if (run_dir / file).exists():
-                console.print(f"{name:<10}{run_dir / file}", soft_wrap=True, markup=False)
+                console.print(f"{name:<10}{run_dir / file}", soft_wrap=True)
         raise

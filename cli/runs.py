@@ -8,9 +8,9 @@ import pathlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.output import consoles
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _print_plan(plan: PrunePlan, as_json: bool, failures: list[str], deleted: bo
     if as_json:
         _print_json(plain_data.plan(plan, failures, deleted))
     else:
-        runs_text.print_plan(plan, failures, deleted, Console(highlight=False, soft_wrap=True))
+        runs_text.print_plan(plan, failures, deleted, consoles.console(soft_wrap=True))
 
 
 def _workspace(config: pathlib.Path) -> Workspace:

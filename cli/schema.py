@@ -6,7 +6,9 @@ import pathlib
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
+
+from cli.output import consoles
 
 app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
 
@@ -41,16 +43,16 @@ def infer(
     from shortlist.infer import Hints, guess_config, write_guess
     from shortlist.tables import preflight
 
-    console = Console(highlight=False)
+    console = consoles.console()
     root = datasets.default_data_dir()
-    with console.status(f"Reading {interactions} ..."):
+    with console.status(Text(f"Reading {interactions} ...")):
         guess = guess_config(interactions, candidates, queries, root, Hints(query_id, candidate_id, timestamp))
     file_name = name.replace("-", "_")
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"
     paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
     for reason in guess.reasons:
-        console.print(f"  {reason}", markup=False, soft_wrap=True)
+        console.print(f"  {reason}", soft_wrap=True)
     console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.", soft_wrap=True)
     for warning in preflight.check(load_config(target), root).warnings:
-        console.print(f"[yellow]Warning:[/] {warning}", soft_wrap=True)
+        consoles.warn(console, warning)
     console.print(f"Correct wrong guesses, then: shortlist run --config {paths.config}", soft_wrap=True)

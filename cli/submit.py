@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
+from cli.output import consoles
 from shortlist.errors import BadInputError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def submit(
         raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")
 
     # With --json, programs read stdout: everything else goes to stderr.
-    console = Console(highlight=False, stderr=as_json)
+    console = consoles.console(stderr=as_json)
     from pipeline.kubeflow.submit import Cluster
 
     section = shared.section(checked_config)
@@ -149,10 +150,10 @@ def _six_fields(cron: str) -> str:
 
 
 def _print_submitted(submission: Submission, parameters: dict[str, str], console: Console) -> None:
-    console.print(f"Submitted {submission.id}", markup=False)
-    console.print(f"          {submission.address}", markup=False, soft_wrap=True)
+    console.print(f"Submitted {submission.id}")
+    console.print(f"          {submission.address}", soft_wrap=True)
     for name, value in sorted(parameters.items()):
-        console.print(f"          {name}: {value}", markup=False, soft_wrap=True)
+        console.print(f"          {name}: {value}", soft_wrap=True)
 
 
 def _print_json(submission: Submission, parameters: dict[str, str], outcome: str | None) -> None:
@@ -172,12 +173,12 @@ def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, conso
         for task, state in run.tasks.items():
             if last_states.get(task) != state:
                 last_states[task] = state
-                console.print(f"  {state.lower():<10}{task}", markup=False)
+                console.print(f"  {state.lower():<10}{task}")
 
     end = cluster.wait(submission.id, print_changes)
     if end.state != "SUCCEEDED":
         for error in end.errors:
-            console.print(f"          {' '.join(error.split())}", markup=False, soft_wrap=True)
+            console.print(f"          {' '.join(error.split())}", soft_wrap=True)
         console.print(f"Result    {end.state.lower()}")
         return {"FAILED": "failed", "ERROR": "failed"}.get(end.state, "canceled")
     if kubeflow.metadata is None:
@@ -190,9 +191,9 @@ def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, conso
 
     verdict = outcome.read(kubeflow.metadata, submission.id)
     for reason in verdict.reasons:
-        console.print(f"          {reason}", markup=False, soft_wrap=True)
+        console.print(f"          {reason}", soft_wrap=True)
     if verdict.pushed:
-        console.print(f"Result    pushed {verdict.destination}", markup=False)
+        console.print(f"Result    pushed {verdict.destination}")
         return "pushed"
     console.print("Result    nothing pushed")
     return "nothing pushed"

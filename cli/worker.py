@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from cli.output import consoles
 
 
 def worker(
@@ -24,5 +25,5 @@ def worker(
     """
     from shortlist.engines import pool
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = consoles.console(soft_wrap=True)
     pool.serve(host, port, lambda bound_port: console.print(f"Workers   at {host}:{bound_port}, until Ctrl-C"))

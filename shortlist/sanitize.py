@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import unicodedata
 
+_UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
+# Embeddings, overrides and isolates (Unicode Standard Annex 9); marks such as U+200F are harmless.
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def plain(text: str) -> str:
-    """Returns `text` with U+FFFD in place of control characters, which could clear the screen or rename the window."""
+    """Returns `text` with U+FFFD in place of characters that change more than their own place on the screen.
+
+    These are control characters, which could clear the screen or rename the window, line separators, characters that
+    reverse the direction of the text after them, and lone surrogates, which cannot be encoded.
+    """
     return "".join(map(_safe, text))
 
 
 def _safe(character: str) -> str:
-    return "\ufffd" if unicodedata.category(character) == "Cc" else character
+    return "\ufffd" if unicodedata.category(character) in _UNSAFE or character in _BIDI else character

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from cli.output import consoles
 from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, TrainedModel
 from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, ServingState, VersionPush
@@ -17,7 +17,6 @@ from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Outcome, Verdict
 from shortlist.sanitize import plain
 
-_WIDTH = 100
 _MOST_SHOWN = 10
 _MOST_INTERRUPTED = 5
 _HEADLINES = {
@@ -34,9 +33,7 @@ _HEADLINES = {
 
 def print_tree(tree: Tree) -> None:
     """Prints a tree in at least 100 columns, also in a pipe or a narrow window; longer lines are wrapped."""
-    # rich assumes 80 columns for a pipe.
-    console = Console(highlight=False)
-    Console(highlight=False, width=max(console.width, _WIDTH)).print(tree)
+    consoles.wide().print(tree, markup=True)
 
 
 def trace(name: str, answer: Trace) -> Tree:

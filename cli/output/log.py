@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from cli.output import consoles
+
 LOADING_TFX = "Loading TFX (half a minute the first time) ..."
 """Status line while a command imports TFX."""
 
@@ -28,7 +30,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
     """
     if verbose:
         logging.basicConfig(level=logging.INFO)
-        yield Console(highlight=False)
+        yield consoles.console()
         return
     # Text in Python's buffers would otherwise go to the log file.
     sys.stdout.flush()
@@ -44,7 +46,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
         # All warnings belong in the log, also those that Python ignores by default.
         warnings.simplefilter("default")
         try:
-            yield Console(file=terminal, highlight=False)
+            yield consoles.console(file=terminal)
         finally:
             for stream in (sys.stdout, sys.stderr):
                 # If the disk is full, the flush fails, too. The error of the body must still reach the terminal.

@@ -53,12 +53,10 @@ def print_served(
     """
     now = find_manual_push(workspace)
     if now is not None:
-        console.print(f"Served    version {now.version}: {now.facts}", markup=False, soft_wrap=True)
+        console.print(f"Served    version {now.version}: {now.facts}", soft_wrap=True)
         pushed = summary.pushed.version if summary.pushed else None
         if pushed in versions.versions(workspace.serving_dir):
             back = f".venv/bin/shortlist rollback {pushed} --config {config_path}"
-            console.print(f"          to serve this run's version: {back}", markup=False, soft_wrap=True)
+            console.print(f"          to serve this run's version: {back}", soft_wrap=True)
     elif before is not None and summary.pushed is not None:
-        console.print(
-            f"Replaced  version {before.version}: {before.facts}; the push above is newer", markup=False, soft_wrap=True
-        )
+        console.print(f"Replaced  version {before.version}: {before.facts}; the push above is newer", soft_wrap=True)

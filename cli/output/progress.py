@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from shortlist.process import progress
+from shortlist.sanitize import plain
 
 
 class Result(Protocol):
@@ -91,12 +92,12 @@ class ProgressListener:
             self._cached.append(result.node_id)
             return
         self._flush_cached()
-        self._console.print(f"  [green]done[/]    {result.node_id:<24}{result.seconds:7.1f} s")
+        self._console.print(f"  [green]done[/]    {result.node_id:<24}{result.seconds:7.1f} s", markup=True)
 
     def node_failed(self, node_id: str, seconds: float) -> None:
         """Prints the node's line."""
         self._flush_cached()
-        self._console.print(f"  [red]failed[/]  {node_id:<24}{seconds:7.1f} s")
+        self._console.print(f"  [red]failed[/]  {node_id:<24}{seconds:7.1f} s", markup=True)
 
     def _show(self, report: progress.Progress) -> None:
         """Advances the bar within a node, ten times per second at most."""
@@ -109,7 +110,7 @@ class ProgressListener:
             count += f" of {report.total:,}"
         self._bar.update(
             self._within,
-            description=f"  {escape(report.note)}".rstrip(),
+            description=f"  {escape(plain(report.note))}".rstrip(),
             completed=report.done,
             total=report.total,
             counted=f"{count} {report.unit}",
@@ -119,5 +120,6 @@ class ProgressListener:
     def _flush_cached(self) -> None:
         if self._cached:
             names = ", ".join(self._cached)
-            self._console.print(f"  [cyan]cached[/]  {len(self._cached)} {self._unit}s: {names}", soft_wrap=True)
+            line = f"  [cyan]cached[/]  {len(self._cached)} {self._unit}s: {names}"
+            self._console.print(line, markup=True, soft_wrap=True)
             self._cached = []

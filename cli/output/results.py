@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from cli.output import consoles
 from cli.output.slices import print_slices, reported_ks
 from shortlist.config.values import Value
 from shortlist.metrics import names
@@ -41,9 +42,8 @@ def print_summary(
       console: Console for the output.
     """
     # rich assumes 80 columns for a pipe, which would cut off the table. Lines of text are left to the terminal to wrap.
-    console = Console(
+    console = consoles.console(
         file=console.file,
-        highlight=False,
         soft_wrap=True,
         width=max(console.width, _WIDTH),
         force_terminal=console.is_terminal or None,
@@ -82,7 +82,7 @@ def _print_data(summary: Summary, console: Console) -> None:
 
 def _print_warnings(summary: Summary, console: Console) -> None:
     for warning in summary.warnings[:_MOST_WARNINGS]:
-        console.print(f"Warning   {plain(warning)}", markup=False)
+        console.print(f"Warning   {plain(warning)}")
     more = len(summary.warnings) - _MOST_WARNINGS
     if more > 0:
         console.print(f"          and {more} more, in the summary")
@@ -106,7 +106,7 @@ def _print_metrics(summary: Summary, console: Console) -> None:
         table.add_row(label, *cells)
     console.print()
     console.print(table)
-    console.print("[dim]seen items excluded; `with seen` keeps a query's seen items among the candidates[/]")
+    console.print("seen items excluded; `with seen` keeps a query's seen items among the candidates", style="dim")
     _print_seen(summary, own, console)
 
 
@@ -160,8 +160,8 @@ def _print_tuning(summary: Summary, summary_path: pathlib.Path, console: Console
         f"Tuned     trial {best.number} of {len(tuning.trials)} was best: {tuning.objective} {best.score:.4f} on eval "
         f"({comparison}); the search ended at {ENDED_BY[tuning.ended_by]}"
     )
-    console.print(f"          {values}", markup=False)
-    console.print(f"          to keep them: {summary_path.with_name(TUNED_FILE)}", markup=False)
+    console.print(f"          {values}")
+    console.print(f"          to keep them: {summary_path.with_name(TUNED_FILE)}")
 
 
 def _setting(value: Value) -> str:
@@ -170,14 +170,14 @@ def _setting(value: Value) -> str:
 
 def _print_verdict(summary: Summary, console: Console) -> None:
     console.print()
-    console.print(f"Result    {_HEADLINES[summary.status]}")
+    console.print(f"Result    {_HEADLINES[summary.status]}", markup=True)
     if summary.blessing:
         for reason in summary.blessing.reasons:
-            console.print(f"          {summary.blessing.verdict}: {plain(reason)}", markup=False)
+            console.print(f"          {summary.blessing.verdict}: {plain(reason)}")
     # For a model that was not blessed, these are the blessing's reasons again.
     if summary.status is not Status.NOT_BLESSED:
         for reason in summary.reasons:
-            console.print(f"          {plain(reason)}", markup=False)
+            console.print(f"          {plain(reason)}")
     # Only the in-batch loss corrects by logQ.
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:
@@ -194,7 +194,7 @@ def _print_verdict(summary: Summary, console: Console) -> None:
             f"p50 {index.p50_ms:.2f} ms, p99 {index.p99_ms:.2f} ms per query"
         )
     for advice in summary.advice:
-        console.print(f"Advice    {plain(advice)}", markup=False)
+        console.print(f"Advice    {plain(advice)}")
     if summary.pushed:
         console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}")
     console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
@@ -205,7 +205,7 @@ def _print_next(
 ) -> None:
     # The path of the log was printed at the start.
     if (report := summary_path.with_name("report.html")).exists():
-        console.print(f"Report    {report}", markup=False)
+        console.print(f"Report    {report}")
     if summary.pushed and config_path is not None:
         console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
         console.print(f"          .venv/bin/shortlist lineage --config {config_path}")

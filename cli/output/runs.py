@@ -8,16 +8,16 @@ import re
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from cli.output import consoles
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
 from shortlist.runs.prune import PrunePlan
 from shortlist.runs.record import Record
 from shortlist.sanitize import plain
 
-_WIDTH = 100
 _GATED = names.top_k(10)
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
 _STYLES = {"pushed": "green", "not_blessed": "yellow", "index_rejected": "yellow", "check_failed": "yellow"}
@@ -33,18 +33,18 @@ def print_list(records: Sequence[Record], limit: int) -> None:
         table.add_column(title, justify="right")
     for record in records[:limit]:
         table.add_row(
-            escape(plain(record.run_id)),
-            f"[{_STYLES.get(record.status, 'red')}]{record.status}[/]",
+            plain(record.run_id),
+            Text(plain(record.status), _STYLES.get(record.status, "red")),
             _metric(record, _GATED),
             _popular(record),
             _version(record),
             _seconds(record),
             _peak(record),
         )
-    console = _console()
+    console = consoles.wide()
     console.print(table)
     if len(records) > limit:
-        console.print(f"[dim]and {len(records) - limit:,} older ones; --limit shows more[/]")
+        console.print(f"and {len(records) - limit:,} older ones; --limit shows more", style="dim")
     elif not records:
         console.print("no run matches; leave a filter out")
 
@@ -54,12 +54,12 @@ def print_comparison(records: Sequence[Record]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("")
     for record in records:
-        table.add_column(escape(plain(record.run_id)), justify="right", overflow="fold")
+        table.add_column(plain(record.run_id), justify="right", overflow="fold")
     for title, cells in _rows(records):
-        table.add_row(escape(plain(title)), *(escape(plain(cell)) for cell in cells))
-    console = _console(26 + 20 * len(records))
+        table.add_row(plain(title), *(plain(cell) for cell in cells))
+    console = consoles.wide(26 + 20 * len(records))
     console.print(table)
-    console.print("[dim]± is the standard error over the test rows; seen items excluded[/]")
+    console.print("± is the standard error over the test rows; seen items excluded", style="dim")
 
 
 def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
@@ -158,7 +158,7 @@ def print_plan(plan: PrunePlan, failures: Sequence[str], deleted: bool, console:
     console.print(f"Kept      all of {len(plan.kept_runs):,} runs, and the lineage of the versions {versions}")
     console.print("          records, summaries, logs, statistics and verdicts of all runs")
     for line in failures:
-        console.print(f"Failed    {plain(line)}", markup=False)
+        console.print(f"Failed    {plain(line)}")
     if not deleted and plan.artifacts:
         console.print("Next      the same command with --yes deletes them; nothing was deleted yet")
 
@@ -169,9 +169,3 @@ def _size(size: float) -> str:
             return f"{size:,.0f} {unit}"
         size /= 1024
     return f"{size:,.1f} GiB"
-
-
-def _console(least: int = _WIDTH) -> Console:
-    # rich assumes 80 columns for a pipe, which would cut off the table.
-    console = Console(highlight=False)
-    return Console(highlight=False, width=max(console.width, least, _WIDTH))

@@ -52,7 +52,7 @@ def print_slices(metrics: Metrics, console: Console, with_seen: bool = False) ->
     console.print(table)
     more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())
     if more:
-        console.print(f"[dim]{more} smaller slices are in the summary[/]")
+        console.print(f"{more} smaller slices are in the summary", style="dim")
 
 
 def _families(metrics: Metrics, with_seen: bool) -> dict[str, list[tuple[str, dict[str, Any]]]]:

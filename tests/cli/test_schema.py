@@ -45,6 +45,21 @@ def test_a_config_that_run_accepts_and_the_reasons(infer):
     assert names == ["candidates.pbtxt", "interactions.pbtxt", "queries.pbtxt"]
 
 
+def test_ids_and_paths_with_brackets_are_printed_as_they_are(infer, tmp_path):
+    call, _ = infer
+    folder = tmp_path / "data" / "[odd]"
+    folder.mkdir()
+    rows = [(f"[/u{row % 10}]", f"[/p{row // 10}]", 1_700_000_000 + 3_600 * row) for row in range(60)]
+    write_csv(folder / "log.csv", ("user_id", "item_id", "timestamp"), rows)
+    write_csv(folder / "items.csv", ("item_id", "title"), [(f"[/p{item}]", "[b]") for item in range(6)])
+    write_csv(folder / "users.csv", ("user_id", "age"), [("[/x]", 3), ("[/y]", 4)])
+    done = call("[odd]/log.csv", "--candidates", "[odd]/items.csv", "--queries", "[odd]/users.csv", "--name", "odd")
+    assert done.returncode == 0, done.stderr
+    [warning] = [line for line in done.stdout.splitlines() if line.startswith("Warning: ")]
+    assert "[odd]/log.csv" in warning
+    assert "'[/u0]'" in warning
+
+
 def test_existing_files_stay(infer):
     call, here = infer
     call("orders.csv", "--name", "shop")

@@ -18,7 +18,12 @@ def test_plain():
         assert plain(kept) == kept
 
 
-@pytest.mark.parametrize("interrupted", ["a\nb", "a\tb", "a\rb"])
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\ud800"], ids=["override", "isolate", "surrogate"])
+def test_text_does_not_turn_what_follows_it(character):
+    assert plain(f"a{character}b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("interrupted", ["a\nb", "a\tb", "a\rb", "a\u2028b"])
 def test_one_title_stays_on_one_line(interrupted):
     assert plain(interrupted) == "a\ufffdb"
 

@@ -1,0 +1,32 @@
+"""Consoles on which a string is never markup: ids, titles and paths may contain brackets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from shortlist.sanitize import plain
+
+WIDTH = 100
+"""Columns that tables and trees get at least; rich assumes 80 for a pipe, which would cut them off."""
+
+
+def console(**options: Any) -> Console:
+    """Returns a console, on stdout by default. For styles, print `rich.text.Text` or give `markup=True`.
+
+    Args:
+      **options: Options of `rich.console.Console`.
+    """
+    return Console(highlight=False, markup=False, **options)
+
+
+def wide(least: int = WIDTH) -> Console:
+    """Returns a console on stdout with at least `least` columns, also in a pipe or a narrow window."""
+    return console(width=max(Console().width, least, WIDTH))
+
+
+def warn(on: Console, sentence: str) -> None:
+    """Prints a warning; control characters are replaced, since the sentence may quote data."""
+    on.print(Text("Warning:", "yellow"), plain(sentence), markup=False, soft_wrap=True)
