@@ -184,7 +184,8 @@ def _of_answers(answers: AnswersSummary) -> Iterator[str]:
             "on average: nearly everyone gets the same list; check that histories and query features reach the model, "
             "and that the learning rate is not too high"
         )
-    elif answers.coverage_at_10 < LITTLE_COVERAGE:
+    # 0 means that all answers are empty since each query has seen every candidate; `collect` warns of that.
+    elif 0 < answers.coverage_at_10 < LITTLE_COVERAGE:
         yield (
             f"the top 10 of {answers.queries:,} test queries together contain {answers.coverage_at_10:.1%} of the "
             "candidates that they could: add candidate features, or raise train.loss.temperature"

@@ -149,8 +149,9 @@ def impact(answer: Impact) -> Tree:
     pushes = sum(len(model.pushes) for model in answer.models)
     indexes = sum(bool(model.index) for model in answer.models)
     tree.add(
-        f"used by {answer.executions:,} nodes: {len(answer.models):,} models, {indexes:,} indexes, {pushes:,} pushes; "
-        f"{len(answer.runs):,} runs reached a model, newly trained or from the cache"
+        f"used by {_count(answer.executions, 'node')}: {_count(len(answer.models), 'model')}, "
+        f"{_count(indexes, 'index', 'indexes')}, {_count(pushes, 'push', 'pushes')}; "
+        f"{_count(len(answer.runs), 'run')} reached a model, newly trained or from the cache"
     )
     if answer.models:
         branch = tree.add("[bold cyan]models[/]")
@@ -194,7 +195,8 @@ def _add_model(tree: Tree, model: TrainedModel) -> None:
         word = "blessed" if model.blessed else "not blessed"
         _add_all(branch, [f"{word}: {reason}" for reason in model.reasons] or [word])
     if model.index:
-        line = f"index {model.index.get('kind')}, recall {model.index.get('recall_at_k')}"
+        index = model.index
+        line = f"index {index.get('kind')}, recall@{index.get('k')} {index.get('recall_at_k', 0):.4f}"
         if model.index_blessed is False:
             line += ", rejected"
         branch.add(escape(plain(line)))
@@ -214,3 +216,7 @@ def _add_more(tree: Tree, count: int) -> None:
 
 def _when(at: datetime.datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -84,6 +85,16 @@ def test_the_parts_of_the_pipeline_from_the_push_to_the_files(maker):
         *("push", "check", "index", "verdict", "model", "features", "windows", "gate"),
         *("interactions", "candidates", "queries"),
     ]
+
+
+def test_impact_counts_in_words_and_rounds_recall(maker):
+    store = Store(maker.workspace.metadata_path)
+    [run_id] = store.run_ids()
+    lines = _printed(lineage.impact(impact(store, run_id)))
+    [counts] = [line for line in lines if "used by" in line]
+    assert ": 1 model, 1 index, 1 push; " in counts
+    [index] = [line for line in lines if "index scann" in line]
+    assert re.search(r"recall@\d+ \d\.\d{4}$", index)
 
 
 def test_markup_and_control_characters_of_the_data_stay_text(tmp_path):

@@ -118,6 +118,11 @@ def test_each_weakness_with_its_remedy(given, sentence):
     assert sentence in advice
 
 
+def test_empty_answers_get_no_advice_on_coverage():
+    # Each query has seen every candidate, which pipeline.collect reports.
+    assert advice_on(answers={"coverage_at_10": 0.0}) == []
+
+
 def test_few_rows_noise_and_slices_by_the_target_give_no_advice():
     assert advice_on(slices=[_slice("1", 0.1, 0.2, rows=99)]) == []
     # 9 hits beside 10, and slices that are unknown when a query is answered.
