@@ -32,7 +32,10 @@ _OWNER = "id"
 _PLACE = "place"
 _INIT_SECONDS = 30.0
 # Messages of both servers while another client creates the tables.
-_TABLES_IN_CREATION = re.compile("concurrent connection|duplicate key value|already exists|tuple concurrently updated")
+_TABLES_IN_CREATION = re.compile(
+    "concurrent connection|duplicate key value|already exists|tuple concurrently updated"
+    "|Deadlock found|deadlock detected"
+)
 _POSTGRESQL_ERROR = re.compile(r"PostgreSQL error: (.+)")
 _START_IT = "start the server, or correct metadata.host and metadata.port"
 

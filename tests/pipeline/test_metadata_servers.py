@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -37,6 +38,12 @@ def chains(tmp_path_factory):
             )
             for name, output in zip(PIPELINES, outputs, strict=True)
         ]
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.1)
+        # They wait for each other: if one failed, the other would wait in vain.
+        if any(process.poll() for process in processes):
+            for process in processes:
+                process.terminate()
         codes = [process.wait() for process in processes]
         for output in outputs:
             output.close()
