@@ -34,7 +34,7 @@ _INIT_SECONDS = 30.0
 # Messages of both servers while another client creates the tables.
 _TABLES_IN_CREATION = re.compile(
     "concurrent connection|duplicate key value|already exists|tuple concurrently updated"
-    "|Deadlock found|deadlock detected"
+    "|deadlock detected|mysql_query aborted(?!.*denied)"
 )
 _POSTGRESQL_ERROR = re.compile(r"PostgreSQL error: (.+)")
 _START_IT = "start the server, or correct metadata.host and metadata.port"
