@@ -12,6 +12,7 @@ from typing import Any, Union
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.transform import words
 from shortlist import keys
 from shortlist.config.features import Feature, FeatureType
 
@@ -70,7 +71,7 @@ def _transform_features(inputs: dict[str, Column], features: dict[str, dict[str,
 
 def _transform(name: str, column: Column, feature: Feature) -> Column:
     if feature.type is FeatureType.TEXT:
-        return _vocabulary_ids(name, _words(column), feature.max_vocabulary)
+        return _vocabulary_ids(name, words.words(_dense(column, "")[:, 0]), feature.max_vocabulary)
     if feature.type in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
         return _vocabulary_ids(name, column, feature.max_vocabulary)
     return _z_score(column)
@@ -79,15 +80,6 @@ def _transform(name: str, column: Column, feature: Feature) -> Column:
 def _vocabulary_ids(name: str, values: tf.SparseTensor, max_vocabulary: int) -> tf.SparseTensor:
     """Maps [batch, n] strings to ids; a value outside of the vocabulary gets the vocabulary's size as id."""
     return tft.compute_and_apply_vocabulary(values, top_k=max_vocabulary, num_oov_buckets=1, vocab_filename=name)
-
-
-def _words(text: tf.SparseTensor) -> tf.SparseTensor:
-    """Returns [batch, n] words of a [batch, 1] text column: lower-case sequences of letters and digits."""
-    lowered = tf.strings.lower(_dense(text, ""), encoding="utf-8")[:, 0]
-    spaced = tf.strings.strip(tf.strings.regex_replace(lowered, r"[^\pL\pN]+", " "))
-    words = tf.strings.split(spaced, " ").to_sparse()
-    # tf.strings.split returns one empty word for an empty string.
-    return tf.sparse.retain(words, tf.not_equal(words.values, ""))
 
 
 def _z_score(column: tf.SparseTensor) -> tf.Tensor:

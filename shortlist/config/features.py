@@ -24,7 +24,7 @@ class Feature(Section):
 
     type: FeatureType
     """`category`: one value. `multi_category`: several values. `numeric`: a number. `text`: split into lower-case
-    words. `timestamp`: a time."""
+    words, whose letters keep their marks. `timestamp`: a time."""
 
     delimiter: str | None = None
     """Separator between the values of a multi_category column; `|` by default."""
