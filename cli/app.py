@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import TextIO
@@ -28,7 +29,7 @@ from cli import (
     worker,
 )
 from cli.output import consoles
-from shortlist.errors import ExitCode, ShortlistError
+from shortlist.errors import BadInputError, ExitCode, ShortlistError
 from shortlist.process import stopping
 from shortlist.sanitize import plain
 
@@ -64,6 +65,7 @@ def main() -> None:
     stopping.install_handlers()
     warnings.showwarning = _show_warning
     try:
+        _check_encoding()
         # Typer's standalone mode would print errors in its own way and exit with its own codes.
         code = app(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -82,6 +84,28 @@ def main() -> None:
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         _stderr().print(stopping.SENTENCE)
     sys.exit(int(code or 0))
+
+
+def _check_encoding() -> None:
+    """Refuses options and variables with bytes that are not UTF-8.
+
+    ML Metadata, TensorFlow and JSON cannot store them, so that a run would end at its first artifact.
+
+    Raises:
+      BadInputError: Names the first such option or variable.
+    """
+    expected, remedy = "text in UTF-8", "rename the file or folder, or give the text in UTF-8"
+    for argument in sys.argv[1:]:
+        if not _is_utf8(argument):
+            raise BadInputError.from_parts("command line", expected, ascii(argument), remedy)
+    for name, value in os.environ.items():
+        if name.startswith("SHORTLIST_") and not _is_utf8(value):
+            raise BadInputError.from_parts(name, expected, ascii(value), remedy)
+
+
+def _is_utf8(text: str) -> bool:
+    # Python represents other bytes of the command line and of the environment as lone surrogates.
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _stderr() -> Console:

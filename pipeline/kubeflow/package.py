@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from shortlist.config import plain_yaml
 from shortlist.errors import ConfigError
 
 Document = dict[str, Any]
@@ -60,14 +61,15 @@ class Package:
           ConfigError: The text is not YAML, or does not have one or two documents.
         """
         try:
-            documents = [document for document in yaml.safe_load_all(text) if document is not None]
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{source}: not plain YAML: {' '.join(str(error).split())}") from None
-        if not 1 <= len(documents) <= 2 or not all(isinstance(document, dict) for document in documents):
+            values = [value for value in plain_yaml.parse_all(text) if value is not None]
+        except plain_yaml.NotPlainYaml as error:
+            raise ConfigError(f"{source}: not plain YAML: {error}") from None
+        documents = [value for value in values if isinstance(value, dict)]
+        if not 1 <= len(documents) <= 2 or len(documents) < len(values):
             raise ConfigError.from_parts(
                 source,
                 "a pipeline spec and perhaps a platform spec",
-                f"{len(documents)} documents",
+                f"{len(values)} documents",
                 "`shortlist compile` writes them",
             )
         return cls(*documents)

@@ -6,12 +6,14 @@ import os
 import pathlib
 
 import pydantic
-import yaml
 
-from shortlist.config import problems
+from shortlist.config import plain_yaml, problems, texts
 from shortlist.config.config import Config
 from shortlist.config.renamed import RenamedTwice, rename_keys
 from shortlist.errors import ConfigError
+
+# The presets have some 3,000 bytes. PyYAML needs 5 seconds per megabyte.
+_MAX_BYTES = 1_000_000
 
 
 def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | None = None) -> Config:
@@ -27,17 +29,9 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
     """
     path = pathlib.Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such config file; presets are in `configs/`") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from None
-    try:
-        # ValueError: a date such as 2024-13-01. RecursionError: nested deeper than Python's stack.
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not plain YAML: {reason}") from None
+        raw = plain_yaml.parse(_read(path))
+    except plain_yaml.NotPlainYaml as error:
+        raise ConfigError(f"{path}: not plain YAML: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected a mapping at the top (name:, workspace:, data: ...)")
     for dotted, value in (overrides or {}).items():
@@ -55,6 +49,10 @@ def parse_config(raw: dict[str, object], source: str) -> Config:
     Raises:
       ConfigError: A value is invalid, or a key is unknown.
     """
+    text = texts.first_unusable(raw)
+    if text is not None:
+        expected = "text without NUL characters and without halves of characters (lone surrogates)"
+        raise ConfigError.from_parts(f"{source}: {text.path}", expected, problems.shown(text.value))
     try:
         return Config.model_validate(rename_keys(raw, source))
     except RenamedTwice as error:
@@ -63,6 +61,31 @@ def parse_config(raw: dict[str, object], source: str) -> Config:
         sentences = "; ".join(problems.sentences(error, Config))
         # Keys and values may contain line ends; an error is one line.
         raise ConfigError(" ".join(f"{source}: {sentences}".split())) from None
+
+
+def _read(path: pathlib.Path) -> str:
+    """Returns the text of a config file.
+
+    Raises:
+      ConfigError: It is missing, not readable, not UTF-8, or larger than a megabyte.
+    """
+    try:
+        # The size is bounded while reading, because a device has no size and no end.
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file; presets are in `configs/`") from None
+    except (OSError, ValueError) as error:
+        # ValueError: a NUL character or half a character in the path.
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError.from_reason(path, "a config file that can be read", reason) from None
+    if len(content) > _MAX_BYTES:
+        raise ConfigError.from_parts(path, f"a config file of at most {_MAX_BYTES:,} bytes", "more")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        got = f"byte 0x{content[error.start]:02x} at position {error.start}"
+        raise ConfigError.from_parts(path, "a text in UTF-8", got, "save it as UTF-8") from None
 
 
 def _set(raw: dict[str, object], dotted: str, value: object, path: pathlib.Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import yaml
-
+from shortlist.config import plain_yaml
 from shortlist.errors import ConfigError
+from shortlist.scalars import short_repr
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, object]:
@@ -19,9 +19,9 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, object]:
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {assignment!r}: expected KEY=VALUE, for example train.seed=2")
+            raise ConfigError(f"--set {short_repr(assignment)}: expected KEY=VALUE, for example train.seed=2")
         try:
-            overrides[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {assignment!r}: the value is not plain YAML") from None
+            overrides[key] = plain_yaml.parse(value)
+        except plain_yaml.NotPlainYaml as error:
+            raise ConfigError(f"--set {short_repr(assignment)}: the value is not plain YAML: {error}") from None
     return overrides

@@ -19,8 +19,20 @@ from shortlist.config.section import Section
 from shortlist.config.values import RefusedValue
 
 _MAX_SHOWN = 200
+_MAX_BITS = 512
+
+
+class _BoundedRepr(reprlib.Repr):
+    """Short representations of nested values."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        del level
+        # Python refuses to convert whole numbers of over 4,300 digits to text; YAML's 0xff... can be one.
+        return repr(x) if x.bit_length() < _MAX_BITS else f"a whole number of {x.bit_length():,} bits"
+
+
 # Strings are not shortened: `secrets_in` does not recognise half of a signed address.
-_BOUNDED = reprlib.Repr()
+_BOUNDED = _BoundedRepr()
 _BOUNDED.maxlevel, _BOUNDED.maxstring, _BOUNDED.maxother = 2, 10_000, 10_000
 
 # Looked up by identity, because `bool` is a subclass of `int`.

@@ -6,8 +6,7 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 
-import yaml
-
+from shortlist.config import plain_yaml
 from shortlist.errors import BadInputError
 from shortlist.lineage.why import Outcome
 from shortlist.runs.record import Record
@@ -90,7 +89,7 @@ def read_where(texts: Sequence[str]) -> list[tuple[str, object]]:
         if not name or not equals:
             raise BadInputError(f"--where {text!r}: expected KEY=VALUE as in `run --set`, for example train.seed=2")
         try:
-            settings.append((name, yaml.safe_load(value)))
-        except yaml.YAMLError:
-            raise BadInputError(f"--where {text!r}: expected a YAML value, for example train.seed=2") from None
+            settings.append((name, plain_yaml.parse(value)))
+        except plain_yaml.NotPlainYaml as error:
+            raise BadInputError(f"--where {text!r}: the value is not plain YAML: {error}") from None
     return settings

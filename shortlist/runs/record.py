@@ -50,7 +50,8 @@ class Record:
         try:
             text = (self.folder / "config.yaml").read_text(encoding="utf-8")
             config = yaml.load(text, Loader=_LOADER)  # noqa: S506  both loaders are safe
-        except (OSError, ValueError, yaml.YAMLError):
+        except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError):
+            # PyYAML lets through whatever the conversion of a value raises, such as KeyError for `!!bool abc`.
             return {}
         settings = flat(config) if isinstance(config, dict) else {}
         # A config of an older version has old names of keys, which filters and diffs must find by their new ones.

@@ -7,9 +7,8 @@ import os
 import pathlib
 from typing import Any
 
-import yaml
-
 import shortlist
+from shortlist.config import plain_yaml
 from shortlist.errors import ConfigError
 
 LAYOUT_VERSION = 1
@@ -125,8 +124,9 @@ def _owner_in_0_1(root: pathlib.Path) -> str | None:
     """Returns the name in the newest run's config; None if no run got as far as writing one."""
     for path in sorted(root.glob(f"{_FILES_OF_0_1[-1]}/config.yaml"), reverse=True):
         try:
-            name = yaml.safe_load(path.read_text(encoding="utf-8"))["name"]
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            config = plain_yaml.parse(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             continue
-        return str(name)
+        if isinstance(config, dict) and "name" in config:
+            return str(config["name"])
     return None
