@@ -14,9 +14,15 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils, tfx_runner
+from tfx.orchestration.portable import (
+    base_executor_operator,
+    data_types,
+    launcher,
+    runtime_parameter_utils,
+    tfx_runner,
+)
 from tfx.orchestration.portable.mlmd import common_utils, context_lib
-from tfx.proto.orchestration import local_deployment_config_pb2, pipeline_pb2
+from tfx.proto.orchestration import execution_result_pb2, local_deployment_config_pb2, pipeline_pb2
 
 from shortlist.lineage.client import open_store
 
@@ -63,6 +69,26 @@ class _Metadata(metadata.Metadata):
                 time.sleep(random.random())  # noqa: S311
         self._users += 1
         return self
+
+
+class _Launcher(launcher.Launcher):
+    """TFX's launcher without its server for updates of an execution.
+
+    The server lets every process of the machine write into ML Metadata while a node runs: its gRPC credentials are
+    those of a loopback address and authenticate no account. It is for executors outside of this process, and TFX 1.16
+    has none that uses it.
+    """
+
+    _executor_operator: base_executor_operator.BaseExecutorOperator | None
+
+    def __init__(self, **kwargs: object):
+        super().__init__(**kwargs)
+        # `launch` starts the server only if there is an operator at that moment.
+        self._operator, self._executor_operator = self._executor_operator, None
+
+    def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
+        self._executor_operator = self._operator
+        return super()._run_executor(execution_info)
 
 
 class LocalRunner(tfx_runner.IrBasedRunner):
@@ -144,7 +170,7 @@ def _launch(
 ) -> NodeResult:
     node_id = node.node_info.id
     start = time.monotonic()
-    execution_info = launcher.Launcher(
+    execution_info = _Launcher(
         pipeline_node=node,
         mlmd_connection=_Metadata(connection),
         pipeline_info=pipeline.pipeline_info,

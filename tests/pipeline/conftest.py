@@ -15,6 +15,7 @@ from shortlist.errors import DataError
 from shortlist.summary import Summary
 from shortlist.tables import preflight
 from shortlist.workspace import Workspace
+from tests import ports
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -43,6 +44,7 @@ class Run:
 
     summary: Summary
     listener: RecordingListener
+    ports: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,9 @@ def run_smoke(data_root):
         listener = RecordingListener()
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         unit = preflight.timestamp_unit(config.data.interactions, data_root)
-        return Run(run_pipeline(config, workspace, run_id, data_root, listener, unit), listener)
+        with ports.listening_addresses() as found:
+            summary = run_pipeline(config, workspace, run_id, data_root, listener, unit)
+        return Run(summary, listener, frozenset(found))
 
     return run
 
