@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union
 
 import pydantic
 
@@ -10,6 +11,14 @@ from shortlist.config.section import HOST, Section
 
 LOCAL_FLINK = "[local]"
 """The `master` of a Flink cluster inside of the job server."""
+
+JAVA_VARIABLE = "SHORTLIST_JAVA"
+"""Environment variable with the Java program, version 11 or 17; `java` by default."""
+
+JAR_VARIABLE = "SHORTLIST_FLINK_JAR"
+"""Environment variable with the JAR file of Beam's Flink job server, for the Beam version of this package."""
+
+_PROGRAMS = {"java": JAVA_VARIABLE, "job_server_jar": JAR_VARIABLE}
 
 
 def _check_endpoint(address: str) -> str:
@@ -71,13 +80,14 @@ class PortableBeam(Section):
 
 
 class FlinkBeam(Section):
-    """Flink through Beam's Flink job server, which runs for the length of a pipeline run. Needs Java."""
+    """Flink through Beam's Flink job server, which runs for the length of a pipeline run.
+
+    The environment variable SHORTLIST_FLINK_JAR names its JAR file, and SHORTLIST_JAVA the Java program (by default
+    `java`, version 11 or 17).
+    """
 
     engine: Literal["flink"] = "flink"
     """A Flink cluster."""
-
-    job_server_jar: str
-    """JAR file of Beam's Flink job server, for the Beam version of this package."""
 
     master: str = "[local]"
     """HOST:PORT of a Flink cluster's REST interface. `[local]` starts a cluster inside of the job server."""
@@ -93,11 +103,19 @@ class FlinkBeam(Section):
     job_port: int = pydantic.Field(8099, ge=1, le=65535)
     """Port of the job server on this machine."""
 
-    java: str = "java"
-    """The Java program, version 11 or 17."""
-
     job_server_timeout_seconds: int = pydantic.Field(3600, ge=1)
     """Longest wait for one answer of the job server, as for `portable`."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _refuse_programs(cls, raw: Any) -> Any:
+        for key, variable in _PROGRAMS.items():
+            if isinstance(raw, Mapping) and key in raw:
+                raise ValueError(
+                    f"expected no key {key!r}, because a config may not name a program to run; remove the key and set "
+                    f"the environment variable {variable}"
+                )
+        return raw
 
     @pydantic.field_validator("master", "worker_endpoint")
     @classmethod

@@ -7,14 +7,11 @@ import subprocess
 import zipfile
 
 from shortlist.config import engines
+from shortlist.engines import programs
 from shortlist.errors import ConfigError
 from shortlist.process import endpoints
 
 JOB_SERVER_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
-BEAM_VERSION = "2.60.0"
-"""The version in `requirements/runtime.in`. A job server of another version may misread a pipeline."""
-
-_JAR = f"org.apache.beam:beam-runners-flink-1.18-job-server:{BEAM_VERSION}"
 _JAVA_VERSIONS = (11, 17)
 _JAVA_SECONDS = 20
 _BEAM_PROPERTIES = "org/apache/beam/sdk/sdk.properties"
@@ -24,15 +21,15 @@ def check(beam: engines.Beam) -> None:
     """Raises an error if an engine cannot work from this machine.
 
     Raises:
-      ConfigError: The jar, Java or a port of the config does not work on this machine.
+      ConfigError: The jar, Java or a port does not work on this machine.
       BadInputError: No server answers at an endpoint.
     """
     if isinstance(beam, engines.PortableBeam):
         _check_endpoint(beam.job_endpoint, "beam.job_endpoint", "start the job server, or correct the address")
         _check_endpoint(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
     elif isinstance(beam, engines.FlinkBeam):
-        check_jar(beam.job_server_jar)
-        check_java(beam.java)
+        check_jar(programs.job_server_jar())
+        check_java(programs.java())
         if endpoints.is_taken(beam.job_port):
             raise ConfigError.from_parts(
                 "beam.job_port",
@@ -71,18 +68,22 @@ def check_jar(path: str) -> None:
             manifest = jar.read("META-INF/MANIFEST.MF").decode(errors="replace").replace("\r\n ", "")
             version = _beam_version(jar)
     except FileNotFoundError:
-        raise ConfigError.from_parts("beam.job_server_jar", f"the jar {_JAR} at {path}", "none", _GET_IT) from None
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ConfigError.from_reason("beam.job_server_jar", f"a jar at {path}", error, _GET_IT) from None
-    if f"Main-Class: {JOB_SERVER_CLASS}" not in manifest:
-        raise ConfigError.from_parts("beam.job_server_jar", "Beam's Flink job server", f"another jar, {path}", _GET_IT)
-    if version is not None and version != BEAM_VERSION:
         raise ConfigError.from_parts(
-            "beam.job_server_jar", f"the job server of Beam {BEAM_VERSION}", f"that of {version}", _GET_IT
+            engines.JAR_VARIABLE, f"the jar {programs.JAR} at {path}", "none", programs.GET_THE_JAR
+        ) from None
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ConfigError.from_reason(engines.JAR_VARIABLE, f"a jar at {path}", error, programs.GET_THE_JAR) from None
+    if f"Main-Class: {JOB_SERVER_CLASS}" not in manifest:
+        raise ConfigError.from_parts(
+            engines.JAR_VARIABLE, "Beam's Flink job server", f"another jar, {path}", programs.GET_THE_JAR
         )
-
-
-_GET_IT = f"{_JAR} is in Maven Central"
+    if version is not None and version != programs.BEAM_VERSION:
+        raise ConfigError.from_parts(
+            engines.JAR_VARIABLE,
+            f"the job server of Beam {programs.BEAM_VERSION}",
+            f"that of {version}",
+            programs.GET_THE_JAR,
+        )
 
 
 def _beam_version(jar: zipfile.ZipFile) -> str | None:
@@ -102,21 +103,23 @@ def check_java(java: str) -> None:
     Raises:
       ConfigError: There is no Java, or it has another version.
     """
-    remedy = "install a JDK or JRE 17, or set beam.java to its `java` program"
+    remedy = f"install a JDK or JRE 17, or set {engines.JAVA_VARIABLE} to its `java` program"
     try:
         process = subprocess.run(
             [java, "-version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_JAVA_SECONDS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError.from_reason("beam.java", f"a Java program at {java!r}", reason, remedy) from None
+        raise ConfigError.from_reason(engines.JAVA_VARIABLE, f"a Java program at {java!r}", reason, remedy) from None
     # Java prints its version to stderr. Before Java 9 it was called 1.8.
     output = process.stderr + process.stdout
     match = re.search(r'version "(?:1\.)?(\d+)', output)
     if match is None or int(match[1]) not in _JAVA_VERSIONS:
         got = f"version {match[1]}" if match else repr(output.strip()[:80])
         supported = " or ".join(map(str, _JAVA_VERSIONS))
-        raise ConfigError.from_parts("beam.java", f"Java {supported} for Flink 1.18", f"{got} from {java}", remedy)
+        raise ConfigError.from_parts(
+            engines.JAVA_VARIABLE, f"Java {supported} for Flink 1.18", f"{got} from {java}", remedy
+        )
 
 
 def _check_endpoint(endpoint: str, key: str, remedy: str) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 from shortlist.config import engines
+from shortlist.engines import programs
 from shortlist.errors import BadInputError
 from shortlist.process import endpoints
 
@@ -28,7 +29,7 @@ def job_server(beam: engines.FlinkBeam, log: pathlib.Path) -> Iterator[None]:
       log: File for the server's output.
 
     Raises:
-      BadInputError: The server did not start.
+      BadInputError: The server did not start, or the environment does not name it.
     """
     with tempfile.TemporaryDirectory(prefix="shortlist-flink-") as folder, log.open("ab") as out:
         server = subprocess.Popen(command(beam, folder), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -47,10 +48,10 @@ def job_server(beam: engines.FlinkBeam, log: pathlib.Path) -> Iterator[None]:
 def command(beam: engines.FlinkBeam, artifacts_dir: str) -> list[str]:
     """Returns the command line of the job server; Beam stages its files in `artifacts_dir`."""
     return [
-        beam.java,
+        programs.java(),
         *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPEN_PACKAGES),
         "-jar",
-        beam.job_server_jar,
+        programs.job_server_jar(),
         f"--flink-master={beam.master}",
         "--job-host=localhost",
         f"--job-port={beam.job_port}",

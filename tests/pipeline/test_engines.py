@@ -29,11 +29,11 @@ def test_portable(smoke, tmp_path):
 
 
 @pytest.mark.skipif(_ASKED != "flink", reason="takes a jar of 300 MB and minutes: `make test-flink`")
-def test_flink_with_two_task_slots(smoke, tmp_path):
+def test_flink_with_two_task_slots(smoke, tmp_path, monkeypatch):
     if not _FLINK_JAR:
         pytest.skip("no job server: make test-flink FLINK_JAR=beam-runners-flink-1.18-job-server-2.60.0.jar")
-    jar = str(pathlib.Path(_FLINK_JAR).absolute())
-    settings = {"engine": "flink", "job_server_jar": jar, "parallelism": 2, "job_port": free_port()}
+    monkeypatch.setenv("SHORTLIST_FLINK_JAR", str(pathlib.Path(_FLINK_JAR).absolute()))
+    settings = {"engine": "flink", "parallelism": 2, "job_port": free_port()}
     _run_and_compare(smoke, tmp_path, settings)
 
 

@@ -110,7 +110,7 @@ _PORTABLE = {"engine": "portable", "job_endpoint": "jobs:8099", "worker_endpoint
 
 @pytest.mark.parametrize(
     ("beam", "message"),
-    [({"engine": "flink", "job_server_jar": "a.jar"}, "which a pod cannot"), (_PORTABLE, "outside of the pod")],
+    [({"engine": "flink"}, "which a pod cannot"), (_PORTABLE, "outside of the pod")],
 )
 def test_an_engine_that_cannot_see_the_pods_artifacts_is_refused(beam, message):
     with pytest.raises(ConfigError, match=message):

@@ -48,7 +48,7 @@ def test_portable_waits_longer_than_a_minute_for_an_answer():
 
 
 def test_flink_goes_through_a_job_server_here():
-    options = _options(engine="flink", job_server_jar="f.jar", job_port=9000)
+    options = _options(engine="flink", job_port=9000)
     assert options["runner"] == "PortableRunner"
     assert options["job_endpoint"] == "localhost:9000"
     assert options["environment_type"] == "LOOPBACK"
@@ -81,7 +81,7 @@ def test_dataflow():
         ({"engine": "portable", "job_endpoint": "h", "worker_endpoint": "h:2"}, "job_endpoint: expected HOST:PORT"),
         ({"engine": "portable", "job_endpoint": "h:1", "worker_endpoint": "u:p@h:2"}, "worker_endpoint: expected HOST"),
         (
-            {"engine": "flink", "job_server_jar": "x", "master": "h:8081"},
+            {"engine": "flink", "master": "h:8081"},
             "the cluster at h:8081 cannot use the threads",
         ),
         ({**_DATAFLOW, "temp_location": "s3://bucket"}, "beam.temp_location: expected a text that matches ^gs://"),

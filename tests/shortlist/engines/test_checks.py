@@ -11,11 +11,13 @@ import zipfile
 import pytest
 
 from shortlist.config.engines import DataflowBeam, FlinkBeam
+from shortlist.config.load import load_config
 from shortlist.engines import checks, flink
 from shortlist.errors import BadInputError, ConfigError
 from tests.servers import free_port
 
 _JAVA = pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
+SMOKE = pathlib.Path(__file__).parents[3] / "configs" / "smoke.yaml"
 _MAIN = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 
 
@@ -38,36 +40,66 @@ def _refusal(beam) -> str:
     return str(refused.value)
 
 
-def test_jar_that_is_not_a_job_server(tmp_path):
+@pytest.fixture(autouse=True)
+def programs(monkeypatch):
+    """Returns a function that sets the environment's programs; without a call, there are none."""
+
+    def set_programs(jar: str, java: str = "") -> None:
+        monkeypatch.setenv("SHORTLIST_FLINK_JAR", jar)
+        monkeypatch.setenv("SHORTLIST_JAVA", java)
+
+    set_programs("")
+    return set_programs
+
+
+def test_no_jar_in_the_environment():
+    assert "SHORTLIST_FLINK_JAR: expected the path of the jar" in _refusal(FlinkBeam())
+
+
+def test_jar_that_is_not_a_job_server(tmp_path, programs):
     (tmp_path / "text.jar").write_text("dear")
+    programs("nowhere.jar")
     assert "expected the jar org.apache.beam:beam-runners-flink-1.18-job-server:2.60.0 at nowhere.jar, got none" in (
-        _refusal(FlinkBeam(job_server_jar="nowhere.jar"))
+        _refusal(FlinkBeam())
     )
-    assert "expected a jar at" in _refusal(FlinkBeam(job_server_jar=str(tmp_path / "text.jar")))
-    assert "got another jar" in _refusal(FlinkBeam(job_server_jar=_jar(tmp_path / "other.jar", main="x.Main")))
-    old = _jar(tmp_path / "old.jar", version="2.50.0")
-    assert "expected the job server of Beam 2.60.0, got that of 2.50.0" in _refusal(FlinkBeam(job_server_jar=old))
+    programs(str(tmp_path / "text.jar"))
+    assert "expected a jar at" in _refusal(FlinkBeam())
+    programs(_jar(tmp_path / "other.jar", main="x.Main"))
+    assert "got another jar" in _refusal(FlinkBeam())
+    programs(_jar(tmp_path / "old.jar", version="2.50.0"))
+    assert "expected the job server of Beam 2.60.0, got that of 2.50.0" in _refusal(FlinkBeam())
+
+
+@pytest.mark.parametrize(("key", "variable"), [("java", "SHORTLIST_JAVA"), ("job_server_jar", "SHORTLIST_FLINK_JAR")])
+def test_a_config_that_names_a_program_is_refused_and_nothing_runs(tmp_path, programs, key, variable):
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    program.chmod(0o755)
+    programs(_jar(tmp_path / "f.jar"))
+    with pytest.raises(ConfigError, match=f"remove the key and set the environment variable {variable}"):
+        checks.check(load_config(SMOKE, {"beam": {"engine": "flink", key: str(program)}}).beam)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(("version", "got"), [("1.8.0_402", "version 8"), ("21.0.2", "version 21")])
-def test_java_that_flink_does_not_run_on(tmp_path, version, got):
-    beam = FlinkBeam(job_server_jar=_jar(tmp_path / "f.jar"), java=_java(tmp_path / "java", version))
-    assert f"beam.java: expected Java 11 or 17 for Flink 1.18, got {got}" in _refusal(beam)
+def test_java_that_flink_does_not_run_on(tmp_path, programs, version, got):
+    programs(_jar(tmp_path / "f.jar"), _java(tmp_path / "java", version))
+    assert f"SHORTLIST_JAVA: expected Java 11 or 17 for Flink 1.18, got {got}" in _refusal(FlinkBeam())
 
 
-def test_no_java(tmp_path):
-    beam = FlinkBeam(job_server_jar=_jar(tmp_path / "f.jar"), java="no-such-java")
-    assert "expected a Java program at 'no-such-java', got: No such file" in _refusal(beam)
+def test_no_java(tmp_path, programs):
+    programs(_jar(tmp_path / "f.jar"), "no-such-java")
+    assert "expected a Java program at 'no-such-java', got: No such file" in _refusal(FlinkBeam())
 
 
-def test_port_that_is_taken_and_cluster_that_is_down(tmp_path):
-    common = {"job_server_jar": _jar(tmp_path / "f.jar"), "java": _java(tmp_path / "java", "17.0.1")}
+def test_port_that_is_taken_and_cluster_that_is_down(tmp_path, programs):
+    programs(_jar(tmp_path / "f.jar"), _java(tmp_path / "java", "17.0.1"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"expected a free port {port} for the job server" in _refusal(FlinkBeam(**common, job_port=port))
-    down = FlinkBeam(**common, job_port=free_port(), master="127.0.0.1:1", worker_endpoint="127.0.0.1:2")
+        assert f"expected a free port {port} for the job server" in _refusal(FlinkBeam(job_port=port))
+    down = FlinkBeam(job_port=free_port(), master="127.0.0.1:1", worker_endpoint="127.0.0.1:2")
     assert "beam.master: expected a server at 127.0.0.1:1, got: Connection refused" in _refusal(down)
-    checks.check(FlinkBeam(**common, job_port=free_port()))
+    checks.check(FlinkBeam(job_port=free_port()))
 
 
 def test_dataflow_does_not_see_the_workspace():
@@ -76,8 +108,9 @@ def test_dataflow_does_not_see_the_workspace():
 
 
 @_JAVA
-def test_job_server_that_does_not_start_is_reported_with_its_last_line(tmp_path):
-    beam = FlinkBeam(job_server_jar=_jar(tmp_path / "empty.jar"), job_port=free_port())
+def test_job_server_that_does_not_start_is_reported_with_its_last_line(tmp_path, programs):
+    programs(_jar(tmp_path / "empty.jar"))
+    beam = FlinkBeam(job_port=free_port())
     start = time.monotonic()
     with (
         pytest.raises(BadInputError, match=f"it ended: .*{_MAIN}.*; its log: "),
@@ -87,8 +120,10 @@ def test_job_server_that_does_not_start_is_reported_with_its_last_line(tmp_path)
     assert time.monotonic() - start < 100
 
 
-def test_arguments_of_the_job_server():
-    command = flink.command(FlinkBeam(job_server_jar="f.jar", master="h:8081", worker_endpoint="h:1"), "/staged")
+def test_arguments_of_the_job_server(programs):
+    programs("f.jar", "/opt/java")
+    command = flink.command(FlinkBeam(master="h:8081", worker_endpoint="h:1"), "/staged")
+    assert command[0] == "/opt/java"
     assert command[-7:] == [
         "f.jar",
         "--flink-master=h:8081",

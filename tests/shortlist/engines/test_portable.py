@@ -34,7 +34,7 @@ def test_workers_like_this_process_pass(engine, tmp_path):
 
 def test_flinks_arguments_let_this_process_do_the_work(engine, tmp_path):
     port = int(engine.job_endpoint.rpartition(":")[2])
-    probe.check_workers(beam_args(FlinkBeam(job_server_jar="of a job server that is running", job_port=port)), tmp_path)
+    probe.check_workers(beam_args(FlinkBeam(job_port=port)), tmp_path)
 
 
 def test_work_is_done_in_another_process(engine, tmp_path):
