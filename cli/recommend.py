@@ -53,7 +53,13 @@ def recommend(
     data_root = datasets.default_data_dir()
     titles = lookup.candidate_titles(checked_config.data, data_root)
     if query is not None:
-        known_query = lookup.find_query(checked_config.data, data_root, query)
+        known_query, _ = lookup.Log(checked_config.data, data_root).find(query, titles)
+        if not known_query.is_known:
+            log_path = checked_config.data.interactions.path
+            consoles.console(stderr=True).print(
+                plain(f"Query {query!r} is not in {log_path}; answered as a new query, from its features alone"),
+                soft_wrap=True,
+            )
     else:
         known_query = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
     # Only typed ids can be wrong: the log of a known query may have candidates that left the catalogue.

@@ -1,20 +1,18 @@
-"""Lookup of single queries and titles in the input tables, row by row."""
+"""Lookup of single queries and titles in the input tables, with the rows that the pipeline keeps."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
-from shortlist import keys
+from shortlist import keys, splits
 from shortlist.config.data import Data
-from shortlist.config.table import Interactions, Queries, Table
-from shortlist.errors import DataError
-from shortlist.tables import preflight
-from shortlist.tables.readers import open_table, parsed_rows
-from shortlist.tables.spec import Kind, Unit, table_spec
+from shortlist.config.table import Queries
+from shortlist.tables import readers
+from shortlist.tables.input_table import InputTable
+from shortlist.tables.spec import Unit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +23,12 @@ class Query:
     history: list[tuple[str, int]]
     """(candidate id, timestamp), oldest first; timestamp 0 means unknown."""
     features: dict[str, Any]
+    is_known: bool = True
+    """Whether the log has the query."""
+    not_in_catalogue: tuple[str, ...] = ()
+    """Candidates of the query's rows that the catalogue lacks, sorted. The history does not contain them."""
+    rows_from_then_on: int = 0
+    """Number of the query's rows at or after the time that the history was asked for."""
 
     @classmethod
     def from_history(cls, candidate_ids: Iterable[str]) -> Query:
@@ -32,53 +36,118 @@ class Query:
         return cls(None, [(candidate_id, 0) for candidate_id in candidate_ids], {})
 
 
-def find_query(data: Data, data_root: pathlib.Path, query_id: str) -> Query:
-    """Returns a query of the log with its whole history, in the pipeline's order.
+@dataclasses.dataclass(frozen=True)
+class LogTimes:
+    """Times of the whole log."""
 
-    Raises:
-      DataError: The log has no such query.
-    """
-    interactions = []
-    for position, row in _rows("interactions", data.interactions, data_root):
-        if row[keys.QUERY_ID] == [query_id]:
-            time, nanos = (int((row.get(name) or [0])[0]) for name in (keys.TIMESTAMP, keys.TIMESTAMP_NANOS))
-            interactions.append((time, nanos, position, str(row[keys.CANDIDATE_ID][0])))
-    if not interactions:
-        raise DataError(
-            f"{data.interactions.path}, column {data.interactions.query_id!r}: no row has the query {query_id!r}; "
-            "use an id from this file, or --history"
-        )
-    history = [(candidate_id, time) for time, _, _, candidate_id in sorted(interactions)]
-    return Query(query_id, history, _features(data.queries, data_root, query_id))
+    unit: Unit
+    newest: int | None
+    """Whole seconds since 1970, or an order number; None for a log without rows or without timestamps."""
+
+    @property
+    def is_wall_clock(self) -> bool:
+        """Whether the log has times, not order numbers."""
+        return self.unit != "order"
+
+
+class Log:
+    """The interaction log, read row by row."""
+
+    def __init__(self, data: Data, data_root: pathlib.Path) -> None:
+        """Finds the log's files.
+
+        Raises:
+          DataError: There are no files, a file lacks a column, or the files have different units of time.
+        """
+        self._data = data
+        self._data_root = data_root
+        self._table = InputTable.of("interactions", data.interactions, data_root)
+
+    @property
+    def unit(self) -> Unit:
+        """Unit of the timestamps; `order` without timestamps."""
+        return self._table.unit
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the log has a column of timestamps."""
+        return self._data.interactions.timestamp is not None
+
+    def times(self) -> LogTimes:
+        """Returns the unit and the newest time."""
+        if not self.has_times:
+            return LogTimes(self.unit, None)
+        # The other columns are not read, which takes half as long.
+        spec = dataclasses.replace(self._table.spec, columns=(self._table.spec.column(keys.TIMESTAMP),))
+        rows = _rows(dataclasses.replace(self._table, spec=spec))
+        return LogTimes(self.unit, max((int(row[keys.TIMESTAMP][0]) for _, row in rows), default=None))
+
+    def find(self, query_id: str, candidate_ids: Container[str], before: int | None = None) -> tuple[Query, LogTimes]:
+        """Returns a query with its history, and the times of the log.
+
+        The history has the same rows in the same order as the Windows node: rows of the catalogue's candidates, after
+        `filter`, `repeats` and `max_interactions_per_query`. Rows of weight 0 are history.
+
+        Args:
+          query_id: The query's id. An unknown one has no history.
+          candidate_ids: Ids of the catalogue.
+          before: Only rows with earlier timestamps are history; all by default.
+        """
+        interactions, missing = [], set()
+        is_known, later, newest = False, 0, None
+        for (name, row_number), row in _rows(self._table):
+            seconds = int((row.get(keys.TIMESTAMP) or [0])[0])
+            newest = seconds if newest is None else max(newest, seconds)
+            if row[keys.QUERY_ID] != [query_id]:
+                continue
+            is_known = True
+            candidate_id = str(row[keys.CANDIDATE_ID][0])
+            if candidate_id not in candidate_ids:
+                missing.add(candidate_id)
+            elif before is not None and seconds >= before:
+                later += 1
+            else:
+                nanos = int((row.get(keys.TIMESTAMP_NANOS) or [0])[0])
+                weight = float((row.get(keys.WEIGHT) or [1.0])[0])
+                interactions.append(
+                    splits.Interaction(seconds, nanos, name.encode(), row_number, candidate_id.encode(), weight)
+                )
+        kept = splits.drop_repeats(interactions, self._data.interactions.repeats)
+        latest = kept[-self._data.max_interactions_per_query :]
+        history = [(row.candidate_id.decode(), row.timestamp) for row in latest]
+        features = _features(self._data.queries, self._data_root, query_id)
+        query = Query(query_id, history, features, is_known, tuple(sorted(missing)), later)
+        return query, LogTimes(self.unit, newest if self.has_times else None)
 
 
 def candidate_titles(data: Data, data_root: pathlib.Path) -> dict[str, str | None]:
     """Returns the title of every candidate by id; None for a candidate or a config without titles."""
     titles: dict[str, str | None] = {}
-    for _, row in _rows("candidates", data.candidates, data_root):
-        values = row.get(data.candidates.title or "")
+    for _, row in _rows(InputTable.of("candidates", data.candidates, data_root)):
         candidate_id = str(row[keys.CANDIDATE_ID][0])
+        if candidate_id in titles and data.candidates.duplicates != "last":
+            continue
+        values = row.get(data.candidates.title or "")
         titles[candidate_id] = str(values[0]) if values else None
     return titles
 
 
 def _features(queries: Queries | None, data_root: pathlib.Path, query_id: str) -> dict[str, Any]:
+    """Returns the values of a query's features by name; empty if the table has no such query."""
     if queries is None:
         return {}
-    for _, row in _rows("queries", queries, data_root):
+    found: dict[str, Any] = {}
+    for _, row in _rows(InputTable.of("queries", queries, data_root)):
         if row[keys.QUERY_ID] == [query_id]:
-            return {name: list(row[name]) for name in queries.features}
-    return {}
+            found = {name: list(row[name]) for name in queries.features}
+            if queries.duplicates != "last":
+                break
+    return found
 
 
-def _rows(kind: Kind, table: Table, data_root: pathlib.Path) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
-    """Yields ((path relative to the data root, row number), values by feature name)."""
-    last_spans = None
-    unit: Unit = "order"
-    if isinstance(table, Interactions):
-        last_spans, unit = table.last_spans, preflight.timestamp_unit(table, data_root)
-    spec = table_spec(kind, table, unit)
-    for input_file in preflight.existing_files(kind, table.path, data_root, last_spans):
-        with contextlib.closing(input_file.open()) as file:
-            for row_number, row in parsed_rows(open_table(file, spec, input_file.name), spec):
-                yield (input_file.name, row_number), dict(row)
+def _rows(table: InputTable) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:
+    """Yields ((path relative to the data root, row number), values by feature name), in the pipeline's order."""
+    for file in table.files:
+        with table.opened(file) as reader:
+            for row_number, row in readers.parsed_rows(reader, table.spec):
+                yield (file.name, row_number), dict(row)
