@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+# Longer than a path can be on Linux (4,096 bytes), which must stay whole.
+_MAX_PART = 5_000
+
 
 class ExitCode(enum.IntEnum):
     """Exit codes of every command, the product's contract with scripts."""
@@ -73,9 +76,15 @@ class ResourceError(ShortlistError):
 
 
 def _sentence(where: object, expected: str, got: str, remedy: str) -> str:
+    where, expected, got, remedy = (_cut(str(part)) for part in (where, expected, got, remedy))
     sentence = f"expected {expected}, {got}"
     if where:
         sentence = f"{where}: {sentence}"
     if remedy:
         sentence = f"{sentence}; {remedy}"
     return " ".join(line.strip() for line in sentence.splitlines())
+
+
+def _cut(part: str) -> str:
+    """Returns a part that a terminal can show; names and cells come from files of any size."""
+    return part if len(part) <= _MAX_PART else f"{part[:_MAX_PART]}..."

@@ -13,10 +13,13 @@ import math
 import re
 from typing import Any
 
+from shortlist.quoting import short_repr as short_repr
+
 # Whole numbers up to here are exact in a double. Beyond it, two different ids may have the same value.
 MAX_EXACT_FLOAT = 2**53
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+# No two parts can match the same digits: the time is linear.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 # A limit, since 1e999999999 is 11 characters of JSON, but its digits would fill the memory.
 _MAX_DIGITS = 1000
 _ISO = re.compile(
@@ -26,7 +29,6 @@ _ISO = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-_MAX_REPR = 60
 # Shorter strings of ASCII digits skip the regular expression: most ids and times are such strings.
 _FAST_DIGITS = 20
 
@@ -39,12 +41,6 @@ class BadCell(Exception):
         self.expected = expected
         self.got = got
         self.remedy = remedy
-
-
-def short_repr(value: object) -> str:
-    """Returns a value for an error message: escaped, on one line, 60 characters at most."""
-    text = repr(value)
-    return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."
 
 
 def text_of(cell: Any) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import enum
 import reprlib
 import typing
@@ -17,6 +16,7 @@ from shortlist.config.key_paths import Declared, Location
 from shortlist.config.secrets import secrets_in
 from shortlist.config.section import Section
 from shortlist.config.values import RefusedValue
+from shortlist.quoting import closest
 
 _MAX_SHOWN = 200
 _MAX_BITS = 512
@@ -118,13 +118,13 @@ def _unknown(name: str, at: Location, root: type[Section]) -> str:
     siblings: list[str] = []
     if at.declared.section:
         siblings = list(key_paths.fields(at.declared.section))
-    near = difflib.get_close_matches(name, siblings, n=1)
+    near = closest(name, siblings)
     if near:
-        return f"{sentence}; did you mean {near[0]!r}?"
-    near = difflib.get_close_matches(name, sorted({key.path[-1] for key in all_keys}), n=1)
+        return f"{sentence}; did you mean {near!r}?"
+    near = closest(name, sorted({key.path[-1] for key in all_keys}))
     if not near:
         return sentence
-    namesakes = [key for key in all_keys if key.path[-1] == near[0]]
+    namesakes = [key for key in all_keys if key.path[-1] == near]
     best = max(namesakes, key=lambda key: _shared(key.path, path))
     kinds = [str(key.kind) for key in namesakes if key.path == best.path and key.kind]
     member = f" ({best.tag}: {_either(kinds)})" if kinds else ""

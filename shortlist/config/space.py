@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from shortlist.config.section import Section
 from shortlist.config.tune import Searched, Tune
 from shortlist.config.values import Sections, Value, one_line, with_values
+from shortlist.quoting import closest
 
 _FIXED = {
     "train.seed": "the best seed on eval is only the luckiest",
@@ -82,8 +82,8 @@ def value_of(sections: Sections, name: str) -> Any:
         if path and top in sections:
             return value
     known = _names(sections)
-    near = difflib.get_close_matches(name, known, n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+    near = closest(name, known)
+    remedy = f"did you mean {near!r}?" if near else f"expected one of {', '.join(known)}"
     raise ValueError(f"tune.space: {name!r} is not a setting of this config's {' or '.join(sections)}; {remedy}")
 
 

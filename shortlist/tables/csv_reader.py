@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from shortlist.errors import DataError
+from shortlist.quoting import short_repr
 from shortlist.tables.spec import TableSpec
 from shortlist.tables.table_reader import Row, TableReader
 from shortlist.tables.text_lines import MAX_LINE_BYTES, TextLines
@@ -31,7 +32,10 @@ class CsvReader(TableReader):
         # A file with another separator would otherwise fail with a missing column.
         if len(self.columns) == 1 and any(separator in self.columns[0] for separator in ";\t|"):
             raise DataError.from_parts(
-                name, "columns separated by commas", f"the header {self.columns[0]!r}", "write the file with commas"
+                name,
+                "columns separated by commas",
+                f"the header {short_repr(self.columns[0])}",
+                "write the file with commas",
             )
         self._check_columns()
 

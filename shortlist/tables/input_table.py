@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import itertools
 import os
 import pathlib
@@ -15,6 +14,7 @@ from shortlist import keys
 from shortlist.config import paths
 from shortlist.config.table import Interactions, Table
 from shortlist.errors import DataError
+from shortlist.quoting import closest
 from shortlist.scalars import BadCell
 from shortlist.tables import inputs, readers, timestamps
 from shortlist.tables.spec import Kind, TableSpec, Unit, table_spec
@@ -181,9 +181,9 @@ def existing_files(
         if local.is_dir():
             got, remedy = "an empty folder", f"check data.{kind}.path"
         elif local.parent.is_dir():
-            near = difflib.get_close_matches(local.name, os.listdir(local.parent), n=1)
+            near = closest(local.name, os.listdir(local.parent))
             if near:
-                remedy += f"; did you mean {near[0]!r}?"
+                remedy += f"; did you mean {near!r}?"
     raise DataError.from_parts(path, f"a file at {full}", got, remedy)
 
 

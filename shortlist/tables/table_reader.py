@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import abc
-import difflib
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shortlist.config import row_filter
 from shortlist.errors import DataError
+from shortlist.quoting import closest, listed
 from shortlist.tables.spec import TableSpec
 
 Row = tuple[int, dict[str, Any]]
@@ -108,7 +108,7 @@ class TableReader(abc.ABC):
                 raise DataError.from_parts(
                     self._name,
                     f"a column {column!r}",
-                    f"the columns {', '.join(map(repr, self.columns))}",
+                    f"the columns {listed(self.columns)}",
                     f"set {key} to one of them{nearest(column, self.columns)}",
                 )
             if count > 1:
@@ -119,7 +119,5 @@ class TableReader(abc.ABC):
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """Returns `; did you mean ...?` with the closest of `names`, or an empty string."""
-    close = difflib.get_close_matches(name, names, n=1) or [n for n in names if n.strip().lower() == name.lower()]
-    if not close:
-        return ""
-    return f"; did you mean {close[0]!r}?"
+    close = closest(name, names) or next((other for other in names if other.strip().lower() == name.lower()), None)
+    return f"; did you mean {close!r}?" if close else ""

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Set
 from typing import Any, Union
 
-from shortlist.scalars import BadCell, is_exact_whole, iso_seconds, number_of, short_repr, text_of
+from shortlist.quoting import closest, listed, short_repr
+from shortlist.scalars import BadCell, is_exact_whole, iso_seconds, number_of, text_of
 from shortlist.tables.clocks import Clock, clock
 from shortlist.tables.spec import DEFAULT_DELIMITER, ColumnSpec
 from shortlist.tables.timestamps import PER_SECOND, latest_allowed
@@ -119,13 +119,13 @@ def _weight_of_type(cell: Any, weights: dict[str, float]) -> list[float]:
     text = text_of(cell)
     if text in weights:
         return [weights[text]]
-    expected = f"one of {', '.join(map(repr, weights))}"
+    expected = f"one of {listed(weights)}"
     remedy = "add it to data.interactions.weight.values, or drop such rows with data.interactions.filter"
     if text is None:
         raise BadCell(expected, "null", remedy)
-    close = difflib.get_close_matches(text, weights, n=1)
+    close = closest(text, weights)
     if close:
-        remedy += f"; did you mean {close[0]!r}?"
+        remedy += f"; did you mean {close!r}?"
     got = short_repr(text) if text.strip() else "a blank"
     raise BadCell(expected, got, remedy)
 
