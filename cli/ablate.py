@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 from cli.output import consoles
+from shortlist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.ablations.table import Ablations
@@ -29,7 +30,7 @@ def ablate(
     config: ConfigOption = DEFAULT_CONFIG,
     set_: SetOption = None,
     seeds: Annotated[int, typer.Option(min=1, max=50, help="Number of trainings per recipe.")] = 3,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Replaces train.epochs, to save time.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=100_000, help="Replaces train.epochs, to save time.")] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="PART", help="Switch only this part; may be repeated.")
     ] = None,
@@ -50,9 +51,15 @@ def ablate(
     from cli.output import log, progress
     from shortlist.config.load import load_config
     from shortlist.config.overrides import parse_overrides
+    from shortlist.config.section import MAX_SEED
     from shortlist.workspace import Workspace
 
     checked_config = load_config(config, parse_overrides(set_ or []))
+    first = checked_config.train.seed
+    if first + seeds - 1 > MAX_SEED:
+        raise ConfigError.from_parts(
+            "train.seed", f"at most {MAX_SEED - seeds + 1:,} with --seeds {seeds}", f"{first:,}"
+        )
     workspace = Workspace.of(checked_config)
     folder = workspace.root / "ablations"
     with workspace.reserve("ablate", must_exist=True):
@@ -63,7 +70,6 @@ def ablate(
                 from components.trainer.from_config import settings_from
                 from pipeline.ablations import run, table, windows
             run_windows = windows.latest(workspace, checked_config)
-            first = checked_config.train.seed
             plan = run.plan(
                 settings_from(checked_config),
                 range(first, first + seeds),

@@ -22,7 +22,7 @@ def recommend(
     history: Annotated[
         str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of --query.")
     ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of candidates.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Number of candidates.")] = 10,
     include_seen: Annotated[
         bool | None,
         typer.Option(

@@ -32,7 +32,7 @@ def runs(
     where: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only runs with this setting: train.seed=2.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Number of runs shown, the latest ones.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of runs shown, the latest ones.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List the runs of a workspace with their results, the latest first.
@@ -83,7 +83,7 @@ def compare(
 @app.command("prune")
 def prune(
     config: ConfigOption = DEFAULT_CONFIG,
-    keep: Annotated[int, typer.Option(min=1, help="Keep everything of so many latest runs.")] = 10,
+    keep: Annotated[int, typer.Option(min=1, max=1_000_000, help="Keep everything of so many latest runs.")] = 10,
     older_than: Annotated[
         str, typer.Option(metavar="WHEN", help="Also keep all runs since 2026-11-01, or of the last 30d.")
     ] = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pydantic
 
 from shortlist.config.gate import Gate
-from shortlist.config.section import Section
+from shortlist.config.section import Section, Whole
 from shortlist.config.split import LeaveLastOut, Split, WindowsSection
 from shortlist.config.table import Candidates, Interactions, Queries, Table, TableName
 
@@ -34,7 +34,7 @@ class Data(Section):
     windows: WindowsSection = WindowsSection()
     """Sizes of the training windows."""
 
-    max_interactions_per_query: int = pydantic.Field(10_000, ge=3)
+    max_interactions_per_query: Whole = pydantic.Field(10_000, ge=3, le=10_000_000)
     """Maximum number of interactions per query. Older ones are dropped, counted and reported."""
 
     gate: Gate = Gate()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union
 
 import pydantic
 
-from shortlist.config.section import HOST, Section
+from shortlist.config.section import HOST, Section, Whole
 
 LOCAL_FLINK = "[local]"
 """The `master` of a Flink cluster inside of the job server."""
@@ -40,7 +40,7 @@ class DirectBeam(Section):
     """`in_memory` is the fastest for small data. The other modes open ports without a password on all network
     interfaces. Do not use them on a machine that others can reach."""
 
-    num_workers: int = pydantic.Field(1, ge=0)
+    num_workers: Whole = pydantic.Field(1, ge=0, le=1_000)
     """Number of workers in the modes multi_threading and multi_processing; 0 is one per core."""
 
     @pydantic.model_validator(mode="after")
@@ -66,11 +66,11 @@ class PortableBeam(Section):
     """HOST:PORT of a worker pool, as seen by the engine. Start the pool with `shortlist worker` on a machine that has
     this package and all folders of the pipeline."""
 
-    parallelism: int | None = pydantic.Field(None, ge=1)
+    parallelism: Whole | None = pydantic.Field(None, ge=1, le=32_768)
     """Number of parts that the engine divides a step into. By default, the engine decides."""
 
     # With Beam's 60 seconds, a run ends with DEADLINE_EXCEEDED while its job continues.
-    job_server_timeout_seconds: int = pydantic.Field(3600, ge=1)
+    job_server_timeout_seconds: Whole = pydantic.Field(3600, ge=1, le=2_592_000)
     """Longest wait for one answer of the job server. Beam's default of 60 seconds stops healthy runs."""
 
     @pydantic.field_validator("job_endpoint", "worker_endpoint")
@@ -93,17 +93,17 @@ class FlinkBeam(Section):
     """HOST:PORT of a Flink cluster's REST interface. `[local]` starts a cluster inside of the job server."""
 
     # With parallelism 8, a [local] cluster runs out of its 64 MB of network buffers.
-    parallelism: int = pydantic.Field(2, ge=1)
+    parallelism: Whole = pydantic.Field(2, ge=1, le=32_768)
     """Maximum number of task slots per step, and number of slots of a `[local]` cluster."""
 
     worker_endpoint: str | None = None
     """HOST:PORT of a worker pool, as for `portable`. Without one, Python code runs in threads of the run's own
     process."""
 
-    job_port: int = pydantic.Field(8099, ge=1, le=65535)
+    job_port: Whole = pydantic.Field(8099, ge=1, le=65535)
     """Port of the job server on this machine."""
 
-    job_server_timeout_seconds: int = pydantic.Field(3600, ge=1)
+    job_server_timeout_seconds: Whole = pydantic.Field(3600, ge=1, le=2_592_000)
     """Longest wait for one answer of the job server, as for `portable`."""
 
     @pydantic.model_validator(mode="before")
@@ -152,10 +152,10 @@ class DataflowBeam(Section):
     sdk_container_image: str = pydantic.Field(pattern=r"^[^\s@]+(@sha256:[0-9a-f]{64})?$")
     """Container image of the workers, built from deploy/Dockerfile with this package and the locked dependencies."""
 
-    num_workers: int | None = pydantic.Field(None, ge=1)
+    num_workers: Whole | None = pydantic.Field(None, ge=1, le=4_000)
     """Initial number of workers."""
 
-    max_num_workers: int | None = pydantic.Field(None, ge=1)
+    max_num_workers: Whole | None = pydantic.Field(None, ge=1, le=4_000)
     """Maximum number of workers."""
 
     machine_type: str | None = pydantic.Field(None, pattern=r"^[a-z0-9-]+$")

@@ -6,7 +6,7 @@ import enum
 
 import pydantic
 
-from shortlist.config.section import Section
+from shortlist.config.section import Section, Whole
 
 
 class FeatureType(str, enum.Enum):
@@ -32,7 +32,7 @@ class Feature(Section):
     column: str | None = None
     """Name of the column in the file; the feature's name by default."""
 
-    max_vocabulary: int = pydantic.Field(20_000, ge=1)
+    max_vocabulary: Whole = pydantic.Field(20_000, ge=1, le=10_000_000)
     """Maximum number of values with an embedding of their own. Rarer values share one embedding."""
 
     @pydantic.model_validator(mode="before")

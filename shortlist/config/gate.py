@@ -6,7 +6,7 @@ from typing import Literal
 
 import pydantic
 
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section
 
 Action = Literal["error", "warn", "ignore"]
 
@@ -14,7 +14,7 @@ Action = Literal["error", "warn", "ignore"]
 class Check(Section):
     """One check of the data: a threshold, and the action if the data exceeds it."""
 
-    threshold: float = pydantic.Field(ge=0.0)
+    threshold: Number = pydantic.Field(ge=0.0, le=1.0)
     """Highest value that passes. For `volume`, the value must be above the threshold."""
 
     action: Action = "error"

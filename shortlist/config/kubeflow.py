@@ -9,7 +9,8 @@ import pydantic
 
 from shortlist.config import secrets
 from shortlist.config.secrets import without_credentials
-from shortlist.config.section import Section
+from shortlist.config.section import Section, Whole
+from shortlist.scalars import short_repr
 
 ROOT_SCHEMES = ("gs", "s3", "minio")
 """Schemes that KFP's launcher can copy to and from. It also accepts oci, but only for models to read."""
@@ -22,6 +23,8 @@ _FACTORS: dict[str | None, float] = {
     **{unit: 1000.0 ** (power + 1) for power, unit in enumerate("kMGTP")},
     **{f"{unit}i": 1024.0 ** (power + 1) for power, unit in enumerate("kMGTP")},
 }
+# Kubernetes rounds up to thousandths, and counts in 64 bits.
+_MIN_QUANTITY, _MAX_QUANTITY = 1e-3, 2.0**63
 # RFC 1123, for names of namespaces, claims and secrets.
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -37,21 +40,21 @@ def quantity(text: str) -> float:
     """Returns a Kubernetes quantity as a number: `500m` is 0.5, `2Gi` is 2,147,483,648.
 
     Raises:
-      ValueError: The text is not a quantity, or it is zero.
+      ValueError: The text is not a quantity, or it is zero or outside of the range of Kubernetes.
     """
     match = _QUANTITY.fullmatch(text)
     number = 0.0
     if match:
         number = float(match[1]) * _FACTORS[match[2]]
-    if number <= 0.0:
-        raise ValueError(f"expected a Kubernetes quantity such as 500m, 4, 8Gi or 512M, got {text!r}")
+    if not _MIN_QUANTITY <= number < _MAX_QUANTITY:
+        raise ValueError(f"expected a Kubernetes quantity such as 500m, 4, 8Gi or 512M, got {short_repr(text)}")
     return number
 
 
 def _matching(pattern: re.Pattern[str], expected: str, max_length: int = 253) -> pydantic.AfterValidator:
     def check(text: str) -> str:
         if len(text) > max_length or not pattern.fullmatch(text):
-            raise ValueError(f"expected {expected}, got {text!r}")
+            raise ValueError(f"expected {expected}, got {short_repr(text)}")
         return text
 
     return pydantic.AfterValidator(check)
@@ -89,7 +92,7 @@ class Accelerator(Section):
     type: Annotated[str, _matching(_LABEL_KEY, "a resource name such as nvidia.com/gpu", 317)] = "nvidia.com/gpu"
     """Resource name of the cluster's device plugin. Vertex has other names, such as NVIDIA_TESLA_T4."""
 
-    count: int = pydantic.Field(1, ge=1)
+    count: Whole = pydantic.Field(1, ge=1, le=1_000)
     """Number of devices."""
 
 
@@ -125,13 +128,13 @@ class Task(Section):
     accelerator: Accelerator | None = None
     """GPUs or other devices."""
 
-    retries: int | None = pydantic.Field(None, ge=0, le=10)
+    retries: Whole | None = pydantic.Field(None, ge=0, le=10)
     """Maximum number of retries of a failed container. Its driver and evicted pods are not retried. Needs KFP 2.5."""
 
-    retry_wait_seconds: int | None = pydantic.Field(None, ge=0)
+    retry_wait_seconds: Whole | None = pydantic.Field(None, ge=0, le=3_600)
     """Wait before the first retry. It doubles with each further retry, up to an hour."""
 
-    timeout_minutes: int | None = pydantic.Field(None, ge=1)
+    timeout_minutes: Whole | None = pydantic.Field(None, ge=1, le=525_600)
     """Time limit of the pod; each retry has its own. Needs KFP 2.2."""
 
     env: dict[EnvName, str] = {}

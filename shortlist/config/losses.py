@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Union
 
 import pydantic
 
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section, Whole
 
 
 class LossSection(Section):
@@ -45,7 +45,7 @@ class InBatchLoss(LossSection):
     kind: Literal["in_batch"] = "in_batch"
     """In-batch negatives."""
 
-    temperature: float = pydantic.Field(1.0, gt=0.0)
+    temperature: Number = pydantic.Field(1.0, ge=1e-3, le=1e3)
     """Scores are divided by the temperature."""
 
     logq: bool = True
@@ -54,14 +54,14 @@ class InBatchLoss(LossSection):
     remove_accidental_hits: bool = True
     """Mask negatives that are the same candidate as the row's target."""
 
-    num_hard_negatives: int | None = pydantic.Field(None, ge=1)
+    num_hard_negatives: Whole | None = pydantic.Field(None, ge=1, le=1_000_000)
     """Use only this many negatives per target, those with the highest scores. All negatives by default."""
 
-    uniform_negatives: int = pydantic.Field(0, ge=0)
+    uniform_negatives: Whole = pydantic.Field(0, ge=0, le=1_000_000)
     """Number of extra negatives per batch, drawn uniformly from the catalogue."""
 
     # tfrs.tasks.Retrieval 0.7.7 always builds [positions, positions + uniform_negatives] logits.
-    max_positions: int = pydantic.Field(1024, ge=2)
+    max_positions: Whole = pydantic.Field(1024, ge=2, le=65_536)
     """Upper limit for train.batch_size. Memory grows with its square, because each target is scored against all."""
 
     more_negatives: ClassVar[str] = (
@@ -88,7 +88,7 @@ class CorpusLoss(LossSection):
     kind: Literal["corpus"] = "corpus"
     """The whole corpus as negatives."""
 
-    temperature: float = pydantic.Field(1.0, gt=0.0)
+    temperature: Number = pydantic.Field(1.0, ge=1e-3, le=1e3)
     """Scores are divided by the temperature."""
 
     mask_other_targets: bool = True
@@ -96,7 +96,7 @@ class CorpusLoss(LossSection):
 
     # Not the number of cores by default: the model would depend on the machine. On 2 cores, two parts train 1.5 times
     # faster than one part with parallel operations (decision 16).
-    parts: int = pydantic.Field(2, ge=1, le=256)
+    parts: Whole = pydantic.Field(2, ge=1, le=256)
     """Number of parts of a batch that are computed in parallel; best the number of cores. Another number changes the
     random noise, so the same seed then gives another model."""
 

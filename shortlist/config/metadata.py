@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
-from shortlist.config.section import HOST, Section
+from shortlist.config.section import HOST, Section, Whole
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -66,7 +66,7 @@ class MySqlMetadata(MetadataServer):
     kind: Literal["mysql"] = "mysql"
     """A MySQL or MariaDB server."""
 
-    port: int = pydantic.Field(3306, ge=1, le=65535)
+    port: Whole = pydantic.Field(3306, ge=1, le=65535)
     """Port of the server."""
 
 
@@ -76,7 +76,7 @@ class PostgreSqlMetadata(MetadataServer):
     kind: Literal["postgresql"] = "postgresql"
     """A PostgreSQL server."""
 
-    port: int = pydantic.Field(5432, ge=1, le=65535)
+    port: Whole = pydantic.Field(5432, ge=1, le=65535)
     """Port of the server."""
 
 

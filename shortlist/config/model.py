@@ -7,7 +7,10 @@ from typing import Annotated, Literal, Union
 import pydantic
 
 from shortlist.config import renamed
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section, Whole
+
+HiddenUnits = Annotated[tuple[Annotated[Whole, pydantic.Field(ge=1, le=8_192)], ...], pydantic.Field(max_length=16)]
+"""Widths of layers, the first one first."""
 
 
 class FeaturesTowerSection(Section):
@@ -19,10 +22,10 @@ class FeaturesTowerSection(Section):
     use_query_id: bool = True
     """Learn an embedding for each query id in train. Unseen ids share one embedding."""
 
-    hidden_units: tuple[int, ...] = ()
+    hidden_units: HiddenUnits = ()
     """Widths of the hidden ReLU layers before the embedding. An empty list is a linear tower."""
 
-    dropout: float = pydantic.Field(0.0, ge=0.0, lt=1.0)
+    dropout: Number = pydantic.Field(0.0, ge=0.0, lt=1.0)
     """Dropout on the query's id and features during training."""
 
 
@@ -32,7 +35,7 @@ class HistoryTowerSection(Section):
     kind: Literal["history"] = "history"
     """Self-attention over the history."""
 
-    blocks: int = pydantic.Field(2, ge=1, le=16)
+    blocks: Whole = pydantic.Field(2, ge=1, le=16)
     """Number of transformer blocks."""
 
     # MovieLens 100K, mean of three seeds: test HR@10 0.2294 with and 0.2209 without (docs/figures.md).
@@ -44,17 +47,17 @@ class HistoryTowerSection(Section):
     """Add a learned bias to attention for the time since each history item, and a vector for the time since the last
     one. Requests without `query_time`, and history items without a timestamp, get neither."""
 
-    heads: int = pydantic.Field(1, ge=1)
+    heads: Whole = pydantic.Field(1, ge=1, le=4_096)
     """Number of attention heads; must divide model.embedding_dim."""
 
-    feed_forward_factor: int = pydantic.Field(4, ge=1, le=16)
+    feed_forward_factor: Whole = pydantic.Field(4, ge=1, le=16)
     """Width of a block's feed-forward layer, as a multiple of model.embedding_dim; 1 in SASRec."""
 
-    dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
+    dropout: Number = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Dropout on embeddings, attention and feed-forward layers during training."""
 
     # MovieLens 100K: 82% of the answers to an empty history are popular items with 0.05, and 31% with 0.
-    cold_start_fraction: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
+    cold_start_fraction: Number = pydantic.Field(0.05, ge=0.0, lt=1.0)
     """Fraction of train targets, redrawn each step, that are predicted from an empty history; half of them also without
     query features. New users then get popular items, not the items that other users began with."""
 
@@ -78,21 +81,21 @@ class CandidateTowerSection(Section):
 
     # The cost of 0.2 and mask_unseen_candidates is 0.001 to 0.002 of HR@10, at a standard error of 0.0025
     # (docs/figures.md).
-    id_dropout: float = pydantic.Field(0.2, ge=0.0, lt=1.0)
+    id_dropout: Number = pydantic.Field(0.2, ge=0.0, lt=1.0)
     """Fraction of candidates, redrawn each step, that are embedded without their id. The features then learn to
     represent candidates without train interactions. No effect if candidates have no features."""
 
-    hidden_units: tuple[int, ...] = ()
+    hidden_units: HiddenUnits = ()
     """Widths of the hidden ReLU layers on top of the features."""
 
-    dropout: float = pydantic.Field(0.0, ge=0.0, lt=1.0)
+    dropout: Number = pydantic.Field(0.0, ge=0.0, lt=1.0)
     """Dropout on the candidate's features during training."""
 
 
 class QueryTime(Section):
     """A learned vector for the time of a query, added to the query's embedding."""
 
-    knots: int = pydantic.Field(32, ge=2, le=10_000)
+    knots: Whole = pydantic.Field(32, ge=2, le=10_000)
     """Number of learned vectors, at evenly spaced times from the first train target to the last. Times in between are
     interpolated."""
 
@@ -110,7 +113,7 @@ class Model(Section):
     """Learn how demand changes over time; needs data.interactions.timestamp. Requests after the last train target, or
     without `query_time`, use the time of the last train target. Off by default."""
 
-    embedding_dim: int = pydantic.Field(64, ge=2, le=4096)
+    embedding_dim: Whole = pydantic.Field(64, ge=2, le=4096)
     """Width of both towers' output."""
 
     normalize: bool = False

@@ -45,6 +45,14 @@ _NOUNS: dict[Any, str] = {
     dict: "a mapping of names to values",
     tuple: "a list",
 }
+_LIMITS = {
+    "ge": ", at least {}",
+    "gt": ", above {}",
+    "le": ", at most {}",
+    "lt": ", below {}",
+    "max_length": " of at most {} values",
+    "pattern": " that matches {}",
+}
 _UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
 
 
@@ -149,17 +157,21 @@ def _described(here: Declared) -> str:
         return f"a section with the key{plural} {', '.join(map(repr, required))}"
     origin = typing.get_origin(here.type) or here.type
     if origin in _NOUNS:
-        return f"{_NOUNS[origin]}{_limits(here.constraints)}"
+        return f"{_NOUNS[origin]}{limits(here.constraints)}"
     members = [_described(key_paths.declared(member)) for member in typing.get_args(here.type)]
     return _either(members) if members else "another kind of value"
 
 
-def _limits(constraints: Sequence[Any]) -> str:
+def limits(constraints: Sequence[Any]) -> str:
     """Returns the constraints as an addition to a noun: ", at least 1, at most 256"."""
-    words = {"ge": ", at least {:,g}", "gt": ", above {:,g}", "le": ", at most {:,g}", "lt": ", below {:,g}"}
-    words["pattern"] = " that matches {}"
-    limits = [(word, getattr(constraint, name, None)) for constraint in constraints for name, word in words.items()]
-    return "".join(word.format(limit) for word, limit in limits if limit is not None)
+    found = [(word, getattr(constraint, name, None)) for constraint in constraints for name, word in _LIMITS.items()]
+    return "".join(word.format(_number(limit)) for word, limit in found if limit is not None)
+
+
+def _number(limit: object) -> object:
+    if isinstance(limit, float):
+        return f"{limit:,.0f}" if limit.is_integer() else f"{limit:g}"
+    return f"{limit:,}" if isinstance(limit, int) else limit
 
 
 def _either(texts: Sequence[str]) -> str:

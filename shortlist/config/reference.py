@@ -6,12 +6,15 @@ import enum
 import functools
 import operator
 import pathlib
+import re
 import types as types_module
 import typing
 
 import pydantic
 
+from shortlist.config import key_paths, problems
 from shortlist.config.config import Config
+from shortlist.config.key_paths import Declared
 from shortlist.config.section import Section
 
 PATH = pathlib.Path("docs/configuration.md")
@@ -60,8 +63,9 @@ def _section(keys: list[str], section: type[Section]) -> str:
         "|---|---|---|---|",
     ]
     for name, field in section.model_fields.items():
+        type_ = f"{_type_name(field.annotation)}{_limits(key_paths.fields(section)[name])}"
         meaning = (field.description or "").replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| `{name}` | {_type_name(field.annotation)} | {_default(field)} | {meaning} |")
+        lines.append(f"| `{name}` | {type_} | {_default(field)} | {meaning} |")
     return "\n".join([*lines, ""])
 
 
@@ -93,6 +97,18 @@ def _type_name(annotation: object) -> str:
     if isinstance(annotation, type) and not typing.get_args(annotation):
         name = annotation.__name__
     return name.replace("|", "or").replace("NoneType", "null").replace("None", "null")
+
+
+def _limits(declared: Declared) -> str:
+    """Returns the limits of a key's value, or of each value in a list or mapping."""
+    own = re.sub(r"that matches (\S+)", r"that matches `\1`", problems.limits(declared.constraints))
+    own = own.replace("|", "\\|")
+    for part in ("0", key_paths.ANY_NAME):
+        element = declared.child(part)
+        if element is not None and element.section is None and element.constraints:
+            own = f"{own}; each{problems.limits(element.constraints).removeprefix(',')}"
+            break
+    return own.removesuffix("; each")
 
 
 def _plain(annotation: typing.Any) -> typing.Any:

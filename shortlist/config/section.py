@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import pydantic
+import pydantic_core
 
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 """A host name or an IP address, without a port."""
+
+
+def _refuse_bool(value: object) -> object:
+    # Pydantic would read `true` as 1, although YAML also reads `yes` and `on` as true.
+    if isinstance(value, bool):
+        raise pydantic_core.PydanticCustomError("bool_as_number", "expected a number")
+    return value
+
+
+Whole = Annotated[int, pydantic.BeforeValidator(_refuse_bool)]
+"""A whole number. `int` would accept true and false, too."""
+
+Number = Annotated[float, pydantic.BeforeValidator(_refuse_bool)]
+"""A finite number. `float` would accept true and false, too."""
+
+MAX_SEED = 2**31 - 1
+"""TensorFlow's kernels take seeds of 32 bits with a sign."""
+
+Seed = Annotated[Whole, pydantic.Field(ge=0, le=MAX_SEED)]
+"""A seed of a random number generator."""
 
 
 class Section(pydantic.BaseModel):

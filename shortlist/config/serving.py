@@ -6,7 +6,7 @@ from typing import Literal
 
 import pydantic
 
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section, Whole
 
 
 class Index(Section):
@@ -17,14 +17,14 @@ class Index(Section):
     """`auto`: ScaNN; exact search in a corpus below 16 candidates, and in a small one if ScaNN's recall is too low.
     `scann`: always ScaNN. `brute_force`: always exact search."""
 
-    k: int = pydantic.Field(100, ge=1, le=10_000)
+    k: Whole = pydantic.Field(100, ge=1, le=10_000)
     """Maximum number of candidates per answer."""
 
-    min_recall: float = pydantic.Field(0.99, ge=0.0, le=1.0)
+    min_recall: Number = pydantic.Field(0.99, ge=0.0, le=1.0)
     """Minimum recall@k of the index against exact search, on test queries. Below it, nothing is pushed."""
 
     # ScaNN returns a fixed number of results. If exclusions use them up, it returns excluded candidates.
-    max_exclusions: int = pydantic.Field(1024, ge=0)
+    max_exclusions: Whole = pydantic.Field(1024, ge=0, le=100_000)
     """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates. Queries with more
     use exact search."""
 
@@ -32,5 +32,5 @@ class Index(Section):
 class Push(Section):
     """Versions in the serving folder."""
 
-    keep_versions: int = pydantic.Field(3, ge=1)
+    keep_versions: Whole = pydantic.Field(3, ge=1, le=10_000)
     """Number of newest versions to keep. Older versions are deleted."""

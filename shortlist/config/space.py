@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shortlist.config.section import Section
+from shortlist.config.train import MAX_LEARNING_RATE, MIN_LEARNING_RATE
 from shortlist.config.tune import Searched, Tune
 from shortlist.config.values import Sections, Value, one_line, with_values
 from shortlist.quoting import closest
@@ -127,7 +128,9 @@ def _checked(sections: Sections, name: str, value: Value, where: str) -> Any:
 def _default_space(sections: Sections) -> dict[str, Searched]:
     rate = float(value_of(sections, "train.learning_rate"))
     return {
-        "train.learning_rate": Searched(min=rate / 4, max=rate * 4, log=True),
+        "train.learning_rate": Searched(
+            min=max(rate / 4, MIN_LEARNING_RATE), max=min(rate * 4, MAX_LEARNING_RATE), log=True
+        ),
         "model.query_tower.dropout": Searched(values=_DROPOUTS),
     }
 

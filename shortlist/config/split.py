@@ -6,7 +6,10 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
-from shortlist.config.section import Section
+from shortlist.config.section import Section, Seed, Whole
+
+Timestamp = Annotated[Whole, pydantic.Field(ge=-(2**63), le=2**63 - 1)]
+"""Seconds since 1970 or an order number, in 64 bits."""
 
 
 class LeaveLastOut(Section):
@@ -29,10 +32,10 @@ class Temporal(Section):
     kind: Literal["temporal"] = "temporal"
     """Cuts in time."""
 
-    eval_from: int
+    eval_from: Timestamp
     """First timestamp of the eval split, in seconds since 1970 or as an order number."""
 
-    test_from: int
+    test_from: Timestamp
     """First timestamp of the test split, in seconds since 1970 or as an order number."""
 
     @pydantic.model_validator(mode="after")
@@ -48,7 +51,7 @@ class Random(Section):
     kind: Literal["random"] = "random"
     """Random rows."""
 
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the shuffle."""
 
 
@@ -58,8 +61,8 @@ Split = Annotated[Union[LeaveLastOut, LeaveLastBasket, Temporal, Random], pydant
 class WindowsSection(Section):
     """Sizes of the windows of a query's interactions."""
 
-    max_history: int = pydantic.Field(100, ge=1, le=10_000)
+    max_history: Whole = pydantic.Field(100, ge=1, le=10_000)
     """Maximum number of latest interactions in a history."""
 
-    max_targets: int = pydantic.Field(100, ge=1, le=10_000)
+    max_targets: Whole = pydantic.Field(100, ge=1, le=10_000)
     """Maximum number of targets per training window. Queries with more get several windows."""

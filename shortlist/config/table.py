@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -12,7 +12,7 @@ from shortlist import keys
 from shortlist.config import paths, row_filter
 from shortlist.config.features import Feature
 from shortlist.config.secrets import without_credentials
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section, Whole
 
 TableName = Literal["interactions", "candidates", "queries"]
 
@@ -23,6 +23,10 @@ TimestampUnit = Literal["auto", "seconds", "milliseconds", "microseconds", "nano
 Duplicates = Literal["refuse", "first", "last"]
 
 Repeats = Literal["all", "first", "last"]
+
+WeightValue = Annotated[Number, pydantic.Field(ge=0.0, le=1_000_000.0)]
+# Still above 0 as a float32: a weight of exactly 0 means history.
+_MIN_WEIGHT = 1e-6
 
 
 class Table(Section):
@@ -75,14 +79,19 @@ class Weight(Section):
     column: str
     """Column with the type of the interaction; without `values`, the column with the weight."""
 
-    values: dict[str, float] | None = None
+    values: dict[str, WeightValue] | None = None
     """Weight per type, such as `{view: 1, cart: 3, purchase: 10}`. Types with weight 0 are history, never a target."""
 
     @pydantic.field_validator("values")
     @classmethod
     def _check_weights(cls, values: dict[str, float] | None) -> dict[str, float] | None:
-        if values is not None and (min(values.values(), default=0.0) < 0.0 or max(values.values(), default=0.0) <= 0.0):
-            raise ValueError(f"weights must be 0 or more, and at least one above 0, got {values}")
+        if values is None:
+            return None
+        if max(values.values(), default=0.0) <= 0.0:
+            raise ValueError(f"expected at least one weight above 0, got {values}")
+        tiny = [f"{name}: {weight:g}" for name, weight in values.items() if 0.0 < weight < _MIN_WEIGHT]
+        if tiny:
+            raise ValueError(f"expected 0 or weights of at least {_MIN_WEIGHT:g}, got {tiny[0]}")
         return values
 
 
@@ -112,7 +121,7 @@ class Interactions(Table):
     """Repeated interactions of a query with a candidate. `all` keeps all rows, `first` the oldest. `last` keeps the
     newest row, which leaks the future; metrics become optimistic. Rows of weight 0 repeat only each other."""
 
-    last_spans: int | None = pydantic.Field(None, ge=1)
+    last_spans: Whole | None = pydantic.Field(None, ge=1, le=100_000)
     """Number of newest dates to read if `path` has dated spans. All dates by default."""
 
     @pydantic.model_validator(mode="after")

@@ -7,7 +7,10 @@ from typing import Literal
 import pydantic
 
 from shortlist.config.losses import CorpusLoss, Loss
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section, Seed, Whole
+
+# Smaller rates change no float32 weight; larger ones diverge in the first steps.
+MIN_LEARNING_RATE, MAX_LEARNING_RATE = 1e-12, 10.0
 
 
 class Train(Section):
@@ -16,28 +19,28 @@ class Train(Section):
     loss: Loss = CorpusLoss()
     """The loss, which also decides the negatives."""
 
-    epochs: int = pydantic.Field(60, ge=1)
+    epochs: Whole = pydantic.Field(60, ge=1, le=100_000)
     """Maximum number of passes over the train windows."""
 
-    batch_size: int = pydantic.Field(64, ge=1)
+    batch_size: Whole = pydantic.Field(64, ge=1, le=1_000_000)
     """Windows per batch with loss corpus; targets per batch with loss in_batch."""
 
-    learning_rate: float = pydantic.Field(1e-3, gt=0.0)
+    learning_rate: Number = pydantic.Field(1e-3, ge=MIN_LEARNING_RATE, le=MAX_LEARNING_RATE)
     """Peak learning rate (AdamW)."""
 
     schedule: Literal["constant", "cosine"] = "cosine"
     """Decay of the learning rate over the epochs, after the warm-up."""
 
-    warmup_fraction: float = pydantic.Field(0.05, ge=0.0, lt=1.0)
+    warmup_fraction: Number = pydantic.Field(0.05, ge=0.0, lt=1.0)
     """Fraction of all steps in which the learning rate rises from zero to its peak."""
 
-    weight_decay: float = pydantic.Field(0.0, ge=0.0)
+    weight_decay: Number = pydantic.Field(0.0, ge=0.0, le=10.0)
     """Decoupled weight decay (AdamW)."""
 
-    eval_every_epochs: int = pydantic.Field(2, ge=1)
+    eval_every_epochs: Whole = pydantic.Field(2, ge=1, le=100_000)
     """Epochs between two evaluations on the eval split."""
 
-    patience: int = pydantic.Field(5, ge=1)
+    patience: Whole = pydantic.Field(5, ge=1, le=100_000)
     """Training stops after this many evaluations without a better eval NDCG@10. The best weights are used."""
 
     shuffle_ties: bool = False
@@ -45,11 +48,11 @@ class Train(Section):
     coarser times, where the file's order has no meaning; logs with finer times are refused. Eval and test rows keep
     the file's order. With `basket_mates`, baskets are always shuffled."""
 
-    basket_mates: float = pydantic.Field(0.0, ge=0.0, le=1.0)
+    basket_mates: Number = pydantic.Field(0.0, ge=0.0, le=1.0)
     """Fraction of train windows, redrawn each epoch, in which a target's history includes other rows of its own
     basket, in random order. Never in eval and test rows. Needs split leave_last_basket."""
 
-    seed: int = 1
+    seed: Seed = 1
     """Seed of weights, shuffling, dropout and sampling."""
 
     refit: bool = False

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pydantic
 
-from shortlist.config.section import Section
+from shortlist.config.section import Number, Section, Whole
 from shortlist.config.values import Value
 
 
@@ -16,10 +16,10 @@ class Searched(Section):
     values: tuple[Value, ...] | None = None
     """List of values. The config's own value is tried, too."""
 
-    min: float | None = None
+    min: Number | None = None
     """Lowest value of a range. Use it together with `max`, instead of `values`."""
 
-    max: float | None = None
+    max: Number | None = None
     """Highest value of a range."""
 
     log: bool = False
@@ -69,14 +69,14 @@ class Tune(Section):
     """Metric to maximise, on the eval split with seen items excluded: HR@10 or NDCG@10. The test split is never
     used."""
 
-    max_trials: int = pydantic.Field(20, ge=2, le=1_000)
+    max_trials: Whole = pydantic.Field(20, ge=2, le=1_000)
     """Maximum number of trials. The first trial is the config itself, so the result is never worse on eval."""
 
-    minutes: float = pydantic.Field(30.0, gt=0.0)
+    minutes: Number = pydantic.Field(30.0, gt=0.0, le=43_200.0)
     """Time limit of the search. After it, the running trial ends with its epoch, and the best trial is used."""
 
     # A short trial is only comparable with others if the learning rate has decayed by its end.
-    epochs: int = pydantic.Field(5, ge=1)
+    epochs: Whole = pydantic.Field(5, ge=1, le=100_000)
     """Maximum number of epochs per trial. The learning rate decays over them, and eval is ranked after each."""
 
     @pydantic.field_validator("space")

@@ -144,7 +144,7 @@ def test_random_counts(rows: int, expected: tuple[int, int, int]):
 
 
 @settings(deadline=None)
-@given(st.integers(0, 300), st.integers())
+@given(st.integers(0, 300), st.integers(0, 2**31 - 1))
 def test_random_counts_are_exact_and_follow_the_rank(num_rows: int, seed: int):
     rows = at(*range(num_rows))
     names = splits.assign_splits(rows, Random(seed=seed), splits.random_cuts(rows, seed))

@@ -45,7 +45,10 @@ def test_ten_lines_are_enough():
     [
         ({"modle": {}}, "x.yaml: unknown key 'modle'; did you mean 'model'?"),
         ({"train": {"epoch": 3}}, "x.yaml: unknown key 'train.epoch'; did you mean 'epochs'?"),
-        ({"train": {"epochs": "many"}}, "x.yaml: train.epochs: expected a whole number, at least 1, got 'many'"),
+        (
+            {"train": {"epochs": "many"}},
+            "x.yaml: train.epochs: expected a whole number, at least 1, at most 100,000, got 'many'",
+        ),
         ({"name": "A Shop"}, "must be 1 to 63 of a-z, 0-9 and dashes"),
         ({"data": None}, "x.yaml: data: "),
         # Switches that a loss does not have are refused.
@@ -213,7 +216,10 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(key):
         ({"path": "log.csv", "filter": "rating >"}, "data.interactions.filter: filter 'rating >' cannot be read"),
         ({"path": "log/{YYYY}/*.csv"}, "expected {YYYY}, {MM} and {DD} once each"),
         ({"path": "log.csv", "last_spans": 3}, "last_spans needs {YYYY}, {MM} and {DD} in path"),
-        ({"path": "log.csv", "weight": {"column": "event", "values": {"view": -1}}}, "weights must be 0 or more"),
+        (
+            {"path": "log.csv", "weight": {"column": "event", "values": {"view": -1}}},
+            "data.interactions.weight.values.view: expected a number, at least 0, at most 1,000,000, got -1",
+        ),
         ({"path": "log.csv", "timestamp_unit": "minutes"}, "data.interactions.timestamp_unit"),
     ],
 )

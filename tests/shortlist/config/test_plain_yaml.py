@@ -159,7 +159,7 @@ def test_path_that_is_no_config(path, sentence):
         (".=1", "unknown key ''"),
         ("train.seed =1", "unknown key 'train.seed '; did you mean 'seed'?"),
         ("data.interactions.path.x=1", "data.interactions.path.x cannot be set, because path is not a section"),
-        ("evaluate.ks.0=1", "evaluate.ks: expected a list, got {'0': 1}"),
+        ("evaluate.ks.0=1", "evaluate.ks: expected a list of at most 100 values, got {'0': 1}"),
         ("train.seed=2026-99-99", "expected a date or time, got '2026-99-99'"),
         ("train.seed=!!bool abc", "expected true or false, got 'abc'"),
         ("a\udcff=1", "'a\\udcff': expected text without NUL characters"),

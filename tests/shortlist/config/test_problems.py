@@ -29,6 +29,8 @@ PYDANTICS = re.compile(
     re.IGNORECASE,
 )
 
+LIMITS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+
 
 class Place(NamedTuple):
     """A type in the config."""
@@ -62,8 +64,11 @@ def _places(at: Place, name: str) -> Iterator[Place]:
         schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
     some = [member for member in schema.get("anyOf", []) if member != {"type": "null"}]
     if len(some) == 1:
-        yield from _places(at._replace(schema=some[0]), name)
+        limits = {key: value for key, value in schema.items() if key in LIMITS}
+        yield from _places(at._replace(schema={**some[0], **limits}), name)
         return
+    # Pydantic's own names, where a limit is not next to the plain type.
+    schema = {LIMITS.get(key, key): value for key, value in schema.items()}
     yield at._replace(schema=schema)
     if "discriminator" in schema:
         tag = schema["discriminator"]["propertyName"]
@@ -190,8 +195,8 @@ def test_a_wrong_value_is_named_by_its_path_in_plain_words(place):
         (("train", "loss"), {}, "the key 'train.loss.kind' is required, one of corpus, in_batch"),
         (("train", "loss"), 3, "train.loss: expected a section with the key 'kind', one of corpus, in_batch, got 3"),
         (("train", "schedule"), "linear", "train.schedule: 'linear' is not one of constant, cosine"),
-        (("train", "epochs"), "many", "train.epochs: expected a whole number, at least 1, got 'many'"),
-        (("train", "learning_rate"), 0, "train.learning_rate: expected a number, above 0, got 0"),
+        (("train", "epochs"), "many", "train.epochs: expected a whole number, at least 1, at most 100,000, got 'many'"),
+        (("train", "learning_rate"), 0, "train.learning_rate: expected a number, at least 1e-12, at most 10, got 0"),
         (("train", "learning_rate"), math.inf, "train.learning_rate: expected a finite number, got inf"),
         (
             ("data", "windows", "max_history"),
@@ -199,8 +204,8 @@ def test_a_wrong_value_is_named_by_its_path_in_plain_words(place):
             "data.windows.max_history: expected a whole number, at least 1, at most 10,000, got 1000000",
         ),
         (("model", "normalize"), "maybe", "model.normalize: expected true or false, got 'maybe'"),
-        (("evaluate", "ks"), 5, "evaluate.ks: expected a list, got 5"),
-        (("evaluate", "ks"), ["x"], "evaluate.ks.0: expected a whole number, got 'x'"),
+        (("evaluate", "ks"), 5, "evaluate.ks: expected a list of at most 100 values, got 5"),
+        (("evaluate", "ks"), ["x"], "evaluate.ks.0: expected a whole number, at least 1, at most 10,000, got 'x'"),
         (("name",), 7, "name: expected a text, got 7; put it in quotes"),
         (
             ("name",),

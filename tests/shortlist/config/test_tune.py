@@ -45,11 +45,14 @@ def _settings(config):
             "expected either values or a range of min and max, got both",
         ),
         ({"train.learning_rate": {"min": 0.1, "mx": 1}}, "unknown key 'tune.space.train.learning_rate.mx'"),
-        ({"train.learning_rate": [-0.1]}, "tune.space.train.learning_rate: expected a number, above 0, got -0.1"),
+        (
+            {"train.learning_rate": [-0.1]},
+            "tune.space.train.learning_rate: expected a number, at least 1e-12, at most 10, got -0.1",
+        ),
         ({"train.schedule": {"min": 0, "max": 1}}, "tune.space.train.schedule: expected a list of values, got a range"),
         (
             {"train.batch_size": {"min": 8, "max": 64.5}},
-            "tune.space.train.batch_size: expected a whole number, at least 1, got 64.5",
+            "tune.space.train.batch_size: expected a whole number, at least 1, at most 1,000,000, got 64.5",
         ),
         (
             {"train.seed": [1, 2]},
