@@ -61,6 +61,8 @@ def timestamp_unit(config: Config) -> Unit:
     interactions = config.data.interactions
     if interactions.timestamp is None:
         return "order"
+    if interactions.timestamp_format is not None:
+        return "iso8601"
     if interactions.timestamp_unit != "auto":
         return interactions.timestamp_unit
     root = data_root(config)

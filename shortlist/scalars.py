@@ -100,6 +100,27 @@ def number_of(cell: Any) -> Any:
     return cell
 
 
+def with_point(cell: Any) -> Any:
+    """Returns a cell whose text is a number with a decimal comma, with a point instead; other cells as they are.
+
+    Raises:
+      BadCell: The text is a number with a decimal point.
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = cell.strip()
+    if "," in text and _NUMBER.fullmatch(text.replace(",", ".", 1)):
+        return text.replace(",", ".", 1)
+    if "." in text and _NUMBER.fullmatch(text):
+        raise BadCell("a number with a decimal comma", short_repr(cell), "correct the cell, or the table's `decimal`")
+    return cell
+
+
+def has_decimal_comma(cell: Any) -> bool:
+    """Returns whether a cell's text is a number with a decimal comma."""
+    return isinstance(cell, str) and "," in cell and _NUMBER.fullmatch(cell.strip().replace(",", ".", 1)) is not None
+
+
 def iso_seconds(text: str) -> fractions.Fraction | int:
     """Returns the exact seconds since 1970 of an ISO 8601 date or time, in UTC if it names no zone.
 
@@ -119,6 +140,28 @@ def iso_seconds(text: str) -> fractions.Fraction | int:
     if not part or not int(part):
         return seconds
     return seconds + fractions.Fraction(int(part), 10 ** len(part))
+
+
+def formatted_seconds(text: str, time_format: str) -> fractions.Fraction | int:
+    """Returns the exact seconds since 1970 of a time, in UTC if it has no zone.
+
+    Args:
+      text: The time, without blanks around it.
+      time_format: A format for `datetime.strptime`.
+
+    Raises:
+      BadCell: The text is not in this format.
+    """
+    try:
+        moment = datetime.datetime.strptime(text, time_format)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        microseconds = (moment - _EPOCH) // datetime.timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        raise BadCell(f"a time in the format {time_format!r}", short_repr(text), "correct the cell") from None
+    if microseconds % 10**6 == 0:
+        return microseconds // 10**6
+    return fractions.Fraction(microseconds, 10**6)
 
 
 def is_exact_whole(cell: float) -> bool:

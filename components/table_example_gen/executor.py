@@ -99,7 +99,7 @@ def _no_rows(path: str, spec: TableSpec, counts: dict[str, int]) -> DataError:
     if counts[beam.ROWS_FILTERED]:
         dropped = f"none that passes {spec.filter!r} among {counts[beam.ROWS_FILTERED]:,}"
         return DataError.from_parts(path, "at least one row", dropped, f"correct data.{spec.kind}.filter")
-    return DataError.from_parts(path, "at least one row", "a header alone", "check how the file was written")
+    return DataError.from_parts(path, "at least one row", "none", "check how the file was written")
 
 
 def _properties(spec: TableSpec, files: Sequence[InputFile], counts: dict[str, int]) -> dict[str, int | str]:

@@ -24,7 +24,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr, text_of
+from shortlist.scalars import BadCell, formatted_seconds, iso_seconds, number_of, short_repr, text_of, with_point
 
 Row = Mapping[str, Any]
 _Test = Callable[[Row], bool]
@@ -88,8 +88,13 @@ class RowFilter:
 
 
 @functools.lru_cache(maxsize=64)
-def parse(text: str) -> RowFilter:
+def parse(text: str, decimal_mark: str = ".", time_formats: tuple[tuple[str, str], ...] = ()) -> RowFilter:
     """Returns a parsed filter.
+
+    Args:
+      text: The filter.
+      decimal_mark: Decimal mark of numbers in text cells; the filter's own numbers have a point.
+      time_formats: (column, format for `strptime`) of times in other formats than ISO 8601.
 
     Raises:
       ValueError: The text is not an expression as above; quotes the wrong part.
@@ -101,7 +106,7 @@ def parse(text: str) -> RowFilter:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = getattr(error, "msg", error)
         raise ValueError(f"filter {short_repr(text)} cannot be read ({reason}); {_HELP}") from None
-    compiler = _Compiler(text)
+    compiler = _Compiler(text, decimal_mark, dict(time_formats))
     test = compiler.test(tree.body)
     return RowFilter(text, tuple(dict.fromkeys(compiler.columns)), frozenset(compiler.text_columns), test)
 
@@ -109,8 +114,12 @@ def parse(text: str) -> RowFilter:
 class _Compiler:
     """Compiles a syntax tree to a function that tests a row."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, decimal_mark: str, time_formats: Mapping[str, str]):
         self._text = text
+        self._number = number_of
+        if decimal_mark == ",":
+            self._number = _number_with_comma
+        self._time_formats = time_formats
         self.columns: list[str] = []
         self.text_columns: set[str] = set()
 
@@ -153,19 +162,19 @@ class _Compiler:
         constant = self._constant(right)
         if isinstance(op, ast.Eq | ast.NotEq):
             self._note_text(column, constant)
-            equal, expected = _equals(column, constant), isinstance(op, ast.Eq)
+            equal, expected = _equals(column, constant, self._number), isinstance(op, ast.Eq)
             return lambda row: (same := equal(row)) is not None and same is expected
         return self._ordering(column, op, constant, right)
 
     def _ordering(self, column: str, op: ast.cmpop, constant: Any, node: ast.expr) -> _Test:
         compare = _ORDER[type(op)]
-        read: Callable[[Any], Any] = number_of
+        read: Callable[[Any], Any] = self._number
         if isinstance(constant, str):
             try:
                 constant = iso_seconds(constant)
             except BadCell:
                 raise self._refused(node, "a number or an ISO 8601 date such as '2011-01-31'") from None
-            read = _seconds_of
+            read = functools.partial(_seconds_of, time_format=self._time_formats.get(column))
         like = _like(constant)
 
         def test(row: Row) -> bool:
@@ -183,7 +192,7 @@ class _Compiler:
         constants = [self._constant(element) for element in node.elts]
         self._note_text(column, *constants)
         texts = frozenset(constant for constant in constants if isinstance(constant, str))
-        numbers = [_equals(column, constant) for constant in constants if not isinstance(constant, str)]
+        numbers = [_equals(column, constant, self._number) for constant in constants if not isinstance(constant, str)]
 
         def test(row: Row) -> bool:
             text = _text(row, column)
@@ -253,7 +262,7 @@ class _Compiler:
         return ValueError(f"filter {short_repr(self._text)}: expected {expected}, got {short_repr(got)}; {_HELP}")
 
 
-def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
+def _equals(column: str, constant: Any, read: Callable[[Any], Any]) -> Callable[[Row], bool | None]:
     """Returns a test for equality, whose result is None for a blank cell."""
     if isinstance(constant, str):
 
@@ -268,7 +277,7 @@ def _equals(column: str, constant: Any) -> Callable[[Row], bool | None]:
     like = _like(constant)
 
     def same_number(row: Row) -> bool | None:
-        number = _read(number_of, row, column)
+        number = _read(read, row, column)
         if number is None:
             return None
         return bool(number == like.get(type(number), constant))
@@ -307,11 +316,17 @@ def _read(read: Callable[[Any], Any], row: Row, column: str) -> Any:
         raise FilterCellError(column, bad) from None
 
 
-def _seconds_of(cell: Any) -> Any:
-    """Returns the exact seconds of an ISO 8601 text, or of a Parquet time, whose cell already is in seconds."""
+def _number_with_comma(cell: Any) -> Any:
+    return number_of(with_point(cell))
+
+
+def _seconds_of(cell: Any, time_format: str | None) -> Any:
+    """Returns the exact seconds of a text, or of a Parquet time, whose cell already is in seconds."""
     if not isinstance(cell, str | bytes):
         return number_of(cell)
     text = text_of(cell) or ""
     if not text.strip():
         return None
+    if time_format is not None:
+        return formatted_seconds(text.strip(), time_format)
     return iso_seconds(text)

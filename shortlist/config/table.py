@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 import pydantic
 
 from shortlist import keys
-from shortlist.config import paths, row_filter
+from shortlist.config import paths, row_filter, text_format
 from shortlist.config.features import Feature
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Number, Section, Whole
 
 TableName = Literal["interactions", "candidates", "queries"]
 
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "jsonl", "json", "xlsx", "parquet"]
 
-TimestampUnit = Literal["auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order"]
+TimestampUnit = Literal["auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "dates", "order"]
 
 Duplicates = Literal["refuse", "first", "last"]
 
@@ -34,10 +34,31 @@ class Table(Section):
 
     path: str
     """A file, a folder, a pattern (`*.csv`), dated spans (`log/{YYYY}-{MM}-{DD}/*.csv`) or a URI that Beam can open.
-    Relative paths start at SHORTLIST_DATA_DIR. Formats: CSV and JSON Lines (plain or gzipped), Parquet."""
+    Relative paths start at SHORTLIST_DATA_DIR. Formats: delimited text, JSON Lines and JSON arrays (plain, gzipped or
+    in a zip file of their own), Excel's `.xlsx`, Parquet."""
 
     format: Format | None = None
-    """Format of the files; by default, from the endings of their names."""
+    """Format of the files; by default, from the endings of their names. `csv` is all delimited text, `json` one array
+    of objects, `xlsx` the first sheet of a workbook."""
+
+    delimiter: str | None = None
+    """One or more characters between the fields of delimited text; `" "` is any run of blanks. By default a tab for
+    `.tsv`, `.data`, `.inter`, `.user` and `.item`, `::` for `.dat`, and otherwise a comma. Fields may be quoted if the
+    delimiter is one character."""
+
+    header: bool = True
+    """Whether the first line of delimited text, or the first row of a sheet, has the names of the columns. In `.inter`,
+    `.user` and `.item`, a name ends at its colon: `user_id:token` is `user_id`."""
+
+    columns: tuple[str, ...] | None = None
+    """Names of all columns, in their order, with `header: false`."""
+
+    encoding: str = "utf-8"
+    """Encoding of text files, by Python's name, such as `cp1252`. A byte order mark (UTF-8, UTF-16, UTF-32) takes
+    precedence."""
+
+    decimal: Literal[".", ","] = "."
+    """Decimal mark of numbers in text."""
 
     filter: str | None = None
     """Condition for the rows to read, on the file's own columns: `rating >= 4 and country in ("UK", "FR")`. Other rows
@@ -51,6 +72,25 @@ class Table(Section):
     def _check_path(cls, path: str) -> str:
         paths.check_path(path)
         return without_credentials(path)
+
+    @pydantic.field_validator("delimiter")
+    @classmethod
+    def _check_delimiter(cls, delimiter: str | None) -> str | None:
+        return None if delimiter is None else text_format.checked_delimiter(delimiter)
+
+    @pydantic.field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, encoding: str) -> str:
+        return text_format.checked_encoding(encoding)
+
+    @pydantic.model_validator(mode="after")
+    def _check_text_options(self) -> Table:
+        text_format.checked_columns(self.columns, self.header)
+        if self.delimiter is not None and self.format not in (None, "csv"):
+            raise ValueError(f"delimiter needs format csv, got {self.format}")
+        if not self.header and self.format not in (None, "csv", "xlsx"):
+            raise ValueError(f"header: false needs format csv or xlsx, got {self.format}")
+        return self
 
     @pydantic.field_validator("filter")
     @classmethod
@@ -109,7 +149,11 @@ class Interactions(Table):
 
     timestamp_unit: TimestampUnit = "auto"
     """`seconds` to `nanoseconds`: numbers since 1970. `iso8601`: text, in UTC if it has no zone. `order`: whole numbers
-    that only order a query's interactions. `auto`: detected from the first rows and reported."""
+    that only order a query's interactions. `dates`: eight digits, such as `20231114`. `auto`: detected from the first
+    rows and reported."""
+
+    timestamp_format: str | None = None
+    """Format of the timestamps for Python's `strptime`, such as `%m/%d/%Y %H:%M`; times without a zone are UTC."""
 
     earliest: datetime.date = datetime.date(1990, 1, 1)
     """Timestamps before this date are refused as corrupt. Not used with `timestamp_unit: order`."""
@@ -123,6 +167,19 @@ class Interactions(Table):
 
     last_spans: Whole | None = pydantic.Field(None, ge=1, le=100_000)
     """Number of newest dates to read if `path` has dated spans. All dates by default."""
+
+    @pydantic.field_validator("timestamp_format")
+    @classmethod
+    def _check_time_format(cls, time_format: str | None) -> str | None:
+        return None if time_format is None else text_format.checked_time_format(time_format)
+
+    @pydantic.model_validator(mode="after")
+    def _check_time(self) -> Interactions:
+        if self.timestamp_format is not None and self.timestamp is None:
+            raise ValueError("timestamp_format needs timestamp, got null")
+        if self.timestamp_format is not None and self.timestamp_unit not in ("auto", "iso8601"):
+            raise ValueError(f"timestamp_format needs timestamp_unit auto, got {self.timestamp_unit}")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _check_spans(self) -> Interactions:

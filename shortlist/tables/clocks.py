@@ -10,9 +10,24 @@ import datetime
 import fractions
 from typing import Any
 
-from shortlist.scalars import MAX_EXACT_FLOAT, BadCell, iso_seconds, number_of, short_repr, text_of
+from shortlist.scalars import (
+    MAX_EXACT_FLOAT,
+    BadCell,
+    formatted_seconds,
+    iso_seconds,
+    number_of,
+    short_repr,
+    text_of,
+)
 from shortlist.tables.spec import UNITS_WITH_PARTS, Unit
-from shortlist.tables.timestamps import KEY, PER_SECOND, is_iso, unit_of_number
+from shortlist.tables.time_formats import date_seconds
+from shortlist.tables.timestamps import (
+    FORMAT_KEY,
+    KEY,
+    PER_SECOND,
+    is_iso,
+    unit_of_number,
+)
 
 NANOS = 10**9
 
@@ -21,7 +36,7 @@ _MAX_ORDER = 2**63 - 1
 _DROP = "correct the row, or drop it with data.interactions.filter"
 
 
-def clock(unit: Unit, earliest: int, latest: int, is_time_column: bool) -> Clock:
+def clock(unit: Unit, earliest: int, latest: int, is_time_column: bool, time_format: str | None = None) -> Clock:
     """Returns the parser for a column.
 
     Args:
@@ -30,9 +45,14 @@ def clock(unit: Unit, earliest: int, latest: int, is_time_column: bool) -> Clock
       latest: Latest valid time, in seconds since 1970.
       is_time_column: The file itself declares a time column. Its cells are exact seconds (`int` or `Fraction`) in any
         unit.
+      time_format: Format of the cells for `datetime.strptime`; it replaces the unit.
     """
     if is_time_column:
         return _FileTimes(unit, earliest, latest)
+    if time_format is not None:
+        return _FormattedTimes(time_format, earliest, latest)
+    if unit == "dates":
+        return _CalendarDates(unit, earliest, latest)
     if unit == "order":
         return _OrderNumbers()
     if unit == "iso8601":
@@ -214,6 +234,40 @@ class _Dates(_Times):
     @property
     def _noun(self) -> str:
         return "an ISO 8601 time"
+
+
+class _FormattedTimes(_Times):
+    """Texts in a format of the config, such as 12/1/2010 8:26; UTC if they have no zone."""
+
+    def __init__(self, time_format: str, earliest: int, latest: int):
+        super().__init__("iso8601", earliest, latest)
+        self._format = time_format
+
+    def _exact(self, cell: Any) -> Any:
+        try:
+            text = (text_of(cell) or "").strip()
+            return formatted_seconds(text, self._format) if text else None
+        except BadCell:
+            raise self._bad(cell, remedy=f"correct the row, or {FORMAT_KEY}") from None
+
+    @property
+    def _noun(self) -> str:
+        return f"a time in the format {self._format!r}"
+
+
+class _CalendarDates(_Times):
+    """Eight digits, such as 20231114: midnight in UTC."""
+
+    def _exact(self, cell: Any) -> Any:
+        try:
+            text = (text_of(cell) or "").strip()
+            return date_seconds(text) if text else None
+        except BadCell:
+            raise self._bad(cell, remedy=f"correct the row, or set {KEY}: order if these are numbers") from None
+
+    @property
+    def _noun(self) -> str:
+        return "a date of eight digits, such as 20231114,"
 
 
 class _FileTimes(_Times):

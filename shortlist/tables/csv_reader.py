@@ -1,49 +1,48 @@
-"""Reader for CSV files, with strings as cells."""
+"""Reader for delimited text such as CSV, with strings as cells."""
 
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from shortlist.errors import DataError
 from shortlist.quoting import short_repr
-from shortlist.tables.spec import TableSpec
+from shortlist.tables import fields
+from shortlist.tables.spec import TableSpec, has_typed_header
 from shortlist.tables.table_reader import Row, TableReader
-from shortlist.tables.text_lines import MAX_LINE_BYTES, TextLines
-
-# A limit for the whole process: Python's csv module has none per reader.
-csv.field_size_limit(MAX_LINE_BYTES)
+from shortlist.tables.text_lines import TextLines
 
 
 class CsvReader(TableReader):
-    """Reads CSV as in RFC 4180: UTF-8 with or without a BOM, any line end, plain or gzip."""
+    """Reads delimited text, such as CSV as in RFC 4180: any line end and encoding, plain or gzip."""
 
     def __init__(self, file: BinaryIO, spec: TableSpec, name: str):
         super().__init__(spec, name)
         self._line = 0
-        self._lines = TextLines(file, name, "CSV")
-        self._records = csv.reader(self._lines, strict=True)
+        self._table = f"data.{spec.kind}"
+        self._delimiter = spec.delimiter_of(name)
+        self._lines = TextLines(file, spec, name, "CSV")
+        lines = iter(self._lines)
+        self._first_line = next(lines, "")
+        self._records = fields.records(itertools.chain([self._first_line], lines), self._delimiter)
+        if not spec.dialect.header:
+            self.columns = spec.dialect.columns or ()
+            self._check_columns()
+            return
         self.columns = self._next_record() or []
-        if not self.columns:
-            raise DataError.from_parts(
-                name, "a header line with column names", "an empty file", "check how it was written"
-            )
-        # A file with another separator would otherwise fail with a missing column.
-        if len(self.columns) == 1 and any(separator in self.columns[0] for separator in ";\t|"):
-            raise DataError.from_parts(
-                name,
-                "columns separated by commas",
-                f"the header {short_repr(self.columns[0])}",
-                "write the file with commas",
-            )
-        self._check_columns()
+        if has_typed_header(name):
+            self.columns = [column.partition(":")[0] for column in self.columns]
+        # Engines write empty part files: a file without a header has no columns to check.
+        if self.columns:
+            self._check_header()
 
     def __iter__(self) -> Iterator[Row]:
         """Yields row numbers and string cells; blank lines are not counted as rows."""
         width = len(self.columns)
         needed = list(self._keys)
-        indices = [self.columns.index(column) for column in needed]
+        indices = [self.columns.index(column) for column in needed if self.columns]
         while (record := self._next_record()) is not None:
             self._row += 1
             if len(record) != width:
@@ -71,6 +70,9 @@ class CsvReader(TableReader):
                     return record
                 self._line = self._records.line_num + 1
         except csv.Error as error:
+            # Quotes beside another delimiter, `"a";"b"`, are no quotes of a field.
+            if self._line == 1 and self._other_delimiter() is not None and '"' in str(error):
+                raise self._wrong_delimiter() from None
             raise self._lines.error(self._line, "CSV with closed quotes", str(error), _remedy(error)) from None
         return None
 
@@ -78,10 +80,59 @@ class CsvReader(TableReader):
         place = super()._place()
         return f"{place}, line {self._line}" if place else ""
 
+    def _check_header(self) -> None:
+        """Refuses a header that lacks a column, and names a wrong delimiter or a missing header as the cause."""
+        is_split = len(self.columns) > 1
+        if not is_split and self._other_delimiter() is not None:
+            raise self._wrong_delimiter()
+        missing = [column for column in self._keys if column not in self.columns]
+        if missing:
+            other = self._other_delimiter()
+            if other is not None and set(missing) <= set(self._first_line.strip("\r\n").split(other)):
+                raise self._wrong_delimiter()
+            if fields.looks_like_data(self.columns):
+                raise self._no_header()
+        self._check_columns()
+
+    def _other_delimiter(self) -> str | None:
+        return fields.other_delimiter(self._first_line, self._delimiter)
+
+    def _wrong_delimiter(self) -> DataError:
+        other = fields.other_delimiter(self._first_line, self._delimiter)
+        return DataError.from_parts(
+            self._name,
+            f"columns separated by {_described(self._delimiter)}",
+            f"the line {short_repr(self._first_line.strip())}",
+            f"set {self._table}.delimiter: {_in_yaml(other or '')}",
+        )
+
+    def _no_header(self) -> DataError:
+        return DataError.from_parts(
+            self._name,
+            "a header line with column names",
+            f"the line {short_repr(self._first_line.strip())}",
+            f"set {self._table}.header: false and {self._table}.columns to the {len(self.columns)} columns' names",
+        )
+
     def _ragged(self, record: list[str]) -> DataError:
-        fields = f"{len(self.columns)} fields as in the header"
+        width = len(self.columns)
+        source = "in the header" if self._spec.dialect.header else f"{self._table}.columns"
+        expected = f"{width} fields as {source}"
+        if len(record) == 1 and self._row == 0 and self._other_delimiter() is not None:
+            return self._wrong_delimiter()
         remedy = "quote fields that contain commas or line ends, and write every field, also empty ones"
-        return self.error(None, fields, str(len(record)), remedy)
+        if self._delimiter != ",":
+            remedy = f"write every field, also empty ones, and check {self._table}.delimiter"
+        return self.error(None, expected, str(len(record)), remedy)
+
+
+def _described(delimiter: str) -> str:
+    names = {",": "commas", "\t": "tabs", fields.BLANKS: "blanks"}
+    return names.get(delimiter, repr(delimiter))
+
+
+def _in_yaml(delimiter: str) -> str:
+    return '"\\t"' if delimiter == "\t" else f'"{delimiter}"'
 
 
 def _remedy(error: csv.Error) -> str:

@@ -15,7 +15,7 @@ from shortlist.config import paths
 from shortlist.config.table import Interactions, Table
 from shortlist.errors import DataError
 from shortlist.quoting import closest
-from shortlist.scalars import BadCell
+from shortlist.scalars import BadCell, with_point
 from shortlist.tables import inputs, readers, timestamps
 from shortlist.tables.spec import Kind, TableSpec, Unit, table_spec
 from shortlist.tables.values import Values
@@ -60,7 +60,7 @@ class InputTable:
 
     files: tuple[inputs.InputFile, ...]
     columns: tuple[str, ...]
-    """All columns of the first file."""
+    """All columns of the first file that is not empty."""
 
     unit: Unit = "order"
     """Unit of the interactions' timestamp."""
@@ -88,7 +88,9 @@ class InputTable:
         unit: Unit = "order"
         if isinstance(table, Interactions):
             unit = _unit(input_table, table)
-        return cls(table_spec(kind, table, unit), table.path, tuple(files), columns[0], unit)
+        # Empty part files have no columns.
+        first_columns = next(filter(None, columns), ())
+        return cls(table_spec(kind, table, unit), table.path, tuple(files), first_columns, unit)
 
     def rows(self) -> Iterator[tuple[str, ParsedRow]]:
         """Yields each row after the filter: its location for messages, such as "row 3", and its values."""
@@ -203,7 +205,11 @@ def _unit(table: InputTable, interactions: Interactions) -> Unit:
     """
     if interactions.timestamp is None:
         return "order"
-    configured = None if interactions.timestamp_unit == "auto" else interactions.timestamp_unit
+    configured: Unit | None = None
+    if interactions.timestamp_format is not None:
+        configured = "iso8601"
+    elif interactions.timestamp_unit != "auto":
+        configured = interactions.timestamp_unit
     first_of: dict[Unit, str] = {}
     is_undecided = False
     for file in table.files:
@@ -215,6 +221,8 @@ def _unit(table: InputTable, interactions: Interactions) -> Unit:
                 first_of.setdefault(configured, file.name)
                 continue
             cells, is_whole = _first_times(reader, interactions.timestamp)
+            if interactions.decimal == ",":
+                cells = [_with_point(cell) for cell in cells]
             is_undecided = is_undecided or not (cells or is_whole)
             if cells:
                 first_of.setdefault(_detected(table, file, cells), file.name)
@@ -243,6 +251,13 @@ def _first_times(reader: readers.TableReader, column: str) -> tuple[list[Any], b
     max_rows = SAMPLED_ROWS * READ_PER_SAMPLED
     cells = [row[column] for _, row in itertools.islice(reader.kept_rows(max_rows), SAMPLED_ROWS)]
     return cells, reader.rows_read < max_rows
+
+
+def _with_point(cell: Any) -> Any:
+    try:
+        return with_point(cell)
+    except BadCell:
+        return cell
 
 
 def _detected(table: InputTable, file: inputs.InputFile, cells: list[Any]) -> Unit:

@@ -31,7 +31,7 @@ class JsonlReader(TableReader):
         super().__init__(spec, name)
         self._line = 0
         self._file = file
-        self._lines = TextLines(file, name, "JSON Lines")
+        self._lines = TextLines(file, spec, name, "JSON Lines")
         self.columns = self._first_keys()
         # Engines write empty part files: a file without rows has no columns to check.
         if self.columns:
@@ -39,7 +39,7 @@ class JsonlReader(TableReader):
 
     def __iter__(self) -> Iterator[Row]:
         """Yields row numbers and cells: text, bool, int, Decimal, list, dict or None. Blank lines are skipped."""
-        self._lines = TextLines(self._file, self._name, "JSON Lines")
+        self._lines = TextLines(self._file, self._spec, self._name, "JSON Lines")
         needed = list(self._keys)
         for record in self._records():
             yield self._row, {column: record.get(column) for column in needed}

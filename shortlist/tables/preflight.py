@@ -200,7 +200,8 @@ def _check_first_rows(table: InputTable, sample: Sample) -> list[str]:
             f"none among {sample.rows_read:,}",
             "correct the filter",
         )
-    raise table.error("at least one row", "only a header", "check how the file was written")
+    got = "only a header" if table.columns else "an empty file"
+    raise table.error("at least one row", got, "check how the file was written")
 
 
 def _unique_table(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 from shortlist.errors import DataError
 from shortlist.scalars import BadCell
 from shortlist.tables.csv_reader import CsvReader
 from shortlist.tables.jsonl_reader import JsonlReader
-from shortlist.tables.spec import ENDINGS, TableSpec
+from shortlist.tables.spec import ENDINGS, Format, TableSpec
 from shortlist.tables.table_reader import TableReader, nearest
 from shortlist.tables.values import Values, parsers
 
@@ -41,7 +41,7 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
     format = spec.format_of(name)
     if format == "csv":
         return CsvReader(file, spec, name)
-    if format == "jsonl":
+    if format in ("jsonl", "json"):
         return JsonlReader(file, spec, name)
     if format == "parquet":
         # Importing pyarrow takes half a second, which text files do not need.
@@ -52,7 +52,7 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
         name,
         f"a file name that ends in {', '.join(ENDINGS)}",
         repr(posixpath.basename(name)),
-        f"rename the file, use a pattern as path, or set data.{spec.kind}.format to csv, jsonl or parquet",
+        f"rename the file, use a pattern as path, or set data.{spec.kind}.format, one of {', '.join(get_args(Format))}",
     )
 
 
@@ -67,10 +67,8 @@ def parsed_rows(reader: TableReader, spec: TableSpec, max_rows: int | None = Non
     Raises:
       DataError: A cell is not valid for its column's type.
     """
-    columns = [
-        (column.name, column.column, parse)
-        for column, parse in zip(spec.columns, parsers(spec.columns, reader.time_columns), strict=True)
-    ]
+    parse_cells = parsers(spec.columns, reader.time_columns, spec.dialect.decimal)
+    columns = [(column.name, column.column, parse) for column, parse in zip(spec.columns, parse_cells, strict=True)]
     for row, cells in reader.kept_rows(max_rows):
         parsed = {}
         for name, column, parse in columns:

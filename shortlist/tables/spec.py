@@ -17,25 +17,52 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Format = FormatSection
 ColumnType = Literal["id", "order", "subsecond", "weight", "category", "multi_category", "numeric", "text", "timestamp"]
-Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order"]
+Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "dates", "order"]
 
 # Units of timestamps with fractions of a second. Every row of such a log has `timestamp_nanos`.
 UNITS_WITH_PARTS: frozenset[Unit] = frozenset({"milliseconds", "microseconds", "nanoseconds", "iso8601"})
 
 DEFAULT_DELIMITER = "|"
 
-_ENDINGS: dict[str, Format] = {
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl",
-    ".ndjson": "jsonl",
-    ".ndjson.gz": "jsonl",
-    ".json": "jsonl",
-    ".json.gz": "jsonl",
-    ".parquet": "parquet",
+_TEXT_ENDINGS: dict[str, tuple[Format, str]] = {
+    ".csv": ("csv", ","),
+    ".tsv": ("csv", "\t"),
+    ".dat": ("csv", "::"),
+    ".data": ("csv", "\t"),
+    ".inter": ("csv", "\t"),
+    ".user": ("csv", "\t"),
+    ".item": ("csv", "\t"),
+    ".txt": ("csv", ","),
+    ".jsonl": ("jsonl", ","),
+    ".ndjson": ("jsonl", ","),
+    ".json": ("json", ","),
 }
-ENDINGS = tuple(_ENDINGS)
+_BINARY_ENDINGS: dict[str, Format] = {".xlsx": "xlsx", ".parquet": "parquet"}
+# RecBole's atomic files, whose header has types: `user_id:token`.
+_TYPED_HEADERS = (".inter", ".user", ".item")
+
+ENDINGS = (*_TEXT_ENDINGS, *_BINARY_ENDINGS, ".zip", "text also .gz")
+"""Endings of file names whose format is known, for messages."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How a table's text files are written."""
+
+    delimiter: str | None = None
+    """Characters between fields; `" "` is any run of blanks. None to use the ending of each file's name."""
+
+    header: bool = True
+    """Whether the first line has the names of the columns."""
+
+    columns: tuple[str, ...] | None = None
+    """Names of the columns of files without a header."""
+
+    encoding: str = "utf-8"
+    """Python's name of the encoding of files without a byte order mark."""
+
+    decimal: str = "."
+    """Decimal mark, a point or a comma."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +94,9 @@ class ColumnSpec:
     weights: dict[str, float] | None = None
     """Weight of each text in a weight column; None if the cell itself is the weight."""
 
+    time_format: str | None = None
+    """Format for `datetime.strptime` of an order or subsecond column; None for times in `unit`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
@@ -83,26 +113,65 @@ class TableSpec:
     duplicates: Duplicates = "refuse"
     """Handling of repeated ids in tables of candidates and queries; not used for interactions."""
 
+    dialect: Dialect = Dialect()
+    """How text files are written."""
+
     def to_json(self) -> str:
-        """Returns the spec as canonical JSON."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        """Returns the spec as canonical JSON.
+
+        Later fields are left out if they have their defaults, so that the JSON of older specs stays the same.
+        """
+        raw = dataclasses.asdict(self)
+        if self.dialect == Dialect():
+            del raw["dialect"]
+        for column in raw["columns"]:
+            if column["time_format"] is None:
+                del column["time_format"]
+        return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> TableSpec:
         """Returns the spec from the JSON of `to_json`."""
         raw = json.loads(text)
-        return cls(**raw | {"columns": tuple(ColumnSpec(**column) for column in raw["columns"])})
+        raw["columns"] = tuple(ColumnSpec(**column) for column in raw["columns"])
+        dialect = raw.pop("dialect", {})
+        if dialect.get("columns") is not None:
+            dialect["columns"] = tuple(dialect["columns"])
+        return cls(**raw, dialect=Dialect(**dialect))
 
     def column(self, name: str) -> ColumnSpec:
         """Returns the column with the key `name` in the examples."""
         return next(column for column in self.columns if column.name == name)
 
     def format_of(self, file_name: str) -> Format | None:
-        """Returns the format of one of the table's files; None if the ending of its name is unknown."""
+        """Returns the format of one of the table's files; None if the ending of its name is unknown.
+
+        `json` from an ending means an array or JSON Lines, by the file's content.
+        """
         if self.format is not None:
             return self.format
+        ending = _text_ending(file_name)
+        if ending is not None:
+            return _TEXT_ENDINGS[ending][0]
         lower = file_name.lower()
-        return next((format_ for ending, format_ in _ENDINGS.items() if lower.endswith(ending)), None)
+        return next((format_ for ending, format_ in _BINARY_ENDINGS.items() if lower.endswith(ending)), None)
+
+    def delimiter_of(self, file_name: str) -> str:
+        """Returns the delimiter of one of the table's files, if it is delimited text."""
+        if self.dialect.delimiter is not None:
+            return self.dialect.delimiter
+        ending = _text_ending(file_name)
+        return "," if ending is None else _TEXT_ENDINGS[ending][1]
+
+
+def has_typed_header(file_name: str) -> bool:
+    """Returns whether the header of a file has types after colons, as in `user_id:token`."""
+    return _text_ending(file_name) in _TYPED_HEADERS
+
+
+def _text_ending(file_name: str) -> str | None:
+    lower = file_name.lower().removesuffix(".gz")
+    return next((ending for ending in _TEXT_ENDINGS if lower.endswith(ending)), None)
 
 
 def table_spec(kind: Kind, table: Table, timestamp_unit: Unit = "order") -> TableSpec:
@@ -129,7 +198,8 @@ def table_spec(kind: Kind, table: Table, timestamp_unit: Unit = "order") -> Tabl
     duplicates: Duplicates = "refuse"
     if isinstance(table, Candidates | Queries):
         duplicates = table.duplicates
-    return TableSpec(kind, table.format, tuple(columns), table.filter, duplicates)
+    dialect = Dialect(table.delimiter, table.header, table.columns, table.encoding, table.decimal)
+    return TableSpec(kind, table.format, tuple(columns), table.filter, duplicates, dialect)
 
 
 def _id_columns(table: Table) -> dict[str, str]:
@@ -147,6 +217,7 @@ def _time_columns(table: Interactions, unit: Unit) -> list[ColumnSpec]:
         key=f"data.interactions.{keys.TIMESTAMP}",
         unit=unit,
         earliest=calendar.timegm(table.earliest.timetuple()),
+        time_format=table.timestamp_format,
     )
     if unit not in UNITS_WITH_PARTS:
         return [column]

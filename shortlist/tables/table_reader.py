@@ -36,7 +36,8 @@ class TableReader(abc.ABC):
         # Config key of each column to read.
         self._keys: dict[str, str] = {}
         if spec.filter:
-            self._filter = row_filter.parse(spec.filter)
+            formats = {column.column: column.time_format for column in spec.columns if column.time_format is not None}
+            self._filter = row_filter.parse(spec.filter, spec.dialect.decimal, tuple(formats.items()))
             self._keys = dict.fromkeys(self._filter.columns, f"data.{spec.kind}.filter")
         self._keys |= {column.column: column.key for column in spec.columns}
 

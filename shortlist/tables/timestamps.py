@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr, text_of
+from shortlist.tables import time_formats
 from shortlist.tables.spec import Unit
 
 KEY = "data.interactions.timestamp_unit"
+FORMAT_KEY = "data.interactions.timestamp_format"
 PER_SECOND: dict[Unit, int] = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 
 _1990 = 631_152_000
 _DAY_SECONDS = 86_400
 # Smaller numbers are before 1990 in every unit, so they can only be order numbers.
 _MAX_ORDER = 10**8
-_DAY_AND_MONTH = re.compile(r"\d{1,2}([/.-])\d{1,2}\1\d{2,4}(\s.*)?", re.DOTALL)
 _READABLE = "times as numbers or like 2011-12-09 12:50"
 
 
@@ -31,7 +31,8 @@ def detect(cells: Iterable[Any], is_time_column: bool) -> Unit:
 
     Parquet's own time columns are `iso8601`, because they need no unit. Texts like 2011-12-09 12:50 are `iso8601`, too.
     For numbers, the median decides: its unit is the one that makes it a time between 1990 and tomorrow. If no unit
-    does, small whole numbers are order numbers.
+    does, small whole numbers are order numbers. If every cell is a date of eight digits between 1990 and tomorrow, such
+    as 20231114, they are `dates`.
 
     Args:
       cells: Cells of the first rows after the table's filter; blank cells are ignored.
@@ -55,11 +56,13 @@ def detect(cells: Iterable[Any], is_time_column: bool) -> Unit:
             if number is not None:
                 numbers.append(number)
     if len(others) > max(len(numbers), len(dates)):
-        raise _unreadable(others[0])
+        raise _unreadable(others)
     if not numbers and not dates:
         raise BadCell(_READABLE, "only blanks in the first rows", "name another column in data.interactions.timestamp")
     if len(dates) > len(numbers):
         return "iso8601"
+    if not dates and not others and all(map(_is_date, numbers)):
+        return "dates"
     # The median, because a few corrupt times must not decide.
     return _unit_of(sorted(numbers)[len(numbers) // 2])
 
@@ -79,6 +82,13 @@ def is_iso(cell: Any) -> bool:
         return False
 
 
+def _is_date(number: Any) -> bool:
+    try:
+        return _1990 <= time_formats.date_seconds(text_of(number) or "") <= latest_allowed()
+    except BadCell:
+        return False
+
+
 def _unit_of(median: Any) -> Unit:
     unit = unit_of_number(median)
     if unit is not None:
@@ -93,12 +103,13 @@ def _unit_of(median: Any) -> Unit:
     )
 
 
-def _unreadable(cell: Any) -> BadCell:
-    if isinstance(cell, str) and _DAY_AND_MONTH.fullmatch(cell.strip()):
-        return BadCell(
-            _READABLE,
-            f"{short_repr(cell)}, in which the order of day and month is ambiguous",
-            'write the year first, e.g. with pandas: pd.to_datetime(column, format="%m/%d/%Y %H:%M")',
-        )
-    remedy = "write times like this, or name another column in data.interactions.timestamp"
-    return BadCell(_READABLE, short_repr(cell), remedy)
+def _unreadable(cells: Sequence[Any]) -> BadCell:
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    formats = time_formats.matching(texts)
+    if len(formats) == 1:
+        return BadCell(_READABLE, short_repr(texts[0]), f'set {FORMAT_KEY}: "{formats[0]}"')
+    if formats:
+        got = f"{short_repr(texts[0])}, in which the order of day and month is ambiguous"
+        return BadCell(_READABLE, got, f"set {FORMAT_KEY} to " + " or ".join(f'"{format_}"' for format_ in formats))
+    remedy = f"set {FORMAT_KEY}, or name another column in data.interactions.timestamp"
+    return BadCell(_READABLE, short_repr(cells[0]), remedy)

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Set
 from typing import Any, Union
 
 from shortlist.quoting import closest, listed, short_repr
-from shortlist.scalars import BadCell, is_exact_whole, iso_seconds, number_of, text_of
+from shortlist.scalars import (
+    BadCell,
+    has_decimal_comma,
+    is_exact_whole,
+    iso_seconds,
+    number_of,
+    text_of,
+    with_point,
+)
 from shortlist.tables.clocks import Clock, clock
 from shortlist.tables.spec import DEFAULT_DELIMITER, ColumnSpec
 from shortlist.tables.timestamps import PER_SECOND, latest_allowed
@@ -31,12 +39,13 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SECONDS = "seconds since 1970 or an ISO 8601 time"
 
 
-def parsers(columns: Iterable[ColumnSpec], time_columns: Set[str] = frozenset()) -> list[Parser]:
+def parsers(columns: Iterable[ColumnSpec], time_columns: Set[str] = frozenset(), decimal: str = ".") -> list[Parser]:
     """Returns one parser per column: a function from a cell to its values, which raises `BadCell`.
 
     Args:
       columns: The columns to read.
       time_columns: Columns with exact seconds as cells, such as Parquet's own times.
+      decimal: Decimal mark of numbers in text.
     """
     latest = latest_allowed()
     clocks: dict[str, Clock] = {}
@@ -46,7 +55,9 @@ def parsers(columns: Iterable[ColumnSpec], time_columns: Set[str] = frozenset())
             # One clock for both columns, because both parse the same cell.
             if column.column not in clocks:
                 is_time = column.column in time_columns
-                clocks[column.column] = clock(column.unit or "order", column.earliest or 0, latest, is_time)
+                clocks[column.column] = clock(
+                    column.unit or "order", column.earliest or 0, latest, is_time, column.time_format
+                )
             time = clocks[column.column]
             return time.seconds if column.type == "order" else time.nanos
         if column.type == "multi_category":
@@ -55,7 +66,20 @@ def parsers(columns: Iterable[ColumnSpec], time_columns: Set[str] = frozenset())
             return functools.partial(_weight_of_type, weights=column.weights)
         return _PARSERS[column.type]
 
-    return [parser(column) for column in columns]
+    if decimal == ".":
+        return [parser(column) for column in columns]
+    return [_with_comma(parser(column)) if _is_number(column) else parser(column) for column in columns]
+
+
+def _is_number(column: ColumnSpec) -> bool:
+    if column.type == "weight":
+        return column.weights is None
+    return column.type in ("order", "subsecond", "numeric", "timestamp") and column.time_format is None
+
+
+def _with_comma(parse: Parser) -> Parser:
+    """Returns a parser for cells with decimal commas."""
+    return lambda cell: parse(with_point(cell))
 
 
 def _id(cell: Any) -> list[str]:
@@ -100,7 +124,7 @@ def _multi_category(cell: Any, delimiter: str) -> list[str]:
 
 
 def _numeric(cell: Any) -> list[float]:
-    number = _float(cell, "a finite number or an empty cell", "leave missing numbers empty, use a point for decimals")
+    number = _float(cell, "a finite number or an empty cell", "leave missing numbers empty")
     return [] if number is None else [number]
 
 
@@ -167,6 +191,8 @@ def _float(cell: Any, expected: str, remedy: str) -> float | None:
     try:
         number = number_of(cell)
     except BadCell:
+        if has_decimal_comma(cell):
+            remedy = 'set `decimal: ","` of the table if its numbers have decimal commas'
         raise BadCell(expected, short_repr(cell), remedy) from None
     if number is None:
         return None

@@ -102,8 +102,8 @@ PARQUET = parquet_bytes(log_columns())
 CASES = {
     "missing file": set_path("interactions", "lgo.csv", "lgo.csv", "a file at", "did you mean 'log.csv'?"),
     "missing pattern": set_path("candidates", "items-*.csv", "items-*.csv", "a file at", "data.candidates.path"),
-    "no format": items("PK", "", "ends in .csv", "'items.xlsx'", "data.candidates.format", name="items.xlsx"),
-    "empty csv": log("", "", "a header line", "an empty file"),
+    "no format": items("<", "", "ends in .csv", "'items.xml'", "data.candidates.format", name="items.xml"),
+    "empty csv": log("", "", "at least one row", "an empty file"),
     "empty gz": log(gzip.compress(b""), "", "an empty file", name="log.csv.gz"),
     "empty jsonl": log("", "", "at least one row", name="log.jsonl"),
     "empty parquet": log(b"", "", "a whole Parquet file", name="log.parquet"),
@@ -161,7 +161,7 @@ CASES = {
     "future time": last_row(f"u0,i0,{NOW + 3 * 86_400}", ", column 'timestamp'", "until tomorrow", "in the future"),
     "mixed units": last_row("u0,i0,881250949000", ", column 'timestamp'", "looks like milliseconds", "is seconds"),
     "mixed writing": last_row("u0,i0,1997-12-04", ", column 'timestamp'", "looks like ISO 8601", "is seconds"),
-    "day first": log(HEADER + "u0,i0,4/12/1997 15:55\n", ", column 'timestamp'", "day and month", "year first"),
+    "day first": log(HEADER + "u0,i0,4/12/1997 15:55\n", ", column 'timestamp'", "day and month", "%d/%m/%Y"),
     "blank time": last_row("u0,i0,", ", column 'timestamp'", "a blank"),
     "time out of order numbers": log(HEADER + "u0,i0,1\nu1,i1,-1\n", ", row 1", "whole order number", "'-1'"),
     "short row": last_row("u0,i0", "", "3 fields", "got 2"),
@@ -170,7 +170,7 @@ CASES = {
     "nul byte": log(LOG + "u0,i\0,881250949\n", ", line 62", "a NUL byte"),
     "nul in parquet": parquet_log(", row 0 (from 0), column 'user_id'", "control characters", user_id=["u\0"] * 60),
     "latin 1": log(LOG.encode() + "u0,café,881250949\n".encode("latin-1"), ", line 62", "UTF-8", "0xe9 at position 6"),
-    "utf-16": log(LOG.encode("utf-16"), "", "UTF-16"),
+    "utf-16 without a mark": log(LOG.encode("utf-16-le"), "", "a NUL", "data.interactions.encoding: utf-16-le"),
     "invalid utf-8 in parquet": parquet_log(
         ", row 0 (from 0), column 'item_id'", "UTF-8", item_id=pa.array([b"\xff"] * 60).view(pa.string())
     ),

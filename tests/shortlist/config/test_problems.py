@@ -234,7 +234,7 @@ def test_a_wrong_value_is_named_by_its_path_in_plain_words(place):
         (("metadata",), {"kind": "sqlite", "host": "h"}, "'metadata.host'; it is a key of kind: mysql or postgresql"),
         (("batchsize",), 1, "unknown key 'batchsize'; did you mean 'train.batch_size'?"),
         (("model", "dropout"), 0.1, "did you mean 'model.query_tower.dropout' (kind: features or history)?"),
-        (("data", "delimiter"), "|", "did you mean 'data.interactions.features.<name>.delimiter'?"),
+        (("data", "delimiter"), "|", "did you mean 'data.interactions.delimiter'?"),
         (("data", "zzz"), 1, "unknown key 'data.zzz'"),
         ((1,), 1, "unknown key '1'"),
     ],

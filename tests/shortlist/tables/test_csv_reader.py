@@ -94,11 +94,9 @@ def test_csv_invalid_utf8_names_line_and_byte():
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"", "an empty file"),
-        (b"\n\n", "an empty file"),
-        (HEADER.encode("utf-16"), "UTF-16"),
+        (HEADER.encode("utf-16-be"), "got a NUL byte; set data.interactions.encoding: utf-16-be"),
         (b"PAR1\0\0", "NUL"),
-        (HEADER.replace(",", ";").encode(), "expected columns separated by commas, got the header 'user;item"),
+        (HEADER.replace(",", ";").encode(), "expected columns separated by commas, got the line 'user;item"),
         (b"user,item,time,rating,device,user\n", "2 of that name"),
         (gzip.compress(HEADER.encode() * 100, mtime=0)[:-12], "read to its end"),
         (gzip.compress(HEADER.encode(), mtime=0)[:5], "read to its end"),

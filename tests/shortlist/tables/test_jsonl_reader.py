@@ -172,7 +172,7 @@ def test_lines_refused(line, part):
     [
         (lines(ROW).encode() + b'{"user": "\xe9"}\n', "line 2: expected UTF-8, got the byte 0xe9 at position 10"),
         (lines(ROW).encode() + b"\0\n", "line 2: expected text, got a NUL byte"),
-        (lines(ROW).encode("utf-16"), "got UTF-16; save the file as UTF-8 JSON Lines"),
+        (lines(ROW).encode("utf-16-le"), "got a NUL byte; set data.interactions.encoding: utf-16-le"),
         (gzip.compress(lines(ROW).encode() * 100, mtime=0)[:-12], "read to its end"),
         (b'{"user": "' + b"x" * (16 * 2**20) + b'"}', "over 16 MB"),
     ],

@@ -98,10 +98,10 @@ def test_unreadable_file(project, monkeypatch):
 
 
 def test_unknown_format(project):
-    (project.data / "items.xlsx").write_bytes(b"PK")
-    project.set(candidates={"path": "items.xlsx"})
+    (project.data / "items.xml").write_bytes(b"<")
+    project.set(candidates={"path": "items.xml"})
     sentence = project.refusal()
-    assert "items.xlsx: expected a file name that ends in .csv, .csv.gz, .jsonl" in sentence
+    assert "items.xml: expected a file name that ends in .csv, .tsv, .dat" in sentence
     assert "data.candidates.format" in sentence
 
 

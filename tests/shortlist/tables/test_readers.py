@@ -25,7 +25,7 @@ def reader_of(content: str, spec: TableSpec = SPEC) -> readers.TableReader:
     return readers.open_table(io.BytesIO(content.encode()), spec, "logs/ratings.csv")
 
 
-@pytest.mark.parametrize("name", ["log.tsv", "log", "log.gz", "csv"])
+@pytest.mark.parametrize("name", ["log.xml", "log", "log.gz", "csv"])
 def test_a_name_without_a_known_ending(name):
     with pytest.raises(
         DataError, match=r"expected a file name that ends in .csv, .*data.interactions.format"
