@@ -16,7 +16,7 @@ from pipeline.create_pipeline import Sources, create_pipeline
 from pipeline.local_runner import LocalRunner, NodeResult, RunListener
 from shortlist.config.config import Config
 from shortlist.config.table import TableName
-from shortlist.errors import ResourceError, ShortlistError
+from shortlist.errors import ResourceError, ShortlistError, StoreError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
 from shortlist.process import memory, resources, stopping
@@ -55,7 +55,8 @@ def run_pipeline(
     Raises:
       DataError: A node refused the data; the summary's status is `refused`.
       ResourceError: Memory or disk ran out; the summary's status is `failed`, if there was room to write one.
-      RunFailed: A node failed for another reason; the summary's status is `failed`.
+      StoreError: ML Metadata's file cannot be used; no node was started.
+      RunFailed: A node failed for another reason; the summary's status is `failed`, if ML Metadata can be read.
       KeyboardInterrupt, SystemExit: The run was stopped; the summary's status is `failed`.
     """
     start = time.monotonic()
@@ -100,6 +101,11 @@ def run_pipeline(
         with contextlib.suppress(Exception):
             summarise(Status.FAILED, f"{timed.current}: {shortage}")
         raise
+    except StoreError as error:
+        # The summary is made from the store.
+        with contextlib.suppress(Exception):
+            summarise(Status.FAILED, f"{timed.current}: {error}")
+        raise RunFailed(f"{timed.current}: {error}") from error
     except Exception as error:
         # Beam and TFX wrap the exceptions of nodes: a refusal of the user's data may be the cause of a cause.
         refusal = find_bad_input(error)

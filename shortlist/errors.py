@@ -71,6 +71,10 @@ class DataError(BadInputError):
     """The data is wrong; the message names the file, the column and the row or key."""
 
 
+class StoreError(BadInputError):
+    """ML Metadata's file cannot be used: it is busy, damaged, read-only, or another program's."""
+
+
 class ResourceError(ShortlistError):
     """The machine lacks memory or disk."""
 

@@ -1,13 +1,18 @@
-"""ML Metadata's client, with corrections for database servers."""
+"""ML Metadata's client, with corrections for database servers, and with clear errors for a sqlite file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import pathlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
+
+from shortlist.lineage import sqlite_file
 
 _BACKSLASH = "\\"
 # ASCII's SUBSTITUTE; every encoding of a database has this character, and no text of Shortlist does.
@@ -19,12 +24,36 @@ def open_store(config: pb.ConnectionConfig) -> metadata_store.MetadataStore:
 
     Raises:
       RuntimeError: The connection failed; the message has the server's reason, if it gives one.
+      StoreError: The sqlite file cannot be used. The connection's methods raise it, too.
     """
     if config.HasField("postgresql"):
         return _PostgreSqlStore(config)
     if config.HasField("mysql"):
         return _ServerStore(config)
-    return metadata_store.MetadataStore(config)
+    return _FileStore(config)
+
+
+class _FileStore(metadata_store.MetadataStore):
+    """Raises a `StoreError` if the sqlite file is busy, damaged or read-only, whatever ML Metadata raises for it."""
+
+    def __init__(self, config: pb.ConnectionConfig):
+        self._path = pathlib.Path(config.sqlite.filename_uri)
+        with self._raises_store_error():
+            super().__init__(config)
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        with self._raises_store_error():
+            return super()._call(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _raises_store_error(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, mlmd_errors.StatusError) as error:
+            known = sqlite_file.error_from(self._path, str(error))
+            if known is None:
+                raise
+            raise known from error
 
 
 class _ServerStore(metadata_store.MetadataStore):

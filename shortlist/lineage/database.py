@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from shortlist.errors import BadInputError
+from shortlist.lineage import sqlite_file
+from shortlist.lineage.client import open_store
 from shortlist.lineage.protocol import Database
 from shortlist.workspace import Workspace
 
@@ -36,25 +39,22 @@ class SqliteDatabase(Database):
 
     def reader(self) -> metadata_store.MetadataStore:
         """Returns a read-only connection."""
-        if not self._path.exists():
+        sqlite_file.check(self._path, for_writing=False)
+        if not os.path.lexists(self._path):
             raise BadInputError(f"{self._path}: there is no ML Metadata store yet; `shortlist run` creates it")
-        try:
-            return metadata_store.MetadataStore(self._in_mode(pb.SqliteMetadataSourceConfig.READONLY))
-        except RuntimeError as error:
-            # A run that dies in its first second, for example on a full disk, leaves a file without tables.
-            raise BadInputError.from_parts(
-                self._path,
-                "an ML Metadata store",
-                f"a file that is empty or damaged ({str(error)[:80]})",
-                "`shortlist run` continues with an empty one; restore a damaged one from a backup",
-            ) from None
+        return open_store(self._in_mode(pb.SqliteMetadataSourceConfig.READONLY))
 
     def writer(self) -> metadata_store.MetadataStore:
         """Returns a connection for writing to the existing file."""
-        return metadata_store.MetadataStore(self._in_mode(pb.SqliteMetadataSourceConfig.READWRITE))
+        self.check()
+        return open_store(self._in_mode(pb.SqliteMetadataSourceConfig.READWRITE))
 
     def check(self) -> None:
-        """Does nothing; the workspace's own check covers its folder."""
+        """Checks that an existing file can be written, also that no other program is writing to it."""
+        sqlite_file.check(self._path, for_writing=True)
+        if os.path.exists(self._path) and os.path.getsize(self._path):
+            # ML Metadata itself knows which versions of its tables it can use.
+            open_store(self._in_mode(pb.SqliteMetadataSourceConfig.READONLY))
 
     def begin_run(self, run_id: str) -> None:
         """Creates the file's folder."""

@@ -15,6 +15,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from shortlist.errors import StoreError
 from shortlist.lineage.database import database
 from shortlist.lineage.store import Artifact, Value
 from shortlist.records import properties
@@ -51,7 +52,7 @@ class Journal:
             yield step
         except BaseException as error:
             # If ML Metadata cannot be written, for example on a full disk, the next command closes the execution.
-            with contextlib.suppress(mlmd_errors.StatusError):
+            with contextlib.suppress(mlmd_errors.StatusError, StoreError):
                 if not step.close(f"{type(error).__name__}: {error}"):
                     self._delete_outputs(node, step.id)
             raise

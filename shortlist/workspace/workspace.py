@@ -62,7 +62,14 @@ class Workspace:
         """Whether a run has begun to write to ML Metadata; does not contact a server."""
         if self.metadata_server:
             return self.claim_path.exists()
-        return self.metadata_path.exists()
+        try:
+            # A run that dies at once leaves an empty file.
+            return self.metadata_path.stat().st_size > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            # The database itself reports the reason.
+            return True
 
     @property
     def pipeline_root(self) -> pathlib.Path:

@@ -12,17 +12,23 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipeline.kubeflow.check.values import title
 from pipeline.kubeflow.metadata import layout
+from shortlist.lineage import client, sqlite_file
 
 Json = dict[str, Any]
 
 
 def open_store(path: pathlib.Path) -> metadata_store.MetadataStore:
-    """Opens or creates the sqlite store at `path`."""
+    """Opens or creates the sqlite store at `path`.
+
+    Raises:
+      StoreError: The file cannot be used.
+    """
+    sqlite_file.check(path, for_writing=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     config = pb.ConnectionConfig()
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-    return metadata_store.MetadataStore(config)
+    return client.open_store(config)
 
 
 class Recorder:

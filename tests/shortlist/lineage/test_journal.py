@@ -147,8 +147,16 @@ def test_who_in_a_container_without_names(monkeypatch):
     assert host
 
 
-@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00 no more", b"x" * 5000])
-def test_store_that_is_empty_or_damaged_is_one_sentence(recorded, content):
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        (b"", "a file without tables"),
+        (b"SQLite format 3\x00 no more", "a damaged one"),
+        (b"x" * 5000, "a damaged one"),
+    ],
+    ids=["empty", "header", "text"],
+)
+def test_store_that_is_empty_or_damaged_is_one_sentence(recorded, content, finding):
     recorded.workspace.metadata_path.write_bytes(content)
-    with pytest.raises(BadInputError, match="expected an ML Metadata store, got a file that is empty or damaged"):
+    with pytest.raises(BadInputError, match=f"expected an ML Metadata store, got {finding}"):
         Store(recorded.workspace.metadata_path)
