@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
+from types import TracebackType
 from typing import TextIO
 
 import click
@@ -31,7 +33,8 @@ from cli import (
 from cli.output import consoles
 from shortlist.errors import BadInputError, ExitCode, ShortlistError
 from shortlist.process import stopping
-from shortlist.sanitize import plain
+from shortlist.sanitize import plain_lines
+from shortlist.secrets import redacted
 
 _PYTHONS_SHOWWARNING = warnings.showwarning
 
@@ -64,6 +67,7 @@ def main() -> None:
     # First, so that a signal during the slow imports of a command also ends it cleanly.
     stopping.install_handlers()
     warnings.showwarning = _show_warning
+    sys.excepthook = _print_traceback
     try:
         _check_encoding()
         # Typer's standalone mode would print errors in its own way and exit with its own codes.
@@ -125,11 +129,15 @@ def _show_warning(
     if category.__name__ == "RenamedKeyWarning":
         consoles.warn(_stderr(), str(message))
     else:
-        _PYTHONS_SHOWWARNING(message, category, filename, lineno, file, line)
+        _PYTHONS_SHOWWARNING(redacted(str(message)), category, filename, lineno, file, line)
 
 
 def _print_error(sentence: str) -> None:
     stderr = _stderr()
     stderr.print(Text("Error: ", "bold red"), end="")
-    # The sentence may quote data: control characters are replaced, except for the sentence's own line breaks.
-    stderr.print("\n".join(map(plain, sentence.split("\n"))), soft_wrap=True)
+    stderr.print(sentence, soft_wrap=True)
+
+
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints the traceback of an unexpected exception as Python does, but without credentials."""
+    sys.stderr.write(plain_lines("".join(traceback.format_exception(kind, error, trace))))

@@ -26,6 +26,8 @@ from typing import Any
 import pydantic
 import yaml
 
+from shortlist.secrets import redacted
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOCKS = ("dev", "build", "uv", "audit", "manifests")  # dev.txt has all of runtime.txt and kubeflow.txt.
 SERVICES = ("pypi", "osv")
@@ -278,7 +280,7 @@ def main() -> int:
     parser.add_argument("--service", choices=SERVICES, action="append", help="whom to ask; by default PyPI, then OSV")
     arguments = parser.parse_args()
     code, lines = audit(arguments.service or SERVICES, datetime.date.today())
-    print("\n".join(lines), flush=True)
+    print(redacted("\n".join(lines)), flush=True)
     return exit_code(code, arguments.in_tests, in_ci=bool(os.environ.get("CI")))
 
 

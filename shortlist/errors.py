@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from shortlist.secrets import redacted
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -24,9 +26,12 @@ class ExitCode(enum.IntEnum):
 
 
 class ShortlistError(Exception):
-    """One sentence for a user: expectation, finding, remedy."""
+    """One sentence for a user: expectation, finding, remedy. Credentials in it are replaced."""
 
     exit_code = ExitCode.UNEXPECTED
+
+    def __init__(self, message: object = "", *parts: str):
+        super().__init__(redacted(str(message)), *map(redacted, parts))
 
 
 class BadInputError(ShortlistError):
@@ -47,7 +52,7 @@ class BadInputError(ShortlistError):
     def __init__(self, message: str, *parts: str):
         # Beam rebuilds an exception from its args and appends the name of its step to the first one.
         super().__init__(message, *parts)
-        self.where, self.expected, self.got, self.remedy = parts or ("", "", "", "")
+        self.where, self.expected, self.got, self.remedy = self.args[1:] or ("", "", "", "")
 
     def __str__(self) -> str:
         return str(self.args[0])

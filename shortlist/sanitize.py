@@ -1,8 +1,10 @@
-"""Text from the data, made safe for a terminal."""
+"""Text from the data and from other programs, made safe for a terminal."""
 
 from __future__ import annotations
 
 import unicodedata
+
+from shortlist.secrets import redacted
 
 _UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
 # Embeddings, overrides and isolates (Unicode Standard Annex 9); marks such as U+200F are harmless.
@@ -13,9 +15,15 @@ def plain(text: str) -> str:
     """Returns `text` with U+FFFD in place of characters that change more than their own place on the screen.
 
     These are control characters, which could clear the screen or rename the window, line separators, characters that
-    reverse the direction of the text after them, and lone surrogates, which cannot be encoded.
+    reverse the direction of the text after them, and lone surrogates, which cannot be encoded. Credentials in addresses
+    are replaced, too.
     """
-    return "".join(map(_safe, text))
+    return "".join(map(_safe, redacted(text)))
+
+
+def plain_lines(text: str) -> str:
+    """Returns `text` made `plain`, except for its line ends."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _safe(character: str) -> str:

@@ -1,4 +1,7 @@
-"""Consoles on which a string is never markup: ids, titles and paths may contain brackets."""
+"""Consoles on which a string is never markup: ids, titles and paths may contain brackets.
+
+A string is also made plain: without control characters and without credentials.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from shortlist.sanitize import plain
+from shortlist.sanitize import plain, plain_lines
 
 WIDTH = 100
 """Columns that tables and trees get at least; rich assumes 80 for a pipe, which would cut them off."""
+
+
+class _Console(Console):
+    """A console that makes strings plain; rich's own renderables are printed as they are."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(plain_lines(item) if isinstance(item, str) else item for item in objects), **options)
 
 
 def console(**options: Any) -> Console:
@@ -19,7 +29,7 @@ def console(**options: Any) -> Console:
     Args:
       **options: Options of `rich.console.Console`.
     """
-    return Console(highlight=False, markup=False, **options)
+    return _Console(highlight=False, markup=False, **options)
 
 
 def wide(least: int = WIDTH) -> Console:

@@ -13,9 +13,22 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from cli.output import consoles
+from shortlist.secrets import redacted
 
 LOADING_TFX = "Loading TFX (half a minute the first time) ..."
 """Status line while a command imports TFX."""
+
+
+class _RedactedFormatter(logging.Formatter):
+    """Python's formatter; credentials in messages and tracebacks are replaced."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+def _redact(logger: logging.Logger) -> None:
+    for handler in logger.handlers:
+        handler.setFormatter(_RedactedFormatter(logging.BASIC_FORMAT))
 
 
 @contextlib.contextmanager
@@ -30,6 +43,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
     """
     if verbose:
         logging.basicConfig(level=logging.INFO)
+        _redact(logging.getLogger())
         yield consoles.console()
         return
     # Text in Python's buffers would otherwise go to the log file.
@@ -42,6 +56,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
         # Without a handler on the root logger, absl would add its own on stderr when TFX imports it.
         root, level = logging.getLogger(), logging.getLogger().level
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
+        _redact(root)
         handler = root.handlers[0]
         # All warnings belong in the log, also those that Python ignores by default.
         warnings.simplefilter("default")

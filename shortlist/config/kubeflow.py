@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from shortlist.config import secrets
+from shortlist import secrets
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Section, Whole
 from shortlist.scalars import short_repr

@@ -13,10 +13,10 @@ import pydantic
 
 from shortlist.config import key_paths
 from shortlist.config.key_paths import Declared, Location
-from shortlist.config.secrets import secrets_in
 from shortlist.config.section import Section
 from shortlist.config.values import RefusedValue
 from shortlist.quoting import closest
+from shortlist.secrets import secrets_in
 
 _MAX_SHOWN = 200
 _MAX_BITS = 512

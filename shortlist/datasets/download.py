@@ -16,6 +16,7 @@ import urllib.request
 from typing import BinaryIO
 
 from shortlist.datasets.types import Progress, SourceError
+from shortlist.secrets import redacted
 
 _CHUNK = 1 << 16
 _MAX_TRIES = 5
@@ -172,6 +173,9 @@ def _open(request: urllib.request.Request, seconds: float) -> http.client.HTTPRe
         raise SourceError(f"did not answer within {seconds:g} s") from None
     if isinstance(error, urllib.error.HTTPError):
         raise error
+    if isinstance(error, http.client.InvalidURL):
+        # Its message quotes what stands in place of the port: a part of the proxy's password.
+        raise SourceError("cannot be reached (the address of the server or of the proxy is not valid)")
     if error is not None:
         raise SourceError(f"cannot be reached ({_reason(error)})")
     return answer.result()
@@ -205,4 +209,4 @@ def _tls() -> ssl.SSLContext:
 
 def _reason(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
-    return " ".join(str(reason).split()) or type(error).__name__
+    return redacted(" ".join(str(reason).split())) or type(error).__name__

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable
 
 from shortlist.datasets.types import SourceError
+from shortlist.secrets import redacted
 
 # The client's own limit is below ours, because its messages are more precise.
 _SOCKET_SECONDS = 4
@@ -31,7 +32,6 @@ _POLL_SECONDS = 0.1
 _MAX_BYTES = 2_000_000_000
 _REASONS = (re.compile(r"\s*Could not fetch URL"), re.compile(r"\s*(ERROR:|error:|cause:|Caused by:)"))
 _MAX_REASON = 300
-_USER_INFO = re.compile(r"://[^/\s]*@")
 
 
 def wheel_members(
@@ -191,5 +191,5 @@ def _reason(lines: list[str]) -> str:
 
 
 def _failure(reason: str) -> str:
-    """Returns the message with a reason, without the user name and password in the index's address."""
-    return f"the package client failed: {_USER_INFO.sub('://', reason)[:_MAX_REASON]}"
+    """Returns the message with a reason, without the credentials in the index's address."""
+    return f"the package client failed: {redacted(reason)[:_MAX_REASON]}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shortlist.secrets import redacted
+
 # TensorFlow's messages can have thousands of characters.
 _MOST_CHARACTERS = 500
 # Beam appends the name of its step to a message.
@@ -52,7 +54,7 @@ def quoted_exceptions(message: str) -> Iterator[tuple[str, str]]:
 
 
 def first_cause(error: BaseException) -> str:
-    """Returns the type and the message of the root cause, in one line."""
+    """Returns the type and the message of the root cause, in one line, without credentials."""
     *_, root = chain(error, with_handled=False)
     message = without_step(str(root)).strip()
     kind, line = type(root).__name__, _informative_line(message)
@@ -62,7 +64,7 @@ def first_cause(error: BaseException) -> str:
         kind = quoted_kind.rpartition(".")[2]
     if not line:
         return kind
-    return f"{kind}: {line[:_MOST_CHARACTERS]}"
+    return f"{kind}: {redacted(line)[:_MOST_CHARACTERS]}"
 
 
 def _is_copy(error: BaseException) -> bool:

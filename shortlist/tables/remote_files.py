@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn, TypeVar, cast
 
 from shortlist.errors import DataError
+from shortlist.secrets import redacted
 
 # Beam's Google client retries for 133 seconds without a network.
 ANSWER_SECONDS = 45.0
@@ -131,7 +132,7 @@ def _reason(error: BaseException) -> str:
     details = getattr(error, "exception_details", None)
     if isinstance(details, dict) and details:
         return _reason(next(iter(details.values())))
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return redacted(" ".join(str(error).split()))[:200] or type(error).__name__
 
 
 def _unreachable(path: str, reason: str) -> DataError:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.kubeflow.check.view import PackageProblem, View
-from shortlist.config import secrets
+from shortlist import secrets
 
 # An absolute path at the start of a value, or at the start of a word or JSON string within the value.
 _ABSOLUTE = re.compile(r"""(?:^|["'=\s,\[(])((?:file://)?/(?!/)[A-Za-z0-9._~-][^\s"',\])}]*)""")
@@ -18,8 +18,7 @@ _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 def secret(view: View) -> Iterator[PackageProblem]:
     """Yields texts with credentials in a URL, or with a private key."""
     for where, text in _texts(view.pipeline):
-        # Without "://" the search would take time quadratic in the length of the text.
-        found = secrets.secrets_in(text) if "://" in text else None
+        found = secrets.secrets_in(text)
         if not found and _KEY_BLOCK.search(text):
             found = "a private key"
         if found:

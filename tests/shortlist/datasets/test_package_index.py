@@ -205,5 +205,5 @@ def test_the_password_of_an_index_is_in_no_reason(
 def test_user_info_is_removed_from_the_clients_output() -> None:
     lines = ["  Could not fetch URL https://me:hunter2@index.example/simple/x/: 404\n"]
     assert package_index._reason(lines) == (
-        "the package client failed: Could not fetch URL https://index.example/simple/x/: 404"
+        "the package client failed: Could not fetch URL https://***@index.example/simple/x/: 404"
     )

@@ -1,0 +1,111 @@
+"""Credentials in an address reach neither the terminal nor the log, whatever quotes the address."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from cli.output import consoles
+
+ROOT = pathlib.Path(__file__).parents[2]
+ADDRESSES = ["s3://AKIAKEY:hunter2@bucket/log.csv", "https://a.blob.core.windows.net/c/log.csv?sv=1&sig=hunter2"]
+COMMANDS = [
+    ("run", "--set", "data.interactions.path={}", "--config", str(ROOT / "configs/smoke.yaml")),
+    ("run", "--set", "{}"),
+    ("run", "--set", "train=!x '{}'"),
+    ("run", "--set", "{}=1", "--config", str(ROOT / "configs/smoke.yaml")),
+    ("run", "--config", "{}"),
+    ("run", "{}"),
+    ("{}",),
+    ("recommend", "--query", "1", "--config", "{}"),
+    ("schema", "infer", "{}", "--name", "x"),
+    ("data", "fetch", "{}"),
+    ("lineage", "--config", "{}"),
+    ("runs", "--config", "{}"),
+]
+
+
+def run(folder: pathlib.Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SHORTLIST_DATA_DIR": str(folder / "data"), **variables}
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+    )
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_command_prints_them(tmp_path, command, address):
+    arguments = [argument.replace("{}", address) for argument in command]
+    done = run(tmp_path, str(ROOT / "pipeline_runner.py"), *arguments)
+    assert done.returncode == 2
+    # Libraries print warnings before it.
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("proxy", ["http://me:hunter2@127.0.0.1:9", "http://me:hunter2/x@127.0.0.1:9"])
+def test_a_fetch_through_a_proxy_does_not_print_them(tmp_path, proxy):
+    client = {"PATH": "", "PIP_INDEX_URL": proxy, "UV_INDEX_URL": proxy}
+    fetch = run(
+        tmp_path,
+        *(str(ROOT / "pipeline_runner.py"), "data", "fetch", "movielens-100k"),
+        **{"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "", **client},
+    )
+    assert fetch.returncode == 2
+    assert "hunter2" not in fetch.stderr + fetch.stdout
+
+
+_UNEXPECTED = """
+import warnings
+import cli.app
+
+def fail():
+    warnings.warn("s3://KEY:hunter2@bucket was slow")
+    raise RuntimeError("cannot open s3://KEY:hunter2@bucket \\x1b[2J")
+
+cli.app.app = lambda **_: fail()
+cli.app.main()
+"""
+
+
+def test_a_traceback_is_plain_and_without_them(tmp_path):
+    done = run(tmp_path, "-c", _UNEXPECTED)
+    assert done.returncode == 1
+    assert "s3://***@bucket was slow" in done.stderr
+    assert done.stderr.endswith("RuntimeError: cannot open s3://***@bucket \ufffd[2J\n")
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+_LOGGED = """
+import logging, pathlib, sys
+from cli.output.log import redirect_output
+
+with redirect_output(pathlib.Path("run.log"), verbose=sys.argv[1] == "verbose"):
+    try:
+        raise OSError("cannot open s3://KEY:hunter2@bucket")
+    except OSError:
+        logging.getLogger("absl").exception("Reading %s failed", "https://h/x?sig=hunter2")
+"""
+
+
+@pytest.mark.parametrize("mode", ["quiet", "verbose"])
+def test_the_log_has_neither_messages_nor_tracebacks_with_them(tmp_path, mode):
+    done = run(tmp_path, "-c", _LOGGED, mode)
+    log = done.stderr if mode == "verbose" else (tmp_path / "run.log").read_text()
+    assert "ERROR:absl:Reading https://h/x?sig=*** failed" in log
+    assert "OSError: cannot open s3://***@bucket" in log
+    assert "hunter2" not in log
+
+
+def test_no_printed_string_has_them():
+    out = io.StringIO()
+    console = consoles.console(file=out, width=200)
+    console.print("Data: s3://KEY:hunter2@bucket\nand more \x1b[2J", soft_wrap=True)
+    consoles.warn(console, "s3://KEY:hunter2@bucket is slow")
+    assert out.getvalue() == "Data: s3://***@bucket\nand more \ufffd[2J\nWarning: s3://***@bucket is slow\n"
