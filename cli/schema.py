@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from cli.output import consoles
+from shortlist.errors import BadInputError
 
 app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
 
@@ -43,6 +44,8 @@ def infer(
     from shortlist.infer import Hints, guess_config, write_guess
     from shortlist.tables import preflight
 
+    for path in filter(None, (interactions, candidates, queries)):
+        _check_no_credentials(path)
     console = consoles.console()
     root = datasets.default_data_dir()
     with console.status(Text(f"Reading {interactions} ...")):
@@ -56,3 +59,18 @@ def infer(
     for warning in preflight.check(load_config(target), root).warnings:
         consoles.warn(console, warning)
     console.print(f"Correct wrong guesses, then: shortlist run --config {paths.config}", soft_wrap=True)
+
+
+def _check_no_credentials(path: str) -> None:
+    """Raises an error if a table's address has credentials: the written config would contain them.
+
+    Raises:
+      BadInputError: The address has a user name, password, signature or token.
+    """
+    from shortlist.secrets import secrets_in
+
+    place = secrets_in(path)
+    if place:
+        raise BadInputError.from_parts(
+            path, "an address without credentials", place, "put them where the store's own client reads them"
+        )

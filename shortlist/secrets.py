@@ -95,7 +95,8 @@ def redacted(text: str) -> str:
 
 def _starts(chunk: str, marker: str) -> list[int]:
     """Returns the positions after each marker, at most `_MAX_ADDRESSES`."""
-    starts, at = [], chunk.find(marker)
+    starts: list[int] = []
+    at = chunk.find(marker)
     while at >= 0 and len(starts) < _MAX_ADDRESSES:
         starts.append(at + len(marker))
         at = chunk.find(marker, at + len(marker))

@@ -48,6 +48,13 @@ def test_no_command_prints_them(tmp_path, command, address):
     assert "hunter2" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_config_is_guessed_from_an_address_with_them(tmp_path, address):
+    done = run(tmp_path, str(ROOT / "pipeline_runner.py"), "schema", "infer", address, "--name", "x")
+    assert "expected an address without credentials, got " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("proxy", ["http://me:hunter2@127.0.0.1:9", "http://me:hunter2/x@127.0.0.1:9"])
 def test_a_fetch_through_a_proxy_does_not_print_them(tmp_path, proxy):
     client = {"PATH": "", "PIP_INDEX_URL": proxy, "UV_INDEX_URL": proxy}
