@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import Annotated, Any
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from cli.output import consoles
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from shortlist.errors import BadInputError
-from shortlist.sanitize import plain
+
+if TYPE_CHECKING:
+    from shortlist.serving.client import Recommender
+    from shortlist.tables.request import Request
 
 
 def recommend(
     config: ConfigOption = DEFAULT_CONFIG,
-    query: Annotated[str | None, typer.Option(help="Id of a query (user) in the interactions.")] = None,
+    set_: SetOption = None,
+    query: Annotated[str | None, typer.Option(help="Id of a query (user); a new query if the log lacks it.")] = None,
     history: Annotated[
-        str | None, typer.Option(help="Candidate ids, oldest first, separated by commas; instead of --query.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID[@TIME],...",
+            help="Candidate ids instead of --query, oldest first, as in a line of CSV. Repeat it for ids with commas. "
+            'Empty ("") for a new user.',
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Time of the request: ISO 8601, the log's unit, or `now`. Interactions from then on are left out.",
+        ),
     ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Number of candidates.")] = 10,
     include_seen: Annotated[
@@ -35,65 +48,60 @@ def recommend(
 ) -> None:
     """Recommend candidates for a query of the data, or for a given history.
 
-    Example: shortlist recommend --query 196
+    By default as of now, if the log has a row of the last 30 days; otherwise
+    just after the newest interaction of the history.
+
+    Example: shortlist recommend --query 196 --at 1998-05-01
     Example: shortlist recommend --history 50,181,172
     """
     if (query is None) == (history is None):
         raise BadInputError("give either --query ID or --history ID,ID,...")
-    from cli.output import log
+    from cli.output import answers, log
     from shortlist import datasets
     from shortlist.config.load import load_config
+    from shortlist.config.overrides import parse_overrides
     from shortlist.serving import client as serving
-    from shortlist.tables import lookup
+    from shortlist.tables import lookup, request
     from shortlist.workspace import Workspace
 
-    checked_config = load_config(config)
+    checked_config = load_config(config, parse_overrides(set_ or []))
+    data = checked_config.data
     workspace = Workspace.of(checked_config)
     model_path = serving.version_path(workspace.serving_dir)
     data_root = datasets.default_data_dir()
-    titles = lookup.candidate_titles(checked_config.data, data_root)
+    titles = lookup.candidate_titles(data, data_root)
+    now = int(time.time())
     if query is not None:
-        known_query, _ = lookup.Log(checked_config.data, data_root).find(query, titles)
-        if not known_query.is_known:
-            log_path = checked_config.data.interactions.path
-            consoles.console(stderr=True).print(
-                plain(f"Query {query!r} is not in {log_path}; answered as a new query, from its features alone"),
-                soft_wrap=True,
-            )
+        asked = request.of_query(data, data_root, query, titles, at, now)
     else:
-        known_query = lookup.Query.from_history([item.strip() for item in (history or "").split(",") if item.strip()])
-    # Only typed ids can be wrong: the log of a known query may have candidates that left the catalogue.
-    unknown = [item for item, _ in known_query.history if item not in titles]
-    if history is not None and unknown:
-        raise BadInputError(f"--history: {unknown[0]!r} is not a candidate id of {checked_config.data.candidates.path}")
+        asked = request.of_history(data, data_root, history or [], titles, at, now)
+    history_ids = [item for item, _ in asked.query.history]
 
     with log.redirect_output(workspace.root / "recommend.log", verbose=False):
-        answers = serving.recommend(
-            model_path,
-            query_id=known_query.query_id,
-            history=known_query.history,
+        recommender = serving.Recommender(model_path)
+        found = recommender.recommend(
+            query_id=asked.query.query_id,
+            history=asked.query.history,
             k=k,
             exclude_seen=None if include_seen is None else not include_seen,
-            query_features=known_query.features,
+            query_features=asked.query.features,
             candidates_titles=titles,
+            query_time=asked.as_of.time,
         )
-    rows = [dataclasses.asdict(answer) for answer in answers]
-    if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    _print_table(rows, [item for item, _ in known_query.history], titles)
+        notes = [*asked.notes, *_notes_on_model(recommender, asked, at)]
+    as_of = asked.as_of.text if recommender.uses_times else None
+    answers.print_answer([dataclasses.asdict(row) for row in found], history_ids, titles, as_of, notes, as_json)
 
 
-def _print_table(rows: list[dict[str, Any]], history_ids: list[str], titles: dict[str, str | None]) -> None:
-    console = consoles.console()
-    recent = [plain(titles.get(item) or item) for item in history_ids[-3:]]
-    console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("rank", "id", "score"):
-        table.add_column(column, justify="right")
-    table.add_column("title")
-    for row in rows:
-        # Text, since rich reads strings as markup: "[rec]" would vanish, and "[/]" would be an error.
-        cells = [str(row["rank"]), plain(row["id"]), f"{row['score']:.3f}", plain(row["title"] or "")]
-        table.add_row(*map(Text, cells))
-    console.print(table)
+def _notes_on_model(recommender: Recommender, asked: Request, at: str | None) -> list[str]:
+    """Returns sentences on what the pushed model does not know or use."""
+    from shortlist.scalars import short_repr
+
+    notes = []
+    unknown = recommender.unknown_candidates(list(dict.fromkeys(item for item, _ in asked.query.history)))
+    if unknown:
+        named = ", ".join(map(short_repr, unknown[:5])) + (f" and {len(unknown) - 5:,} more" if unknown[5:] else "")
+        notes.append(f"The pushed model does not know {named}: not in the catalogue that it was made from.")
+    if at is not None and not recommender.uses_times:
+        notes.append("The pushed model does not use times: --at only ends the history.")
+    return notes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortlist import keys
 from shortlist.errors import BadInputError
-from shortlist.model_files import INDEX_FILE
+from shortlist.model_files import INDEX_FILE, TRAINED_FILE
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -56,6 +56,25 @@ class Recommender:
     def query_features(self) -> list[str]:
         """Names of the model's query features."""
         return sorted(set(self._specs) - _NOT_FEATURES)
+
+    @property
+    def uses_times(self) -> bool:
+        """Whether the model's answers depend on the time of the request; True for a model that does not record it."""
+        try:
+            model = json.loads((self.path / TRAINED_FILE).read_text(encoding="utf-8"))["config"]["model"]
+        except (FileNotFoundError, KeyError):
+            return True
+        return bool(model.get("query_time") or model.get("query_tower", {}).get("time_intervals"))
+
+    def unknown_candidates(self, candidate_ids: Sequence[str]) -> list[str]:
+        """Returns the ids that the model does not know, such as those of candidates newer than its catalogue."""
+        if not candidate_ids:
+            return []
+        import tensorflow as tf
+
+        answer = self._model.signatures["candidate_embedding"](candidate_id=tf.constant(list(candidate_ids)))
+        known = tf.reduce_any(answer[keys.EMBEDDING] != 0.0, axis=1).numpy()
+        return [item for item, is_known in zip(candidate_ids, known, strict=True) if not is_known]
 
     def recommend(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from shortlist import keys, splits
 from shortlist.config.data import Data
 from shortlist.config.table import Queries
 from shortlist.tables import readers
+from shortlist.tables.as_of import LogTimes
 from shortlist.tables.input_table import InputTable
 from shortlist.tables.spec import Unit
 
@@ -29,25 +30,6 @@ class Query:
     """Candidates of the query's rows that the catalogue lacks, sorted. The history does not contain them."""
     rows_from_then_on: int = 0
     """Number of the query's rows at or after the time that the history was asked for."""
-
-    @classmethod
-    def from_history(cls, candidate_ids: Iterable[str]) -> Query:
-        """Returns an anonymous query with this history, oldest first."""
-        return cls(None, [(candidate_id, 0) for candidate_id in candidate_ids], {})
-
-
-@dataclasses.dataclass(frozen=True)
-class LogTimes:
-    """Times of the whole log."""
-
-    unit: Unit
-    newest: int | None
-    """Whole seconds since 1970, or an order number; None for a log without rows or without timestamps."""
-
-    @property
-    def is_wall_clock(self) -> bool:
-        """Whether the log has times, not order numbers."""
-        return self.unit != "order"
 
 
 class Log:

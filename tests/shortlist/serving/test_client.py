@@ -1,10 +1,12 @@
 """The client of a pushed model, on an exported stand-in."""
 
+import json
 import shutil
 
 import pytest
 
 from shortlist.errors import BadInputError
+from shortlist.model_files import TRAINED_FILE
 from shortlist.serving.client import Recommender, recommend
 from tests.components.indexer import stand_in
 
@@ -138,3 +140,25 @@ def test_a_model_of_another_program_is_refused(tmp_path):
 
 def test_asking_once_is_asking_the_same(serving_dir, recommender):
     assert ids(recommend(serving_dir / "1", "user-1", k=5)) == ids(recommender.recommend("user-1", k=5))
+
+
+def test_candidates_that_the_model_lacks_are_found(recommender):
+    assert recommender.unknown_candidates(["item-3", "item-new", "item-4", ""]) == ["item-new", ""]
+    assert recommender.unknown_candidates([]) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"query_time": None, "query_tower": {"kind": "history", "time_intervals": True}}, True),
+        ({"query_time": {"knots": 2}, "query_tower": {"kind": "features"}}, True),
+        ({"query_time": None, "query_tower": {"kind": "history", "time_intervals": False}}, False),
+        ({"query_tower": {"kind": "features"}}, False),
+        (None, True),
+    ],
+)
+def test_a_model_records_whether_it_uses_times(serving_dir, tmp_path, model, expected):
+    shutil.copytree(serving_dir / "1", tmp_path / "1")
+    recorded = {"contract_version": 1} if model is None else {"config": {"model": model}}
+    (tmp_path / "1" / TRAINED_FILE).write_text(json.dumps(recorded))
+    assert Recommender(tmp_path / "1").uses_times == expected

@@ -3,6 +3,7 @@ import pytest
 from shortlist.config.load import parse_config
 from shortlist.errors import DataError
 from shortlist.tables import lookup
+from shortlist.tables.as_of import LogTimes
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_log_without_times_has_no_newest_row(data, tmp_path):
     untimed = data.model_copy(update={"interactions": data.interactions.model_copy(update={"timestamp": None})})
     query, times = lookup.Log(untimed, tmp_path).find("u", {"a", "b", "c"})
     assert query.history == [("b", 0), ("a", 0), ("c", 0)]
-    assert times == lookup.Log(untimed, tmp_path).times() == lookup.LogTimes("order", None)
+    assert times == lookup.Log(untimed, tmp_path).times() == LogTimes("order", None)
 
 
 def test_titles_are_there_for_every_candidate(data, tmp_path):
