@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fractions
-from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Union
 
 import pyarrow as pa
@@ -13,16 +12,13 @@ from pyarrow.parquet import ParquetFile
 
 from shortlist.tables.spec import ColumnType
 
-__all__ = ["ERRORS", "ParquetFile", "Use", "batches", "cells", "is_time", "rows_of_groups", "type_problem"]
+__all__ = ["ERRORS", "ParquetFile", "Use", "cells", "is_time", "rows_of_groups", "type_problem"]
 
 # The purpose of reading a column.
 Use = Union[ColumnType, Literal["filter", "filter_text"]]
 
 ERRORS = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
 
-# A batch is in memory twice: as an Arrow batch and as Python cells.
-_BATCH_ROWS = 4096
-_BATCH_BYTES = 16 * 2**20
 _UNITS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECONDS_A_DAY = 86_400
 
@@ -32,20 +28,6 @@ _CAST = "cast the column when writing the file"
 def rows_of_groups(file: ParquetFile) -> list[int]:
     """Returns the number of rows in each row group."""
     return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
-
-
-def batches(file: ParquetFile, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yields a row group's rows in file order, in batches of up to 4,096 rows or about 16 MB.
-
-    Args:
-      file: The file.
-      group: Number of the row group.
-      columns: Names of the columns to read.
-    """
-    metadata = file.metadata.row_group(group)
-    row_bytes = metadata.total_byte_size // max(metadata.num_rows, 1)
-    batch_size = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
-    yield from file.iter_batches(batch_size=batch_size, row_groups=[group], columns=list(columns), use_threads=False)
 
 
 def is_time(arrow_type: pa.DataType) -> bool:

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from shortlist.errors import DataError
-from shortlist.tables import parquet
+from shortlist.tables import parquet, parquet_batches, parquet_pages
 from shortlist.tables.spec import TableSpec
 from shortlist.tables.table_reader import Row, TableReader
+
+# Files with more rows or bytes than these consist of repetitions, which cost nothing in Parquet.
+_MAX_ROWS_PER_BYTE = 100
+_MIN_ROWS = 1_000_000
+_MAX_RATIO = 1000
+_MIN_BYTES = 256 * 2**20
 
 
 class ParquetReader(TableReader):
@@ -25,16 +31,22 @@ class ParquetReader(TableReader):
             of the whole file.
         """
         super().__init__(spec, name)
+        self._source = file
+        self._size = file.seek(0, 2)
         try:
+            parquet_pages.check_footer(file)
             self._file = parquet.ParquetFile(file)
             schema = self._file.schema_arrow
             self.columns = list(schema.names)
             self._rows_of_groups = parquet.rows_of_groups(self._file)
-        except parquet.ERRORS as error:
+        except parquet_pages.TooLarge as error:
+            raise DataError.from_parts(name, error.expected, error.got, error.remedy) from None
+        except (*parquet.ERRORS, parquet_pages.BadPages) as error:
             raise self._unreadable(error) from None
         except RuntimeError:  # Raised by `pyarrow_hotfix`.
             expected, got = "plain column types", "a pickled Python type, which is code and was not run"
             raise DataError.from_parts(name, expected, got, "write the column as its plain storage type") from None
+        self._check_row_counts()
         self._check_columns()
         self._check_types()
         self.time_columns = frozenset(field.name for field in schema if parquet.is_time(field.type))
@@ -58,13 +70,20 @@ class ParquetReader(TableReader):
         needed = list(self._keys)
         try:
             for group in range(self._start, self._stop):
-                for batch in parquet.batches(self._file, group, needed):
-                    self._bytes_read += batch.nbytes
+                end = self._row + self._rows_of_groups[group]
+                for batch, size in parquet_batches.batches(self._source, self._file, group, needed):
+                    self._count_bytes(size)
                     cells = [self._cells(batch, column) for column in needed]
                     for record in zip(*cells, strict=True):
                         self._row += 1
                         yield self._row, dict(zip(needed, record, strict=True))
-        except parquet.ERRORS as error:
+                if self._row != end:
+                    raise self._unreadable(ValueError(f"row group {group} has other rows than it declares"))
+        except parquet_pages.TooLarge as error:
+            raise DataError.from_parts(
+                f"{self._name}, after row {self._row}", error.expected, error.got, error.remedy
+            ) from None
+        except (*parquet.ERRORS, parquet_pages.BadPages) as error:
             raise self._unreadable(error) from None
 
     def estimated_rows(self, size: int) -> int:
@@ -73,6 +92,29 @@ class ParquetReader(TableReader):
 
     def _cells(self, batch: Any, column: str) -> list[Any]:
         return parquet.cells(batch.column(batch.schema.get_field_index(column)))
+
+    def _check_row_counts(self) -> None:
+        rows = sum(self._rows_of_groups)
+        if min(self._rows_of_groups, default=0) < 0 or rows != self._file.metadata.num_rows:
+            raise self._unreadable(ValueError("the row groups have other rows than the file declares"))
+        most = max(_MIN_ROWS, _MAX_ROWS_PER_BYTE * self._size)
+        if rows > most:
+            raise DataError.from_parts(
+                self._name,
+                f"at most {most:,} rows in {self._size:,} bytes",
+                f"{rows:,}",
+                "such rows are repetitions: write each row once, with a weight",
+            )
+
+    def _count_bytes(self, decoded: int) -> None:
+        self._bytes_read += decoded
+        most = max(_MIN_BYTES, _MAX_RATIO * self._size)
+        if self._bytes_read > most:
+            raise parquet_pages.TooLarge(
+                f"at most {most / 2**20:,.0f} MB of cells in a file of {self._size:,} bytes",
+                "more, decoded",
+                "such cells are repetitions: write short ids instead of repeated texts",
+            )
 
     def _check_types(self) -> None:
         uses: list[tuple[str, parquet.Use]] = [(column.column, column.type) for column in self._spec.columns]

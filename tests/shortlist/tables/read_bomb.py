@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import resource
 import sys
 import time
@@ -42,7 +43,10 @@ def main(path: pathlib.Path, *columns: str) -> Result:
     except DataError as refused:
         error = str(refused)
     seconds = time.perf_counter() - start
-    return Result(rows, error, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    # Not ru_maxrss, which begins with the memory of the process that started this one.
+    peak = re.search(r"VmHWM:\s*(\d+)", pathlib.Path("/proc/self/status").read_text(encoding="ascii"))
+    assert peak is not None
+    return Result(rows, error, seconds, int(peak[1]) // 1024)
 
 
 if __name__ == "__main__":

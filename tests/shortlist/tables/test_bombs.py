@@ -6,16 +6,19 @@ import contextlib
 import dataclasses
 import json
 import pathlib
+import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from shortlist.errors import DataError
 from tests.shortlist.tables.read_bomb import Result
-from tests.shortlist.tables.tables import one_column, rows_of
+from tests.shortlist.tables.tables import one_column, parquet_bytes, rows_of
 
 MAX_MB = 1000
 MAX_SECONDS = 20
@@ -86,3 +89,111 @@ def test_numbers_of_a_million_digits_in_a_filter(condition):
 def test_a_long_cell_among_known_types_is_not_compared_letter_by_letter(read):
     result = read("log.jsonl", ('{"x": "' + "ab" * 5_000_000 + '"}\n').encode(), "x:multi_category")
     assert (result.rows, result.error) == (1, "")
+
+
+def dictionary(entry: object, rows: int) -> pa.Array:
+    """Returns a column that refers to one entry of a dictionary in each row."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([entry]))
+
+
+def noise(size: int) -> str:
+    return "".join(random.Random(0).choices("abcdefgh", k=size))
+
+
+@pytest.mark.parametrize("is_dictionary", [False, True], ids=["text", "dictionary"])
+def test_a_parquet_file_of_one_repeated_megabyte(read, is_dictionary):
+    content = parquet_bytes({"x": dictionary(noise(10**6), 5000), "y": dictionary("u1", 5000)}, compression="zstd")
+    assert len(content) < 400_000
+    if not is_dictionary:  # The same bytes, for readers that do not know of Arrow's types.
+        content = content.replace(b"ARROW:schema", b"ARROW:nobody")
+    result = read("log.parquet", content, "x:category", "y:id")
+    assert result.error.startswith("log.parquet, after row ")
+    assert "expected at most 363 MB of cells in a file of" in result.error
+    assert result.peak_mb < 500
+
+
+@pytest.mark.parametrize("entry", [noise(10**5), 10**5 * "x"], ids=["noise", "x"])
+def test_a_list_of_one_repeated_text(read, entry):
+    content = parquet_bytes({"x": pa.ListArray.from_arrays([0, 1, 3000], pa.array([entry] * 3000))})
+    result = read("log.parquet", content, "x:multi_category")
+    assert "expected rows of at most 16 MB in the needed columns, got one of 286 MB" in result.error
+    assert result.peak_mb < 300
+
+
+@pytest.mark.parametrize("element", ["a", 7], ids=["text", "number"])
+def test_a_list_of_many_elements(read, element):
+    array = pa.array(np.full(20_000_000, element)) if element == 7 else dictionary("a", 20_000_000).dictionary_decode()
+    content = parquet_bytes({"x": pa.ListArray.from_arrays([0, 1, 20_000_000], array)})
+    result = read("log.parquet", content, "x:multi_category")
+    assert "expected lists of at most 1,000,000 elements, got one of 19,999,999" in result.error
+
+
+def test_a_row_group_of_too_many_list_elements(read):
+    content = parquet_bytes(
+        {"x": pa.ListArray.from_arrays([0, 1, 50_000_000], pa.array(np.zeros(50_000_000, np.int8)))}
+    )
+    result = read("log.parquet", content, "x:multi_category")
+    assert "expected at most 32,000,000 list elements per row group, got 50,000,000 in the column" in result.error
+
+
+def test_a_large_page(read):
+    content = parquet_bytes({"x": [bytes(2**29)]}, compression="zstd", use_dictionary=False, write_statistics=False)
+    assert len(content) < 100_000
+    result = read("log.parquet", content, "x:category")
+    assert "expected pages of at most 256 MB, got one of 512 MB" in result.error
+
+
+def test_a_parquet_cell_of_100_megabytes(read):
+    content = parquet_bytes({"x": ["a", "b" * 10**8]}, compression="zstd", use_dictionary=False)
+    result = read("log.parquet", content, "x:category")
+    assert "expected rows of at most 16 MB in the needed columns, got one of 95 MB" in result.error
+
+
+def test_rows_that_cost_no_bytes(read):
+    content = parquet_bytes({"x": pa.nulls(20_000_000, pa.int8())}, row_group_size=20_000_000)
+    result = read("log.parquet", content, "x:category")
+    assert "rows in " in result.error
+    assert result.error.endswith("got 20,000,000; such rows are repetitions: write each row once, with a weight")
+    assert result.seconds < 1
+
+
+def test_a_parquet_file_of_many_columns(read):
+    content = parquet_bytes({f"c{n}": [n] for n in range(50_000)}, write_statistics=False)
+    result = read("log.parquet", content, "x:category")
+    assert result.error.startswith("log.parquet: expected a column 'x', got the columns 'c0', 'c1', ")
+    assert "'c19' and 49,980 more" in result.error
+
+
+def test_a_footer_of_over_32_megabytes(read):
+    size = 33 * 2**20
+    content = b"PAR1" + bytes(size) + size.to_bytes(4, "little") + b"PAR1"
+    assert "expected a footer of at most 32 MB, got one of 33 MB" in read("log.parquet", content, "x:category").error
+
+
+@pytest.mark.parametrize(
+    ("levels", "children", "expected"),
+    [(100_000, 1, "columns nested at most 64 levels deep"), (1, 100_001, "at most 100,000 columns")],
+    ids=["deep", "wide"],
+)
+def test_a_footer_of_columns_that_takes_pyarrow_down(read, levels, children, expected):
+    """Written by hand, since no writer makes one: a schema in Thrift's compact protocol, no row groups."""
+    parent, leaf = b"\x35\x02\x18\x01a\x15\x02\x00", b"\x15\x02\x25\x00\x18\x01x\x00"
+    root = b"\x35\x02\x18\x01s\x15" + varint(2 * children) + b"\x00"
+    nodes = parent * levels + leaf if levels > 1 else leaf * children
+    count = 1 + levels + 1 if levels > 1 else 1 + children
+    footer = b"\x15\x02\x19\xfc" + varint(count) + root + nodes + b"\x16\x00\x19\x0c\x00"
+    content = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+    assert f"log.parquet: expected {expected}, got more" in read("log.parquet", content, "x:category").error
+
+
+def varint(number: int) -> bytes:
+    return bytes([number & 127 | 128]) + varint(number >> 7) if number > 127 else bytes([number])
+
+
+def test_texts_of_very_different_lengths_are_read(read):
+    """A dictionary with one large entry costs smaller batches, not the file."""
+    texts = [f"t{n}" for n in range(20_000)] + [noise(500_000)]
+    content = parquet_bytes({"x": texts * 2})
+    result = read("log.parquet", content, "x:category")
+    assert (result.rows, result.error) == (40_002, "")
+    assert result.peak_mb < 300
