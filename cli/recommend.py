@@ -77,7 +77,7 @@ def recommend(
         asked = request.of_history(data, data_root, history or [], titles, at, now)
     history_ids = [item for item, _ in asked.query.history]
 
-    with log.redirect_output(workspace.root / "recommend.log", verbose=False):
+    with log.redirect_output(workspace.root / "recommend.log", verbose=False, required=False):
         recommender = serving.Recommender(model_path)
         found = recommender.recommend(
             query_id=asked.query.query_id,

@@ -102,7 +102,8 @@ def _write(page: Page, path: pathlib.Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_page(text, path)
     except OSError as error:
-        raise BadInputError.from_reason(path, "a file that can be written", error.strerror) from None
+        remedy = "give another file with --output, or use --text"
+        raise BadInputError.from_reason(path, "a file that can be written", error.strerror, remedy) from None
 
 
 def _show(page: Page, path: pathlib.Path, open_: bool, note: str = "") -> None:

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from rich.console import Console
 
@@ -32,7 +33,7 @@ def _redact(logger: logging.Logger) -> None:
 
 
 @contextlib.contextmanager
-def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
+def redirect_output(path: pathlib.Path, verbose: bool, required: bool = True) -> Iterator[Console]:
     """Redirects file descriptors 1 and 2 to `path` within its body. Yields a console on the real stdout.
 
     Replacing `sys.stdout` would not be enough: C++ libraries write to the descriptors directly.
@@ -40,6 +41,8 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
     Args:
       path: The log file; output is appended.
       verbose: Do not redirect anything.
+      required: Raise an OSError if the file cannot be written. If false, the output is then discarded, so that a
+        command that only reads also works in a read-only workspace.
     """
     if verbose:
         logging.basicConfig(level=logging.INFO)
@@ -50,7 +53,7 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
     sys.stdout.flush()
     sys.stderr.flush()
     real = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-    with path.open("ab") as log, os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
+    with _open(path, required) as log, os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
         for descriptor in real:
             os.dup2(log.fileno(), descriptor)
         # Without a handler on the root logger, absl would add its own on stderr when TFX imports it.
@@ -72,3 +75,12 @@ def redirect_output(path: pathlib.Path, verbose: bool) -> Iterator[Console]:
             for descriptor, original in real.items():
                 os.dup2(original, descriptor)
                 os.close(original)
+
+
+def _open(path: pathlib.Path, required: bool) -> BinaryIO:
+    try:
+        return path.open("ab")
+    except OSError:
+        if required:
+            raise
+        return open(os.devnull, "ab")

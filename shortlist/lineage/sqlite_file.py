@@ -59,7 +59,13 @@ def check(path: pathlib.Path, *, for_writing: bool) -> None:
             _check_pages(path)
         elif os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
             _finish_transaction(path)
-        _check_tables(path, may_be_empty=for_writing)
+        tables = _tables(path)
+    if not tables and not for_writing:
+        raise StoreError.from_parts(
+            path, _EXPECTED, "a file without tables, as a run leaves it that dies at once", _RUN
+        )
+    if tables and _TABLE not in tables:
+        raise StoreError.from_parts(path, _EXPECTED, "a database of another program", _OTHER_FOLDER)
 
 
 def error_from(path: pathlib.Path, message: str) -> StoreError | None:
@@ -133,18 +139,19 @@ def _check_pages(path: pathlib.Path) -> None:
         raise _damaged(path, " ".join(str(finding).replace("*", "").split())[:80])
 
 
-def _check_tables(path: pathlib.Path, may_be_empty: bool) -> None:
-    with contextlib.closing(_connect(path, "ro")) as connection:
-        tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-    if not tables and not may_be_empty:
+def _tables(path: pathlib.Path) -> set[str]:
+    try:
+        with contextlib.closing(_connect(path, "ro")) as connection:
+            return {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+    except sqlite3.OperationalError as error:
+        if not _READ_ONLY.search(str(error)):
+            raise
         raise StoreError.from_parts(
             path,
-            _EXPECTED,
-            "a file without tables, as a run leaves it that dies at once",
-            "`shortlist run` creates them",
-        )
-    if tables and _TABLE not in tables:
-        raise StoreError.from_parts(path, _EXPECTED, "a database of another program", _OTHER_FOLDER)
+            "an ML Metadata store without an unfinished transaction",
+            "that of a command that was killed",
+            "run a command of Shortlist with an account that may write to the workspace, which takes it back",
+        ) from None
 
 
 def _connect(path: pathlib.Path, mode: str) -> sqlite3.Connection:

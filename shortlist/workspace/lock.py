@@ -61,7 +61,8 @@ def hold(path: pathlib.Path, command: str) -> Iterator[Holder | None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise ConfigError.from_reason(path, "a file that can be written", error.strerror) from None
+        remedy = "use an account that may write to the workspace"
+        raise ConfigError.from_reason(path, "a file that can be written", error.strerror, remedy) from None
     try:
         _lock(descriptor, path)
         previous_holder = _read(descriptor)

@@ -46,7 +46,7 @@ print("held", flush=True)
 sys.stdin.read()
 """
 # Dies within a transaction that has already changed the file.
-_KILLED = """
+KILLED = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("pragma cache_size = 2")
@@ -205,7 +205,7 @@ def test_writers_wait_for_another_writer(project, command):
 def test_a_writer_killed_within_a_transaction_leaves_a_readable_store(project):
     path = _store(project)
     executions = len(Store(path).executions())
-    subprocess.run([sys.executable, "-c", _KILLED, str(path)])
+    subprocess.run([sys.executable, "-c", KILLED, str(path)])
     journal = path.with_name("mlmd.sqlite-journal")
     assert journal.stat().st_size
     assert len(Store(path).executions()) == executions
