@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import pathlib
 from typing import TYPE_CHECKING, get_args
 
 from shortlist.lineage import page
-from shortlist.report.blocks import Block, Graph, Page
+from shortlist.report import svg
+from shortlist.report.blocks import Block, Figure, Graph, Page
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,15 +30,30 @@ def render(report: Page) -> str:
             graph=page.part("graph.html"),
             graph_js=page.part("page.js"),
             graph_data=next(graphs, None),
+            draw=_Drawing().draw,
         )
     )
+
+
+class _Drawing:
+    """Draws the figures of one page; a plot that occurs again gets ids of its own."""
+
+    def __init__(self) -> None:
+        self._times: collections.Counter[str] = collections.Counter()
+
+    def draw(self, figure: Figure) -> list[str]:
+        return [self._unique(drawn) for drawn in figure.draw()]
+
+    def _unique(self, drawn: str) -> str:
+        self._times[drawn] += 1
+        times = self._times[drawn]
+        return drawn if times == 1 else svg.with_number(drawn, times)
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = page.environment(_TEMPLATES)
     environment.tests["kind"] = _is_kind
-    environment.filters["drawn"] = lambda figure: list(figure.draw())
     return environment
 
 

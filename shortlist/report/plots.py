@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import io
-import re
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from shortlist.report import format, theme
+from shortlist.report import format, svg, theme
+from shortlist.sanitize import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +49,9 @@ def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
                     axes.plot([x, x], bounds, color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([x], [value], style.marker, color=style.colour, markersize=6, clip_on=False)
             _add_legend_entry(axes, item.name, style)
-        axes.set_xticks(range(len(groups)), groups)
+        axes.set_xticks(range(len(groups)), _labels(groups))
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(axis)
+        axes.set_ylabel(plain(axis))
         _grid(axes, "y")
         _legend(axes, [item.name for item in series])
     return svgs[0]
@@ -68,10 +68,10 @@ def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
                     axes.plot(bounds, [y, y], color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([value], [y], style.marker, color=style.colour, markersize=6, clip_on=False)
             _add_legend_entry(axes, item.name, style)
-        axes.set_yticks(range(len(groups)), groups)
+        axes.set_yticks(range(len(groups)), _labels(groups))
         axes.set_ylim(len(groups) - 0.5, -0.5)
         axes.set_xlim(left=0)
-        axes.set_xlabel(axis)
+        axes.set_xlabel(plain(axis))
         _grid(axes, "x")
         _legend(axes, [item.name for item in series])
     return svgs[0]
@@ -110,7 +110,7 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
                 color=style.colour,
                 linestyle=style.dashes,
                 linewidth=2,
-                label=line.name,
+                label=_legend_label(line.name),
                 marker=style.marker if few else "",
                 markersize=4.5,
             )
@@ -118,8 +118,8 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
                 point = ([line.x[line.marked]], [line.y[line.marked]])
                 axes.plot(*point, "o", markersize=13, markerfacecolor="none", color=theme.INK, markeredgewidth=1.3)
         axes.margins(y=0.14)
-        axes.set_xlabel(x_axis)
-        axes.set_ylabel(y_axis)
+        axes.set_xlabel(plain(x_axis))
+        axes.set_ylabel(plain(y_axis))
         _grid(axes, "y")
         if len(drawn) > 1:
             _legend(axes, [line.name for line in drawn])
@@ -145,9 +145,9 @@ def bars(groups: Sequence[str], values: Sequence[float | None], axis: str, posit
                 _bar_label(value), (value or 0.0, y), (4, 0), textcoords="offset points", va="center", fontsize=_SMALL
             )
         axes.set_xlim(0, max([*bar_lengths, 1e-9]) * 1.16)
-        axes.set_xlabel(axis)
+        axes.set_xlabel(plain(axis))
         axes.set_xticks([])
-        axes.set_yticks(range(len(groups)), groups)
+        axes.set_yticks(range(len(groups)), _labels(groups))
         axes.set_ylim(len(groups) - 0.4, -0.6)
     return svgs[0]
 
@@ -170,7 +170,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
                 shares,
                 left=starts,
                 height=0.66,
-                label=name,
+                label=_legend_label(name),
                 color=theme.style(position).colour,
                 hatch=hatches[position % len(hatches)],
                 edgecolor=theme.GROUND,
@@ -190,7 +190,7 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
                         bbox={"boxstyle": "round,pad=0.18", "facecolor": theme.GROUND, "edgecolor": "none"},
                     )
             starts = [start + share for start, share in zip(starts, shares, strict=True)]
-        axes.set_yticks(range(len(groups)), groups)
+        axes.set_yticks(range(len(groups)), _labels(groups))
         axes.set_ylim(len(groups) - 0.5, -0.5)
         axes.set_xlim(0, 1)
         axes.set_xticks([])
@@ -213,7 +213,7 @@ def distribution(item: Distribution) -> str:
     """Returns a small histogram of one feature."""
     with _new_figure(_SMALL_WIDTH, 1.75) as (figure, svgs):
         axes = _axes(figure)
-        axes.set_title(item.feature, fontsize=_TEXT, color=theme.INK, loc="left")
+        axes.set_title(plain(item.feature), fontsize=_TEXT, color=theme.INK, loc="left")
         colour = theme.style(0).colour
         if item.buckets:
             for low, high, number in item.buckets:
@@ -223,7 +223,7 @@ def distribution(item: Distribution) -> str:
         else:
             names = [format.shorten(value, _LONGEST_LABEL) for value, _ in item.values]
             axes.barh(range(len(names)), [number for _, number in item.values], color=colour, height=0.7)
-            axes.set_yticks(range(len(names)), names)
+            axes.set_yticks(range(len(names)), _labels(names))
             axes.set_ylim(len(names) - 0.4, -0.6)
             axes.set_xticks([])
     return svgs[0]
@@ -273,14 +273,16 @@ def _new_figure(width: float, height: float) -> Iterator[tuple[Figure, list[str]
         "hatch.color": theme.GROUND,
         "hatch.linewidth": 0.8,
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # Text stays text: the page's own font draws it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, svgs
         buffer = io.StringIO()
         # Dates and versions in the metadata would change the page with each run.
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
-    svgs.append(_for_page(buffer.getvalue()))
+    svgs.append(svg.for_page(buffer.getvalue()))
 
 
 def _axes(figure: Figure) -> Axes:
@@ -300,8 +302,18 @@ def _grid(axes: Axes, axis: Literal["x", "y"]) -> None:
     axes.set_axisbelow(True)
 
 
+def _labels(names: Sequence[str]) -> list[str]:
+    """Returns names as labels: control characters would make the SVG unreadable."""
+    return list(map(plain, names))
+
+
+def _legend_label(name: str) -> str:
+    """Returns a name as a label of a legend, from which matplotlib leaves out names that start with "_"."""
+    return f" {plain(name)}" if name.startswith("_") else plain(name)
+
+
 def _add_legend_entry(axes: Axes, name: str, style: theme.Style) -> None:
-    axes.plot([], [], style.marker, color=style.colour, label=name, markersize=6)
+    axes.plot([], [], style.marker, color=style.colour, label=_legend_label(name), markersize=6)
 
 
 def _legend(axes: Axes, names: Sequence[str]) -> None:
@@ -325,28 +337,3 @@ def _whole_numbers(axes: Axes, values: Sequence[float]) -> None:
     # Values of only 0 and 1 are the ends of an axis of shares, which needs fractions.
     if all(float(value).is_integer() for value in values) and max(values, default=0) > 1:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
-_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
-_ID = re.compile(r' id="([^"]+)"')
-_FONT = re.compile(r"font-family: [^;\"]+")
-_STYLE = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
-_SIZE = re.compile(r'(<svg[^>]*?) width="([\d.]+)pt"', re.DOTALL)
-_HEIGHT = re.compile(r'(<svg[^>]*?) height="[\d.]+pt"', re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-
-
-def _for_page(svg: str) -> str:
-    """Returns SVG for a page with other SVGs: with the page's fonts and colours, and without ids that collide."""
-    # An SVG's style element would apply to the whole page.
-    for part in (_HEAD, _METADATA, _STYLE, _COMMENT):
-        svg = part.sub("", svg)
-    references = {*re.findall(r'xlink:href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
-    svg = _ID.sub(lambda match: match[0] if match[1] in references else "", svg)
-    svg = _FONT.sub("font-family: inherit", svg)
-    digest = hashlib.sha256(svg.encode()).hexdigest()[:6]
-    for name in references:
-        svg = re.sub(rf'(?<=[#"]){re.escape(name)}(?=[")])', f"{digest}-{name}", svg)
-    svg = _HEIGHT.sub(r"\1", _SIZE.sub(r'\1 width="100%" style="max-width: \2pt"', svg, count=1), count=1)
-    return theme.apply_theme(re.sub(r"\n\s*", "\n", svg))

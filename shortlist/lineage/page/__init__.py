@@ -13,6 +13,7 @@ from shortlist.lineage import as_json
 from shortlist.lineage.serving import ServingState
 from shortlist.lineage.stages import STAGES
 from shortlist.lineage.trace import Trace
+from shortlist.sanitize import plain_lines
 
 if TYPE_CHECKING:
     import jinja2
@@ -52,8 +53,16 @@ def part(name: str) -> str:
     return (_FILES / name).read_text(encoding="utf-8")
 
 
+def _finalized(value: object) -> object:
+    """Returns a value of a template; text of the data is made plain, as on a terminal."""
+    # Markup, a subclass, is a part of the page itself or already escaped.
+    return plain_lines(value) if type(value) is str else value
+
+
 def environment(folder: pathlib.Path) -> jinja2.Environment:
-    """Returns the environment of the templates in a folder; it escapes values and refuses undefined ones.
+    """Returns the environment of the templates in a folder. It escapes values and refuses undefined ones.
+
+    Control characters and those that turn the direction of text are replaced in values.
 
     Data in a script element needs the filter `tojson`, so that no text in it can end the element.
     """
@@ -65,5 +74,6 @@ def environment(folder: pathlib.Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_finalized,
         undefined=jinja2.StrictUndefined,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html as html_parser
 import pathlib
 import re
+from xml.etree import ElementTree
 
+import lxml.html
 import pytest
 
 from benchmarks.lineage_store import NODES
@@ -13,8 +16,10 @@ from shortlist.report import html, sections
 from shortlist.report.blocks import TableBlock
 from shortlist.report.facts import read
 from shortlist.report.write import write_report
+from shortlist.sanitize import plain
 from tests.browser import every_look
 from tests.shortlist.report.conftest import EVIL
+from tests.shortlist.report.test_plots import HOSTILE
 
 _CHAPTERS = [
     *("verdict", "accuracy", "slices", "training", "index", "variety", "examples", "data", "costs", "lineage"),
@@ -34,11 +39,8 @@ def test_page_is_one_small_file_and_asks_no_network_for_anything(page):
     text = page.read_text(encoding="utf-8")
     assert page.stat().st_size < 3_000_000
     assert "default-src 'none'" in text
-    # XML namespaces of SVG are names; browsers do not request them.
-    assert set(re.findall(r"https?://[^\s\"')]+", text)) == {
-        "http://www.w3.org/2000/svg",
-        "http://www.w3.org/1999/xlink",
-    }
+    # The XML namespace of SVG is a name; browsers do not request it.
+    assert set(re.findall(r"https?://[^\s\"')]+", text)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"<(link|img|iframe|script src)|@import|url\((?!#)", text)
     # Ids are unique, also across plots.
     ids = re.findall(r'\bid="([^"]+)"', text)
@@ -52,6 +54,53 @@ def test_nothing_in_the_data_is_markup(page):
     assert "<b>Alien" not in text
     # The graph's data, the graph and the page's own.
     assert text.count("<script") == 3
+
+
+@pytest.fixture(scope="module")
+def hostile_page(shop, tmp_path_factory):
+    """The report of the complete run with hostile names and values of slices, and one plot twice."""
+    facts = read(shop.workspace, shop.pushed)
+    assert facts.measurements is not None
+    [first, *_] = facts.measurements.slices
+    slices = [
+        dataclasses.replace(first, name=name, value=value)
+        for name in ("job", HOSTILE[0], HOSTILE[2], HOSTILE[4])
+        for value in HOSTILE[:8]
+    ] + [dataclasses.replace(first, name="other", value=value) for value in HOSTILE[8:]]
+    # A cached property: the measurements are the only part that changes.
+    facts.__dict__["measurements"] = dataclasses.replace(facts.measurements, slices=slices)
+    made = sections.run_page(facts)
+    path = tmp_path_factory.mktemp("hostile") / "report.html"
+    path.write_text(html.render(dataclasses.replace(made, title=HOSTILE[-2])), encoding="utf-8")
+    return path
+
+
+def test_hostile_slices_break_no_id_of_the_page(hostile_page, page):
+    text = hostile_page.read_text(encoding="utf-8")
+    tree = lxml.html.document_fromstring(text)
+    ids = [element.get("id") for element in tree.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z][\w-]*", name) for name in ids)
+    assert not [name for element in tree.iter() for name in element.attrib if name.startswith("on")]
+    # The same elements as the page without them has.
+    plain_tree = lxml.html.document_fromstring(page.read_text(encoding="utf-8"))
+    assert {element.tag for element in tree.iter()} == {element.tag for element in plain_tree.iter()}
+    drawn = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(drawn) > 10
+    for one in drawn:
+        ElementTree.fromstring(one)
+    shown = {cell.text_content() for cell in tree.iter("th")}
+    assert set(map(plain, HOSTILE)) <= shown
+    assert not set(text) & set("\x00\x1b\u202e\ud800")
+
+
+def test_hostile_slices_in_a_browser(browser, hostile_page):
+    with browser.opened(hostile_page) as tab:
+        assert (tab.said, tab.violations()) == ([], [])
+        doubled = "(() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); "
+        assert tab.page.evaluate(f"{doubled} return ids.length - new Set(ids).size; }})()") == 0
+        broken = "[...document.querySelectorAll('use')].filter((e) => !document.querySelector(e.getAttribute('href')))"
+        assert tab.page.evaluate(f"{broken}.length") == 0
 
 
 def test_every_table_is_on_the_page(shop, page):
