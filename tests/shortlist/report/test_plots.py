@@ -55,7 +55,7 @@ def as_shown(name: str) -> str:
 def check(text: str) -> ElementTree.Element:
     """Checks ids and references of one SVG and returns its root."""
     root = ElementTree.fromstring(text)
-    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     references = {
         target
         for element in root.iter()
