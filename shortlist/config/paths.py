@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 SPAN_PARTS = {"{YYYY}": ("year", 4), "{MM}": ("month", 2), "{DD}": ("day", 2)}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-# A leading ] belongs to the set, as in fnmatch: []a] matches ] or a.
-_PATTERN_PARTS = re.compile(r"\{YYYY\}|\{MM\}|\{DD\}|\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
+# `**/` is any number of folders, where a folder can begin. A leading ] belongs to the set, as in fnmatch: []a] matches
+# ] or a.
+_PATTERN_PARTS = re.compile(r"\{YYYY\}|\{MM\}|\{DD\}|(?<![^/])\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
+_STARS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+_LAZY_STARS = {"**/": "(?:|.*?/)", "**": ".*?", "*": "[^/]*?"}
+# The longest path of Linux.
+_MAX_CHARACTERS = 4096
 
 
 def is_uri(path: str) -> bool:
@@ -32,6 +42,8 @@ def check_path(path: str) -> None:
         raise ValueError("expected a path, got an empty one")
     if "\0" in path:
         raise ValueError("expected a path without NUL characters")
+    if len(path) > _MAX_CHARACTERS:
+        raise ValueError(f"expected a path of at most {_MAX_CHARACTERS:,} characters, got {len(path):,}")
     placeholders = _PLACEHOLDER.findall(path)
     unknown = [part for part in placeholders if part not in SPAN_PARTS]
     if unknown:
@@ -66,8 +78,63 @@ def is_wild(part: str) -> bool:
 
 
 def compile_pattern(pattern: str, end: str = "") -> re.Pattern[str]:
-    """Returns the regular expression of a pattern, with the groups year, month and day."""
-    return re.compile("".join(map(_part_expression, _PATTERN_PARTS.findall(pattern))) + end, re.DOTALL)
+    """Returns the regular expression of a pattern, with the groups year, month and day.
+
+    The time of a match is bounded whatever the number of stars. Each star but the last takes as little as possible,
+    together with what follows it until the next star, and is not tried again: an earlier end leaves every later match
+    possible. `fnmatch` does the same. If a path has several dates, the last star decides which one is read.
+
+    Args:
+      pattern: The pattern of a path.
+      end: A regular expression for what may follow the pattern's match.
+    """
+    parts = _PATTERN_PARTS.findall(pattern)
+    # Stars of any number of folders divide the pattern; within these segments are the stars of one folder.
+    starts = [0, *(index for index, part in enumerate(parts) if part.startswith("**")), len(parts)]
+    segments = [parts[start:stop] for start, stop in itertools.pairwise(starts)]
+    numbers = itertools.count()
+    *first, last = (_segment(segment, is_last, numbers) for segment, is_last in _with_last(segments))
+    return re.compile("".join(_committed(segment, numbers) for segment in first) + last + end, re.DOTALL)
+
+
+def _segment(parts: Sequence[str], is_last: bool, numbers: Iterator[int]) -> str:
+    """Returns the expression of parts of which only the first can match any number of folders."""
+    expression = ""
+    if parts and parts[0].startswith("**"):
+        expression, parts = (_STARS if is_last else _LAZY_STARS)[parts[0]], parts[1:]
+    for is_slash, folder in itertools.groupby(parts, key=lambda part: part == "/"):
+        if is_slash:
+            expression += "/" * len(list(folder))
+            continue
+        plain, *starred = _split_at_stars(folder)
+        expression += plain
+        for rest, is_last_star in _with_last(starred):
+            if is_last_star:
+                expression += (_STARS if is_last else _LAZY_STARS)["*"] + rest
+            else:
+                expression += _committed(_LAZY_STARS["*"] + rest, numbers)
+    return expression
+
+
+def _split_at_stars(parts: Iterable[str]) -> list[str]:
+    """Returns the expressions between the stars of one folder's name."""
+    pieces = [""]
+    for part in parts:
+        if part == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += _part_expression(part)
+    return pieces
+
+
+def _with_last(items: Sequence[_T]) -> Iterator[tuple[_T, bool]]:
+    return ((item, number == len(items)) for number, item in enumerate(items, start=1))
+
+
+def _committed(expression: str, numbers: Iterator[int]) -> str:
+    """Returns an expression whose first match is not tried again; Python has no atomic groups before 3.11."""
+    name = f"committed{next(numbers)}"
+    return f"(?=(?P<{name}>{expression}))(?P={name})"
 
 
 def _part_expression(part: str) -> str:
@@ -76,5 +143,5 @@ def _part_expression(part: str) -> str:
         return f"(?P<{name}>[0-9]{{{digits}}})"
     if len(part) > 1 and part.startswith("["):
         characters = re.sub(r"([^\w-])", r"\\\1", part[1:-1].removeprefix("!"))
-        return f"[^/{characters}]" if part.startswith("[!") else f"[{characters}]"
-    return {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+        return f"[^/{characters}]" if part.startswith("[!") else f"(?!/)[{characters}]"
+    return {"?": "[^/]"}.get(part, re.escape(part))

@@ -19,11 +19,11 @@ import decimal
 import fractions
 import functools
 import operator
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shortlist.config.linear_regex import LinearRegex
 from shortlist.scalars import BadCell, formatted_seconds, iso_seconds, number_of, short_repr, text_of, with_point
 
 Row = Mapping[str, Any]
@@ -212,10 +212,10 @@ class _Compiler:
             column, expression = self._column(node.args[0]), self._string(node.args[1])
             self._note_text(column, expression)
             try:
-                pattern = re.compile(expression)
-            except re.error as error:
-                raise ValueError(f"filter {short_repr(self._text)}: not a regular expression ({error})") from None
-            return lambda row: (text := _text(row, column)) is not None and pattern.fullmatch(text) is not None
+                pattern = LinearRegex(expression)
+            except ValueError as error:
+                raise ValueError(f"filter {short_repr(self._text)}: {error}") from None
+            return lambda row: (text := _text(row, column)) is not None and pattern.fullmatch(text)
         raise self._refused(node, 'matches(column, "regex"), column.startswith("...") or column.endswith("...")')
 
     def _note_text(self, column: str, *constants: Any) -> None:
