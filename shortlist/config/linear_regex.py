@@ -74,7 +74,7 @@ class LinearRegex:
         self._states = [_State([])]
         self._anchors: list[_Anchor] = []
         try:
-            self._entry = self._sequence(tree, _MATCH, tree.state.flags)
+            self._entry = self._sequence(tree.data, _MATCH, tree.state.flags)
         except RecursionError:
             raise ValueError("not a regular expression (too large)") from None
         self._forget()
@@ -148,7 +148,8 @@ class LinearRegex:
         if operation in _CHARACTERS:
             return self._add(_State([after], reads=_one_character(operation, argument, flags)))
         if operation in _REPEATS:
-            return self._repeat(*argument, after, flags)
+            lowest, highest, items = argument
+            return self._repeat(lowest, highest, items, after, flags)
         if operation is sre_parse.BRANCH:
             return self._add(_State([self._sequence(branch, after, flags) for branch in argument[1]]))
         if operation is sre_parse.SUBPATTERN:
