@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock audit clean broken
+.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality lint format docs venv lock pin-images audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,7 @@ lint: .venv/.dev ## Checks style, format, types and layers
 	@.venv/bin/ruff format --check
 	@.venv/bin/python -m mypy
 	@.venv/bin/lint-imports --no-cache --no-logo
+	@.venv/bin/python requirements/images.py --check
 
 format: .venv/.dev ## Repairs what ruff can repair
 	@.venv/bin/ruff check --fix
@@ -92,6 +93,9 @@ venv: .venv/.dev ## Makes .venv with everything, development tools too
 
 lock: ## Brings the locks in line with requirements/*.in; UPGRADE=1 also takes newer versions
 	@bash requirements/lock.sh $(if $(UPGRADE),--upgrade)
+
+pin-images: .venv/.runtime ## Writes the digests of the images in deploy/ beside their tags, from their registries
+	@.venv/bin/python requirements/images.py
 
 audit: .venv/.runtime .tools/audit/.made ## Asks PyPI or OSV for the locked packages' known vulnerabilities
 	@.venv/bin/python requirements/audit.py
