@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import ConfigError
@@ -49,12 +50,10 @@ def ablate(
     Example: shortlist ablate --only history --only dropout --seeds 5
     """
     from cli.output import log, progress
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
     from shortlist.config.section import MAX_SEED
     from shortlist.workspace import Workspace
 
-    checked_config = load_config(config, parse_overrides(set_ or []))
+    checked_config = Invocation.of(config, set_).load()
     first = checked_config.train.seed
     if first + seeds - 1 > MAX_SEED:
         raise ConfigError.from_parts(

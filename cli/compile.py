@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
 
@@ -34,11 +35,9 @@ def compile_(
     """
     from cli import kubeflow
     from pipeline.kubeflow.parameters import placeholders
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
 
     console = consoles.console()
-    checked_config = load_config(config, parse_overrides(set_ or []))
+    checked_config = Invocation.of(config, set_).load()
     kubeflow.section(checked_config)
     # Before the data is read and TFX is loaded, as kfp is an optional extra.
     kubeflow.check_kfp()

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.invocation import Invocation
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, is_for_subcommand
 from cli.output import consoles
 from shortlist.errors import BadInputError
+from shortlist.sanitize import plain
 
 if TYPE_CHECKING:
     from shortlist.lineage.why import Verdict
@@ -28,6 +30,7 @@ app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 def lineage(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     version: Annotated[int | None, typer.Option(help="A pushed version; by default the newest.")] = None,
     impact: Annotated[
         str | None,
@@ -51,7 +54,7 @@ def lineage(
 
     Example: shortlist lineage --config configs/movielens_100k.yaml
     """
-    if context.invoked_subcommand is not None:
+    if is_for_subcommand(context):
         return
     options = {"--version": version is not None, "--impact": impact, "--why": why, "--served": served}
     given = [name for name, value in options.items() if value]
@@ -61,13 +64,14 @@ def lineage(
         raise BadInputError(
             "--html shows the origin of a pushed model; use --json, --impact, --why and --served without it"
         )
-    workspace = _workspace(config)
+    invocation = Invocation.of(config, set_)
+    workspace = invocation.workspace()
     if html:
         _page(workspace, version, html)
     elif impact:
         _impact(workspace, impact, as_json)
     elif why:
-        _why(workspace, why, config, as_json)
+        _why(workspace, why, invocation, as_json)
     elif served:
         _served(workspace, as_json)
     else:
@@ -79,6 +83,7 @@ def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A run, a pushed version, or `latest`.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the differences between two runs or pushed versions, the most important first.
@@ -94,7 +99,7 @@ def diff(
     from shortlist.lineage.diff import diff
     from shortlist.lineage.store import Store
 
-    workspace = _workspace(config)
+    workspace = Invocation.of(config, set_).workspace()
     store = Store.of(workspace)
     before_side, after_side = (
         run_or_version(store, _run_id(workspace, name), lambda run_id: _summary(workspace, run_id), workspace.is_open)
@@ -150,7 +155,7 @@ def _impact(workspace: Workspace, data: str, as_json: bool) -> None:
         lineage_text.print_tree(lineage_text.impact(answer))
 
 
-def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool) -> None:
+def _why(workspace: Workspace, run_id: str, invocation: Invocation, as_json: bool) -> None:
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.store import Store
@@ -168,21 +173,24 @@ def _why(workspace: Workspace, run_id: str, config: pathlib.Path, as_json: bool)
     if as_json:
         _print_json(plain_data.verdict(answer))
     else:
-        lineage_text.print_tree(lineage_text.verdict(answer, _hints(answer, workspace, config)))
+        lineage_text.print_tree(lineage_text.verdict(answer))
+        # Below the tree, which would wrap a long command.
+        for hint in _hints(answer, workspace, invocation):
+            consoles.console(soft_wrap=True).print(plain(hint))
 
 
-def _hints(answer: Verdict, workspace: Workspace, config: pathlib.Path) -> list[str]:
-    """Returns commands that may help next."""
+def _hints(answer: Verdict, workspace: Workspace, invocation: Invocation) -> list[str]:
+    """Returns the log, and a command that may help next."""
     from shortlist.lineage.why import Outcome
 
     log = workspace.run_dir(answer.run_id) / "run.log"
     # `push --force` pushes only the latest run.
     latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
     if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced_push:
-        return [f"to push it nevertheless: .venv/bin/shortlist push --force --reason TEXT --config {config}"]
+        return [f"to push it nevertheless: {invocation.command('push', '--force', '--reason', 'TEXT')}"]
     if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
         hints = [f"log: {log}"] if log.exists() else []
-        return [*hints, f"to continue after the finished steps: .venv/bin/shortlist run --config {config}"]
+        return [*hints, f"to continue after the finished steps: {invocation.command('run')}"]
     return []
 
 
@@ -198,13 +206,6 @@ def _served(workspace: Workspace, as_json: bool) -> None:
         _print_json(plain_data.served(answer))
     else:
         lineage_text.print_tree(lineage_text.serving(workspace.name, answer))
-
-
-def _workspace(config: pathlib.Path) -> Workspace:
-    from shortlist.config.load import load_config
-    from shortlist.workspace import Workspace
-
-    return Workspace.of(load_config(config))
 
 
 def _run_id(workspace: Workspace, name: str) -> str:

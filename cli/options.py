@@ -5,7 +5,10 @@ from __future__ import annotations
 import pathlib
 from typing import Annotated
 
+import click
 import typer
+
+from shortlist.errors import BadInputError
 
 DEFAULT_CONFIG = pathlib.Path("configs/movielens_100k.yaml")
 
@@ -17,3 +20,22 @@ SetOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every log line.")]
+
+
+def is_for_subcommand(context: typer.Context) -> bool:
+    """Returns whether a group of commands was called with one of its commands, which then reads its own options.
+
+    Raises:
+      BadInputError: An option stands before the command, where it would have no effect.
+    """
+    if context.invoked_subcommand is None:
+        return False
+    for parameter in context.command.params:
+        if context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE:
+            raise BadInputError.from_parts(
+                "",
+                f"{parameter.opts[0]} after `{context.invoked_subcommand}`",
+                "it before",
+                f"`{context.command_path} {context.invoked_subcommand} --help` lists the options",
+            )
+    return True

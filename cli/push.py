@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.invocation import Invocation
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
 from shortlist.errors import BadInputError
+from shortlist.sanitize import plain
 
 
 def push(
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Override the gates; required.")] = False,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded in ML Metadata; required.")] = "",
     as_json: JsonOption = False,
@@ -33,10 +36,10 @@ def push(
             "`shortlist run` pushes models that pass the gates; to push a rejected one, give --force and --reason TEXT"
         )
     from cli.output import log
-    from shortlist.config.load import load_config
     from shortlist.workspace import Workspace
 
-    checked_config = load_config(config)
+    invocation = Invocation.of(config, set_)
+    checked_config = invocation.load()
     workspace = Workspace.of(checked_config)
     with (
         workspace.reserve("push", must_exist=True),
@@ -56,7 +59,7 @@ def push(
             console.print(f"Overrode  {node}: {verdict}")
     console.print(f"Served    version {result.version}, the model of run {result.run_id}, pushed by force")
     console.print(f"          {result.path}")
-    console.print(f"Undo      .venv/bin/shortlist rollback --config {config}")
+    console.print(f"Undo      {plain(invocation.command('rollback'))}")
 
 
 def _print_nothing(line: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from shortlist.errors import BadInputError
 
@@ -58,13 +59,11 @@ def recommend(
         raise BadInputError("give either --query ID or --history ID,ID,...")
     from cli.output import answers, log
     from shortlist import datasets
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
     from shortlist.serving import client as serving
     from shortlist.tables import lookup, request
     from shortlist.workspace import Workspace
 
-    checked_config = load_config(config, parse_overrides(set_ or []))
+    checked_config = Invocation.of(config, set_).load()
     data = checked_config.data
     workspace = Workspace.of(checked_config)
     model_path = serving.version_path(workspace.serving_dir)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.invocation import Invocation
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
 from shortlist.errors import BadInputError
 
@@ -25,6 +26,7 @@ def report(
         list[str] | None, typer.Argument(metavar="[RUN...]", help="With --compare: the runs, two or more.")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     run: Annotated[
         str, typer.Option(metavar="RUN", help="The run to report; by default the newest one that ended.")
     ] = "latest",
@@ -45,9 +47,6 @@ def report(
     Example: shortlist report --open
     Example: shortlist report --compare 20261124T144222Z latest
     """
-    from shortlist.config.load import load_config
-    from shortlist.workspace import Workspace
-
     if sum((open_, text, as_json)) > 1:
         raise BadInputError.from_parts("", "one of --open, --text and --json", "more")
     if output and (text or as_json):
@@ -57,7 +56,7 @@ def report(
         raise BadInputError("--compare: expected two runs or more, as in `shortlist report --compare A B`")
     if named and not compare:
         raise BadInputError(f"got {named[0]!r}; name one run with --run, or compare several with --compare")
-    workspace = Workspace.of(load_config(config))
+    workspace = Invocation.of(config, set_).workspace()
     page, path, keep_file = _comparison(workspace, named) if compare else _run_report(workspace, run)
     if text:
         _print_text(page)

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.invocation import Invocation
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
+from shortlist.sanitize import plain
 
 
 def rollback(
@@ -17,6 +19,7 @@ def rollback(
         int | None, typer.Argument(help="A kept version; by default the one served before the current one.")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded in the lineage.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -28,11 +31,11 @@ def rollback(
 
     Example: shortlist rollback --config configs/movielens_100k.yaml --reason "bad titles since noon"
     """
-    from shortlist.config.load import load_config
     from shortlist.runs import rollback as core
     from shortlist.workspace import Workspace
 
-    checked_config = load_config(config)
+    invocation = Invocation.of(config, set_)
+    checked_config = invocation.load()
     workspace = Workspace.of(checked_config)
     # A pipeline that pushes at the same time would race for the next version number.
     with workspace.reserve("rollback", must_exist=True):
@@ -45,4 +48,5 @@ def rollback(
         f"Served    version {result.version}, a copy of {result.restored_version}, instead of {result.replaced_version}"
     )
     console.print(f"          {result.path}")
-    console.print(f"Undo      .venv/bin/shortlist rollback {result.replaced_version} --config {config}")
+    undo = invocation.command("rollback", str(result.replaced_version))
+    console.print(f"Undo      {plain(undo)}")

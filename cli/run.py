@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.invocation import Invocation, option
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import ExitCode
@@ -56,17 +57,13 @@ def run(
     Example: shortlist run --tune --set tune.minutes=20
     """
     from shortlist import datasets
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
     from shortlist.workspace import Workspace
 
     console = consoles.console()
-    overrides = parse_overrides(set_ or [])
-    if tune:
-        overrides["tune.enabled"] = True
-    checked_config = load_config(config, overrides)
+    invocation = Invocation.of(config, set_)
+    checked_config = invocation.load({"tune.enabled": True} if tune else None)
     data_root = datasets.default_data_dir()
     unit = _check_data(checked_config, data_root, console)
     workspace = Workspace.of(checked_config)
@@ -78,7 +75,7 @@ def run(
         with running_engine(checked_config.beam, workspace.root, console.print):
             local_kfp.run_local_kfp(checked_config, workspace, data_root.absolute(), unit, console, verbose)
     else:
-        _run_here(config, checked_config, workspace, data_root.absolute(), unit, console, verbose)
+        _run_here(invocation, checked_config, workspace, data_root.absolute(), unit, console, verbose)
 
 
 def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Unit:
@@ -99,7 +96,7 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Un
 
 
 def _run_here(
-    config_path: pathlib.Path,
+    invocation: Invocation,
     config: Config,
     workspace: Workspace,
     data_root: pathlib.Path,
@@ -141,10 +138,22 @@ def _run_here(
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(config, workspace, run_id, data_root, listener, unit)
-    results.print_summary(summary, workspace.run_dir(run_id) / "summary.json", config_path, console)
-    manual_pushes.print_served(served_before, workspace, summary, config_path, console)
+    results.print_summary(
+        summary, workspace.run_dir(run_id) / "summary.json", next_commands(invocation, config, data_root), console
+    )
+    manual_pushes.print_served(served_before, workspace, summary, invocation, console)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))
+
+
+def next_commands(invocation: Invocation, config: Config, data_root: pathlib.Path) -> list[str]:
+    """Returns the command lines to type after a push, each of which works as it is."""
+    from shortlist.tables import lookup
+
+    example = lookup.example_query(config.data, data_root) if config.report.examples else None
+    # Queries are people in many logs: none is named where the report names none.
+    asked = ["--history", ""] if example is None else option("--query", example)
+    return [invocation.command("recommend", *asked), invocation.command("lineage")]
 
 
 @contextlib.contextmanager

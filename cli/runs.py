@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
-import pathlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from cli.invocation import Invocation
+from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, is_for_subcommand
 from cli.output import consoles
 from shortlist.errors import BadInputError
 
@@ -24,6 +24,7 @@ app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 def runs(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     status: Annotated[
         list[str] | None,
         typer.Option(help="Only runs with this status: pushed, not_blessed, killed ...; may be repeated."),
@@ -39,7 +40,7 @@ def runs(
 
     Example: shortlist runs --status not_blessed --since 7d --where train.seed=2
     """
-    if context.invoked_subcommand is not None:
+    if is_for_subcommand(context):
         return
     from cli.output import runs as runs_text
     from shortlist.runs import as_json as plain_data
@@ -50,7 +51,7 @@ def runs(
     start = None
     if since:
         start = filters.read_since(since, datetime.datetime.now(datetime.timezone.utc))
-    selected_runs = filters.matching(records(_workspace(config)), statuses, start, settings)
+    selected_runs = filters.matching(records(Invocation.of(config, set_).workspace()), statuses, start, settings)
     if as_json:
         _print_json([plain_data.run(record) for record in selected_runs[:limit]])
     else:
@@ -61,6 +62,7 @@ def runs(
 def compare(
     run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more; `latest` is the newest.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs: their results, metrics, and the settings that differ.
@@ -73,7 +75,7 @@ def compare(
 
     if len(run_ids) < 2:
         raise BadInputError.from_parts("", "two runs or more to compare", "one", "`shortlist runs` lists them")
-    selected_runs = find(records(_workspace(config)), run_ids)
+    selected_runs = find(records(Invocation.of(config, set_).workspace()), run_ids)
     if as_json:
         _print_json([plain_data.run(record) for record in selected_runs])
     else:
@@ -83,6 +85,7 @@ def compare(
 @app.command("prune")
 def prune(
     config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
     keep: Annotated[int, typer.Option(min=1, max=1_000_000, help="Keep everything of so many latest runs.")] = 10,
     older_than: Annotated[
         str, typer.Option(metavar="WHEN", help="Also keep all runs since 2026-11-01, or of the last 30d.")
@@ -100,7 +103,7 @@ def prune(
     """
     if yes and dry_run:
         raise BadInputError.from_parts("", "--yes or --dry-run", "both")
-    workspace = _workspace(config)
+    workspace = Invocation.of(config, set_).workspace()
     if not yes:
         _print_plan(_plan(workspace, keep, older_than), as_json, [])
         return
@@ -139,13 +142,6 @@ def _print_plan(plan: PrunePlan, as_json: bool, failures: list[str], deleted: bo
         _print_json(plain_data.plan(plan, failures, deleted))
     else:
         runs_text.print_plan(plan, failures, deleted, consoles.console(soft_wrap=True))
-
-
-def _workspace(config: pathlib.Path) -> Workspace:
-    from shortlist.config.load import load_config
-    from shortlist.workspace import Workspace
-
-    return Workspace.of(load_config(config))
 
 
 def _print_json(answer: object) -> None:

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from cli.invocation import Invocation
 from cli.output import consoles
 from shortlist.errors import BadInputError
+from shortlist.sanitize import plain
 
 app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
 
@@ -58,7 +60,8 @@ def infer(
     console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.", soft_wrap=True)
     for warning in preflight.check(load_config(target), root).warnings:
         consoles.warn(console, warning)
-    console.print(f"Correct wrong guesses, then: shortlist run --config {paths.config}", soft_wrap=True)
+    command = Invocation(paths.config).command("run")
+    console.print(f"Correct wrong guesses, then: {plain(command)}", soft_wrap=True)
 
 
 def _check_no_credentials(path: str) -> None:

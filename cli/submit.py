@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import BadInputError, ConfigError, ExitCode
@@ -62,7 +62,7 @@ def submit(
     from cli import kubeflow as shared
 
     options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
-    checked_config = _load_config(config, set_ or [], options)
+    checked_config = _load_config(Invocation.of(config, set_), options)
     shared.check_kfp()
     if cron is not None and wait:
         raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")
@@ -87,14 +87,9 @@ def submit(
         raise typer.Exit(int(_EXIT_CODES.get(outcome, ExitCode.UNEXPECTED)))
 
 
-def _load_config(path: pathlib.Path, assignments: list[str], options: Mapping[str, str | None]) -> Config:
+def _load_config(invocation: Invocation, options: Mapping[str, str | None]) -> Config:
     """Returns the checked config, with values of --set and of options for keys of its section `kubeflow`."""
-    from shortlist.config.load import load_config
-    from shortlist.config.overrides import parse_overrides
-
-    overrides = parse_overrides(assignments)
-    overrides |= {f"kubeflow.{name}": value for name, value in options.items() if value is not None}
-    return load_config(path, overrides)
+    return invocation.load({f"kubeflow.{name}": value for name, value in options.items() if value is not None})
 
 
 def _start(cluster: Cluster, plan: CompilationPlan, name: str, cron: str | None) -> Submission:

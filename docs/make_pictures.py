@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from cli.invocation import Invocation
 from cli.output import results
 from shortlist.lineage import page as lineage_page
 from shortlist.lineage.serving import serving_state
@@ -48,7 +49,7 @@ def main(root: pathlib.Path) -> None:
 def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str) -> None:
     printed = io.StringIO()
     console = Console(file=printed, force_terminal=True, color_system="standard", width=_COLUMNS)
-    results.print_summary(summary, path, pathlib.Path("configs/movielens_100k.yaml"), console)
+    results.print_summary(summary, path, _next_commands(), console)
     text = printed.getvalue().replace(f"{hidden_path}/", "")
     picture = Console(record=True, width=_COLUMNS, file=io.StringIO())
     picture.print(Text.from_ansi(f"$ make run\n{text}"))
@@ -56,6 +57,11 @@ def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str) -> No
     # Without a font from the network: the reader's own monospaced font is sufficient.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     (IMAGES / "run.svg").write_text(svg, encoding="utf-8")
+
+
+def _next_commands() -> list[str]:
+    invocation = Invocation(pathlib.Path("configs/movielens_100k.yaml"))
+    return [invocation.command("recommend", "--query", "196"), invocation.command("lineage")]
 
 
 def _take_pages(workspace: Workspace, run_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rich.markup import escape
 from rich.tree import Tree
@@ -103,13 +103,8 @@ def _push_facts(push: VersionPush) -> list[str]:
     return facts
 
 
-def verdict(answer: Verdict, hints: Sequence[str]) -> Tree:
-    """Returns the verdict on a run's model with its reasons.
-
-    Args:
-      answer: The verdict.
-      hints: Commands that may help next.
-    """
+def verdict(answer: Verdict) -> Tree:
+    """Returns the verdict on a run's model with its reasons."""
     headline = _HEADLINES[answer.outcome]
     if answer.version is not None:
         headline += f" as version {answer.version}"
@@ -131,7 +126,6 @@ def verdict(answer: Verdict, hints: Sequence[str]) -> Tree:
             f"since then: version {answer.forced_push.version}, {_when(answer.forced_push.at)}, by `shortlist {FORCED}`"
         )
         _add_all(tree.add(escape(plain(line))), _push_facts(answer.forced_push))
-    _add_all(tree, hints)
     return tree
 
 

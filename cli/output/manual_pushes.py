@@ -6,10 +6,11 @@ Without it, the page of a cached run would suggest that the run's own version is
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 
 from rich.console import Console
 
+from cli.invocation import Invocation
+from shortlist.sanitize import plain
 from shortlist.serving import versions
 from shortlist.summary import Summary
 from shortlist.workspace import Workspace
@@ -40,7 +41,7 @@ def find_manual_push(workspace: Workspace) -> ManualPush | None:
 
 
 def print_served(
-    before: ManualPush | None, workspace: Workspace, summary: Summary, config_path: pathlib.Path, console: Console
+    before: ManualPush | None, workspace: Workspace, summary: Summary, invocation: Invocation, console: Console
 ) -> None:
     """Prints the served version if a person chose it, or the person's version that the run replaced.
 
@@ -48,7 +49,7 @@ def print_served(
       before: The served version before the run, if it was a person's choice.
       workspace: The pipeline's workspace.
       summary: The run's summary.
-      config_path: The config, for the commands to type next.
+      invocation: The config, for the command to type next.
       console: Console for the output.
     """
     now = find_manual_push(workspace)
@@ -56,7 +57,7 @@ def print_served(
         console.print(f"Served    version {now.version}: {now.facts}", soft_wrap=True)
         pushed = summary.pushed.version if summary.pushed else None
         if pushed in versions.versions(workspace.serving_dir):
-            back = f".venv/bin/shortlist rollback {pushed} --config {config_path}"
-            console.print(f"          to serve this run's version: {back}", soft_wrap=True)
+            back = invocation.command("rollback", str(pushed))
+            console.print(f"          to serve this run's version: {plain(back)}", soft_wrap=True)
     elif before is not None and summary.pushed is not None:
         console.print(f"Replaced  version {before.version}: {before.facts}; the push above is newer", soft_wrap=True)

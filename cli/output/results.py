@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -30,15 +30,13 @@ _WIDTH = 120
 _MOST_WARNINGS = 5
 
 
-def print_summary(
-    summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
-) -> None:
+def print_summary(summary: Summary, summary_path: pathlib.Path, next_commands: Sequence[str], console: Console) -> None:
     """Prints a run's summary in under 40 lines.
 
     Args:
       summary: The summary.
       summary_path: Its file; the report stands beside it.
-      config_path: The config, for the commands to type next; None prints no commands.
+      next_commands: Command lines to type after a push.
       console: Console for the output.
     """
     # rich assumes 80 columns for a pipe, which would cut off the table. Lines of text are left to the terminal to wrap.
@@ -58,7 +56,7 @@ def print_summary(
     _print_answers(summary, console)
     _print_tuning(summary, summary_path, console)
     _print_verdict(summary, console)
-    _print_next(summary, summary_path, config_path, console)
+    _print_next(summary, summary_path, next_commands, console)
 
 
 def _print_data(summary: Summary, console: Console) -> None:
@@ -200,12 +198,10 @@ def _print_verdict(summary: Summary, console: Console) -> None:
     console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
 
 
-def _print_next(
-    summary: Summary, summary_path: pathlib.Path, config_path: pathlib.Path | None, console: Console
-) -> None:
+def _print_next(summary: Summary, summary_path: pathlib.Path, next_commands: Sequence[str], console: Console) -> None:
     # The path of the log was printed at the start.
     if (report := summary_path.with_name("report.html")).exists():
         console.print(f"Report    {report}")
-    if summary.pushed and config_path is not None:
-        console.print("Next      .venv/bin/shortlist recommend --config " + f"{config_path} --query QUERY_ID")
-        console.print(f"          .venv/bin/shortlist lineage --config {config_path}")
+    if summary.pushed:
+        for number, command in enumerate(next_commands):
+            console.print(f"{'' if number else 'Next':<10}{plain(command)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Container, Iterator
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from shortlist import keys, splits
 from shortlist.config.data import Data
 from shortlist.config.table import Queries
+from shortlist.errors import DataError
 from shortlist.tables import readers
 from shortlist.tables.as_of import LogTimes
-from shortlist.tables.input_table import InputTable
+from shortlist.tables.input_table import SAMPLED_ROWS, InputTable
 from shortlist.tables.spec import Unit
 
 
@@ -100,6 +102,20 @@ class Log:
         features = _features(self._data.queries, self._data_root, query_id)
         query = Query(query_id, history, features, is_known, tuple(sorted(missing)), later)
         return query, LogTimes(self.unit, newest if self.has_times else None)
+
+
+def example_query(data: Data, data_root: pathlib.Path) -> str | None:
+    """Returns the id of a query among the log's first rows that can be printed as it is; None if there is none."""
+    try:
+        table = InputTable.of("interactions", data.interactions, data_root)
+        for _, row in itertools.islice(_rows(table), SAMPLED_ROWS):
+            query_id = str(row[keys.QUERY_ID][0])
+            if query_id.isprintable():
+                return query_id
+    except DataError:
+        # The files may have changed since the run read them.
+        pass
+    return None
 
 
 def candidate_titles(data: Data, data_root: pathlib.Path) -> dict[str, str | None]:

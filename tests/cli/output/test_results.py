@@ -50,7 +50,7 @@ def printed(**changes):
     out = io.StringIO()
     summary = Summary.model_validate({**_SUMMARY, **changes})
     console = Console(file=out, width=80)
-    results.print_summary(summary, pathlib.Path("runs/x/summary.json"), pathlib.Path("shop.yaml"), console)
+    results.print_summary(summary, pathlib.Path("runs/x/summary.json"), ["shortlist lineage"], console)
     return out.getvalue()
 
 
@@ -83,7 +83,7 @@ def test_a_reason_is_printed_once_and_drops_are_counted():
 def test_next_commands_are_printed_only_after_a_push():
     assert "Next" not in printed()
     pushed = printed(status=Status.PUSHED, reasons=[], pushed={"version": 3, "path": "serving/shop/3"})
-    assert "shortlist recommend --config shop.yaml --query QUERY_ID" in pushed
+    assert "Next      shortlist lineage" in pushed
 
 
 def test_a_run_that_died_early_prints_what_there_is():
