@@ -6,7 +6,6 @@ import pathlib
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from cli.invocation import Invocation
 from cli.output import consoles
@@ -50,7 +49,7 @@ def infer(
         _check_no_credentials(path)
     console = consoles.console()
     root = datasets.default_data_dir()
-    with console.status(Text(f"Reading {interactions} ...")):
+    with console.status(f"Reading {interactions} ..."):
         guess = guess_config(interactions, candidates, queries, root, Hints(query_id, candidate_id, timestamp))
     file_name = name.replace("-", "_")
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.status import Status
 from rich.text import Text
 
 from shortlist.sanitize import plain, plain_lines
@@ -17,10 +18,14 @@ WIDTH = 100
 
 
 class _Console(Console):
-    """A console that makes strings plain; rich's own renderables are printed as they are."""
+    """A console that makes strings plain, also those in tables, trees and status lines; not the text of a `Text`."""
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(plain_lines(item) if isinstance(item, str) else item for item in objects), **options)
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(plain_lines(text), **options)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        # rich would read a string as markup here, whatever the console's own setting.
+        return super().status(Text(plain(status)) if isinstance(status, str) else status, **options)
 
 
 def console(**options: Any) -> Console:

@@ -75,6 +75,7 @@ def project(tmp_path):
         (("run", "--config"), ["--config", "requires an argument"]),
         (("ruin",), ["ruin", "see `pipeline_runner.py --help`"]),
         (("run", "extra"), ["extra", "run --help"]),
+        (("data", "fetch", "[/x]"), ["there is no data set '[/x]'"]),
         (("run", "--set", "train.seed"), ["train.seed", "KEY=VALUE"]),
         (("run", "--config", "none.yaml"), ["none.yaml: no such config file"]),
         (("run",), ["configs/movielens_100k.yaml: no such config file"]),
