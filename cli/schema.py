@@ -9,7 +9,6 @@ import typer
 
 from cli.invocation import Invocation
 from cli.output import consoles
-from shortlist.errors import BadInputError
 from shortlist.sanitize import plain
 
 app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
@@ -42,11 +41,13 @@ def infer(
     """
     from shortlist import datasets
     from shortlist.config.load import load_config
+    from shortlist.config.secrets import check_no_credentials
     from shortlist.infer import Hints, guess_config, write_guess
     from shortlist.tables import preflight
 
-    for path in filter(None, (interactions, candidates, queries)):
-        _check_no_credentials(path)
+    for option, path in (("INTERACTIONS", interactions), ("--candidates", candidates), ("--queries", queries)):
+        # The written config would contain them.
+        check_no_credentials(option, path or "")
     console = consoles.console()
     root = datasets.default_data_dir()
     with console.status(f"Reading {interactions} ..."):
@@ -61,18 +62,3 @@ def infer(
         consoles.warn(console, warning)
     command = Invocation(paths.config).command("run")
     console.print(f"Correct wrong guesses, then: {plain(command)}", soft_wrap=True)
-
-
-def _check_no_credentials(path: str) -> None:
-    """Raises an error if a table's address has credentials: the written config would contain them.
-
-    Raises:
-      BadInputError: The address has a user name, password, signature or token.
-    """
-    from shortlist.secrets import secrets_in
-
-    place = secrets_in(path)
-    if place:
-        raise BadInputError.from_parts(
-            path, "an address without credentials", place, "put them where the store's own client reads them"
-        )

@@ -60,7 +60,10 @@ def submit(
     Example: shortlist submit --config configs/movielens_100k.yaml --wait
     """
     from cli import kubeflow as shared
+    from shortlist.config.secrets import check_no_credentials
 
+    check_no_credentials("--baseline", baseline or "")
+    parameters = _parsed_parameters(param or [])
     options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
     checked_config = _load_config(Invocation.of(config, set_), options)
     shared.check_kfp()
@@ -74,9 +77,7 @@ def submit(
     section = shared.section(checked_config)
     cluster = Cluster(section)
     compare = _comparison(checked_config, baseline, no_baseline, console)
-    plan = shared.plan_submission(
-        checked_config, _parsed_parameters(param or []), compare, cron is not None, console, verbose
-    )
+    plan = shared.plan_submission(checked_config, parameters, compare, cron is not None, console, verbose)
     name = run_name or f"{checked_config.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
     submission = _start(cluster, plan, name, cron)
     _print_submitted(submission, plan.parameters, console)
@@ -125,10 +126,15 @@ def _comparison(
 
 
 def _parsed_parameters(assignments: list[str]) -> dict[str, str]:
+    from shortlist.config.secrets import check_no_credentials
+
     found = dict(assignment.partition("=")[::2] for assignment in assignments)
     wrong = next((assignment for assignment in assignments if "=" not in assignment), None)
     if wrong is not None:
         raise ConfigError(f"--param {wrong!r}: expected NAME=VALUE, for example data_root=gs://bucket/data")
+    for name, value in found.items():
+        # Every user of the cluster can read the parameters of a run.
+        check_no_credentials(f"--param {name}", value)
     return found
 
 

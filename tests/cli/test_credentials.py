@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pathlib
 import subprocess
@@ -27,6 +28,10 @@ COMMANDS = [
     ("data", "fetch", "{}"),
     ("lineage", "--config", "{}"),
     ("runs", "--config", "{}"),
+    ("submit", "--param", "data_root={}"),
+    ("submit", "--param", "{}"),
+    ("submit", "--baseline", "{}"),
+    ("submit", "--host", "{}", "--config", str(ROOT / "configs/smoke.yaml")),
 ]
 
 
@@ -37,15 +42,35 @@ def run(folder: pathlib.Path, *command: str, **variables: str) -> subprocess.Com
     )
 
 
+# All commands in one process, since each loads the same libraries.
+_ALL = """
+import contextlib, io, json, sys
+from cli.app import main
+
+results = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["shortlist", *arguments]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        try:
+            main()
+        except SystemExit as end:
+            results.append((arguments, end.code, out.getvalue()))
+print(json.dumps(results))
+"""
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_no_command_prints_them(tmp_path, command, address):
-    arguments = [argument.replace("{}", address) for argument in command]
-    done = run(tmp_path, str(ROOT / "pipeline_runner.py"), *arguments)
-    assert done.returncode == 2
-    # Libraries print warnings before it.
-    assert done.stderr.splitlines()[-1].startswith("Error: ")
-    assert "hunter2" not in done.stderr + done.stdout
+def test_no_command_prints_them(tmp_path, address):
+    commands = [[argument.replace("{}", address) for argument in command] for command in COMMANDS]
+    done = run(tmp_path, "-c", _ALL, json.dumps(commands))
+    results = json.loads(done.stdout)
+    assert [arguments for arguments, _, _ in results] == commands
+    for arguments, code, printed in results:
+        assert code == 2, arguments
+        # Libraries print warnings before it.
+        assert printed.splitlines()[-1].startswith("Error: "), arguments
+        assert "hunter2" not in printed, arguments
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
