@@ -11,14 +11,26 @@ _UNSAFE = {"Cc", "Cs", "Zl", "Zp"}
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Returns `text` with U+FFFD in place of characters that change more than their own place on the screen.
 
     These are control characters, which could clear the screen or rename the window, line separators, characters that
-    reverse the direction of the text after them, and lone surrogates, which cannot be encoded. Credentials in addresses
-    are replaced, too.
+    reverse the direction of the text after them, and lone surrogates, which cannot be encoded.
     """
-    return "".join(map(_safe, redacted(text)))
+    return "".join(map(_safe, text))
+
+
+def printable_lines(text: str) -> str:
+    """Returns `text` made `printable`, except for its line ends."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def plain(text: str) -> str:
+    """Returns `text` made `printable`, with credentials in addresses replaced.
+
+    Not for ids and titles that a command is asked for: an id may be an address whose parameters look like credentials.
+    """
+    return printable(redacted(text))
 
 
 def plain_lines(text: str) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import consoles
-from shortlist.sanitize import plain
+from shortlist.sanitize import plain, printable
 
 _RECENT = 3
 
@@ -53,6 +53,6 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     table.add_column("title")
     for row in rows:
         # Text, since rich reads strings as markup: "[rec]" would vanish, and "[/]" would be an error.
-        cells = [str(row["rank"]), plain(row["id"]), f"{row['score']:.3f}", plain(row["title"] or "")]
+        cells = [str(row["rank"]), printable(row["id"]), f"{row['score']:.3f}", printable(row["title"] or "")]
         table.add_row(*map(Text, cells))
     consoles.console().print(table)

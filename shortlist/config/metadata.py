@@ -10,6 +10,7 @@ import pydantic
 from shortlist.config.section import HOST, Section, Whole
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_IDENTIFIER_RULE = "1 to 63 of a-z, A-Z, 0-9 and _, starting with a letter or _"
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -43,12 +44,20 @@ class MetadataServer(Section):
             raise ValueError("expected only a host name or address, without a scheme, a user, a port or a path")
         return host
 
-    @pydantic.field_validator("database", "user")
+    @pydantic.field_validator("user")
+    @classmethod
+    def _check_user(cls, user: str) -> str:
+        # The value is not repeated: people write USER:PASSWORD here.
+        if not _IDENTIFIER.fullmatch(user):
+            raise ValueError(f"expected {_IDENTIFIER_RULE}; the password comes from the variable in password_env")
+        return user
+
+    @pydantic.field_validator("database")
     @classmethod
     def _check_identifier(cls, value: str) -> str:
         # ML Metadata writes the database's name into SQL without quotes.
         if not _IDENTIFIER.fullmatch(value):
-            raise ValueError(f"{value!r} must be 1 to 63 of a-z, A-Z, 0-9 and _, starting with a letter or _")
+            raise ValueError(f"{value!r} must be {_IDENTIFIER_RULE}")
         return value
 
     @pydantic.field_validator("password_env")

@@ -13,7 +13,7 @@ from shortlist.lineage import as_json
 from shortlist.lineage.serving import ServingState
 from shortlist.lineage.stages import STAGES
 from shortlist.lineage.trace import Trace
-from shortlist.sanitize import plain_lines
+from shortlist.sanitize import printable_lines
 
 if TYPE_CHECKING:
     import jinja2
@@ -54,9 +54,9 @@ def part(name: str) -> str:
 
 
 def _finalized(value: object) -> object:
-    """Returns a value of a template; text of the data is made plain, as on a terminal."""
+    """Returns a value of a template; text of the data is made printable, as on a terminal."""
     # Markup, a subclass, is a part of the page itself or already escaped.
-    return plain_lines(value) if type(value) is str else value
+    return printable_lines(value) if type(value) is str else value
 
 
 def environment(folder: pathlib.Path) -> jinja2.Environment:

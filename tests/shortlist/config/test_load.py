@@ -61,6 +61,7 @@ def test_ten_lines_are_enough():
         ({"metadata": SERVER | {"password": "hush-5"}}, "x.yaml: unknown key 'metadata.password'; did you mean"),
         ({"metadata": SERVER | {"password_env": "hush-5"}}, "metadata.password_env: expected the name of an"),
         ({"metadata": SERVER | {"host": "mysql://u:hush-5@h"}}, "metadata.host: expected only a host name or address"),
+        ({"metadata": SERVER | {"user": "u:hush-5"}}, "metadata.user: expected 1 to 63 of a-z, A-Z, 0-9 and _"),
         ({"metadata": SERVER | {"database": "a; drop"}}, "metadata.database: 'a; drop' must be 1 to 63 of a-z"),
         (
             {"metadata": SERVER | {"port": 0}},
