@@ -16,6 +16,8 @@ _PLAIN = ("null", "bool", "int", "float", "timestamp", "str", "seq", "map")
 _NOUNS = {"bool": "true or false", "int": "a whole number", "float": "a number", "timestamp": "a date or time"}
 # The time for a number in base 60, such as 1:30:00, grows with the square of its length.
 _MAX_DIGITS = 400
+MAX_VALUES = 20_000
+"""Most keys and values of a text; what an alias stands for counts again. PyYAML needs 2 seconds for them."""
 
 
 class NotPlainYaml(ValueError):
@@ -31,6 +33,30 @@ class _Loader(yaml.SafeLoader):
         for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
         if tag is None or tag.removeprefix(_PREFIX) in _PLAIN
     }
+
+    def __init__(self, stream: str):
+        super().__init__(stream)
+        self._values = 0
+        self._values_of: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        before, mark = self._values, event.start_mark
+        node: yaml.Node | None = super().compose_node(parent, index)
+        if isinstance(event, yaml.AliasEvent):
+            if id(node) not in self._values_of:
+                reason = f"the alias {short_repr(event.anchor)} is part of what it stands for"
+                raise ConstructorError(None, None, reason, mark)
+            self._values += self._values_of[id(node)]
+        else:
+            self._values += 1
+            self._values_of[id(node)] = self._values - before
+        if self._values > MAX_VALUES:
+            reason = (
+                f"expected at most {MAX_VALUES:,} keys and values, aliases counted as what they stand for, got more"
+            )
+            raise ConstructorError(None, None, reason, event.start_mark)
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -61,7 +87,7 @@ def parse(text: str) -> object:
 
     Raises:
       NotPlainYaml: The text is not YAML, has other tags than those of texts, numbers, booleans, dates, lists and
-        mappings, repeats a key of a mapping, or is nested deeper than Python's stack.
+        mappings, repeats a key of a mapping, has over 20,000 values, or is nested deeper than Python's stack.
     """
     with _one_error():
         return yaml.load(text, Loader=_Loader)  # noqa: S506  a subclass of the safe loader

@@ -19,6 +19,8 @@ from shortlist.quoting import closest
 from shortlist.secrets import secrets_in
 
 _MAX_SHOWN = 200
+_MAX_SENTENCE = 5_000
+_MAX_SENTENCES = 20
 _MAX_BITS = 512
 
 
@@ -57,13 +59,19 @@ _UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
 
 
 def sentences(error: pydantic.ValidationError, root: type[Section]) -> list[str]:
-    """Returns one sentence per problem of a section, each with the path of its key.
+    """Returns one sentence per problem of a section, each with the path of its key; after twenty, their number.
 
     Args:
       error: The validation error.
       root: The validated section; paths start at it.
     """
-    return list(dict.fromkeys(_sentence(problem, root) for problem in error.errors()))
+    found: dict[str, None] = {}
+    for number, problem in enumerate(error.errors(include_url=False)):
+        if len(found) == _MAX_SENTENCES:
+            return [*found, f"and {error.error_count() - number:,} more problems"]
+        sentence = _sentence(problem, root)
+        found[sentence if len(sentence) <= _MAX_SENTENCE else f"{sentence[:_MAX_SENTENCE]}..."] = None
+    return list(found)
 
 
 def _sentence(problem: Any, root: type[Section]) -> str:

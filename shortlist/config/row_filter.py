@@ -47,6 +47,7 @@ _METHODS: dict[str, Callable[[str, str], bool]] = {"startswith": str.startswith,
 _HELP = 'write it like `rating >= 4 and country in ("UK", "FR")`'
 # Compiling and testing are recursive, and Python allows about 1,000 frames.
 _MAX_DEPTH = 50
+_MAX_CHARACTERS = 100_000
 # Larger numbers may not fit a float, which comparisons with float cells need.
 _MAX_NUMBER = 1e300
 
@@ -99,12 +100,14 @@ def parse(text: str, decimal_mark: str = ".", time_formats: tuple[tuple[str, str
     Raises:
       ValueError: The text is not an expression as above; quotes the wrong part.
     """
+    if len(text) > _MAX_CHARACTERS:
+        raise ValueError(f"expected a filter of at most {_MAX_CHARACTERS:,} characters, got {len(text):,}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `\\d` of a regular expression in a plain string: invalid escape sequence.
             tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = getattr(error, "msg", error)
+        reason = getattr(error, "msg", None) or str(error) or "nested too deeply"
         raise ValueError(f"filter {short_repr(text)} cannot be read ({reason}); {_HELP}") from None
     compiler = _Compiler(text, decimal_mark, dict(time_formats))
     test = compiler.test(tree.body)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -59,16 +61,66 @@ def test_the_command_ends_with_2_and_one_sentence(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_aliases_that_multiply_make_a_short_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("first", "level"), [("[x, x]", "[{}]"), ("{k: 1}", "{{<<: [{}]}}")], ids=["lists", "merged mappings"]
+)
+def test_aliases_that_multiply_are_counted_as_what_they_stand_for(tmp_path, first, level):
     # Nine levels of ten: a billion items, if they were written out.
-    levels = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-    said = refusal(tmp_path, "\n".join([*levels, "name: *a9"]))
-    assert "name: expected a text, got [[[...]" in said
-    assert len(said) < 1000
+    levels = [f"a0: &a0 {first}"]
+    levels += [f"a{n}: &a{n} {level.format(', '.join([f'*a{n - 1}'] * 10))}" for n in range(1, 10)]
+    said = in_seconds(2, lambda: refusal(tmp_path, "\n".join([*levels, "name: *a9"])))
+    assert "expected at most 20,000 keys and values, aliases counted as what they stand for, got more (line 5" in said
 
 
 def test_an_alias_of_itself(tmp_path):
-    assert "name: expected a text, got" in refusal(tmp_path, "name: &a {b: *a}")
+    assert "the alias 'a' is part of what it stands for (line 1" in refusal(tmp_path, "name: &a {b: *a}")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("".join(f"k{n}: 1\n" for n in range(60_000)), "expected at most 20,000 keys and values"),
+        ("".join(f"k{n}: 1\n" for n in range(9_000)), "and 8,983 more problems"),
+        (f"train: {{{', '.join(f'k{n}: 1' for n in range(60_000))}}}", "expected at most 20,000 keys and values"),
+        (f"evaluate: {{ks: [{'1,' * 300_000}]}}", "expected at most 20,000 keys and values"),
+        (f"name: {'k' * 900_000}", "name: 'kkkk"),
+        (f"? {'k' * 900_000}\n: 1", "unknown key"),
+        (f"train: {{seed: 0x{'f' * 900_000}}}", "expected a whole number of at most 400 characters"),
+        (f"train: {{seed: 1{':59' * 300_000}}}", "expected a whole number of at most 400 characters"),
+        ("a: " + "[" * 300_000, "nested too deeply"),
+        (f"data: {{interactions: {{path: {'a' * 900_000}}}}}", "a path of at most 4,096 characters, got 900,000"),
+        (f"data: {{interactions: {{path: x, filter: 'a in ({'1, ' * 250_000})'}}}}", "at most 100,000 characters"),
+        (f"data: {{interactions: {{path: x, filter: '{'not ' * 20_000}a == 1'}}}}", "nested too deeply"),
+    ],
+    ids=["keys", "unknown", "section", "list", "value", "key", "hex", "base 60", "deep", "path", "filter", "nots"],
+)
+def test_a_large_config_is_refused_in_seconds_and_in_a_short_message(tmp_path, text, part):
+    said = in_seconds(10, lambda: refusal(tmp_path, text))
+    assert part in said
+    assert len(said) < 10_000
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["train" + ".a" * 50_000 + "=1", "a" * 10**6 + "=1", f"train.seed=[{'1,' * 10**5}1]", f"name={'n' * 10**6}"],
+    ids=["path", "key", "list", "text"],
+)
+def test_a_large_value_of_the_command_line_is_refused_in_seconds(tmp_path, assignment):
+    (tmp_path / "c.yaml").write_text("name: a\n")
+
+    def load() -> str:
+        with pytest.raises(ConfigError) as refused:
+            load_config(tmp_path / "c.yaml", parse_overrides([assignment]))
+        return str(refused.value)
+
+    assert len(in_seconds(10, load)) < 10_000
+
+
+def in_seconds(seconds: float, refused: Callable[[], str]) -> str:
+    start = time.perf_counter()
+    said = refused()
+    assert time.perf_counter() - start < seconds
+    return said
 
 
 @pytest.mark.parametrize("value", ["{}", "[{}]", "{{path: [{}]}}"])
