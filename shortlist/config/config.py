@@ -20,10 +20,11 @@ from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
 from shortlist.config.report import ReportSection
 from shortlist.config.secrets import without_credentials
-from shortlist.config.section import Section
+from shortlist.config.section import Line, Section
 from shortlist.config.serving import Index, Push
 from shortlist.config.train import Train
 from shortlist.config.tune import Tune
+from shortlist.quoting import short_repr
 
 # Valid as a folder, as a TF Serving model and in the names of Kubeflow Pipelines.
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -35,7 +36,7 @@ class Config(Section):
     name: str
     """Name of the pipeline and of the served model: a-z, 0-9 and dashes."""
 
-    workspace: str
+    workspace: Line
     """Folder for everything that the pipeline writes; relative to the working directory."""
 
     data: Data
@@ -93,7 +94,9 @@ class Config(Section):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} must be 1 to 63 of a-z, 0-9 and dashes, starting with a letter or digit")
+            raise ValueError(
+                f"{short_repr(name)} must be 1 to 63 of a-z, 0-9 and dashes, starting with a letter or digit"
+            )
         return name
 
     @pydantic.model_validator(mode="after")
@@ -144,12 +147,12 @@ class Config(Section):
         for name in self.evaluate.slices:
             if name not in features:
                 raise ValueError(
-                    f"evaluate.slices: {name!r} is not a feature of data.queries or, with the prefix "
+                    f"evaluate.slices: {short_repr(name)} is not a feature of data.queries or, with the prefix "
                     f"{keys.TARGET_FEATURE!r}, of data.candidates; expected some of {sorted(features)}"
                 )
             kind = features[name].type
             if kind not in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
                 raise ValueError(
-                    f"evaluate.slices: {name!r} is of type {kind.value}; expected category or multi_category, "
-                    "because each value becomes one slice"
+                    f"evaluate.slices: {short_repr(name)} is of type {kind.value}; "
+                    "expected category or multi_category, because each value becomes one slice"
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pydantic
 
 from shortlist.config.gate import Gate
-from shortlist.config.section import Section, Whole
+from shortlist.config.section import Line, Section, Whole
 from shortlist.config.split import LeaveLastOut, Split, WindowsSection
 from shortlist.config.table import Candidates, Interactions, Queries, Table, TableName
 
@@ -13,7 +13,7 @@ from shortlist.config.table import Candidates, Interactions, Queries, Table, Tab
 class Data(Section):
     """The input tables, their split and their checks."""
 
-    source: str | None = None
+    source: Line | None = None
     """Name of a public data set, as in `shortlist data fetch`; `run` downloads it if it is missing."""
 
     interactions: Interactions
@@ -25,7 +25,7 @@ class Data(Section):
     queries: Queries | None = None
     """Features of the queries (users)."""
 
-    schemas: str
+    schemas: Line
     """Folder with the schemas interactions.pbtxt and candidates.pbtxt; also queries.pbtxt if `queries` is set."""
 
     split: Split = LeaveLastOut()

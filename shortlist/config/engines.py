@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union
 
 import pydantic
 
-from shortlist.config.section import HOST, Section, Whole
+from shortlist.config.section import HOST, Line, Section, Whole
 
 LOCAL_FLINK = "[local]"
 """The `master` of a Flink cluster inside of the job server."""
@@ -164,7 +164,7 @@ class DataflowBeam(Section):
     service_account_email: str | None = pydantic.Field(None, pattern=r"^[^@\s]+@[^@\s]+$")
     """Service account of the workers."""
 
-    subnetwork: str | None = None
+    subnetwork: Line | None = None
     """Subnetwork of the workers."""
 
     use_public_ips: bool = True

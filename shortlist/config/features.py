@@ -6,7 +6,7 @@ import enum
 
 import pydantic
 
-from shortlist.config.section import Section, Whole
+from shortlist.config.section import Section, Text, Whole
 
 
 class FeatureType(str, enum.Enum):
@@ -29,7 +29,7 @@ class Feature(Section):
     delimiter: str | None = None
     """Separator between the values of a multi_category column; `|` by default."""
 
-    column: str | None = None
+    column: Text | None = None
     """Name of the column in the file; the feature's name by default."""
 
     max_vocabulary: Whole = pydantic.Field(20_000, ge=1, le=10_000_000)

@@ -9,8 +9,8 @@ import pydantic
 
 from shortlist import secrets
 from shortlist.config.secrets import without_credentials
-from shortlist.config.section import Section, Whole
-from shortlist.scalars import short_repr
+from shortlist.config.section import Line, Section, Whole
+from shortlist.quoting import short_repr
 
 ROOT_SCHEMES = ("gs", "s3", "minio")
 """Schemes that KFP's launcher can copy to and from. It also accepts oci, but only for models to read."""
@@ -31,6 +31,7 @@ _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A label's key has an optional DNS prefix of up to 253 characters; name and value have up to 63.
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_SECRET_KEY = re.compile(r"[-._A-Za-z0-9]+")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _ADDRESS = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|api_?key|access_?key|private_?key", re.IGNORECASE)
@@ -62,7 +63,7 @@ def _matching(pattern: re.Pattern[str], expected: str, max_length: int = 253) ->
 
 def _check_mount_path(path: str) -> str:
     if not path.startswith("/") or path.rstrip("/") == "" or ".." in path.split("/"):
-        raise ValueError(f"expected an absolute path below /, as seen by the pods, got {path!r}")
+        raise ValueError(f"expected an absolute path below /, as seen by the pods, got {short_repr(path)}")
     return path.rstrip("/")
 
 
@@ -80,7 +81,7 @@ def _check_quantity(text: str) -> str:
 
 DnsName = Annotated[str, _matching(_DNS_NAME, "a Kubernetes name of a-z, 0-9, dots and dashes")]
 EnvName = Annotated[str, _matching(_ENV_NAME, "an environment variable's name")]
-MountPath = Annotated[str, pydantic.AfterValidator(_check_mount_path)]
+MountPath = Annotated[Line, pydantic.AfterValidator(_check_mount_path)]
 Quantity = Annotated[str, pydantic.BeforeValidator(_number_as_text), pydantic.AfterValidator(_check_quantity)]
 LabelKey = Annotated[str, _matching(_LABEL_KEY, "a Kubernetes label's key", 317)]
 LabelValue = Annotated[str, _matching(_LABEL_VALUE, "a Kubernetes label's value", 63)]
@@ -102,7 +103,7 @@ class SecretKey(Section):
     secret: DnsName
     """Name of the secret in the run's namespace."""
 
-    key: str
+    key: Annotated[str, _matching(_SECRET_KEY, "a key of a-z, A-Z, 0-9, dots, dashes and underscores")]
     """Key in the secret."""
 
 
@@ -172,10 +173,10 @@ class Kubeflow(Section):
     """Container image with this package and the locked dependencies, built from deploy/Dockerfile. A digest is better
     than a tag."""
 
-    pipeline_root: str | None = None
+    pipeline_root: Line | None = None
     """Folder for artifacts: gs://, s3:// or minio://. By default, the root in the cluster's ConfigMap kfp-launcher."""
 
-    data_root: str | None = None
+    data_root: Line | None = None
     """Start of the tables' relative paths, as seen by the pods: a URI, or a path on a mounted volume."""
 
     serving_dir: MountPath | None = None
@@ -189,7 +190,7 @@ class Kubeflow(Section):
     """`copied`: KFP's launcher copies artifacts between the pipeline root and the pod, and Beam runs in the pod.
     `direct`: TFX reads and writes gs:// itself, as Dataflow needs; only with a root in gs://."""
 
-    host: str | None = None
+    host: Line | None = None
     """Address of the Kubeflow Pipelines API. By default, KF_PIPELINES_ENDPOINT or kfp's own configuration."""
 
     namespace: Annotated[str, _matching(_DNS_LABEL, "a Kubernetes namespace", 63)] | None = None
@@ -199,7 +200,7 @@ class Kubeflow(Section):
     """Address of the cluster's ML Metadata (gRPC), such as `localhost:8080` after a port-forward. `submit` needs it to
     find the latest blessed model, and `submit --wait` to report the push."""
 
-    experiment: str = "Default"
+    experiment: Line = "Default"
     """Experiment of the runs."""
 
     service_account: DnsName | None = None
@@ -221,7 +222,7 @@ class Kubeflow(Section):
     @classmethod
     def _check_image(cls, image: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*", image):
-            raise ValueError(f"expected an image such as registry.example.com/shortlist:1, got {image!r}")
+            raise ValueError(f"expected an image such as registry.example.com/shortlist:1, got {short_repr(image)}")
         return image
 
     @pydantic.field_validator("pipeline_root", "data_root", "host")
@@ -237,7 +238,7 @@ class Kubeflow(Section):
         scheme, _, rest = (root or "").partition("://")
         if root is not None and (scheme not in ROOT_SCHEMES or not rest.strip("/")):
             schemes = ", ".join(f"{scheme}://" for scheme in ROOT_SCHEMES)
-            raise ValueError(f"expected a bucket that KFP's launcher can open ({schemes}), got {root!r}")
+            raise ValueError(f"expected a bucket that KFP's launcher can open ({schemes}), got {short_repr(root)}")
         return root
 
     @pydantic.field_validator("data_root")
@@ -251,6 +252,7 @@ class Kubeflow(Section):
     def _check_storage(self) -> Kubeflow:
         if self.storage == "direct" and not (self.pipeline_root or "").startswith("gs://"):
             raise ValueError(
-                f"storage: direct needs a pipeline_root in gs://, which TFX can open, got {self.pipeline_root!r}"
+                "storage: direct needs a pipeline_root in gs://, which TFX can open, "
+                f"got {short_repr(self.pipeline_root)}"
             )
         return self

@@ -11,6 +11,7 @@ from shortlist.config import plain_yaml, problems, texts
 from shortlist.config.config import Config
 from shortlist.config.renamed import RenamedTwice, rename_keys
 from shortlist.errors import ConfigError
+from shortlist.quoting import short_repr
 
 # The presets have some 3,000 bytes. PyYAML needs 5 seconds per megabyte.
 _MAX_BYTES = 1_000_000
@@ -51,8 +52,7 @@ def parse_config(raw: dict[str, object], source: str) -> Config:
     """
     text = texts.first_unusable(raw)
     if text is not None:
-        expected = "text without NUL characters and without halves of characters (lone surrogates)"
-        raise ConfigError.from_parts(f"{source}: {text.path}", expected, problems.shown(text.value))
+        raise ConfigError.from_parts(f"{source}: {text.path}", text.expected, short_repr(text.value))
     try:
         return Config.model_validate(rename_keys(raw, source))
     except RenamedTwice as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Union
 import pydantic
 
 from shortlist.config.section import HOST, Section, Whole
+from shortlist.quoting import short_repr
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _IDENTIFIER_RULE = "1 to 63 of a-z, A-Z, 0-9 and _, starting with a letter or _"
@@ -40,7 +41,7 @@ class MetadataServer(Section):
     @pydantic.field_validator("host")
     @classmethod
     def _check_host(cls, host: str) -> str:
-        if not HOST.fullmatch(host):
+        if len(host) > 253 or not HOST.fullmatch(host):
             raise ValueError("expected only a host name or address, without a scheme, a user, a port or a path")
         return host
 
@@ -57,7 +58,7 @@ class MetadataServer(Section):
     def _check_identifier(cls, value: str) -> str:
         # ML Metadata writes the database's name into SQL without quotes.
         if not _IDENTIFIER.fullmatch(value):
-            raise ValueError(f"{value!r} must be {_IDENTIFIER_RULE}")
+            raise ValueError(f"{short_repr(value)} must be {_IDENTIFIER_RULE}")
         return value
 
     @pydantic.field_validator("password_env")

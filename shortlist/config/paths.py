@@ -6,8 +6,11 @@ import glob
 import itertools
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
+
+from shortlist.quoting import short_repr
 
 _T = TypeVar("_T")
 
@@ -36,26 +39,29 @@ def check_path(path: str) -> None:
     """Refuses a data path that can never match a file.
 
     Raises:
-      ValueError: The path is empty, has a NUL character, or is not a valid pattern.
+      ValueError: The path is empty, has a control character, or is not a valid pattern.
     """
     if not path.strip():
         raise ValueError("expected a path, got an empty one")
-    if "\0" in path:
-        raise ValueError("expected a path without NUL characters")
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        raise ValueError("expected a path without control characters, such as line ends")
     if len(path) > _MAX_CHARACTERS:
         raise ValueError(f"expected a path of at most {_MAX_CHARACTERS:,} characters, got {len(path):,}")
     placeholders = _PLACEHOLDER.findall(path)
     unknown = [part for part in placeholders if part not in SPAN_PARTS]
     if unknown:
         raise ValueError(
-            f"unknown placeholder {unknown[0]} in {path!r}; dated spans consist of {{YYYY}}, {{MM}} and {{DD}}"
+            f"unknown placeholder {unknown[0][:60]} in {short_repr(path)}; "
+            "dated spans consist of {YYYY}, {MM} and {DD}"
         )
     if placeholders and sorted(placeholders) != sorted(SPAN_PARTS):
-        raise ValueError(f"expected {{YYYY}}, {{MM}} and {{DD}} once each in {path!r}, got {', '.join(placeholders)}")
+        raise ValueError(
+            f"expected {{YYYY}}, {{MM}} and {{DD}} once each in {short_repr(path)}, got {', '.join(placeholders)}"
+        )
     try:
         compile_pattern(path)
     except re.error as error:
-        raise ValueError(f"expected a pattern of *, ?, [...] and **, got {path!r} ({error.msg})") from None
+        raise ValueError(f"expected a pattern of *, ?, [...] and **, got {short_repr(path)} ({error.msg})") from None
 
 
 def full_path(path: str, data_root: str | os.PathLike[str]) -> str:

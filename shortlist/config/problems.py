@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import re
 import reprlib
 import typing
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ _MAX_SHOWN = 200
 _MAX_SENTENCE = 5_000
 _MAX_SENTENCES = 20
 _MAX_BITS = 512
+_MAX_PART = 60
+_NAMED_KEY = re.compile(r"([a-z_]+): ")
 
 
 class _BoundedRepr(reprlib.Repr):
@@ -89,7 +92,13 @@ def _sentence(problem: Any, root: type[Section]) -> str:
     if at.declared.tag and kind == "union_tag_invalid":
         path.append(at.declared.tag)
     complaint = _complaint(problem, at)
-    return f"{'.'.join(path)}: {complaint}" if path else complaint
+    # A check of several keys names the wrong one itself: "title: 'x' is not among the features".
+    named = _NAMED_KEY.match(complaint)
+    if named and at.declared.section and named[1] in key_paths.fields(at.declared.section):
+        path += [named[1]]
+        complaint = complaint.removeprefix(f"{named[1]}: ")
+    where = ".".join(part if len(part) <= _MAX_PART else f"{part[:_MAX_PART]}..." for part in path)
+    return f"{where}: {complaint}" if where else complaint
 
 
 def _complaint(problem: Any, at: Location) -> str:

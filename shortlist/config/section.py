@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated
 
 import pydantic
@@ -30,6 +31,27 @@ MAX_SEED = 2**31 - 1
 
 Seed = Annotated[Whole, pydantic.Field(ge=0, le=MAX_SEED)]
 """A seed of a random number generator."""
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"expected a text that is not blank, got {text[:20]!r}")
+    return text
+
+
+def _check_line(text: str) -> str:
+    # Tabs, line ends and escape sequences: in paths and names they are accidents, and they break logs and URIs.
+    unprintable = [character for character in text if unicodedata.category(character) in ("Cc", "Zl", "Zp")]
+    if unprintable:
+        raise ValueError(f"expected a text on one line without control characters, got one with {unprintable[0]!r}")
+    return text
+
+
+Text = Annotated[str, pydantic.AfterValidator(_check_text)]
+"""A text that is not blank."""
+
+Line = Annotated[Text, pydantic.AfterValidator(_check_line)]
+"""A text on one line, without control characters: a path, an address or a name."""
 
 
 class Section(pydantic.BaseModel):

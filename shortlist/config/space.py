@@ -11,7 +11,7 @@ from shortlist.config.section import Section
 from shortlist.config.train import MAX_LEARNING_RATE, MIN_LEARNING_RATE
 from shortlist.config.tune import Searched, Tune
 from shortlist.config.values import Sections, Value, one_line, with_values
-from shortlist.quoting import closest
+from shortlist.quoting import closest, short_repr
 
 _FIXED = {
     "train.seed": "the best seed on eval is only the luckiest",
@@ -85,7 +85,9 @@ def value_of(sections: Sections, name: str) -> Any:
     known = _names(sections)
     near = closest(name, known)
     remedy = f"did you mean {near!r}?" if near else f"expected one of {', '.join(known)}"
-    raise ValueError(f"tune.space: {name!r} is not a setting of this config's {' or '.join(sections)}; {remedy}")
+    raise ValueError(
+        f"tune.space: {short_repr(name)} is not a setting of this config's {' or '.join(sections)}; {remedy}"
+    )
 
 
 def _setting(name: str, searched: Searched, sections: Sections) -> Setting:

@@ -12,7 +12,8 @@ from shortlist import keys
 from shortlist.config import paths, row_filter, text_format
 from shortlist.config.features import Feature
 from shortlist.config.secrets import without_credentials
-from shortlist.config.section import Number, Section, Whole
+from shortlist.config.section import Number, Section, Text, Whole
+from shortlist.quoting import short_repr
 
 TableName = Literal["interactions", "candidates", "queries"]
 
@@ -104,10 +105,10 @@ class Table(Section):
     def _check_feature_names(cls, features: dict[str, Feature]) -> dict[str, Feature]:
         for name in features:
             if name in keys.RESERVED:
-                raise ValueError(f"the feature name {name!r} is reserved; use `column:` to rename it")
+                raise ValueError(f"the feature name {short_repr(name)} is reserved; use `column:` to rename it")
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
                 raise ValueError(
-                    f"the feature name {name!r} must be letters, digits and underscores; "
+                    f"the feature name {short_repr(name)} must be letters, digits and underscores; "
                     "use `column:` for the file's own name"
                 )
         return features
@@ -116,10 +117,10 @@ class Table(Section):
 class Weight(Section):
     """Weight of an interaction in the loss. Metrics and popularity count every interaction once."""
 
-    column: str
+    column: Text
     """Column with the type of the interaction; without `values`, the column with the weight."""
 
-    values: dict[str, WeightValue] | None = None
+    values: dict[Text, WeightValue] | None = None
     """Weight per type, such as `{view: 1, cart: 3, purchase: 10}`. Types with weight 0 are history, never a target."""
 
     @pydantic.field_validator("values")
@@ -138,13 +139,13 @@ class Weight(Section):
 class Interactions(Table):
     """The interaction log: one row per interaction of a query (user) with a candidate (item)."""
 
-    query_id: str = "query_id"
+    query_id: Text = "query_id"
     """Column with the id of the query (user). Ids are strings: `007` stays `007`."""
 
-    candidate_id: str = "candidate_id"
+    candidate_id: Text = "candidate_id"
     """Column with the id of the candidate (item)."""
 
-    timestamp: str | None = "timestamp"
+    timestamp: Text | None = "timestamp"
     """Column with the timestamp, or with any number that increases with time; `null` only with split random."""
 
     timestamp_unit: TimestampUnit = "auto"
@@ -184,14 +185,14 @@ class Interactions(Table):
     @pydantic.model_validator(mode="after")
     def _check_spans(self) -> Interactions:
         if self.last_spans is not None and not paths.has_spans(self.path):
-            raise ValueError(f"last_spans needs {{YYYY}}, {{MM}} and {{DD}} in path, got {self.path!r}")
+            raise ValueError(f"last_spans needs {{YYYY}}, {{MM}} and {{DD}} in path, got {short_repr(self.path)}")
         return self
 
 
 class Candidates(Table):
     """The catalogue: one row per candidate that may be recommended."""
 
-    candidate_id: str = "candidate_id"
+    candidate_id: Text = "candidate_id"
     """Column with the id of the candidate; each id once."""
 
     duplicates: Duplicates = "refuse"
@@ -204,14 +205,14 @@ class Candidates(Table):
     @pydantic.model_validator(mode="after")
     def _check_title(self) -> Candidates:
         if self.title is not None and self.title not in self.features:
-            raise ValueError(f"title: {self.title!r} is not among the features {sorted(self.features)}")
+            raise ValueError(f"title: {short_repr(self.title)} is not among the features {sorted(self.features)}")
         return self
 
 
 class Queries(Table):
     """Optional features of the queries (users), one row per query."""
 
-    query_id: str = "query_id"
+    query_id: Text = "query_id"
     """Column with the id of the query; each id once."""
 
     duplicates: Duplicates = "refuse"

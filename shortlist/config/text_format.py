@@ -6,6 +6,8 @@ import codecs
 import datetime
 import re
 
+from shortlist.quoting import short_repr
+
 # All parts differ, so that a swapped or missing part is found.
 _PROBES = (
     datetime.datetime(2011, 12, 9, 13, 45, 7, tzinfo=datetime.timezone.utc),
@@ -26,7 +28,7 @@ def checked_delimiter(delimiter: str) -> str:
     if not delimiter:
         raise ValueError("delimiter must not be empty")
     if _UNSAFE.search(delimiter):
-        raise ValueError(f"delimiter must have no quotes or line ends, got {delimiter!r}")
+        raise ValueError(f"delimiter must have no quotes or line ends, got {short_repr(delimiter)}")
     return delimiter
 
 
@@ -45,7 +47,8 @@ def checked_encoding(encoding: str) -> str:
         "a\n".encode(encoding).decode(encoding)
     except (LookupError, ValueError):
         raise ValueError(
-            f"encoding must be a text encoding of Python, such as utf-8, cp1252, latin-1 or utf-16, got {encoding!r}"
+            "encoding must be a text encoding of Python, such as utf-8, cp1252, latin-1 or utf-16, "
+            f"got {short_repr(encoding)}"
         ) from None
     return encoding
 
@@ -66,7 +69,7 @@ def checked_columns(columns: tuple[str, ...] | None, header: bool) -> None:
         raise ValueError("columns must be names, none of them blank")
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
-        raise ValueError(f"columns must have each name once, got {twice!r} twice")
+        raise ValueError(f"columns must have each name once, got {short_repr(twice)} twice")
 
 
 def checked_time_format(time_format: str) -> str:
@@ -81,13 +84,16 @@ def checked_time_format(time_format: str) -> str:
             "use %z for offsets, or write a name such as UTC itself"
         )
     if _HOUR_OF_12.search(time_format) and "%p" not in time_format:
-        raise ValueError(f"timestamp_format with %I needs %p (AM or PM), got {time_format!r}")
+        raise ValueError(f"timestamp_format with %I needs %p (AM or PM), got {short_repr(time_format)}")
     try:
         dates = [datetime.datetime.strptime(time.strftime(time_format), time_format).date() for time in _PROBES]
     except (ValueError, re.error, UnicodeError, IndexError, KeyError):
         raise ValueError(
-            f"timestamp_format must be a format of Python's strptime, such as %m/%d/%Y %H:%M, got {time_format!r}"
+            "timestamp_format must be a format of Python's strptime, such as %m/%d/%Y %H:%M, "
+            f"got {short_repr(time_format)}"
         ) from None
     if dates != [time.date() for time in _PROBES]:
-        raise ValueError(f"timestamp_format must hold year, month and day, such as %d.%m.%Y, got {time_format!r}")
+        raise ValueError(
+            f"timestamp_format must hold year, month and day, such as %d.%m.%Y, got {short_repr(time_format)}"
+        )
     return time_format

@@ -1,4 +1,4 @@
-"""Characters that no file name, database or protocol buffer takes, found before a run begins."""
+"""Texts that no file name, database or protocol buffer takes, found before a run begins."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
+# Filters are the longest texts. ML Metadata stores them, and errors repeat keys.
+_MAX_TEXT, _MAX_KEY = 10_000, 1_000
 
 
 class UnusableText(NamedTuple):
-    """A key or a value with such a character."""
+    """A key or a value that cannot be stored."""
 
     path: str
-    """Dotted path of the key, with the characters escaped."""
+    """Dotted path of the key, with such characters escaped."""
     value: str
+    expected: str
 
 
 def is_usable(text: str) -> bool:
@@ -36,18 +39,29 @@ def first_unusable(raw: object) -> UnusableText | None:
     waiting: list[tuple[str, Any]] = [("", raw)]
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, str) and not is_usable(value):
-            return UnusableText(path, value)
+        expected = _refusal(value, "text", _MAX_TEXT)
+        if expected:
+            return UnusableText(path, str(value), expected)
         if not isinstance(value, Mapping | list | tuple) or id(value) in visited:
             continue
         visited.add(id(value))
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, child in items:
             name = f"{path}.{_escaped(key)}" if path else _escaped(key)
-            if isinstance(key, str) and not is_usable(key):
-                return UnusableText(name, key)
+            expected = _refusal(key, "keys", _MAX_KEY)
+            if expected:
+                return UnusableText(path or "top", str(key), expected)
             waiting.append((name, child))
     return None
+
+
+def _refusal(text: object, noun: str, max_length: int) -> str:
+    """Returns what is expected instead of an unusable text; empty for others and for other values."""
+    if not isinstance(text, str):
+        return ""
+    if not is_usable(text):
+        return f"{noun} without NUL characters and without halves of characters (lone surrogates)"
+    return f"{noun} of at most {max_length:,} characters" if len(text) > max_length else ""
 
 
 def _escaped(key: object) -> str:

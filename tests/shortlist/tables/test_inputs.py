@@ -190,7 +190,7 @@ def test_a_folder_that_may_not_be_read_is_refused_rather_than_left_out(tmp_path)
     ("path", "message"),
     [
         (" ", "empty"),
-        ("a\0b", "NUL"),
+        ("a\0b", "control characters"),
         ("log/{DAY}/x", r"unknown placeholder \{DAY\}"),
         ("log/{YYYY}/x", "once each"),
         ("log/{YYYY}{MM}{DD}{DD}", "once each"),
