@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 # Filters are the longest texts. ML Metadata stores them, and errors repeat keys.
-_MAX_TEXT, _MAX_KEY = 10_000, 1_000
+_MAX_TEXT, _MAX_KEY = 100_000, 1_000
 
 
 class UnusableText(NamedTuple):
