@@ -23,7 +23,7 @@ from components.table_example_gen import parts
 from components.table_example_gen.encode import Encoder
 from shortlist import keys
 from shortlist.process import progress
-from shortlist.tables import readers
+from shortlist.tables import readers, zip_files
 from shortlist.tables.inputs import InputFile
 from shortlist.tables.spec import TableSpec
 
@@ -79,14 +79,19 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
 
 
 def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePart]:
-    # Text files are one part each: a quoted CSV cell may hold a line break, so that a file has no safe cut.
+    # Other files are one part each: a quoted CSV cell may hold a line break, so that a file has no safe cut.
     if spec.format_of(part.file.name) != "parquet":
         yield part
         return
     from shortlist.tables.parquet_reader import ParquetReader
 
     with contextlib.closing(part.file.open()) as file:
-        row_groups = ParquetReader(file, spec, part.file.name).row_groups
+        reader = readers.open_table(file, spec, part.file.name)
+        # A Parquet file within a zip file is unpacked anew by each reader.
+        if not isinstance(reader, ParquetReader) or zip_files.is_zip(file):
+            yield part
+            return
+        row_groups = reader.row_groups
     for start_and_stop in parts.row_group_ranges(row_groups):
         yield dataclasses.replace(part, row_groups=start_and_stop)
 

@@ -10,7 +10,7 @@ from shortlist.tables.spec import TableSpec
 
 # A row of 20 bytes becomes an example of about 150: a shard is about 100 MB of examples, which one worker sorts.
 SHARD_BYTES = 16 * 2**20
-# A log in gzip or Parquet has about a fifth of the size of its text.
+# A log in gzip, zip, a workbook or Parquet has about a fifth of the size of its text.
 _COMPRESSION_RATIO = 5
 # A limit, since each task reads the file's footer again.
 _MAX_TASKS_PER_FILE = 64
@@ -28,7 +28,7 @@ class FilePart:
 
 
 def num_shards(files: Sequence[InputFile], spec: TableSpec) -> int:
-    """Returns the number of output shards: one per 16 MB of text; bytes of gzip and Parquet count five times."""
+    """Returns the number of output shards: one per 16 MB of text; bytes of compressed files count five times."""
     text_bytes = sum(_text_bytes(file, spec) for file in files)
     return max(1, -(-text_bytes // SHARD_BYTES))
 
@@ -41,5 +41,5 @@ def row_group_ranges(row_groups: int) -> Iterator[tuple[int, int]]:
 
 
 def _text_bytes(file: InputFile, spec: TableSpec) -> int:
-    is_compressed = file.name.lower().endswith(".gz") or spec.format_of(file.name) == "parquet"
+    is_compressed = file.name.lower().endswith((".gz", ".zip")) or spec.format_of(file.name) in ("parquet", "xlsx")
     return file.size * (_COMPRESSION_RATIO if is_compressed else 1)

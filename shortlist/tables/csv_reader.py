@@ -23,7 +23,7 @@ class CsvReader(TableReader):
         self._line = 0
         self._table = f"data.{spec.kind}"
         self._delimiter = spec.delimiter_of(name)
-        self._lines = TextLines(file, spec, name, "CSV")
+        self._lines = TextLines(file, spec, name, "csv")
         lines = iter(self._lines)
         self._first_line = next(lines, "")
         self._records = fields.records(itertools.chain([self._first_line], lines), self._delimiter)

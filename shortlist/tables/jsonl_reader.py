@@ -7,11 +7,11 @@ import decimal
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from shortlist.scalars import BadCell, short_repr
-from shortlist.tables.spec import TableSpec
+from shortlist.tables.spec import Format, TableSpec
 from shortlist.tables.table_reader import Row, TableReader
 from shortlist.tables.text_lines import TextLines
 
@@ -21,17 +21,19 @@ HEADER_ROWS = 1000
 _ONE_OBJECT = "one JSON object"
 _LINES = "write each row as an object on its own line, e.g. pandas: to_json(path, orient='records', lines=True)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_KINDS = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+KINDS = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
 
 
 class JsonlReader(TableReader):
     """Reads one object per line, plain or gzip. Its keys are the columns; a missing key is a blank cell."""
 
+    _format: Format = "jsonl"
+
     def __init__(self, file: BinaryIO, spec: TableSpec, name: str):
         super().__init__(spec, name)
         self._line = 0
         self._file = file
-        self._lines = TextLines(file, spec, name, "JSON Lines")
+        self._lines = TextLines(file, spec, name, self._format)
         self.columns = self._first_keys()
         # Engines write empty part files: a file without rows has no columns to check.
         if self.columns:
@@ -39,7 +41,7 @@ class JsonlReader(TableReader):
 
     def __iter__(self) -> Iterator[Row]:
         """Yields row numbers and cells: text, bool, int, Decimal, list, dict or None. Blank lines are skipped."""
-        self._lines = TextLines(self._file, self._spec, self._name, "JSON Lines")
+        self._lines = TextLines(self._file, self._spec, self._name, self._format)
         needed = list(self._keys)
         for record in self._records():
             yield self._row, {column: record.get(column) for column in needed}
@@ -71,6 +73,9 @@ class JsonlReader(TableReader):
             self._line = line
             if text.isspace():
                 continue
+            if self._row < 0 and text.lstrip().startswith("["):
+                remedy = f"set data.{self._spec.kind}.format: json"
+                raise self._lines.error(line, "one JSON object per line", "the start of one JSON array", remedy)
             record = self._decoded(text)
             self._row += 1
             # Only an escape can write a lone surrogate, so most lines need no check.
@@ -80,20 +85,25 @@ class JsonlReader(TableReader):
 
     def _decoded(self, text: str) -> dict[str, Any]:
         try:
-            record = _DECODER.decode(text)
+            record = self._checked(lambda: DECODER.decode(text))
         except json.JSONDecodeError as error:
             reason = f"{error.msg.removesuffix(' at')} at character {error.colno}"
             remedy = "correct the line"
-            if text.strip() in ("[", "{"):  # A file with one JSON array or object over several lines.
+            if text.strip() in ("[", "{"):  # An array or object over several lines.
                 remedy = _LINES
             raise self._lines.error(self._line, _ONE_OBJECT, f"{short_repr(text.strip())} ({reason})", remedy) from None
+        if not isinstance(record, dict):
+            raise self._lines.error(self._line, _ONE_OBJECT, KINDS.get(type(record), "a number"), _LINES)
+        return record
+
+    def _checked(self, decode: Callable[[], Any]) -> Any:
+        """Returns the decoded value, and refuses values that the reader cannot hold exactly."""
+        try:
+            return decode()
         except BadCell as bad:
             raise self._lines.error(self._line, bad.expected, bad.got, bad.remedy) from None
         except RecursionError:
             raise self._lines.error(self._line, _ONE_OBJECT, "one nested too deeply", "write flat rows") from None
-        if not isinstance(record, dict):
-            raise self._lines.error(self._line, _ONE_OBJECT, _KINDS.get(type(record), "a number"), _LINES)
-        return record
 
     def _check_surrogates(self, record: dict[str, Any]) -> None:
         """Refuses lone UTF-16 surrogates, which JSON can escape but UTF-8 cannot encode."""
@@ -133,8 +143,6 @@ def _exact(text: str) -> decimal.Decimal:
         raise BadCell("a number of ordinary size", short_repr(text), "correct the line") from None
 
 
-def _refused(constant: str) -> Any:
-    raise BadCell("JSON", f"{constant}, which is not JSON", "write null for missing values")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole, parse_float=_exact, parse_constant=_refused)
+# NaN and Infinity are no JSON, but many writers use NaN for a missing value. In a column that nobody needs, they do no
+# harm; elsewhere NaN is a blank cell, as in Parquet.
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole, parse_float=_exact, parse_constant=float)

@@ -7,15 +7,19 @@ row and, if known, the column. Rows count from 0, like `source_row`; lines count
 from __future__ import annotations
 
 import posixpath
+import weakref
 from collections.abc import Iterator
-from typing import BinaryIO, get_args
+from typing import BinaryIO, cast, get_args
 
 from shortlist.errors import DataError
 from shortlist.scalars import BadCell
+from shortlist.tables import magic, zip_files
 from shortlist.tables.csv_reader import CsvReader
+from shortlist.tables.json_array_reader import JsonArrayReader
 from shortlist.tables.jsonl_reader import JsonlReader
 from shortlist.tables.spec import ENDINGS, Format, TableSpec
 from shortlist.tables.table_reader import TableReader, nearest
+from shortlist.tables.text_lines import TextLines
 from shortlist.tables.values import Values, parsers
 
 __all__ = ["ParsedRow", "TableReader", "batches", "nearest", "open_table", "parsed_rows"]
@@ -38,11 +42,25 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
     Raises:
       DataError: The file has another format, or a column is missing.
     """
+    if zip_files.is_zip(file):
+        return _open_zip(file, spec, name)
+    return _open_plain(file, spec, name, row_groups)
+
+
+def _open_plain(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int, int] | None = None) -> TableReader:
     format = spec.format_of(name)
     if format == "csv":
         return CsvReader(file, spec, name)
+    if format == "json" and (spec.format is not None or _is_array(file, spec, name)):
+        return JsonArrayReader(file, spec, name)
     if format in ("jsonl", "json"):
         return JsonlReader(file, spec, name)
+    if format in ("xlsx", "parquet"):
+        magic.check(file.read(magic.HEAD_BYTES), spec.kind, name, format)
+    if format == "xlsx":
+        raise DataError.from_parts(
+            name, magic.described(format), "no zip file, which each workbook is", f"set data.{spec.kind}.format: csv"
+        )
     if format == "parquet":
         # Importing pyarrow takes half a second, which text files do not need.
         from shortlist.tables.parquet_reader import ParquetReader
@@ -54,6 +72,48 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
         repr(posixpath.basename(name)),
         f"rename the file, use a pattern as path, or set data.{spec.kind}.format, one of {', '.join(get_args(Format))}",
     )
+
+
+def _open_zip(file: BinaryIO, spec: TableSpec, name: str) -> TableReader:
+    """Returns a reader for a workbook, or for the only member of a zip file."""
+    format = spec.format_of(name)
+    names = zip_files.names_of(file, name)
+    if any(member.startswith("xl/") for member in names):
+        if format == "xlsx":
+            from shortlist.tables.xlsx_reader import XlsxReader
+
+            return XlsxReader(file, spec, name)
+        raise DataError.from_parts(
+            name,
+            magic.described(format or "csv"),
+            "an Excel workbook (.xlsx)",
+            f"set data.{spec.kind}.format: xlsx, or rename the file",
+        )
+    if {"mimetype", "content.xml"} <= set(names):
+        raise DataError.from_parts(
+            name,
+            magic.described(format or "csv"),
+            "an OpenDocument file",
+            "save it as .xlsx, e.g. with LibreOffice: soffice --convert-to xlsx log.ods",
+        )
+    packed, member_name = zip_files.member(file, name)
+    inner = f"{name}/{member_name}"
+    if spec.format_of(inner) in ("xlsx", "parquet"):
+        unpacked = zip_files.on_disk(packed, name)
+        try:
+            reader = open_table(unpacked, spec, inner)
+        except BaseException:
+            unpacked.close()
+            raise
+        weakref.finalize(reader, unpacked.close)
+        return reader
+    return _open_plain(cast(BinaryIO, packed), spec, inner)
+
+
+def _is_array(file: BinaryIO, spec: TableSpec, name: str) -> bool:
+    """Returns whether a text begins with a bracket."""
+    starts = (chunk.lstrip() for chunk in TextLines(file, spec, name, "json").chunks())
+    return next(filter(None, starts), "").startswith("[")
 
 
 def parsed_rows(reader: TableReader, spec: TableSpec, max_rows: int | None = None) -> Iterator[ParsedRow]:

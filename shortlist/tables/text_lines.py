@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import functools
 import gzip
 import io
 import itertools
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from shortlist.errors import DataError
-from shortlist.tables.spec import TableSpec
+from shortlist.tables import magic, zip_files
+from shortlist.tables.spec import Format, TableSpec
 
 # A longer "line" is binary data, which would be read into memory as a whole.
 MAX_LINE_BYTES = 16 * 2**20
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _UTF8 = "utf-8"
-_CHUNK_BYTES = 2**20
+_CHUNK_BYTES = 2**16
 # The mark of UTF-32 first, because it begins like that of UTF-16.
 _BOMS = {
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -35,26 +37,28 @@ _STATEFUL = ("iso2022", "hz", "utf-7")
 class TextLines:
     """Iterator over the lines, with their line ends and without a BOM. Gzip is detected from the content."""
 
-    def __init__(self, file: BinaryIO, spec: TableSpec, name: str, format: str):
+    def __init__(self, file: BinaryIO, spec: TableSpec, name: str, format: Format):
         """Starts at the beginning of a file.
 
         Args:
           file: A seekable file, opened for reading bytes.
           spec: The table, for its encoding.
           name: Name of the file, for errors.
-          format: Expected format, for remedies, such as `CSV`.
+          format: Expected format, for errors.
         """
         self.bytes_read = 0
         self._name = name
         self._format = format
         self._encoding = spec.dialect.encoding
+        self._kind = spec.kind
         self._key = f"data.{spec.kind}.encoding"
         self._file = file
-        file.seek(0)
-        magic = file.read(len(_GZIP_MAGIC))
-        file.seek(0)
+        with self._readable():
+            file.seek(0)
+            head = file.read(len(magic.GZIP))
+            file.seek(0)
         self._plain = file
-        if magic == _GZIP_MAGIC:
+        if head == magic.GZIP:
             # Not Beam's own decompression, which reads a truncated file without an error.
             self._plain = io.BufferedReader(gzip.GzipFile(fileobj=file))
 
@@ -65,13 +69,34 @@ class TextLines:
           DataError: A line has bytes that the encoding does not have, a NUL, or is longer than 16 MB, or the gzip file
             is truncated.
         """
-        try:
-            yield from self._lines()
-        except (OSError, EOFError, zlib.error) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError.from_parts(
-                self._name, "a file that can be read to its end", reason, "fetch or write it again"
-            ) from None
+        with self._readable():
+            first = self._plain.readline(MAX_LINE_BYTES)
+            encoding, mark = self._encoding_and_mark(first)
+            if _has_byte_lines(encoding):
+                yield from self._lines_by_bytes(first[len(mark) :], encoding)
+            else:
+                yield from self._lines_by_text(first[len(mark) :], encoding)
+
+    def chunks(self) -> Iterator[str]:
+        """Yields the text in pieces of about 64 KB, without a BOM, for formats without lines.
+
+        Raises:
+          DataError: As for lines.
+        """
+        with self._readable():
+            first = self._read_chunk()
+            encoding, mark = self._encoding_and_mark(first)
+            number = 1
+            for text, failure in self._decoded(first[len(mark) :], encoding):
+                if "\0" in text:
+                    number += text.count("\n", 0, text.index("\0"))
+                    raise self.error(
+                        number, "text", "a NUL character", self._nul_remedy(first[: _CHUNK_BYTES // 2 * 2])
+                    )
+                yield text
+                number += text.count("\n")
+                if failure is not None:
+                    raise self._invalid(number, failure, len(text) - text.rfind("\n") - 1, encoding)
 
     def share_read(self, size: int) -> float:
         """Returns the fraction of the file that was read, 0 to 1.
@@ -79,6 +104,8 @@ class TextLines:
         Args:
           size: Size of the file in bytes.
         """
+        if isinstance(self._file, zip_files.Member):
+            size = self._file.size
         if not size:
             return 1.0
         return min(self._file.tell() / size, 1.0)
@@ -87,19 +114,30 @@ class TextLines:
         """Returns an error about a line, counted from 1."""
         return DataError.from_parts(f"{self._name}, line {line}", expected, got, remedy)
 
-    def _lines(self) -> Iterator[str]:
-        first = self._plain.readline(MAX_LINE_BYTES)
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise DataError.from_parts(
+                self._name, "a file that can be read to its end", reason, "fetch or write it again"
+            ) from None
+
+    def _encoding_and_mark(self, first: bytes) -> tuple[str, bytes]:
+        """Returns the encoding of the text and its byte order mark, and refuses content of another kind.
+
+        Args:
+          first: The first bytes of the text.
+        """
+        magic.check(first[: magic.HEAD_BYTES], self._kind, self._name, self._format)
         mark = next((mark for mark in _BOMS if first.startswith(mark)), b"")
+        self.bytes_read = len(mark)
         encoding = _BOMS.get(mark, self._encoding)
         # Lines are decoded one by one: `utf-8-sig` would take a mark off each of them.
         if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
             encoding = _UTF8
-        first = first[len(mark) :]
-        self.bytes_read = len(mark)
-        if _has_byte_lines(encoding):
-            yield from self._lines_by_bytes(first, encoding)
-        else:
-            yield from self._lines_by_text(first, encoding)
+        return encoding, mark
 
     def _lines_by_bytes(self, first: bytes, encoding: str) -> Iterator[str]:
         """Yields lines of an encoding in which the byte 0x0A is always a line end; twice as fast as any encoding."""
@@ -117,16 +155,8 @@ class TextLines:
 
     def _lines_by_text(self, first: bytes, encoding: str) -> Iterator[str]:
         """Yields lines of any encoding."""
-        decoder = codecs.getincrementaldecoder(encoding)()
         number, rest = 0, ""
-        for chunk in itertools.chain([first], iter(self._read_chunk, b""), [None]):
-            self.bytes_read += len(chunk or b"")
-            failure = None
-            try:
-                text = decoder.decode(chunk or b"", chunk is None)
-            except UnicodeError as error:
-                failure = error
-                text = _valid_part(error, encoding)
+        for text, failure in self._decoded(first, encoding):
             *lines, rest = (rest + text).split("\n")
             for line in lines:
                 if "\0" in line:
@@ -139,6 +169,18 @@ class TextLines:
                 raise self._long_line(number + 1)
         if rest:
             yield rest
+
+    def _decoded(self, first: bytes, encoding: str) -> Iterator[tuple[str, UnicodeError | None]]:
+        """Yields the text of each chunk, and the error that ends it."""
+        decoder = codecs.getincrementaldecoder(encoding)()
+        for chunk in itertools.chain([first], iter(self._read_chunk, b""), [None]):
+            self.bytes_read += len(chunk or b"")
+            try:
+                text = decoder.decode(chunk or b"", chunk is None)
+            except UnicodeError as error:
+                yield _valid_part(error, encoding), error
+                return
+            yield text, None
 
     def _read_line(self) -> bytes:
         return self._plain.readline(MAX_LINE_BYTES)
@@ -162,7 +204,7 @@ class TextLines:
             nuls = line[first:-1:2]
             if nuls and not nuls.strip(b"\0"):
                 return f"set {self._key}: {encoding}"
-        return f"write the file as UTF-8 {self._format}, without NULs"
+        return "write the file as UTF-8 text, without NULs"
 
 
 @functools.lru_cache(maxsize=64)

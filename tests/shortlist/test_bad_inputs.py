@@ -180,12 +180,18 @@ CASES = {
     "parquet cut short": log(PARQUET[:-20], "", "a whole Parquet file", "write it again", name="log.parquet"),
     "parquet without an end": log(PARQUET[:100], "", "a whole Parquet file", name="log.parquet"),
     "csv called parquet": log(LOG, "", "a whole Parquet file", "format: csv", name="log.parquet"),
-    "parquet called csv": log(PARQUET, ", line 1", "a NUL byte"),
+    "parquet called csv": log(PARQUET, "", "a Parquet file", "data.interactions.format: parquet"),
     "gz cut short": log(PACKED[:-20], "", "read to its end", "write it again", name="log.csv.gz"),
     "gz with a wrong checksum": log(PACKED[:-8] + b"\0" * 8, "", "read to its end", name="log.csv.gz"),
-    "json array": log(json.dumps([{"user_id": "u"}]), ", line 1", "one JSON object", "an array", name="log.jsonl"),
+    "json array": log(json.dumps([{"user_id": "u"}]), ", line 1", "one JSON array", "format: json", name="log.jsonl"),
     "broken json": log('{"user_id": "u0"\n', ", line 1", "one JSON object", "delimiter", name="log.jsonl"),
-    "nan in json": log('{"user_id": NaN}\n', ", line 1", "NaN", "null", name="log.jsonl"),
+    "nan in json": log(
+        '{"user_id": NaN, "item_id": "i", "timestamp": 1}\n',
+        ", row 0 (from 0), line 1",
+        "an id",
+        "null",
+        name="log.jsonl",
+    ),
     "one bad file among many": Case(
         folder_with_one_bad, "log/part-23.csv, row 0 (from 0), line 2", ("'user_id'", "blank")
     ),

@@ -29,6 +29,7 @@ from shortlist.process import progress
 from shortlist.records import properties
 from shortlist.tables import content, inputs
 from tests.pipeline.conftest import RecordingListener
+from tests.shortlist.tables import formats
 
 FEATURES = {"rating": Feature(type="numeric"), "tags": Feature(type="multi_category")}
 ROWS = [("007", "10", 5, 3.5, "a|b"), ("8", "1e3", 4, None, ""), ("8", "10", 4, 1.0, "b")]
@@ -110,6 +111,49 @@ def places(artifact):
 
 def number(artifact, name):
     return artifact.get_int_custom_property(name)
+
+
+def test_every_format_and_option_reaches_the_workers(tmp_path):
+    rows = [["007", "10", "09.12.2011", "3,5", "a|b"], ["8", "1e3", "10.12.2011", None, None]]
+    found = {}
+    files = formats.files(COLUMNS, rows)
+    for name in (
+        "latin.csv",
+        "u.data",
+        "log.inter.gz",
+        "array.json",
+        "log.xlsx",
+        "tsv.zip",
+        "parquet.zip",
+        "log.parquet",
+    ):
+        bytes_, options = files[name]
+        (tmp_path / name).write_bytes(bytes_)
+        table = Interactions(
+            path=name,
+            features=FEATURES,
+            decimal=",",
+            timestamp_format="%d.%m.%Y",
+            filter="rating is None or rating > 1",
+            **options,
+        )
+        sources = content.files_sha256(inputs.find(name, tmp_path))
+        node = TableExampleGen("interactions", table, tmp_path, sources, "iso8601")
+        found[name] = [{**example, "source_path": None} for example in read(ingest(node, tmp_path))]
+    # 2011-12-09 is 15,317 days after 1970-01-01: 15,317 * 86,400 = 1,323,388,800.
+    [first, second] = found["latin.csv"]
+    assert (first["timestamp"], first["rating"], first["tags"]) == ([1_323_388_800], [3.5], [b"a", b"b"])
+    assert (second["timestamp"], second["rating"], second["source_row"]) == ([1_323_475_200], [], [1])
+    for name, examples in found.items():
+        assert examples == found["latin.csv"], name
+
+
+def test_an_empty_part_has_no_rows(tmp_path):
+    write(tmp_path / "log/1.csv")
+    (tmp_path / "log/2.csv").touch()
+    (tmp_path / "log/0.jsonl").touch()
+    artifact = ingest(gen("log", tmp_path), tmp_path)
+    assert places(artifact) == [("log/1.csv", 0), ("log/1.csv", 1), ("log/1.csv", 2)]
 
 
 @pytest.mark.parametrize("name", ["log/x.csv", "log/x.csv.gz", "log/x.parquet", "log/x.jsonl"])

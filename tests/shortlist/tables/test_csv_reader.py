@@ -95,7 +95,7 @@ def test_csv_invalid_utf8_names_line_and_byte():
     ("content", "part"),
     [
         (HEADER.encode("utf-16-be"), "got a NUL byte; set data.interactions.encoding: utf-16-be"),
-        (b"PAR1\0\0", "NUL"),
+        (b"PAR1\0\0", "got a Parquet file; set data.interactions.format: parquet"),
         (HEADER.replace(",", ";").encode(), "expected columns separated by commas, got the line 'user;item"),
         (b"user,item,time,rating,device,user\n", "2 of that name"),
         (gzip.compress(HEADER.encode() * 100, mtime=0)[:-12], "read to its end"),

@@ -1,0 +1,98 @@
+"""Zip files with one member, which is read in their place."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+import zlib
+from typing import BinaryIO, cast
+
+from shortlist.errors import DataError
+from shortlist.quoting import listed
+from shortlist.tables.magic import ZIP
+
+# Names that macOS and editors leave beside data, as in `tables/inputs.py`.
+_NOT_DATA = (".", "_")
+
+ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)
+"""What zipfile raises on damaged, encrypted or unusually compressed members."""
+
+
+class Member(io.BufferedReader):
+    """The unpacked bytes of a member, streamed."""
+
+    def __init__(self, raw: zipfile.ZipExtFile, size: int):
+        super().__init__(cast(io.RawIOBase, raw))
+        self.size = size
+        """Number of bytes, unpacked."""
+
+
+def is_zip(file: BinaryIO) -> bool:
+    """Returns whether a seekable file is a zip file, which workbooks are, too; leaves it at its start."""
+    file.seek(0)
+    magic = file.read(len(ZIP))
+    file.seek(0)
+    return magic == ZIP
+
+
+def names_of(file: BinaryIO, name: str) -> list[str]:
+    """Returns the names of a zip file's members, without folders.
+
+    Raises:
+      DataError: The zip file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return [info.filename for info in archive.infolist() if not info.is_dir()]
+    except ERRORS as error:
+        raise _unreadable(name, error) from None
+
+
+def member(file: BinaryIO, name: str) -> tuple[Member, str]:
+    """Returns the only member of a zip file, and its name. Hidden files do not count.
+
+    Args:
+      file: A seekable file, opened for reading bytes; it must stay open.
+      name: Name of the file, for errors.
+
+    Raises:
+      DataError: The zip file is damaged, has a password, or has no member or several ones.
+    """
+    names = [
+        member for member in names_of(file, name) if not any(part.startswith(_NOT_DATA) for part in member.split("/"))
+    ]
+    if len(names) != 1:
+        got = f"{len(names)}: {listed(names)}" if names else "none"
+        raise DataError.from_parts(name, "a zip file with one file in it", got, "unpack it and name one of its files")
+    try:
+        archive = zipfile.ZipFile(file)
+        info = archive.getinfo(names[0])
+        return Member(cast(zipfile.ZipExtFile, archive.open(info)), info.file_size), names[0]
+    except ERRORS as error:
+        raise _unreadable(name, error) from None
+
+
+def on_disk(packed: Member, name: str) -> BinaryIO:
+    """Returns a temporary file with a member's bytes, for formats that are not read from start to end.
+
+    Raises:
+      DataError: The zip file is damaged.
+    """
+    unpacked = tempfile.TemporaryFile()  # noqa: SIM115  The reader closes it.
+    try:
+        shutil.copyfileobj(packed, unpacked, 2**20)
+    except ERRORS as error:
+        unpacked.close()
+        raise _unreadable(name, error) from None
+    unpacked.seek(0)
+    return cast(BinaryIO, unpacked)
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    remedy = "fetch or write it again"
+    if "password" in reason:
+        remedy = "unpack it"
+    return DataError.from_parts(name, "a zip file that can be read", reason, remedy)
