@@ -63,7 +63,7 @@ def timestamp_unit(config: Config) -> Unit:
         return "order"
     if interactions.timestamp_format is not None:
         return "iso8601"
-    if interactions.timestamp_unit != "auto":
+    if interactions.timestamp_unit != "auto" and interactions.timestamp_unit != "row":
         return interactions.timestamp_unit
     root = data_root(config)
     try:

@@ -95,6 +95,10 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Un
     return report.timestamp_unit
 
 
+def _moment(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _run_here(
     invocation: Invocation,
     config: Config,
@@ -111,6 +115,7 @@ def _run_here(
       ShortlistError: The workspace is in use, or see `pipeline.run.run_pipeline`.
     """
     from cli.output import log, manual_pushes, progress, results
+    from shortlist.config.split import Temporal
     from shortlist.engines.running import running_engine
     from shortlist.lineage.database import database
     from shortlist.summary import Status
@@ -126,6 +131,9 @@ def _run_here(
         times, guess = config.data.interactions.timestamp, ""
         if times and config.data.interactions.timestamp_unit == "auto":
             guess = f"{times} read as {unit}; "
+        split = config.data.split
+        if isinstance(split, Temporal) and unit != "order":
+            guess += f"eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "
         console.print(f"Run {run_id} of {config.name}; {guess}log: {log_path}", soft_wrap=True)
         with (
             _print_log_paths(workspace.run_dir(run_id), console),

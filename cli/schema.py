@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import pathlib
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from cli.invocation import Invocation
 from cli.output import consoles
@@ -29,36 +32,89 @@ def infer(
     queries: Annotated[str | None, typer.Option(help="The table of query (user) features.")] = None,
     query_id: Annotated[str | None, typer.Option(help="The log's column of query (user) ids.")] = None,
     candidate_id: Annotated[str | None, typer.Option(help="The log's column of candidate (item) ids.")] = None,
-    timestamp: Annotated[str | None, typer.Option(help="The log's column of times.")] = None,
+    timestamp: Annotated[
+        str | None,
+        typer.Option(
+            help="The log's column of times; `none` if there are no times, `row` if the rows are in the order of time."
+        ),
+    ] = None,
+    timestamp_format: Annotated[
+        str | None, typer.Option(help="Format of the times for strptime, such as `%m/%d/%Y %H:%M`.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Characters between the log's fields; also `tab` and `blank`.")
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the log's first line has the column names.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Names of the log's columns, separated by commas, for a file without a header.")
+    ] = None,
+    candidates_columns: Annotated[str | None, typer.Option(help="The same for the catalogue.")] = None,
+    queries_columns: Annotated[str | None, typer.Option(help="The same for the table of queries.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of the log, such as `cp1252`.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark of the log's numbers: `.` or `,`.")] = None,
     config: Annotated[
         pathlib.Path | None, typer.Option(help="Config to write; by default configs/<name>.yaml.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
-    """Write a first config and schema for new data, and print each guess.
+    """Write a first config and schema for new data, and print a profile and each guess.
 
     Example: shortlist schema infer shop/orders.csv --name shop
     """
     from shortlist import datasets
-    from shortlist.config.load import load_config
     from shortlist.config.secrets import check_no_credentials
-    from shortlist.infer import Hints, guess_config, write_guess
-    from shortlist.tables import preflight
+    from shortlist.infer import Hints, TextOptions, guess_config, write_guess
 
     for option, path in (("INTERACTIONS", interactions), ("--candidates", candidates), ("--queries", queries)):
         # The written config would contain them.
         check_no_credentials(option, path or "")
     console = consoles.console()
     root = datasets.default_data_dir()
+    text = TextOptions(_DELIMITERS.get(delimiter or "", delimiter), header, _names(columns), encoding, decimal)
+    hints = Hints(
+        query_id, candidate_id, timestamp, timestamp_format, text, _names(candidates_columns), _names(queries_columns)
+    )
     with console.status(f"Reading {interactions} ..."):
-        guess = guess_config(interactions, candidates, queries, root, Hints(query_id, candidate_id, timestamp))
+        guess = guess_config(interactions, candidates, queries, root, hints)
+    for line in guess.profile:
+        console.print(f"  {line}", soft_wrap=True)
+    for warning in guess.warnings:
+        consoles.warn(console, warning)
     file_name = name.replace("-", "_")
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"
     paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
     for reason in guess.reasons:
         console.print(f"  {reason}", soft_wrap=True)
     console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.", soft_wrap=True)
-    for warning in preflight.check(load_config(target), root).warnings:
-        consoles.warn(console, warning)
+    _check(console, paths.config, root)
     command = Invocation(paths.config).command("run")
     console.print(f"Correct wrong guesses, then: {plain(command)}", soft_wrap=True)
+
+
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "blank": " ", "blanks": " ", "space": " "}
+
+
+def _names(columns: str | None) -> tuple[str, ...] | None:
+    if columns is None:
+        return None
+    return tuple(next(csv.reader([columns]), []))
+
+
+def _check(console: Console, config: pathlib.Path, root: os.PathLike[str]) -> None:
+    """Prints the warnings of `run` about the written config.
+
+    Raises:
+      DataError: `run` would refuse the tables; the error says that the files were written.
+    """
+    from shortlist.config.load import load_config
+    from shortlist.errors import DataError
+    from shortlist.tables import preflight
+
+    try:
+        report = preflight.check_tables(load_config(config), root)
+    except DataError as error:
+        raise DataError(f"{error} (`run` refuses {config} until then)") from None
+    for warning in report.warnings:
+        consoles.warn(console, warning)

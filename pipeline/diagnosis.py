@@ -54,7 +54,12 @@ def diagnose(config: Config, figures: Figures) -> list[str]:
       config: The run's config, with the values of the search if there was one.
       figures: The run's figures.
     """
-    found = list(_of_training(config, figures.log))
+    found: list[str] = []
+    if figures.data is not None:
+        found += _of_split_sizes(figures.data)
+    if figures.protocol is not None:
+        found += _of_unseen_targets(figures)
+    found += _of_training(config, figures.log)
     if figures.data is not None:
         found += _of_batches(config, figures.data)
     if figures.protocol is not None:
@@ -68,6 +73,32 @@ def diagnose(config: Config, figures: Figures) -> list[str]:
     if figures.answers is not None:
         found += _of_answers(figures.answers)
     return found
+
+
+def _of_split_sizes(data: DataSummary) -> Iterator[str]:
+    if not data.rows.get(keys.SPLIT_EVAL):
+        yield (
+            "the eval split has no rows: early stopping and the choice of the best epoch had nothing to watch, and the "
+            "last epoch was used; move data.split.eval_from, or use another data.split"
+        )
+
+
+def _of_unseen_targets(figures: Figures) -> Iterator[str]:
+    """Advice where train has (nearly) no test target, so that nothing about accuracy follows from the model."""
+    if figures.metrics is None:
+        return
+    rows = names.rows_of(figures.metrics.overall, with_seen=True)
+    unseen = 0.0
+    for entry in figures.metrics.slices:
+        values: Any = entry["metrics"]
+        if entry["slice"] == {keys.TARGET_POPULARITY: names.UNSEEN}:
+            unseen += names.rows_of(values, with_seen=True)
+    if rows and unseen > MANY_UNSEEN * rows:
+        yield (
+            f"{unseen / rows:.0%} of test targets have no train interactions, so that their candidates are known by "
+            "features alone and metrics say little about the others; move data.split.test_from, or shorten the test "
+            "split"
+        )
 
 
 def _of_training(config: Config, log: Sequence[Mapping[str, Any]]) -> Iterator[str]:

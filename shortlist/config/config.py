@@ -116,6 +116,9 @@ class Config(Section):
                 f"the split is {self.data.split.kind}: remove basket_mates"
             )
         searched = self.tune.space or {}
+        shuffles = self.train.shuffle_ties or "train.shuffle_ties" in searched
+        if shuffles and self.data.interactions.timestamp_unit == "row":
+            raise ValueError("train.shuffle_ties would destroy the order of data.interactions.timestamp_unit: row")
         by_id = self.model.candidate_tower.use_candidate_id and "model.candidate_tower.use_candidate_id" not in searched
         if not by_id and not self.data.candidates.features:
             raise ValueError(

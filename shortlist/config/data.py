@@ -50,8 +50,12 @@ class Data(Section):
 
     @pydantic.model_validator(mode="after")
     def _check_timestamp(self) -> Data:
-        if self.interactions.timestamp is None and self.split.kind != "random":
+        if self.interactions.timestamp is not None:
+            return self
+        in_order = self.interactions.timestamp_unit == "row"
+        if self.split.kind != "random" and not (in_order and self.split.kind == "leave_last_out"):
             raise ValueError(
-                f"split {self.split.kind} needs interactions.timestamp; only split random works without timestamps"
+                f"split {self.split.kind} needs interactions.timestamp; without timestamps, only split random works, "
+                "or leave_last_out with interactions.timestamp_unit: row, if the rows are in the order of time"
             )
         return self

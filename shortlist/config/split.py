@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from typing import Annotated, Literal, Union
 
 import pydantic
 
 from shortlist.config.section import Section, Seed, Whole
+from shortlist.scalars import BadCell, iso_seconds
 
-Timestamp = Annotated[Whole, pydantic.Field(ge=-(2**63), le=2**63 - 1)]
-"""Seconds since 1970 or an order number, in 64 bits."""
+# Year 5138 in seconds, and 1973 in milliseconds: larger numbers have a smaller unit than seconds.
+_MAX_SECONDS = 10**11
+_MAX_TIMESTAMP = 2**63 - 1
+_UNITS = (10**3, 10**6, 10**9)
 
 
 class LeaveLastOut(Section):
@@ -26,17 +31,37 @@ class LeaveLastBasket(Section):
     """The last basket per query."""
 
 
+def _seconds(value: object) -> object:
+    """Returns a cut in whole seconds since 1970; an order number stays as it is."""
+    if isinstance(value, datetime.date):  # A datetime is a date, too. YAML has read it already.
+        value = value.isoformat()
+    if isinstance(value, str):
+        try:
+            return math.ceil(iso_seconds(value))
+        except BadCell as bad:
+            raise ValueError(f"expected {bad.expected} or a number, got {bad.got}; {bad.remedy}") from None
+    if isinstance(value, int) and _MAX_SECONDS < value <= _MAX_TIMESTAMP:
+        unit = next(size for size in _UNITS if value <= _MAX_SECONDS * size)
+        # Up, so that no row before the cut is after it.
+        return -(-value // unit)
+    return value
+
+
+Cut = Annotated[Whole, pydantic.BeforeValidator(_seconds), pydantic.Field(ge=-(2**63), le=_MAX_TIMESTAMP)]
+
+
 class Temporal(Section):
     """Two cuts in time, the same for all queries: train < eval_from <= eval < test_from <= test."""
 
     kind: Literal["temporal"] = "temporal"
     """Cuts in time."""
 
-    eval_from: Timestamp
-    """First timestamp of the eval split, in seconds since 1970 or as an order number."""
+    eval_from: Cut
+    """First time of the eval split: a date or time such as `2024-06-01`, in UTC if it has no zone, a number in seconds,
+    milliseconds, microseconds or nanoseconds since 1970, or an order number."""
 
-    test_from: Timestamp
-    """First timestamp of the test split, in seconds since 1970 or as an order number."""
+    test_from: Cut
+    """First time of the test split, in the same way."""
 
     @pydantic.model_validator(mode="after")
     def _check_order(self) -> Temporal:

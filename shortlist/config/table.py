@@ -19,7 +19,9 @@ TableName = Literal["interactions", "candidates", "queries"]
 
 Format = Literal["csv", "jsonl", "json", "xlsx", "parquet"]
 
-TimestampUnit = Literal["auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "dates", "order"]
+TimestampUnit = Literal[
+    "auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "dates", "order", "row"
+]
 
 Duplicates = Literal["refuse", "first", "last"]
 
@@ -146,12 +148,13 @@ class Interactions(Table):
     """Column with the id of the candidate (item)."""
 
     timestamp: Text | None = "timestamp"
-    """Column with the timestamp, or with any number that increases with time; `null` only with split random."""
+    """Column with the timestamp, or with any number that increases with time. `null` only with split random, or with
+    `timestamp_unit: row`."""
 
     timestamp_unit: TimestampUnit = "auto"
     """`seconds` to `nanoseconds`: numbers since 1970. `iso8601`: text, in UTC if it has no zone. `order`: whole numbers
-    that only order a query's interactions. `dates`: eight digits, such as `20231114`. `auto`: detected from the first
-    rows and reported."""
+    that only order a query's interactions. `dates`: eight digits, such as `20231114`. `row`, with `timestamp: null`:
+    the rows are in the order of time, by file name and row. `auto`: detected from the first rows and reported."""
 
     timestamp_format: str | None = None
     """Format of the timestamps for Python's `strptime`, such as `%m/%d/%Y %H:%M`; times without a zone are UTC."""
@@ -176,6 +179,8 @@ class Interactions(Table):
 
     @pydantic.model_validator(mode="after")
     def _check_time(self) -> Interactions:
+        if self.timestamp_unit == "row" and self.timestamp is not None:
+            raise ValueError(f"timestamp_unit row needs timestamp: null, got {self.timestamp!r}")
         if self.timestamp_format is not None and self.timestamp is None:
             raise ValueError("timestamp_format needs timestamp, got null")
         if self.timestamp_format is not None and self.timestamp_unit not in ("auto", "iso8601"):

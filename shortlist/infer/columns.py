@@ -6,20 +6,31 @@ import collections
 import dataclasses
 import functools
 import itertools
-import re
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shortlist.config.features import FeatureType
+from shortlist.infer import names
 from shortlist.scalars import BadCell, iso_seconds, number_of, text_of
 
 # Enough rows to contain rare faults, and few enough to keep in memory.
 SAMPLED_ROWS = 200_000
 
+NULL_TEXTS = frozenset({"NA", "N/A", "#N/A", "NULL", "null", "None", "NaN", "nan", "\\N", "(null)", "undefined"})
+"""Texts that programs write for a missing value."""
+
+# Parts of a list cell in one text. No separator of a file, because files with control characters are refused.
+_LIST_SEPARATOR = "\x1f"
 _MULTI_DELIMITERS = "|;"
 _MAX_CATEGORIES = 20_000
-_WORD = re.compile(r"[A-Za-z]+|[0-9]+")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# With a value of its own in nearly every row, a column has nothing to learn from.
+_MAX_DISTINCT_SHARE = 0.9
+_TITLE_WORDS = ("title", "name", "description", "headline", "summary")
+# An id determines a column if it leaves at most this share of the disagreement that chance would give.
+_MAX_LEFT = 0.2
+# Keys with several rows that a judgement needs.
+_MIN_KEYS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,15 +40,26 @@ class InferredColumn:
     name: str
     texts: Sequence[str | None]
     is_time: bool
-    """Whether the column is a Parquet timestamp or date; its texts are seconds."""
+    """Whether the file declares the column as times or dates; its texts are seconds."""
 
     is_list: bool = False
     """Whether some cells are lists."""
 
+    is_vector: bool = False
+    """Whether all cells are lists of one length with fractions, such as embeddings."""
+
+    is_nested: bool = False
+    """Whether some cells are objects, or lists of lists or objects. Their texts are None."""
+
     @functools.cached_property
     def present(self) -> list[str]:
-        """The cells that are not blank."""
-        return [text for text in self.texts if text is not None]
+        """The cells that are neither blank nor a text for a missing value, such as NULL."""
+        return [text for text in self.texts if text is not None and text not in NULL_TEXTS]
+
+    @functools.cached_property
+    def null_counts(self) -> collections.Counter[str]:
+        """The frequency of each text for a missing value."""
+        return collections.Counter(text for text in self.texts if text in NULL_TEXTS)
 
     @functools.cached_property
     def counts(self) -> collections.Counter[str]:
@@ -47,12 +69,12 @@ class InferredColumn:
     @property
     def blanks(self) -> int:
         """The number of blank cells."""
-        return len(self.texts) - len(self.present)
+        return sum(text is None for text in self.texts)
 
-    @functools.cached_property
-    def words(self) -> frozenset[str]:
-        """The words of the column's name in lower case: {customer, id} for `CustomerID`."""
-        return frozenset(word.lower() for word in _WORD.findall(_CAMEL.sub(" ", self.name)))
+    @property
+    def missing_share(self) -> float:
+        """The share of cells that are blank or a text for a missing value, 0 to 1."""
+        return 1.0 - len(self.present) / max(len(self.texts), 1)
 
     @functools.cached_property
     def numbers(self) -> list[Any]:
@@ -64,6 +86,11 @@ class InferredColumn:
         """Whether every value is a number."""
         return bool(self.present) and len(self.numbers) == len(self.present)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every value is a whole number."""
+        return self.is_numeric and all(number == int(number) for number in self.numbers)
+
     @functools.cached_property
     def is_iso(self) -> bool:
         """Whether every value is an ISO 8601 date or time; 1,000 distinct values are checked."""
@@ -74,6 +101,11 @@ class InferredColumn:
     def average_words(self) -> float:
         """The mean number of words in the distinct values."""
         return sum(len(value.split()) for value in self.counts) / max(len(self.counts), 1)
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether nearly every row has a value of its own."""
+        return len(self.counts) > _MAX_DISTINCT_SHARE * max(len(self.present), 20)
 
     def delimiter(self) -> str | None:
         """Returns the separator of several values in one cell, or None.
@@ -88,63 +120,140 @@ class InferredColumn:
         return None
 
     def feature_type(self) -> FeatureType | None:
-        """Returns the type of a feature from this column; None if it is unsuitable."""
-        if not self.present:
+        """Returns the type of a feature from this column; None if it is unsuitable (see `unsuitable`)."""
+        if self.unsuitable():
             return None
-        if self.is_time:
+        if self.is_time or self.is_iso:
             return FeatureType.TIMESTAMP
-        if self.is_iso:
-            return None
         if self.is_list or self.delimiter():
             return FeatureType.MULTI_CATEGORY
-        if self.is_numeric and not {"id", "code", "zip", "isbn"} & self.words:
+        if self.is_numeric and not self._has_codes:
             return FeatureType.NUMERIC
-        if self.average_words >= 2.0 and len(self.counts) > 50:
+        if self._is_text:
             return FeatureType.TEXT
-        if len(self.counts) <= _MAX_CATEGORIES:
-            return FeatureType.CATEGORY
+        return FeatureType.CATEGORY
+
+    def unsuitable(self) -> str | None:
+        """Returns the reason for which the column is no feature; None if it can be one."""
+        if self.is_nested:
+            return "its cells are objects or nested lists"
+        if self.is_vector:
+            return "its cells are vectors, and no feature type reads them"
+        if not self.present:
+            return "it has no values"
+        if len(self.counts) < 2:
+            return "it has one value"
+        if self.is_time or self.is_iso or self.is_list or self.delimiter() or self._is_text:
+            return None
+        if self.is_numeric and not self._has_codes:
+            if self.null_counts:
+                nulls = ", ".join(sorted(self.null_counts))
+                return f"its numbers are missing as {nulls}; write an empty cell instead to use it"
+            return None
+        if self.is_unique and len(self.present) > 50:
+            return "nearly every row has a value of its own"
+        if len(self.counts) > _MAX_CATEGORIES:
+            return f"it has {len(self.counts):,} values in the rows that were read"
         return None
+
+    @property
+    def _has_codes(self) -> bool:
+        # Leading zeros are digits of a code: 0663713001.
+        return names.is_code_name(self.name) or any(
+            len(text) > 1 and text.startswith("0") and text.isdigit() for text in itertools.islice(self.counts, 1000)
+        )
+
+    @property
+    def _is_text(self) -> bool:
+        if self.is_numeric or len(self.counts) <= 50:
+            return False
+        is_title = self.is_unique and names.has_word(self.name, _TITLE_WORDS)
+        return self.average_words >= 2.0 or is_title
 
 
 def columns_of(
-    names: Sequence[str], time_names: frozenset[str], rows: Iterator[tuple[int, dict[str, Any]]]
+    column_names: Sequence[str], time_names: frozenset[str], rows: Iterator[tuple[int, dict[str, Any]]]
 ) -> list[InferredColumn]:
     """Returns the columns of the first rows.
 
     Args:
-      names: Names of the table's columns.
-      time_names: Names of the columns that a Parquet file declares as times.
+      column_names: Names of the table's columns.
+      time_names: Names of the columns that the file declares as times.
       rows: Row numbers and cells from a reader; at most SAMPLED_ROWS are read.
     """
-    cells: dict[str, list[str | None]] = {name: [] for name in names}
-    lists: set[str] = set()
+    cells: dict[str, list[str | None]] = {name: [] for name in column_names}
+    shapes: dict[str, set[str | int]] = {name: set() for name in column_names}
     for _, row in itertools.islice(rows, SAMPLED_ROWS):
         for name, texts in cells.items():
             cell = row[name]
-            if isinstance(cell, list):
-                lists.add(name)
-            texts.append(_blank_as_none(cell))
-    return [InferredColumn(name, texts, name in time_names, name in lists) for name, texts in cells.items()]
+            if isinstance(cell, list | dict):
+                shapes[name].add(_shape(cell))
+            texts.append(_text(cell))
+    return [
+        InferredColumn(
+            name,
+            texts,
+            name in time_names,
+            is_list=bool(shapes[name]),
+            is_vector=_is_vector(shapes[name]),
+            is_nested="nested" in shapes[name],
+        )
+        for name, texts in cells.items()
+    ]
 
 
 def consistency(column: InferredColumn, key: InferredColumn) -> float:
     """Returns the degree to which `key` determines `column`, 0 to 1.
 
-    It is the share of the most frequent value among the rows of one key, averaged over the keys with several rows.
+    It is the mean, over the keys with several rows, of the share of each key's most frequent value. 0 if no key has
+    several rows.
     """
+    return _consistency(column.texts, key.texts)
+
+
+def determines(key: InferredColumn, column: InferredColumn) -> bool:
+    """Returns whether a column is the same in all rows of a key, far beyond chance.
+
+    Chance is the consistency after a shuffle: where nine rows in ten have one value, any key seems to determine it.
+    """
+    rows = [pair for pair in zip(column.texts, key.texts, strict=True) if None not in pair]
+    values, row_keys = [value for value, _ in rows], [row_key for _, row_key in rows]
+    if sum(count > 1 for count in collections.Counter(row_keys).values()) < _MIN_KEYS:
+        return False
+    found = _consistency(values, row_keys)
+    random.Random(1).shuffle(values)  # noqa: S311  No secret; the seed makes the guess repeatable.
+    by_chance = _consistency(values, row_keys)
+    return found > by_chance and (1.0 - found) <= _MAX_LEFT * (1.0 - by_chance)
+
+
+def _consistency(values: Sequence[str | None], row_keys: Sequence[str | None]) -> float:
     groups: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for value, key_value in zip(column.texts, key.texts, strict=True):
-        if value is not None and key_value is not None:
-            groups[key_value][value] += 1
+    for value, row_key in zip(values, row_keys, strict=True):
+        if value is not None and row_key is not None:
+            groups[row_key][value] += 1
     shares = [max(counts.values()) / total for counts in groups.values() if (total := sum(counts.values())) > 1]
-    if not shares:
-        return 0.0
-    return sum(shares) / len(shares)
+    return sum(shares) / len(shares) if shares else 0.0
 
 
-def _blank_as_none(cell: Any) -> str | None:
+def _shape(cell: list[Any] | dict[str, Any]) -> str | int:
+    """Returns "nested", "list", or the length of a list of numbers of which one has a fraction."""
+    if isinstance(cell, dict) or any(isinstance(part, list | dict) for part in cell):
+        return "nested"
+    numbers = [part for part in cell if isinstance(part, int | float) or hasattr(part, "as_tuple")]
+    if len(cell) >= 3 and len(numbers) == len(cell) and any(number % 1 for number in numbers):
+        return len(cell)
+    return "list"
+
+
+def _is_vector(shapes: set[str | int]) -> bool:
+    return len(shapes) == 1 and all(isinstance(shape, int) for shape in shapes)
+
+
+def _text(cell: Any) -> str | None:
+    """Returns a cell's text; None for a blank or an object. A control character separates the parts of a list."""
     if isinstance(cell, list):
-        return "\x1f".join(str(part) for part in cell if part is not None) or None
+        parts = (_text(part) for part in cell)
+        return _LIST_SEPARATOR.join(part for part in parts if part is not None) or None
     try:
         text = text_of(cell)
     except BadCell:

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from shortlist import keys
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
-from shortlist.infer import roles
-from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, consistency
+from shortlist.infer import dirt, feedback, names, profile, roles, times
+from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, consistency, determines
+from shortlist.infer.settings import Size
 from shortlist.infer.tables import sample
+from shortlist.infer.text_format import TextOptions
+from shortlist.infer.times import TimeChoice, TimeReading
 from shortlist.tables.spec import Kind
 
+NO_TIMES = "none"
+ROW_ORDER = "row"
+
 _ID_KEYS: dict[Kind, str] = {"candidates": "candidate_id", "queries": "query_id"}
-# Minimum consistency of a column with an id, to be a feature of that id.
-_MIN_CONSISTENCY = 0.9
-# Largest catalogue for loss corpus; larger ones are trained with in-batch negatives.
-_MAX_CORPUS_LOSS = 20_000
+# Above it, `repeats: first` is proposed, and the profile's reader is told about repeat consumption.
+_MANY_REPEATS = 0.1
+# A column with a value of its own for nearly every id is another name of the id.
+_MAX_VALUES_PER_ID = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
 class Hints:
-    """Columns that the user has named; the others are guessed."""
+    """Columns and formats that the user has named; the others are guessed."""
 
     query_id: str | None = None
     candidate_id: str | None = None
     timestamp: str | None = None
+    """Name of a column, or `none` or `row`, unless a column has this name."""
+
+    timestamp_format: str | None = None
+    text: TextOptions = dataclasses.field(default_factory=TextOptions)
+    candidates_columns: tuple[str, ...] | None = None
+    """Names of the columns of a catalogue without a header."""
+
+    queries_columns: tuple[str, ...] | None = None
+    """Names of the columns of a table of queries without a header."""
 
     @property
     def names(self) -> list[str]:
         """The named columns."""
-        return [name for name in dataclasses.astuple(self) if name]
+        return [name for name in (self.query_id, self.candidate_id, self.timestamp) if name]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +66,35 @@ class Guess:
     """Parts of a first config."""
 
     tables: Mapping[str, TableGuess]
-    split: str
-    many_candidates: bool
-    """Whether there are too many candidates for loss corpus."""
+    split: Literal["leave_last_out", "leave_last_basket", "random"]
+    size: Size
+    """Number of queries, candidates and rows, which the training settings depend on."""
+
+    profile: Sequence[str]
+    """Facts about the log, one a line."""
+
+    warnings: Sequence[str]
+    """Suspicious facts."""
+
     reasons: Sequence[str]
     """One sentence per guess, with its reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Log:
+    """The log's columns by role."""
+
+    columns: Sequence[InferredColumn]
+    query: InferredColumn
+    candidate: InferredColumn
+    time: TimeReading | None
+    order: Literal["time", "row", "none"]
+    basket: InferredColumn | None
+
+    @property
+    def roles(self) -> list[str]:
+        """Names of the columns of the query, the candidate and the time."""
+        return [self.query.name, self.candidate.name, *([self.time.column.name] if self.time else [])]
 
 
 def guess_config(
@@ -73,75 +111,184 @@ def guess_config(
       candidates: Path of the catalogue. Without one, the catalogue consists of the log's own candidates.
       queries: Path of the queries' features. Without one, they come from the log, if it has columns for them.
       data_root: Start of relative paths; may be a URI.
-      hints: Columns that the user has named.
+      hints: Columns and formats that the user has named.
 
     Raises:
-      ConfigError: No column fits a role, or several fit equally well.
+      ConfigError: No column fits a role, several fit equally well, or the file's layout has no row per interaction.
       DataError: A file is missing or cannot be read.
     """
-    columns = sample("interactions", interactions, data_root)
-    reasons = [f"Read the first {len(columns[0].texts):,} rows of {interactions}."]
-    if len(columns[0].texts) == SAMPLED_ROWS:
+    log_sample = sample("interactions", interactions, data_root, hints.text, "--columns")
+    reasons = [f"Read the first {log_sample.rows:,} rows of {interactions}.", *log_sample.reasons]
+    if log_sample.rows == SAMPLED_ROWS:
         reasons.append("Later rows may contain other faults: `run` checks all rows.")
-    query = _column(hints.query_id, columns) or roles.find_query_id(columns, hints.names)
-    candidate = _column(hints.candidate_id, columns) or roles.find_candidate_id(columns, [*hints.names, query.name])
-    time = _column(hints.timestamp, columns) or roles.find_time(columns, [query.name, candidate.name])
-    id_and_time = [query.name, candidate.name, time.name]
+    log = _roles(log_sample.columns, hints, reasons)
+    section: dict[str, Any] = {"path": interactions, **log_sample.options}
+    section |= {"query_id": log.query.name, "candidate_id": log.candidate.name, **_time_section(log)}
+    used = _add_filter_and_weights(log, section, reasons)
+    rest = [column for column in log.columns if column.name not in {*log.roles, *used}]
+    tables = {"interactions": TableGuess(section, {}, {})}
+    if candidates:
+        text = TextOptions(columns=hints.candidates_columns)
+        tables["candidates"] = _table_of_file("candidates", candidates, log.candidate, data_root, text, reasons)
+    else:
+        tables["candidates"] = _table_of_log("candidates", section, log.candidate, log.query, rest)
+        reasons.append(
+            f"No catalogue was given: it is every {log.candidate.name} of the log, with the columns that are the same "
+            "in all of its rows."
+        )
+    if queries:
+        text = TextOptions(columns=hints.queries_columns)
+        tables["queries"] = _table_of_file("queries", queries, log.query, data_root, text, reasons)
+    else:
+        guess = _table_of_log("queries", section, log.query, log.candidate, rest)
+        if guess.types:
+            tables["queries"] = guess
+            reasons.append(f"Features of a query, the same in all of its rows: {', '.join(guess.types)}.")
+    _add_unused(rest, tables, reasons)
+    return Guess(
+        tables,
+        _split(log, reasons),
+        Size(len(log.query.counts), len(log.candidate.counts), log_sample.rows, log_sample.is_whole),
+        profile.lines(log.columns, log.query, log.candidate, log.time),
+        profile.warnings(log.query, log.candidate, log.time),
+        reasons,
+    )
+
+
+def _roles(columns: Sequence[InferredColumn], hints: Hints, reasons: list[str]) -> _Log:
+    """Returns the roles of the log's columns, and adds their reasons."""
+    order = _order(columns, hints)
+    time_hint = _column(hints.timestamp, columns) if order == "time" else None
+    taken = [name for name in hints.names if any(column.name == name for column in columns)]
+    query_hint, candidate_hint = _column(hints.query_id, columns), _column(hints.candidate_id, columns)
+    query_choice = roles.RoleChoice(query_hint) if query_hint else roles.find_query_id(columns, taken)
+    query = query_choice.column
+    candidate_choice = (
+        roles.RoleChoice(candidate_hint) if candidate_hint else roles.find_candidate_id(columns, [*taken, query.name])
+    )
+    candidate = candidate_choice.column
+    time_choice: TimeChoice | None = None
+    if order == "time":
+        time_choice = times.choose(columns, query, candidate, time_hint, hints.timestamp_format)
+    reading = time_choice.reading if time_choice else None
+    order_text = {"none": "no times", "row": "the order of rows as the time"}.get(order)
     reasons.append(
         f"{query.name} is the query (it gets recommendations), {candidate.name} the candidate (it is recommended), "
-        f"{time.name} the time."
+        f"{reading.column.name + ' the time' if reading else order_text}."
     )
-    basket = roles.find_basket(columns, id_and_time)
-    dirt = roles.find_dirt(columns, query, candidate, time, basket)
-    section: dict[str, Any] = {"path": interactions, "query_id": query.name, "candidate_id": candidate.name}
-    section["timestamp"] = time.name
-    row_filter = " and ".join(condition for condition, _ in dirt) or None
-    if row_filter:
-        section["filter"] = row_filter
-        reasons += [f"Filter `{condition}`: {reason}." for condition, reason in dirt]
-    events = roles.find_events(columns, id_and_time)
+    choices = (query_choice.runner_up, candidate_choice.runner_up, time_choice.runner_up if time_choice else None)
+    for role, option, runner_up in zip(("query", "candidate", "time"), _OPTIONS, choices, strict=True):
+        if runner_up:
+            reasons.append(f"Not the {role}: {runner_up} (change it with {option}).")
+    known = [query.name, candidate.name, *([reading.column.name] if reading else [])]
+    basket = roles.find_basket(columns, query, known) if order == "time" else None
+    return _Log(columns, query, candidate, reading, order, basket)
+
+
+_OPTIONS = ("--query-id", "--candidate-id", times.OPTION)
+
+
+def _order(columns: Sequence[InferredColumn], hints: Hints) -> Literal["time", "row", "none"]:
+    if any(column.name == hints.timestamp for column in columns):
+        return "time"
+    if hints.timestamp == NO_TIMES:
+        return "none"
+    if hints.timestamp == ROW_ORDER:
+        return "row"
+    return "time"
+
+
+def _time_section(log: _Log) -> dict[str, Any]:
+    if log.time is None:
+        return {"timestamp": None} | ({"timestamp_unit": "row"} if log.order == "row" else {})
+    section: dict[str, Any] = {"timestamp": log.time.column.name}
+    if log.time.format is not None:
+        section["timestamp_format"] = log.time.format
+    elif log.time.kind == "order":
+        section["timestamp_unit"] = "order"
+    return section
+
+
+def _add_filter_and_weights(log: _Log, section: dict[str, Any], reasons: list[str]) -> list[str]:
+    """Adds the filter, the weights and `repeats` to the log's section. Returns the names of the columns they use."""
+    conditions = dirt.find_conditions(log.columns, log.query, log.candidate, log.time, log.basket)
+    texts = [condition.text for condition in conditions]
+    for condition in conditions:
+        rows, candidates = dirt.losses([condition], log.candidate)
+        reasons.append(
+            f"Filter `{condition.text}`: {condition.reason}; it drops {rows:,} rows and all rows of {candidates:,} "
+            "candidates."
+        )
+    known = [*log.roles, *([log.basket.name] if log.basket else [])]
+    used = known[len(log.roles) :]
+    impressions = feedback.find_impressions(log.columns, known)
+    if impressions:
+        column, condition_text = impressions
+        texts.append(condition_text)
+        kept = sum(text == _constant(condition_text) for text in column.texts)
+        reasons.append(
+            f"Filter `{condition_text}`: {column.name} says whether a shown candidate was taken; {kept:,} of "
+            f"{len(column.texts):,} rows were. The others are impressions, no interactions."
+        )
+        used.append(column.name)
+    if texts:
+        section["filter"] = " and ".join(texts)
+    events = None if impressions else feedback.find_event_types(log.columns, known)
     if events:
-        section["weight"] = {"column": events[0].name, "values": events[1]}
-        reasons.append(f"{events[0].name} is the interaction's type; its weights are a guess: {events[1]}.")
-    repeats = _repeated_share(query, candidate)
-    if repeats > 0.1 and not events:
+        section["weight"] = {"column": events.column.name, "values": events.weights}
+        reasons.append(f"{events.column.name} is the interaction's type; its weights are a guess: {events.weights}.")
+        for value in events.unknown:
+            reasons.append(
+                f"{value!r} is no known type of {events.column.name} ({events.column.counts[value]:,} rows): weight 0 "
+                "makes it history and never a target. Give it a weight, or drop its rows with `filter: "
+                f"{times.quoted(events.column.name)} != {_quoted_text(value)}` if it means the opposite of interest."
+            )
+        used.append(events.column.name)
+    elif not impressions and (unknown := feedback.find_unknown_types(log.columns, [*known, *used])):
+        listed = ", ".join(map(repr, list(unknown.counts)[:5]))
+        reasons.append(
+            f"{unknown.name} looks like a type of interaction, but none of its values is known ({listed}): all rows "
+            "count the same. Weights per type: `weight: {column: ..., values: {...}}` under interactions."
+        )
+    rating = feedback.find_rating(log.columns, [*known, *used])
+    if rating:
+        reasons.append(feedback.rating_advice(rating, log.candidate))
+        used.append(rating.name)
+    repeats = profile.repeated_share(log.query, log.candidate)
+    if repeats > _MANY_REPEATS and not events:
         section["repeats"] = "first"
         reasons.append(
             f"Repeats `first`: {repeats:.0%} of the rows repeat an earlier pair of query and candidate, and "
-            "recommendations never include seen items."
+            "recommendations never include seen items. If people are to be recommended what they had before, use "
+            "`repeats: all` and `evaluate.repeat_consumption: true`."
         )
-    other_roles = [column.name for column in (basket, events and events[0]) if column]
-    rest = [column for column in columns if column.name not in {*id_and_time, *other_roles}]
-    tables = {"interactions": TableGuess(section, {}, {})}
-    if candidates:
-        tables["candidates"] = _table_of_file("candidates", candidates, candidate, data_root)
-    else:
-        tables["candidates"] = _table_of_log("candidates", section, candidate, query, rest)
+    elif repeats > _MANY_REPEATS:
         reasons.append(
-            f"No catalogue was given: it is every {candidate.name} of the log, with features from its first row."
+            f"{repeats:.0%} of the rows repeat an earlier pair of query and candidate. Plain metrics leave out targets "
+            "that were seen before; if people are to be recommended what they had before, set "
+            "`evaluate.repeat_consumption: true`."
         )
-    if queries:
-        tables["queries"] = _table_of_file("queries", queries, query, data_root)
-    else:
-        guess = _table_of_log("queries", section, query, candidate, rest)
-        if guess.types:
-            tables["queries"] = guess
-            reasons.append(f"Features of a query, from its first row in the log: {', '.join(guess.types)}.")
-    corpus_size = len(candidate.counts)
-    if corpus_size > _MAX_CORPUS_LOSS:
-        reasons.append(f"More than {_MAX_CORPUS_LOSS:,} candidates: trained with in-batch negatives.")
-    return Guess(tables, _split(query, time, basket, reasons), corpus_size > _MAX_CORPUS_LOSS, reasons)
+    return used
 
 
-def _split(query: InferredColumn, time: InferredColumn, basket: InferredColumn | None, reasons: list[str]) -> str:
-    """Returns the kind of the split, and adds its reason to `reasons`."""
-    ties = _tied_share(query, time)
-    if not basket and ties <= 0.5:
+def _split(log: _Log, reasons: list[str]) -> Literal["leave_last_out", "leave_last_basket", "random"]:
+    """Returns the kind of the split, and adds its reason."""
+    if log.order == "none":
+        reasons.append("Split random, and a features tower: without times there is no history and no last interaction.")
+        return "random"
+    if log.order == "row" or log.time is None:
+        reasons.append("Split leave_last_out by the order of rows: the last row of a query is its newest.")
+        return "leave_last_out"
+    ties = profile.tied_share(log.query, log.time.column)
+    if not log.basket and ties <= 0.5:
         reasons.append(f"Split leave_last_out: {ties:.0%} of the rows share query and time with another.")
         return "leave_last_out"
+    if len(log.time.column.counts) == 1:
+        reasons.append("Split leave_last_out by the order of rows: all have the same time.")
+        return "leave_last_out"
     reason = "most rows share their time with another"
-    if basket:
-        reason = f"{basket.name} groups items that were bought together"
+    if log.basket:
+        reason = f"{log.basket.name} groups items that were bought together"
     reasons.append(f"Split leave_last_basket: {reason}; items of a basket are not history for its other items.")
     reasons.append(
         "train.basket_mates and model.query_time: joint purchases and seasons improved metrics most on a shop's log; "
@@ -160,19 +307,36 @@ def _column(name: str | None, columns: Sequence[InferredColumn]) -> InferredColu
     return found
 
 
-def _table_of_file(kind: Kind, path: str, own: InferredColumn, data_root: str | os.PathLike[str]) -> TableGuess:
+def _table_of_file(
+    kind: Kind,
+    path: str,
+    own: InferredColumn,
+    data_root: str | os.PathLike[str],
+    text: TextOptions,
+    reasons: list[str],
+) -> TableGuess:
     """Returns the guess about a table in a separate file; `own` is the log's column with its ids."""
-    columns = sample(kind, path, data_root)
-    key = _same_ids(columns, own)
+    found = sample(kind, path, data_root, text, f"--{kind}-columns")
+    reasons += found.reasons
+    key = _same_ids(found.columns, own)
     if key is None:
-        names = ", ".join(column.name for column in columns)
-        raise ConfigError.from_parts(path, f"a column with the ids of the log's {own.name}", names)
-    section: dict[str, Any] = {"path": path, _ID_KEYS[kind]: key.name}
+        listed = ", ".join(column.name for column in found.columns)
+        raise ConfigError.from_parts(path, f"a column with the ids of the log's {own.name}", listed)
+    section: dict[str, Any] = {"path": path, **found.options, _ID_KEYS[kind]: key.name}
     if key.blanks:
-        section["filter"] = f"{roles.quoted(key.name)} is not None"
+        section["filter"] = f"{times.quoted(key.name)} is not None"
     if len(key.counts) < len(key.present):
         section["duplicates"] = "first"
-    return _with_features(section, [column for column in columns if column is not key])
+        reasons.append(f"{path}: {len(key.present) - len(key.counts):,} rows repeat an id; the first row is used.")
+    known = set(own.counts)
+    missing = len(known - set(key.counts))
+    if missing and found.is_whole:
+        reasons.append(f"{path}: {missing:,} of the log's {len(known):,} {own.name} are not in it.")
+    columns = [column for column in found.columns if column is not key]
+    left_out = [(column.name, column.unsuitable()) for column in columns if column.unsuitable()]
+    if left_out:
+        reasons.append(f"{path}: left out: {', '.join(f'{name} ({reason})' for name, reason in left_out)}.")
+    return _with_features(section, columns)
 
 
 def _table_of_log(
@@ -180,7 +344,8 @@ def _table_of_log(
 ) -> TableGuess:
     """Returns the guess about a table made from the log's rows.
 
-    Its features are the columns that the id determines, and determines better than the other id does.
+    Its features are the columns that the id determines, and determines better than the other id does. A column that
+    differs between the rows of an id, such as the text of a review, belongs to the interaction.
 
     Args:
       kind: Candidates or queries.
@@ -189,17 +354,35 @@ def _table_of_log(
       other: The log's column with the other ids.
       columns: Columns without another role.
     """
-    section: dict[str, Any] = {"path": log["path"], _ID_KEYS[kind]: own.name, "duplicates": "first"}
+    section: dict[str, Any] = {key: value for key, value in log.items() if key in _FILE_KEYS}
+    section |= {_ID_KEYS[kind]: own.name, "duplicates": "first"}
     if "filter" in log:
         section["filter"] = log["filter"]
     own_columns = []
     for column in columns:
-        if roles.is_amount(column):
+        if dirt.is_amount(column) or names.has_word(column.name, names.RATING_WORDS) or not determines(own, column):
             continue
-        agreement = consistency(column, own)
-        if len(column.counts) > 1 and agreement >= _MIN_CONSISTENCY and agreement > consistency(column, other):
+        is_alias = len(column.counts) > _MAX_VALUES_PER_ID * len(own.counts)
+        if is_alias and (kind == "queries" or column.feature_type() is not FeatureType.TEXT):
+            continue
+        if consistency(column, own) > consistency(column, other) or not determines(other, column):
             own_columns.append(column)
     return _with_features(section, own_columns)
+
+
+_FILE_KEYS = ("path", "format", "delimiter", "header", "columns", "encoding", "decimal")
+
+
+def _add_unused(rest: Sequence[InferredColumn], tables: Mapping[str, TableGuess], reasons: list[str]) -> None:
+    """Adds sentences about the log's columns that have no role."""
+    features = {id(column) for table in tables.values() for column in table.columns.values()}
+    unused = [column for column in rest if id(column) not in features]
+    differing = [column.name for column in unused if column.unsuitable() is None]
+    if differing:
+        reasons.append(f"Not used, because they differ between the rows of an id: {', '.join(differing)}.")
+    unsuitable = [f"{column.name} ({reason})" for column in unused if (reason := column.unsuitable()) is not None]
+    if unsuitable:
+        reasons.append(f"Left out: {', '.join(unsuitable)}.")
 
 
 def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -> TableGuess:
@@ -208,7 +391,7 @@ def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -
     feature_types: dict[str, FeatureType] = {}
     for column in columns:
         feature_type = column.feature_type()
-        if feature_type is None or len(column.counts) < 2:
+        if feature_type is None:
             continue
         name = _feature_name(column.name)
         while name in keys.RESERVED or name in features:
@@ -227,13 +410,15 @@ def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -
 
 def _same_ids(columns: Sequence[InferredColumn], own: InferredColumn) -> InferredColumn | None:
     """Returns the column with the same ids: one with the same name, or else the one that has most of the ids."""
-    for column in columns:
-        if column.name.lower() == own.name.lower():
-            return column
     ids = set(own.counts)
     shares = [(len(ids & set(column.counts)) / max(len(ids), 1), column) for column in columns]
+    for share, column in shares:
+        if column.name.lower() == own.name.lower() and share > 0:
+            return column
     share, best = max(shares, key=lambda pair: pair[0], default=(0.0, None))
-    return best if share > 0.5 else None
+    if share > 0.5:
+        return best
+    return next((column for column in columns if column.name.lower() == own.name.lower()), None)
 
 
 def _feature_name(column_name: str) -> str:
@@ -242,20 +427,10 @@ def _feature_name(column_name: str) -> str:
     return name if re.match(r"[a-z]", name) else f"feature_{name}"
 
 
-def _repeated_share(query: InferredColumn, candidate: InferredColumn) -> float:
-    """Returns the share of rows that repeat an earlier pair of query and candidate."""
-    pairs = collections.Counter(_pairs(query, candidate))
-    rows = sum(pairs.values())
-    return (rows - len(pairs)) / max(rows, 1)
+def _constant(condition: str) -> str:
+    return condition.rsplit(" == ", 1)[1].strip('"')
 
 
-def _tied_share(query: InferredColumn, time: InferredColumn) -> float:
-    """Returns the share of rows whose query has another row with the same timestamp."""
-    rows_at = collections.Counter(_pairs(query, time))
-    return sum(count for count in rows_at.values() if count > 1) / max(sum(rows_at.values()), 1)
-
-
-def _pairs(left: InferredColumn, right: InferredColumn) -> Iterator[tuple[str, str]]:
-    for pair in zip(left.texts, right.texts, strict=True):
-        if pair[0] is not None and pair[1] is not None:
-            yield pair[0], pair[1]
+def _quoted_text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -4,36 +4,77 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shortlist.errors import DataError
-from shortlist.infer.columns import InferredColumn, columns_of
+from shortlist.infer import text_format
+from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, columns_of
+from shortlist.infer.text_format import TextOptions
 from shortlist.tables import inputs, preflight, readers
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
 
+_COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?")
 
-def sample(kind: Kind, path: str, data_root: str | os.PathLike[str]) -> list[InferredColumn]:
+
+@dataclasses.dataclass(frozen=True)
+class TableSample:
+    """The first rows of a table, and the format of its files."""
+
+    columns: Sequence[InferredColumn]
+    options: dict[str, Any]
+    """Options of the text format for the table's section; none where the defaults are right."""
+
+    reasons: Sequence[str]
+    """One sentence per guessed option."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, at most SAMPLED_ROWS."""
+        return len(self.columns[0].texts)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the table has no other rows."""
+        return self.rows < SAMPLED_ROWS
+
+
+def sample(
+    kind: Kind, path: str, data_root: str | os.PathLike[str], given: TextOptions, columns_option: str
+) -> TableSample:
     """Returns the columns of a table, with the cells of its first rows.
 
     Args:
       kind: Kind of the table, for errors.
       path: Path as in a config.
       data_root: Start of relative paths; may be a URI.
+      given: Options of the text format that the user has given.
+      columns_option: Command line option for the names of the columns, for errors.
 
     Raises:
       DataError: There is no such file, it cannot be read, or it has no rows.
+      ConfigError: The file has no header and no names were given, or no row per interaction.
     """
     files = preflight.existing_files(kind, path, data_root)
     spec = TableSpec(kind, None, ())
-    with files[0].open() as file:
-        reader = readers.open_table(file, spec, files[0].name)
-        names, times = list(reader.columns), reader.time_columns
-    spec = dataclasses.replace(spec, columns=tuple(_unparsed(kind, name, name in times) for name in names))
-    columns = columns_of(names, times, _rows(files, spec))
+    first = next((file for file in files if file.size), files[0])
+    with first.open() as file:
+        found = text_format.guess(file, first.name, spec, given, columns_option)
+    spec = dataclasses.replace(spec, dialect=text_format.as_dialect(found.options))
+    with first.open() as file:
+        reader = readers.open_table(file, spec, first.name)
+        names, times, unreadable = list(reader.columns), reader.time_columns, reader.nested_columns
+    readable = [name for name in names if name not in unreadable]
+    spec = dataclasses.replace(spec, columns=tuple(_unparsed(kind, name, name in times) for name in readable))
+    columns = columns_of(readable, times, _rows(files, spec))
     if not columns or not columns[0].texts:
         raise DataError.from_parts(path, "at least one row", "only a header", "check how the file was written")
-    return columns
+    if found.options.get("decimal") == ",":
+        columns = [_with_points(column) for column in columns]
+    rows = len(columns[0].texts)
+    columns += [InferredColumn(name, [None] * rows, is_time=False, is_nested=True) for name in sorted(unreadable)]
+    return TableSample(columns, found.options, found.reasons)
 
 
 def _unparsed(kind: Kind, name: str, is_time: bool) -> ColumnSpec:
@@ -46,3 +87,11 @@ def _rows(files: Sequence[inputs.InputFile], spec: TableSpec) -> Iterator[tuple[
     for input_file in files:
         with input_file.open() as file:
             yield from readers.open_table(file, spec, input_file.name)
+
+
+def _with_points(column: InferredColumn) -> InferredColumn:
+    """Returns a column of numbers with a decimal comma as one with a decimal point."""
+    if not all(map(_COMMA_NUMBER.fullmatch, column.counts)):
+        return column
+    texts = [None if text is None else text.replace(",", ".") for text in column.texts]
+    return dataclasses.replace(column, texts=texts)

@@ -16,6 +16,7 @@ from shortlist import keys
 from shortlist.config import load
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
+from shortlist.infer import names, settings
 from shortlist.infer.guess import Guess, TableGuess
 
 _ARROW = {FeatureType.NUMERIC: "FLOAT", FeatureType.TIMESTAMP: "INT"}
@@ -89,14 +90,12 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
     if title:
         raw["data"]["candidates"] = _with_title(raw["data"]["candidates"], title)
     raw["model"] = {"query_tower": {"kind": "history"}}
-    raw["train"] = {"loss": {"kind": "corpus"}, "epochs": 20, "eval_every_epochs": 1, "patience": 3}
+    raw["train"] = settings.train_section(guess.size)
+    if guess.split == "random":
+        raw["model"] = {"query_tower": {"kind": "features", "dropout": 0.5}}
     if guess.split == "leave_last_basket":
         raw["model"]["query_time"] = {"knots": 32}
         raw["train"]["basket_mates"] = 0.5
-    if guess.many_candidates:
-        raw["train"] |= {"loss": {"kind": "in_batch", "uniform_negatives": 1024}, "batch_size": 1024}
-    else:
-        raw["train"] |= {"batch_size": 16, "learning_rate": 0.002}
     load.parse_config(raw, str(config))
     head = [f"# {name}: a first config, guessed from the data. Check and correct it.", "#"]
     for reason in guess.reasons:
@@ -109,7 +108,7 @@ def schema_text(table: str, guess: TableGuess) -> str:
     """Returns a TFMD schema of a table as text, with types and the minimum fraction of rows with a value."""
     parts = [f"# {table}: guessed from the first rows. Add domains to detect invalid values."]
     parts += [_feature(name, "BYTES", 1.0, single=True) for name in _IDS[table]]
-    if table == "interactions":
+    if table == "interactions" and guess.section["timestamp"] is not None:
         parts.append(_feature(keys.TIMESTAMP, "INT", 1.0, single=True))
     for name, feature_type in guess.types.items():
         present = len(guess.columns[name].present) / len(guess.columns[name].texts)
@@ -133,7 +132,7 @@ def _title(candidates: TableGuess) -> str | None:
     """Returns the feature that is most likely the title."""
     for word in _TITLE_WORDS:
         for name in candidates.types:
-            if word in candidates.columns[name].words:
+            if names.has_word(candidates.columns[name].name, (word,)):
                 return name
     return None
 

@@ -208,7 +208,7 @@ def _unit(table: InputTable, interactions: Interactions) -> Unit:
     configured: Unit | None = None
     if interactions.timestamp_format is not None:
         configured = "iso8601"
-    elif interactions.timestamp_unit != "auto":
+    elif interactions.timestamp_unit != "auto" and interactions.timestamp_unit != "row":
         configured = interactions.timestamp_unit
     first_of: dict[Unit, str] = {}
     is_undecided = False

@@ -12,7 +12,7 @@ from pyarrow.parquet import ParquetFile
 
 from shortlist.tables.spec import ColumnType
 
-__all__ = ["ERRORS", "ParquetFile", "Use", "cells", "is_time", "rows_of_groups", "type_problem"]
+__all__ = ["ERRORS", "ParquetFile", "Use", "cells", "is_nested", "is_time", "rows_of_groups", "type_problem"]
 
 # The purpose of reading a column.
 Use = Union[ColumnType, Literal["filter", "filter_text"]]
@@ -33,6 +33,11 @@ def rows_of_groups(file: ParquetFile) -> list[int]:
 def is_time(arrow_type: pa.DataType) -> bool:
     """Returns whether a column has a type for times or dates."""
     return bool(arrow.is_timestamp(arrow_type) or arrow.is_date(arrow_type))
+
+
+def is_nested(arrow_type: pa.DataType) -> bool:
+    """Returns whether a column has objects, maps or nested lists; a list of plain values is none of them."""
+    return type_problem("multi_category", arrow_type) is not None
 
 
 def cells(array: pa.Array) -> list[Any]:

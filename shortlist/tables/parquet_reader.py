@@ -50,6 +50,9 @@ class ParquetReader(TableReader):
         self._check_columns()
         self._check_types()
         self.time_columns = frozenset(field.name for field in schema if parquet.is_time(field.type))
+        self.nested_columns = frozenset(
+            field.name for field in schema if not parquet.is_time(field.type) and parquet.is_nested(field.type)
+        )
         self._start, self._stop = row_groups or (0, self.row_groups)
         self._first_row = sum(self._rows_of_groups[: self._start])
         self._row = self._first_row - 1

@@ -35,6 +35,7 @@ __all__ = [
     "TableReport",
     "check",
     "check_schemas",
+    "check_tables",
     "check_workspace",
     "existing_files",
     "timestamp_unit",
@@ -46,6 +47,9 @@ MIN_QUERIES = 2
 
 MAX_CHECKED_ROWS = 2_000_000
 """A larger table of candidates or queries is not read before the run."""
+
+MAX_CHECKED_TIMES = 200_000
+"""Rows of the log whose times are checked before the run, which takes about a second."""
 
 DIRECT_RUNNER_ROWS = 3_000_000
 """Largest number of interactions that was measured with Beam's direct runner on one machine."""
@@ -102,12 +106,28 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
       DataError: A table is missing, unreadable or too small, or a row of it is invalid.
       ConfigError: A schema is missing, the workspace is not writable, or `shuffle_ties` would destroy a known order.
     """
-    data = config.data
-    check_schemas(data)
+    check_schemas(config.data)
+    report = check_tables(config, data_root)
+    check_workspace(config.workspace)
+    return report
 
+
+def check_tables(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
+    """Refuses a config with tables that a run cannot use; part of `check`.
+
+    Args:
+      config: The checked config.
+      data_root: Start of relative data paths; may be a URI.
+
+    Raises:
+      DataError: A table is missing, unreadable or too small, or a row of it is invalid.
+      ConfigError: `shuffle_ties` would destroy a known order.
+    """
+    data = config.data
     table = InputTable.of("interactions", data.interactions, data_root)
     sample = table.sample()
     warnings = _check_first_rows(table, sample)
+    _check_times(table)
     _check_query_count(table, sample)
 
     candidates, known_candidates = _unique_table("candidates", data.candidates, data_root, sample)
@@ -121,7 +141,6 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
         _check_split(table, data, sample, known_candidates)
     _check_shuffle_ties(config, table.unit)
     warnings += _size_warnings(table, sample)
-    check_workspace(config.workspace)
     rows = len(sample.rows) if sample.is_whole else None
     interactions = _report(table, sample.rows, rows)
     return PreflightReport(interactions, candidates, queries, table.unit, tuple(warnings))
@@ -202,6 +221,16 @@ def _check_first_rows(table: InputTable, sample: Sample) -> list[str]:
         )
     got = "only a header" if table.columns else "an empty file"
     raise table.error("at least one row", got, "check how the file was written")
+
+
+def _check_times(table: InputTable) -> None:
+    """Refuses an invalid time in the first 200,000 rows: other readers would find it after two components only."""
+    if all(column.name != keys.TIMESTAMP for column in table.spec.columns):
+        return
+    # The other columns are not read, which takes half as long.
+    spec = dataclasses.replace(table.spec, columns=(table.spec.column(keys.TIMESTAMP),))
+    for _ in itertools.islice(dataclasses.replace(table, spec=spec).rows(), MAX_CHECKED_TIMES):
+        pass
 
 
 def _unique_table(

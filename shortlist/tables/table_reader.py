@@ -24,6 +24,9 @@ class TableReader(abc.ABC):
     time_columns: frozenset[str] = frozenset()
     """Columns that the file itself declares as times. Their cells are exact seconds, `int` or `Fraction`."""
 
+    nested_columns: frozenset[str] = frozenset()
+    """Columns that the file itself declares as objects or nested lists, which no type of feature reads."""
+
     rows_dropped = 0
     """Number of rows that the filter has dropped so far."""
 

@@ -154,3 +154,15 @@ def test_the_worst_of_many_slices_are_named():
     *first, last = advice_on(slices=[_slice(str(share), share / 100, 0.4) for share in range(10, 18)])
     assert [advice.partition("history_length ")[2][:2] for advice in first] == ["10", "11", "12", "13", "14"]
     assert last == "3 more slices are below most popular; the summary and the report list them all"
+
+
+def test_an_empty_eval_split_is_the_first_advice():
+    config = load_config(ROOT / "configs" / f"{HISTORY}.yaml", {})
+    data = DataSummary.model_validate(DATA | {"dropped": {}, "rows": {"train": 900, "eval": 0, "test": 50}})
+    # All of the 50 test targets are new to train.
+    unseen = {"slice": {"target_popularity": names.UNSEEN}, "metrics": {"example_count": 50.0}}
+    metrics = Metrics(overall={"example_count": 50.0, TOP_10: 0.0}, slices=[unseen])
+    worst = log((1, float("nan"), None))
+    found = diagnose(config, Figures(data, Protocol.model_validate(PROTOCOL), metrics, None, worst))
+    assert found[0].startswith("the eval split has no rows")
+    assert found[1].startswith("100% of test targets have no train interactions")

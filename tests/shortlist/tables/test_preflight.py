@@ -121,11 +121,19 @@ def test_repeated_ids_across_files_name_both(project):
     assert "'i0' in part-a.csv row 0 and again in part-b.csv row 0" in project.refusal()
 
 
-def test_long_logs_are_sampled(project):
+def test_long_logs_are_sampled(project, monkeypatch):
+    monkeypatch.setattr(preflight, "MAX_CHECKED_TIMES", 24_000)
     many = "".join(f"u{i % 7},i{i % 4},{i}\n" for i in range(25_000))
     report = project.write(log="user_id,item_id,timestamp\n" + many + "bad row far down\n").check()
     assert len(report.interactions.sample) == 1000
     assert report.interactions.rows is None
+
+
+def test_a_time_of_0_after_the_sample_is_found_before_the_run(project):
+    rows = [f"u{i % 7},i{i % 4},{1_600_000_000 + i}\n" for i in range(2_000)]
+    rows[1_500] = "u2,i3,0\n"
+    with pytest.raises(DataError, match=r"row 1500 .* column 'timestamp': expected a time in seconds .* got '0'"):
+        project.write(log="user_id,item_id,timestamp\n" + "".join(rows)).check()
 
 
 def test_one_query_in_a_sample_may_be_the_first_of_many(project):

@@ -1,0 +1,52 @@
+"""Training settings of a first config, by the size of the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+# Largest catalogue for loss corpus; larger ones are trained with in-batch negatives.
+MAX_CORPUS_LOSS = 20_000
+
+# The presets train MovieLens 100K for 24 epochs, MovieLens 1M for 16 and Online Retail's 400,000 rows for 12.
+_EPOCHS, _ROWS = 24, 100_000
+_MIN_EPOCHS, _MAX_EPOCHS = 12, 80
+_EVALUATIONS = 12
+_PATIENCE = 4
+# Windows per batch with loss corpus, targets per batch with loss in_batch.
+_CORPUS_BATCH = 16
+_IN_BATCH = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """Size of a log: that of its first rows, if it was not read to its end."""
+
+    queries: int
+    candidates: int
+    rows: int
+    is_whole: bool
+
+    @property
+    def is_large_catalogue(self) -> bool:
+        """Whether there are too many candidates for loss corpus."""
+        return self.candidates > MAX_CORPUS_LOSS
+
+
+def train_section(size: Size) -> dict[str, Any]:
+    """Returns the `train` section: enough steps for a small log, and as few epochs as a large one needs."""
+    section: dict[str, Any] = {"loss": {"kind": "corpus"}}
+    if size.is_large_catalogue:
+        section["loss"] = {"kind": "in_batch", "uniform_negatives": 1024}
+    epochs = round(_EPOCHS * math.sqrt(_ROWS / max(size.rows, 1)))
+    epochs = min(max(epochs, _MIN_EPOCHS), _MAX_EPOCHS)
+    section |= {
+        "epochs": epochs,
+        "eval_every_epochs": max(epochs // _EVALUATIONS, 1),
+        "patience": _PATIENCE,
+        "batch_size": _IN_BATCH if size.is_large_catalogue else _CORPUS_BATCH,
+    }
+    if not size.is_large_catalogue:
+        section["learning_rate"] = 0.002
+    return section
