@@ -39,8 +39,8 @@ _TABLE = {
 }
 
 
-def _nfkd(text):
-    return unicodedata.normalize("NFKD", text)
+def _nfkc(text):
+    return unicodedata.normalize("NFKC", text)
 
 
 def _words(*texts):
@@ -51,14 +51,14 @@ def _words(*texts):
 
 @pytest.mark.parametrize(("text", "expected"), _TABLE.values(), ids=_TABLE)
 def test_marks_belong_to_their_word(text, expected):
-    assert _words(text) == [[_nfkd(word) for word in expected]]
+    assert _words(text) == [[_nfkc(word) for word in expected]]
 
 
 @pytest.mark.parametrize(("text", "expected"), _TABLE.values(), ids=_TABLE)
 def test_the_form_of_the_text_does_not_matter(text, expected):
     if isinstance(text, str):
         forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
-        assert _words(*forms) == [[_nfkd(word) for word in expected]] * 4
+        assert _words(*forms) == [[_nfkc(word) for word in expected]] * 4
 
 
 def _expected(text):
@@ -67,7 +67,7 @@ def _expected(text):
         "[\u00ad\u034f\u061c\u180b-\u180e\u200c-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff"
         "\U000e0100-\U000e01ef]",
         "",
-        _nfkd(text),
+        _nfkc(text),
     )
     found, word = [], ""
     for character in [*visible, " "]:
@@ -87,10 +87,13 @@ _CHARACTERS = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.text(_CHARACTERS, max_size=20), min_size=1, max_size=4))
 def test_any_text_is_split_as_python_would(texts):
-    assert _words(*texts) == [_expected(text) for text in texts]
+    # Marks that are no neighbours of their letter stay decomposed, hence the normalization of the result.
+    assert [list(map(_nfkc, row)) for row in _words(*texts)] == [_expected(text) for text in texts]
+    decomposed = [unicodedata.normalize("NFKD", text) for text in texts]
+    assert _words(*texts) == _words(*decomposed)
 
 
 def test_the_served_graph_has_the_words_of_training():
@@ -105,7 +108,7 @@ def test_the_served_graph_has_the_words_of_training():
         _ = transform_fn | tft_beam.WriteTransformFn(path)
     output = tft.TFTransformOutput(path)
     vocabulary = [word.decode() for word in output.vocabulary_by_name("title")]
-    assert set(vocabulary) == {_nfkd(word) for _, expected in _TABLE.values() for word in expected}
+    assert set(vocabulary) == {_nfkc(word) for _, expected in _TABLE.values() for word in expected}
 
     # As a client may send them: decomposed by a Mac, or composed by anything else.
     layer = output.transform_features_layer()
@@ -114,6 +117,6 @@ def test_the_served_graph_has_the_words_of_training():
         titles = tf.sparse.from_dense([[text] for text in sent])
         ids = tf.RaggedTensor.from_sparse(layer({"title": titles})["title"]).to_list()
         served = [[vocabulary[number] for number in row] for row in ids]
-        assert served == [[_nfkd(word) for word in expected] for _, expected in _TABLE.values()]
+        assert served == [[_nfkc(word) for word in expected] for _, expected in _TABLE.values()]
     unknown = layer({"title": tf.sparse.from_dense([["किताबघर"]])})["title"]
     assert unknown.values.numpy().tolist() == [len(vocabulary)]
