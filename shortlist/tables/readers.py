@@ -66,6 +66,7 @@ def _open_plain(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[in
         from shortlist.tables.parquet_reader import ParquetReader
 
         return ParquetReader(file, spec, name, row_groups)
+    magic.check(file.read(magic.HEAD_BYTES), spec.kind, name, "csv")
     raise DataError.from_parts(
         name,
         f"a file name that ends in {', '.join(ENDINGS)}",

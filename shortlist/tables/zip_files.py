@@ -15,6 +15,9 @@ from shortlist.tables.magic import ZIP
 
 # Names that macOS and editors leave beside data, as in `tables/inputs.py`.
 _NOT_DATA = (".", "_")
+# Names of members with which workbooks begin, for files whose directory at the end is lost.
+_WORKBOOK = (b"[Content_Types].xml", b"docProps/", b"xl/")
+_HEAD_BYTES = 4096
 
 ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)
 """What zipfile raises on damaged, encrypted or unusually compressed members."""
@@ -47,6 +50,12 @@ def names_of(file: BinaryIO, name: str) -> list[str]:
         with zipfile.ZipFile(file) as archive:
             return [info.filename for info in archive.infolist() if not info.is_dir()]
     except ERRORS as error:
+        file.seek(0)
+        head = file.read(_HEAD_BYTES)
+        if any(part in head for part in _WORKBOOK):
+            raise DataError.from_parts(
+                name, "a whole file", "an Excel workbook that is cut off or damaged", "save it again, as .xlsx or CSV"
+            ) from None
         raise _unreadable(name, error) from None
 
 

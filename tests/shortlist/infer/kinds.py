@@ -629,7 +629,17 @@ KINDS = (
         _bytes_as("log.zip", _zip),
         {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "timestamp"},
     ),
-    Kind("27f a zip file named csv", _bytes_as("log.csv", _zip), help=("zip",), hints={"never": None}),
+    Kind(
+        "27f a zip file named csv",
+        _bytes_as("log.csv", _zip),
+        {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "timestamp"},
+    ),
+    Kind(
+        "27g a workbook that is cut off",
+        _bytes_as("log.csv", lambda folder: _workbook(folder)[:6000]),
+        help=("Excel",),
+        hints={"never": None},
+    ),
     Kind(
         "28 UTF-16 with a byte order mark",
         _text("log.csv", ("user_id", "item_id", "timestamp"), lambda e: (e.user, e.item, e.seconds), encoding="utf-16"),
