@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -64,14 +65,15 @@ app.add_typer(schema.app, name="schema")
 
 def main() -> None:
     """Runs a command. Prints an error that a user can act on as one sentence on stderr."""
-    # First, so that a signal during the slow imports of a command also ends it cleanly.
-    stopping.install_handlers()
     warnings.showwarning = _show_warning
     sys.excepthook = _print_traceback
     try:
+        stopping.install_handlers()
         _check_encoding()
-        # Typer's standalone mode would print errors in its own way and exit with its own codes.
-        code = app(standalone_mode=False)
+        # Libraries swallow or convert an interruption that comes while they are imported.
+        with stopping.reraise_stop():
+            # Typer's standalone mode would print errors in its own way and exit with its own codes.
+            code = app(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
     except SystemExit as error:
@@ -84,6 +86,10 @@ def main() -> None:
     except ShortlistError as error:
         _print_error(str(error))
         code = error.exit_code
+    # With a Ctrl-C from here on, Python's own cleaning up would end in a traceback.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    stopping.end_at_signals(int(code or 0))
     # Typer also turns Ctrl-C into code 130.
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         _stderr().print(stopping.SENTENCE)

@@ -16,3 +16,6 @@ INDEX_FILE = "assets.extra/index.json"
 
 TOWERS_DIR = "Format-Towers"
 """Folder beside the Trainer's SavedModel: the towers without their catalogue. They can embed another catalogue."""
+
+MANIFEST_FILE = "assets.extra/files.json"
+"""Written by a push: size and SHA-256 of every file of the version."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import types
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from shortlist.errors import ExitCode
 
@@ -19,6 +20,22 @@ _AGAIN_SECONDS = 2.0
 _CODES = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}
 
 _stop_signal: signal.Signals | None = None
+
+
+def end_at_signals(code: int | None = None) -> None:
+    """Makes SIGINT and SIGTERM end the process at once, without an exception, which an import could swallow or print.
+
+    Args:
+      code: Exit code of a command that has ended. None before a command begins: the code is then the signal's, and
+        `SENTENCE` is printed.
+    """
+
+    def end(number: int, frame: types.FrameType | None) -> None:
+        if code is None:
+            os.write(2, f"{SENTENCE}\n".encode())
+        os._exit(_code(signal.Signals(number)) if code is None else code)
+
+    _handle(end)
 
 
 def install_handlers() -> None:
@@ -43,10 +60,24 @@ def install_handlers() -> None:
             timer.start()
         raise _interruption(_stop_signal)
 
-    signal.signal(signal.SIGTERM, stop)
+    sys.unraisablehook = _print_unraisable
+    _handle(stop)
+
+
+def _handle(handler: Callable[[int, types.FrameType | None], Any]) -> None:
+    signal.signal(signal.SIGTERM, handler)
     # A shell makes its background processes ignore SIGINT; that must stay so.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGINT, handler)
+
+
+def _print_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Prints an exception that Python cannot raise, as it does by default, except an interruption.
+
+    One that comes during a callback of an import is such an exception; `reraise_stop` sends the signal again.
+    """
+    if _stop_signal is None or not isinstance(unraisable.exc_value, KeyboardInterrupt | SystemExit):
+        sys.__unraisablehook__(unraisable)
 
 
 @contextlib.contextmanager

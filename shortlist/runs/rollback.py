@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
@@ -39,7 +40,8 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
     Args:
       workspace: The pipeline's workspace.
       keep_versions: Number of newest versions to keep.
-      version: The version to restore; by default the version before the current one.
+      version: The version to restore; by default the version before the current one. The current one itself only if it
+        is damaged: the run's artifacts have another copy of it.
       reason: Reason to show in the lineage.
 
     Raises:
@@ -49,11 +51,11 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
     # A push that was killed after its renames has to be in the lineage before its version can be chosen.
     lineage.close_abandoned()
     served, chosen, original = _choose(workspace, keep_versions, version)
-    model_dir = workspace.serving_dir / str(chosen)
+    model_dir = _whole_model(workspace, chosen, original)
     exact_dir = versions.exact_dir(workspace.serving_dir) / str(chosen)
-    for folder in (model_dir, exact_dir):
-        for name in versions.missing_files(folder):
-            raise BadInputError(f"version {chosen} cannot be restored: {folder / name} is missing; choose another")
+    damage = versions.find_damage(exact_dir, with_variables=True)
+    if damage is not None:
+        raise _cannot_be_restored(chosen, exact_dir, damage)
 
     facts = {
         properties.RESTORED_VERSION: str(chosen),
@@ -85,6 +87,22 @@ def rollback(workspace: Workspace, keep_versions: int, version: int | None = Non
     )
 
 
+def _whole_model(workspace: Workspace, version: int, original: Artifact) -> pathlib.Path:
+    """Returns the version's own folder, or if that is damaged, the copy that the push left in the run's artifacts."""
+    own = workspace.serving_dir / str(version)
+    damage = versions.find_damage(own, with_variables=True)
+    if damage is None:
+        return own
+    archived = pathlib.Path(original.uri)
+    if versions.find_damage(archived, with_variables=True) is None:
+        return archived
+    raise _cannot_be_restored(version, own, damage)
+
+
+def _cannot_be_restored(version: int, folder: pathlib.Path, damage: str) -> BadInputError:
+    return BadInputError(f"version {version} cannot be restored: {folder} has {damage}; choose another")
+
+
 def _choose(workspace: Workspace, keep_versions: int, version: int | None) -> tuple[int, int, Artifact]:
     """Returns the version that is served, the one to restore, and the record of its push."""
     folder = workspace.serving_dir
@@ -104,7 +122,7 @@ def _choose(workspace: Workspace, keep_versions: int, version: int | None) -> tu
     if chosen is None:
         chosen = candidates[-1]
     choice = f"choose one of {candidates}" if candidates else "there is no other"
-    if chosen == served:
+    if chosen == served and versions.find_damage(folder / str(served), with_variables=True) is None:
         raise BadInputError(f"version {chosen} is already served; {choice}")
     if chosen not in available:
         raise BadInputError(f"version {chosen} is not kept in {folder}; {choice}")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shortlist import keys
 from shortlist.errors import BadInputError
-from shortlist.model_files import INDEX_FILE, TRAINED_FILE
+from shortlist.model_files import INDEX_FILE, MANIFEST_FILE, TRAINED_FILE
+from shortlist.process import causes, resources
+from shortlist.serving import versions
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+_MAX_REASON = 150
 _MAX_INT32 = 2**31 - 1
 # All other inputs of `recommend` are features of the query.
 _NOT_FEATURES = frozenset(
@@ -44,13 +48,15 @@ class Recommender:
           serving_path: The folder of one version, or the folder of all versions, whose newest is used.
 
         Raises:
-          BadInputError: The path has no pushed model, or one that Shortlist did not write.
+          BadInputError: The path has no pushed model, or one that Shortlist did not write, or a damaged one.
         """
         self.path = version_path(pathlib.Path(serving_path))
+        _check_files(self.path)
         self.index: dict[str, Any] = _index_of(self.path)
         self._model = load_served(self.path)
-        self._signature = self._model.signatures["recommend"]
-        self._specs = self._signature.structured_input_signature[1]
+        with _raises_damaged(self.path):
+            self._signature = self._model.signatures["recommend"]
+            self._specs = self._signature.structured_input_signature[1]
 
     @property
     def query_features(self) -> list[str]:
@@ -156,13 +162,19 @@ def load_served(path: str | os.PathLike[str]) -> Any:
     """Loads and returns a served SavedModel.
 
     If the model needs ScaNN's op library, that is loaded first. Otherwise TensorFlow raises "Op type not registered".
+
+    Raises:
+      BadInputError: The folder has no model that Shortlist wrote, or a damaged one.
+      ResourceError: Memory ran out.
     """
     import tensorflow as tf
 
+    folder = pathlib.Path(path)
     # Exact search has no custom op, and its servers need not have ScaNN installed.
-    if _index_of(pathlib.Path(path))["kind"] == "scann":
+    if _index_of(folder)["kind"] == "scann":
         import scann  # noqa: F401
-    return tf.saved_model.load(os.fspath(path))
+    with _raises_damaged(folder):
+        return tf.saved_model.load(os.fspath(path))
 
 
 def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:
@@ -227,9 +239,54 @@ def _first(value: Any, fill: Any) -> Any:
 
 def _index_of(path: pathlib.Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((path / INDEX_FILE).read_text(encoding="utf-8")))
+        found = json.loads((path / INDEX_FILE).read_text(encoding="utf-8"))
+        if found["kind"]:
+            return dict(found)
     except FileNotFoundError:
         raise BadInputError(f"{path}: not a model that Shortlist pushed; it has no {INDEX_FILE}") from None
+    except OSError as error:
+        raise BadInputError.from_reason(path / INDEX_FILE, "a readable file", error.strerror) from None
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise _damaged(path, f"no kind in {INDEX_FILE}")
+
+
+def _check_files(path: pathlib.Path) -> None:
+    # A folder without both is no model of Shortlist.
+    if not any((path / name).exists() for name in (INDEX_FILE, MANIFEST_FILE)):
+        return
+    try:
+        damage = versions.find_damage(path)
+    except OSError as error:
+        raise BadInputError.from_reason(error.filename or path, "a readable file", error.strerror) from None
+    if damage is not None:
+        raise _damaged(path, damage)
+
+
+@contextlib.contextmanager
+def _raises_damaged(path: pathlib.Path) -> Iterator[None]:
+    """Raises one sentence for all that TensorFlow raises for a damaged model: many types, from OSError to KeyError."""
+    try:
+        yield
+    except Exception as error:
+        shortage = resources.find_shortage(error, path)
+        if shortage is not None:
+            raise shortage from error
+        # The manifest names the file; TensorFlow does not always.
+        damage = versions.find_damage(path, with_variables=True)
+        reason = causes.first_cause(error)[:_MAX_REASON]
+        raise _damaged(path, damage or f"one that TensorFlow cannot load ({reason})") from error
+
+
+def _damaged(path: pathlib.Path, got: str) -> BadInputError:
+    number = path.name
+    kept = versions.versions(path.parent) if number.isdecimal() else []
+    if not kept:
+        return BadInputError.from_parts(path, "a whole model", got, "copy or export the model again")
+    remedy = f"`shortlist rollback {number}` restores it from the run that pushed it"
+    if int(number) > kept[0]:
+        remedy = f"`shortlist rollback` serves the version before it, {remedy.replace('it', 'this one', 1)}"
+    return BadInputError.from_parts(path, f"version {number} as it was pushed", got, remedy)
 
 
 def version_path(path: pathlib.Path) -> pathlib.Path:
@@ -243,9 +300,7 @@ def version_path(path: pathlib.Path) -> pathlib.Path:
     """
     if (path / "saved_model.pb").is_file():
         return path
-    from shortlist.serving.versions import served_version
-
-    version = served_version(path)
+    version = versions.served_version(path)
     if version is None:
         raise BadInputError(f"{path}: no model was pushed yet; `shortlist run` pushes one, or reports why it did not")
     return path / str(version)

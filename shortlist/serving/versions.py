@@ -4,6 +4,8 @@
     <serving_dir>/versions.json       the last version number that was ever used
     <serving_dir>-exact/<version>/    its exact copy, complete before the model arrives
 
+Each version has `assets.extra/files.json`, its manifest.
+
 All other names begin with a dot. TF Serving takes a folder for a version only if its name is a number.
 """
 
@@ -21,6 +23,7 @@ from collections.abc import Callable, Iterator
 
 from shortlist.errors import DataError
 from shortlist.model_files import INDEX_FILE, TRAINED_FILE
+from shortlist.serving import manifest
 
 VERSIONS_FILE = "versions.json"
 _LAST_VERSION = "last_version"
@@ -56,6 +59,16 @@ def missing_files(version_dir: str | os.PathLike[str]) -> list[str]:
     folder = pathlib.Path(version_dir)
     needed = ("saved_model.pb", "variables/variables.index", "variables/variables.data-*", TRAINED_FILE, INDEX_FILE)
     return [name for name in needed if not any(file.stat().st_size for file in folder.glob(name))]
+
+
+def find_damage(version_dir: str | os.PathLike[str], with_variables: bool = False) -> str | None:
+    """Returns how a pushed version differs from what was pushed, as the end of "got ..."; None if it does not.
+
+    It loads nothing. See `manifest.find_damage` for `with_variables` and errors.
+    """
+    for name in missing_files(version_dir):
+        return f"no {name}, or an empty one"
+    return manifest.find_damage(pathlib.Path(version_dir), with_variables)
 
 
 def push(
@@ -177,6 +190,7 @@ def _staged(source: str | os.PathLike[str], folder: pathlib.Path) -> Iterator[pa
     staged = folder / f"{_STAGING}{uuid.uuid4().hex}"
     try:
         shutil.copytree(source, staged)
+        manifest.write(staged)
         _sync_tree(staged)
         yield staged
     finally:

@@ -17,6 +17,7 @@ from components.indexer import verdict
 from components.pusher.component import VersionPusher
 from components.pusher.executor import Executor
 from shortlist.errors import ConfigError, DataError
+from shortlist.model_files import MANIFEST_FILE
 from shortlist.records import properties
 from shortlist.serving import versions
 
@@ -81,7 +82,10 @@ def _saved_model(folder: pathlib.Path, content: str) -> types.Artifact:
 
 
 def _contents(folder: pathlib.Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    """Returns the content of each file but the manifest, which only a pushed version has."""
+    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    found.pop(MANIFEST_FILE, None)
+    return found
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from shortlist.process import stopping
+
 _PROCESS = """
 import signal, sys, time
 from shortlist.process import stopping
@@ -64,6 +66,51 @@ class TestReraiseStop:
         output, seconds = _output(_SWALLOWS, number)
         assert output.startswith(end)
         assert seconds < 30
+
+
+_IGNORES = f"""
+        class Dying:
+            def __del__(self):
+                {_HERE}
+                time.sleep(60)
+        dying = Dying()
+        del dying
+        time.sleep(60)
+"""
+
+
+def test_interruption_that_python_cannot_raise_is_not_printed_and_comes_again():
+    output, seconds = _output(_IGNORES, signal.SIGINT)
+    assert output == "KeyboardInterrupt  NoneType"
+    assert seconds < 30
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "end", "printed"),
+    [
+        ("", signal.SIGINT, 130, f"{stopping.SENTENCE}\n"),
+        ("", signal.SIGTERM, 143, f"{stopping.SENTENCE}\n"),
+        ("3", signal.SIGINT, 3, ""),
+    ],
+)
+def test_end_at_signals(code, number, end, printed):
+    body = f"""
+import signal, time
+from shortlist.process import stopping
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+stopping.end_at_signals({code})
+print("here", flush=True)
+try:
+    time.sleep(60)
+except BaseException:
+    print("caught")
+"""
+    with subprocess.Popen([sys.executable, "-c", body], stdout=-1, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        assert process.stdout.read() == printed
+    assert process.returncode == end
 
 
 def test_a_fault_of_the_body_is_raised_as_it_is():

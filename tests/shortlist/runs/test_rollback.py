@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import pathlib
 import shutil
 
 import pytest
@@ -14,6 +15,7 @@ from shortlist.errors import BadInputError, ResourceError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import manual_push_facts, trace_pushed
+from shortlist.model_files import MANIFEST_FILE
 from shortlist.runs.rollback import rollback
 from shortlist.serving import versions
 from tests import disks
@@ -118,7 +120,45 @@ def test_version_that_ml_metadata_does_not_know(recorded):
 def test_damaged_version_is_not_restored(recorded):
     first, _ = recorded.push("a"), recorded.push("b")
     shutil.rmtree(versions.exact_dir(recorded.workspace.serving_dir) / str(first) / "variables")
-    with pytest.raises(BadInputError, match=r"shop-exact/\d+/variables/variables.index is missing"):
+    with pytest.raises(
+        BadInputError, match=r"shop-exact/\d+ has no variables/variables.index, or an empty one; choose another"
+    ):
+        rollback(recorded.workspace, 3)
+
+
+def _archive(recorded, version: int) -> pathlib.Path:
+    """Puts a copy of a version into its artifact, as the Pusher does."""
+    artifacts = Store(recorded.workspace.metadata_path).artifacts("PushedModel")
+    [uri] = [artifact.uri for artifact in artifacts if artifact.properties["pushed_version"] == str(version)]
+    shutil.copytree(recorded.workspace.serving_dir / str(version), uri, dirs_exist_ok=True)
+    (pathlib.Path(uri) / MANIFEST_FILE).unlink()
+    return pathlib.Path(uri)
+
+
+def test_damaged_served_version_is_restored_from_the_run(recorded):
+    only = recorded.push("a")
+    _archive(recorded, only)
+    assert f"version {only} is already served" in _refusal(recorded, only)
+    (recorded.workspace.serving_dir / str(only) / "saved_model.pb").write_text("cut")
+    restored = rollback(recorded.workspace, 1, only)
+    assert (restored.restored_version, restored.replaced_version) == (only, only)
+    assert recorded.tags() == {restored.version: "a"}
+
+
+def test_damaged_older_version_is_restored_from_the_run(recorded):
+    first, second = recorded.push("a"), recorded.push("b")
+    _archive(recorded, first)
+    (recorded.workspace.serving_dir / str(first) / "saved_model.pb").unlink()
+    assert rollback(recorded.workspace, 2).restored_version == first
+    assert recorded.tags()[second] == "b"
+    assert "a" in recorded.tags().values()
+
+
+def test_damage_in_both_copies(recorded):
+    first, _ = recorded.push("a"), recorded.push("b")
+    (_archive(recorded, first) / "saved_model.pb").unlink()
+    (recorded.workspace.serving_dir / str(first) / "saved_model.pb").write_text("xx")
+    with pytest.raises(BadInputError, match="has saved_model.pb with 2 bytes instead of 1; choose another"):
         rollback(recorded.workspace, 3)
 
 
