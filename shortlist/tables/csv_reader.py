@@ -11,8 +11,11 @@ from shortlist.errors import DataError
 from shortlist.quoting import short_repr
 from shortlist.tables import fields
 from shortlist.tables.spec import TableSpec, has_typed_header
-from shortlist.tables.table_reader import Row, TableReader
-from shortlist.tables.text_lines import TextLines
+from shortlist.tables.table_reader import MAX_COLUMNS, Row, TableReader
+from shortlist.tables.text_lines import MAX_BLANK_LINES, MAX_LINE_BYTES, TextLines
+
+MAX_RECORD_LINES = 100_000
+"""Most lines of one row, whose fields may have line ends in quotes."""
 
 
 class CsvReader(TableReader):
@@ -24,7 +27,8 @@ class CsvReader(TableReader):
         self._table = f"data.{spec.kind}"
         self._delimiter = spec.delimiter_of(name)
         self._lines = TextLines(file, spec, name, "csv")
-        lines = iter(self._lines)
+        self._record_characters = self._record_lines_read = 0
+        lines = self._record_lines()
         self._first_line = next(lines, "")
         self._records = fields.records(itertools.chain([self._first_line], lines), self._delimiter)
         if not spec.dialect.header:
@@ -34,6 +38,8 @@ class CsvReader(TableReader):
         self.columns = self._next_record() or []
         if has_typed_header(name):
             self.columns = [column.partition(":")[0] for column in self.columns]
+        if len(self.columns) > MAX_COLUMNS:
+            raise self.too_many_columns()
         # Engines write empty part files: a file without a header has no columns to check.
         if self.columns:
             self._check_header()
@@ -63,18 +69,37 @@ class CsvReader(TableReader):
 
     def _next_record(self) -> list[str] | None:
         """Returns the fields of the next line that is not blank; None at the end of the file."""
-        self._line = self._records.line_num + 1
+        first = self._line = self._records.line_num + 1
+        self._record_characters = self._record_lines_read = 0
         try:
             for record in self._records:
                 if record:
                     return record
                 self._line = self._records.line_num + 1
+                self._record_characters = self._record_lines_read = 0
+                if self._line - first > MAX_BLANK_LINES:
+                    raise self._lines.blank_lines(self._line)
         except csv.Error as error:
             # Quotes beside another delimiter, `"a";"b"`, are no quotes of a field.
             if self._line == 1 and self._other_delimiter() is not None and '"' in str(error):
                 raise self._wrong_delimiter() from None
             raise self._lines.error(self._line, "CSV with closed quotes", str(error), _remedy(error)) from None
         return None
+
+    def _record_lines(self) -> Iterator[str]:
+        """Yields the lines, and refuses a record of many lines, which the csv module would keep in memory."""
+        for line in self._lines:
+            self._record_characters += len(line)
+            self._record_lines_read += 1
+            if self._record_characters > MAX_LINE_BYTES or self._record_lines_read > MAX_RECORD_LINES:
+                remedy = 'close every quote and double those inside quoted fields ("")'
+                raise self._lines.error(
+                    self._line,
+                    f"rows of at most 16 MB and {MAX_RECORD_LINES:,} lines",
+                    "a longer one, in quotes",
+                    remedy,
+                )
+            yield line
 
     def _place(self) -> str:
         place = super()._place()

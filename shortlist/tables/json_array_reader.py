@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -12,7 +13,7 @@ from shortlist.tables.spec import Format
 from shortlist.tables.text_lines import MAX_LINE_BYTES
 
 _AN_ARRAY = "one JSON array of objects"
-_BLANKS = " \t\r\n"
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
 
 
 class JsonArrayReader(JsonlReader):
@@ -93,11 +94,10 @@ class _Window:
     def peek(self) -> str:
         """Returns the next character that is not blank; an empty string at the end."""
         while True:
-            while self.start < len(self.text):
-                character = self.text[self.start]
-                if character not in _BLANKS:
-                    return character
-                self.take()
+            found = _NOT_BLANK.search(self.text, self.start)
+            self.skip(found.start() if found else len(self.text))
+            if found:
+                return found[0]
             if not self.grow():
                 return ""
 

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from shortlist.scalars import BadCell, short_repr
 from shortlist.tables.spec import Format, TableSpec
-from shortlist.tables.table_reader import Row, TableReader
-from shortlist.tables.text_lines import TextLines
+from shortlist.tables.table_reader import MAX_COLUMNS, Row, TableReader
+from shortlist.tables.text_lines import MAX_BLANK_LINES, TextLines
 
 # A column is missing if none of the first rows has it. Rare keys may first appear in later rows.
 HEADER_ROWS = 1000
@@ -63,16 +63,23 @@ class JsonlReader(TableReader):
         keys: dict[str, None] = {}
         for record in itertools.islice(self._records(), HEADER_ROWS):
             keys |= dict.fromkeys(record)
+            if len(keys) > MAX_COLUMNS:
+                raise self.too_many_columns()
             if self._keys and self._keys.keys() <= keys.keys():
                 break
         self._row = -1
         return list(keys)
 
     def _records(self) -> Iterator[dict[str, Any]]:
+        blank_lines = 0
         for line, text in enumerate(self._lines, start=1):
             self._line = line
             if text.isspace():
+                blank_lines += 1
+                if blank_lines > MAX_BLANK_LINES:
+                    raise self._lines.blank_lines(line)
                 continue
+            blank_lines = 0
             if self._row < 0 and text.lstrip().startswith("["):
                 remedy = f"set data.{self._spec.kind}.format: json"
                 raise self._lines.error(line, "one JSON object per line", "the start of one JSON array", remedy)

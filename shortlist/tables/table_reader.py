@@ -14,6 +14,9 @@ from shortlist.tables.spec import TableSpec
 
 Row = tuple[int, dict[str, Any]]
 
+MAX_COLUMNS = 100_000
+"""Most columns of a file."""
+
 
 class TableReader(abc.ABC):
     """Iterator over `(row number, {column: cell})` that keeps its position for errors."""
@@ -88,6 +91,12 @@ class TableReader(abc.ABC):
         if column is not None:
             where.append(f"column {column!r}")
         return DataError.from_parts(", ".join(part for part in where if part), expected, got, remedy)
+
+    def too_many_columns(self) -> DataError:
+        """Returns the error for a file with more than `MAX_COLUMNS` columns."""
+        return DataError.from_parts(
+            self._name, f"at most {MAX_COLUMNS:,} columns", "more", "write values as rows, not as columns"
+        )
 
     def _filtered(self, rows: Iterator[Row], condition: row_filter.RowFilter) -> Iterator[Row]:
         for row, cells in rows:

@@ -8,6 +8,7 @@ import functools
 import gzip
 import io
 import itertools
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from shortlist.tables.spec import Format, TableSpec
 
 # A longer "line" is binary data, which would be read into memory as a whole.
 MAX_LINE_BYTES = 16 * 2**20
+
+MAX_BLANK_LINES = 1_000_000
+"""Most blank lines one after another; they compress to nothing, but take time."""
 
 _UTF8 = "utf-8"
 _CHUNK_BYTES = 2**16
@@ -57,10 +61,14 @@ class TextLines:
             file.seek(0)
             head = file.read(len(magic.GZIP))
             file.seek(0)
+            self._packed_size = file.packed_size if isinstance(file, zip_files.Member) else _size(file)
         self._plain = file
+        self._unpacked = 0
+        self._most: float = math.inf
         if head == magic.GZIP:
             # Not Beam's own decompression, which reads a truncated file without an error.
             self._plain = io.BufferedReader(gzip.GzipFile(fileobj=file))
+            self._most = zip_files.most_unpacked(self._packed_size)
 
     def __iter__(self) -> Iterator[str]:
         """Yields each line.
@@ -70,7 +78,7 @@ class TextLines:
             is truncated.
         """
         with self._readable():
-            first = self._plain.readline(MAX_LINE_BYTES)
+            first = self._read_line()
             encoding, mark = self._encoding_and_mark(first)
             if _has_byte_lines(encoding):
                 yield from self._lines_by_bytes(first[len(mark) :], encoding)
@@ -113,6 +121,10 @@ class TextLines:
     def error(self, line: int, expected: str, got: str, remedy: str) -> DataError:
         """Returns an error about a line, counted from 1."""
         return DataError.from_parts(f"{self._name}, line {line}", expected, got, remedy)
+
+    def blank_lines(self, line: int) -> DataError:
+        """Returns the error about too many blank lines before a line."""
+        return self.error(line, "rows", f"{MAX_BLANK_LINES:,} blank lines", "check how the file was written")
 
     @contextlib.contextmanager
     def _readable(self) -> Iterator[None]:
@@ -183,10 +195,16 @@ class TextLines:
             yield text, None
 
     def _read_line(self) -> bytes:
-        return self._plain.readline(MAX_LINE_BYTES)
+        return self._counted(self._plain.readline(MAX_LINE_BYTES))
 
     def _read_chunk(self) -> bytes:
-        return self._plain.read(_CHUNK_BYTES)
+        return self._counted(self._plain.read(_CHUNK_BYTES))
+
+    def _counted(self, unpacked: bytes) -> bytes:
+        self._unpacked += len(unpacked)
+        if self._unpacked > self._most:
+            raise zip_files.too_large(self._name, self._packed_size)
+        return unpacked
 
     def _long_line(self, number: int) -> DataError:
         return self.error(number, "lines of text", "a line of over 16 MB", "check how the file was written")
@@ -205,6 +223,12 @@ class TextLines:
             if nuls and not nuls.strip(b"\0"):
                 return f"set {self._key}: {encoding}"
         return "write the file as UTF-8 text, without NULs"
+
+
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
 
 
 @functools.lru_cache(maxsize=64)

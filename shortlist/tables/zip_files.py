@@ -23,13 +23,20 @@ ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSErr
 """What zipfile raises on damaged, encrypted or unusually compressed members."""
 
 
+_COPIED_BYTES = 2**13
+# Logs shrink to a tenth or a fiftieth; gzip and zip reach 1,000 with repetitions only.
+_MAX_RATIO = 200
+_MIN_BYTES = 64 * 2**20
+
+
 class Member(io.BufferedReader):
     """The unpacked bytes of a member, streamed."""
 
-    def __init__(self, raw: zipfile.ZipExtFile, size: int):
+    def __init__(self, raw: zipfile.ZipExtFile, info: zipfile.ZipInfo):
         super().__init__(cast(io.RawIOBase, raw))
-        self.size = size
+        self.size = info.file_size
         """Number of bytes, unpacked."""
+        self.packed_size = info.compress_size
 
 
 def is_zip(file: BinaryIO) -> bool:
@@ -67,7 +74,7 @@ def member(file: BinaryIO, name: str) -> tuple[Member, str]:
       name: Name of the file, for errors.
 
     Raises:
-      DataError: The zip file is damaged, has a password, or has no member or several ones.
+      DataError: The zip file is damaged, has a password, has no member or several ones, or expands too much.
     """
     names = [
         member for member in names_of(file, name) if not any(part.startswith(_NOT_DATA) for part in member.split("/"))
@@ -78,7 +85,10 @@ def member(file: BinaryIO, name: str) -> tuple[Member, str]:
     try:
         archive = zipfile.ZipFile(file)
         info = archive.getinfo(names[0])
-        return Member(cast(zipfile.ZipExtFile, archive.open(info)), info.file_size), names[0]
+        # Not more than this size is ever unpacked, whatever the member has.
+        if info.file_size > most_unpacked(info.compress_size):
+            raise too_large(f"{name}/{names[0]}", info.compress_size)
+        return Member(cast(zipfile.ZipExtFile, archive.open(info)), info), names[0]
     except ERRORS as error:
         raise _unreadable(name, error) from None
 
@@ -91,12 +101,28 @@ def on_disk(packed: Member, name: str) -> BinaryIO:
     """
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115  The reader closes it.
     try:
-        shutil.copyfileobj(packed, unpacked, 2**20)
+        # Small pieces, because a piece of xz or bzip2 is unpacked as a whole.
+        shutil.copyfileobj(packed, unpacked, _COPIED_BYTES)
     except ERRORS as error:
         unpacked.close()
         raise _unreadable(name, error) from None
     unpacked.seek(0)
     return cast(BinaryIO, unpacked)
+
+
+def most_unpacked(packed_size: int) -> int:
+    """Returns the largest size in bytes to which a compressed file may expand: 64 MB or 200 times its own size."""
+    return max(_MIN_BYTES, _MAX_RATIO * packed_size)
+
+
+def too_large(name: str, packed_size: int) -> DataError:
+    """Returns the error for a compressed file that expands too much."""
+    return DataError.from_parts(
+        name,
+        f"at most {most_unpacked(packed_size) // 2**20:,} MB, unpacked from {packed_size:,} bytes",
+        "more",
+        "such a file consists of repetitions: check how it was written, or unpack it",
+    )
 
 
 def _unreadable(name: str, error: Exception) -> DataError:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
+import io
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 
 import numpy as np
@@ -89,6 +93,114 @@ def test_numbers_of_a_million_digits_in_a_filter(condition):
 def test_a_long_cell_among_known_types_is_not_compared_letter_by_letter(read):
     result = read("log.jsonl", ('{"x": "' + "ab" * 5_000_000 + '"}\n').encode(), "x:multi_category")
     assert (result.rows, result.error) == (1, "")
+
+
+def endless(content: bytes, size: int) -> bytes:
+    """Returns the gzip file of a repeated content, at least `size` bytes long when unpacked."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as file:
+        piece = content * (2**20 // len(content) + 1)
+        for _ in range(-(-size // len(piece))):
+            file.write(piece)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "part"),
+    [
+        (
+            "open.csv.gz",
+            b"a\n",
+            "expected rows of at most 16 MB and 100,000 lines, got a longer one, in quotes; close every quote",
+        ),
+        (
+            "open.csv.gz",
+            b'\n","',
+            "expected rows of at most 16 MB and 100,000 lines, got a longer one, in quotes; close every quote",
+        ),
+        ("log.csv.gz", b"abcd", "expected lines of text, got a line of over 16 MB"),
+        ("log.dat.gz", b"::::", "expected lines of text, got a line of over 16 MB"),
+        ("log.jsonl.gz", b'{"x":', "expected lines of text, got a line of over 16 MB"),
+        ("log.json.gz", b'"x",', "expected objects of text, got one of over 16 MB"),
+        ("log.csv.gz", b"\n", "expected rows, got 1,000,000 blank lines"),
+        ("log.jsonl.gz", b" \n", "expected rows, got 1,000,000 blank lines"),
+    ],
+    ids=["open quote", "quoted line ends", "line", "fields", "JSON line", "JSON array", "blank CSV", "blank JSON"],
+)
+def test_an_endless_record_in_gzip(read, name, line, part):
+    head = {
+        "log.csv.gz": b"x\n",
+        "open.csv.gz": b'x\n"',
+        "log.dat.gz": b"x\n",
+        "log.json.gz": b'[{"x":[',
+        "log.jsonl.gz": b"",
+    }[name]
+    result = read(name, gzip.compress(head) + endless(line, 40_000_000), "x:category")
+    assert part in result.error
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("log.csv.gz", gzip.compress(b"x\n") + endless(b"u1" * 500 + b"\n", 80_000_000)),
+        ("log.json.gz", gzip.compress(b"[") + endless(b"          ", 80_000_000)),
+        ("log.jsonl.gz", endless(b'{"y":' + b" " * 1_000_000 + b"1}\n", 80_000_000)),
+    ],
+    ids=["rows", "blanks", "long blanks"],
+)
+def test_a_file_that_unpacks_to_200_times_its_size(read, name, content):
+    result = read(name, content, *([] if name == "log.jsonl.gz" else ["x:category"]))
+    assert re.search(r"expected at most 6\d MB, unpacked from \d{2,3},\d{3} bytes, got more", result.error)
+    assert result.error.endswith(
+        " bytes, got more; such a file consists of repetitions: check how it was written, or unpack it"
+    )
+
+
+def test_a_zip_file_that_unpacks_to_200_times_its_size(read):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("log.csv", "w") as member:
+        for _ in range(80):
+            member.write(b"x" * 2**20)
+    result = read("log.zip", content.getvalue(), "x:category")
+    assert result.error.startswith("log.zip/log.csv: expected at most 64 MB, unpacked from ")
+    assert result.seconds < 1
+
+
+def test_many_members_of_gzip_are_read(read):
+    members = b"".join(gzip.compress(b"u%d\n" % number) for number in range(50_000))
+    result = read("log.csv.gz", gzip.compress(b"x\n") + members, "x:id")
+    assert (result.rows, result.error) == (50_000, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        (
+            "log.csv",
+            ",".join(f"c{n}" for n in range(10**6)) + "\n1\n",
+            "log.csv: expected at most 100,000 columns, got more",
+        ),
+        ("log.csv", ",".join(f"c{n}" for n in range(90_000)) + "\n1\n", "got the columns 'c0', 'c1', "),
+        ("log.csv", "y" * 10**7 + "\n1\n", "log.csv: expected a column 'x', got the columns 'yyyy"),
+        (
+            "log.jsonl",
+            json.dumps({f"c{n}": n for n in range(200_000)}),
+            "log.jsonl: expected at most 100,000 columns, got more",
+        ),
+        (
+            "log.jsonl",
+            "".join(json.dumps({f"c{row}_{n}": n for n in range(200)}) + "\n" for row in range(1000)),
+            "log.jsonl: expected at most 100,000 columns, got more",
+        ),
+        ("log.jsonl", '{"x": [' + "[]," * 3_000_000 + "1]}\n", "log.jsonl, row 0 (from 0), line 1, column 'x': "),
+        ("log.jsonl", '{"x": [' + "0.1," * 2_000_000 + "1]}\n", "log.jsonl, row 0 (from 0), line 1, column 'x': "),
+    ],
+    ids=["CSV", "CSV's message", "long name", "JSON", "keys of rows", "lists", "numbers"],
+)
+def test_a_million_columns_or_elements(read, name, content, part):
+    result = read(name, content.encode(), "x:id")
+    assert part in result.error
+    assert len(result.error) < 2000
 
 
 def dictionary(entry: object, rows: int) -> pa.Array:
