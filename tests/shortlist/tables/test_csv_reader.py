@@ -104,7 +104,7 @@ def test_csv_invalid_utf8_names_line_and_byte():
         (b"a" * (16 * 2**20 + 1), "over 16 MB"),
         (
             HEADER.encode() + b'u,i,1,1,"' + (b"x" * 1_000_000 + b"\n") * 17,
-            "line 2: expected CSV with closed quotes",
+            "line 2: expected rows of at most 16 MB and 100,000 lines, got a longer one, in quotes; close every quote",
         ),
     ],
 )
