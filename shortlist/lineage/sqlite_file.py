@@ -11,7 +11,8 @@ import stat
 import urllib.parse
 from collections.abc import Iterator
 
-from shortlist.errors import StoreError
+from shortlist.errors import ResourceError, StoreError
+from shortlist.process import resources
 
 BUSY_SECONDS = 10.0
 """Time that a check waits for another program's transaction."""
@@ -68,7 +69,7 @@ def check(path: pathlib.Path, *, for_writing: bool) -> None:
         raise StoreError.from_parts(path, _EXPECTED, "a database of another program", _OTHER_FOLDER)
 
 
-def error_from(path: pathlib.Path, message: str) -> StoreError | None:
+def error_from(path: pathlib.Path, message: str) -> StoreError | ResourceError | None:
     """Returns the error behind a message of ML Metadata or sqlite; None if the message is not about the file."""
     newer = _NEWER.search(message)
     if newer is not None:
@@ -83,6 +84,10 @@ def error_from(path: pathlib.Path, message: str) -> StoreError | None:
         return StoreError.from_parts(path, _WRITABLE, "a read-only one", _PERMISSIONS)
     system = _SYSTEM.search(message)
     if system is not None:
+        # sqlite's journal is a file of its own.
+        shortage = resources.find_missing_inodes(path.parent)
+        if shortage is not None:
+            return shortage
         return StoreError.from_reason(path, "a readable ML Metadata store", system[0], "check the disk and permissions")
     return None
 

@@ -24,6 +24,8 @@ _WORDS = {
     "Disk quota exceeded": "no space left in the quota",
     "File too large": "file too large",
 }
+# Fraction of a full disk's inodes below which they may be what it lacks.
+_FEW_INODES = 0.1
 # Messages of TensorFlow's and C++'s allocators; Python, numpy and Arrow raise MemoryError.
 _MEMORY_WORDS = ("OOM when allocating", "std::bad_alloc", "Cannot allocate memory", "failed to allocate memory")
 
@@ -40,7 +42,10 @@ def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError |
             return link
         shortage = _disk_shortage(link)
         if shortage is not None:
-            return ResourceError(_disk_sentence(shortage, _full_folder(link, folder)))
+            full = _full_folder(link, folder)
+            if shortage == _ERRNOS[errno.ENOSPC] and _inodes_are_scarcer(full):
+                return ResourceError(_inodes_sentence(full))
+            return ResourceError(_disk_sentence(shortage, full))
         if _memory_ran_out(link):
             return ResourceError(_memory_sentence())
     return None
@@ -85,12 +90,38 @@ def _memory_sentence() -> str:
     )
 
 
+def find_missing_inodes(folder: pathlib.Path) -> ResourceError | None:
+    """Returns the shortage of a file system that has free bytes but can hold no further file; None if it can."""
+    return ResourceError(_inodes_sentence(folder)) if _free_inodes(folder) == 0 else None
+
+
+def _inodes_are_scarcer(folder: pathlib.Path) -> bool:
+    """Returns whether a full disk lacks inodes rather than bytes.
+
+    Fractions are compared, because the failed command may already have deleted what it had written.
+    """
+    found = os.statvfs(_existing(folder))
+    if not found.f_files or not found.f_blocks:
+        return False
+    free_inodes = found.f_favail / found.f_files
+    return free_inodes < min(_FEW_INODES, found.f_bavail / found.f_blocks)
+
+
+def _inodes_sentence(folder: pathlib.Path) -> str:
+    return (
+        f"{folder}: no inodes left for further files ({_free_bytes(folder) / 2**20:,.0f} MiB free); finished steps are "
+        "kept: delete files or use a file system with more inodes (`df -i` shows them), and run the same command again"
+    )
+
+
 def _full_folder(error: BaseException, folder: pathlib.Path) -> pathlib.Path:
     """Returns the full folder: the exception's own, else the fuller one of `folder` and the temporary folder."""
     named = getattr(error, "filename", None)
     if isinstance(named, str):
         return pathlib.Path(named).parent
-    return min((folder, pathlib.Path(tempfile.gettempdir())), key=_free_bytes)
+    candidates = (folder, pathlib.Path(tempfile.gettempdir()))
+    # Writes of bytes fail first where there are none, and new files where there are no inodes.
+    return min(candidates, key=lambda candidate: (_free_inodes(candidate) != 0, _free_bytes(candidate)))
 
 
 def _disk_sentence(shortage: str, folder: pathlib.Path) -> str:
@@ -101,6 +132,16 @@ def _disk_sentence(shortage: str, folder: pathlib.Path) -> str:
 
 
 def _free_bytes(folder: pathlib.Path) -> int:
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _free_inodes(folder: pathlib.Path) -> int | None:
+    """Returns how many files can be made; None if the file system has no limit."""
+    found = os.statvfs(_existing(folder))
+    return found.f_favail if found.f_files else None
+
+
+def _existing(folder: pathlib.Path) -> pathlib.Path:
     while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return folder

@@ -11,8 +11,11 @@ import sys
 
 import pytest
 
+from benchmarks.lineage_store import PUSHED, StoreWriter
 from shortlist.errors import ResourceError
+from shortlist.lineage.store import Store
 from shortlist.process import resources
+from shortlist.serving import versions
 from shortlist.workspace import Workspace
 from tests import disks
 
@@ -117,6 +120,53 @@ def test_full_disk_leaves_no_half_of_a_workspace(disk):
     disks.make_room(disk)
     with Workspace(root, "shop").reserve("run"):
         assert (root / "workspace.json").stat().st_size
+
+
+@pytest.fixture
+def disk_of_few_files(tmp_path):
+    with disks.small_disk(tmp_path / "disk", 4096, inodes=300) as folder:
+        yield folder
+
+
+def test_no_inodes_left_is_not_called_a_full_disk(disk_of_few_files):
+    root = disk_of_few_files / "workspace"
+
+    def work():
+        with Workspace(root, "shop").reserve("run"):
+            disks.use_inodes(disk_of_few_files)
+            (root / "summary.json").write_text("x")
+
+    with pytest.raises(ResourceError) as raised:
+        work()
+    assert str(raised.value).startswith(f"{root}: no inodes left for further files (4 MiB free); finished steps")
+    assert "`df -i`" in str(raised.value)
+
+
+def test_message_without_a_file_names_the_folder_without_inodes(disk_of_few_files):
+    disks.use_inodes(disk_of_few_files)
+    error = RuntimeError("x/y.tmp; No space left on device [Op:SaveV2]")
+    assert str(resources.find_shortage(error, disk_of_few_files)).startswith(f"{disk_of_few_files}: no inodes left")
+
+
+def test_store_without_inodes(disk_of_few_files):
+    maker = StoreWriter(disk_of_few_files / "workspace")
+    disks.use_inodes(disk_of_few_files)
+    # sqlite finds no room for its journal.
+    with pytest.raises(ResourceError, match="no inodes left for further files"):
+        maker.run(0, PUSHED)
+    assert Store.of(maker.workspace).run_ids() == []
+
+
+def test_push_without_inodes_leaves_nothing_behind(disk_of_few_files):
+    for folder in ("model", "exact"):
+        (disk_of_few_files / folder / "assets.extra").mkdir(parents=True)
+        (disk_of_few_files / folder / "saved_model.pb").write_text("x")
+    disks.use_inodes(disk_of_few_files, leave=8)
+    serving = disk_of_few_files / "serving"
+    with pytest.raises(ResourceError, match="no inodes left"), resources.raises_resource_error(disk_of_few_files):
+        versions.push(disk_of_few_files / "model", disk_of_few_files / "exact", serving, 2)
+    assert versions.versions(serving) == []
+    assert not list(serving.glob(".staging*"))
 
 
 def test_file_size_limit(tmp_path):
