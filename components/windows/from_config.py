@@ -16,6 +16,8 @@ def windows_config_from(data: Data, everything_is_train: bool = False) -> Window
     log = data.interactions
     return WindowsConfig(
         columns=(log.query_id, log.candidate_id, log.timestamp),
+        file_columns=log.columns,
+        time_format=log.timestamp_format,
         candidates_filter=data.candidates.filter,
         split=data.split,
         windows=data.windows,

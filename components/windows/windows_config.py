@@ -24,7 +24,13 @@ class WindowsConfig(Section):
     repeats: Repeats = "all"
 
     columns: tuple[str | None, ...] = ()
-    """The log's columns of query, candidate and time. This and the next two fields only enter the fingerprint."""
+    """The log's columns of query, candidate and time. This and the next four fields only enter the fingerprint."""
+
+    file_columns: tuple[str, ...] | None = None
+    """Names of the columns of files without a header."""
+
+    time_format: str | None = None
+    """Format of the timestamps; another one may swap day and month, and so order the rows in another way."""
 
     filter: str | None = None
     """The filter of the log's rows."""
@@ -89,6 +95,11 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     }
     if isinstance(config.split, Random):
         settings["interactions_sha256"] = interactions_sha256
+    # Absent by default, so that fingerprints of earlier versions stay the same.
+    if config.file_columns is not None:
+        settings["file_columns"] = config.file_columns
+    if config.time_format is not None:
+        settings["time_format"] = config.time_format
     if config.everything_is_train:
         settings["everything_is_train"] = True
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

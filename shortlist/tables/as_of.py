@@ -9,6 +9,7 @@ import datetime
 from shortlist.errors import BadInputError
 from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr
 from shortlist.tables.spec import Unit
+from shortlist.tables.time_formats import date_seconds
 from shortlist.tables.timestamps import PER_SECOND, is_iso, unit_of_number
 
 FRESH_DAYS = 30
@@ -87,6 +88,8 @@ def read_time(text: str, unit: Unit, where: str) -> int:
     try:
         if unit != "order" and is_iso(text):
             return _in_range(int(iso_seconds(text) // 1))
+        if unit == "dates":
+            return _in_range(date_seconds(text.strip()))
         number = number_of(text)
         if number is None or (unit != "order" and unit not in PER_SECOND):
             raise ValueError
@@ -118,4 +121,6 @@ def _expected(unit: Unit) -> str:
     if unit == "order":
         return "a whole order number as in the log, 0 or more"
     iso = "a time in ISO 8601 such as 2026-01-31T12:00:00Z"
+    if unit == "dates":
+        return f"{iso}, or eight digits such as 20260131"
     return iso if unit == "iso8601" else f"{iso}, or in {unit} since 1970 as in the log"

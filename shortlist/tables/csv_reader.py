@@ -120,10 +120,16 @@ class CsvReader(TableReader):
         self._check_columns()
 
     def _other_delimiter(self) -> str | None:
-        return fields.other_delimiter(self._first_line, self._delimiter)
+        other = fields.other_delimiter(self._first_line, self._delimiter)
+        if other is None and self._delimiter != fields.BLANKS:
+            # Names may have blanks: other signs must show that these separate columns.
+            parts = self._first_line.split()
+            if len(parts) > 1 and (fields.looks_like_data(parts) or self._keys.keys() & set(parts)):
+                return fields.BLANKS
+        return other
 
     def _wrong_delimiter(self) -> DataError:
-        other = fields.other_delimiter(self._first_line, self._delimiter)
+        other = self._other_delimiter()
         return DataError.from_parts(
             self._name,
             f"columns separated by {_described(self._delimiter)}",

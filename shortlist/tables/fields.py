@@ -62,8 +62,8 @@ def other_delimiter(line: str, delimiter: str) -> str | None:
 
 
 def looks_like_data(names: Sequence[str]) -> bool:
-    """Returns whether a header has fields that no column is named by: numbers or times in at least half of them."""
-    return 2 * sum(map(_is_value, names)) >= max(len(names), 1)
+    """Returns whether a header has a field that no column is named by: a number or a time."""
+    return any(map(_is_value, names))
 
 
 def _is_value(name: str) -> bool:

@@ -40,6 +40,8 @@ def fingerprint(of: Data, content: str = "a") -> str:
         data(timestamp="shipped_at"),
         data(query_id="household"),
         data(candidate_id="article"),
+        data(timestamp_format="%m/%d/%Y"),
+        data(header=False, columns=["query_id", "candidate_id", "timestamp"]),
         data(filter="rating >= 4"),
         data(kept="in_stock == 1"),
         data(repeats="first"),
@@ -65,9 +67,10 @@ def test_values_of_weight_0_change_the_fingerprint():
     "other",
     [
         data(weight={"column": "event", "values": {"view": 1, "buy": 10}}),
+        data(delimiter=";", encoding="cp1252"),
         data(gate=Gate(unknown_candidates=Check(threshold=0.5, action="warn"))),
     ],
-    ids=["positive weights", "gate"],
+    ids=["positive weights", "text format", "gate"],
 )
 def test_other_settings_keep_the_fingerprint(other: Data):
     assert fingerprint(other) == fingerprint(data())

@@ -10,7 +10,7 @@ from shortlist.tables.as_of import LogTimes
 
 _NOW = 1_790_000_000
 _DAY = 86_400
-_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "order")
+_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "dates", "order")
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ _UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "
         ("1767434409", "seconds", 1_767_434_409),
         ("1767434409999", "milliseconds", 1_767_434_409),
         ("2100-01-01", "milliseconds", 4_102_444_800),
+        ("20260103", "dates", 1_767_398_400),
+        ("2026-01-03", "dates", 1_767_398_400),
         ("12", "order", 12),
         ("0", "order", 0),
     ],
@@ -36,6 +38,7 @@ def test_a_time_is_iso_or_in_the_logs_unit(text, unit, expected):
     [
         ("1767434409", "milliseconds", "or in milliseconds since 1970 as in the log, got '1767434409'"),
         ("1767434409", "iso8601", "a time in ISO 8601 such as 2026-01-31T12:00:00Z, got '1767434409'"),
+        ("20260132", "dates", "or eight digits such as 20260131, got '20260132'"),
         ("2026-01-03", "order", "--at: expected a whole order number as in the log, 0 or more, got '2026-01-03'"),
         ("1.5", "order", "a whole order number"),
         ("2026-02-30", "seconds", "or in seconds since 1970"),

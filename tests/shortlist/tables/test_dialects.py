@@ -235,6 +235,8 @@ def test_dates_of_eight_digits():
         ("x.tsv", text(","), '","'),
         ("x.dat", text("\t"), '"\\t"'),
         ("x.csv", text(";", header=[f'"{name}"' for name in COLUMNS]), '";"'),
+        ("x.csv", text(" ")[:24], '" "'),
+        ("x.csv", "54991 1074638 7 1365029107\n", '" "'),
         # Commas in the names of a file with semicolons.
         ("x.csv", text(";", header=[*COLUMNS, "a, b"]), '";"'),
     ],
@@ -252,7 +254,7 @@ def test_another_delimiter_without_a_header():
 
 @pytest.mark.parametrize(
     ("name", "line"),
-    [("x.csv", "196,242,3,881250949"), ("x.tsv", "196\t242\t3\t881250949"), ("x.csv", "u1,2017-01-01,i,5")],
+    [("x.csv", "196,242,3,881250949"), ("x.tsv", "196\t242\t3\t881250949"), ("x.csv", "u1,2017-01-01,i,b")],
 )
 def test_a_missing_header_is_suspected(name, line):
     sentence = refusal(f"{line}\n{line}\n", name)
