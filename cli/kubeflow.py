@@ -75,6 +75,13 @@ def timestamp_unit(config: Config) -> Unit:
         ) from None
 
 
+def variables(config: Config) -> list[str]:
+    """Returns the names of the environment variables that a config sets in tasks, sorted."""
+    if config.kubeflow is None:
+        return []
+    return sorted({name for task in (config.kubeflow.defaults, *config.kubeflow.tasks.values()) for name in task.env})
+
+
 def data_root(config: Config) -> str:
     """Returns the data root on this machine: the pods' own root if that is a URI, else SHORTLIST_DATA_DIR."""
     from shortlist import datasets

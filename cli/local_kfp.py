@@ -32,10 +32,17 @@ def run_local_kfp(
       ShortlistError: See `pipeline.kubeflow.local_kfp.run`.
     """
     from cli import kubeflow
-    from cli.output import log, progress, results
+    from cli.output import consoles, log, progress, results
     from shortlist.summary import Status
 
     kubeflow.check_kfp()
+    variables = kubeflow.variables(config)
+    if variables:
+        consoles.warn(
+            console,
+            f"kubeflow: a local KFP run does not set {', '.join(variables)}: its commands run on this machine, where a "
+            "config may not choose their environment",
+        )
     with workspace.reserve("run --orchestrator kubeflow-local"):
         # In a separate folder, so that the served model stays the same.
         stage = Workspace(workspace.root / "kubeflow", workspace.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import datetime
 import os
 import pathlib
@@ -93,7 +95,7 @@ def execute(
         return summary
 
     try:
-        walk.walk(package, run_parameters, storage, recorder, task_listener)
+        walk.walk(_without_env(package), run_parameters, storage, recorder, task_listener)
     except BadInputError as refusal:
         summarise(Status.REFUSED, str(refusal))
         raise
@@ -111,6 +113,18 @@ def _with_section(config: Config) -> Config:
             "kubeflow.storage", "copied", "direct: a local KFP run has no gs:// bucket that TFX could open"
         )
     return config.model_copy(update={"kubeflow": kubeflow})
+
+
+def _without_env(package: Package) -> Package:
+    """Returns a package whose containers set no environment variables.
+
+    The variables come from the config, whose author may not run code on this machine: LD_PRELOAD, PYTHONPATH and others
+    name code. In a cluster they are set within the container only.
+    """
+    pipeline = copy.deepcopy(package.pipeline)
+    for executor in pipeline["deploymentSpec"]["executors"].values():
+        executor.get("container", {}).pop("env", None)
+    return dataclasses.replace(package, pipeline=pipeline)
 
 
 def _mounts(config: Config) -> list[str]:
