@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 
 _LISTEN = "0A"
+_MAPPED_IPV4 = "0000000000000000FFFF0000"
 # A node of the smallest pipeline takes a second.
 _SAMPLE_SECONDS = 0.02
 
@@ -44,7 +45,7 @@ def _current() -> set[str]:
         for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == _LISTEN and f"socket:[{fields[9]}]" in sockets:
-                listening.add(fields[1])
+                listening.add(fields[1].removeprefix(_MAPPED_IPV4))
     return listening
 
 

@@ -66,6 +66,36 @@ def serving(host: str, port: int) -> Iterator[int]:
         pool.stop()
 
 
+@contextlib.contextmanager
+def loopback_only() -> Iterator[None]:
+    """Makes a pool that Beam starts in this process listen on loopback within the body.
+
+    Beam's runner starts one for `--environment_type=LOOPBACK`. Despite the name it listens on all interfaces
+    (`worker_pool_main` of Beam 2.60), and anybody who reaches it can run any code here.
+    """
+    servicer: Any = worker_pool_main.BeamFnExternalWorkerPoolServicer
+    beams_own = servicer.__dict__["start"]
+    servicer.start = staticmethod(_start_on_loopback)
+    try:
+        yield
+    finally:
+        servicer.start = beams_own
+
+
+def _start_on_loopback(use_process: bool = False, port: int = 0, **options: Any) -> tuple[str, grpc.Server]:
+    """Returns address and server, as Beam's own `start` does. Its workers are threads of this process."""
+    if use_process:
+        raise ValueError("expected workers in this process, got the experiment use_loopback_process_worker")
+    pool = worker_pool_main.BeamFnExternalWorkerPoolServicer(use_process=False, **options)
+    # As in Beam: long jobs send pings without data.
+    pings = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0)]
+    server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=pings)
+    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
+    address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
+    server.start()
+    return address, server
+
+
 def serve(host: str, port: int, on_start: Callable[[int], None]) -> None:
     """Serves a pool until a signal ends the process.
 

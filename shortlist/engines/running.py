@@ -26,10 +26,12 @@ def running_engine(beam: engines.Beam, root: pathlib.Path, show_status: Callable
     checks.check(beam)
     with contextlib.ExitStack() as stack:
         if isinstance(beam, engines.FlinkBeam):
-            from shortlist.engines import flink
+            from shortlist.engines import flink, pool
 
             show_status("Starting Flink's job server ...")
             stack.enter_context(flink.job_server(beam, root / "flink.log"))
+            # Without an external pool, Beam starts one in this process.
+            stack.enter_context(pool.loopback_only())
         if not isinstance(beam, engines.DirectBeam):
             # Imported late, as it imports Beam, which takes seconds.
             from shortlist.engines import probe

@@ -10,10 +10,11 @@ import time
 import pytest
 
 from shortlist.config.engines import FlinkBeam
-from shortlist.engines import probe
+from shortlist.engines import pool, probe
 from shortlist.engines.arguments import beam_args
 from shortlist.engines.running import running_engine
 from shortlist.errors import BadInputError
+from tests import ports
 from tests.shortlist.engines import beam_services
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,10 @@ def test_workers_like_this_process_pass(engine, tmp_path):
 
 def test_flinks_arguments_let_this_process_do_the_work(engine, tmp_path):
     port = int(engine.job_endpoint.rpartition(":")[2])
-    probe.check_workers(beam_args(FlinkBeam(job_port=port)), tmp_path)
+    with pool.loopback_only(), ports.listening_addresses() as found:
+        probe.check_workers(beam_args(FlinkBeam(job_port=port)), tmp_path)
+    # Beam's own pool listens on all interfaces.
+    assert {address.partition(":")[0] for address in found} == {"0100007F"}
 
 
 def test_work_is_done_in_another_process(engine, tmp_path):
