@@ -21,24 +21,25 @@ def listening_addresses() -> Iterator[set[str]]:
     An address is as in /proc/net/tcp: "0100007F:1F90" is port 8080 of 127.0.0.1. The set is complete after the body.
     """
     found: set[str] = set()
-    before = _current()
+    before = listening_now()
     ended = threading.Event()
 
     def sample() -> None:
         while not ended.wait(_SAMPLE_SECONDS):
-            found.update(_current() - before)
+            found.update(listening_now() - before)
 
     sampler = threading.Thread(target=sample, daemon=True, name="sample-ports")
     sampler.start()
     try:
         yield found
     finally:
-        found.update(_current() - before)
+        found.update(listening_now() - before)
         ended.set()
         sampler.join()
 
 
-def _current() -> set[str]:
+def listening_now() -> set[str]:
+    """Returns the addresses on which this process and its children listen."""
     sockets = set().union(*map(_sockets, [os.getpid(), *_children(os.getpid())]))
     listening = set()
     for table in ("tcp", "tcp6"):
