@@ -15,7 +15,7 @@ from shortlist.config.serving import Index
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
-from shortlist.records import nodes, properties
+from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, index_of, refit_of
 from shortlist.serving import versions
 from shortlist.summary import Status, read_summary
@@ -113,11 +113,16 @@ class _Run:
         """Returns an output of the run.
 
         Raises:
-          BadInputError: ML Metadata has none.
+          BadInputError: ML Metadata has none, or its files are damaged.
         """
         artifact = self.nodes[node].output(key) if node in self.nodes else None
         if artifact is None:
             raise BadInputError(f"run {self.run_id}: ML Metadata has no {key} of {node}; `shortlist run` makes one")
+        damage = contents.damage(artifact.uri, str(artifact.properties.get(properties.MANIFEST, "")))
+        if damage is not None:
+            raise BadInputError.from_parts(
+                artifact.uri, f"the {key} of {node} in run {self.run_id}", damage, "`shortlist run` makes it again"
+            )
         return artifact
 
     @property

@@ -14,16 +14,11 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import (
-    base_executor_operator,
-    data_types,
-    launcher,
-    runtime_parameter_utils,
-    tfx_runner,
-)
+from tfx.orchestration.portable import runtime_parameter_utils, tfx_runner
 from tfx.orchestration.portable.mlmd import common_utils, context_lib
-from tfx.proto.orchestration import execution_result_pb2, local_deployment_config_pb2, pipeline_pb2
+from tfx.proto.orchestration import local_deployment_config_pb2, pipeline_pb2
 
+from pipeline.node_launcher import NodeLauncher
 from shortlist.lineage.client import open_store
 
 _Type: TypeAlias = metadata_store_pb2.ArtifactType | metadata_store_pb2.ContextType | metadata_store_pb2.ExecutionType
@@ -71,26 +66,6 @@ class _Metadata(metadata.Metadata):
         return self
 
 
-class _Launcher(launcher.Launcher):
-    """TFX's launcher without its server for updates of an execution.
-
-    The server lets every process of the machine write into ML Metadata while a node runs: its gRPC credentials are
-    those of a loopback address and authenticate no account. It is for executors outside of this process, and TFX 1.16
-    has none that uses it.
-    """
-
-    _executor_operator: base_executor_operator.BaseExecutorOperator | None
-
-    def __init__(self, **kwargs: object):
-        super().__init__(**kwargs)
-        # `launch` starts the server only if there is an operator at that moment.
-        self._operator, self._executor_operator = self._executor_operator, None
-
-    def _run_executor(self, execution_info: data_types.ExecutionInfo) -> execution_result_pb2.ExecutorOutput:
-        self._executor_operator = self._operator
-        return super()._run_executor(execution_info)
-
-
 class LocalRunner(tfx_runner.IrBasedRunner):
     """TFX's LocalDagRunner with a given run id and a listener.
 
@@ -102,12 +77,16 @@ class LocalRunner(tfx_runner.IrBasedRunner):
       listener: Receives the events of each node.
       connection: Connection to ML Metadata. It is not part of the pipeline: it may hold a password, and the pipeline
         is compiled and logged.
+
+    Attributes:
+      warnings: A sentence per damaged artifact in the cache, whose node ran again.
     """
 
     def __init__(self, run_id: str, listener: RunListener, connection: metadata_store_pb2.ConnectionConfig):
         self._run_id = run_id
         self._listener = listener
         self._connection = connection
+        self.warnings: list[str] = []
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
         """Runs every node in topological order. An exception of a node propagates to the caller."""
@@ -122,8 +101,31 @@ class LocalRunner(tfx_runner.IrBasedRunner):
             node_id = node.pipeline_node.node_info.id
             self._listener.node_started(node_id, index, len(pipeline.nodes))
             with self._report_failure(node_id):
-                result = _launch(pipeline, node.pipeline_node, deployment, self._connection)
+                result = self._launch(pipeline, node.pipeline_node, deployment)
             self._listener.node_finished(result)
+
+    def _launch(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        node: pipeline_pb2.PipelineNode,
+        deployment: local_deployment_config_pb2.LocalDeploymentConfig,
+    ) -> NodeResult:
+        node_id = node.node_info.id
+        start = time.monotonic()
+        node_launcher = NodeLauncher(
+            pipeline_node=node,
+            mlmd_connection=_Metadata(self._connection),
+            pipeline_info=pipeline.pipeline_info,
+            pipeline_runtime_spec=pipeline.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+        )
+        try:
+            execution_info = node_launcher.launch()
+        finally:
+            self.warnings += node_launcher.warnings
+        seconds = time.monotonic() - start
+        return NodeResult(node_id, seconds, _was_cached(self._connection, execution_info))
 
     @contextlib.contextmanager
     def _report_failure(self, node_id: str) -> Iterator[None]:
@@ -160,26 +162,6 @@ def _register_type(handle: metadata.Metadata, kind: _Type) -> None:
             # The second attempt finds the type that the other pipeline registered.
             if is_last:
                 raise
-
-
-def _launch(
-    pipeline: pipeline_pb2.Pipeline,
-    node: pipeline_pb2.PipelineNode,
-    deployment: local_deployment_config_pb2.LocalDeploymentConfig,
-    connection: metadata_store_pb2.ConnectionConfig,
-) -> NodeResult:
-    node_id = node.node_info.id
-    start = time.monotonic()
-    execution_info = _Launcher(
-        pipeline_node=node,
-        mlmd_connection=_Metadata(connection),
-        pipeline_info=pipeline.pipeline_info,
-        pipeline_runtime_spec=pipeline.runtime_spec,
-        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
-    ).launch()
-    seconds = time.monotonic() - start
-    return NodeResult(node_id, seconds, _was_cached(connection, execution_info))
 
 
 def _was_cached(connection: metadata_store_pb2.ConnectionConfig, execution_info: object) -> bool:

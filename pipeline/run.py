@@ -66,6 +66,7 @@ def run_pipeline(
     metadata = database(workspace)
     metadata.begin_run(run_id)
     _close_abandoned(workspace, "its process died")
+    runner = LocalRunner(run_id, timed, metadata.connection())
 
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
         summary = collect.collect(
@@ -78,6 +79,7 @@ def run_pipeline(
             peak_rss_mb=timed.memory.highest_mb(),
             node_peaks_mb=timed.peaks_mb,
         )
+        summary = summary.model_copy(update={"warnings": [*runner.warnings, *summary.warnings]})
         if status is not None:
             summary = summary.model_copy(update={"status": status, "reasons": [reason or ""]})
         write_summary(summary, workspace.run_dir(run_id))
@@ -90,7 +92,7 @@ def run_pipeline(
 
     try:
         with stopping.reraise_stop(), resources.raises_resource_error(workspace.root):
-            LocalRunner(run_id, timed, metadata.connection()).run(create_pipeline(config, sources, workspace))
+            runner.run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _close_abandoned(workspace, "interrupted")
         summarise(Status.FAILED, "interrupted")

@@ -15,7 +15,7 @@ from tfx.utils import io_utils, path_utils
 from components.baseline import compatibility
 from shortlist import keys
 from shortlist.model_files import TOWERS_DIR, TRAINED_FILE
-from shortlist.records import properties
+from shortlist.records import contents, properties
 
 
 class Executor(base_executor.BaseExecutor):
@@ -58,6 +58,9 @@ def _skip_reason(candidate: dict[str, Any], baselines: list[types.Artifact]) -> 
     uri = artifact_utils.get_single_uri(baselines)
     if not fileio.exists(path_utils.serving_model_path(uri)):
         return f"its files are missing from {uri}"
+    damage = contents.damage(uri, baselines[0].get_string_custom_property(properties.MANIFEST))
+    if damage is not None:
+        return f"its files are damaged: {damage} in {uri}"
     earlier = _metadata(uri)
     reason = compatibility.incomparable_reason(candidate, earlier)
     if reason is not None or _ranks_as_today(candidate, earlier) or fileio.exists(_towers(uri)):
@@ -71,9 +74,10 @@ def _skip_reason(candidate: dict[str, Any], baselines: list[types.Artifact]) -> 
 def _reembed(uri: str, catalogue_uri: str, model_dir: str) -> str:
     """Writes the earlier model with today's catalogue and returns the numbers of new and removed candidates."""
     # This imports TensorFlow, so it is imported only if the catalogue has changed.
+    from components import shards
     from components.baseline import reembed
 
-    catalogue = reembed.reembed(_towers(uri), sorted(fileio.glob(io_utils.all_files_pattern(catalogue_uri))), model_dir)
+    catalogue = reembed.reembed(_towers(uri), shards.list_files(catalogue_uri), model_dir)
     shared = int(catalogue.known.sum())
     removed = _metadata(uri)["corpus_size"] - shared
     return f"{len(catalogue.ids) - shared:,} candidates new to it, {removed:,} of its own gone"

@@ -18,7 +18,7 @@ from components.data_gate import checks
 from shortlist import keys
 from shortlist.config.gate import Gate
 from shortlist.errors import DataError
-from shortlist.records import properties
+from shortlist.records import contents, properties
 from shortlist.records.nodes import TABLES
 
 _ANOMALIES_FILE = "SchemaDiff.pb"
@@ -76,6 +76,8 @@ def _compare(
         path = _statistics_path(before[table])
         if not fileio.exists(path):
             report.not_compared[table] = f"the last blessed run's statistics are gone from {path}"
+        elif damage := _damage(before[table]):
+            report.not_compared[table] = f"the last blessed run's statistics are damaged: {damage}"
         else:
             report.compared_with[table] = path
             now = tfdv.load_stats_binary(_statistics_path(input_dict[statistics_key(table)]))
@@ -111,6 +113,11 @@ def _read_anomalies(artifacts: list[types.Artifact]) -> anomalies_pb2.Anomalies:
 
 def _statistics_path(artifacts: list[types.Artifact]) -> str:
     return os.path.join(artifact_utils.get_split_uri(artifacts, keys.SPLIT_ALL), statistics_gen.DEFAULT_FILE_NAME)
+
+
+def _damage(artifacts: list[types.Artifact]) -> str | None:
+    artifact = artifact_utils.get_single_instance(artifacts)
+    return contents.damage(artifact.uri, artifact.get_string_custom_property(properties.MANIFEST))
 
 
 def _sentence(errors: list[str]) -> str:

@@ -6,13 +6,14 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from components.trainer.bundle import Inputs, files_of
+from components import shards
+from components.trainer.bundle import Inputs
 from shortlist import keys
 from shortlist.config.config import Config
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import flat
 from shortlist.lineage.store import Artifact, Execution, Store
-from shortlist.records import nodes, properties
+from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import json_object
 from shortlist.runs import record
 from shortlist.workspace import Workspace
@@ -44,7 +45,7 @@ def latest(workspace: Workspace, config: Config) -> RecordedWindows:
     """Returns the windows of the latest run with this config's data.
 
     Raises:
-      BadInputError: No such run reached its transform graphs, or its artifacts are deleted.
+      BadInputError: No such run reached its transform graphs, or its artifacts are deleted or damaged.
     """
     if not workspace.has_metadata:
         raise _no_windows(workspace)
@@ -98,8 +99,10 @@ def _output(by_node: Mapping[str, Execution], node: str, key: str) -> Artifact |
     # `runs prune` deletes artifacts of old runs.
     if artifact is None or artifact.deleted:
         return None
+    if contents.damage(artifact.uri, str(artifact.properties.get(properties.MANIFEST, ""))) is not None:
+        return None
     return artifact
 
 
 def _files(artifact: Artifact, split: str) -> list[str]:
-    return files_of([os.path.join(artifact.uri, f"Split-{split}", "*")])
+    return shards.list_files(os.path.join(artifact.uri, f"Split-{split}"))

@@ -343,6 +343,9 @@ def _uri(execution: Execution, key: str) -> list[str]:
     artifact = execution.output(key)
     if artifact is None:
         return []
+    damaged = artifact.properties.get(properties.DAMAGED)
+    if damaged:
+        return [f"{artifact.uri} (damaged: {damaged})"]
     return [f"{artifact.uri} (deleted)" if artifact.deleted else artifact.uri]
 
 

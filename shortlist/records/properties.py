@@ -14,6 +14,12 @@ CONFIG = "config"
 EXCLUDE_SEEN = "exclude_seen"
 """Exec property of Indexer and Answers: int, 1 unless `evaluate.repeat_consumption` is set."""
 
+# Every artifact of a run on one machine.
+MANIFEST = "files_manifest"
+"""`shortlist.records.contents.manifest` of the artifact's files, recorded when its node ended."""
+DAMAGED = "damaged"
+"""Sentence on the first damaged file of an artifact that is not used any more; absent in a sound one."""
+
 # Verdicts: artifacts of type ModelBlessing and InfraBlessing.
 BLESSED = "blessed"
 """int, 1 or 0; the name is TFX's."""

@@ -14,7 +14,7 @@ from components.baseline.component import Baseline, latest_other_blessed_model
 from components.baseline.strategy import LatestOtherBlessedModelStrategy
 from components.evaluator.component import RankEvaluator
 from shortlist.config.evaluate import Evaluate
-from shortlist.records import properties
+from shortlist.records import contents, properties
 from tests.components.baseline import fake_nodes
 from tests.components.evaluator import fakes
 
@@ -200,3 +200,18 @@ def test_a_baseline_whose_files_are_gone_is_skipped(tmp_path):
     )
     assert output.get_int_custom_property("skipped") == 1
     assert output.get_string_custom_property("reason") == f"its files are missing from {tmp_path / 'gone'}"
+
+
+def test_a_damaged_baseline_is_skipped(tmp_path):
+    fakes.save_model(tmp_path / "candidate")
+    fakes.save_model(tmp_path / "earlier")
+    earlier, output = model(1, tmp_path / "earlier"), model(9, tmp_path / "output")
+    earlier.set_string_custom_property(properties.MANIFEST, contents.manifest(earlier.uri))
+    graph = tmp_path / "earlier/Format-Serving/saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    baseline_executor.Executor().Do(
+        {"candidate": [model(2, tmp_path / "candidate")], "baseline": [earlier]}, {"model": [output]}, {}
+    )
+    assert output.get_int_custom_property("skipped") == 1
+    reason = output.get_string_custom_property("reason")
+    assert reason.startswith("its files are damaged: Format-Serving/saved_model.pb has ")

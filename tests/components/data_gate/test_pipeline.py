@@ -15,6 +15,7 @@ from shortlist.config.gate import Check, Gate
 from shortlist.errors import DataError
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import upstream
+from shortlist.records import contents, properties
 from tests.components.data_gate import fake_nodes
 
 # A Resolver's outputs are internal ones.
@@ -70,8 +71,12 @@ class Runs:
             self._read()
         return self.latest
 
+    @property
+    def store(self):
+        return mlmd.MetadataStore(self._metadata)
+
     def _read(self):
-        store = mlmd.MetadataStore(self._metadata)
+        store = self.store
         self.latest = {}
         for execution in store.get_executions():
             if execution.id in self._known:
@@ -100,11 +105,11 @@ def resolved(run):
 def report(run):
     """Returns report.json, and the two custom properties that repeat part of it."""
     artifact = run["DataGate"][1]["report"]
-    contents = json.loads((pathlib.Path(artifact.uri) / "report.json").read_text())
-    properties = artifact.custom_properties
-    assert json.loads(properties["warnings"].string_value) == contents["warnings"]
-    assert json.loads(properties["not_compared"].string_value) == contents["not_compared"]
-    return contents
+    found = json.loads((pathlib.Path(artifact.uri) / "report.json").read_text())
+    recorded = artifact.custom_properties
+    assert json.loads(recorded["warnings"].string_value) == found["warnings"]
+    assert json.loads(recorded["not_compared"].string_value) == found["not_compared"]
+    return found
 
 
 def assert_all_cached(run):
@@ -192,9 +197,22 @@ def test_missing_statistics_are_not_compared(tmp_path):
     first = runs.run(FIRST)
     gone = first["interactionsStatistics"][1]["statistics"].uri
     shutil.rmtree(gone)
-    contents = report(runs.run(LATER))
-    assert set(contents["not_compared"]) == {"interactions"}
-    assert contents["not_compared"]["interactions"].startswith(
-        f"the last blessed run's statistics are gone from {gone}"
-    )
-    assert set(contents["volume"]) == {"candidates"}
+    found = report(runs.run(LATER))
+    assert set(found["not_compared"]) == {"interactions"}
+    assert found["not_compared"]["interactions"].startswith(f"the last blessed run's statistics are gone from {gone}")
+    assert set(found["volume"]) == {"candidates"}
+
+
+def test_damaged_statistics_are_not_compared(tmp_path):
+    runs = Runs(tmp_path)
+    artifact = runs.run(FIRST)["interactionsStatistics"][1]["statistics"]
+    [file] = pathlib.Path(artifact.uri).glob("*/*")
+    artifact.custom_properties[properties.MANIFEST].string_value = contents.manifest(artifact.uri)
+    runs.store.put_artifacts([artifact])
+    file.write_bytes(b"")
+    size = json.loads(artifact.custom_properties[properties.MANIFEST].string_value)[f"Split-all/{file.name}"][0]
+    not_compared = report(runs.run(LATER))["not_compared"]
+    assert not_compared == {
+        "interactions": f"the last blessed run's statistics are damaged: Split-all/{file.name} has 0 bytes instead of "
+        f"{size:,}"
+    }

@@ -134,9 +134,14 @@ def latest(monkeypatch, tmp_path):
     """Returns a function that looks for windows in runs, latest first: (id, config, state of the nodes, deleted)."""
 
     def look(config, *runs):
+        for run_id, *_ in runs:
+            for split in ("all", "train", "eval", "test"):
+                (tmp_path / run_id / f"Split-{split}").mkdir(parents=True, exist_ok=True)
+                (tmp_path / run_id / f"Split-{split}" / "part.gz").touch()
+
         def executions(run_id):
             [(state, deleted)] = [(state, deleted) for known, _, state, deleted in runs if known == run_id]
-            artifact = types.SimpleNamespace(uri=str(tmp_path / run_id), deleted=deleted)
+            artifact = types.SimpleNamespace(uri=str(tmp_path / run_id), deleted=deleted, properties={})
             table = json.dumps({"columns": [{"type": "id"}, {"type": "subsecond" if run_id == "fine" else "order"}]})
             return [
                 types.SimpleNamespace(node=node, state=state, output=lambda _: artifact, properties={"table": table})

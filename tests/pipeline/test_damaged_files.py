@@ -1,0 +1,162 @@
+"""A damaged file in a cached artifact: the next run makes the artifact again and says so."""
+
+import datetime
+import pathlib
+from collections.abc import Callable
+
+import pytest
+from tfx.dsl.component.experimental import annotations, decorators
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.types import standard_artifacts
+
+from pipeline.local_runner import LocalRunner
+from pipeline.run import run_pipeline
+from shortlist.config.load import load_config
+from shortlist.lineage.database import database
+from shortlist.lineage.store import Store
+from shortlist.records import properties
+from shortlist.summary import Status
+from shortlist.tables import preflight
+from shortlist.workspace import Workspace
+from tests.compatibility.make_workspace import make_data
+from tests.pipeline.conftest import RecordingListener
+
+
+@decorators.component
+def Make(model: annotations.OutputArtifact[standard_artifacts.Model]):
+    pathlib.Path(model.uri, "saved_model.pb").write_text("graph")
+
+
+@decorators.component
+def Copy(
+    model: annotations.InputArtifact[standard_artifacts.Model],
+    copied: annotations.OutputArtifact[standard_artifacts.Model],
+):
+    text = pathlib.Path(model.uri, "saved_model.pb").read_text()
+    pathlib.Path(copied.uri, "saved_model.pb").write_text(text)
+
+
+def _delete(file: pathlib.Path) -> None:
+    file.unlink()
+
+
+def _truncate(file: pathlib.Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def _alter(file: pathlib.Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+_DAMAGE: dict[Callable[[pathlib.Path], None], str] = {
+    _delete: "saved_model.pb is missing",
+    _truncate: "saved_model.pb has 2 bytes instead of 5",
+    _alter: "the content of saved_model.pb was altered",
+}
+
+
+def _run_chain(workspace: Workspace, run_id: str) -> tuple[dict[str, bool], list[str]]:
+    make = Make()
+    copy = Copy(model=make.outputs["model"])
+    metadata = database(workspace)
+    metadata.begin_run(run_id)
+    listener = RecordingListener()
+    runner = LocalRunner(run_id, listener, metadata.connection())
+    runner.run(
+        tfx_pipeline.Pipeline(
+            pipeline_name=workspace.name,
+            pipeline_root=str(workspace.pipeline_root),
+            components=[make, copy],
+            enable_cache=True,
+        )
+    )
+    return listener.cached, runner.warnings
+
+
+@pytest.mark.parametrize("damage", _DAMAGE, ids=lambda damage: damage.__name__)
+def test_a_damaged_output_is_made_again_once(tmp_path, damage):
+    workspace = Workspace(tmp_path, "chain")
+    assert _run_chain(workspace, "first") == ({"Make": False, "Copy": False}, [])
+    assert _run_chain(workspace, "second") == ({"Make": True, "Copy": True}, [])
+    [made] = Store.of(workspace).run_executions("first")[0].outputs["model"]
+    damage(pathlib.Path(made.uri, "saved_model.pb"))
+
+    cached, warnings = _run_chain(workspace, "third")
+    assert cached == {"Make": False, "Copy": False}
+    assert warnings == [f"Make ran again, because its result in {made.uri} was damaged: {_DAMAGE[damage]}"]
+    [damaged] = Store.of(workspace).run_executions("first")[0].outputs["model"]
+    assert (damaged.deleted, damaged.properties[properties.DAMAGED]) == (True, _DAMAGE[damage])
+    assert _run_chain(workspace, "fourth") == ({"Make": True, "Copy": True}, [])
+
+
+def test_a_damaged_last_output_leaves_the_nodes_before_it_in_the_cache(tmp_path):
+    workspace = Workspace(tmp_path, "chain")
+    _run_chain(workspace, "first")
+    [copied] = Store.of(workspace).run_executions("first")[1].outputs["copied"]
+    _delete(pathlib.Path(copied.uri, "saved_model.pb"))
+    cached, _ = _run_chain(workspace, "second")
+    assert cached == {"Make": True, "Copy": False}
+
+
+# Node, pattern of the file below the node's folder, damage. Each row is one run of the whole pipeline.
+_ROUNDS = [
+    [
+        ("Trainer", "model/*/Format-Serving/saved_model.pb", _delete),
+        ("Windows", "examples/*/Split-train/*.gz", _truncate),
+        ("CandidateTransform", "transform_graph/*/transform_fn/assets/*", _alter),
+    ],
+    [
+        ("Indexer", "model/*/Format-Serving/saved_model.pb", _truncate),
+        ("InteractionsGen", "examples/*/Split-all/*.gz", _alter),
+        ("Transform", "transform_graph/*/transform_fn/assets/*", _delete),
+    ],
+    [
+        ("CandidatesGen", "examples/*/Split-all/*.gz", _delete),
+        ("Evaluator", "evaluation/*/metrics*", _truncate),
+        ("InteractionsStatistics", "statistics/*/Split-all/*", _alter),
+    ],
+]
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_real_pipeline_recovers_from_each_kind_of_damage(tmp_path, monkeypatch):
+    make_data(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    config = load_config(tmp_path / "circle.yaml")
+    workspace = Workspace.of(config)
+
+    def run() -> tuple[RecordingListener, list[str]]:
+        listener = RecordingListener()
+        run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
+        unit = preflight.timestamp_unit(config.data.interactions, tmp_path)
+        summary = run_pipeline(config, workspace, run_id, tmp_path, listener, unit)
+        assert summary.status is Status.PUSHED, summary.reasons
+        return listener, summary.warnings
+
+    run()
+    for damages in _ROUNDS:
+        for node, pattern, damage in damages:
+            damage(max((workspace.pipeline_root / node).glob(pattern), key=lambda path: int(_execution(path))))
+        listener, warnings = run()
+        for node, _, _ in damages:
+            assert listener.cached[node] is False
+            if node in _first_damaged(damages):
+                assert any(line.startswith(f"{node} ran again, because its result in ") for line in warnings)
+
+
+def _execution(path: pathlib.Path) -> str:
+    parts = path.parts
+    return parts[parts.index("pipeline_root") + 3]
+
+
+def _first_damaged(damages) -> set[str]:
+    """Returns the nodes that no other damaged node feeds: the others miss the cache before they are compared."""
+    fed = {"Trainer": {"Windows"}, "CandidateTransform": set(), "Indexer": {"InteractionsGen"}}
+    fed |= {"Transform": {"InteractionsGen"}, "Evaluator": {"CandidatesGen"}}
+    nodes = {node for node, _, _ in damages}
+    return {node for node in nodes if not fed.get(node, set()) & nodes}
