@@ -1,12 +1,48 @@
-"""Atomic writes of gz TFRecord files."""
+"""The gz TFRecord files of an artifact: listing and atomic writes, in a local folder or at a URI that TensorFlow opens.
+
+A folder's path is never a pattern: it may contain `*`, `?` and `[`.
+"""
 
 from __future__ import annotations
 
+import glob
 import os
 import uuid
 from collections.abc import Iterable
 
 import tensorflow as tf
+
+from shortlist.errors import DataError
+
+_SUFFIX = ".gz"
+
+
+def list_files(folder: str) -> list[str]:
+    """Returns the paths or URIs of a folder's gz TFRecord files, sorted.
+
+    Every node writes at least one file per split, also for a split without rows.
+
+    Args:
+      folder: Local path or URI of a split.
+
+    Raises:
+      DataError: The folder does not exist, or has no such file.
+    """
+    try:
+        names = sorted(tf.io.gfile.listdir(folder))
+    except (tf.errors.NotFoundError, tf.errors.FailedPreconditionError):
+        names = []
+    files = [os.path.join(folder, name) for name in names if name.endswith(_SUFFIX)]
+    if not files:
+        raise DataError.from_parts(
+            folder, f"files *{_SUFFIX}", "none", "`shortlist run` makes the files of a workspace again"
+        )
+    return files
+
+
+def beam_pattern(folder: str) -> str:
+    """Returns Beam's pattern for exactly the files of a folder; Beam itself refuses a pattern without a match."""
+    return f"{glob.escape(folder)}/*"
 
 
 def write(records: Iterable[bytes], path: str, staging: str) -> int:

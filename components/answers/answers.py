@@ -22,14 +22,13 @@ All answers come from exact search with seen items excluded, as in serving, exce
 from __future__ import annotations
 
 import collections
-import glob
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from components import shards
 from components.answers.exact import search
 from components.evaluator.slices import POPULARITIES
 from components.indexer import queries, variety
@@ -214,7 +213,7 @@ def _titles(candidates_dir: str, title: str, wanted: set[bytes]) -> dict[bytes, 
     """Returns the titles of the `wanted` candidates, none without a title feature; memory holds one batch at a time."""
     if not title:
         return {}
-    files = sorted(glob.glob(os.path.join(candidates_dir, "*.gz")))
+    files = shards.list_files(candidates_dir)
     spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.CANDIDATE_ID, title)}
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH)
     found: dict[bytes, list[str]] = collections.defaultdict(list)

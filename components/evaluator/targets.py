@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import glob
-import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ import tensorflow as tf
 from apache_beam.utils import shared
 from tensorflow_model_analysis import constants
 
+from components import shards
 from shortlist import keys
 
 _BATCH = 4096
@@ -63,7 +62,7 @@ def read(catalogue: TargetCatalogue) -> TargetFeatures:
     columns = {name: name.removeprefix(keys.TARGET_FEATURE) for name in catalogue.slices}
     spec: dict[str, Any] = {column: tf.io.VarLenFeature(tf.string) for column in columns.values()}
     spec[keys.CANDIDATE_ID] = tf.io.FixedLenFeature([], tf.string)
-    files = sorted(glob.glob(os.path.join(catalogue.candidates_dir, "*.gz")))
+    files = shards.list_files(catalogue.candidates_dir)
     features = TargetFeatures()
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH):
         parsed = tf.io.parse_example(batch, spec)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,10 +122,22 @@ def _export(
     index, reason = _scann(trained, windows_dir, settings, test, answers, model_dir)
     if index is None:
         # Both folders then hold the same model, so that clients find the same layout for every kind of index.
-        shutil.copytree(exact_dir, model_dir, dirs_exist_ok=True)
+        _copy_folder(exact_dir, model_dir)
         index = exact | {"reason": reason}
         export.write_index_file(model_dir, index)
     return index
+
+
+def _copy_folder(source: str, destination: str) -> None:
+    tf.io.gfile.makedirs(destination)
+    for entry in tf.io.gfile.listdir(source):
+        # Object stores list folders with a slash at the end.
+        name = entry.rstrip("/")
+        path, copied = os.path.join(source, name), os.path.join(destination, name)
+        if tf.io.gfile.isdir(path):
+            _copy_folder(path, copied)
+        else:
+            tf.io.gfile.copy(path, copied, overwrite=True)
 
 
 def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str | None:
@@ -183,7 +194,7 @@ def _scann(
     }
     index = _measure(description, model_dir, trained, test, answers)
     if index["recall_at_k"] < settings.min_recall and may_fall_back:
-        shutil.rmtree(model_dir)
+        tf.io.gfile.rmtree(model_dir)
         return None, f"ScaNN's recall@{settings.k} on test queries is {index['recall_at_k']:.4f}"
     return index, ""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
-import shutil
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -204,15 +202,16 @@ def save(model: ServedModel, trained_dir: str, model_dir: str) -> None:
     # TensorFlow refuses to save ops of other namespaces than its own without this list.
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(model, model_dir, signatures=model.signatures(), options=options)
-    destination = pathlib.Path(model_dir, TRAINED_FILE)
-    destination.parent.mkdir(exist_ok=True)
-    source = pathlib.Path(trained_dir, TRAINED_FILE)
-    if source.is_file():
-        shutil.copyfile(source, destination)
+    destination = os.path.join(model_dir, TRAINED_FILE)
+    tf.io.gfile.makedirs(os.path.dirname(destination))
+    source = os.path.join(trained_dir, TRAINED_FILE)
+    if tf.io.gfile.exists(source):
+        tf.io.gfile.copy(source, destination, overwrite=True)
 
 
 def write_index_file(model_dir: str, index: Mapping[str, Any]) -> None:
     """Writes `assets.extra/index.json`: kind, parameters and measurements of the index."""
-    path = pathlib.Path(model_dir, INDEX_FILE)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(index, indent=2, sort_keys=True) + os.linesep, encoding="utf-8")
+    path = os.path.join(model_dir, INDEX_FILE)
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(index, indent=2, sort_keys=True) + os.linesep)

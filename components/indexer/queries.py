@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import heapq
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from components import shards
 from shortlist import keys
 from shortlist.serving.client import signature_inputs
 
@@ -24,13 +23,13 @@ def sample_windows(split_dir: str, limit: int) -> list[bytes]:
     Windows are sampled by a hash of their content, because the first rows of a file have the lowest query ids.
 
     Args:
-      split_dir: Folder of gz TFRecords; an absent folder has no windows.
+      split_dir: Folder of gz TFRecords.
       limit: Maximal number of windows.
+
+    Raises:
+      DataError: The folder has no files.
     """
-    files = sorted(glob.glob(os.path.join(split_dir, "*.gz")))
-    if not files:
-        return []
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+    records = tf.data.TFRecordDataset(shards.list_files(split_dir), compression_type="GZIP").as_numpy_iterator()
     return heapq.nsmallest(limit, records, key=lambda record: (hashlib.sha256(record).digest(), record))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from typing import Any
 
 from tfx import types
@@ -13,6 +14,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils, proto_utils
 
 from components.indexer import verdict
+from shortlist.config.paths import is_uri
 from shortlist.errors import ConfigError
 from shortlist.records import properties
 from shortlist.serving import versions
@@ -53,19 +55,29 @@ class Executor(executor.Executor):
             return
 
         model_path = self.GetModelPath(input_dict)
+        exact_path = path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[EXACT_MODEL]))
         # The archive is written first, so that no step can fail after the model is served.
         io_utils.copy_dir(model_path, pushed.uri)
         serving_dir = _serving_dir(exec_properties)
-        # TFX's executor would copy into the final folder, where a server could load half of a model.
-        version = versions.push(
-            model_dir=model_path,
-            exact_model_dir=path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[EXACT_MODEL])),
-            serving_dir=serving_dir,
-            keep_versions=json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])[KEEP_VERSIONS],
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            # TFX's executor would copy into the final folder, where a server could load half of a model.
+            version = versions.push(
+                model_dir=_local(model_path, os.path.join(folder, "model")),
+                exact_model_dir=_local(exact_path, os.path.join(folder, "exact_model")),
+                serving_dir=serving_dir,
+                keep_versions=json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])[KEEP_VERSIONS],
+            )
         self._MarkPushed(
             pushed, pushed_destination=os.path.join(serving_dir, str(version)), pushed_version=str(version)
         )
+
+
+def _local(model_path: str, folder: str) -> str:
+    """Returns the path of a model on this machine; a model at a URI is copied to `folder`."""
+    if not is_uri(model_path):
+        return model_path
+    io_utils.copy_dir(model_path, folder)
+    return folder
 
 
 def _objections(input_dict: dict[str, list[types.Artifact]]) -> list[str]:

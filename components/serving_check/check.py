@@ -42,11 +42,18 @@ def check(model_dir: str, exact_dir: str, windows: Sequence[bytes]) -> tuple[lis
     if exact.get("has_scann"):
         problems.append("exact copy: it needs ScaNN's ops; it has to load in plain TensorFlow")
     if not problems:
-        recall = json.loads(pathlib.Path(model_dir, INDEX_FILE).read_text(encoding="utf-8"))["recall_at_k"]
+        recall = _recall_at_k(model_dir)
         problems += disagreements(_answers(index), _answers(exact), recall - _OVERLAP_SLACK, _OVERLAP_CASES)
     if len(problems) > _MAX_PROBLEMS:
         problems = [*problems[:_MAX_PROBLEMS], f"and {len(problems) - _MAX_PROBLEMS} more"]
     return problems, {"model": _figures(index), "exact_model": _figures(exact)}
+
+
+def _recall_at_k(model_dir: str) -> float:
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(os.path.join(model_dir, INDEX_FILE)) as file:
+        return float(json.loads(file.read())["recall_at_k"])
 
 
 def probe(model_dir: str, windows: Sequence[bytes], timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components import shards
 from components.trainer.corpus import Corpus, load_corpus
 from components.trainer.dataset import WindowReader
 from components.trainer.features import feature_specs
@@ -71,8 +72,19 @@ class ModelBundle(NamedTuple):
 
 
 def files_of(patterns: Iterable[str]) -> list[str]:
-    """Returns the files that match the glob patterns, sorted."""
-    return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
+    """Returns the files of TFX's patterns `<folder>/*`, sorted. The folders are no patterns.
+
+    Args:
+      patterns: TFX's patterns; any other path is that of a file.
+
+    Raises:
+      DataError: A folder has no files.
+    """
+    files: list[str] = []
+    for pattern in patterns:
+        folder, name = os.path.split(pattern)
+        files += shards.list_files(folder) if name == "*" else [pattern]
+    return sorted(files)
 
 
 def _files_below(folder: str) -> list[str]:

@@ -13,6 +13,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from components import shards
 from components.windows import beam, checks, schema, stats
 from components.windows.windows_config import SPLITS, WindowsConfig, split_fingerprint
 from shortlist.errors import DataError
@@ -69,7 +70,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 def _patterns(artifacts: list[types.Artifact]) -> list[str]:
     return [
-        io_utils.all_files_pattern(artifact_utils.get_split_uri([artifact], split))
+        shards.beam_pattern(artifact_utils.get_split_uri([artifact], split))
         for artifact in artifacts
         for split in artifact_utils.decode_split_names(artifact.split_names)
     ]

@@ -18,6 +18,7 @@ from shortlist.config.features import Feature, FeatureType
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
+from shortlist.config.paths import local_folder
 from shortlist.config.report import ReportSection
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Line, Section
@@ -88,7 +89,7 @@ class Config(Section):
     @pydantic.field_validator("workspace")
     @classmethod
     def _check_workspace(cls, workspace: str) -> str:
-        return without_credentials(workspace)
+        return local_folder(without_credentials(workspace))
 
     @pydantic.field_validator("name")
     @classmethod

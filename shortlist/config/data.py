@@ -5,6 +5,8 @@ from __future__ import annotations
 import pydantic
 
 from shortlist.config.gate import Gate
+from shortlist.config.paths import local_folder
+from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Line, Section, Whole
 from shortlist.config.split import LeaveLastOut, Split, WindowsSection
 from shortlist.config.table import Candidates, Interactions, Queries, Table, TableName
@@ -47,6 +49,11 @@ class Data(Section):
         if self.queries:
             tables["queries"] = self.queries
         return tables
+
+    @pydantic.field_validator("schemas")
+    @classmethod
+    def _check_schemas(cls, schemas: str) -> str:
+        return local_folder(without_credentials(schemas))
 
     @pydantic.model_validator(mode="after")
     def _check_timestamp(self) -> Data:

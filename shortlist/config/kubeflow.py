@@ -239,6 +239,10 @@ class Kubeflow(Section):
         if root is not None and (scheme not in ROOT_SCHEMES or not rest.strip("/")):
             schemes = ", ".join(f"{scheme}://" for scheme in ROOT_SCHEMES)
             raise ValueError(f"expected a bucket that KFP's launcher can open ({schemes}), got {short_repr(root)}")
+        if root is not None and any(character in root for character in "*?[\\"):
+            raise ValueError(
+                f"expected a path that TFX cannot take for a pattern, without * ? [ \\, got {short_repr(root)}"
+            )
         return root
 
     @pydantic.field_validator("data_root")

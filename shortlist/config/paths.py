@@ -15,6 +15,8 @@ from shortlist.quoting import short_repr
 _T = TypeVar("_T")
 
 SPAN_PARTS = {"{YYYY}": ("year", 4), "{MM}": ("month", 2), "{DD}": ("day", 2)}
+# One letter and a colon is no scheme.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 # `**/` is any number of folders, where a folder can begin. A leading ] belongs to the set, as in fnmatch: []a] matches
 # ] or a.
@@ -28,6 +30,19 @@ _MAX_CHARACTERS = 4096
 def is_uri(path: str) -> bool:
     """Returns whether a path is a URI, such as `gs://bucket/key`."""
     return "://" in path
+
+
+def local_folder(path: str) -> str:
+    """Returns the path of a folder on this machine unchanged; refuses a URI, which would become a folder `gs:`.
+
+    Raises:
+      ValueError: The path begins with a scheme, such as `gs://` or `file:/`.
+    """
+    if _SCHEME.match(path):
+        raise ValueError(
+            f"expected a folder on this machine, got the URI {short_repr(path)}; mount the bucket and name its path"
+        )
+    return path
 
 
 def has_spans(path: str) -> bool:

@@ -12,9 +12,10 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 
+from shortlist.config.paths import local_folder
 from shortlist.datasets.parquet import rows_sha256
 from shortlist.datasets.types import PART_SUFFIX, Context, DataSet, FetchResult, File, Progress, Source, SourceError
-from shortlist.errors import DataError
+from shortlist.errors import ConfigError, DataError
 
 SOURCE_FILE = "SOURCE.json"
 
@@ -23,8 +24,16 @@ _UNKNOWN_SOURCE = "unknown: the files were there already"
 
 
 def default_data_dir() -> pathlib.Path:
-    """Returns the folder of all data sets: SHORTLIST_DATA_DIR, else `data` in the current folder."""
-    return pathlib.Path(os.environ.get("SHORTLIST_DATA_DIR") or "data")
+    """Returns the folder of all data sets: SHORTLIST_DATA_DIR, else `data` in the current folder.
+
+    Raises:
+      ConfigError: SHORTLIST_DATA_DIR is a URI. Tables at a URI have it in their own paths.
+    """
+    folder = os.environ.get("SHORTLIST_DATA_DIR") or "data"
+    try:
+        return pathlib.Path(local_folder(folder))
+    except ValueError as error:
+        raise ConfigError(f"SHORTLIST_DATA_DIR: {error}, or give the tables' `path` as a URI") from None
 
 
 def fetch_data_set(data_set: DataSet, data_dir: pathlib.Path, progress: Progress) -> FetchResult:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shortlist import keys
+from shortlist.config.paths import is_uri
 from shortlist.errors import BadInputError
 from shortlist.model_files import INDEX_FILE, MANIFEST_FILE, TRAINED_FILE
 from shortlist.process import causes, resources
@@ -159,7 +160,7 @@ def recommend(
 
 
 def load_served(path: str | os.PathLike[str]) -> Any:
-    """Loads and returns a served SavedModel.
+    """Loads and returns a served SavedModel, from a local folder or a URI that TensorFlow opens.
 
     If the model needs ScaNN's op library, that is loaded first. Otherwise TensorFlow raises "Op type not registered".
 
@@ -169,12 +170,24 @@ def load_served(path: str | os.PathLike[str]) -> Any:
     """
     import tensorflow as tf
 
+    if is_uri(os.fspath(path)):
+        return _load_at_uri(os.fspath(path))
     folder = pathlib.Path(path)
     # Exact search has no custom op, and its servers need not have ScaNN installed.
     if _index_of(folder)["kind"] == "scann":
         import scann  # noqa: F401
     with _raises_damaged(folder):
         return tf.saved_model.load(os.fspath(path))
+
+
+def _load_at_uri(uri: str) -> Any:
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(os.path.join(uri, INDEX_FILE)) as file:
+        index = json.loads(file.read())
+    if index["kind"] == "scann":
+        import scann  # noqa: F401
+    return tf.saved_model.load(uri)
 
 
 def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:

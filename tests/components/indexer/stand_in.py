@@ -107,8 +107,16 @@ def window(query_id: str, history: list[str], target: str, seen: list[str] | Non
 
 
 def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("train", "eval", "test")) -> pathlib.Path:
-    """Writes windows of random histories into `root/Split-<split>/`, and returns `root`."""
+    """Writes windows of random histories into `root/Split-<split>/`, and returns `root`.
+
+    The other splits get an empty file unless they have one, as from the Windows node.
+    """
     generator = np.random.default_rng(3)
+    for split in {"train", "eval", "test"}.difference(splits):
+        empty = root / f"Split-{split}" / "windows-00000-of-00001.gz"
+        if not empty.exists():
+            empty.parent.mkdir(parents=True)
+            tf.io.TFRecordWriter(str(empty), "GZIP").close()
     for split in splits:
         folder = root / f"Split-{split}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,9 @@ def test_sample_is_the_same_whatever_the_order_of_the_rows(tmp_path):
     assert sample == queries.sample_windows(str(tmp_path / "other"), 10)
 
 
-def test_an_absent_split_has_no_windows(tmp_path):
-    assert queries.sample_windows(str(tmp_path / "Split-eval"), 10) == []
+def test_a_split_without_rows_has_no_windows(tmp_path):
+    root = stand_in.write_windows(tmp_path, ["item-1"], rows=3, splits=("train",))
+    assert queries.sample_windows(str(root / "Split-eval"), 10) == []
 
 
 def test_a_window_becomes_the_inputs_of_its_query():

@@ -30,6 +30,7 @@ def test_a_task_overrides_the_defaults():
     [
         ({"pipeline_root": "/srv/artifacts"}, "a bucket that KFP's launcher can open"),
         ({"pipeline_root": "oci://registry/x"}, "a bucket that KFP's launcher can open"),
+        ({"pipeline_root": "gs://bucket/a[1]"}, "a path that TFX cannot take for a pattern"),
         ({"pipeline_root": "s3://key:secret@bucket"}, "an address without credentials"),
         ({"pipeline_root": "s3://bucket", "storage": "direct"}, "direct needs a pipeline_root in gs://"),
         ({"serving_dir": "models"}, "an absolute path below /"),

@@ -197,6 +197,27 @@ def test_the_reference_is_up_to_date():
     assert (ROOT / reference.PATH).read_text(encoding="utf-8") == reference.render(), "run `make docs`"
 
 
+def _at(key, path):
+    if key == "workspace":
+        return _with(workspace=path)
+    return _with(data={**MINIMAL["data"], "schemas": path})
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket/x", "s3://bucket", "file:///tmp/x", "gs:/bucket/x", "hdfs://host/x"])
+@pytest.mark.parametrize("key", ["workspace", "data.schemas"])
+def test_a_folder_of_this_machine_is_no_uri(key, uri):
+    with pytest.raises(ConfigError) as refused:
+        parse_config(_at(key, uri), "x.yaml")
+    assert str(refused.value) == (
+        f"x.yaml: {key}: expected a folder on this machine, got the URI {uri!r}; mount the bucket and name its path"
+    )
+
+
+@pytest.mark.parametrize("path", ["C:/x", "a:b/c", "1:/x", "/gs:/x", "./gs://x"])
+def test_other_paths_with_a_colon_are_folders(path):
+    assert parse_config(_at("workspace", path), "x.yaml").workspace == path
+
+
 @pytest.mark.parametrize("key", ["workspace", "data.interactions.path"])
 def test_an_address_with_credentials_is_refused_and_not_repeated(key):
     secret = "s3://key:hunter2@bucket/log.csv"

@@ -18,7 +18,7 @@ from shortlist.datasets import movielens_100k as ml
 from shortlist.datasets import store
 from shortlist.datasets.sources import Derived
 from shortlist.datasets.types import DataSet, FetchResult
-from shortlist.errors import DataError, ExitCode
+from shortlist.errors import ConfigError, DataError, ExitCode
 from tests.shortlist.datasets import tiny
 from tests.shortlist.datasets.servers import FileServer, serving, silent_host
 
@@ -227,6 +227,9 @@ def test_default_data_dir(monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.default_data_dir() == pathlib.Path("data")
     monkeypatch.setenv("SHORTLIST_DATA_DIR", "/srv/data")
     assert store.default_data_dir() == pathlib.Path("/srv/data")
+    monkeypatch.setenv("SHORTLIST_DATA_DIR", "gs://bucket/data")
+    with pytest.raises(ConfigError, match="SHORTLIST_DATA_DIR: expected a folder on this machine"):
+        store.default_data_dir()
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -131,3 +131,19 @@ def test_two_commands_in_one_workspace(tmp_path):
         workspace.reserve("rollback"),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["a?", "a*", "a[x]", "**", "a\\b", "a\nb", "a\0b", "a\x85b", "a\udcffb"], ids=repr)
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_path_that_could_be_a_pattern_is_refused(tmp_path, name, below):
+    with pytest.raises(ConfigError) as refused, Workspace(tmp_path / name / below, "shop").reserve("run"):
+        pass
+    assert str(refused.value).startswith(r"workspace: expected a path without * ? [ \, control characters")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a{b}", "a b", "it's", '"a"', "100%", "é 日本 🎬", "#1", "a]", "$HOME", "~", "a&b;c"])
+def test_other_unusual_paths_are_workspaces(tmp_path, name):
+    with Workspace(tmp_path / name, "shop").reserve("run"):
+        pass
+    assert (tmp_path / name / "workspace.json").exists()
