@@ -9,6 +9,7 @@ The task of TFRS does need AutoGraph and is converted alone, see `trainer.losses
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -18,3 +19,24 @@ graph_function: Any = functools.partial(tf.function, autograph=False)
 
 without_autograph: Any = tf.autograph.experimental.do_not_convert
 """For functions that a tf.data pipeline traces."""
+
+
+def one_row_per_query(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the inputs of a signature, after a check in the graph that all have the same number of rows.
+
+    Without it, an input of one row is broadcast to all queries, and others fail with a message about some inner
+    operation.
+
+    Args:
+      inputs: Input name to tensor; the first axis is the batch.
+
+    Raises:
+      tf.errors.InvalidArgumentError: When the graph runs, with the names and the numbers of rows.
+    """
+    names = list(inputs)
+    rows = tf.stack([tf.shape(inputs[name])[0] for name in names])
+    message = "expected one row per query in every input, got these numbers of rows:"
+    check = tf.debugging.Assert(tf.reduce_all(rows == rows[0]), [message, names, rows], summarize=len(names))
+    # The operations on the inputs wait for the check; otherwise one of them may fail first.
+    with tf.control_dependencies([check]):
+        return {name: tf.identity(value) for name, value in inputs.items()}

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.graph import graph_function
+from components.graph import graph_function, one_row_per_query
 from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.scann_index import ScannIndex
@@ -66,13 +66,18 @@ class ServedModel(tf.Module):
             "serving_default": _concrete(self._serve, query),
             "recommend": _concrete(self._recommend, recommend),
             "examples": _concrete(self._serve_examples, {"examples": tf.TensorSpec([None], tf.string)}),
-            "query_embedding": _concrete(self._query_signature, query),
+            "query_embedding": _concrete(self._embed, query),
             "candidate_embedding": _concrete(
                 self.trained.signatures["candidate_embedding"], {keys.CANDIDATE_ID: tf.TensorSpec([None], tf.string)}
             ),
         }
 
+    def _embed(self, **query: tf.Tensor) -> _Tensors:
+        embeddings: _Tensors = self._query_signature(**_with_one_column(one_row_per_query(query)))
+        return embeddings
+
     def _serve(self, **query: tf.Tensor) -> _Tensors:
+        query = one_row_per_query(query)
         return self._answer(query, self._rows.lookup(query[keys.HISTORY_IDS]))
 
     def _serve_examples(self, examples: tf.Tensor) -> _Tensors:
@@ -81,6 +86,8 @@ class ServedModel(tf.Module):
         return self._answer(parsed, self._rows.lookup(exclude))
 
     def _recommend(self, k: tf.Tensor, exclude: tf.Tensor, allow: tf.Tensor, **query: tf.Tensor) -> _Tensors:
+        query = one_row_per_query({**query, keys.K: k, keys.EXCLUDE: exclude, keys.ALLOW: allow})
+        k, exclude, allow = (query.pop(name) for name in (keys.K, keys.EXCLUDE, keys.ALLOW))
         return self._answer(query, self._rows.lookup(exclude), allow, k)
 
     def _answer(

@@ -139,13 +139,16 @@ class ScannIndex(factorized_top_k.ScaNN):
         # ScaNN's searcher takes the numbers of clusters and of rescored candidates per search, so one trained index can
         # be tuned. TFRS' own call does not pass them on.
         searcher = scann_ops.searcher_from_module(self._serialized_searcher)
+        # ScaNN answers an empty batch without columns, [0, 0], which the steps after it cannot compare.
+        num_queries = tf.shape(queries)[0]
         rows, scores = searcher.search_batched_parallel(
-            queries,
+            tf.pad(queries, [[0, tf.cast(num_queries == 0, tf.int32)], [0, 0]]),
             final_num_neighbors=tf.minimum(k, self._corpus_size),
             pre_reorder_num_neighbors=tf.minimum(reorder, self._corpus_size),
             leaves_to_search=leaves_to_search,
         )
         # An empty slot has the score NaN and the row of some real candidate.
+        rows, scores = rows[:num_queries], scores[:num_queries]
         is_found = tf.math.is_finite(scores)
         return tf.where(is_found, scores, retrieval.LOWEST), tf.where(is_found, rows, retrieval.NO_ROW)
 
@@ -176,7 +179,8 @@ class ScannIndex(factorized_top_k.ScaNN):
         # Not `if` statements with assignments to parameters: AutoGraph then loses the parameters' defaults.
         leaves = self.params.leaves_to_search if leaves_to_search is None else leaves_to_search
         num_rescored = self.params.reorder if reorder is None else reorder
-        width = k + tf.reduce_max(tf.where(is_short_list, num_excluded, 0))
+        # At least 0, because the maximum of an empty batch is the lowest integer.
+        width = k + tf.maximum(tf.reduce_max(tf.where(is_short_list, num_excluded, 0)), 0)
         scores, rows = self._search(queries, width, leaves, num_rescored)
         scores, rows = retrieval.top_rows(scores, rows, ~retrieval.contains(exclusions, rows), k)
         num_wanted = tf.minimum(k, self._corpus_size - num_excluded)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.evaluator import slices
 from components.evaluator.ranks import evaluation_ranks
-from components.graph import graph_function
+from components.graph import graph_function, one_row_per_query
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
 from components.trainer.intervals import UNKNOWN
@@ -65,6 +65,7 @@ class ServingModule(tf.Module):
         self.newcomer = graph_function(self._newcomer, input_signature=[])
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        inputs = one_row_per_query(inputs)
         raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
         raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], FeatureType.CATEGORY)
         rows = self._reader.rows(inputs[keys.HISTORY_IDS])

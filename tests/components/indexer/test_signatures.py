@@ -234,3 +234,78 @@ def test_the_trainers_file_is_copied(model_dirs):
     for directory in model_dirs:
         trained = json.loads(pathlib.Path(directory, "assets.extra/shortlist.json").read_text())
         assert trained["query_features"] == stand_in.FEATURES
+
+
+def empty_inputs(signature):
+    """Returns the inputs of no query, with two columns in each list."""
+    specs = signature.structured_input_signature[1]
+    return {name: tf.zeros([0, 2][: spec.shape.rank], spec.dtype) for name, spec in specs.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_batch_gets_an_empty_answer(exported, kind):
+    for name, signature in exported.models[kind].signatures.items():
+        answer = signature(**empty_inputs(signature))
+        if "embedding" in name:
+            assert answer["embedding"].shape == [0, 8]
+            continue
+        assert {key: value.shape.as_list() for key, value in answer.items()} == {
+            "ids": [0, K],
+            "scores": [0, K],
+            "count": [0],
+        }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("columns", [0, 1, 3])
+def test_an_empty_batch_without_and_with_columns(exported, kind, columns):
+    signature = exported.models[kind].signatures["recommend"]
+    inputs = empty_inputs(signature)
+    inputs |= {name: tf.zeros([0, columns], value.dtype) for name, value in inputs.items() if value.shape.rank == 2}
+    assert signature(**inputs)["ids"].shape == [0, K]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("rows", "wrong"), [(1, 3), (3, 1), (3, 2), (2, 0), (0, 2)])
+def test_an_input_of_another_length_than_the_batch_is_refused(exported, kind, rows, wrong):
+    """Also where TensorFlow would broadcast: one `k` or one `exclude` is not that of every query."""
+    for name in ("serving_default", "recommend", "query_embedding"):
+        signature = exported.models[kind].signatures[name]
+        specs = signature.structured_input_signature[1]
+        queries = [{"query_id": f"user-{row}", "k": 3, "history_ids": IDS[:2]} for row in range(3)]
+        inputs, others = (signature_inputs(specs, queries[:length] or queries[:1]) for length in (rows, wrong))
+        inputs = {key: value[:rows] for key, value in inputs.items()}
+        for changed in specs:
+            with pytest.raises(tf.errors.InvalidArgumentError, match="one row per query") as refused:
+                signature(**inputs | {changed: others[changed][:wrong]})
+            assert changed in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_k_beyond_the_model_or_the_corpus_gives_what_there_is(exported, kind):
+    limits = [0, -1, -(2**31), 1, K, K + 1, SIZE, SIZE + 1, 2**31 - 1]
+    rows = [{"query_id": "user-1", "k": k} for k in limits]
+    counts = exported.ask(kind, "recommend", rows)[2]
+    assert counts.tolist() == [0, 0, 0, 1, K, K, K, K, K]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_of_different_lengths_are_each_query_s_own(exported, kind):
+    rows = [
+        {"query_id": "user-1"},
+        {"query_id": "user-1", "exclude": IDS[:1]},
+        {"query_id": "user-1", "exclude": [*IDS[:30], "unknown", ""]},
+        {"query_id": "user-1", "allow": [*IDS[:2], IDS[0], "unknown"]},
+        {"query_id": "user-1", "allow": [""]},
+    ]
+    together = exported.ask(kind, "recommend", rows)
+    check(
+        exported,
+        rows,
+        together,
+        excluded=[row.get("exclude", []) for row in rows],
+        allowed=[row.get("allow", []) for row in rows],
+    )
+    for number, row in enumerate(rows):
+        for one, all_ in zip(exported.ask(kind, "recommend", [row]), together, strict=True):
+            np.testing.assert_array_equal(one[0], all_[number])

@@ -298,3 +298,27 @@ def _at(record, time):
     example = tf.train.Example.FromString(record)
     example.features.feature[keys.TARGET_TIMES].int64_list.value[:] = [time]
     return example.SerializeToString()
+
+
+@pytest.mark.parametrize("columns", [0, 1, 3])
+def test_an_empty_batch_gets_an_empty_answer(loaded, columns):
+    """Of every signature; an evaluator's or a client's last batch may be empty."""
+    answered = set()
+    for name, signature in loaded.signatures.items():
+        specs = signature.structured_input_signature[1]
+        inputs = {key: tf.zeros([0, columns][: spec.shape.rank], spec.dtype) for key, spec in specs.items()}
+        if not inputs:
+            continue
+        for value in signature(**inputs).values():
+            assert value.shape[0] == 0
+        answered.add(name)
+    assert answered == {"query_embedding", "candidate_embedding", "evaluation", "slices"}
+
+
+@pytest.mark.parametrize("name", ["history_ids", "history_times", "query_time", "age", "bio", "tags", "query_id"])
+def test_an_input_of_another_length_than_the_batch_is_refused(loaded, name):
+    inputs = {key: tf.repeat(value, 2, axis=0) for key, value in _inputs().items()}
+    for length in (0, 1, 3):
+        changed = tf.repeat(inputs[name][:1], length, axis=0)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="one row per query"):
+            loaded.signatures["query_embedding"](**inputs | {name: changed})
