@@ -55,6 +55,7 @@ class JsonArrayReader(JsonlReader):
             self._refuse(text, "an object in the array", kind or got, "write each row as an object")
         record, end = self._decoded_at(text)
         self._row += 1
+        self._check_depth(record, text.text.count("[", text.start, end) + text.text.count("{", text.start, end))
         if text.text.find("\\u", text.start, end) >= 0:
             self._check_surrogates(record)
         text.skip(end)

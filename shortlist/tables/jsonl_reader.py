@@ -18,6 +18,9 @@ from shortlist.tables.text_lines import MAX_BLANK_LINES, TextLines
 # A column is missing if none of the first rows has it. Rare keys may first appear in later rows.
 HEADER_ROWS = 1000
 
+MAX_DEPTH = 64
+"""Most levels of values within values, the row counted."""
+
 _ONE_OBJECT = "one JSON object"
 _LINES = "write each row as an object on its own line, e.g. pandas: to_json(path, orient='records', lines=True)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -85,6 +88,7 @@ class JsonlReader(TableReader):
                 raise self._lines.error(line, "one JSON object per line", "the start of one JSON array", remedy)
             record = self._decoded(text)
             self._row += 1
+            self._check_depth(record, text.count("[") + text.count("{"))
             # Only an escape can write a lone surrogate, so most lines need no check.
             if "\\u" in text:
                 self._check_surrogates(record)
@@ -111,6 +115,26 @@ class JsonlReader(TableReader):
             raise self._lines.error(self._line, bad.expected, bad.got, bad.remedy) from None
         except RecursionError:
             raise self._lines.error(self._line, _ONE_OBJECT, "one nested too deeply", "write flat rows") from None
+
+    def _check_depth(self, record: dict[str, Any], brackets: int) -> None:
+        """Refuses values within values that recursive functions could not handle.
+
+        Args:
+          record: The row.
+          brackets: Number of opening brackets in its text, of which few rows have many.
+        """
+        if brackets <= MAX_DEPTH:
+            return
+        values: list[Any] = [record]
+        for _ in range(MAX_DEPTH):
+            values = [
+                inner
+                for value in values
+                for inner in (value.values() if isinstance(value, dict) else value)
+                if isinstance(inner, dict | list)
+            ]
+        if values:
+            raise self.error(None, _ONE_OBJECT, f"values nested more than {MAX_DEPTH} levels deep", "write flat rows")
 
     def _check_surrogates(self, record: dict[str, Any]) -> None:
         """Refuses lone UTF-16 surrogates, which JSON can escape but UTF-8 cannot encode."""

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 MAX_FOOTER_BYTES = 32 * 2**20
 """Largest footer to parse; it takes several times its size in memory."""
 
-MAX_COLUMNS = 100_000
-"""Most columns of a file."""
+MAX_ELEMENTS = 100_000
+"""Most columns of a file, those within columns counted."""
 
 MAX_DEPTH = 64
 """Most levels of columns within columns."""
@@ -92,8 +92,8 @@ def check_footer(file: BinaryIO) -> None:
     file.seek(size - _TAIL_BYTES - length)
     children_left: list[int] = []
     for count, children in enumerate(_Header(io.BytesIO(file.read(length))).schema_children()):
-        if count > MAX_COLUMNS:
-            raise TooLarge(f"at most {MAX_COLUMNS:,} columns", "more", "write values as rows, not as columns")
+        if count > MAX_ELEMENTS:
+            raise TooLarge(f"at most {MAX_ELEMENTS:,} columns", "more", "write values as rows, not as columns")
         if children_left:
             children_left[-1] -= 1
         children_left.append(children)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from shortlist.errors import DataError
 from shortlist.tables import parquet, parquet_batches, parquet_pages
 from shortlist.tables.spec import TableSpec
-from shortlist.tables.table_reader import Row, TableReader
+from shortlist.tables.table_reader import MAX_COLUMNS, Row, TableReader
 
 # Files with more rows or bytes than these consist of repetitions, which cost nothing in Parquet.
 _MAX_ROWS_PER_BYTE = 100
@@ -38,6 +38,8 @@ class ParquetReader(TableReader):
             self._file = parquet.ParquetFile(file)
             schema = self._file.schema_arrow
             self.columns = list(schema.names)
+            if len(self.columns) > MAX_COLUMNS:
+                raise self.too_many_columns()
             self._rows_of_groups = parquet.rows_of_groups(self._file)
         except parquet_pages.TooLarge as error:
             raise DataError.from_parts(name, error.expected, error.got, error.remedy) from None

@@ -14,8 +14,8 @@ from shortlist.tables.spec import TableSpec
 
 Row = tuple[int, dict[str, Any]]
 
-MAX_COLUMNS = 100_000
-"""Most columns of a file."""
+MAX_COLUMNS = 10_000
+"""Most columns of a file. A table of interactions has a few dozen; more are a matrix."""
 
 
 class TableReader(abc.ABC):

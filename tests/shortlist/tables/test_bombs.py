@@ -56,11 +56,14 @@ def test_a_json_line_with_one_key_many_times(read):
     assert result.seconds < 5
 
 
-@pytest.mark.parametrize("depth", [900, 990, 100_000])
-def test_a_json_line_nested_deeply(read, depth):
-    result = read("log.jsonl", f'{{"x": {"[" * depth}{"]" * depth}}}\n'.encode(), "x:id")
-    assert result.error.startswith("log.jsonl, ")
-    assert "Traceback" not in result.error
+@pytest.mark.parametrize("depth", [64, 900, 100_000])
+def test_a_json_value_nested_deeply(depth):
+    row = f'{{"x": "a", "y": {"[" * depth}{"]" * depth}}}'
+    for format_, text in (("jsonl", row), ("json", f"[{row}]")):
+        with pytest.raises(DataError, match="nested (more than 64 levels|too) deep"):
+            rows_of(text.encode(), one_column("multi_category", format_))
+    flat = row.replace("[" * depth, "[" * 63).replace("]" * depth, "]" * 63)
+    assert rows_of(flat.encode(), one_column("multi_category", "jsonl")) == [(0, {"x": ["a"]})]
 
 
 LONG_NUMBERS = ["9" * 10**6, "1e999999999", "-1e-999999999", "0." + "1" * 10**6, "1e" + "9" * 10**6]
@@ -178,19 +181,19 @@ def test_many_members_of_gzip_are_read(read):
         (
             "log.csv",
             ",".join(f"c{n}" for n in range(10**6)) + "\n1\n",
-            "log.csv: expected at most 100,000 columns, got more",
+            "log.csv: expected at most 10,000 columns, got more",
         ),
-        ("log.csv", ",".join(f"c{n}" for n in range(90_000)) + "\n1\n", "got the columns 'c0', 'c1', "),
+        ("log.csv", ",".join(f"c{n}" for n in range(9_000)) + "\n1\n", "got the columns 'c0', 'c1', "),
         ("log.csv", "y" * 10**7 + "\n1\n", "log.csv: expected a column 'x', got the columns 'yyyy"),
         (
             "log.jsonl",
-            json.dumps({f"c{n}": n for n in range(200_000)}),
-            "log.jsonl: expected at most 100,000 columns, got more",
+            json.dumps({f"c{n}": n for n in range(20_000)}),
+            "log.jsonl: expected at most 10,000 columns, got more",
         ),
         (
             "log.jsonl",
-            "".join(json.dumps({f"c{row}_{n}": n for n in range(200)}) + "\n" for row in range(1000)),
-            "log.jsonl: expected at most 100,000 columns, got more",
+            "".join(json.dumps({f"c{row}_{n}": n for n in range(20)}) + "\n" for row in range(1000)),
+            "log.jsonl: expected at most 10,000 columns, got more",
         ),
         ("log.jsonl", '{"x": [' + "[]," * 3_000_000 + "1]}\n", "log.jsonl, row 0 (from 0), line 1, column 'x': "),
         ("log.jsonl", '{"x": [' + "0.1," * 2_000_000 + "1]}\n", "log.jsonl, row 0 (from 0), line 1, column 'x': "),
@@ -272,10 +275,10 @@ def test_rows_that_cost_no_bytes(read):
 
 
 def test_a_parquet_file_of_many_columns(read):
-    content = parquet_bytes({f"c{n}": [n] for n in range(20_000)}, write_statistics=False)
+    content = parquet_bytes({f"c{n}": [n] for n in range(9_000)}, write_statistics=False)
     result = read("log.parquet", content, "x:category")
     assert result.error.startswith("log.parquet: expected a column 'x', got the columns 'c0', 'c1', ")
-    assert "'c19' and 19,980 more" in result.error
+    assert "'c19' and 8,980 more" in result.error
 
 
 def test_a_footer_of_over_32_megabytes(read):
