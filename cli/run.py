@@ -130,7 +130,7 @@ def _run_here(
         log_path = workspace.run_dir(run_id) / "run.log"
         times, guess = config.data.interactions.timestamp, ""
         if times and config.data.interactions.timestamp_unit == "auto":
-            guess = f"{times} read as {unit}; "
+            guess = f"{times} read as {config.data.interactions.timestamp_format or unit}; "
         split = config.data.split
         if isinstance(split, Temporal) and unit != "order":
             guess += f"eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "

@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import math
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from shortlist.errors import BadInputError, ConfigError
 from shortlist.tables import inputs, preflight, readers
 from shortlist.tables.spec import KINDS, table_spec
 from tests.shortlist.project import Project
+from tests.shortlist.tables.formats import workbook, zipped
 from tests.shortlist.tables.tables import parquet_bytes
 
 NAMES = ("user_id", "item_id", "timestamp", "event", "é x", "n")
@@ -66,6 +68,18 @@ def as_csv(records: list[dict[str, Any]]) -> bytes:
     return "\n".join(",".join('"' + field.replace('"', '""') + '"' for field in line) for line in lines).encode()
 
 
+def as_workbook(records: list[dict[str, Any]]) -> bytes:
+    rows = [[_workbook_cell(record.get(name)) for name in NAMES] for record in records]
+    return workbook(NAMES, rows)
+
+
+def _workbook_cell(cell: object) -> Any:
+    """Returns a cell that openpyxl writes; texts without the control characters that XML does not have."""
+    if cell is None or isinstance(cell, bool | float):
+        return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+    return re.sub(r"[\x00-\x1f\ud800-\udfff\ufffe\uffff]|^=", "", str(cell))
+
+
 def _text(cell: object) -> str:
     return "" if cell is None else str(cell)
 
@@ -91,16 +105,51 @@ def as_parquet(draw: st.DrawFn, records: list[dict[str, Any]]) -> bytes:
 def tables(draw: st.DrawFn) -> tuple[str, bytes]:
     """Returns a file's ending and content: valid rows, and some random ones."""
     records = draw(st.just(GOOD) | st.just([])) + draw(RECORDS)
-    ending = draw(st.sampled_from([".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet"]))
+    ending = draw(
+        st.sampled_from([*TEXT_ENDINGS, ".csv.gz", ".jsonl.gz", ".csv.zip", ".json.zip", ".xlsx", ".parquet"])
+    )
     if ending == ".parquet":
         return ending, draw(as_parquet(records))
-    content = as_csv(records) if ending.startswith(".csv") else as_jsonl(records)
+    if ending == ".xlsx":
+        return ending, as_workbook(records)
+    content = as_jsonl(records)
+    if ending.startswith(".json") and not ending.startswith(".jsonl") and draw(st.booleans()):
+        content = json.dumps(records).encode()
+    if ending.startswith((".csv", ".tsv", ".dat", ".txt")):
+        content = as_csv(records)
+    if ending in (".tsv", ".dat"):
+        content = content.replace(b'","', b'"\t"' if ending == ".tsv" else b"::")
+    if draw(st.integers(0, 9)) == 0:
+        content = content.decode().encode(draw(st.sampled_from(["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])))
     if draw(st.integers(0, 9)) == 0:
         content += draw(st.binary(max_size=6))
+    if ending.endswith(".zip"):
+        content = zipped({f"log{ending.removesuffix('.zip')}": content})
     return ending, gzip.compress(content) if ending.endswith(".gz") else content
 
 
+TEXT_ENDINGS = (".csv", ".tsv", ".dat", ".txt", ".jsonl", ".json")
 COLUMNS = st.sampled_from([*NAMES, "missing"])
+HEADERS: Any = (
+    st.just({}) | st.just({"header": False, "columns": list(NAMES)}) | st.just({"header": False, "columns": ["n"]})
+)
+# Most tables have the defaults, so that most pass.
+TEXT_FORMATS: Any = st.just({}) | st.builds(
+    lambda header, options: header | options,
+    HEADERS,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "delimiter": st.sampled_from([",", ";", "\t", "::", " ", '","']),
+            "encoding": st.sampled_from(["utf-8", "cp1252", "utf-16", "ascii", "utf-7"]),
+            "decimal": st.sampled_from([".", ","]),
+            "format": st.sampled_from(["csv", "jsonl", "json", "xlsx", "parquet"]),
+        },
+    ),
+)
+TIMES: Any = st.just({}) | st.fixed_dictionaries(
+    {"timestamp_format": st.sampled_from(["%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%a", "%Y%m%d%H%M%S.%f"])}
+)
 FILTERS = st.none() | st.sampled_from(
     [
         "n > 0",
@@ -150,13 +199,18 @@ def refused(error: BaseException) -> None:
 @given(
     files=st.fixed_dictionaries({kind: tables() for kind in KINDS}),
     mapping=st.fixed_dictionaries({"interactions": INTERACTIONS, "candidates": CANDIDATES, "queries": QUERIES}),
+    text_formats=st.fixed_dictionaries(dict.fromkeys(KINDS, TEXT_FORMATS)),
+    times=TIMES,
     split=SPLITS,
 )
-def test_any_tables_under_any_mapping_are_accepted_or_refused_in_one_sentence(tmp_path_factory, files, mapping, split):
+def test_any_tables_under_any_mapping_are_accepted_or_refused_in_one_sentence(
+    tmp_path_factory, files, mapping, text_formats, times, split
+):
     project = Project(tmp_path_factory.mktemp("project"))
     for kind, (ending, content) in files.items():
         project.file(f"{kind}{ending}", content)
-        project.raw["data"][kind] = mapping[kind] | {"path": f"{kind}{ending}"}
+        project.raw["data"][kind] = mapping[kind] | {"path": f"{kind}{ending}"} | text_formats[kind]
+    project.raw["data"]["interactions"] |= times
     project.raw["data"]["split"] = split
     try:
         config = parse_config(project.raw, "x.yaml")
