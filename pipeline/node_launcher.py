@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -21,13 +23,15 @@ _Outputs = dict[str, list[types.Artifact]]
 
 
 class NodeLauncher(launcher.Launcher):
-    """TFX's launcher with two changes.
+    """TFX's launcher with three changes.
 
     It does not start TFX's server for updates of an execution. The server lets every process of the machine write into
     ML Metadata while a node runs: its gRPC credentials are those of a loopback address and authenticate no account. It
     is for executors outside of this process, and TFX 1.16 has none that uses it.
 
     Each output gets a manifest of its files when it is published, and the cache is used only if the files still agree.
+
+    The cache key leaves out where the workspace is, so that a copied or moved one keeps its cache.
 
     Attributes:
       warnings: A sentence per cached artifact that was damaged, so that the node ran again.
@@ -62,8 +66,9 @@ class NodeLauncher(launcher.Launcher):
 
     @contextlib.contextmanager
     def _checked_cache(self) -> Iterator[None]:
-        """Replaces TFX's search of the cache, which accepts every artifact whose folder exists."""
-        search = cache_utils.get_cached_outputs
+        """Replaces TFX's cache key, and its search of the cache, which accepts every artifact whose folder exists."""
+        search, make_key = cache_utils.get_cached_outputs, cache_utils.get_cache_context
+        root = os.path.dirname(self._pipeline_runtime_spec.pipeline_root.field_value.string_value.rstrip("/"))
 
         def search_undamaged(metadata_handle: metadata.Metadata, cache_context: pb.Context) -> _Outputs | None:
             while True:
@@ -75,13 +80,40 @@ class NodeLauncher(launcher.Launcher):
                     self._report(artifact, reason)
                     _mark(metadata_handle, artifact, reason)
 
-        with mock.patch.object(cache_utils, "get_cached_outputs", search_undamaged):
+        def make_portable_key(*, input_artifacts: _Outputs, parameters: dict[str, Any], **rest: Any) -> pb.Context:
+            return make_key(
+                input_artifacts={
+                    key: [_without_location(artifact, root) for artifact in artifacts]
+                    for key, artifacts in input_artifacts.items()
+                },
+                parameters={name: _relative(value, root) for name, value in parameters.items()},
+                **rest,
+            )
+
+        with mock.patch.multiple(cache_utils, get_cached_outputs=search_undamaged, get_cache_context=make_portable_key):
             yield
 
     def _report(self, artifact: types.Artifact, reason: str) -> None:
         node = self._pipeline_node.node_info.id
         self.warnings.append(f"{node} ran again, because its result in {artifact.uri} was damaged: {reason}")
         logging.getLogger(__name__).warning(self.warnings[-1])
+
+
+def _without_location(artifact: types.Artifact, root: str) -> types.Artifact:
+    """Returns a copy without the path of the workspace, and without the times, which `relocation.adopt` changes."""
+    copied = copy.deepcopy(artifact)
+    proto = copied.mlmd_artifact
+    proto.uri = _relative(proto.uri, root)
+    proto.ClearField("create_time_since_epoch")
+    proto.ClearField("last_update_time_since_epoch")
+    for value in proto.custom_properties.values():
+        if value.HasField("string_value"):
+            value.string_value = _relative(value.string_value, root)
+    return copied
+
+
+def _relative(value: Any, root: str) -> Any:
+    return value.replace(f"{root}/", "") if isinstance(value, str) else value
 
 
 def _set_manifest(proto: pb.Artifact) -> None:

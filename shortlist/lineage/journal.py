@@ -16,6 +16,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from shortlist.errors import StoreError
+from shortlist.lineage import relocation
 from shortlist.lineage.database import database
 from shortlist.lineage.store import Artifact, Value
 from shortlist.records import properties
@@ -26,12 +27,16 @@ _DELETED = ".deleted-"
 
 
 class Journal:
-    """Writes to an existing ML Metadata store of a pipeline; the caller holds the workspace's lock."""
+    """Writes to an existing ML Metadata store of a pipeline; the caller holds the workspace's lock.
+
+    In a workspace that was copied or moved, it first stores the artifacts' new locations, see `relocation`.
+    """
 
     def __init__(self, workspace: Workspace):
         self._store = database(workspace).writer()
         self._pipeline = workspace.name
         self._pipeline_root = workspace.pipeline_root
+        relocation.adopt(self._store, self._artifacts(workspace), workspace.root)
 
     @contextlib.contextmanager
     def step(
@@ -101,6 +106,10 @@ class Journal:
         failures = []
         for proto in protos:
             folder = pathlib.Path(proto.uri)
+            # Resolved, because the workspace may be reached by a link.
+            if self._pipeline_root.resolve() not in folder.resolve().parents:
+                failures.append(f"{folder}: not in {self._pipeline_root}")
+                continue
             try:
                 # A rename is atomic; the deletion of a large folder is not.
                 if folder.exists():
@@ -161,14 +170,27 @@ class Journal:
         return found or pb.Context(type_id=self._store.get_context_type(type_name).id, name=name)
 
     def _executions(self) -> list[pb.Execution]:
-        try:
-            context = self._store.get_context_by_type_and_name("pipeline", self._pipeline)
-        except mlmd_errors.NotFoundError:
-            return []
+        context = self._pipeline_context()
         if context is None:
             return []
         executions: list[pb.Execution] = self._store.get_executions_by_context(context.id)
         return executions
+
+    def _artifacts(self, workspace: Workspace) -> list[pb.Artifact]:
+        """Returns the artifacts of the pipeline, to which a sqlite file belongs as a whole."""
+        if workspace.metadata_server is None:
+            return list(self._store.get_artifacts())
+        context = self._pipeline_context()
+        if context is None:
+            return []
+        artifacts: list[pb.Artifact] = self._store.get_artifacts_by_context(context.id)
+        return artifacts
+
+    def _pipeline_context(self) -> pb.Context | None:
+        try:
+            return self._store.get_context_by_type_and_name("pipeline", self._pipeline)
+        except mlmd_errors.NotFoundError:
+            return None
 
     def _node(self, execution_id: int) -> str:
         contexts = self._store.get_contexts_by_execution(execution_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pathlib
 import random
 import re
 import socket
@@ -134,6 +135,7 @@ class ServerDatabase(Database):
                 return
             place = "another program"
         elif claim.custom_properties[_OWNER].string_value == self._owner():
+            self._check_no_copy(claim.custom_properties[_PLACE].string_value)
             return
         else:
             place = claim.custom_properties[_PLACE].string_value
@@ -143,6 +145,25 @@ class ServerDatabase(Database):
             f"one of {place} in {self}",
             "use that workspace, or give this pipeline another name or database",
         )
+
+    def _check_no_copy(self, place: str) -> None:
+        """Refuses a copy of a workspace: both would share the records on the server, which name the original's files.
+
+        Args:
+          place: Host and path of the workspace, as recorded in its last run.
+        """
+        host, _, path = place.partition(":")
+        claim_path = self._workspace.claim_path
+        original = pathlib.Path(path) / "metadata" / claim_path.name
+        if host != socket.gethostname() or not original.exists() or original.samefile(claim_path):
+            return
+        if original.read_bytes() == claim_path.read_bytes():
+            raise ConfigError.from_parts(
+                "workspace",
+                "a workspace with records of its own on the metadata server",
+                f"a copy of {path}, which still exists",
+                f"use {path}, or delete one of the two; a workspace with a metadata server can be moved, not copied",
+            )
 
     def _connect(self) -> metadata_store.MetadataStore:
         server = self._server

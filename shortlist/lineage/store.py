@@ -14,6 +14,7 @@ from ml_metadata import errors as mlmd_errors
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from shortlist.lineage import relocation
 from shortlist.lineage.database import SqliteDatabase, database
 from shortlist.lineage.protocol import PIPELINE, PIPELINE_RUN, Database
 from shortlist.records import properties
@@ -40,7 +41,7 @@ class Artifact:
     live: bool = True
     """Whether it is finished; an output that a killed node announced is not."""
     deleted: bool = False
-    """Whether `shortlist runs prune` deleted its files."""
+    """Whether `shortlist runs prune` deleted its files, or a run found them damaged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,21 +83,23 @@ class Store:
 
     Args:
       source: The database, or the path of a sqlite file.
+      root: The workspace. Paths of a workspace that was copied or moved are translated to it.
 
     Raises:
       BadInputError: There is no store yet, or it cannot be read.
     """
 
-    def __init__(self, source: Database | pathlib.Path):
+    def __init__(self, source: Database | pathlib.Path, root: pathlib.Path | None = None):
         if isinstance(source, pathlib.Path):
             source = SqliteDatabase(source)
         self._store = source.reader()
         self._pipeline = source.pipeline
+        self._root = root
 
     @classmethod
     def of(cls, workspace: Workspace) -> Store:
         """Returns the store of a workspace's pipeline."""
-        return cls(database(workspace))
+        return cls(database(workspace), workspace.root)
 
     def run_ids(self) -> list[str]:
         """Returns the ids of all runs, the oldest first."""
@@ -230,11 +233,17 @@ class Store:
         return {artifact_type.id: artifact_type.name for artifact_type in self._store.get_artifact_types()}
 
     def _artifact(self, proto: pb.Artifact) -> Artifact:
-        properties = {**_values(proto.properties), **_values(proto.custom_properties)}
+        uri, properties = proto.uri, {**_values(proto.properties), **_values(proto.custom_properties)}
+        former = None
+        if self._root is not None:
+            former = relocation.former_root(uri, self._root)
+        if self._root is not None and former is not None:
+            uri = relocation.translated(uri, former, self._root)
+            properties = relocation.translated_values(properties, former, self._root)
         return Artifact(
             id=proto.id,
             type=self._artifact_types[proto.type_id],
-            uri=proto.uri,
+            uri=uri,
             properties=properties,
             live=proto.state in _FINISHED_ARTIFACT,
             deleted=proto.state in _DELETED_ARTIFACT,

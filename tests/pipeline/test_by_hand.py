@@ -67,10 +67,10 @@ def test_a_refused_model_has_recommendations_in_the_report(rejected_run):
 
 @pytest.fixture
 def rejected(smoke, rejected_run, tmp_path):
-    """A copy of the workspace, whose artifacts stay where they are."""
+    """A copy of the workspace."""
     smoke.workspace.point_latest_at(rejected_run.summary.run_id)
     workspace = Workspace(tmp_path / "workspace", smoke.config.name)
-    for part in ("metadata", "runs", "serving"):
+    for part in ("metadata", "runs", "serving", "pipeline_root"):
         shutil.copytree(smoke.workspace.root / part, workspace.root / part, symlinks=True)
     smoke.workspace.point_latest_at(smoke.third.summary.run_id)
     text = smoke.config_path.read_text(encoding="utf-8").replace(str(smoke.workspace.root), str(workspace.root))
@@ -132,7 +132,22 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
     execution = Store(rejected.workspace.metadata_path).executions()[-1]
     assert (execution.node, execution.state) == ("ForcedPush", "FAILED")
     assert "the serving check failed" in execution.properties["error"]
-    assert not [path for path in rejected.workspace.pipeline_root.rglob("*") if path.is_file()]
+    assert not [path for path in (rejected.workspace.pipeline_root / "ForcedPush").rglob("*") if path.is_file()]
+
+
+def test_a_damaged_model_is_not_pushed_by_force(rejected):
+    from pipeline import forced_push
+    from shortlist.config.load import load_config
+
+    [trainer] = [
+        execution
+        for execution in Store.of(rejected.workspace).run_executions(rejected.run_id)
+        if execution.node == "Trainer"
+    ]
+    pathlib.Path(trainer.outputs["model"][0].uri, "Format-Serving/saved_model.pb").unlink()
+    with pytest.raises(BadInputError, match=r"got Format-Serving/saved_model\.pb is missing; `shortlist run` makes it"):
+        forced_push.force_push(load_config(rejected.config_path), rejected.workspace, "x", lambda line: None)
+    assert versions.versions(rejected.workspace.serving_dir) == [rejected.served]
 
 
 def test_a_pushed_model_needs_no_force(smoke, rejected):

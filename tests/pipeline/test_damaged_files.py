@@ -1,7 +1,9 @@
-"""A damaged file in a cached artifact: the next run makes the artifact again and says so."""
+"""The cache checks files: a damaged artifact is made again, and a copied or moved workspace uses its own files."""
 
 import datetime
+import os
 import pathlib
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +14,11 @@ from tfx.types import standard_artifacts
 from pipeline.local_runner import LocalRunner
 from pipeline.run import run_pipeline
 from shortlist.config.load import load_config
+from shortlist.lineage import journal
 from shortlist.lineage.database import database
 from shortlist.lineage.store import Store
 from shortlist.records import properties
-from shortlist.summary import Status
+from shortlist.summary import Status, read_summary
 from shortlist.tables import preflight
 from shortlist.workspace import Workspace
 from tests.compatibility.make_workspace import make_data
@@ -101,6 +104,23 @@ def test_a_damaged_last_output_leaves_the_nodes_before_it_in_the_cache(tmp_path)
     assert cached == {"Make": True, "Copy": False}
 
 
+@pytest.mark.parametrize("relocate", [shutil.copytree, os.rename])
+def test_a_copied_or_moved_workspace_keeps_its_cache(tmp_path, relocate):
+    workspace = Workspace(tmp_path / "original", "chain")
+    _run_chain(workspace, "first")
+    relocate(workspace.root, tmp_path / "other")
+    there = Workspace(tmp_path / "other", "chain")
+    # As `run_pipeline` does at the start of each run.
+    journal.Journal(there)
+    assert _run_chain(there, "second") == ({"Make": True, "Copy": True}, [])
+    for execution in Store(there.metadata_path).run_executions("second"):
+        for artifacts in execution.outputs.values():
+            assert pathlib.Path(artifacts[0].uri).is_relative_to(there.root)
+    [made] = Store.of(there).run_executions("second")[0].outputs["model"]
+    _delete(pathlib.Path(made.uri, "saved_model.pb"))
+    assert _run_chain(there, "third")[0] == {"Make": False, "Copy": False}
+
+
 # Node, pattern of the file below the node's folder, damage. Each row is one run of the whole pipeline.
 _ROUNDS = [
     [
@@ -124,7 +144,7 @@ _ROUNDS = [
 @pytest.mark.e2e
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_real_pipeline_recovers_from_each_kind_of_damage(tmp_path, monkeypatch):
+def test_a_real_pipeline_recovers_from_each_kind_of_damage_and_can_be_moved(tmp_path, monkeypatch):
     make_data(tmp_path)
     monkeypatch.chdir(tmp_path)
     config = load_config(tmp_path / "circle.yaml")
@@ -147,6 +167,23 @@ def test_a_real_pipeline_recovers_from_each_kind_of_damage(tmp_path, monkeypatch
             assert listener.cached[node] is False
             if node in _first_damaged(damages):
                 assert any(line.startswith(f"{node} ran again, because its result in ") for line in warnings)
+
+    workspace.root.rename(tmp_path / "moved")
+    config = config.model_copy(update={"workspace": "moved"})
+    workspace = Workspace.of(config)
+    listener, warnings = run()
+    assert {node for node, cached in listener.cached.items() if not cached} == {"BlessedStatistics", "BlessedModel"}
+    assert warnings == []
+    summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
+    assert summary.pushed is not None
+    assert summary.pushed.path == str(workspace.serving_dir / str(summary.pushed.version))
+    # The baseline of a new model is the blessed one of before the move.
+    config = config.model_copy(update={"train": config.train.model_copy(update={"seed": 5})})
+    listener, _ = run()
+    assert listener.cached["Trainer"] is False
+    summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
+    assert summary.baselines is not None
+    assert summary.baselines.latest_blessed is not None
 
 
 def _execution(path: pathlib.Path) -> str:
