@@ -115,6 +115,8 @@ class XlsxReader(TableReader):
         return f"{place}, sheet row {self._sheet_row}" if place else ""
 
     def _unreadable(self, error: Exception) -> DataError:
+        # openpyxl wraps the cause in three sentences of its own.
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         where = f"{self._name}, after sheet row {self._sheet_row}" if self._sheet_row else self._name
         return DataError.from_parts(where, "a whole Excel workbook with a sheet", reason, "save it again, or as CSV")

@@ -283,6 +283,21 @@ def test_workbooks_of_great_parts_are_refused(monkeypatch):
     assert "got xl/more.xml with 1,048,576 bytes" in refusal("x.xlsx", content.getvalue(), one_column("id", "xlsx"))
 
 
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml"])
+def test_entities_that_multiply_are_refused(part):
+    entities = "".join(f'<!ENTITY a{level} "{f"&a{level - 1};" * 10}">' for level in range(1, 9))
+    declared = f'<!DOCTYPE x [<!ENTITY a0 "{"ha" * 50}">{entities}]>'
+    source = zipfile.ZipFile(io.BytesIO(formats.workbook(["x"], [["a"]])))
+    members = {name: source.read(name) for name in source.namelist()}
+    text = members[part].decode()
+    start, end = text.find("?>") + 2 if text.startswith("<?xml") else 0, text.rindex("</")
+    cell = '<c r="B1" t="inlineStr"><is><t>&a8;</t></is></c>'
+    text = text[:start] + declared + text[start:end].replace("</row>", f"{cell}</row>") + "<x>&a8;</x>" + text[end:]
+    sentence = refusal("x.xlsx", formats.zipped(members | {part: text.encode()}), one_column("id", "xlsx"))
+    assert "expected a whole Excel workbook with a sheet" in sentence
+    assert "mplification" in sentence or "Entities" in sentence
+
+
 def test_a_sheet_that_names_a_distant_row_ends(monkeypatch):
     monkeypatch.setattr(xlsx_reader, "MAX_ROWS", 1000)
     book = openpyxl.Workbook()
