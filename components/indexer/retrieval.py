@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from components.graph import gather_rows
+
 LOWEST = tf.float32.min
 NO_ROW = -1
 
@@ -61,7 +63,7 @@ def score_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tf
       candidates: [corpus_size, embedding_dim].
       rows: [batch, width] int32; the score of row -1 has no meaning.
     """
-    return tf.reduce_sum(queries[:, tf.newaxis] * tf.gather(candidates, tf.maximum(rows, 0)), axis=-1)
+    return tf.reduce_sum(queries[:, tf.newaxis] * gather_rows(candidates, tf.maximum(rows, 0)), axis=-1)
 
 
 def rank_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.evaluator import slices
 from components.evaluator.ranks import evaluation_ranks
-from components.graph import graph_function, one_row_per_query
+from components.graph import gather_rows, graph_function, one_row_per_query
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
 from components.trainer.intervals import UNKNOWN
@@ -87,7 +87,7 @@ class ServingModule(tf.Module):
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._reader.rows(candidate_id)
         known = tf.cast(rows >= 0, tf.float32)[:, tf.newaxis]
-        return {keys.EMBEDDING: tf.gather(self.candidate_embeddings, tf.maximum(rows, 0)) * known}
+        return {keys.EMBEDDING: gather_rows(self.candidate_embeddings, tf.maximum(rows, 0)) * known}
 
     def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from components.graph import gather_rows
 from components.trainer import towers
 from components.trainer.batch import Targets, TrainBatch
 from components.trainer.corpus import Corpus
@@ -148,4 +149,4 @@ def embed_histories(
 def gather_items(candidates: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Returns [batch, length, embedding_dim] for rows [batch, length]; zeros where a row is -1."""
     present = tf.cast(rows >= 0, candidates.dtype)[..., tf.newaxis]
-    return tf.gather(candidates, tf.maximum(rows, 0)) * present
+    return gather_rows(candidates, tf.maximum(rows, 0)) * present
