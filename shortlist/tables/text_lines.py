@@ -9,8 +9,6 @@ import gzip
 import io
 import itertools
 import math
-import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -130,7 +128,7 @@ class TextLines:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        except zip_files.DAMAGES as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError.from_parts(
                 self._name, "a file that can be read to its end", reason, "fetch or write it again"

@@ -13,6 +13,7 @@ import openpyxl
 
 from shortlist.errors import DataError
 from shortlist.scalars import BadCell, text_of
+from shortlist.tables import zip_files
 from shortlist.tables.spec import TableSpec
 from shortlist.tables.table_reader import Row, TableReader
 
@@ -127,8 +128,9 @@ def _check_sizes(file: BinaryIO, name: str) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DataError.from_parts(name, "a whole Excel workbook", str(error), "save it again, or as CSV") from None
+    except zip_files.ERRORS as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError.from_parts(name, "a whole Excel workbook", reason, "save it again, or as CSV") from None
     for part in parts:
         if part.file_size <= _MAX_PART_BYTES:
             continue

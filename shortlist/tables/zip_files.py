@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -19,8 +21,13 @@ _NOT_DATA = (".", "_")
 _WORKBOOK = (b"[Content_Types].xml", b"docProps/", b"xl/")
 _HEAD_BYTES = 4096
 
-ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)
-"""What zipfile raises on damaged, encrypted or unusually compressed members."""
+DAMAGES = (zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError)
+"""What zipfile raises while it unpacks a damaged member."""
+
+# RuntimeError: a password. NotImplementedError: another compression. The others: numbers of the directory that are used
+# unchecked, as positions, sizes and dates.
+ERRORS = (*DAMAGES, NotImplementedError, RuntimeError, ValueError, IndexError, OverflowError, struct.error)
+"""What zipfile raises on damaged, encrypted or unusually compressed files."""
 
 
 _COPIED_BYTES = 2**13
