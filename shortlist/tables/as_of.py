@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 
 from shortlist.errors import BadInputError
-from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr
+from shortlist.scalars import BadCell, formatted_seconds, iso_seconds, number_of, short_repr
 from shortlist.tables.spec import Unit
 from shortlist.tables.time_formats import date_seconds
 from shortlist.tables.timestamps import PER_SECOND, is_iso, unit_of_number
@@ -66,21 +66,22 @@ def unknown_as_of() -> AsOf:
     return AsOf(None, "the end of the training data, since no interaction of the history has a time")
 
 
-def given_as_of(text: str, unit: Unit, where: str, now: int) -> AsOf:
+def given_as_of(text: str, unit: Unit, where: str, now: int, time_format: str | None = None) -> AsOf:
     """Returns the time that a user gave, see `read_time`; `now` stands for now in a log with wall-clock times."""
     if text.strip() == "now" and unit != "order":
         return AsOf(now, f"now, {time_text(now, unit)}")
-    time = read_time(text, unit, where)
+    time = read_time(text, unit, where, time_format)
     return AsOf(time, time_text(time, unit))
 
 
-def read_time(text: str, unit: Unit, where: str) -> int:
+def read_time(text: str, unit: Unit, where: str, time_format: str | None = None) -> int:
     """Returns a time in whole seconds since 1970, rounded down, or an order number.
 
     Args:
-      text: An ISO 8601 time, in UTC if it names no zone, or a number in the log's unit.
+      text: An ISO 8601 time, in UTC if it names no zone, or a number in the log's unit, or a time in its format.
       unit: The log's unit.
       where: The option, for the error.
+      time_format: The log's format of times, see `data.interactions.timestamp_format`.
 
     Raises:
       BadInputError: The text is neither.
@@ -88,6 +89,8 @@ def read_time(text: str, unit: Unit, where: str) -> int:
     try:
         if unit != "order" and is_iso(text):
             return _in_range(int(iso_seconds(text) // 1))
+        if time_format is not None:
+            return _in_range(int(formatted_seconds(text.strip(), time_format) // 1))
         if unit == "dates":
             return _in_range(date_seconds(text.strip()))
         number = number_of(text)
@@ -101,7 +104,7 @@ def read_time(text: str, unit: Unit, where: str) -> int:
             raise ValueError
         return _in_range(int(number // PER_SECOND[unit]))
     except (BadCell, ValueError, ArithmeticError):
-        raise BadInputError.from_parts(where, _expected(unit), short_repr(text)) from None
+        raise BadInputError.from_parts(where, _expected(unit, time_format), short_repr(text)) from None
 
 
 def time_text(time: int, unit: Unit) -> str:
@@ -117,10 +120,12 @@ def _in_range(seconds: int) -> int:
     return seconds
 
 
-def _expected(unit: Unit) -> str:
+def _expected(unit: Unit, time_format: str | None) -> str:
     if unit == "order":
         return "a whole order number as in the log, 0 or more"
     iso = "a time in ISO 8601 such as 2026-01-31T12:00:00Z"
+    if time_format is not None:
+        return f"{iso}, or in the log's format {time_format!r}"
     if unit == "dates":
         return f"{iso}, or eight digits such as 20260131"
     return iso if unit == "iso8601" else f"{iso}, or in {unit} since 1970 as in the log"

@@ -53,6 +53,11 @@ class Log:
         return self._table.unit
 
     @property
+    def time_format(self) -> str | None:
+        """Format of the timestamps for `datetime.strptime`, if the config has one."""
+        return self._data.interactions.timestamp_format
+
+    @property
     def has_times(self) -> bool:
         """Whether the log has a column of timestamps."""
         return self._data.interactions.timestamp is not None

@@ -71,7 +71,8 @@ def of_history(
         return log
 
     def read_time(text: str) -> int:
-        return as_of.read_time(text, _timed(opened(), "--history").unit, "--history, after the @")
+        timed = _timed(opened(), "--history")
+        return as_of.read_time(text, timed.unit, "--history, after the @", timed.time_format)
 
     history = read_history(values, candidate_ids, data.candidates.path, read_time)
     query = lookup.Query(None, history, {})
@@ -91,7 +92,7 @@ def of_history(
 
 
 def _given(log: lookup.Log, at: str, now: int) -> as_of.AsOf:
-    return as_of.given_as_of(at, _timed(log, "--at").unit, "--at", now)
+    return as_of.given_as_of(at, _timed(log, "--at").unit, "--at", now, log.time_format)
 
 
 def _timed(log: lookup.Log, option: str) -> lookup.Log:

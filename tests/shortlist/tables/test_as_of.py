@@ -52,6 +52,15 @@ def test_anything_else_is_refused_with_the_form_that_is_right(text, unit, expect
     assert expected in str(error.value)
 
 
+def test_a_log_with_a_format_takes_it_or_iso():
+    def read(text):
+        return as_of.read_time(text, "iso8601", "--at", "%d.%m.%Y %H:%M")
+
+    assert read("03.01.2026 10:00") == read("2026-01-03T10:00:00Z") == 1_767_434_400
+    with pytest.raises(BadInputError, match=r"or in the log's format '%d.%m.%Y %H:%M', got '01/03/2026'"):
+        read("01/03/2026")
+
+
 @given(st.one_of(st.text(max_size=12), st.from_regex(r"-?[0-9.e+]{1,24}", fullmatch=True)), st.sampled_from(_UNITS))
 def test_any_text_is_a_time_that_can_be_printed_or_is_refused(text, unit):
     try:

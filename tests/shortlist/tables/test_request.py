@@ -83,6 +83,13 @@ def test_a_time_that_is_given_ends_the_history(shop):
     assert _of_query(tables, "u", at="now").as_of.time == _NOW
 
 
+def test_a_log_with_a_format_is_asked_in_it(shop):
+    tables = shop(["u,a,03.01.2026 10:00", "u,b,04.01.2026 10:00"], timestamp_format="%d.%m.%Y %H:%M")
+    found = _of_query(tables, "u", at="04.01.2026 10:00")
+    assert found.query.history == [("a", 1_767_434_400)]
+    assert found.as_of.text == "2026-01-04 10:00:00 UTC"
+
+
 def test_an_unknown_query_is_a_new_one_and_said_so(shop):
     tables = shop(["u,a,1000000000"])
     found = _of_query(tables, "new")
