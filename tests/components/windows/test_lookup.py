@@ -95,7 +95,9 @@ def _write(path: pathlib.Path, header: str, rows: list[tuple]) -> None:
     path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
 
 
-def _data(root: pathlib.Path, repeats: str, duplicates: str, split: str, **changes: Any) -> Data:
+def _data(
+    root: pathlib.Path, repeats: str, duplicates: str, split: str, in_order: bool = False, **changes: Any
+) -> Data:
     config: dict[str, Any] = {
         "name": "hostile",
         "workspace": "w",
@@ -111,6 +113,7 @@ def _data(root: pathlib.Path, repeats: str, duplicates: str, split: str, **chang
                 "filter": "ok == 1",
                 "repeats": repeats,
                 "weight": {"column": "kind", "values": {"view": 0, "buy": 2}},
+                **({"timestamp": None, "timestamp_unit": "row"} if in_order else {}),
             },
             "candidates": {
                 "path": "items.csv",
@@ -197,6 +200,18 @@ def test_a_history_has_the_rows_that_the_pipeline_trains_on(root, tmp_path, repe
         features[keys.QUERY_TIME].int64_list.value.append(found[1][-1] + 1)
         served, parsed = _served(query, found[1][-1] + 1), _parsed(window)
         np.testing.assert_equal(served, parsed)
+
+
+def test_a_log_without_times_is_read_in_the_order_of_its_rows(root, tmp_path):
+    data = _data(root, "last", "first", "leave_last_out", in_order=True)
+    uri = _windows(data, root, tmp_path, everything_is_train=True)
+    titles = lookup.candidate_titles(data, root)
+    for window in flat.read(uri, "train"):
+        [query_id] = flat.bytes_of(window, keys.QUERY_ID)
+        query, times = lookup.Log(data, root).find(query_id.decode(), titles)
+        assert [item.encode() for item, _ in query.history] == flat.bytes_of(window, keys.TARGET_IDS)
+        assert {time for _, time in query.history} == {0}
+        assert times.newest is None
 
 
 def test_hand_made_histories(root):
