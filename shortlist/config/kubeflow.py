@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from shortlist import secrets
+from shortlist.config.paths import PATTERN_CHARACTERS
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Line, Section, Whole
 from shortlist.quoting import short_repr
@@ -239,7 +240,7 @@ class Kubeflow(Section):
         if root is not None and (scheme not in ROOT_SCHEMES or not rest.strip("/")):
             schemes = ", ".join(f"{scheme}://" for scheme in ROOT_SCHEMES)
             raise ValueError(f"expected a bucket that KFP's launcher can open ({schemes}), got {short_repr(root)}")
-        if root is not None and any(character in root for character in "*?[\\"):
+        if root is not None and any(character in root for character in PATTERN_CHARACTERS):
             raise ValueError(
                 f"expected a path that TFX cannot take for a pattern, without * ? [ \\, got {short_repr(root)}"
             )

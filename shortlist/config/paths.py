@@ -10,11 +10,16 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from shortlist.errors import ConfigError
 from shortlist.quoting import short_repr
 
 _T = TypeVar("_T")
 
 SPAN_PARTS = {"{YYYY}": ("year", 4), "{MM}": ("month", 2), "{DD}": ("day", 2)}
+PATTERN_CHARACTERS = "*?[\\"
+"""Characters that TFX, Beam or TensorFlow do not take as they are in the path of an artifact."""
+# Unicode categories of control characters and of surrogates, which stand for bytes that are not UTF-8.
+_NOT_TEXT = ("Cc", "Cs")
 # One letter and a colon is no scheme.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
@@ -43,6 +48,28 @@ def local_folder(path: str) -> str:
             f"expected a folder on this machine, got the URI {short_repr(path)}; mount the bucket and name its path"
         )
     return path
+
+
+def check_no_pattern(workspace: str | os.PathLike[str]) -> None:
+    """Refuses a workspace that TFX, Beam or TensorFlow would take for a pattern: they would read other folders' files.
+
+    Args:
+      workspace: Path of the workspace; a relative one starts at the working directory, which counts, too.
+
+    Raises:
+      ConfigError: The absolute path has such a character, a control character, or bytes that are not UTF-8.
+    """
+    path = os.path.abspath(workspace)
+    found = next((character for character in path if character in PATTERN_CHARACTERS), None)
+    if found is None:
+        found = next((character for character in path if unicodedata.category(character) in _NOT_TEXT), None)
+    if found is not None:
+        raise ConfigError.from_parts(
+            "workspace",
+            f"a path without {' '.join(PATTERN_CHARACTERS)}, control characters and broken characters",
+            f"{found!r} in {short_repr(path)}",
+            "TFX would read such a path as a pattern; rename the folder, or set `workspace` to another one",
+        )
 
 
 def has_spans(path: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from shortlist import keys, splits
+from shortlist.config import paths
 from shortlist.config.config import Config
 from shortlist.config.data import Data
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Temporal
@@ -104,8 +105,10 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
 
     Raises:
       DataError: A table is missing, unreadable or too small, or a row of it is invalid.
-      ConfigError: A schema is missing, the workspace is not writable, or `shuffle_ties` would destroy a known order.
+      ConfigError: A schema is missing, the workspace is not writable or its path could be a pattern, or
+        `shuffle_ties` would destroy a known order.
     """
+    paths.check_no_pattern(config.workspace)
     check_schemas(config.data)
     report = check_tables(config, data_root)
     check_workspace(config.workspace)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import unicodedata
 from typing import Any
 
 import shortlist
-from shortlist.config import plain_yaml
+from shortlist.config import paths, plain_yaml
 from shortlist.errors import ConfigError
 
 LAYOUT_VERSION = 1
@@ -20,9 +19,6 @@ LOCK_FILE = ".lock"
 
 # Version 0.1 had the same layout without workspace.json. No other program writes files with these names.
 _FILES_OF_0_1 = ("metadata/mlmd.sqlite", "runs/[0-9]*T[0-9]*Z*")
-_PATTERN_CHARACTERS = "*?[\\"
-# Unicode categories of control characters and of surrogates, which stand for bytes that are not UTF-8.
-_NOT_TEXT = ("Cc", "Cs")
 # Files of an empty workspace: Shortlist's own, and the lost+found of a fresh disk.
 _IGNORED_FILES = {LOCK_FILE, f".{LAYOUT_FILE}.part", "lost+found"}
 
@@ -38,7 +34,7 @@ def check(root: pathlib.Path, name: str) -> None:
       ConfigError: The path could be taken for a pattern. Or the folder belongs to another pipeline or to a newer
         Shortlist, or has other files in it.
     """
-    _check_path(root)
+    paths.check_no_pattern(root)
     owner = _owner(root)
     if owner is not None and owner != name:
         raise ConfigError.from_parts(
@@ -70,21 +66,6 @@ def claim(root: pathlib.Path, name: str) -> None:
         # Otherwise a power failure could leave an empty workspace.json under the final name.
         os.fsync(file.fileno())
     os.replace(partial, path)
-
-
-def _check_path(root: pathlib.Path) -> None:
-    """Refuses a path that TFX, Beam or TensorFlow would take for a pattern: they would read other folders' files."""
-    path = os.fspath(root)
-    found = next((character for character in path if character in _PATTERN_CHARACTERS), None)
-    if found is None:
-        found = next((character for character in path if unicodedata.category(character) in _NOT_TEXT), None)
-    if found is not None:
-        raise ConfigError.from_parts(
-            "workspace",
-            f"a path without {' '.join(_PATTERN_CHARACTERS)}, control characters and broken characters",
-            f"{found!r} in {path!r}",
-            "TFX would read such a path as a pattern; rename the folder, or set `workspace` to another one",
-        )
 
 
 def _owner(root: pathlib.Path) -> str | None:

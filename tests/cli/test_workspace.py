@@ -49,3 +49,21 @@ def test_folder_with_other_files(project):
 def test_dead_metadata_server(project):
     project.config["metadata"] = {"kind": "mysql", "host": "127.0.0.1", "port": 1, "database": "m", "user": "u"}
     assert "metadata.host: expected a server at 127.0.0.1:1, got: Connection refused; start" in _refusal(project)
+
+
+@pytest.mark.parametrize("name", ["smok?", "sm[o]ke", "*"])
+def test_path_that_tfx_would_take_for_a_pattern(project, name):
+    """`smok?` would read the artifacts of its neighbour `smoke`."""
+    neighbour = pathlib.Path(project.config["workspace"]).with_name("smoke")
+    with Workspace(neighbour, "x").reserve("run"):
+        pass
+    root = neighbour.with_name(name)
+    project.config["workspace"] = str(root)
+    assert "TFX would read such a path as a pattern; rename the folder" in _refusal(project)
+    assert not root.exists()
+
+
+def test_uri(project):
+    project.config["workspace"] = "gs://bucket/x"
+    assert "workspace: expected a folder on this machine, got the URI 'gs://bucket/x'" in _refusal(project)
+    assert not (project.root / "gs:").exists()

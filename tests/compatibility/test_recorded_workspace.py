@@ -9,12 +9,19 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
+from shortlist.lineage import journal
+from shortlist.lineage.serving import serving_state
+from shortlist.lineage.store import Store
 from shortlist.records import nodes
+from shortlist.runs.prune import plan
+from shortlist.serving import versions
+from shortlist.workspace import Workspace
 from tests.compatibility.make_workspace import HISTORY
-from tests.compatibility.restored import restore
+from tests.compatibility.restored import ARCHIVE, restore
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -82,6 +89,27 @@ def test_lineage_knows_why_a_run_pushed_nothing_and_that_a_cached_run_did_not_pu
     assert (why["outcome"], why["node"]) == ("not_blessed", "Evaluator")
     why = json.loads(restored.shortlist("lineage", "--why", cached, "--json"))
     assert (why["outcome"], why["version"]) == ("pushed", restored.versions[0])
+
+
+def test_lineage_and_prune_follow_a_workspace_that_was_moved(tmp_path):
+    """ML Metadata still names the folder that the workspace was recorded in."""
+    with tarfile.open(ARCHIVE) as tar:
+        tar.extractall(tmp_path, filter="data")
+    workspace = Workspace(tmp_path / "workspace", "circle")
+    recorded_at = (tmp_path / "RECORDED_AT").read_text(encoding="utf-8")
+    store = Store.of(workspace)
+    artifacts = store.all_artifacts()
+    assert len(artifacts) > 40
+    for artifact in artifacts:
+        assert not artifact.uri.startswith(recorded_at)
+        assert pathlib.Path(artifact.uri).exists()
+    served = versions.served_version(workspace.serving_dir)
+    assert serving_state(store, served).current.path == str(workspace.serving_dir / str(served))
+    [run_id, *_] = sorted(store.run_ids(), reverse=True)
+    planned = plan(store, workspace.pipeline_root, [served], [run_id])
+    assert planned.artifacts
+    assert journal.Journal(workspace).delete(planned.artifacts) == []
+    assert not any(pathlib.Path(artifact.uri).exists() for artifact in planned.artifacts)
 
 
 def test_recommend_answers_as_it_did(restored):

@@ -168,8 +168,9 @@ def test_a_real_pipeline_recovers_from_each_kind_of_damage_and_can_be_moved(tmp_
             if node in _first_damaged(damages):
                 assert any(line.startswith(f"{node} ran again, because its result in ") for line in warnings)
 
-    workspace.root.rename(tmp_path / "moved")
-    config = config.model_copy(update={"workspace": "moved"})
+    # An unusual path, which no node may take for a pattern or split at its blanks.
+    workspace.root.rename(tmp_path / _MOVED)
+    config = config.model_copy(update={"workspace": _MOVED})
     workspace = Workspace.of(config)
     listener, warnings = run()
     assert {node for node, cached in listener.cached.items() if not cached} == {"BlessedStatistics", "BlessedModel"}
@@ -180,10 +181,13 @@ def test_a_real_pipeline_recovers_from_each_kind_of_damage_and_can_be_moved(tmp_
     # The baseline of a new model is the blessed one of before the move.
     config = config.model_copy(update={"train": config.train.model_copy(update={"seed": 5})})
     listener, _ = run()
-    assert listener.cached["Trainer"] is False
+    assert not any(listener.cached[node] for node in ("Trainer", "Evaluator", "Answers", "Indexer", "Pusher"))
     summary = read_summary(workspace.runs_dir / "latest" / "summary.json")
     assert summary.baselines is not None
     assert summary.baselines.latest_blessed is not None
+
+
+_MOVED = 'it\'s "moved" {b} 100% #1 ~ é日本 $HOME ]'
 
 
 def _execution(path: pathlib.Path) -> str:
