@@ -21,6 +21,9 @@ HEADER_ROWS = 1000
 MAX_DEPTH = 64
 """Most levels of values within values, the row counted."""
 
+BLANKS = " \t\r\n"
+"""Blanks between the values of JSON."""
+
 _ONE_OBJECT = "one JSON object"
 _LINES = "write each row as an object on its own line, e.g. pandas: to_json(path, orient='records', lines=True)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -77,7 +80,7 @@ class JsonlReader(TableReader):
         blank_lines = 0
         for line, text in enumerate(self._lines, start=1):
             self._line = line
-            if text.isspace():
+            if not text.strip(BLANKS):
                 blank_lines += 1
                 if blank_lines > MAX_BLANK_LINES:
                     raise self._lines.blank_lines(line)

@@ -16,7 +16,7 @@ from shortlist.scalars import BadCell
 from shortlist.tables import magic, zip_files
 from shortlist.tables.csv_reader import CsvReader
 from shortlist.tables.json_array_reader import JsonArrayReader
-from shortlist.tables.jsonl_reader import JsonlReader
+from shortlist.tables.jsonl_reader import BLANKS, JsonlReader
 from shortlist.tables.spec import ENDINGS, Format, TableSpec
 from shortlist.tables.table_reader import TableReader, nearest
 from shortlist.tables.text_lines import TextLines
@@ -113,7 +113,7 @@ def _open_zip(file: BinaryIO, spec: TableSpec, name: str) -> TableReader:
 
 def _is_array(file: BinaryIO, spec: TableSpec, name: str) -> bool:
     """Returns whether a text begins with a bracket."""
-    starts = (chunk.lstrip() for chunk in TextLines(file, spec, name, "json").chunks())
+    starts = (chunk.lstrip(BLANKS) for chunk in TextLines(file, spec, name, "json").chunks())
     return next(filter(None, starts), "").startswith("[")
 
 

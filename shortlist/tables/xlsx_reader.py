@@ -21,8 +21,12 @@ from shortlist.tables.table_reader import Row, TableReader
 MAX_ROWS = 2**20
 # openpyxl keeps the shared strings and the styles in memory, three to five times as large.
 _MAX_PART_BYTES = 128 * 2**20
-# Sheets of repeated rows reach about 100; a sheet beyond this may be one endless row.
-_MAX_COMPRESSION = 300
+# Sheets of repeated rows reach about 100; a part beyond this may be one endless row, or elements within elements, of
+# which each takes 300 bytes of memory.
+_MAX_COMPRESSION = 200
+_MIN_DENSE_BYTES = 8 * 2**20
+# Blank cells before the last one of a row are filled in.
+_MAX_CELLS = 100_000_000
 _SHEETS = "xl/worksheets/"
 _LIKE_SHEETS = (_SHEETS, "xl/media/", "xl/drawings/", "xl/embeddings/", "xl/calcChain")
 _NUMBER_BYTES = 8
@@ -89,6 +93,7 @@ class XlsxReader(TableReader):
     def _sheet_rows(self, sheet: Any) -> Iterator[tuple[Any, ...]]:
         """Yields the rows that are not blank."""
         rows = iter(sheet.iter_rows(values_only=True))
+        cells_read = 0
         for self._sheet_row in itertools.count(1):
             try:
                 cells = next(rows, None)
@@ -99,6 +104,12 @@ class XlsxReader(TableReader):
             if self._sheet_row > MAX_ROWS:
                 expected = f"at most {MAX_ROWS:,} rows, as in Excel"
                 raise DataError.from_parts(self._name, expected, "more", "write the table as CSV")
+            cells_read += len(cells)
+            if cells_read > _MAX_CELLS:
+                expected = f"at most {_MAX_CELLS:,} cells, with the blank ones before a row's last cell"
+                raise DataError.from_parts(
+                    self._name, expected, "more", "remove cells far to the right, or save as CSV"
+                )
             if any(cell is not None for cell in cells):
                 yield cells
 
@@ -132,13 +143,15 @@ def _check_sizes(file: BinaryIO, name: str) -> None:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError.from_parts(name, "a whole Excel workbook", reason, "save it again, or as CSV") from None
     for part in parts:
-        if part.file_size <= _MAX_PART_BYTES:
-            continue
-        is_dense = part.file_size > _MAX_COMPRESSION * max(part.compress_size, 1)
-        if not part.filename.startswith(_LIKE_SHEETS) or (part.filename.startswith(_SHEETS) and is_dense):
-            got = f"{part.filename} with {part.file_size:,} bytes"
+        is_dense = part.file_size > max(_MIN_DENSE_BYTES, _MAX_COMPRESSION * part.compress_size)
+        is_kept = part.file_size > _MAX_PART_BYTES and not part.filename.startswith(_LIKE_SHEETS)
+        if is_dense or is_kept:
+            got = f"{part.filename} with {part.file_size:,} bytes, compressed to {part.compress_size:,}"
             raise DataError.from_parts(
-                name, f"parts of at most {_MAX_PART_BYTES:,} bytes beside the sheets", got, "save the workbook as CSV"
+                name,
+                f"parts of at most {_MAX_PART_BYTES:,} bytes beside the sheets, and none of repetitions",
+                got,
+                "save the workbook as CSV",
             )
 
 

@@ -21,6 +21,9 @@ import pyarrow as pa
 import pytest
 
 from shortlist.errors import DataError
+from shortlist.tables import xlsx_reader
+from shortlist.tables.spec import Dialect
+from tests.shortlist.tables import formats
 from tests.shortlist.tables.read_bomb import Result
 from tests.shortlist.tables.tables import one_column, parquet_bytes, rows_of
 
@@ -314,3 +317,28 @@ def test_texts_of_very_different_lengths_are_read(read):
     result = read("log.parquet", content, "x:category")
     assert (result.rows, result.error) == (40_002, "")
     assert result.peak_mb < 300
+
+
+def with_sheet(sheet: str) -> bytes:
+    """Returns a workbook whose first sheet is replaced."""
+    source = zipfile.ZipFile(io.BytesIO(formats.workbook(["x"], [["a"]])))
+    members = {name: source.read(name) for name in source.namelist()}
+    return formats.zipped(members | {"xl/worksheets/sheet1.xml": sheet.encode()})
+
+
+@pytest.mark.parametrize("sheet", ["<a>" * 5_000_000, f"<row>{'<c/>' * 4_000_000}</row>"], ids=["deep", "wide"])
+def test_a_sheet_of_repetitions(read, sheet):
+    result = read("log.xlsx", with_sheet(sheet), "x:category")
+    assert "and none of repetitions, got xl/worksheets/sheet1.xml with 1" in result.error
+    assert result.seconds < 5
+
+
+def test_cells_far_to_the_right(monkeypatch):
+    monkeypatch.setattr(xlsx_reader, "_MAX_CELLS", 1_000_000)
+    rows = "".join(f'<row r="{n}"><c r="A{n}"><v>1</v></c><c r="XFD{n}"/></row>' for n in range(1, 100))
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    content = with_sheet(f'<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>')
+    spec = dataclasses.replace(one_column("category", "xlsx"), dialect=Dialect(header=False, columns=("x",)))
+    # A row has 16,384 cells: the 62nd goes over a million.
+    with pytest.raises(DataError, match="expected at most 1,000,000 cells, with the blank ones before a row's last"):
+        rows_of(content, spec)
