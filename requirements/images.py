@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import email.message
 import hashlib
 import http.client
 import json
@@ -215,7 +216,7 @@ def _ask(url: str, method: str, headers: dict[str, str]) -> _Answer:
             return _Answer(error.code, _titled(error.headers), b"")
 
 
-def _titled(headers: http.client.HTTPMessage) -> dict[str, str]:
+def _titled(headers: email.message.Message) -> dict[str, str]:
     wanted = ("WWW-Authenticate", "Docker-Content-Digest")
     return {name: headers[name] for name in wanted if name in headers}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import fractions
 import functools
 import itertools
 import random
@@ -79,7 +80,8 @@ class InferredColumn:
     @functools.cached_property
     def numbers(self) -> list[Any]:
         """The values that are numbers."""
-        return [number for number in map(_number, self.present) if number is not None]
+        parse = fractions.Fraction if self.is_time else _number
+        return [number for number in map(parse, self.present) if number is not None]
 
     @property
     def is_numeric(self) -> bool:
@@ -211,13 +213,22 @@ def consistency(column: InferredColumn, key: InferredColumn) -> float:
     return _consistency(column.texts, key.texts)
 
 
-def determines(key: InferredColumn, column: InferredColumn) -> bool:
+def determines(key: InferredColumn, column: InferredColumn, group: InferredColumn | None = None) -> bool:
     """Returns whether a column is the same in all rows of a key, far beyond chance.
 
     Chance is the consistency after a shuffle: where nine rows in ten have one value, any key seems to determine it.
+
+    Args:
+      key: The column of ids.
+      column: The column in question.
+      group: Rows of a key with one value here, such as one order, count as one.
     """
-    rows = [pair for pair in zip(column.texts, key.texts, strict=True) if None not in pair]
-    values, row_keys = [value for value, _ in rows], [row_key for _, row_key in rows]
+    groups = key.texts if group is None else group.texts
+    distinct: dict[object, tuple[str, str]] = {}
+    for row, (value, row_key, row_group) in enumerate(zip(column.texts, key.texts, groups, strict=True)):
+        if value is not None and row_key is not None:
+            distinct.setdefault(row if group is None else (row_key, row_group), (value, row_key))
+    values, row_keys = [value for value, _ in distinct.values()], [row_key for _, row_key in distinct.values()]
     if sum(count > 1 for count in collections.Counter(row_keys).values()) < _MIN_KEYS:
         return False
     found = _consistency(values, row_keys)

@@ -7,15 +7,18 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from shortlist.errors import ConfigError
 from shortlist.infer import names, times
 from shortlist.infer.columns import NULL_TEXTS, InferredColumn
-from shortlist.infer.times import TimeReading, quoted
+from shortlist.infer.names import quoted
+from shortlist.infer.times import TimeReading
 
 # A filter that is a guess drops at most this share of rows and of candidates.
 _MAX_DROPPED = 0.1
 _MIN_PREFIX_ROWS = 3
 # Ids of real candidates, where most begin with a digit: 85123A, -42, B0012, gift_0001.
 _CODE = "[^A-Za-z].*|.*[0-9]{3}.*"
+_MOSTLY_NUMBER = "-?[0-9]+[A-Za-z]{0,3}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,9 @@ def find_conditions(
       candidate: The column with candidate ids.
       time: The column with timestamps, if there is one.
       basket: The column with basket ids, if there is one.
+
+    Raises:
+      ConfigError: More than a tenth of the times are out of range, as with two units in one column.
     """
     conditions: list[Condition] = []
     required = [query, candidate, *([time.column] if time else [])]
@@ -95,6 +101,13 @@ def _out_of_range(time: TimeReading) -> list[Condition]:
     bad, condition = times.out_of_range(time)
     if condition is None:
         return []
+    if len(bad) > _MAX_DROPPED * len(time.column.present):
+        raise ConfigError.from_parts(
+            f"column {time.column.name!r}",
+            f"times in one unit, {time.unit} since 1970, from 1990 until tomorrow",
+            f"{len(bad):,} of {len(time.column.present):,} rows with others, such as {bad[0]}",
+            "write all rows in one unit",
+        )
     values = set(bad)
     reason = f"{len(bad):,} rows have a {time.column.name} before 1990 or in the future, such as {bad[0]}"
     return [Condition(condition, reason, [text in values for text in time.column.texts], is_required=True)]
@@ -123,7 +136,9 @@ def _amounts(columns: Sequence[InferredColumn]) -> list[Condition]:
 def _odd_ids(column: InferredColumn) -> list[Condition]:
     """Returns a condition against ids such as POST or C2, if nearly all others begin with a digit or have several."""
     odd = {value: count for value, count in column.counts.items() if _is_odd(value)}
-    if not odd:
+    # Of hashes and UUIDs, some begin with a letter by chance.
+    numbers = sum(re.fullmatch(_MOSTLY_NUMBER, value) is not None for value in column.counts)
+    if not odd or numbers < (1.0 - _MAX_DROPPED) * len(column.counts):
         return []
     drops = [text in odd for text in column.texts]
     examples = ", ".join(sorted(odd, key=lambda value: -odd[value])[:5])

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from shortlist.infer import names
 from shortlist.infer.columns import InferredColumn
-from shortlist.infer.times import quoted
+from shortlist.infer.names import quoted
 
 # Usual weights of interaction types, in ascending order.
 _EVENT_WEIGHTS = (
@@ -20,6 +20,8 @@ _EVENT_WEIGHTS = (
 _CLEAR_WORDS = ("event", "action", "behavior", "behaviour", "interaction", "activity")
 _MAX_TYPES = 30
 _MAX_RATINGS = 25
+# With fewer clicks, the log is for another task, and too little would be left.
+_MIN_TAKEN = 0.1
 _YES = ("1", "1.0", "true", "True", "TRUE", "t", "yes", "Y", "y")
 _NO = ("0", "0.0", "false", "False", "FALSE", "f", "no", "N", "n")
 
@@ -56,20 +58,38 @@ def find_event_types(columns: Iterable[InferredColumn], other_roles: Collection[
 def find_unknown_types(columns: Iterable[InferredColumn], other_roles: Collection[str]) -> InferredColumn | None:
     """Returns a column that is named like event types, but has no known type."""
     for column in columns:
-        is_named = column.name not in other_roles and names.has_word(column.name, _CLEAR_WORDS)
-        if is_named and 2 <= len(column.counts) <= _MAX_TYPES and not _is_binary(column):
+        words = names.words_of(column.name)
+        is_named = names.has_word(column.name, _CLEAR_WORDS) or words in (("type",), ("kind",))
+        is_free = is_named and column.name not in other_roles
+        if is_free and 2 <= len(column.counts) <= _MAX_TYPES and not _is_binary(column):
             return column
     return None
+
+
+def find_outcomes(columns: Iterable[InferredColumn], other_roles: Collection[str]) -> list[InferredColumn]:
+    """Returns the columns that may say that an interaction failed or was disliked, such as `status` or `is_valid`."""
+    found = []
+    for column in columns:
+        words = names.words_of(column.name)
+        is_named = names.has_word(column.name, names.OUTCOME_WORDS) or (words[:1] in (("is",), ("has",)))
+        if is_named and column.name not in other_roles and 2 <= len(column.counts) <= _MAX_TYPES:
+            found.append(column)
+    return found
 
 
 def find_impressions(
     columns: Iterable[InferredColumn], other_roles: Collection[str]
 ) -> tuple[InferredColumn, str] | None:
     """Returns a column of clicks or likes, and the filter for the rows that have one."""
+    found = []
     for column in columns:
         words = set(names.words_of(column.name)) - {"is", "has", "was", "did"}
         if column.name in other_roles or not words or not words <= set(names.FEEDBACK_WORDS) or not _is_binary(column):
             continue
+        if sum(count for value, count in column.counts.items() if value in _YES) >= _MIN_TAKEN * len(column.present):
+            found.append(column)
+    # A click is the first sign of interest, so that `click` comes before `conversion`.
+    for column in sorted(found, key=lambda column: names.rank_of(column.name, names.FEEDBACK_WORDS) or 0):
         yes = next(value for value in column.counts if value in _YES)
         constant = yes if column.is_numeric else f'"{yes}"'
         return column, f"{quoted(column.name)} == {constant}"

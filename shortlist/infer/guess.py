@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -27,6 +28,8 @@ _ID_KEYS: dict[Kind, str] = {"candidates": "candidate_id", "queries": "query_id"
 _MANY_REPEATS = 0.1
 # A column with a value of its own for nearly every id is another name of the id.
 _MAX_VALUES_PER_ID = 0.9
+# In fewer rows, each candidate may occur once by chance.
+_MIN_UNIQUE_ROWS = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +95,11 @@ class _Log:
     basket: InferredColumn | None
 
     @property
+    def moments(self) -> InferredColumn | None:
+        """The column whose equal values are one visit or order of a query; None without baskets and times."""
+        return self.basket or (self.time.column if self.time else None)
+
+    @property
     def roles(self) -> list[str]:
         """Names of the columns of the query, the candidate and the time."""
         return [self.query.name, self.candidate.name, *([self.time.column.name] if self.time else [])]
@@ -131,7 +139,7 @@ def guess_config(
         text = TextOptions(columns=hints.candidates_columns)
         tables["candidates"] = _table_of_file("candidates", candidates, log.candidate, data_root, text, reasons)
     else:
-        tables["candidates"] = _table_of_log("candidates", section, log.candidate, log.query, rest)
+        tables["candidates"] = _table_of_log("candidates", section, log.candidate, log.query, rest, None)
         reasons.append(
             f"No catalogue was given: it is every {log.candidate.name} of the log, with the columns that are the same "
             "in all of its rows."
@@ -140,7 +148,7 @@ def guess_config(
         text = TextOptions(columns=hints.queries_columns)
         tables["queries"] = _table_of_file("queries", queries, log.query, data_root, text, reasons)
     else:
-        guess = _table_of_log("queries", section, log.query, log.candidate, rest)
+        guess = _table_of_log("queries", section, log.query, log.candidate, rest, log.moments)
         if guess.types:
             tables["queries"] = guess
             reasons.append(f"Features of a query, the same in all of its rows: {', '.join(guess.types)}.")
@@ -180,9 +188,33 @@ def _roles(columns: Sequence[InferredColumn], hints: Hints, reasons: list[str]) 
     for role, option, runner_up in zip(("query", "candidate", "time"), _OPTIONS, choices, strict=True):
         if runner_up:
             reasons.append(f"Not the {role}: {runner_up} (change it with {option}).")
+    _check_ids(candidate, "--candidate-id")
     known = [query.name, candidate.name, *([reading.column.name] if reading else [])]
     basket = roles.find_basket(columns, query, known) if order == "time" else None
+    if reading is not None and (clock := times.clock_beside(reading, columns)):
+        reasons.append(
+            f"{reading.column.name} has no time of day, but {clock.name} has ({next(iter(clock.counts))!r}): join the "
+            f"two first, e.g. with pandas: log[{reading.column.name!r}] + ' ' + log[{clock.name!r}]. "
+            "Otherwise all rows of a day are one basket."
+        )
     return _Log(columns, query, candidate, reading, order, basket)
+
+
+def _check_ids(candidate: InferredColumn, option: str) -> None:
+    """Refuses a column of candidates in which no value occurs twice.
+
+    Raises:
+      ConfigError: Its values are lists, or each row has another one.
+    """
+    values = len(candidate.counts)
+    if candidate.is_list or (len(candidate.present) >= _MIN_UNIQUE_ROWS and values == len(candidate.present)):
+        example = next(iter(candidate.counts), "")
+        raise ConfigError.from_parts(
+            f"column {candidate.name!r}",
+            "ids of candidates, which occur in several rows",
+            f"another value in each of {values:,} rows, such as {example[:40]!r}",
+            f"name another column with {option}; if a cell has several ids, write one row for each first",
+        )
 
 
 _OPTIONS = ("--query-id", "--candidate-id", times.OPTION)
@@ -241,7 +273,7 @@ def _add_filter_and_weights(log: _Log, section: dict[str, Any], reasons: list[st
             reasons.append(
                 f"{value!r} is no known type of {events.column.name} ({events.column.counts[value]:,} rows): weight 0 "
                 "makes it history and never a target. Give it a weight, or drop its rows with `filter: "
-                f"{times.quoted(events.column.name)} != {_quoted_text(value)}` if it means the opposite of interest."
+                f"{names.quoted(events.column.name)} != {_quoted_text(value)}` if it means the opposite of interest."
             )
         used.append(events.column.name)
     elif not impressions and (unknown := feedback.find_unknown_types(log.columns, [*known, *used])):
@@ -250,6 +282,14 @@ def _add_filter_and_weights(log: _Log, section: dict[str, Any], reasons: list[st
             f"{unknown.name} looks like a type of interaction, but none of its values is known ({listed}): all rows "
             "count the same. Weights per type: `weight: {column: ..., values: {...}}` under interactions."
         )
+    for column in feedback.find_outcomes(log.columns, [*known, *used]):
+        if not determines(log.candidate, column) and not determines(log.query, column):
+            listed = ", ".join(f"{value!r} {count:,}" for value, count in column.counts.most_common(5))
+            value = column.counts.most_common()[-1][0]
+            reasons.append(
+                f"{column.name} differs between rows ({listed}), and all of them count the same. If some mean no "
+                f"interest, drop them, e.g. `filter: {names.quoted(column.name)} != {_quoted_text(value)}`."
+            )
     rating = feedback.find_rating(log.columns, [*known, *used])
     if rating:
         reasons.append(feedback.rating_advice(rating, log.candidate))
@@ -320,11 +360,24 @@ def _table_of_file(
     reasons += found.reasons
     key = _same_ids(found.columns, own)
     if key is None:
-        listed = ", ".join(column.name for column in found.columns)
-        raise ConfigError.from_parts(path, f"a column with the ids of the log's {own.name}", listed)
+        listed = ", ".join(f"{column.name} such as {next(iter(column.counts), '')!r}" for column in found.columns[:5])
+        raise ConfigError.from_parts(
+            path,
+            f"a column with the ids of the log's {own.name}, such as {next(iter(own.counts))!r}",
+            listed,
+            "write ids the same way in both files, leading zeros and `.0` included",
+        )
     section: dict[str, Any] = {"path": path, **found.options, _ID_KEYS[kind]: key.name}
     if key.blanks:
-        section["filter"] = f"{times.quoted(key.name)} is not None"
+        section["filter"] = f"{names.quoted(key.name)} is not None"
+    if _is_long_format(found.columns, key):
+        raise ConfigError.from_parts(
+            path,
+            f"one row per {key.name}",
+            f"{len(key.present) / len(key.counts):.0f} rows for each, with a property and its value",
+            "write a column per property first, e.g. with pandas: "
+            f'table.pivot_table(index="{key.name}", columns="property", values="value", aggfunc="first")',
+        )
     if len(key.counts) < len(key.present):
         section["duplicates"] = "first"
         reasons.append(f"{path}: {len(key.present) - len(key.counts):,} rows repeat an id; the first row is used.")
@@ -340,7 +393,12 @@ def _table_of_file(
 
 
 def _table_of_log(
-    kind: Kind, log: Mapping[str, Any], own: InferredColumn, other: InferredColumn, columns: Iterable[InferredColumn]
+    kind: Kind,
+    log: Mapping[str, Any],
+    own: InferredColumn,
+    other: InferredColumn,
+    columns: Iterable[InferredColumn],
+    basket: InferredColumn | None,
 ) -> TableGuess:
     """Returns the guess about a table made from the log's rows.
 
@@ -353,6 +411,7 @@ def _table_of_log(
       own: The log's column with the table's ids.
       other: The log's column with the other ids.
       columns: Columns without another role.
+      basket: The log's column of baskets or, without one, of times: rows of a query that share it count as one.
     """
     section: dict[str, Any] = {key: value for key, value in log.items() if key in _FILE_KEYS}
     section |= {_ID_KEYS[kind]: own.name, "duplicates": "first"}
@@ -360,10 +419,16 @@ def _table_of_log(
         section["filter"] = log["filter"]
     own_columns = []
     for column in columns:
-        if dirt.is_amount(column) or names.has_word(column.name, names.RATING_WORDS) or not determines(own, column):
+        # An order's status is the same in all of its rows, but belongs to the order.
+        group = basket if kind == "queries" else None
+        if dirt.is_amount(column) or names.has_word(column.name, names.RATING_WORDS):
+            continue
+        if not determines(own, column, group):
+            continue
+        if kind == "queries" and _is_of_a_person(column):
             continue
         is_alias = len(column.counts) > _MAX_VALUES_PER_ID * len(own.counts)
-        if is_alias and (kind == "queries" or column.feature_type() is not FeatureType.TEXT):
+        if is_alias and (kind == "queries" or column.feature_type() is FeatureType.CATEGORY):
             continue
         if consistency(column, own) > consistency(column, other) or not determines(other, column):
             own_columns.append(column)
@@ -373,16 +438,38 @@ def _table_of_log(
 _FILE_KEYS = ("path", "format", "delimiter", "header", "columns", "encoding", "decimal")
 
 
+def _is_long_format(columns: Sequence[InferredColumn], key: InferredColumn) -> bool:
+    """Returns whether a table has a row per id and property instead of a column per property."""
+    words = {word for column in columns for word in names.words_of(column.name)}
+    is_named = bool(words & {"property", "attribute", "key", "feature"}) and "value" in words
+    return is_named and len(key.present) > 1.5 * len(key.counts)
+
+
+def _is_of_a_person(column: InferredColumn) -> bool:
+    """Returns whether a column has names, addresses or other ids of people, which are no features."""
+    is_id = names.rank_of(column.name, names.PERSON_WORDS) is not None and names.is_id_name(column.name)
+    return is_id or names.has_word(column.name, names.PERSONAL_WORDS)
+
+
 def _add_unused(rest: Sequence[InferredColumn], tables: Mapping[str, TableGuess], reasons: list[str]) -> None:
     """Adds sentences about the log's columns that have no role."""
     features = {id(column) for table in tables.values() for column in table.columns.values()}
     unused = [column for column in rest if id(column) not in features]
-    differing = [column.name for column in unused if column.unsuitable() is None]
-    if differing:
-        reasons.append(f"Not used, because they differ between the rows of an id: {', '.join(differing)}.")
-    unsuitable = [f"{column.name} ({reason})" for column in unused if (reason := column.unsuitable()) is not None]
+    others = [_shown(column.name) for column in unused if column.unsuitable() is None]
+    if others:
+        reasons.append(
+            "Not used, because they differ between the rows of an id, name each id, or are personal: "
+            f"{', '.join(others)}."
+        )
+    unsuitable = [
+        f"{_shown(column.name)} ({reason})" for column in unused if (reason := column.unsuitable()) is not None
+    ]
     if unsuitable:
         reasons.append(f"Left out: {', '.join(unsuitable)}.")
+
+
+def _shown(name: str) -> str:
+    return name if name.strip() else repr(name)
 
 
 def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -> TableGuess:
@@ -422,7 +509,9 @@ def _same_ids(columns: Sequence[InferredColumn], own: InferredColumn) -> Inferre
 
 
 def _feature_name(column_name: str) -> str:
-    words = [part.lower() for part in re.findall(r"[A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", column_name))]
+    # Without accents: `preço` is `preco`.
+    plain = unicodedata.normalize("NFKD", column_name).encode("ascii", "ignore").decode()
+    words = [part.lower() for part in re.findall(r"[A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain))]
     name = "_".join(words)
     return name if re.match(r"[a-z]", name) else f"feature_{name}"
 

@@ -13,6 +13,7 @@ _NETFLIX_MOVIE = re.compile(r"\d+:\s*")
 _ID = re.compile(r"[\w.-]{1,64}")
 _MIN_MATRIX_COLUMNS = 20
 _MATRIX_SHARE = 0.9
+_MAX_TITLE_LINES = 20
 _CELL = re.compile(r"\s*([+-]?\d+([.,]\d+)?|NA|nan|NaN|\?|-)?\s*")
 
 
@@ -24,6 +25,43 @@ def refuse_netflix(lines: Sequence[str], name: str) -> None:
             "one row per interaction",
             f"{lines[0].strip()!r} and below it rows such as {lines[1].strip()!r}: the layout of the Netflix prize",
             'convert it with the lines under "Netflix" in docs/data.md',
+        )
+
+
+def refuse_preamble(lines: Sequence[str], name: str) -> None:
+    """Raises `ConfigError` for comments or a title above the header."""
+    count = next((place for place, line in enumerate(lines) if not line.lstrip().startswith(("#", "%", "//"))), 0)
+    if count and len(lines) > count + 1:
+        raise ConfigError.from_parts(
+            name,
+            "the names of the columns or the first row in line 1",
+            f"{lines[0].strip()[:60]!r}, a comment",
+            f"remove the {count} lines first: tail -n +{count + 1} {name} > rows.csv",
+        )
+
+
+def refuse_title(rows: Sequence[Sequence[str]], name: str) -> None:
+    """Raises `ConfigError` for lines with fewer fields above the header, as reports have them.
+
+    Args:
+      rows: Fields of the first lines.
+      name: Name of the file.
+    """
+    width = collections.Counter(map(len, rows)).most_common(1)[0][0]
+    first = next(place for place, row in enumerate(rows) if len(row) == width)
+    if first == 1 and len(rows[0]) == width - 1 and all(not row[-1].strip() for row in rows[1:]):
+        raise ConfigError.from_parts(
+            name,
+            f"{width - 1} fields in each line, as in the first",
+            f"{width}, of which the last is blank: each line ends with a delimiter",
+            f"remove it first: sed '2,$ s/.$//' {name} > rows.csv",
+        )
+    if 0 < first <= _MAX_TITLE_LINES and width > 1 and all(len(row) < width for row in rows[:first]):
+        raise ConfigError.from_parts(
+            name,
+            f"{width} fields in the first line, as in most others",
+            f"{len(rows[0])}, {rows[0][0][:60]!r}",
+            f"remove what is above the names of the columns first: tail -n +{first + 1} {name} > rows.csv",
         )
 
 
@@ -61,7 +99,10 @@ def refuse_matrix(rows: Sequence[Sequence[str]], name: str) -> None:
     width = len(rows[0])
     if width < _MIN_MATRIX_COLUMNS or len(rows) < 2:
         return
-    if any(names.rank_of(cell, names.CANDIDATE_WORDS) is not None and names.is_id_name(cell) for cell in rows[0]):
+    vocabulary = (*names.CANDIDATE_WORDS, *names.PERSON_WORDS, *names.SESSION_WORDS)
+    # The names of a log's columns: `user_id`, `hotel_cluster`, `date_time`.
+    named = sum(names.rank_of(cell, vocabulary) is not None and names.is_id_name(cell) for cell in rows[0])
+    if named >= 2 or any(names.has_word(cell, names.EVENT_TIME_WORDS) for cell in rows[0]):
         return
     numeric = sum(all(_CELL.fullmatch(row[place]) for row in rows[1:] if place < len(row)) for place in range(1, width))
     if numeric >= _MATRIX_SHARE * (width - 1):

@@ -11,20 +11,29 @@ PERSON_WORDS = (
     *("user", "customer", "client", "member", "visitor", "buyer", "reader", "viewer", "listener", "account"),
     *("reviewer", "shopper", "consumer", "subscriber", "household", "person", "player", "learner", "student"),
     *("patient", "guest", "traveler", "traveller", "rater", "profile", "cust", "usr", "uid", "msno", "username"),
-    *("profilename", "cookie", "device", "query"),
+    *("profilename", "borrower", "follower", "applicant", "employee", "holder", "payer", "donor", "swiper", "loyalty"),
+    # German, Spanish, French, Portuguese, Italian, Dutch, Polish, Russian.
+    *("kunde", "kunden", "nutzer", "benutzer", "besucher", "cliente", "usuario", "utilisateur", "acheteur", "utente"),
+    *("klant", "gebruiker", "klient", "пользователь", "клиент", "покупатель"),
+    *("card", "cookie", "device", "email", "src", "query"),
 )
 SESSION_WORDS = ("session", "visit")
 CANDIDATE_WORDS = (
     *("item", "product", "movie", "film", "article", "stock", "sku", "book", "isbn", "track", "song", "artist"),
     *("video", "candidate", "offer", "asin", "listing", "document", "page", "course", "game", "recipe", "iid"),
     *("content", "anime", "joke", "business", "restaurant", "hotel", "venue", "poi", "place", "gmap", "location"),
-    *("news", "story", "post", "paper", "podcast", "episode", "show", "series", "channel", "album", "beer", "wine"),
+    *("news", "story", "post", "paper", "podcast", "episode", "show", "series", "album", "beer", "wine"),
     *("drug", "app", "job", "ad", "creative", "property", "photo", "image", "pin", "deal", "coupon", "merchant"),
-    *("prod", "goods", "material", "part", "upc", "ean", "aid", "mid", "pid", "bid", "position", "title"),
+    *("prod", "goods", "material", "part", "upc", "ean", "aid", "mid", "pid", "bid", "repo", "project", "question"),
+    *("lesson", "exercise", "plan", "package", "service", "class", "dish", "bookmark", "ticker", "isin", "fund"),
+    *("adgroup", "campaign", "creator", "author", "followee", "swiped", "dst"),
+    *("artikel", "produkt", "producto", "articulo", "produit", "produto", "artigo", "prodotto", "articolo", "товар"),
+    *("position", "title"),
 )
 EVENT_TIME_WORDS = (
     *("timestamp", "datetime", "time", "date", "ts", "dt", "when", "created", "at", "dat", "added", "day"),
     *("utc", "epoch", "unix", "checkin", "moment", "instant"),
+    *("datum", "zeit", "zeitpunkt", "fecha", "heure", "hora", "tijd", "дата", "время", "data"),
 )
 SEQUENCE_WORDS = ("seq", "sequence", "order", "step", "day", "week", "position", "rank", "index", "visit", "turn")
 CLEAR_SEQUENCE_WORDS = ("seq", "sequence", "order", "step", "day", "week")
@@ -35,18 +44,40 @@ EVENT_TYPE_WORDS = ("event", "action", "behavior", "behaviour", "interaction", "
 RATING_WORDS = ("rating", "ratings", "stars", "star", "score", "overall", "grade", "vote", "rate")
 FEEDBACK_WORDS = (
     *("click", "clicked", "clicks", "label", "like", "liked", "bought", "purchased", "converted", "conversion"),
-    *("watched", "viewed", "played", "feedback", "interested", "response", "target", "y", "positive"),
+    *("watched", "viewed", "played", "feedback", "interested", "response", "target", "y", "positive", "clk"),
 )
+
+OUTCOME_WORDS = (
+    *("status", "state", "refunded", "returned", "cancelled", "canceled", "failed", "paid", "completed", "valid"),
+    *("recommended", "approved", "deleted", "fraud", "success", "nonclk"),
+)
+PERSONAL_WORDS = ("name", "email", "phone", "address", "profilename", "username", "firstname", "lastname")
 
 ID_WORDS = ("id", "ids", "code", "no", "nr", "number", "num", "key", "uid", "uuid", "guid", "sku", "isbn", "asin")
 """Words of columns whose numbers are names and no quantities; the one list for roles and for feature types."""
 
-_CODE_WORDS = frozenset((*ID_WORDS, "zip", "zipcode", "postcode", "postal", "ean", "upc", "gtin", "phone", "cluster"))
+_ANYWHERE = frozenset(("id", "ids", "code", "uid", "uuid", "guid", "sku", "isbn", "asin"))
+_CODE_WORDS = frozenset(("zip", "zipcode", "postcode", "postal", "ean", "upc", "gtin", "phone", "cluster"))
 _CLASS_WORDS = frozenset(
     (
         *("category", "type", "class", "group", "section", "department", "dept", "genre", "colour", "color"),
         *("brand", "store", "shop", "channel", "region", "country", "city", "gender", "sex", "occupation"),
-        *("segment", "division", "aisle", "level1", "level2", "label", "family", "line", "status", "flag"),
+        *(
+            "cat",
+            "cate",
+            "subclass",
+            "partition",
+            "segment",
+            "division",
+            "aisle",
+            "level1",
+            "level2",
+            "label",
+            "family",
+            "line",
+            "status",
+            "flag",
+        ),
     )
 )
 # Columns that describe an entity or an interaction.
@@ -63,6 +94,8 @@ _DETAIL_WORDS = frozenset(
 # Words of times that are no times of an interaction.
 _OTHER_TIME_WORDS = frozenset(
     (
+        *("return", "returned", "delivery", "delivered", "ship", "shipped", "shipping", "arrival", "departure"),
+        *("dispatch", "dispatched", "estimated", "finish", "finished", "stop", "stopped", "closed", "paid"),
         *("release", "released", "birth", "birthday", "dob", "born", "registered", "registration", "signup"),
         *("joined", "join", "published", "publication", "updated", "update", "modified", "expires", "expiry"),
         *("expiration", "end", "due", "deleted", "built", "founded", "offset", "zone", "timezone", "since"),
@@ -73,6 +106,8 @@ _OTHER_TIME_WORDS = frozenset(
 _CYCLE_WORDS = frozenset(
     ("hour", "dow", "weekday", "minute", "month", "quarter", "dayofweek", "hod", "doy", "season", "of")
 )
+
+_FILTER_WORDS = frozenset(("and", "or", "not", "in", "is", "None", "True", "False", "col", "matches"))
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -97,7 +132,9 @@ def rank_of(name: str, vocabulary: Sequence[str]) -> int | None:
 def is_id_name(name: str) -> bool:
     """Returns whether a name has a word of identifiers, such as `id` or `code`, or ends like `visitorid`."""
     words = words_of(name)
-    return bool(set(ID_WORDS) & set(words)) or any(len(word) > 3 and word.endswith("id") for word in words)
+    # `num_reviews` counts, `order_num` names.
+    is_named = bool(set(words) & _ANYWHERE) or bool(set(words[-1:]) & set(ID_WORDS))
+    return is_named or any(len(word) > 3 and word.endswith("id") for word in words)
 
 
 def is_pure_id_name(name: str) -> bool:
@@ -113,7 +150,11 @@ def is_code_name(name: str) -> bool:
     words = words_of(name)
     if "of" in words:  # number_of_votes
         return False
-    return is_id_name(name) or bool(_CODE_WORDS & set(words)) or words[-1:] in {(word,) for word in _CLASS_WORDS}
+    if is_id_name(name) or _CODE_WORDS & set(words):
+        return True
+    # `cat1` is two words, of which the last is a number.
+    letters = [word for word in words if not word.isdigit()]
+    return bool(set(letters[-1:]) & _CLASS_WORDS)
 
 
 def is_detail_name(name: str, allowed: Collection[str] = ()) -> bool:
@@ -141,8 +182,19 @@ def has_word(name: str, vocabulary: Collection[str]) -> bool:
     return bool(set(vocabulary) & set(words_of(name)))
 
 
+def quoted(name: str) -> str:
+    """Returns a column's name in the syntax of a filter."""
+    is_plain = name.isidentifier() and name.isascii() and name not in _FILTER_WORDS
+    if is_plain:
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'col("{escaped}")'
+
+
 def _fits(part: str, word: str) -> bool:
-    return part in (word, f"{word}s", f"{word}id", f"{word}ids", f"{word}no")
+    if part in (word, f"{word}s", f"{word}id", f"{word}ids", f"{word}no"):
+        return True
+    return word in ("date", "time", "datetime", "timestamp") and part.endswith(word)  # eventdate
 
 
 def _has(words: Sequence[str], word: str) -> bool:

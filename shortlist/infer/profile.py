@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import collections
 import datetime
+import itertools
 import statistics
 from collections.abc import Sequence
 
 from shortlist.infer import names
 from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn
+from shortlist.infer.names import quoted
 from shortlist.infer.times import TimeReading
 from shortlist.tables.timestamps import PER_SECOND, unit_of_number
 
 # A query with more of all rows than this is probably a default value or a robot.
 _LARGE_SHARE = 0.05
 _LARGE_ROWS = 1_000
+_PLACEHOLDERS = frozenset(
+    ("0", "-1", "-", "?", "anonymous", "anon", "guest", "unknown", "default", "test", "other", "n/a", "none", "null")
+)
+_PLACEHOLDER_SHARE = 0.01
+_FAR_AHEAD = 1.5
 
 
 def lines(
@@ -57,6 +64,12 @@ def warnings(query: InferredColumn, candidate: InferredColumn, time: TimeReading
     share = largest / max(query.counts.total(), 1)
     if share > _LARGE_SHARE and largest > _LARGE_ROWS and len(query.counts) > 2 / _LARGE_SHARE:
         found.append(f"{share:.0%} of the rows have the {query.name} {name!r}: a default value or a robot?")
+    found += [warning for column in (query, candidate) for warning in _placeholders(column)]
+    if time is not None and any("E+" in text or "e+" in text for text in itertools.islice(time.column.counts, 100)):
+        found.append(
+            f"{time.column.name} is written like {next(iter(time.column.counts))}: digits are lost. Export the column "
+            "again as whole numbers."
+        )
     if time is not None and names.has_word(time.column.name, names.RATING_WORDS):
         found.append(
             f"{time.column.name} looks like a rating, not like a time: without times, use --timestamp none, or "
@@ -65,6 +78,26 @@ def warnings(query: InferredColumn, candidate: InferredColumn, time: TimeReading
     if time is not None and len(time.column.counts) == 1:
         found.append(f"All rows have the same {time.column.name}: their order is that of the file.")
     return found
+
+
+def _placeholders(column: InferredColumn) -> list[str]:
+    """Returns a warning for each frequent id that often means "nobody" or "nothing"."""
+    found = []
+    common = column.counts.most_common(4)
+    for place, (value, count) in enumerate(common[:3]):
+        share = count / column.counts.total()
+        # 0 may be the first of all numbers; as a default it is far ahead of the others.
+        is_ahead = not _is_number(value) or (len(common) > place + 1 and count > _FAR_AHEAD * common[place + 1][1])
+        if value.strip().lower() in _PLACEHOLDERS and share > _PLACEHOLDER_SHARE and is_ahead:
+            found.append(
+                f"{share:.0%} of the rows have the {column.name} {value!r}, which often stands for no id; if so, drop "
+                f'them with `filter: {quoted(column.name)} != "{value}"`.'
+            )
+    return found
+
+
+def _is_number(value: str) -> bool:
+    return value.strip().lstrip("-").isdigit()
 
 
 def repeated_share(query: InferredColumn, candidate: InferredColumn) -> float:
@@ -104,6 +137,7 @@ def _times(time: TimeReading | None) -> str:
         outside = f"; {len(column.numbers) - len(valid):,} out of range" * (len(valid) < len(column.numbers))
         return f"{column.name} in {time.unit}, {first} to {last}{outside}"
     if column.is_time:
+        # Of a file's own times, 1,000 distinct ones are enough for the first and the last.
         seconds = [float(number) for number in column.numbers]
         return f"{column.name}, {_moment(min(seconds))} to {_moment(max(seconds))}"
     if time.format is not None:

@@ -15,6 +15,13 @@ _MIN_BASKET_SHARE = 0.2
 _MAX_MISSING = 0.5
 # Below this number of rows, a column in which each row has a value of its own may be an id all the same.
 _MIN_UNIQUE_ROWS = 50
+# Fewer values are classes, not ids.
+_MIN_IDS = 5
+_MAX_WORDS = 3
+# Columns below it cannot have the role, but mostly missing ones are still named as runners-up.
+_LOWEST = -350.0
+# A best column below it is a question.
+_UNFIT = -100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,22 +77,28 @@ def _choose(
     score_of: Callable[[InferredColumn], _Scored | None],
 ) -> RoleChoice:
     free = [column for column in columns if column.name not in other_roles and column.present]
-    scored = [entry for column in free if (entry := score_of(column)) is not None]
+    scored = [entry for column in free if (entry := score_of(column)) is not None and entry.score > _LOWEST]
     scored.sort(key=lambda entry: entry.score, reverse=True)
-    if scored and (len(scored) == 1 or scored[0].score > scored[1].score):
+    if scored and scored[0].score > _UNFIT and (len(scored) == 1 or scored[0].score > scored[1].score):
         runner_up = None
-        if len(scored) > 1 and scored[1].score > 0:
+        if len(scored) > 1 and (scored[1].score > 0 or scored[1].column.missing_share > _MAX_MISSING):
             lost = " and ".join(scored[1].faults) or "its name says it less clearly"
             runner_up = f"{scored[1].column.name}: {lost}"
         return RoleChoice(scored[0].column, runner_up)
-    listed = ", ".join(column.name for column in free)
-    got = f"no such name among {listed}"
+    got = f"no such name among {', '.join(column.name for column in free) or 'no columns with values'}"
     remedy = f"name it with {option}"
-    if scored:
+    nested = [column.name for column in columns if column.is_nested]
+    if nested:
+        got += f"; {', '.join(nested)} have objects or lists of objects as cells, which are not read"
+        remedy += (
+            "; if it is inside of them, write flat rows first, e.g. with pandas: "
+            'pd.json_normalize(rows).to_json("flat.jsonl", orient="records", lines=True)'
+        )
+    if len(scored) > 1 and scored[0].score > _UNFIT:
         best, second = scored[0].column, scored[1].column
         got = f"{best.name} and {second.name}, which fit equally well"
         remedy = f"choose with {option} {best.name} or {option} {second.name}"
-    elif basket := _basket_of_lines(free):
+    elif not scored and (basket := _basket_of_lines(free)):
         remedy += (
             f"; if {basket} belongs to another table that has it, join the two first, e.g. with pandas: "
             f'lines.merge(orders, on="{basket}").to_csv("joined.csv", index=False)'
@@ -122,6 +135,12 @@ def _score_of_id(column: InferredColumn, allowed_details: Collection[str]) -> tu
         score += 100.0
     if names.is_detail_name(column.name, allowed_details if len(names.words_of(column.name)) == 1 else ()):
         score -= 80.0
+        faults.append("its name is that of a detail")
+    if len(column.counts) < _MIN_IDS and len(column.present) >= _MIN_UNIQUE_ROWS:
+        score -= 200.0
+        faults.append(f"it has {len(column.counts)} values")
+    if len(names.words_of(column.name)) > _MAX_WORDS and not names.is_id_name(column.name):
+        score -= 150.0
         faults.append("its name is that of a detail")
     if column.missing_share > _MAX_MISSING:
         score -= 300.0

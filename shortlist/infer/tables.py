@@ -61,7 +61,7 @@ def sample(
     first = next((file for file in files if file.size), files[0])
     with first.open() as file:
         found = text_format.guess(file, first.name, spec, given, columns_option)
-    spec = dataclasses.replace(spec, dialect=text_format.as_dialect(found.options))
+    spec = dataclasses.replace(spec, format=found.options.get("format"), dialect=text_format.as_dialect(found.options))
     with first.open() as file:
         reader = readers.open_table(file, spec, first.name)
         names, times, unreadable = list(reader.columns), reader.time_columns, reader.nested_columns

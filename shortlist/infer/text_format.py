@@ -24,8 +24,12 @@ _BLANKS = " "
 # Share of lines with the most frequent number of fields, for a delimiter.
 _MIN_AGREEMENT = 0.9
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BINARY = (b"SQLite format", b"%PDF", b"\xd0\xcf\x11\xe0")
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _CP1252_ONLY = re.compile(rb"[\x80-\x9f]")
+# Share of the letters of a line that are not ASCII: about a tenth in Western languages, nearly all in others.
+_MAX_FOREIGN = 0.4
+_FOREIGN = ("cp1251", "gb18030", "big5", "shift_jis", "euc_kr", "iso8859_7", "cp1253", "cp1254")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 _NAME = re.compile(r"[^\W\d]")
 
@@ -68,19 +72,25 @@ def guess(file: BinaryIO, name: str, spec: TableSpec, given: TextOptions, column
     format = _format(spec, name, head)
     if format not in (None, "csv"):
         return TextFormat(_given(given, options), reasons)
+    if spec.format_of(name) is None and head is not None and not head.startswith(_BINARY):
+        options["format"] = "csv"
+        reasons.append(f"{name}: the ending is unknown; read as delimited text.")
     if head is None or not head.strip():
         return TextFormat(_given(given, options), reasons)
-    encoding, text, remark = _decoded(head, given.encoding)
+    encoding, text, remark = _decoded(head, given.encoding, name)
     if encoding is not None:
         options["encoding"] = encoding
         reasons.append(remark)
     lines = [line for line in text.splitlines() if line.strip()][:_HEAD_LINES]
     if not lines or lines[0].lstrip()[:1] in ("{", "["):
         return TextFormat(_given(given, options), reasons)
+    layouts.refuse_preamble(lines, name)
     layouts.refuse_netflix(lines, name)
     delimiter = given.delimiter or _delimiter(lines)
     if delimiter is None:
         layouts.refuse_adjacency(lines, name)
+        for candidate in _DELIMITERS:
+            layouts.refuse_title(split_lines(lines, candidate), name)
         return TextFormat(_given(given, options), reasons)
     if delimiter != spec.delimiter_of(name):
         options["delimiter"] = delimiter
@@ -159,8 +169,12 @@ def _member_head(file: BinaryIO) -> bytes | None:
         file.seek(0)
 
 
-def _decoded(head: bytes, given: str | None) -> tuple[str | None, str, str]:
-    """Returns the encoding to write into the config (None for the default), the text, and a remark."""
+def _decoded(head: bytes, given: str | None, name: str) -> tuple[str | None, str, str]:
+    """Returns the encoding to write into the config (None for the default), the text, and a remark.
+
+    Raises:
+      ConfigError: The text may have one of several encodings, or nearly all of it is UTF-8.
+    """
     if given is not None:
         return given, head.decode(given, errors="replace"), f"Encoding: {given}."
     if head.startswith(_BOMS[1:]):
@@ -169,15 +183,51 @@ def _decoded(head: bytes, given: str | None) -> tuple[str | None, str, str]:
         # A character may be cut at the end of the head.
         return None, codecs.getincrementaldecoder("utf-8-sig")().decode(head), ""
     except UnicodeDecodeError as error:
-        guessed = "cp1252" if _CP1252_ONLY.search(head) else "latin-1"
-        text = head.decode(guessed, errors="replace")
-        line = head[: error.start].count(b"\n")
-        example = text.splitlines()[line] if line < len(text.splitlines()) else ""
+        guessed, example = _guess_encoding(head, error, name)
         remark = (
-            f"The text is not UTF-8; read as {guessed}, line {line + 1} is {short_repr(example)}. If it looks wrong, "
-            "give --encoding."
+            f"The text is not UTF-8; read as {guessed}, a line is {short_repr(example)}. If it looks wrong, give "
+            "--encoding."
         )
-        return guessed, text, remark
+        return guessed, head.decode(guessed, errors="replace"), remark
+
+
+def _guess_encoding(head: bytes, error: UnicodeDecodeError, name: str) -> tuple[str, str]:
+    """Returns a Western encoding, and the first line with a character that is not ASCII.
+
+    Raises:
+      ConfigError: Most characters are not ASCII, so that the text is not Western, or nearly all of it is UTF-8.
+    """
+    lines = [line for line in head.splitlines() if not line.isascii()][:_HEAD_LINES]
+    valid = sum(_is_utf8(line) for line in lines)
+    number = head[: error.start].count(b"\n") + 1
+    if valid > 0.5 * len(lines):
+        raise ConfigError.from_parts(
+            f"{name}, line {number}",
+            "UTF-8, as in most other lines",
+            f"the byte 0x{head[error.start]:02x}",
+            "correct the line, or write the file again as UTF-8",
+        )
+    others = sum(byte >= 0x80 for line in lines for byte in line)
+    letters = sum(bytes([byte]).isalpha() for line in lines for byte in line)
+    if others > _MAX_FOREIGN * max(letters + others, 1):
+        options = []
+        for encoding in _FOREIGN:
+            try:
+                options.append(f"--encoding {encoding} (a line is {short_repr(lines[0].decode(encoding).strip())})")
+            except UnicodeDecodeError:
+                continue
+        raise ConfigError.from_parts(
+            name, "UTF-8", "text in another encoding", f"give it: {', or '.join(options) or '--encoding'}"
+        )
+    return ("cp1252" if _CP1252_ONLY.search(head) else "latin-1"), lines[0].decode("latin-1")
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _delimiter(lines: Sequence[str]) -> str | None:
@@ -206,7 +256,7 @@ def _is_data(rows: Sequence[Sequence[str]]) -> bool:
     first, others = rows[0], rows[1:]
     if not others:
         return False
-    if len(set(first)) < len(first):
+    if len(set(first)) < len(first) and any(map(_is_value, first)):
         return True
     for position, cell in enumerate(first):
         column = [row[position] for row in others if position < len(row)]
@@ -229,36 +279,52 @@ def _is_value(cell: str) -> bool:
 
 
 def _no_header(name: str, rows: Sequence[Sequence[str]], option: str) -> ConfigError:
-    names = ",".join(suggested_names(rows))
+    roles: tuple[str, ...] = ("user_id", "item_id")
+    if option != "--columns":
+        roles = ("item_id",) if "candidates" in option else ("user_id",)
+    suggested = suggested_names(rows, roles)
+    remark = "a guess from their values"
+    if set(roles) == {"user_id", "item_id"} <= set(suggested):
+        user, item = (rows[0][suggested.index(role)] for role in ("user_id", "item_id"))
+        remark += f": is {short_repr(user)} a user and {short_repr(item)} an item?"
+    shown = f"{', '.join(map(short_repr, rows[0][:6]))}{' ...' if len(rows[0]) > 6 else ''}"
     return ConfigError.from_parts(
         name,
         "a first line with the names of the columns",
-        f"one that looks like data, {', '.join(map(short_repr, rows[0][:6]))}{' ...' if len(rows[0]) > 6 else ''}",
-        f"name the {len(rows[0])} columns in their order, e.g. {option} {names} (a guess from their values), or give "
+        f"one that looks like data, {shown}",
+        f"name the {len(rows[0])} columns in their order, e.g. {option} {','.join(suggested)} ({remark}), or give "
         "--header if the first line has the names",
     )
 
 
-def suggested_names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns names for the columns of a file without a header, by position and values: user, item, rating, time."""
-    names: list[str] = []
+def suggested_names(rows: Sequence[Sequence[str]], roles: Sequence[str]) -> list[str]:
+    """Returns names for the columns of a file without a header, by position and values.
+
+    Args:
+      rows: Fields of the first lines.
+      roles: Names of the id columns to give, in their order: user_id and item_id for a log.
+    """
+    found: list[str] = []
     for position in range(len(rows[0])):
         cells = [row[position] for row in rows if position < len(row)]
-        names.append(_suggested_name(cells, names, position))
-    return names
+        found.append(_suggested_name(cells, found, position, roles))
+    return found
 
 
-def _suggested_name(cells: Sequence[str], earlier: Sequence[str], position: int) -> str:
+def _suggested_name(cells: Sequence[str], earlier: Sequence[str], position: int, roles: Sequence[str]) -> str:
     numbers = [float(cell.replace(",", ".")) for cell in cells if _NUMBER.fullmatch(cell.strip())]
     is_numeric = len(numbers) == len(cells)
     is_epoch = is_numeric and all(6e8 < number < 3e18 for number in numbers)
     is_date = not is_numeric and all(map(_is_value, cells))
     if "timestamp" not in earlier and (is_epoch or is_date) and position > 0:
         return "timestamp"
+    is_whole = is_numeric and all(number == int(number) for number in numbers)
     if is_numeric and position > 1 and "rating" not in earlier and len(set(numbers)) <= 20 and max(numbers) <= 10:
         return "rating"
-    for name in ("user_id", "item_id"):
-        if name not in earlier:
+    # Fractions are coordinates or amounts, and a value of its own in each row is the row's name.
+    is_id = (is_whole or not is_numeric) and (len(set(cells)) < len(cells) or "user_id" not in roles)
+    for name in roles:
+        if name not in earlier and is_id:
             return name
     return f"column_{position + 1}"
 

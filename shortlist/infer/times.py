@@ -6,13 +6,15 @@ import collections
 import dataclasses
 import datetime
 import itertools
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from shortlist.errors import ConfigError
-from shortlist.infer import names
-from shortlist.infer.columns import InferredColumn, determines
+from shortlist.infer import date_formats, names
+from shortlist.infer.columns import NULL_TEXTS, InferredColumn, determines
+from shortlist.infer.date_formats import EARLIEST_YEAR
 from shortlist.tables.timestamps import PER_SECOND, unit_of_number
 
 OPTION = "--timestamp"
@@ -21,19 +23,7 @@ FORMAT_OPTION = "--timestamp-format"
 Kind = Literal["clock", "text", "order"]
 
 _TRIED_VALUES = 500
-_DAYS = (
-    *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%y", "%d/%m/%y"),
-    *("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%m %d, %Y", "%d.%m.%y"),
-)
-_HOURS = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z")
-_WHOLE = (
-    *("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"),
-    *("%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H:%M:%S", "%d/%b/%Y:%H:%M:%S %z"),
-)
-_FORMATS = (*(f"{day} {hour}".strip() for day in _DAYS for hour in _HOURS), *_WHOLE)
-# Pairs of formats that read the same text as two different days.
-_SWAPPED = {"%m/%d": "%d/%m", "%d/%m": "%m/%d", "%m-%d": "%d-%m", "%d-%m": "%m-%d"}
-_EARLIEST_YEAR = 1990
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
 # Below it are times of something else, such as a registration that is the same in all rows of a query.
 _MIN_SCORE = 15.0
 
@@ -86,33 +76,65 @@ def choose(
     if named is not None:
         return TimeChoice(_of_named(named, format))
     free = [column for column in columns if column.name not in (query.name, candidate.name) and column.present]
-    scored = []
+    parts = date_parts(free)
+    scored: list[tuple[float, TimeReading, list[str]]] = []
     rejected = []
     for column in free:
         reading = _reading(column, format, query)
-        if reading is None:
+        if reading is None or column.name in parts:
             continue
         score, faults = _score(reading, query, candidate)
         if score > _MIN_SCORE:
-            scored.append((score, len(column.counts), reading, faults))
+            scored.append((score, reading, faults))
         else:
             rejected.append(f"{column.name} ({' and '.join(faults) or 'its name is that of no time'})")
     if not scored:
         raise _none_found(free, rejected)
-    scored.sort(key=lambda entry: entry[:2], reverse=True)
-    best = scored[0]
-    if len(scored) > 1 and scored[1][:2] == best[:2] and scored[1][2].column.texts != best[2].column.texts:
+    scored.sort(key=lambda entry: entry[0], reverse=True)
+    best = _earliest(scored)
+    second = next((entry for entry in scored if entry is not best), None)
+    if second is not None and second[0] == best[0] and not _is_ordered(best[1].column, second[1].column):
         raise ConfigError.from_parts(
-            "", "one column of times", f"{best[2].column.name} and {scored[1][2].column.name}", f"name it with {OPTION}"
+            "",
+            "one column of times",
+            f"{best[1].column.name} and {second[1].column.name}",
+            f"choose with {OPTION} {best[1].column.name} or {OPTION} {second[1].column.name}",
         )
-    _check_format(best[2])
+    _check_format(best[1])
     runner_up = None
-    if len(scored) > 1:
-        lost = " and ".join(scored[1][3]) or "its name says it less clearly"
-        runner_up = f"{scored[1][2].column.name}: {lost}"
+    if second is not None:
+        lost = " and ".join(second[2]) or "its name says it less clearly, or it is later"
+        runner_up = f"{second[1].column.name}: {lost}"
     elif rejected:
         runner_up = rejected[0]
-    return TimeChoice(best[2], runner_up)
+    return TimeChoice(best[1], runner_up)
+
+
+def _earliest(scored: Sequence[tuple[float, TimeReading, list[str]]]) -> tuple[float, TimeReading, list[str]]:
+    """Returns the best entry; among equal ones the column that is never later than the others.
+
+    A later time is a consequence of the interaction: an order is delivered, a loan is returned.
+    """
+    best = scored[0]
+    for entry in scored[1:]:
+        if entry[0] == best[0] and _is_ordered(entry[1].column, best[1].column):
+            best = entry
+    return best
+
+
+def _is_ordered(first: InferredColumn, second: InferredColumn) -> bool:
+    """Returns whether the first column is never later than the second, for numbers and for ISO 8601 texts."""
+    pairs = [
+        (one, other)
+        for one, other in zip(first.texts, second.texts, strict=True)
+        if one is not None and other is not None and not {one, other} & NULL_TEXTS
+    ]
+    if first.is_numeric and second.is_numeric:
+        return all(float(one) <= float(other) for one, other in pairs)
+    if first.is_iso and second.is_iso:
+        # Texts of one length compare like their times; otherwise their dates decide.
+        return all(one <= other if len(one) == len(other) else one[:10] <= other[:10] for one, other in pairs)
+    return False
 
 
 def out_of_range(reading: TimeReading) -> tuple[list[str], str | None]:
@@ -129,7 +151,7 @@ def out_of_range(reading: TimeReading) -> tuple[list[str], str | None]:
         return [], None
     numbers = [number for number in column.numbers if unit_of_number(number) == reading.unit]
     lowest = _EARLIEST * PER_SECOND[reading.unit]  # type: ignore[index]
-    name = quoted(column.name)
+    name = names.quoted(column.name)
     is_early = all(float(text) < lowest for text in bad)
     condition = f"{name} >= {lowest}" if is_early else f"{name} >= {lowest} and {name} <= {max(numbers)}"
     return bad, condition
@@ -162,8 +184,10 @@ def _reading(column: InferredColumn, format: str | None, query: InferredColumn |
         return None
     if column.is_time or column.is_iso:
         return TimeReading(column, "clock")
-    if format is not None and _reads_all(_tried(column), format):
+    if format is not None and date_formats.reads_all(_tried(column), format):
         return TimeReading(column, "text", format=format)
+    if format is not None and query is None:
+        return None
     if column.is_numeric:
         if names.has_word(column.name, names.RATING_WORDS):
             return None
@@ -176,11 +200,11 @@ def _reading(column: InferredColumn, format: str | None, query: InferredColumn |
         if _is_sequence(column, query):
             return TimeReading(column, "order")
         return None
-    formats = [format for format in _FORMATS if _reads_all(_tried(column), format)]
+    formats = [format for format in date_formats.FORMATS if date_formats.reads_all(_tried(column), format)]
     if not formats:
         return None
     first = formats[0]
-    other = next((second for second in formats[1:] if _is_swapped(first, second)), None)
+    other = next((second for second in formats[1:] if date_formats.is_swapped(first, second)), None)
     return TimeReading(column, "text", format=first, other_format=other)
 
 
@@ -188,37 +212,11 @@ def is_calendar(column: InferredColumn) -> bool:
     """Returns whether all values are dates such as 20231114; 500 distinct values are checked."""
     if not column.is_whole or any(len(text) != 8 for text in _tried(column)):
         return False
-    return _reads_all(_tried(column), "%Y%m%d")
-
-
-def quoted(name: str) -> str:
-    """Returns a column's name in the syntax of a filter."""
-    is_plain = name.isidentifier() and name.isascii() and name not in _FILTER_WORDS
-    if is_plain:
-        return name
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'col("{escaped}")'
+    return date_formats.reads_all(_tried(column), "%Y%m%d")
 
 
 def _tried(column: InferredColumn) -> list[str]:
     return list(itertools.islice(column.counts, _TRIED_VALUES))
-
-
-def _reads_all(texts: Iterable[str], format: str) -> bool:
-    return all(_read(text, format) is not None for text in texts)
-
-
-def _read(text: str, format: str) -> datetime.datetime | None:
-    try:
-        moment = datetime.datetime.strptime(text.strip(), format)
-    except ValueError:
-        return None
-    # A two-digit year is read as 1969 to 2068.
-    return moment if _EARLIEST_YEAR <= moment.year <= datetime.date.today().year + 1 else None
-
-
-def _is_swapped(first: str, second: str) -> bool:
-    return any(first.replace(day, other, 1) == second for day, other in _SWAPPED.items() if day in first)
 
 
 def _is_sequence(column: InferredColumn, query: InferredColumn | None) -> bool:
@@ -261,6 +259,9 @@ def _score(reading: TimeReading, query: InferredColumn, candidate: InferredColum
     if column.missing_share > 0.5:
         score -= 30.0
         faults.append(f"{column.missing_share:.0%} of its cells are missing")
+    if reading.unit == "seconds" and not column.is_time and not column.is_whole:
+        score -= 5.0
+        faults.append("it has fractions of a second, which `run` takes from milliseconds or ISO 8601 only")
     return score, faults
 
 
@@ -280,14 +281,50 @@ def _none_found(free: Sequence[InferredColumn], rejected: Sequence[str]) -> Conf
     got = f"none among {', '.join(column.name for column in free) or 'no other columns'}"
     if rejected:
         got += f"; not {', '.join(rejected)}"
-    return ConfigError.from_parts(
-        "",
-        "a column of the interactions' times",
-        got,
-        f"name it with {OPTION} COLUMN (and {FORMAT_OPTION} for dates that are not ISO 8601); without times, use "
-        f"{OPTION} none (split random) or {OPTION} row (the rows of the file are in the order of time)",
+    remedy = f"name it with {OPTION} COLUMN"
+    looks = [column for column in free if names.has_word(column.name, (*names.EVENT_TIME_WORDS, "month", "week"))]
+    judged = {fault.split(" (")[0] for fault in rejected}
+    unread = [f"{column.name} such as {next(iter(column.counts))!r}" for column in looks if column.name not in judged]
+    if unread:
+        got += f"; in no format that is known: {', '.join(unread[:4])}"
+        remedy += f', and give its format for strptime, e.g. {FORMAT_OPTION} "%d/%m/%Y %H:%M"'
+    else:
+        remedy += f" (and {FORMAT_OPTION} for dates that are not ISO 8601)"
+    if parts := date_parts(free):
+        remedy += (
+            f"; join {', '.join(parts)} into one column first, e.g. with pandas: "
+            'pd.to_datetime(log[["year", "month", "day"]]) after renaming them'
+        )
+    remedy += (
+        f"; without times, use {OPTION} none (split random) or {OPTION} row (the rows of the file are in the order of "
+        "time)"
     )
+    return ConfigError.from_parts("", "a column of the interactions' times", got, remedy)
 
 
-_FILTER_WORDS = frozenset({"and", "or", "not", "in", "is", "None", "True", "False", "col", "matches"})
-_EARLIEST = int(datetime.datetime(_EARLIEST_YEAR, 1, 1, tzinfo=datetime.timezone.utc).timestamp())
+def clock_beside(reading: TimeReading, columns: Iterable[InferredColumn]) -> InferredColumn | None:
+    """Returns a column with the time of the day, such as 14:05, if the column of times has dates alone."""
+    dates = itertools.islice(reading.column.counts, _TRIED_VALUES)
+    if reading.kind == "order" or reading.column.is_time or any(":" in text or len(text) > 12 for text in dates):
+        return None
+    if reading.unit is not None:
+        return None
+    for column in columns:
+        values = list(itertools.islice(column.counts, _TRIED_VALUES))
+        if column is not reading.column and values and all(map(_CLOCK.fullmatch, values)):
+            return column
+    return None
+
+
+def date_parts(columns: Iterable[InferredColumn]) -> list[str]:
+    """Returns the columns with the year, the month and the day of a date; empty if there are not all three."""
+    found = []
+    for part in ("year", "month", "day"):
+        column = next((column for column in columns if part in names.words_of(column.name) and column.is_whole), None)
+        if column is None:
+            return []
+        found.append(column.name)
+    return found
+
+
+_EARLIEST = int(datetime.datetime(EARLIEST_YEAR, 1, 1, tzinfo=datetime.timezone.utc).timestamp())

@@ -113,7 +113,7 @@ def test_a_catalogue_of_its_own_is_matched_by_its_ids_even_under_another_name(tm
 
 def test_a_catalogue_with_other_ids_is_refused(tmp_path):
     catalogue = write_csv(tmp_path / "films.csv", ("film", "title"), [["tt1", "A"], ["tt2", "B"]])
-    with pytest.raises(ConfigError, match=r"films\.csv: expected a column with the ids of the log's item_id, got film"):
+    with pytest.raises(ConfigError, match=r"films\.csv: .* item_id, such as '1', got film such as 'tt1'"):
         guess_config(ratings(tmp_path), catalogue, None, tmp_path, Hints())
 
 

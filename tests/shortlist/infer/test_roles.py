@@ -257,3 +257,156 @@ def test_another_encoding_is_guessed_and_an_example_is_shown(tmp_path):
     assert section(guessed)["encoding"] == "latin-1"
     assert section(guessed)["delimiter"] == ";"
     assert any("not UTF-8; read as latin-1" in reason and "Café" in reason for reason in guessed.reasons)
+
+
+@pytest.mark.parametrize("later", ["return_date", "delivered_at", "arrival", "ship_date", "settled_date"])
+def test_a_consequence_is_not_the_time(tmp_path, later):
+    columns = {
+        later: lambda e: f"{e.moment:%Y}-12-{1 + e.item % 28:02d}",
+        **NO_TIME,
+        "loan_date": lambda e: f"{e.moment:%Y-%m-%d}",
+    }
+    assert section(guess(tmp_path, columns))["timestamp"] == "loan_date"
+
+
+def test_two_times_in_no_order_are_a_question(tmp_path):
+    columns = {**NO_TIME, "event_time": lambda e: e.seconds, "server_time": lambda e: e.seconds + (-1) ** e.item * 50}
+    with pytest.raises(ConfigError, match="--timestamp event_time or --timestamp server_time"):
+        guess(tmp_path, columns)
+
+
+def test_a_column_of_few_values_is_no_id(tmp_path):
+    columns = {"user_behavior_reason_start": lambda e: "abc"[e.item % 3], "session_id": lambda e: e.user, **BASE}
+    del columns["user_id"]
+    assert section(guess(tmp_path, columns))["query_id"] == "session_id"
+
+
+def test_parts_of_a_date_are_no_time(tmp_path):
+    columns = {
+        **NO_TIME,
+        "date_day": lambda e: e.moment.day,
+        "date_month": lambda e: e.moment.month,
+        "date_year": lambda e: e.moment.year,
+    }
+    with pytest.raises(ConfigError, match="join date_year, date_month, date_day into one column first"):
+        guess(tmp_path, columns)
+
+
+def test_two_units_in_one_column_are_refused(tmp_path):
+    columns = {**BASE, "timestamp": lambda e: e.seconds * 1000 if e.user % 2 else e.seconds}
+    with pytest.raises(ConfigError, match="expected times in one unit"):
+        guess(tmp_path, columns)
+
+
+@pytest.mark.parametrize("value", ["anonymous", "0"])
+def test_a_placeholder_for_nobody_is_named(tmp_path, value):
+    columns = {**BASE, "user_id": lambda e: value if e.seconds // 9_000 % 4 == 0 else e.user + 1}
+    assert any(f'filter: user_id != "{value}"' in warning for warning in guess(tmp_path, columns).warnings)
+    assert not guess(tmp_path, {**BASE, "user_id": lambda e: e.user}).warnings
+
+
+def test_outcomes_are_named(tmp_path):
+    columns = {
+        **BASE,
+        "status": lambda e: ("paid", "cancelled")[e.seconds // 9_000 % 7 == 0],
+        "is_recommended": lambda e: e.seconds // 9_000 % 3 > 0,
+        "type": lambda e: e.seconds // 9_000 % 3,
+    }
+    said = "\n".join(guess(tmp_path, columns).reasons)
+    assert "status differs between rows ('paid'" in said
+    assert "is_recommended differs between rows" in said
+    assert "type looks like a type of interaction" in said
+
+
+def test_a_time_of_the_day_beside_a_date_is_named(tmp_path):
+    columns = {**NO_TIME, "Date": lambda e: f"{e.moment:%Y-%m-%d}", "Hour": lambda e: f"{e.moment:%H:%M}"}
+    assert any("Hour has ('" in reason and "pandas" in reason for reason in guess(tmp_path, columns).reasons)
+
+
+def test_what_an_order_has_is_no_feature_of_the_customer(tmp_path):
+    # A customer has two orders at most, and all rows of an order have its channel.
+    columns = {
+        "customer_id": lambda e: e.user % 20 * 100 + e.seconds // 2_000_000,
+        "order_id": lambda e: e.user % 20 * 100_000 + e.seconds // 1_000_000,
+        "product_id": lambda e: e.item,
+        "bought_at": lambda e: e.seconds // 1_000_000 * 1_000_000,
+        "channel": lambda e: "abc"[(e.user % 20 + e.seconds // 1_000_000) % 3],
+    }
+    assert "queries" not in guess(tmp_path, columns).tables
+    fixed = {**columns, "channel": lambda e: "abc"[(e.user % 20 + e.seconds // 2_000_000) % 3]}
+    assert guess(tmp_path, fixed).tables["queries"].types == {"channel": FeatureType.CATEGORY}
+
+
+def test_candidates_that_never_repeat_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="ids of candidates, which occur in several rows"):
+        guess(tmp_path, {**BASE, "doc": lambda e: f"row {e.seconds}"}, Hints(candidate_id="doc"))
+
+
+def test_a_catalogue_with_a_row_per_property_is_refused(tmp_path):
+    rows = [f"p{item},{name},{item % 7}\n" for item in range(1, 81) for name in ("color", "size", "brand")]
+    (tmp_path / "items.csv").write_text("item_id,property,value\n" + "".join(rows), encoding="utf-8")
+    with pytest.raises(ConfigError, match="pivot_table"):
+        guess(tmp_path, BASE, catalogue="items.csv")
+
+
+def test_nested_columns_are_named_where_an_id_is_missing(tmp_path):
+    rows = [{"session": e.user, "events": [{"aid": e.item, "ts": e.seconds}]} for e in EVENTS]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(ConfigError, match="events have objects or lists of objects as cells.*json_normalize"):
+        guess_config("log.jsonl", None, None, tmp_path, Hints())
+
+
+@pytest.mark.parametrize(
+    ("header", "roles"),
+    [
+        ("kunde_nr;artikel_nr;datum", ("kunde_nr", "artikel_nr", "datum")),
+        ("id_usuario;id_producto;fecha", ("id_usuario", "id_producto", "fecha")),
+        ("utilisateur;produit;date_achat", ("utilisateur", "produit", "date_achat")),
+        ("клиент;товар;дата", ("клиент", "товар", "дата")),
+    ],
+)
+def test_names_in_other_languages(tmp_path, header, roles):
+    rows = "".join(f"{e.user};{e.item};{e.moment:%d.%m.%Y %H:%M}\n" for e in EVENTS)
+    (tmp_path / "log.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    found = section(guess_config("log.csv", None, None, tmp_path, Hints()))
+    assert (found["query_id"], found["candidate_id"], found["timestamp"]) == roles
+
+
+LOG = "user_id,item_id,timestamp\n" + "".join(f"u{e.user},p{e.item},{e.seconds}\n" for e in EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (f"# made by a program\n# on a day\n{LOG}".encode(), r"tail -n \+3 log.csv"),
+        (f"Report of June\n\n{LOG}".encode(), r"tail -n \+2 log.csv"),
+        (LOG.replace("\n", ",\n").replace("timestamp,", "timestamp").encode(), "each line ends with a delimiter"),
+        (LOG.replace("p1,", "красная кружка,").encode("cp1251"), "--encoding cp1251 .*красная"),
+        (LOG.replace("p1,", "青いランプ,").encode("shift_jis"), "--encoding shift_jis .*青いランプ"),
+        (LOG.replace("p1,", "Café,").encode().replace("Café".encode(), b"Caf\xe9", 1), "UTF-8, as in most other lines"),
+    ],
+    ids=["comments", "title", "delimiter at the end", "cp1251", "shift_jis", "one byte"],
+)
+def test_texts_that_cannot_be_guessed_are_refused_with_the_line_that_helps(tmp_path, content, part):
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=part):
+        guess_config("log.csv", None, None, tmp_path, Hints())
+
+
+def test_a_file_of_any_name_is_read_as_text(tmp_path):
+    (tmp_path / "current").write_text(LOG, encoding="utf-8")
+    assert section(guess_config("current", None, None, tmp_path, Hints()))["format"] == "csv"
+
+
+def test_fractions_of_a_second_in_a_parquet_log(tmp_path):
+    table = pa.table(
+        {
+            "user_id": [e.user for e in EVENTS],
+            "item_id": [e.item for e in EVENTS],
+            "at": pa.array([e.seconds * 1000 + 123 for e in EVENTS], pa.timestamp("ms")),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
+    guessed = guess_config("log.parquet", None, None, tmp_path, Hints())
+    assert section(guessed)["timestamp"] == "at"
+    assert "2020-09-13" in "\n".join(guessed.profile)
