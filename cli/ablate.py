@@ -12,6 +12,7 @@ from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import ConfigError
+from shortlist.process import limits
 
 if TYPE_CHECKING:
     from pipeline.ablations.table import Ablations
@@ -61,6 +62,7 @@ def ablate(
         )
     workspace = Workspace.of(checked_config)
     folder = workspace.root / "ablations"
+    limits.check_addresses()
     with workspace.reserve("ablate", must_exist=True):
         folder.mkdir(exist_ok=True)
         with log.redirect_output(folder / "ablate.log", verbose) as terminal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import sys
 import traceback
 import warnings
@@ -32,8 +33,8 @@ from cli import (
     worker,
 )
 from cli.output import consoles
-from shortlist.errors import BadInputError, ExitCode, ShortlistError
-from shortlist.process import stopping
+from shortlist.errors import BadInputError, ExitCode, ResourceError, ShortlistError
+from shortlist.process import limits, resources, stopping
 from shortlist.sanitize import plain_lines
 from shortlist.secrets import redacted
 
@@ -65,6 +66,8 @@ app.add_typer(schema.app, name="schema")
 
 def main() -> None:
     """Runs a command. Prints an error that a user can act on as one sentence on stderr."""
+    out_of_resources = False
+    limits.watch()
     warnings.showwarning = _show_warning
     sys.excepthook = _print_traceback
     try:
@@ -84,8 +87,19 @@ def main() -> None:
         _print_error(f"{error.format_message().rstrip('.')}; see `{command} --help`")
         code = ExitCode.BAD_INPUT
     except ShortlistError as error:
+        limits.release_reserve()
         _print_error(str(error))
         code = error.exit_code
+        out_of_resources = isinstance(error, ResourceError)
+    except Exception as error:
+        limits.release_reserve()
+        shortage = resources.find_shortage(error, pathlib.Path.cwd())
+        if shortage is None:
+            limits.ended()
+            raise
+        _print_error(str(shortage))
+        code = shortage.exit_code
+        out_of_resources = True
     # With a Ctrl-C from here on, Python's own cleaning up would end in a traceback.
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -93,6 +107,10 @@ def main() -> None:
     # Typer also turns Ctrl-C into code 130.
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         _stderr().print(stopping.SENTENCE)
+    limits.ended()
+    if out_of_resources and limits.found():
+        # TensorFlow's threads that failed for want of memory can block Python's own end for ever.
+        os._exit(int(code or 0))
     sys.exit(int(code or 0))
 
 

@@ -12,6 +12,7 @@ from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
 from shortlist.errors import BadInputError
+from shortlist.process import limits
 from shortlist.sanitize import plain
 
 
@@ -41,6 +42,7 @@ def push(
     invocation = Invocation.of(config, set_)
     checked_config = invocation.load()
     workspace = Workspace.of(checked_config)
+    limits.check_addresses()
     with (
         workspace.reserve("push", must_exist=True),
         log.redirect_output(workspace.root / "push.log", verbose=False) as terminal,

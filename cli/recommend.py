@@ -11,6 +11,7 @@ import typer
 from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from shortlist.errors import BadInputError
+from shortlist.process import limits, resources
 
 if TYPE_CHECKING:
     from shortlist.serving.client import Recommender
@@ -76,7 +77,11 @@ def recommend(
         asked = request.of_history(data, data_root, history or [], titles, at, now)
     history_ids = [item for item, _ in asked.query.history]
 
-    with log.redirect_output(workspace.root / "recommend.log", verbose=False, required=False):
+    limits.check_addresses()
+    with (
+        log.redirect_output(workspace.root / "recommend.log", verbose=False, required=False),
+        resources.raises_resource_error(workspace.root),
+    ):
         recommender = serving.Recommender(model_path)
         found = recommender.recommend(
             query_id=asked.query.query_id,

@@ -16,6 +16,7 @@ from cli.invocation import Invocation, option
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import ExitCode
+from shortlist.process import limits
 
 if TYPE_CHECKING:
     from shortlist.config.config import Config
@@ -67,6 +68,7 @@ def run(
     data_root = datasets.default_data_dir()
     unit = _check_data(checked_config, data_root, console)
     workspace = Workspace.of(checked_config)
+    limits.check_addresses()
     # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
     checks.check(checked_config.beam)
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 
 from shortlist.errors import ResourceError
-from shortlist.process import causes
+from shortlist.process import causes, limits
 
 _ERRNOS = {errno.ENOSPC: "no space left", errno.EDQUOT: "no space left in the quota", errno.EFBIG: "file too large"}
 # TensorFlow, ML Metadata's sqlite and Beam's workers set no errno; only their messages name the shortage.
@@ -28,6 +28,9 @@ _WORDS = {
 _FEW_INODES = 0.1
 # Messages of TensorFlow's and C++'s allocators; Python, numpy and Arrow raise MemoryError.
 _MEMORY_WORDS = ("OOM when allocating", "std::bad_alloc", "Cannot allocate memory", "failed to allocate memory")
+# The dynamic linker's message, also for a file system without the right to execute.
+_LINKER_WORDS = "failed to map segment from shared object"
+_THREAD_WORDS = ("can't start new thread", "Thread creation via pthread_create() failed")
 
 
 def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError | None:
@@ -46,6 +49,8 @@ def find_shortage(error: BaseException, folder: pathlib.Path) -> ResourceError |
             if shortage == _ERRNOS[errno.ENOSPC] and _inodes_are_scarcer(full):
                 return ResourceError(_inodes_sentence(full))
             return ResourceError(_disk_sentence(shortage, full))
+        if any(words in str(link) for words in _THREAD_WORDS):
+            return ResourceError(_thread_sentence())
         if _memory_ran_out(link):
             return ResourceError(_memory_sentence())
     return None
@@ -74,7 +79,17 @@ def _memory_ran_out(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     message = str(error)
+    if _LINKER_WORDS in message and "Operation not permitted" not in message:
+        return bool(limits.found())
     return any(words in message for words in _MEMORY_WORDS)
+
+
+def _thread_sentence() -> str:
+    found = ", ".join(limits.found()) or "none for this process alone"
+    return (
+        f"no further thread could be started (limits: {found}); finished steps are kept: raise the limit, or end other "
+        "processes of this account, and run the same command again"
+    )
 
 
 def _memory_sentence() -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from shortlist.errors import ExitCode
+from shortlist.process import limits
 
 SENTENCE = "Interrupted: run the same command again to continue; finished steps are kept."
 # Time for the summary and for files that are being written. Kubernetes kills a pod after 30 seconds.
@@ -33,6 +34,7 @@ def end_at_signals(code: int | None = None) -> None:
     def end(number: int, frame: types.FrameType | None) -> None:
         if code is None:
             os.write(2, f"{SENTENCE}\n".encode())
+        limits.ended()
         os._exit(_code(signal.Signals(number)) if code is None else code)
 
     _handle(end)
@@ -49,6 +51,7 @@ def install_handlers() -> None:
 
     def end(code: ExitCode) -> None:
         os.write(terminal, f"{SENTENCE}\n".encode())
+        limits.ended()
         os._exit(code)
 
     def stop(number: int, frame: types.FrameType | None) -> NoReturn:
