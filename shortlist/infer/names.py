@@ -103,6 +103,13 @@ _OTHER_TIME_WORDS = frozenset(
         *("dow", "month", "year", "quarter", "elapsed", "until", "deadline", "first", "last"),
     )
 )
+# Words of times at which a program handled an interaction.
+_HANDLING_WORDS = frozenset(
+    (
+        *("server", "client", "upload", "uploaded", "processed", "received", "sent", "ingested", "ingestion"),
+        *("load", "loaded", "sync", "synced", "collector", "etl"),
+    )
+)
 _CYCLE_WORDS = frozenset(
     ("hour", "dow", "weekday", "minute", "month", "quarter", "dayofweek", "hod", "doy", "season", "of")
 )
@@ -170,6 +177,11 @@ def is_detail_name(name: str, allowed: Collection[str] = ()) -> bool:
 def is_other_time_name(name: str) -> bool:
     """Returns whether a name is that of another time than the interaction's: `release_date`, `days_since_prior`."""
     return bool(_OTHER_TIME_WORDS & set(words_of(name)))
+
+
+def is_handling_name(name: str) -> bool:
+    """Returns whether a name is that of the time at which a program handled an interaction: `server_received_time`."""
+    return bool(_HANDLING_WORDS & set(words_of(name)))
 
 
 def is_cycle_name(name: str) -> bool:

@@ -241,6 +241,9 @@ def _score(reading: TimeReading, query: InferredColumn, candidate: InferredColum
     rank = names.rank_of(column.name, vocabulary)
     if rank is not None:
         score += 20.0 + 0.1 * (len(vocabulary) - rank)
+    if names.is_handling_name(column.name):
+        score -= 0.5
+        faults.append("its name is that of the time at which a program handled it")
     if names.is_other_time_name(column.name):
         score -= 30.0
         faults.append("its name is that of another time")

@@ -270,9 +270,11 @@ def test_a_consequence_is_not_the_time(tmp_path, later):
 
 
 def test_two_times_in_no_order_are_a_question(tmp_path):
-    columns = {**NO_TIME, "event_time": lambda e: e.seconds, "server_time": lambda e: e.seconds + (-1) ** e.item * 50}
-    with pytest.raises(ConfigError, match="--timestamp event_time or --timestamp server_time"):
+    columns = {**NO_TIME, "event_time": lambda e: e.seconds, "page_time": lambda e: e.seconds + (-1) ** e.item * 50}
+    with pytest.raises(ConfigError, match="--timestamp event_time or --timestamp page_time"):
         guess(tmp_path, columns)
+    handled = {"server_time" if name == "page_time" else name: cell for name, cell in columns.items()}
+    assert section(guess(tmp_path, handled))["timestamp"] == "event_time"
 
 
 def test_a_column_of_few_values_is_no_id(tmp_path):
