@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -113,7 +114,12 @@ def _without_location(artifact: types.Artifact, root: str) -> types.Artifact:
 
 
 def _relative(value: Any, root: str) -> Any:
-    return value.replace(f"{root}/", "") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # The push destination and other parameters are JSON, which escapes quotes and letters.
+    for written in {root, json.dumps(root)[1:-1], json.dumps(root, ensure_ascii=False)[1:-1]}:
+        value = value.replace(f"{written}/", "")
+    return value
 
 
 def _set_manifest(proto: pb.Artifact) -> None:

@@ -1,6 +1,7 @@
 """The cache checks files: a damaged artifact is made again, and a copied or moved workspace uses its own files."""
 
 import datetime
+import json
 import os
 import pathlib
 import shutil
@@ -11,6 +12,7 @@ from tfx.dsl.component.experimental import annotations, decorators
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.types import standard_artifacts
 
+from pipeline import node_launcher
 from pipeline.local_runner import LocalRunner
 from pipeline.run import run_pipeline
 from shortlist.config.load import load_config
@@ -119,6 +121,17 @@ def test_a_copied_or_moved_workspace_keeps_its_cache(tmp_path, relocate):
     [made] = Store.of(there).run_executions("second")[0].outputs["model"]
     _delete(pathlib.Path(made.uri, "saved_model.pb"))
     assert _run_chain(there, "third")[0] == {"Make": False, "Copy": False}
+
+
+@pytest.mark.parametrize("root", ["/w/a", '/w/it\'s "a" é', "/w/#1 {b}"])
+def test_parameters_of_the_cache_key_do_not_name_the_workspace(root):
+    folder = f"{root}/serving/shop"
+    assert node_launcher._relative(folder, root) == "serving/shop"
+    for ensure_ascii in (True, False):
+        text = json.dumps({"dir": folder}, ensure_ascii=ensure_ascii)
+        assert node_launcher._relative(text, root) == '{"dir": "serving/shop"}'
+    assert node_launcher._relative(f"{root}-2/serving", root) == f"{root}-2/serving"
+    assert node_launcher._relative(3, root) == 3
 
 
 # Node, pattern of the file below the node's folder, damage. Each row is one run of the whole pipeline.
