@@ -30,7 +30,7 @@ def section(facts: Facts) -> PageSection | None:
         ),
         ("p99", format.milliseconds(index.get("p99_ms")), "of the same calls"),
         *(
-            (name, format.setting(value), "parameter")
+            (name.replace("_", " "), format.setting(value), "parameter")
             for name, value in sorted(flat(index.get("params") or {}).items())
         ),
     ]
