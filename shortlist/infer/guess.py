@@ -13,7 +13,7 @@ from shortlist import keys
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
 from shortlist.infer import dirt, feedback, names, profile, roles, times
-from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, consistency, determines
+from shortlist.infer.columns import InferredColumn, consistency, determines
 from shortlist.infer.settings import Size
 from shortlist.infer.tables import sample
 from shortlist.infer.text_format import TextOptions
@@ -127,7 +127,7 @@ def guess_config(
     """
     log_sample = sample("interactions", interactions, data_root, hints.text, "--columns")
     reasons = [f"Read the first {log_sample.rows:,} rows of {interactions}.", *log_sample.reasons]
-    if log_sample.rows == SAMPLED_ROWS:
+    if not log_sample.is_whole:
         reasons.append("Later rows may contain other faults: `run` checks all rows.")
     log = _roles(log_sample.columns, hints, reasons)
     section: dict[str, Any] = {"path": interactions, **log_sample.options}
@@ -151,13 +151,13 @@ def guess_config(
         guess = _table_of_log("queries", section, log.query, log.candidate, rest, log.moments)
         if guess.types:
             tables["queries"] = guess
-            reasons.append(f"Features of a query, the same in all of its rows: {', '.join(guess.types)}.")
+            reasons.append(f"Features of a query, the same in all of its rows: {names.enumerated(list(guess.types))}.")
     _add_unused(rest, tables, reasons)
     return Guess(
         tables,
         _split(log, reasons),
         Size(len(log.query.counts), len(log.candidate.counts), log_sample.rows, log_sample.is_whole),
-        profile.lines(log.columns, log.query, log.candidate, log.time),
+        profile.lines(log.columns, log.query, log.candidate, log.time, log_sample.is_whole),
         profile.warnings(log.query, log.candidate, log.time),
         reasons,
     )
@@ -343,7 +343,7 @@ def _column(name: str | None, columns: Sequence[InferredColumn]) -> InferredColu
         return None
     found = next((column for column in columns if column.name == name), None)
     if found is None:
-        raise ConfigError.from_parts("", f"a column {name!r}", ", ".join(column.name for column in columns))
+        raise ConfigError.from_parts("", f"a column {name!r}", names.enumerated([column.name for column in columns]))
     return found
 
 
@@ -388,7 +388,8 @@ def _table_of_file(
     columns = [column for column in found.columns if column is not key]
     left_out = [(column.name, column.unsuitable()) for column in columns if column.unsuitable()]
     if left_out:
-        reasons.append(f"{path}: left out: {', '.join(f'{name} ({reason})' for name, reason in left_out)}.")
+        listed = names.enumerated([f"{_shown(name)} ({reason})" for name, reason in left_out])
+        reasons.append(f"{path}: left out: {listed}.")
     return _with_features(section, columns)
 
 
@@ -459,13 +460,13 @@ def _add_unused(rest: Sequence[InferredColumn], tables: Mapping[str, TableGuess]
     if others:
         reasons.append(
             "Not used, because they differ between the rows of an id, name each id, or are personal: "
-            f"{', '.join(others)}."
+            f"{names.enumerated(others)}."
         )
     unsuitable = [
         f"{_shown(column.name)} ({reason})" for column in unused if (reason := column.unsuitable()) is not None
     ]
     if unsuitable:
-        reasons.append(f"Left out: {', '.join(unsuitable)}.")
+        reasons.append(f"Left out: {names.enumerated(unsuitable)}.")
 
 
 def _shown(name: str) -> str:

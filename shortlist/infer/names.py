@@ -116,6 +116,8 @@ _CYCLE_WORDS = frozenset(
 
 _FILTER_WORDS = frozenset(("and", "or", "not", "in", "is", "None", "True", "False", "col", "matches"))
 
+_MAX_LISTED, _MAX_SHOWN = 30, 60
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
@@ -124,6 +126,13 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 def words_of(name: str) -> tuple[str, ...]:
     """Returns the words of a column's name in lower case: (customer, id) for `CustomerID` and `customer_id`."""
     return tuple(word.lower() for word in _WORD.findall(_CAMEL.sub(" ", name)))
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Returns names for a message: up to 30, each cut to 60 characters, and the number of the others."""
+    shown = [name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}..." for name in names[:_MAX_LISTED]]
+    others = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {others:,} more" if others else "")
 
 
 def rank_of(name: str, vocabulary: Sequence[str]) -> int | None:

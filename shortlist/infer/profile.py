@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 from shortlist.infer import names
-from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn
+from shortlist.infer.columns import InferredColumn
 from shortlist.infer.names import quoted
 from shortlist.infer.times import TimeReading
 from shortlist.tables.timestamps import PER_SECOND, unit_of_number
@@ -29,6 +29,7 @@ def lines(
     query: InferredColumn,
     candidate: InferredColumn,
     time: TimeReading | None,
+    is_whole: bool,
 ) -> list[str]:
     """Returns one line per fact: rows, queries, candidates, repeats, times, and texts that look like null.
 
@@ -37,9 +38,10 @@ def lines(
       query: The column with query ids.
       candidate: The column with candidate ids.
       time: The column with timestamps, if there is one.
+      is_whole: Whether the log has no other rows.
     """
-    rows = len(query.texts)
-    found = [f"rows        {rows:,}{' (the first ones; later rows are not in this profile)' * (rows == SAMPLED_ROWS)}"]
+    remark = "" if is_whole else " (the first ones; later rows are not in this profile)"
+    found = [f"rows        {len(query.texts):,}{remark}"]
     found.append(f"queries     {len(query.counts):,} in {query.name}: {_per_id(query)}")
     found.append(f"candidates  {len(candidate.counts):,} in {candidate.name}: {_per_id(candidate)}")
     repeats = repeated_share(query, candidate)

@@ -85,11 +85,11 @@ def _choose(
             lost = " and ".join(scored[1].faults) or "its name says it less clearly"
             runner_up = f"{scored[1].column.name}: {lost}"
         return RoleChoice(scored[0].column, runner_up)
-    got = f"no such name among {', '.join(column.name for column in free) or 'no columns with values'}"
+    got = f"no such name among {names.enumerated([column.name for column in free]) or 'no columns with values'}"
     remedy = f"name it with {option}"
     nested = [column.name for column in columns if column.is_nested]
     if nested:
-        got += f"; {', '.join(nested)} have objects or lists of objects as cells, which are not read"
+        got += f"; {names.enumerated(nested)} have objects or lists of objects as cells, which are not read"
         remedy += (
             "; if it is inside of them, write flat rows first, e.g. with pandas: "
             'pd.json_normalize(rows).to_json("flat.jsonl", orient="records", lines=True)'

@@ -15,6 +15,8 @@ from shortlist.infer.text_format import TextOptions
 from shortlist.tables import inputs, preflight, readers
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
 
+# Cells are kept as Python strings, which takes several times as much memory.
+_MAX_BYTES = 256 * 2**20
 _COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?")
 
 
@@ -29,15 +31,13 @@ class TableSample:
     reasons: Sequence[str]
     """One sentence per guessed option."""
 
+    is_whole: bool
+    """Whether the table has no other rows."""
+
     @property
     def rows(self) -> int:
         """Number of rows, at most SAMPLED_ROWS."""
         return len(self.columns[0].texts)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the table has no other rows."""
-        return self.rows < SAMPLED_ROWS
 
 
 def sample(
@@ -67,14 +67,16 @@ def sample(
         names, times, unreadable = list(reader.columns), reader.time_columns, reader.nested_columns
     readable = [name for name in names if name not in unreadable]
     spec = dataclasses.replace(spec, columns=tuple(_unparsed(kind, name, name in times) for name in readable))
-    columns = columns_of(readable, times, _rows(files, spec))
+    table_rows = _Rows(files, spec)
+    columns = columns_of(readable, times, iter(table_rows))
     if not columns or not columns[0].texts:
         raise DataError.from_parts(path, "at least one row", "only a header", "check how the file was written")
     if found.options.get("decimal") == ",":
         columns = [_with_points(column) for column in columns]
     rows = len(columns[0].texts)
     columns += [InferredColumn(name, [None] * rows, is_time=False, is_nested=True) for name in sorted(unreadable)]
-    return TableSample(columns, found.options, found.reasons)
+    is_whole = rows < SAMPLED_ROWS and not table_rows.is_cut
+    return TableSample(columns, found.options, found.reasons, is_whole)
 
 
 def _unparsed(kind: Kind, name: str, is_time: bool) -> ColumnSpec:
@@ -83,10 +85,26 @@ def _unparsed(kind: Kind, name: str, is_time: bool) -> ColumnSpec:
     return ColumnSpec(name=name, column=name, type=column_type, key=f"data.{kind}")
 
 
-def _rows(files: Sequence[inputs.InputFile], spec: TableSpec) -> Iterator[tuple[int, dict[str, Any]]]:
-    for input_file in files:
-        with input_file.open() as file:
-            yield from readers.open_table(file, spec, input_file.name)
+class _Rows:
+    """Iterator over the first rows of a table, up to 256 MB."""
+
+    def __init__(self, files: Sequence[inputs.InputFile], spec: TableSpec) -> None:
+        self._files = files
+        self._spec = spec
+        self.is_cut = False
+        """Whether there are further rows."""
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        size = 0
+        for input_file in self._files:
+            with input_file.open() as file:
+                reader = readers.open_table(file, self._spec, input_file.name)
+                for row in reader:
+                    if size + reader.bytes_read > _MAX_BYTES:
+                        self.is_cut = True
+                        return
+                    yield row
+                size += reader.bytes_read
 
 
 def _with_points(column: InferredColumn) -> InferredColumn:

@@ -281,9 +281,9 @@ def _check_format(reading: TimeReading) -> None:
 
 
 def _none_found(free: Sequence[InferredColumn], rejected: Sequence[str]) -> ConfigError:
-    got = f"none among {', '.join(column.name for column in free) or 'no other columns'}"
+    got = f"none among {names.enumerated([column.name for column in free]) or 'no other columns'}"
     if rejected:
-        got += f"; not {', '.join(rejected)}"
+        got += f"; not {names.enumerated(rejected)}"
     remedy = f"name it with {OPTION} COLUMN"
     looks = [column for column in free if names.has_word(column.name, (*names.EVENT_TIME_WORDS, "month", "week"))]
     judged = {fault.split(" (")[0] for fault in rejected}

@@ -48,7 +48,8 @@ class CsvReader(TableReader):
         """Yields row numbers and string cells; blank lines are not counted as rows."""
         width = len(self.columns)
         needed = list(self._keys)
-        indices = [self.columns.index(column) for column in needed if self.columns]
+        places = {column: place for place, column in enumerate(self.columns)}
+        indices = [places[column] for column in needed if self.columns]
         while (record := self._next_record()) is not None:
             self._row += 1
             if len(record) != width:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import collections
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -115,8 +116,9 @@ class TableReader(abc.ABC):
         return f"row {self._row} (from 0)" if self._row >= 0 else ""
 
     def _check_columns(self) -> None:
+        counts = collections.Counter(self.columns)
         for column, key in self._keys.items():
-            count = self.columns.count(column)
+            count = counts[column]
             if count == 0:
                 raise DataError.from_parts(
                     self._name,

@@ -67,7 +67,8 @@ class XlsxReader(TableReader):
         """Yields row numbers and cells: text, bool, int, float or None. Blank rows are skipped."""
         width = len(self.columns)
         needed = list(self._keys)
-        indices = [self.columns.index(column) for column in needed if self.columns]
+        places = {column: place for place, column in enumerate(self.columns)}
+        indices = [places[column] for column in needed if self.columns]
         for cells in self._rows:
             self._row += 1
             if len(cells) > width and any(cell is not None for cell in cells[width:]):

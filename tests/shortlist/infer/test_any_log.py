@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shortlist.config import load
 from shortlist.errors import BadInputError
-from shortlist.infer import Hints, guess_config
+from shortlist.infer import Hints, guess_config, tables
 from shortlist.infer.write import config_text, schema_text
 from shortlist.tables import preflight
 
@@ -47,7 +47,7 @@ _CELLS = st.one_of(
 
 
 @st.composite
-def tables(draw):
+def random_tables(draw):
     """A header, and rows of columns that repeat a few cells, as columns of logs do."""
     header = draw(st.lists(_NAMES, min_size=1, max_size=7))
     count = draw(st.integers(0, 60))
@@ -90,7 +90,7 @@ _SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.functio
 
 
 @_SETTINGS
-@given(tables(), st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
+@given(random_tables(), st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
 def test_any_delimited_text(tmp_path, table, delimiter, encoding):
     header, rows = table
     file = io.StringIO()
@@ -129,3 +129,20 @@ def test_any_bytes(tmp_path, content, name):
 def test_short_files(tmp_path, lines):
     (tmp_path / "log.csv").write_text(lines, encoding="utf-8")
     check(tmp_path, "log.csv")
+
+
+def test_the_sample_is_bounded_in_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_MAX_BYTES", 4_000)
+    rows = "".join(f"u{row % 20},p{row % 30},{1_600_000_000 + row}\n" for row in range(1_000))
+    (tmp_path / "log.csv").write_text(f"user_id,item_id,timestamp\n{rows}", encoding="utf-8")
+    guess = guess_config("log.csv", None, None, tmp_path, Hints())
+    assert "the first ones" in guess.profile[0]
+    assert guess.size.rows < 300
+
+
+def test_a_header_of_many_columns_is_not_printed(tmp_path):
+    names = ",".join(f"value_{place}" for place in range(9_000))
+    (tmp_path / "log.csv").write_text(f"{names}\n" + "a,b," * 2_249 + "a,b,c,d\n", encoding="utf-8")
+    sentence = refusal(write_guess, tmp_path, "log.csv")
+    assert 0 < len(sentence) < 4_000
+    assert "more" in sentence
