@@ -142,7 +142,7 @@ def test_the_sample_is_bounded_in_bytes(tmp_path, monkeypatch):
 
 def test_a_header_of_many_columns_is_not_printed(tmp_path):
     names = ",".join(f"value_{place}" for place in range(9_000))
-    (tmp_path / "log.csv").write_text(f"{names}\n" + "a,b," * 2_249 + "a,b,c,d\n", encoding="utf-8")
+    (tmp_path / "log.csv").write_text(f"{names}\n" + "a,b," * 4_499 + "a,b\n", encoding="utf-8")
     sentence = refusal(write_guess, tmp_path, "log.csv")
     assert 0 < len(sentence) < 4_000
     assert "more" in sentence
