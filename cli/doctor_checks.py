@@ -19,6 +19,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from shortlist.quoting import short_repr
+
 _GIB = 2**30
 # MovieLens 100K needs 2.1 GiB of memory.
 _MIN_DISK_BYTES = 2 * _GIB
@@ -136,8 +138,13 @@ def check_scann(probe: EnvironmentProbe) -> EnvironmentCheck:
 def check_disk(workspace: pathlib.Path) -> EnvironmentCheck:
     """Checks that the workspace, or its nearest existing parent, is writable and has enough space."""
     folder = workspace.absolute()
-    while not folder.exists():
-        folder = folder.parent
+    try:
+        while not folder.exists():
+            folder = folder.parent
+    except OSError as error:
+        # Such as a name of over 255 bytes.
+        detail = f"{short_repr(str(workspace))} is not a folder's name: {error.strerror}"
+        return _check("disk", False, detail, "set `workspace` to a writable folder")
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return _check("disk", False, f"{folder} is not a writable folder", "set `workspace` to a writable folder")
     free = shutil.disk_usage(folder).free

@@ -55,7 +55,7 @@ SPLIT_TRAIN = "train"
 SPLIT_EVAL = "eval"
 SPLIT_TEST = "test"
 
-# Names that a query feature must not have, since Shortlist uses them.
+# Names that a feature must not have, since Shortlist uses them.
 RESERVED = frozenset(
     {
         QUERY_ID,
@@ -84,3 +84,7 @@ RESERVED = frozenset(
         TARGET_SEEN_BEFORE,
     }
 )
+
+# Further names that a query feature must not have. The features of queries are inputs of the served signatures, which
+# Python calls by name, as methods. Transform's vocabulary of candidates has the other name.
+RESERVED_FOR_QUERIES = frozenset({"self", "candidate_counts"})

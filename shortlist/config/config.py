@@ -89,6 +89,13 @@ class Config(Section):
     @pydantic.field_validator("workspace")
     @classmethod
     def _check_workspace(cls, workspace: str) -> str:
+        longest = max(len(name.encode()) for name in workspace.split("/"))
+        # Linux takes 255 bytes per name and 4,096 per path; a run's files need some 500 of them.
+        if longest > 255 or len(workspace.encode()) > 3_000:
+            raise ValueError(
+                "expected a path of at most 3,000 bytes whose folders have names of at most 255, "
+                f"got {short_repr(workspace)}"
+            )
         return local_folder(without_credentials(workspace))
 
     @pydantic.field_validator("name")

@@ -26,11 +26,11 @@ Whole = Annotated[int, pydantic.BeforeValidator(_refuse_bool)]
 Number = Annotated[float, pydantic.BeforeValidator(_refuse_bool)]
 """A finite number. `float` would accept true and false, too."""
 
-MAX_SEED = 2**31 - 1
-"""TensorFlow's kernels take seeds of 32 bits with a sign."""
+MAX_SEED = 2**31 - 2
+"""TensorFlow takes seeds modulo 2**31 - 1."""
 
-Seed = Annotated[Whole, pydantic.Field(ge=0, le=MAX_SEED)]
-"""A seed of a random number generator."""
+Seed = Annotated[Whole, pydantic.Field(ge=1, le=MAX_SEED)]
+"""A seed of TensorFlow. With a global seed of 0, its `shuffle` refuses seeds that are tensors."""
 
 
 def _check_text(text: str) -> str:

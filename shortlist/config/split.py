@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
-from shortlist.config.section import Section, Seed, Whole
+from shortlist.config.section import Section, Whole
 from shortlist.scalars import BadCell, iso_seconds
 
 # Year 5138 in seconds, and 1973 in milliseconds: larger numbers have a smaller unit than seconds.
@@ -76,7 +76,7 @@ class Random(Section):
     kind: Literal["random"] = "random"
     """Random rows."""
 
-    seed: Seed = 42
+    seed: Whole = pydantic.Field(42, ge=0, le=2**31 - 1)
     """Seed of the shuffle."""
 
 

@@ -28,6 +28,9 @@ Duplicates = Literal["refuse", "first", "last"]
 Repeats = Literal["all", "first", "last"]
 
 WeightValue = Annotated[Number, pydantic.Field(ge=0.0, le=1_000_000.0)]
+# Transform writes a vocabulary to a file of the feature's name and some 100 characters of its own; file names have at
+# most 255.
+_FEATURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 # Still above 0 as a float32: a weight of exactly 0 means history.
 _MIN_WEIGHT = 1e-6
 
@@ -108,10 +111,10 @@ class Table(Section):
         for name in features:
             if name in keys.RESERVED:
                 raise ValueError(f"the feature name {short_repr(name)} is reserved; use `column:` to rename it")
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+            if not _FEATURE_NAME.fullmatch(name):
                 raise ValueError(
-                    f"the feature name {short_repr(name)} must be letters, digits and underscores; "
-                    "use `column:` for the file's own name"
+                    f"the feature name {short_repr(name)} must be 1 to 100 letters, digits and underscores, "
+                    "starting with a letter; use `column:` for the file's own name"
                 )
         return features
 
@@ -222,3 +225,19 @@ class Queries(Table):
 
     duplicates: Duplicates = "refuse"
     """Handling of repeated ids: refuse the table, or keep the first or last row, by file name and row number."""
+
+    @pydantic.field_validator("features")
+    @classmethod
+    def _check_inputs(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        # TensorFlow compares the names of a signature's inputs without regard to case.
+        names = {name.lower(): name for name in keys.RESERVED | keys.RESERVED_FOR_QUERIES}
+        for name in features:
+            other = names.setdefault(name.lower(), name)
+            if other in features and other != name:
+                raise ValueError(
+                    f"the feature names {short_repr(other)} and {short_repr(name)} differ only in case, which inputs "
+                    "of a served model may not; rename one and use `column:` for the file's own name"
+                )
+            if other not in features or other in keys.RESERVED_FOR_QUERIES:
+                raise ValueError(f"the feature name {short_repr(name)} is reserved; use `column:` to rename it")
+        return features

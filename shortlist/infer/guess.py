@@ -477,13 +477,16 @@ def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -
     features: dict[str, Any] = {}
     column_of: dict[str, InferredColumn] = {}
     feature_types: dict[str, FeatureType] = {}
+    taken = set(keys.RESERVED | keys.RESERVED_FOR_QUERIES)
     for column in columns:
         feature_type = column.feature_type()
         if feature_type is None:
             continue
         name = _feature_name(column.name)
-        while name in keys.RESERVED or name in features:
+        # Names of a table may not differ in case alone.
+        while name.lower() in taken:
             name += "_"
+        taken.add(name.lower())
         feature: dict[str, Any] = {"type": feature_type.value}
         if name != column.name:
             feature["column"] = column.name
@@ -513,7 +516,8 @@ def _feature_name(column_name: str) -> str:
     # Without accents: `preço` is `preco`.
     plain = unicodedata.normalize("NFKD", column_name).encode("ascii", "ignore").decode()
     words = [part.lower() for part in re.findall(r"[A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain))]
-    name = "_".join(words)
+    # At most 100 characters, with what is added here and by the caller.
+    name = "_".join(words)[:80]
     return name if re.match(r"[a-z]", name) else f"feature_{name}"
 
 

@@ -102,7 +102,8 @@ class Recommender:
           exclude_seen: Whether to leave the history out of the answer. Plain metrics describe answers without the
             history, metrics `_with_seen` those with it. By default as the gates do: without the history, unless the
             model was made with `evaluate.repeat_consumption`.
-          query_features: Value by feature name; a list for multi_category features. Absent features count as missing.
+          query_features: Value by feature name; a list for multi_category features. Absent features, None and NaN count
+            as missing; 0 is a number.
           candidates_titles: Title by candidate id.
           query_time: Time of the request in seconds, or in the interactions' own sequence numbers. By default the
             model ignores the times of the history, and `model.query_time` takes the end of train, as for any later
@@ -195,8 +196,9 @@ def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[
 
     Args:
       specs: Input name to its spec; a list-valued input has rank 2.
-      rows: Per query, the values by input name: a scalar, a list or None. Absent values are missing, in the tensors
-        `""`, 0 or NaN. Without `k` an answer has the model's full width.
+      rows: Per query, the values by input name: a scalar, a list or None. Absent values are missing: in the tensors
+        `""` for strings, NaN for numbers (0 is a number) and 0 for times. Without `k`, an answer has the model's full
+        width. An empty `allow` allows the whole corpus; one with only unknown ids allows nothing.
 
     Returns:
       Input name to tensor, [num_rows] or [num_rows, longest list].

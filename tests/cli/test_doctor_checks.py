@@ -131,3 +131,10 @@ def test_memory_is_the_kernels_estimate_or_the_containers_limit(tmp_path, limit,
     available = doctor_checks.available_memory_bytes(meminfo, cgroup)
     assert available == 1024 * expected_kib
     assert doctor_checks.check_memory(available).ok == (expected_kib * 1024 >= 4 * 2**30)
+
+
+def test_a_name_that_no_disk_takes():
+    check = doctor_checks.check_disk(pathlib.Path("x" * 5000))
+    assert not check.ok
+    assert "is not a folder's name: File name too long" in check.detail
+    assert len(check.detail) < 200

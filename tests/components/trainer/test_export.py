@@ -322,3 +322,17 @@ def test_an_input_of_another_length_than_the_batch_is_refused(loaded, name):
         changed = tf.repeat(inputs[name][:1], length, axis=0)
         with pytest.raises(tf.errors.InvalidArgumentError, match="one row per query"):
             loaded.signatures["query_embedding"](**inputs | {name: changed})
+
+
+def test_values_that_mean_missing_are_those_of_the_documentation(loaded):
+    """docs/concepts.md has the table."""
+    no_tags = np.zeros([1, 0], object).astype(str)
+    same = [({"query_id": [""]}, {"query_id": ["nobody"]}), ({"tags": [["", ""]]}, {"tags": no_tags})]
+    same += [({"history_ids": [["c01", "c02"]]}, {"history_ids": [["c01", "c02", ""]]})]
+    for one, other in same:
+        np.testing.assert_allclose(_embed(loaded, **one), _embed(loaded, **other), atol=1e-6)
+    nan, zero = np.array([np.nan], np.float32), np.array([0.0], np.float32)
+    different = [({"age": nan}, {"age": zero}), ({"city": [""]}, {"city": ["elsewhere"]})]
+    different += [({"joined": np.array([0], np.int64)}, {"joined": np.array([1], np.int64)})]
+    for one, other in different:
+        assert np.abs(_embed(loaded, **one) - _embed(loaded, **other)).max() > 1e-4

@@ -218,3 +218,10 @@ def test_any_mapping_is_a_config_or_one_error(raw):
         parse_config(raw, "x.yaml")
     except ConfigError as error:
         assert "\n" not in str(error)  # noqa: PT017  an accepted mapping is as good
+
+
+@pytest.mark.parametrize("workspace", ["x" * 256, "a/" + "é" * 128 + "/b", "abc/" * 1000])
+def test_workspace_that_no_disk_takes(workspace):
+    (place,) = (place for place in PLACES if place.dotted == "workspace")
+    (sentence,) = problems_of(place, workspace)
+    assert sentence.startswith("workspace: expected a path of at most 3,000 bytes")
