@@ -18,7 +18,7 @@ HIGHEST = {
     "batch_size": 1_000_000,
     "patience": 100_000,
     "seed": MAX_SEED,
-    "loss": {"kind": "corpus", "temperature": 0.001, "parts": 256},
+    "loss": {"kind": "corpus", "temperature": 0.001},
 }
 LOWEST = {
     "learning_rate": 1e-12,
