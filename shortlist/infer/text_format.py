@@ -145,12 +145,14 @@ def _format(spec: TableSpec, name: str, head: bytes | None) -> Format | None:
 
 def _head(file: BinaryIO) -> bytes | None:
     """Returns the first bytes of the content, decompressed; None for binary files."""
-    start = file.read(_HEAD_BYTES)
+    start: bytes | None = file.read(_HEAD_BYTES)
     file.seek(0)
-    if start.startswith(_GZIP):
-        return zlib.decompressobj(31).decompress(start, _HEAD_BYTES)
-    if start.startswith(_ZIP):
-        return _member_head(file)
+    if start is not None and start.startswith(_GZIP):
+        start = zlib.decompressobj(31).decompress(start, _HEAD_BYTES)
+    elif start is not None and start.startswith(_ZIP):
+        start = _member_head(file)
+    if start is None or start.startswith((_ZIP, _GZIP)):
+        return None
     is_utf16 = start.startswith(_BOMS)
     return None if b"\0" in start and not is_utf16 else start
 

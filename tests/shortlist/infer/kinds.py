@@ -160,6 +160,13 @@ def _zip(folder: pathlib.Path) -> bytes:
     return file.getvalue()
 
 
+def _zipped_workbook(folder: pathlib.Path) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("log.xlsx", _workbook(folder))
+    return file.getvalue()
+
+
 def _catalogue(name: str, header: Sequence[str] | None, row: Callable[[int], Sequence[Any]], **how: Any) -> Callable:
     def write(folder: pathlib.Path) -> None:
         rows = [*([header] if header else []), *([str(cell) for cell in row(item)] for item in range(1, 81))]
@@ -632,6 +639,11 @@ KINDS = (
     Kind(
         "27f a zip file named csv",
         _bytes_as("log.csv", _zip),
+        {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "timestamp"},
+    ),
+    Kind(
+        "27h a workbook in a zip file",
+        _bytes_as("log.zip", _zipped_workbook),
         {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "timestamp"},
     ),
     Kind(
