@@ -116,6 +116,7 @@ def test_recommend_answers_as_it_did(restored):
     assert restored.recommended() == restored.recorded(restored.versions[1])
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(1200)
 def test_rollback_then_a_run_that_is_compared_with_the_recorded_model(tmp_path):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import apache_beam as beam
 import pytest
 import tensorflow as tf
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 from tfx import types
 from tfx.types import artifact_utils, standard_artifacts
@@ -73,7 +73,7 @@ def test_only_the_folders_own_files_are_found(folder):
 
 
 def test_beam_reads_only_the_folders_own_files(folder):
-    with TestPipeline() as root:
+    with test_pipeline.TestPipeline() as root:
         records = root | beam.io.ReadFromTFRecord(shards.beam_pattern(folder))
         assert_that(records | beam.Map(_candidate_id), equal_to([b"own"]))
 

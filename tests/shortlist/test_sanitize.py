@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cli import app, recommend
+from cli import app
+from cli.output import answers
 from shortlist.sanitize import plain
 from tests.cli.output.test_results import printed
 
@@ -30,7 +31,7 @@ def test_one_title_stays_on_one_line(interrupted):
 
 def test_titles_and_ids(capsys):
     row = {"rank": 1, "id": HOSTILE, "score": 0.5, "title": HOSTILE}
-    recommend._print_table([row], ["i1"], {"i1": HOSTILE})
+    answers.print_answer([row], ["i1"], {"i1": HOSTILE}, None, [], as_json=False)
     history, _, answer = capsys.readouterr().out.splitlines()
     assert history.endswith(f"the last: {SHOWN}")
     assert answer.split("0.500")[0].strip() == f"1  {SHOWN}"

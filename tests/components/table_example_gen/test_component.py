@@ -257,7 +257,7 @@ def test_a_filter_that_nothing_passes_is_refused(tmp_path):
 def test_headers_alone_are_refused(tmp_path):
     write_csv(tmp_path / "log/1.csv", [])
     write_csv(tmp_path / "log/2.csv", [])
-    with pytest.raises(DataError, match="log: expected at least one row, got a header alone"):
+    with pytest.raises(DataError, match="log: expected at least one row, got none"):
         ingest(gen("log", tmp_path), tmp_path)
 
 
