@@ -15,32 +15,34 @@ _SAMPLE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def listening_addresses() -> Iterator[set[str]]:
+def listening_addresses(with_children: bool = True) -> Iterator[set[str]]:
     """Yields the addresses on which this process and its children begin to listen within the body.
 
     An address is as in /proc/net/tcp: "0100007F:1F90" is port 8080 of 127.0.0.1. The set is complete after the body.
+    Without children, servers that a test has started for itself do not count.
     """
     found: set[str] = set()
-    before = listening_now()
+    before = listening_now(with_children)
     ended = threading.Event()
 
     def sample() -> None:
         while not ended.wait(_SAMPLE_SECONDS):
-            found.update(listening_now() - before)
+            found.update(listening_now(with_children) - before)
 
     sampler = threading.Thread(target=sample, daemon=True, name="sample-ports")
     sampler.start()
     try:
         yield found
     finally:
-        found.update(listening_now() - before)
+        found.update(listening_now(with_children) - before)
         ended.set()
         sampler.join()
 
 
-def listening_now() -> set[str]:
+def listening_now(with_children: bool = True) -> set[str]:
     """Returns the addresses on which this process and its children listen."""
-    sockets = set().union(*map(_sockets, [os.getpid(), *_children(os.getpid())]))
+    children = _children(os.getpid()) if with_children else ()
+    sockets = set().union(*map(_sockets, [os.getpid(), *children]))
     listening = set()
     for table in ("tcp", "tcp6"):
         for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]:
