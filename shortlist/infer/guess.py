@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from shortlist import keys
-from shortlist.config.features import FeatureType
+from shortlist.config import text_format as config_format
 from shortlist.errors import ConfigError
-from shortlist.infer import dirt, feedback, names, profile, roles, times
-from shortlist.infer.columns import InferredColumn, consistency, determines
+from shortlist.infer import dirt, entities, feedback, names, profile, roles, times
+from shortlist.infer.columns import InferredColumn, determines
+from shortlist.infer.entities import TableGuess
 from shortlist.infer.settings import Size
 from shortlist.infer.tables import sample
 from shortlist.infer.text_format import TextOptions
 from shortlist.infer.times import TimeChoice, TimeReading
-from shortlist.tables.spec import Kind
 
 NO_TIMES = "none"
 ROW_ORDER = "row"
 
-_ID_KEYS: dict[Kind, str] = {"candidates": "candidate_id", "queries": "query_id"}
 # Above it, `repeats: first` is proposed, and the profile's reader is told about repeat consumption.
 _MANY_REPEATS = 0.1
-# A column with a value of its own for nearly every id is another name of the id.
-_MAX_VALUES_PER_ID = 0.9
 # In fewer rows, each candidate may occur once by chance.
 _MIN_UNIQUE_ROWS = 50
 
@@ -53,15 +47,6 @@ class Hints:
     def names(self) -> list[str]:
         """The named columns."""
         return [name for name in (self.query_id, self.candidate_id, self.timestamp) if name]
-
-
-@dataclasses.dataclass(frozen=True)
-class TableGuess:
-    """Guess about one table: its section of the config, and its columns and types by feature name, for the schema."""
-
-    section: Mapping[str, Any]
-    columns: Mapping[str, InferredColumn]
-    types: Mapping[str, FeatureType]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +110,7 @@ def guess_config(
       ConfigError: No column fits a role, several fit equally well, or the file's layout has no row per interaction.
       DataError: A file is missing or cannot be read.
     """
+    _check_options(hints)
     log_sample = sample("interactions", interactions, data_root, hints.text, "--columns")
     reasons = [f"Read the first {log_sample.rows:,} rows of {interactions}.", *log_sample.reasons]
     if not log_sample.is_whole:
@@ -137,18 +123,18 @@ def guess_config(
     tables = {"interactions": TableGuess(section, {}, {})}
     if candidates:
         text = TextOptions(columns=hints.candidates_columns)
-        tables["candidates"] = _table_of_file("candidates", candidates, log.candidate, data_root, text, reasons)
+        tables["candidates"] = entities.table_of_file("candidates", candidates, log.candidate, data_root, text, reasons)
     else:
-        tables["candidates"] = _table_of_log("candidates", section, log.candidate, log.query, rest, None)
+        tables["candidates"] = entities.table_of_log("candidates", section, log.candidate, log.query, rest, None)
         reasons.append(
             f"No catalogue was given: it is every {log.candidate.name} of the log, with the columns that are the same "
             "in all of its rows."
         )
     if queries:
         text = TextOptions(columns=hints.queries_columns)
-        tables["queries"] = _table_of_file("queries", queries, log.query, data_root, text, reasons)
+        tables["queries"] = entities.table_of_file("queries", queries, log.query, data_root, text, reasons)
     else:
-        guess = _table_of_log("queries", section, log.query, log.candidate, rest, log.moments)
+        guess = entities.table_of_log("queries", section, log.query, log.candidate, rest, log.moments)
         if guess.types:
             tables["queries"] = guess
             reasons.append(f"Features of a query, the same in all of its rows: {names.enumerated(list(guess.types))}.")
@@ -161,6 +147,35 @@ def guess_config(
         profile.warnings(log.query, log.candidate, log.time),
         reasons,
     )
+
+
+def _check_options(hints: Hints) -> None:
+    """Refuses options that a config would refuse, before they are used.
+
+    Raises:
+      ConfigError: Names the option.
+    """
+    text = hints.text
+    checks: list[tuple[str, Callable[[Any], Any], Any]] = [
+        ("--delimiter", config_format.checked_delimiter, text.delimiter),
+        ("--encoding", config_format.checked_encoding, text.encoding),
+        ("--timestamp-format", config_format.checked_time_format, hints.timestamp_format),
+    ]
+    for option, columns in (
+        ("--columns", text.columns),
+        ("--candidates-columns", hints.candidates_columns),
+        ("--queries-columns", hints.queries_columns),
+    ):
+        checks.append((option, lambda names: config_format.checked_columns(names, header=False), columns))
+    for option, check, value in checks:
+        if value is None:
+            continue
+        try:
+            check(value)
+        except ValueError as error:
+            raise ConfigError(f"{option}: {error}") from None
+    if text.decimal not in (None, ".", ","):
+        raise ConfigError.from_parts("--decimal", '"." or ","', repr(text.decimal))
 
 
 def _roles(columns: Sequence[InferredColumn], hints: Hints, reasons: list[str]) -> _Log:
@@ -347,178 +362,21 @@ def _column(name: str | None, columns: Sequence[InferredColumn]) -> InferredColu
     return found
 
 
-def _table_of_file(
-    kind: Kind,
-    path: str,
-    own: InferredColumn,
-    data_root: str | os.PathLike[str],
-    text: TextOptions,
-    reasons: list[str],
-) -> TableGuess:
-    """Returns the guess about a table in a separate file; `own` is the log's column with its ids."""
-    found = sample(kind, path, data_root, text, f"--{kind}-columns")
-    reasons += found.reasons
-    key = _same_ids(found.columns, own)
-    if key is None:
-        listed = ", ".join(f"{column.name} such as {next(iter(column.counts), '')!r}" for column in found.columns[:5])
-        raise ConfigError.from_parts(
-            path,
-            f"a column with the ids of the log's {own.name}, such as {next(iter(own.counts))!r}",
-            listed,
-            "write ids the same way in both files, leading zeros and `.0` included",
-        )
-    section: dict[str, Any] = {"path": path, **found.options, _ID_KEYS[kind]: key.name}
-    if key.blanks:
-        section["filter"] = f"{names.quoted(key.name)} is not None"
-    if _is_long_format(found.columns, key):
-        raise ConfigError.from_parts(
-            path,
-            f"one row per {key.name}",
-            f"{len(key.present) / len(key.counts):.0f} rows for each, with a property and its value",
-            "write a column per property first, e.g. with pandas: "
-            f'table.pivot_table(index="{key.name}", columns="property", values="value", aggfunc="first")',
-        )
-    if len(key.counts) < len(key.present):
-        section["duplicates"] = "first"
-        reasons.append(f"{path}: {len(key.present) - len(key.counts):,} rows repeat an id; the first row is used.")
-    known = set(own.counts)
-    missing = len(known - set(key.counts))
-    if missing and found.is_whole:
-        reasons.append(f"{path}: {missing:,} of the log's {len(known):,} {own.name} are not in it.")
-    columns = [column for column in found.columns if column is not key]
-    left_out = [(column.name, column.unsuitable()) for column in columns if column.unsuitable()]
-    if left_out:
-        listed = names.enumerated([f"{_shown(name)} ({reason})" for name, reason in left_out])
-        reasons.append(f"{path}: left out: {listed}.")
-    return _with_features(section, columns)
-
-
-def _table_of_log(
-    kind: Kind,
-    log: Mapping[str, Any],
-    own: InferredColumn,
-    other: InferredColumn,
-    columns: Iterable[InferredColumn],
-    basket: InferredColumn | None,
-) -> TableGuess:
-    """Returns the guess about a table made from the log's rows.
-
-    Its features are the columns that the id determines, and determines better than the other id does. A column that
-    differs between the rows of an id, such as the text of a review, belongs to the interaction.
-
-    Args:
-      kind: Candidates or queries.
-      log: The log's section.
-      own: The log's column with the table's ids.
-      other: The log's column with the other ids.
-      columns: Columns without another role.
-      basket: The log's column of baskets or, without one, of times: rows of a query that share it count as one.
-    """
-    section: dict[str, Any] = {key: value for key, value in log.items() if key in _FILE_KEYS}
-    section |= {_ID_KEYS[kind]: own.name, "duplicates": "first"}
-    if "filter" in log:
-        section["filter"] = log["filter"]
-    own_columns = []
-    for column in columns:
-        # An order's status is the same in all of its rows, but belongs to the order.
-        group = basket if kind == "queries" else None
-        if dirt.is_amount(column) or names.has_word(column.name, names.RATING_WORDS):
-            continue
-        if not determines(own, column, group):
-            continue
-        if kind == "queries" and _is_of_a_person(column):
-            continue
-        is_alias = len(column.counts) > _MAX_VALUES_PER_ID * len(own.counts)
-        if is_alias and (kind == "queries" or column.feature_type() is FeatureType.CATEGORY):
-            continue
-        if consistency(column, own) > consistency(column, other) or not determines(other, column):
-            own_columns.append(column)
-    return _with_features(section, own_columns)
-
-
-_FILE_KEYS = ("path", "format", "delimiter", "header", "columns", "encoding", "decimal")
-
-
-def _is_long_format(columns: Sequence[InferredColumn], key: InferredColumn) -> bool:
-    """Returns whether a table has a row per id and property instead of a column per property."""
-    words = {word for column in columns for word in names.words_of(column.name)}
-    is_named = bool(words & {"property", "attribute", "key", "feature"}) and "value" in words
-    return is_named and len(key.present) > 1.5 * len(key.counts)
-
-
-def _is_of_a_person(column: InferredColumn) -> bool:
-    """Returns whether a column has names, addresses or other ids of people, which are no features."""
-    is_id = names.rank_of(column.name, names.PERSON_WORDS) is not None and names.is_id_name(column.name)
-    return is_id or names.has_word(column.name, names.PERSONAL_WORDS)
-
-
 def _add_unused(rest: Sequence[InferredColumn], tables: Mapping[str, TableGuess], reasons: list[str]) -> None:
     """Adds sentences about the log's columns that have no role."""
     features = {id(column) for table in tables.values() for column in table.columns.values()}
     unused = [column for column in rest if id(column) not in features]
-    others = [_shown(column.name) for column in unused if column.unsuitable() is None]
+    others = [names.shown(column.name) for column in unused if column.unsuitable() is None]
     if others:
         reasons.append(
             "Not used, because they differ between the rows of an id, name each id, or are personal: "
             f"{names.enumerated(others)}."
         )
     unsuitable = [
-        f"{_shown(column.name)} ({reason})" for column in unused if (reason := column.unsuitable()) is not None
+        f"{names.shown(column.name)} ({reason})" for column in unused if (reason := column.unsuitable()) is not None
     ]
     if unsuitable:
         reasons.append(f"Left out: {names.enumerated(unsuitable)}.")
-
-
-def _shown(name: str) -> str:
-    return name if name.strip() else repr(name)
-
-
-def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -> TableGuess:
-    features: dict[str, Any] = {}
-    column_of: dict[str, InferredColumn] = {}
-    feature_types: dict[str, FeatureType] = {}
-    taken = set(keys.RESERVED | keys.RESERVED_FOR_QUERIES)
-    for column in columns:
-        feature_type = column.feature_type()
-        if feature_type is None:
-            continue
-        name = _feature_name(column.name)
-        # Names of a table may not differ in case alone.
-        while name.lower() in taken:
-            name += "_"
-        taken.add(name.lower())
-        feature: dict[str, Any] = {"type": feature_type.value}
-        if name != column.name:
-            feature["column"] = column.name
-        if feature_type is FeatureType.MULTI_CATEGORY and column.delimiter() not in (None, "|"):
-            feature["delimiter"] = column.delimiter()
-        features[name] = feature if len(feature) > 1 else feature_type.value
-        column_of[name], feature_types[name] = column, feature_type
-    if features:
-        section["features"] = features
-    return TableGuess(section, column_of, feature_types)
-
-
-def _same_ids(columns: Sequence[InferredColumn], own: InferredColumn) -> InferredColumn | None:
-    """Returns the column with the same ids: one with the same name, or else the one that has most of the ids."""
-    ids = set(own.counts)
-    shares = [(len(ids & set(column.counts)) / max(len(ids), 1), column) for column in columns]
-    for share, column in shares:
-        if column.name.lower() == own.name.lower() and share > 0:
-            return column
-    share, best = max(shares, key=lambda pair: pair[0], default=(0.0, None))
-    if share > 0.5:
-        return best
-    return next((column for column in columns if column.name.lower() == own.name.lower()), None)
-
-
-def _feature_name(column_name: str) -> str:
-    # Without accents: `preço` is `preco`.
-    plain = unicodedata.normalize("NFKD", column_name).encode("ascii", "ignore").decode()
-    words = [part.lower() for part in re.findall(r"[A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain))]
-    # At most 100 characters, with what is added here and by the caller.
-    name = "_".join(words)[:80]
-    return name if re.match(r"[a-z]", name) else f"feature_{name}"
 
 
 def _constant(condition: str) -> str:

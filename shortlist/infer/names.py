@@ -135,6 +135,11 @@ def enumerated(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {others:,} more" if others else "")
 
 
+def shown(name: str) -> str:
+    """Returns a name for a message, in quotes if it is blank."""
+    return name if name.strip() else repr(name)
+
+
 def rank_of(name: str, vocabulary: Sequence[str]) -> int | None:
     """Returns the position of a name's clearest word in a vocabulary; None if it has none.
 

@@ -17,7 +17,8 @@ from shortlist.config import load
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
 from shortlist.infer import names, settings
-from shortlist.infer.guess import Guess, TableGuess
+from shortlist.infer.entities import TableGuess
+from shortlist.infer.guess import Guess
 
 _ARROW = {FeatureType.NUMERIC: "FLOAT", FeatureType.TIMESTAMP: "INT"}
 _IDS = {

@@ -412,3 +412,24 @@ def test_fractions_of_a_second_in_a_parquet_log(tmp_path):
     guessed = guess_config("log.parquet", None, None, tmp_path, Hints())
     assert section(guessed)["timestamp"] == "at"
     assert "2020-09-13" in "\n".join(guessed.profile)
+
+
+@pytest.mark.parametrize(
+    ("hints", "part"),
+    [
+        (Hints(text=TextOptions(encoding="klingon")), "--encoding: .*klingon"),
+        (Hints(text=TextOptions(encoding="\0")), "--encoding: "),
+        (Hints(text=TextOptions(delimiter="")), "--delimiter: delimiter must not be empty"),
+        (Hints(text=TextOptions(delimiter='"')), "--delimiter: "),
+        (Hints(text=TextOptions(decimal=";")), "--decimal: expected"),
+        (Hints(text=TextOptions(columns=())), "--columns: "),
+        (Hints(text=TextOptions(columns=("a", "a"))), "--columns: "),
+        (Hints(candidates_columns=("",)), "--candidates-columns: "),
+        (Hints(timestamp_format="%Q"), "--timestamp-format: "),
+        (Hints(timestamp_format="%H:%M"), "--timestamp-format: "),
+    ],
+)
+def test_options_that_a_config_would_refuse(tmp_path, hints, part):
+    (tmp_path / "log.csv").write_text(LOG, encoding="utf-8")
+    with pytest.raises(ConfigError, match=part):
+        guess_config("log.csv", None, None, tmp_path, hints)
