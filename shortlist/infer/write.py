@@ -90,7 +90,7 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
     title = _title(guess.tables["candidates"])
     if title:
         raw["data"]["candidates"] = _with_title(raw["data"]["candidates"], title)
-    raw["model"] = {"query_tower": {"kind": "history"}}
+    raw["model"] = {"query_tower": settings.query_tower_section(guess.size)}
     raw["train"] = settings.train_section(guess.size)
     if guess.split == "random":
         raw["model"] = {"query_tower": {"kind": "features", "dropout": 0.5}}

@@ -7,7 +7,8 @@ import pytest
 
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
-from shortlist.infer import Hints, guess_config
+from shortlist.infer import Hints, guess_config, settings
+from shortlist.infer.settings import Size
 from shortlist.infer.write import config_text, schema_text
 
 
@@ -142,3 +143,16 @@ def test_a_day_above_12_decides_the_format_of_dates(tmp_path):
     log = write_csv(tmp_path / "log.csv", ("user", "item", "InvoiceDate"), rows)
     section = guess_config(log, None, None, tmp_path, Hints()).tables["interactions"].section
     assert section["timestamp_format"] == "%m/%d/%Y %H:%M"
+
+
+def test_settings_follow_the_size():
+    small, shop, large = (
+        Size(2_500, 4_000, 25_000, True),
+        Size(4_000, 3_600, 400_000, False),
+        Size(9, 30_000, 900_000, True),
+    )
+    assert settings.query_tower_section(small)["cold_start_fraction"] == 0.1
+    assert settings.query_tower_section(shop) == {"kind": "history"}
+    assert settings.train_section(small)["epochs"] == 48  # 24 epochs for 100,000 rows, times 2.
+    assert settings.train_section(shop)["epochs"] == 12
+    assert settings.train_section(large)["loss"]["kind"] == "in_batch"
