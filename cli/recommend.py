@@ -11,7 +11,7 @@ import typer
 from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from shortlist.errors import BadInputError
-from shortlist.process import limits, resources
+from shortlist.process import limits, resources, stopping
 
 if TYPE_CHECKING:
     from shortlist.serving.client import Recommender
@@ -78,6 +78,8 @@ def recommend(
     history_ids = [item for item, _ in asked.query.history]
 
     limits.check_addresses()
+    # From here on nothing is written, and TensorFlow crashes if an exception ends its import.
+    stopping.end_at_signals()
     with (
         log.redirect_output(workspace.root / "recommend.log", verbose=False, required=False),
         resources.raises_resource_error(workspace.root),

@@ -30,10 +30,12 @@ def end_at_signals(code: int | None = None) -> None:
       code: Exit code of a command that has ended. None before a command begins: the code is then the signal's, and
         `SENTENCE` is printed.
     """
+    # A copy, since descriptor 2 itself may write to a log later.
+    terminal = os.dup(2) if code is None else None
 
     def end(number: int, frame: types.FrameType | None) -> None:
-        if code is None:
-            os.write(2, f"{SENTENCE}\n".encode())
+        if terminal is not None:
+            os.write(terminal, f"{SENTENCE}\n".encode())
         limits.ended()
         os._exit(_code(signal.Signals(number)) if code is None else code)
 
