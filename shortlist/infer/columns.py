@@ -80,8 +80,11 @@ class InferredColumn:
     @functools.cached_property
     def numbers(self) -> list[Any]:
         """The values that are numbers."""
-        parse = fractions.Fraction if self.is_time else _number
-        return [number for number in map(parse, self.present) if number is not None]
+        return [number for number in map(self.number, self.present) if number is not None]
+
+    def number(self, text: str) -> Any:
+        """Returns the number of a cell's text, or None; a file's own time may be a fraction of seconds."""
+        return fractions.Fraction(text) if self.is_time else _number(text)
 
     @property
     def is_numeric(self) -> bool:

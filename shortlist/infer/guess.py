@@ -20,6 +20,8 @@ from shortlist.infer.times import TimeChoice, TimeReading
 NO_TIMES = "none"
 ROW_ORDER = "row"
 
+_OPTIONS = ("--query-id", "--candidate-id", times.OPTION)
+
 # Above it, `repeats: first` is proposed, and the profile's reader is told about repeat consumption.
 _MANY_REPEATS = 0.1
 # In fewer rows, each candidate may occur once by chance.
@@ -142,7 +144,7 @@ def guess_config(
     return Guess(
         tables,
         _split(log, reasons),
-        Size(len(log.query.counts), len(log.candidate.counts), log_sample.rows, log_sample.is_whole),
+        Size(len(log.query.counts), len(log.candidate.counts), log_sample.rows),
         profile.lines(log.columns, log.query, log.candidate, log.time, log_sample.is_whole),
         profile.warnings(log.query, log.candidate, log.time),
         reasons,
@@ -230,9 +232,6 @@ def _check_ids(candidate: InferredColumn, option: str) -> None:
             f"another value in each of {values:,} rows, such as {example[:40]!r}",
             f"name another column with {option}; if a cell has several ids, write one row for each first",
         )
-
-
-_OPTIONS = ("--query-id", "--candidate-id", times.OPTION)
 
 
 def _order(columns: Sequence[InferredColumn], hints: Hints) -> Literal["time", "row", "none"]:

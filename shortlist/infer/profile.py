@@ -139,7 +139,6 @@ def _times(time: TimeReading | None) -> str:
         outside = f"; {len(column.numbers) - len(valid):,} out of range" * (len(valid) < len(column.numbers))
         return f"{column.name} in {time.unit}, {first} to {last}{outside}"
     if column.is_time:
-        # Of a file's own times, 1,000 distinct ones are enough for the first and the last.
         seconds = [float(number) for number in column.numbers]
         return f"{column.name}, {_moment(min(seconds))} to {_moment(max(seconds))}"
     if time.format is not None:

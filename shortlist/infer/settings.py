@@ -29,7 +29,6 @@ class Size:
     queries: int
     candidates: int
     rows: int
-    is_whole: bool
 
     @property
     def is_large_catalogue(self) -> bool:

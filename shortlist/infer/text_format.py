@@ -7,15 +7,15 @@ import collections
 import csv
 import dataclasses
 import re
-import zipfile
 import zlib
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from shortlist.errors import ConfigError
+from shortlist.errors import ConfigError, DataError
 from shortlist.infer import encodings, layouts
 from shortlist.scalars import BadCell, iso_seconds, short_repr
-from shortlist.tables.spec import Dialect, Format, TableSpec
+from shortlist.tables import magic, zip_files
+from shortlist.tables.spec import Dialect, TableSpec
 
 _HEAD_BYTES = 256 * 2**10
 _HEAD_LINES = 400
@@ -25,7 +25,6 @@ _BLANKS = " "
 _MIN_AGREEMENT = 0.9
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BINARY = (b"SQLite format", b"%PDF", b"\xd0\xcf\x11\xe0")
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 _NAME = re.compile(r"[^\W\d]")
 
@@ -64,15 +63,13 @@ def guess(file: BinaryIO, name: str, spec: TableSpec, given: TextOptions, column
     """
     options: dict[str, Any] = {}
     reasons: list[str] = []
-    head = _head(file)
-    format = _format(spec, name, head)
-    if format not in (None, "csv"):
+    head, name = _head(file, name)
+    format = spec.format_of(name)
+    if format not in (None, "csv") or head is None or not head.strip():
         return TextFormat(_given(given, options), reasons)
-    if spec.format_of(name) is None and head is not None and not head.startswith(_BINARY):
-        options["format"] = "csv"
-        reasons.append(f"{name}: the ending is unknown; read as delimited text.")
-    if head is None or not head.strip():
-        return TextFormat(_given(given, options), reasons)
+    if format is None and not head.startswith(_BINARY):
+        options["format"] = {b"{": "jsonl", b"[": "json"}.get(head.lstrip()[:1], "csv")
+        reasons.append(f"{name}: the ending is unknown; read as {options['format']}.")
     encoding, text, remark = encodings.decoded(head, given.encoding, name)
     if encoding is not None:
         options["encoding"] = encoding
@@ -132,37 +129,31 @@ def _given(given: TextOptions, options: dict[str, Any]) -> dict[str, Any]:
     return options | raw
 
 
-def _format(spec: TableSpec, name: str, head: bytes | None) -> Format | None:
-    found = spec.format_of(name)
-    if found == "csv" and head is not None and head[:4] in (b"PAR1", _ZIP):
-        return None
-    return found
+def _head(file: BinaryIO, name: str) -> tuple[bytes | None, str]:
+    """Returns the first bytes of the content, decompressed, and its name, which in a zip file is that of the member.
 
-
-def _head(file: BinaryIO) -> bytes | None:
-    """Returns the first bytes of the content, decompressed; None for binary files."""
+    The bytes are None for binary files.
+    """
     start: bytes | None = file.read(_HEAD_BYTES)
     file.seek(0)
-    if start is not None and start.startswith(_GZIP):
+    if start is not None and start.startswith(magic.GZIP):
         start = zlib.decompressobj(31).decompress(start, _HEAD_BYTES)
-    elif start is not None and start.startswith(_ZIP):
-        start = _member_head(file)
-    if start is None or start.startswith((_ZIP, _GZIP)):
-        return None
+    elif start is not None and start.startswith(magic.ZIP):
+        start, name = _member_head(file, name)
+    if start is None or start.startswith((magic.ZIP, magic.GZIP)):
+        return None, name
     is_utf16 = start.startswith(_BOMS)
-    return None if b"\0" in start and not is_utf16 else start
+    return (None if b"\0" in start and not is_utf16 else start), name
 
 
-def _member_head(file: BinaryIO) -> bytes | None:
+def _member_head(file: BinaryIO, name: str) -> tuple[bytes | None, str]:
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            if len(members) != 1 or members[0].filename.endswith((".xml", ".parquet")):
-                return None
-            with archive.open(members[0]) as member:
-                return member.read(_HEAD_BYTES)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error):
-        return None
+        packed, member_name = zip_files.member(file, name)
+        if member_name.endswith(".xml"):  # A workbook with one part.
+            return None, name
+        return packed.read(_HEAD_BYTES), f"{name}/{member_name}"
+    except (DataError, *zip_files.ERRORS):
+        return None, name  # The reader refuses it with the reason.
     finally:
         file.seek(0)
 

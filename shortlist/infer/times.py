@@ -130,7 +130,7 @@ def _is_ordered(first: InferredColumn, second: InferredColumn) -> bool:
         if one is not None and other is not None and not {one, other} & NULL_TEXTS
     ]
     if first.is_numeric and second.is_numeric:
-        return all(float(one) <= float(other) for one, other in pairs)
+        return all(first.number(one) <= second.number(other) for one, other in pairs)
     if first.is_iso and second.is_iso:
         # Texts of one length compare like their times; otherwise their dates decide.
         return all(one <= other if len(one) == len(other) else one[:10] <= other[:10] for one, other in pairs)

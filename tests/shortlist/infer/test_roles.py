@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -433,3 +434,28 @@ def test_options_that_a_config_would_refuse(tmp_path, hints, part):
     (tmp_path / "log.csv").write_text(LOG, encoding="utf-8")
     with pytest.raises(ConfigError, match=part):
         guess_config("log.csv", None, None, tmp_path, hints)
+
+
+def test_two_times_with_fractions_are_ordered(tmp_path):
+    table = pa.table(
+        {
+            "user_id": [e.user for e in EVENTS],
+            "item_id": [e.item for e in EVENTS],
+            "page_time": pa.array([e.seconds * 1000 + 123 + e.item for e in EVENTS], pa.timestamp("ms")),
+            "event_time": pa.array([e.seconds * 1000 + 123 for e in EVENTS], pa.timestamp("ms")),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
+    assert section(guess_config("log.parquet", None, None, tmp_path, Hints()))["timestamp"] == "event_time"
+
+
+@pytest.mark.parametrize("name", ["log.zip", "log"])
+def test_json_is_recognised_in_a_zip_file_and_under_any_name(tmp_path, name):
+    rows = "".join(f'{{"user_id": "{e.user}", "item_id": "{e.item}", "timestamp": {e.seconds}}}\n' for e in EVENTS)
+    if name == "log.zip":
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("log.jsonl", rows)
+            archive.writestr("__MACOSX/._log.jsonl", "x")  # macOS adds it.
+    else:
+        (tmp_path / name).write_text(rows, encoding="utf-8")
+    assert section(guess_config(name, None, None, tmp_path, Hints()))["query_id"] == "user_id"
