@@ -91,7 +91,7 @@ def run_pipeline(
         return summary
 
     try:
-        with stopping.reraise_stop(), resources.raises_resource_error(workspace.root):
+        with stopping.reraise_stop(writing=True), resources.raises_resource_error(workspace.root):
             runner.run(create_pipeline(config, sources, workspace))
     except (KeyboardInterrupt, SystemExit):
         _close_abandoned(workspace, "interrupted")

@@ -9,7 +9,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from shortlist.errors import ExitCode
 from shortlist.process import limits
@@ -20,7 +20,11 @@ GRACE_SECONDS = 10.0
 _AGAIN_SECONDS = 2.0
 _CODES = {signal.SIGTERM: ExitCode.TERMINATED, signal.SIGINT: ExitCode.INTERRUPTED}
 
+# Frames of Python's import system; it is frozen, so that the name is the same in every installation.
+_IMPORT_FILE = "<frozen importlib._bootstrap>"
+
 _stop_signal: signal.Signals | None = None
+_writing = False
 
 
 def end_at_signals(code: int | None = None) -> None:
@@ -47,6 +51,9 @@ def install_handlers() -> None:
 
     The exception alone is not enough: Beam waits for its worker threads when an exception leaves it, possibly for
     minutes. The process therefore ends `GRACE_SECONDS` after the signal.
+
+    Nothing is raised within an import, where TensorFlow's and ML Metadata's compiled modules crash on it (SIGSEGV): the
+    process ends at once, or, within `reraise_stop(writing=True)`, after the import.
     """
     # A copy, since descriptor 2 itself writes to the log while nodes run.
     terminal = os.dup(2)
@@ -56,13 +63,17 @@ def install_handlers() -> None:
         limits.ended()
         os._exit(code)
 
-    def stop(number: int, frame: types.FrameType | None) -> NoReturn:
+    def stop(number: int, frame: types.FrameType | None) -> None:
         global _stop_signal
         if _stop_signal is None:
             _stop_signal = signal.Signals(number)
             timer = threading.Timer(GRACE_SECONDS, end, [_code(_stop_signal)])
             timer.daemon = True
             timer.start()
+        if _is_importing(frame):
+            if not _writing:
+                end(_code(_stop_signal))
+            return
         raise _interruption(_stop_signal)
 
     sys.unraisablehook = _print_unraisable
@@ -85,16 +96,29 @@ def _print_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def _is_importing(frame: types.FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT_FILE:
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextlib.contextmanager
-def reraise_stop() -> Iterator[None]:
+def reraise_stop(*, writing: bool = False) -> Iterator[None]:
     """Makes its body stop on a signal even if a library catches or converts the exception.
 
     TensorFlow does both while it traces a function. If the exception was caught, the signal is sent again every two
     seconds. If it was converted into another one, the original is raised instead.
 
+    Args:
+      writing: Whether an interruption has to be recorded, so that a signal within an import waits for its end.
+
     Raises:
       KeyboardInterrupt, SystemExit: The process got a signal within the body.
     """
+    global _writing
+    was_writing, _writing = _writing, _writing or writing
     body_ended = threading.Event()
     threading.Thread(target=_ask_again, args=[body_ended], daemon=True).start()
     try:
@@ -105,6 +129,7 @@ def reraise_stop() -> Iterator[None]:
         raise _interruption(_stop_signal) from error
     finally:
         body_ended.set()
+        _writing = was_writing
     if _stop_signal is not None:
         raise _interruption(_stop_signal)
 

@@ -68,6 +68,26 @@ class TestReraiseStop:
         assert seconds < 30
 
 
+@pytest.mark.parametrize(
+    ("writing", "printed"), [(False, stopping.SENTENCE), (True, "imported\nKeyboardInterrupt  NoneType")]
+)
+def test_nothing_is_raised_within_an_import(tmp_path, writing, printed):
+    # TensorFlow's compiled modules crash on an exception at such a moment.
+    (tmp_path / "slow.py").write_text(
+        f"import time\n{_HERE}\nend = time.monotonic() + 3\n"
+        "while time.monotonic() < end: time.sleep(0.01)\nprint('imported', flush=True)\n"
+    )
+    body = f"""
+        sys.path.insert(0, {str(tmp_path)!r})
+        with stopping.reraise_stop(writing={writing}):
+            import slow
+            time.sleep(60)
+"""
+    output, seconds = _output(body, signal.SIGINT)
+    assert output == printed
+    assert seconds < stopping.GRACE_SECONDS
+
+
 _IGNORES = f"""
         class Dying:
             def __del__(self):
