@@ -39,7 +39,10 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=[pattern for name in ("cli", "components", "pipeline", "shortlist") for pattern in (name, f"{name}.*")]
     ),
-    package_data={"shortlist.lineage.page": ["*.html", "*.css", "*.js"], "shortlist.report": ["templates/*"]},
+    package_data={
+        "shortlist.lineage.page": ["*.html", "*.css", "*.js", "vendor/*/*"],
+        "shortlist.report": ["templates/*"],
+    },
     py_modules=["pipeline_runner"],
     install_requires=requirements("runtime"),
     extras_require={"kubeflow": requirements("kubeflow"), "dev": requirements("dev")},

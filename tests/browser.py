@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import pathlib
@@ -75,3 +76,41 @@ def launched() -> Iterator[Browser]:
             yield Browser(browser)
         finally:
             browser.close()
+
+
+A4_WIDTH, A4_HEIGHT = 703, 1016
+"""A4 in CSS pixels without the margins of the pages."""
+
+_LINES = """(controls) => {
+  const hidden = [...document.querySelectorAll(controls)].map((element) => [element, element.style.display]);
+  for (const [element] of hidden) element.style.display = "none";
+  const text = document.body.innerText;
+  for (const [element, display] of hidden) element.style.display = display;
+  return text.split(/\\s+/).filter(Boolean);
+}"""
+_CUT = """[...document.querySelectorAll("body *")].filter((element) => {
+  if (element.closest("svg")) return false;
+  const box = element.getBoundingClientRect();
+  const scrolls = getComputedStyle(element).overflowX !== "visible";
+  return (box.width && box.right > innerWidth + 1) || (scrolls && element.scrollWidth > element.clientWidth + 1);
+}).map((element) => element.outerHTML.slice(0, 80))"""
+
+
+def prints_all(tab: Tab, controls: str) -> bytes:
+    """Checks that the print of a page on A4 has all words of the screen, none of them cut off, and returns the PDF.
+
+    Args:
+      tab: The page.
+      controls: CSS selector of what only a screen needs.
+    """
+    page = tab.page
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    on_screen = collections.Counter(page.evaluate(_LINES, controls))
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = false; })")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_WIDTH, "height": A4_HEIGHT})
+    printed = collections.Counter(page.evaluate(_LINES, controls))
+    assert on_screen - printed == collections.Counter()
+    assert page.evaluate(_CUT) == []
+    return bytes(page.pdf(prefer_css_page_size=True))

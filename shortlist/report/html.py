@@ -28,7 +28,7 @@ def render(report: Page) -> str:
             css=page.part("page.css") + (_TEMPLATES / "report.css").read_text(encoding="utf-8"),
             js=(_TEMPLATES / "report.js").read_text(encoding="utf-8"),
             graph=page.part("graph.html"),
-            graph_js=page.part("page.js"),
+            graph_js=page.script(),
             graph_data=next(graphs, None),
             draw=_Drawing().draw,
         )

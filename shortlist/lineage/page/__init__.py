@@ -42,15 +42,21 @@ def render(name: str, trace: Trace, served: ServingState) -> str:
             title=f"{name} {trace.version}: lineage",
             graph=part("graph.html"),
             css=part("page.css"),
-            js=part("page.js"),
+            js=script(),
             data=data,
         )
     )
 
 
 def part(name: str) -> str:
-    """Returns a part of the page: `graph.html` (the container of the graph), `page.css` or `page.js`."""
+    """Returns a part of the page: `graph.html` (the container of the graph), `page.css` or a script."""
     return (_FILES / name).read_text(encoding="utf-8")
+
+
+def script() -> str:
+    """Returns the script of the page, with the library that lays out the graph and that library's licence."""
+    licence = part("vendor/dagre/LICENSE")
+    return f"/*! dagre\n{licence}*/\n" + "\n".join(map(part, ("vendor/dagre/dagre.min.js", "layout.js", "page.js")))
 
 
 def _finalized(value: object) -> object:

@@ -41,7 +41,7 @@
     const found = new Map();
     for (const step of data.trace.steps) {
       const key = boxOf(step.execution_id);
-      if (!found.has(key)) found.set(key, { key, stage: stageOf.get(step.execution_id), steps: [], above: new Set(), below: new Set() });
+      if (!found.has(key)) found.set(key, { key, stage: stageOf.get(step.execution_id), steps: [], above: new Set() });
       found.get(key).steps.push(step);
     }
     for (const step of data.trace.steps) {
@@ -51,7 +51,6 @@
         const from = boxOf(producer.get(id));
         if (from === key) continue;
         found.get(key).above.add(from);
-        found.get(from).below.add(key);
       }
     }
     return found;
@@ -62,91 +61,65 @@
     return [step.node, step.stage, step.run_id, step.state, ...step.facts, ...outputs].join("\n").toLowerCase().includes(query);
   };
 
-  const layersOf = (found) => {
-    const depth = new Map();
-    const walk = (key, path) => {
-      if (depth.has(key)) return depth.get(key);
-      // Folding may create a cycle; the walk stops there.
-      if (path.has(key)) return -1;
-      path.add(key);
-      const above = [...found.get(key).above].map((other) => walk(other, path));
-      path.delete(key);
-      depth.set(key, 1 + Math.max(-1, ...above));
-      return depth.get(key);
-    };
-    for (const key of found.keys()) walk(key, new Set());
-    const layers = [];
-    for (const [key, place] of depth) (layers[place] ||= []).push(key);
-    const order = new Map(["interactions", "candidates", "queries"].map((name, place) => [name, place]));
-    for (const layer of layers) layer.sort((a, b) => (order.get(found.get(a).stage.name) ?? 1) - (order.get(found.get(b).stage.name) ?? 1));
-    // Each box moves under the middle of its inputs.
-    for (const layer of layers.slice(1)) {
-      const place = new Map(layers.flatMap((keys) => keys.map((key, index) => [key, (index + 0.5) / keys.length])));
-      const middle = (key) => {
-        const above = [...found.get(key).above].map((other) => place.get(other));
-        return above.length ? above.reduce((sum, value) => sum + value, 0) / above.length : 0.5;
-      };
-      const middles = new Map(layer.map((key) => [key, middle(key)]));
-      layer.sort((a, b) => middles.get(a) - middles.get(b));
-    }
-    return layers;
-  };
-
-  const shortened = (text, width, size) => {
-    const most = Math.floor(width / size);
-    return text.length > most ? `${text.slice(0, most - 1)}…` : text;
-  };
-
   const graph = document.getElementById("graph");
-  const draw = () => {
-    const narrow = graph.clientWidth < 600;
-    const [width, height, gap, between] = narrow ? [108, 46, 6, 30] : [176, 46, 16, 36];
-    const found = boxes();
-    const layers = layersOf(found);
-    const across = Math.max(...layers.map((layer) => layer.length)) * (width + gap) - gap;
-    const down = layers.length * (height + between) - between;
-    const places = new Map();
-    layers.forEach((layer, row) => {
-      const start = (across - (layer.length * (width + gap) - gap)) / 2;
-      layer.forEach((key, column) => places.set(key, [start + column * (width + gap), row * (height + between)]));
+  const columns = document.querySelector(".columns");
+  const marker = (id) => {
+    const made = drawn("marker", {
+      id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse",
     });
-    const svg = drawn("svg", { width: across + 8, height: down + 8, viewBox: `-4 -4 ${across + 8} ${down + 8}` });
-    let edges = 0;
-    const near = (a, b) => chosen === a || chosen === b;
-    const hits = new Set(query ? [...found.values()].filter((box) => box.steps.some(matches)).map((box) => box.key) : []);
-    for (const box of found.values()) {
-      for (const other of box.above) {
-        const [x1, y1] = places.get(other);
-        const [x2, y2] = places.get(box.key);
-        const [fromX, fromY, toX, toY] = [x1 + width / 2, y1 + height, x2 + width / 2, y2];
-        const bend = (toY - fromY) / 2;
-        // An edge that skips a layer goes around the boxes between.
-        const aside = toY - fromY > between + 1 && Math.abs(toX - fromX) < width / 2 ? (edges++ % 2 ? 1 : -1) * width * 0.85 : 0;
-        const path = `M${fromX},${fromY} C${fromX + aside},${fromY + (aside ? between : bend)} ${toX + aside},${toY - (aside ? between : bend)} ${toX},${toY}`;
-        svg.append(drawn("path", { d: path, class: `edge${near(box.key, other) ? " near" : ""}${query && !hits.has(box.key) && !hits.has(other) ? " dim" : ""}` }));
-      }
-    }
-    // The tab order is the reading order.
-    const reading = (a, b) => places.get(a.key)[1] - places.get(b.key)[1] || places.get(a.key)[0] - places.get(b.key)[0];
-    for (const box of [...found.values()].sort(reading)) {
-      const [x, y] = places.get(box.key);
+    made.append(drawn("path", { d: "M0,0.5 L8,4 L0,7.5 Z" }));
+    return made;
+  };
+  const draw = () => {
+    const narrow = columns.clientWidth < 600;
+    const found = boxes();
+    const titled = [...found.values()].map((box) => {
       const group = box.key.startsWith("stage ");
       const title = group ? box.stage.name : box.steps[0].node;
-      const under = group ? `+ ${box.steps.length} steps` : seconds(box.steps[0]);
-      const classes = ["box", group && "group", box.steps.some(bad) && "bad", chosen === box.key && "chosen", query && (hits.has(box.key) ? "hit" : "dim")];
+      return { ...box, group, title, under: group ? `+ ${box.steps.length} steps` : seconds(box.steps[0]) };
+    });
+    // Beside the details if the graph fits there, else above them.
+    columns.classList.remove("stacked");
+    const roomIn = (element) => element.clientWidth - 24;
+    let laid = layout.place(titled, roomIn(graph));
+    if (laid.width > roomIn(graph)) {
+      columns.classList.add("stacked");
+      laid = layout.place(titled, roomIn(graph));
+    }
+    const svg = drawn("svg", {
+      width: laid.width + 8, height: laid.height + 8, viewBox: `-4 -4 ${laid.width + 8} ${laid.height + 8}`,
+    });
+    const ends = drawn("defs", {});
+    ends.append(marker("arrow"), marker("arrow-near"));
+    svg.append(ends);
+    const hits = new Set(query ? titled.filter((box) => box.steps.some(matches)).map((box) => box.key) : []);
+    for (const arrow of laid.arrows) {
+      const near = chosen === arrow.from || chosen === arrow.to;
+      const dim = query && !hits.has(arrow.from) && !hits.has(arrow.to);
+      svg.append(drawn("path", {
+        d: arrow.path, class: `edge${near ? " near" : ""}${dim ? " dim" : ""}`,
+        [arrow.up ? "marker-start" : "marker-end"]: `url(#arrow${near ? "-near" : ""})`,
+      }));
+    }
+    // The tab order is the reading order.
+    const placed = titled.map((box) => ({ ...box, place: laid.places.get(box.key) }));
+    placed.sort((a, b) => a.place.y - b.place.y || a.place.x - b.place.x);
+    for (const box of placed) {
+      const { place } = box;
+      const classes = ["box", box.group && "group", box.steps.some(bad) && "bad", chosen === box.key && "chosen", query && (hits.has(box.key) ? "hit" : "dim")];
       const drawnBox = drawn("g", {
-        class: classes.filter(Boolean).join(" "), tabindex: 0, role: "button", transform: `translate(${x},${y})`,
-        "aria-pressed": chosen === box.key, "data-key": box.key,
+        class: classes.filter(Boolean).join(" "), tabindex: 0, role: "button",
+        transform: `translate(${place.x - place.width / 2},${place.top})`,
+        "aria-pressed": chosen === box.key, "aria-label": `${box.title} ${box.under}`, "data-key": box.key,
       });
-      const shown = shortened(title, width - 10, 7.6);
-      if (shown !== title) {
-        // The full title is available on hover and for screen readers.
-        drawnBox.setAttribute("aria-label", `${shown} ${under}, ${title}`);
-        drawnBox.append(drawn("title", {}, title));
-      }
-      drawnBox.append(drawn("rect", { width, height, rx: 7 }));
-      const label = drawn("text", { x: width / 2, y: 19, "text-anchor": "middle" }, shown);
-      drawnBox.append(label, " ", drawn("text", { x: width / 2, y: 36, "text-anchor": "middle", class: "small" }, under));
+      drawnBox.append(drawn("rect", { width: place.width, height: place.height, rx: 7 }));
+      const first = (place.height - place.lines.length * laid.line) / 2 + 4;
+      place.lines.forEach((text, row) => {
+        drawnBox.append(drawn("text", { x: place.width / 2, y: first + row * laid.line, "text-anchor": "middle" }, text));
+      });
+      drawnBox.append(" ", drawn("text", {
+        x: place.width / 2, y: first + place.lines.length * laid.line, "text-anchor": "middle", class: "small",
+      }, box.under));
       const choose = () => {
         chosen = box.key;
         draw();
@@ -193,9 +166,9 @@
       button.type = "button";
       button.addEventListener("click", () => {
         if (!folded.delete(box.stage.name)) folded.add(box.stage.name);
-        chosen = null;
+        chosen = boxOf(box.steps[0].execution_id);
         draw();
-        showDetails(null);
+        showDetails(boxes().get(chosen));
       });
       details.append(button);
     }
@@ -222,12 +195,16 @@
     table.replaceChildren(head, body);
   };
 
+  // Steps are sorted from the last to the first: the last one tells how the run ended.
+  const showLast = () => {
+    chosen = data.trace.steps.length ? boxOf(data.trace.steps[0].execution_id) : null;
+    draw();
+    showDetails(chosen ? boxes().get(chosen) : null);
+  };
   const all = (fold) => {
     folded.clear();
     if (fold) for (const stage of stages.filter(foldable)) folded.add(stage.name);
-    chosen = null;
-    draw();
-    showDetails(null);
+    showLast();
   };
   document.getElementById("fold").addEventListener("click", () => all(true));
   document.getElementById("unfold").addEventListener("click", () => all(false));
@@ -269,11 +246,10 @@
   // A report shows the graph of a run, which may have pushed nothing.
   if (data.served) aboutVersion(data);
   listSteps();
-  draw();
-  showDetails(null);
-  let before = graph.clientWidth;
+  showLast();
+  let before = columns.clientWidth;
   addEventListener("resize", () => {
-    if (graph.clientWidth !== before) draw();
-    before = graph.clientWidth;
+    if (columns.clientWidth !== before) draw();
+    before = columns.clientWidth;
   });
 })();
