@@ -61,6 +61,7 @@ def recommend(
     from cli.output import answers, log
     from shortlist import datasets
     from shortlist.serving import client as serving
+    from shortlist.serving.catalogue import Catalogue
     from shortlist.tables import lookup, request
     from shortlist.workspace import Workspace
 
@@ -69,12 +70,15 @@ def recommend(
     workspace = Workspace.of(checked_config)
     model_path = serving.version_path(workspace.serving_dir)
     data_root = datasets.default_data_dir()
-    titles = lookup.candidate_titles(data, data_root)
+    # Versions that were pushed before there were catalogues have none.
+    known = Catalogue.of_version(model_path)
+    titles = lookup.candidate_titles(data, data_root) if known is None else known
+    catalogue = None if known is None else f"the catalogue of version {model_path.name}"
     now = int(time.time())
     if query is not None:
-        asked = request.of_query(data, data_root, query, titles, at, now)
+        asked = request.of_query(data, data_root, query, titles, at, now, catalogue)
     else:
-        asked = request.of_history(data, data_root, history or [], titles, at, now)
+        asked = request.of_history(data, data_root, history or [], titles, at, now, catalogue)
     history_ids = [item for item, _ in asked.query.history]
 
     limits.check_addresses()

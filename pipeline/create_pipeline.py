@@ -183,13 +183,18 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     if config.train.refit:
         final = _refitted(config, tables, gate, sources, candidate_transform, final)
 
-    # The served index, its exact copy, and the recall of the first against the second.
+    # The served index, its exact copy, and the recall of the first against the second. With them go the catalogue with
+    # its titles, and the evaluation.
     indexer = Indexer(
         model=final.model,
         blessing=final.blessing,
         examples=windows.outputs["examples"],
         index=config.index,
         exclude_seen=not config.evaluate.repeat_consumption,
+        candidates=candidates.examples,
+        table=config.data.candidates,
+        evaluation=evaluator.outputs["evaluation"],
+        verdict=evaluator.outputs["blessing"],
     )
 
     # Loads the export in a clean process and queries it. TFX's InfraValidator would need Docker.

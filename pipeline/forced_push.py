@@ -7,7 +7,7 @@ import json
 import pathlib
 from collections.abc import Callable
 
-from components.indexer import build, queries
+from components.indexer import build, catalogue, queries
 from components.serving_check import check
 from shortlist import keys
 from shortlist.config.config import Config
@@ -15,9 +15,11 @@ from shortlist.config.serving import Index
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, index_of, refit_of
 from shortlist.serving import versions
+from shortlist.serving.evaluation import ServedEvaluation
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 
@@ -214,11 +216,32 @@ def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, report: 
     )
     if built.index is None:
         raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {built.reasons[0]}")
+    _describe(run, index)
     step.announce("model", "Model", str(folders["model"]), {properties.INDEX: json.dumps(built.index, sort_keys=True)})
     step.announce("exact_model", "Model", str(folders["exact_model"]), {})
     if built.reasons:
         return dataclasses.replace(index, objections={nodes.INDEXER: built.reasons})
     return index
+
+
+def _describe(run: _Run, index: _Index) -> None:
+    """Writes the catalogue and the evaluation into a new index; a run of version 0.1 did not record the fields."""
+    indexer = run.nodes[nodes.INDEXER].properties
+    folders = (index.model_dir, index.exact_dir)
+    if properties.CATALOGUE in indexer:
+        catalogue.write(
+            str(pathlib.Path(run.output(nodes.CANDIDATES_GEN, "examples").uri, f"Split-{keys.SPLIT_ALL}")),
+            catalogue.CatalogueFields.from_json(str(indexer[properties.CATALOGUE])),
+            [str(folder) for folder in folders],
+        )
+    evaluation = ServedEvaluation.of(
+        run.output(nodes.EVALUATOR, "evaluation"),
+        run.output(nodes.EVALUATOR, "blessing"),
+        exclude_seen=bool(indexer.get(properties.EXCLUDE_SEEN, 1)),
+        refit=bool(refit_of(run.trained_model)),
+    )
+    for folder in folders:
+        (folder / EVALUATION_FILE).write_text(evaluation.to_json(), encoding="utf-8")
 
 
 def _check(run: _Run, index: _Index, report: Callable[[str], None]) -> None:

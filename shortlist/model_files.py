@@ -14,6 +14,12 @@ SAVED_MODEL_FOLDER = "Format-Serving"
 INDEX_FILE = "assets.extra/index.json"
 """Written by the Indexer: kind, parameters and measurements of the index."""
 
+CANDIDATES_FILE = "assets.extra/candidates.parquet"
+"""Written by the Indexer: id, title and attributes of each candidate, see `shortlist.serving.catalogue`."""
+
+EVALUATION_FILE = "assets.extra/evaluation.json"
+"""Written by the Indexer: metrics and verdict of the model, see `shortlist.serving.evaluation`."""
+
 TOWERS_DIR = "Format-Towers"
 """Folder beside the Trainer's SavedModel: the towers without their catalogue. They can embed another catalogue."""
 

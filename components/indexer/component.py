@@ -7,8 +7,10 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.indexer import executor
+from components.indexer.catalogue import CatalogueFields
 from shortlist import fingerprints
 from shortlist.config.serving import Index
+from shortlist.config.table import Candidates
 
 
 class IndexerSpec(component_spec.ComponentSpec):
@@ -17,12 +19,16 @@ class IndexerSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "config": component_spec.ExecutionParameter(type=str),
         "exclude_seen": component_spec.ExecutionParameter(type=int),
+        "catalogue": component_spec.ExecutionParameter(type=str),
         "code_sha256": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "trained_model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "model_blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "verdict": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
     }
     OUTPUTS = {
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -38,7 +44,8 @@ class Indexer(base_component.BaseComponent):
 
     Outputs:
       model: `Format-Serving/` with the SavedModel to serve. Custom property `index`: JSON of the index and its
-        measurements, the same as `assets.extra/index.json`. Empty if there is no index.
+        measurements, the same as `assets.extra/index.json`. `assets.extra/candidates.parquet` and `evaluation.json`
+        are documented in `shortlist.serving.catalogue` and `evaluation`. Empty if there is no index.
       exact_model: The same signatures with exact search, in plain TensorFlow.
       blessing: Custom properties `blessed` (1 or 0), `status` (`ok`, `not_blessed` or `index_rejected`) and `reasons`
         (a JSON list of sentences); `current_model` and `current_model_id` name the blessed model.
@@ -54,6 +61,10 @@ class Indexer(base_component.BaseComponent):
         examples: types.BaseChannel,
         index: Index,
         exclude_seen: bool,
+        candidates: types.BaseChannel,
+        table: Candidates,
+        evaluation: types.BaseChannel,
+        verdict: types.BaseChannel,
     ):
         """Wires the node.
 
@@ -63,6 +74,10 @@ class Indexer(base_component.BaseComponent):
           examples: Windows; eval tunes the index, test measures it for the gate.
           index: The config's index section.
           exclude_seen: Whether recall is measured without seen items.
+          candidates: The catalogue's flat examples.
+          table: The candidates' section of the config, with the title and the attributes.
+          evaluation: The Evaluator's measurements, of the model or of the one that it is a refit of.
+          verdict: The Evaluator's blessing of the measured model.
         """
         super().__init__(
             IndexerSpec(
@@ -71,6 +86,10 @@ class Indexer(base_component.BaseComponent):
                 examples=examples,
                 config=index.model_dump_json(),
                 exclude_seen=int(exclude_seen),
+                candidates=candidates,
+                evaluation=evaluation,
+                verdict=verdict,
+                catalogue=CatalogueFields.of(table).to_json(),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 model=types.Channel(type=standard_artifacts.Model),
                 exact_model=types.Channel(type=standard_artifacts.Model),

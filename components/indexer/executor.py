@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
-from components.indexer import build, verdict
+from components.indexer import build, catalogue, verdict
+from shortlist import keys
 from shortlist.config.serving import Index
+from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import properties
+from shortlist.serving.evaluation import ServedEvaluation
+
+_MODELS = ("model", "exact_model")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recorded:
+    """An artifact's custom properties, for the readers in `shortlist.records.artifacts`."""
+
+    properties: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, artifact: types.Artifact) -> _Recorded:
+        values = artifact.mlmd_artifact.custom_properties
+        return cls({name: getattr(value, value.WhichOneof("value")) for name, value in values.items()})
 
 
 class Executor(base_executor.BaseExecutor):
@@ -35,15 +55,29 @@ class Executor(base_executor.BaseExecutor):
             verdict.give(blessing, model, properties.NOT_BLESSED, objections)
             return
 
+        folders = [path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict[key])) for key in _MODELS]
         report = build.build(
             windows_dir=artifact_utils.get_single_uri(input_dict["examples"]),
             trained_dir=path_utils.serving_model_path(trained.uri),
             settings=Index.model_validate_json(exec_properties["config"]),
             exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
-            model_dir=path_utils.serving_model_dir(model.uri),
-            exact_dir=path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict["exact_model"])),
+            model_dir=folders[0],
+            exact_dir=folders[1],
         )
         if report.index is not None:
+            catalogue.write(
+                artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
+                catalogue.CatalogueFields.from_json(exec_properties[properties.CATALOGUE]),
+                folders,
+            )
+            evaluation = ServedEvaluation.of(
+                _Recorded.of(artifact_utils.get_single_instance(input_dict["evaluation"])),
+                _Recorded.of(artifact_utils.get_single_instance(input_dict["verdict"])),
+                exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
+                refit=trained.has_custom_property(properties.REFIT),
+            )
+            for folder in folders:
+                io_utils.write_string_file(os.path.join(folder, EVALUATION_FILE), evaluation.to_json())
             model.set_string_custom_property(properties.INDEX, json.dumps(report.index, sort_keys=True))
         status = properties.INDEX_REJECTED if report.reasons else properties.OK
         verdict.give(blessing, model, status, report.reasons)

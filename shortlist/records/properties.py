@@ -14,6 +14,9 @@ CONFIG = "config"
 EXCLUDE_SEEN = "exclude_seen"
 """Exec property of Indexer and Answers: int, 1 unless `evaluate.repeat_consumption` is set."""
 
+CATALOGUE = "catalogue"
+"""Exec property of the Indexer: JSON of the title and the attributes in the catalogue of the served model."""
+
 # Every artifact of a run on one machine.
 MANIFEST = "files_manifest"
 """`shortlist.records.contents.manifest` of the artifact's files, recorded when its node ended."""

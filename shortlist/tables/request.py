@@ -26,7 +26,13 @@ class Request:
 
 
 def of_query(
-    data: Data, data_root: pathlib.Path, query_id: str, candidate_ids: Collection[str], at: str | None, now: int
+    data: Data,
+    data_root: pathlib.Path,
+    query_id: str,
+    candidate_ids: Collection[str],
+    at: str | None,
+    now: int,
+    catalogue: str | None = None,
 ) -> Request:
     """Returns the request of a query of the log. An unknown query is asked for as a new one.
 
@@ -38,6 +44,7 @@ def of_query(
       at: The time of the request, see `as_of.read_time`; the history ends before it. By default, see
         `as_of.default_as_of`.
       now: Seconds since 1970.
+      catalogue: Name of the catalogue for users; the table's path by default.
 
     Raises:
       BadInputError: The log cannot be read, or `at` is not a time.
@@ -45,7 +52,8 @@ def of_query(
     log = lookup.Log(data, data_root)
     given = None if at is None else _given(log, at, now)
     query, times = log.find(query_id, candidate_ids, before=given.time if given else None)
-    return Request(query, given or as_of.default_as_of(times, _newest(query), now), tuple(_notes(query, data)))
+    notes = _notes(query, data, catalogue or data.candidates.path)
+    return Request(query, given or as_of.default_as_of(times, _newest(query), now), tuple(notes))
 
 
 def of_history(
@@ -55,10 +63,11 @@ def of_history(
     candidate_ids: Collection[str],
     at: str | None,
     now: int,
+    catalogue: str | None = None,
 ) -> Request:
     """Returns the request of a typed history, see `typed_history.read_history`.
 
-    The log is read only for the times of the history, and for the default of `at`.
+    The log is read only for the times of the history, and for the default of `at`. See `of_query` for the arguments.
 
     Raises:
       BadInputError: An id is not in the catalogue, a time is not one or after `at`, or the log cannot be read.
@@ -74,7 +83,7 @@ def of_history(
         timed = _timed(opened(), "--history")
         return as_of.read_time(text, timed.unit, "--history, after the @", timed.time_format)
 
-    history = read_history(values, candidate_ids, data.candidates.path, read_time)
+    history = read_history(values, candidate_ids, catalogue or data.candidates.path, read_time)
     query = lookup.Query(None, history, {})
     newest = _newest(query)
     if at is not None:
@@ -107,7 +116,7 @@ def _newest(query: lookup.Query) -> int | None:
     return max((time for _, time in query.history if time), default=None)
 
 
-def _notes(query: lookup.Query, data: Data) -> list[str]:
+def _notes(query: lookup.Query, data: Data, catalogue: str) -> list[str]:
     notes = []
     if not query.is_known:
         source = f"its features in {data.queries.path}" if data.queries and query.features else "no features"
@@ -121,7 +130,6 @@ def _notes(query: lookup.Query, data: Data) -> list[str]:
         named = ", ".join(map(short_repr, query.not_in_catalogue[:_NAMED]))
         more = len(query.not_in_catalogue) - _NAMED
         notes.append(
-            f"Interactions with {named}{f' and {more:,} more' if more > 0 else ''} are left out: "
-            f"not in {data.candidates.path}."
+            f"Interactions with {named}{f' and {more:,} more' if more > 0 else ''} are left out: not in {catalogue}."
         )
     return notes

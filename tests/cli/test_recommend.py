@@ -6,11 +6,15 @@ import json
 import pathlib
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from cli.app import app
 from shortlist.errors import BadInputError
+from shortlist.model_files import CANDIDATES_FILE
+from shortlist.serving import catalogue
 from tests.components.indexer import stand_in
 
 _SIZE = 30
@@ -83,6 +87,22 @@ def test_a_history_takes_any_id_and_names_what_the_model_lacks(recommend):
     assert "History: 3 interactions" in repeated.out
     assert "The pushed model does not know 'item, \"odd\"', 'item-new'" in repeated.out
     assert recommend("--history", '"item, ""odd""",item-new, item-3', "-k", "2") == repeated
+
+
+def test_titles_and_ids_come_with_the_model(recommend, root):
+    """The data may have changed since: the catalogue of the version counts."""
+    schema = catalogue.schema("name", {})
+    rows = [{"row": row, "id": item, "title": f"{item} then"} for row, item in enumerate(stand_in.candidate_ids(_SIZE))]
+    path = root / "workspace/serving/shop/1" / CANDIDATES_FILE
+    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+    try:
+        out, _ = recommend("--history", "item-3", "-k", "2")
+        assert "the last: item-3 then" in out
+        assert all(line.rstrip().endswith("then") for line in out.splitlines()[-2:])
+        with pytest.raises(BadInputError, match="expected candidate ids of the catalogue of version 1, got 'item-new'"):
+            recommend("--history", "item-new")
+    finally:
+        path.unlink()
 
 
 def test_the_time_of_the_request_reaches_the_model(recommend):

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from tfx.types import artifact_utils, standard_artifacts
 
-from components.indexer import build, executor, verdict
+from components.indexer import build, catalogue, executor, verdict
 from components.serving_check import executor as check_executor
+from shortlist.config.features import FeatureType
 from shortlist.config.serving import Index
+from shortlist.serving.catalogue import Catalogue
+from shortlist.serving.evaluation import ServedEvaluation
 from tests.components.indexer import stand_in
+from tests.components.indexer.flat import write_candidates
 
 SIZE = 30
 
@@ -24,6 +28,10 @@ class Nodes:
         self.upstream = self.artifact(standard_artifacts.ModelBlessing, "upstream")
         self.examples = self.artifact(standard_artifacts.Examples, "windows")
         self.examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
+        self.candidates = self.artifact(standard_artifacts.Examples, "candidates")
+        self.candidates.split_names = artifact_utils.encode_split_names(["all"])
+        self.evaluation = self.artifact(standard_artifacts.ModelEvaluation, "evaluation")
+        self.evaluation.set_string_custom_property("metrics", '{"ndcg_at_10": 0.5}')
         self.model = self.artifact(standard_artifacts.Model, "model")
         self.exact_model = self.artifact(standard_artifacts.Model, "exact")
         self.blessing = self.artifact(standard_artifacts.ModelBlessing, "blessing")
@@ -38,6 +46,8 @@ class Nodes:
     def train(self, embeddings=None):
         stand_in.save_stand_in(pathlib.Path(self.trained.uri) / "Format-Serving", SIZE, embeddings=embeddings)
         stand_in.write_windows(pathlib.Path(self.examples.uri), stand_in.candidate_ids(SIZE), rows=10)
+        rows = [{"candidate_id": item, "name": f"Title of {item}"} for item in stand_in.candidate_ids(SIZE)]
+        write_candidates(pathlib.Path(self.candidates.uri) / "Split-all", rows[::-1])
         self.bless()
 
     def bless(self, blessed=1, uri=None):
@@ -46,9 +56,21 @@ class Nodes:
 
     def index(self, **settings):
         executor.Executor().Do(
-            {"trained_model": [self.trained], "model_blessing": [self.upstream], "examples": [self.examples]},
+            {
+                "trained_model": [self.trained],
+                "model_blessing": [self.upstream],
+                "examples": [self.examples],
+                "candidates": [self.candidates],
+                "evaluation": [self.evaluation],
+                "verdict": [self.upstream],
+            },
             {"model": [self.model], "exact_model": [self.exact_model], "blessing": [self.blessing]},
-            {"config": Index(k=5, **settings).model_dump_json(), "exclude_seen": 1, "code_sha256": ""},
+            {
+                "config": Index(k=5, **settings).model_dump_json(),
+                "exclude_seen": 1,
+                "catalogue": catalogue.CatalogueFields("name", {"name": FeatureType.TEXT}).to_json(),
+                "code_sha256": "",
+            },
         )
         return self.verdict(self.blessing)
 
@@ -110,7 +132,8 @@ def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
     nodes.train()
     assert nodes.index() == (1, "ok", [])
     wanted = {"Format-Serving/saved_model.pb"} | {
-        f"Format-Serving/assets.extra/{name}.json" for name in ("index", "shortlist")
+        f"Format-Serving/assets.extra/{name}"
+        for name in ("index.json", "shortlist.json", "candidates.parquet", "evaluation.json")
     }
     assert wanted <= nodes.files(nodes.model)
     assert wanted <= nodes.files(nodes.exact_model)
@@ -120,6 +143,13 @@ def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
     assert index.keys() >= {"kind", "k", "recall_at_k", "p50_ms", "p99_ms", "corpus_size", "reason", "params"}
     assert (index["kind"], index["k"], index["corpus_size"], index["test_queries"]) == ("scann", 5, SIZE, 10)
     assert json.loads((extra / "shortlist.json").read_text())["query_features"] == stand_in.FEATURES
+
+    for model in (nodes.model, nodes.exact_model):
+        folder = pathlib.Path(model.uri, "Format-Serving")
+        titles = {item: f"Title of {item}" for item in stand_in.candidate_ids(SIZE)}
+        assert dict(Catalogue.of_version(folder)) == titles
+        evaluation = ServedEvaluation.of_version(folder)
+        assert (evaluation.metrics, evaluation.blessed, evaluation.refit) == ({"ndcg_at_10": 0.5}, True, False)
 
     asked = []
 

@@ -1,0 +1,98 @@
+"""The evaluation of a pushed version, `assets.extra/evaluation.json`: the metrics and verdict that it was pushed with.
+
+Format 1:
+
+    metrics       TFMA's name to value, over all test rows
+    slices        list of {"slice": {feature: value}, "metrics": {...}}
+    baseline      metrics of the latest blessed model on the same rows, or null
+    blessed       whether the Evaluator blessed the model; false after a forced push
+    reasons       sentences, one per gate
+    warnings      sentences
+    exclude_seen  whether the gates use plain metrics, which exclude seen items
+    refit         whether the pushed model is a refit; the metrics are then of the model that was measured
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from shortlist.errors import BadInputError
+from shortlist.model_files import EVALUATION_FILE
+from shortlist.records import artifacts
+
+FORMAT_VERSION = 1
+"""Must increase with each incompatible change. Keys may be added without one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedEvaluation:
+    """The content of the file, see the module."""
+
+    metrics: dict[str, float]
+    slices: list[dict[str, Any]]
+    baseline: dict[str, float] | None
+    blessed: bool
+    reasons: list[str]
+    warnings: list[str]
+    exclude_seen: bool
+    refit: bool
+
+    @classmethod
+    def of(
+        cls, evaluation: artifacts.HasProperties, verdict: artifacts.HasProperties, exclude_seen: bool, refit: bool
+    ) -> ServedEvaluation:
+        """Returns the evaluation in the Evaluator's artifacts.
+
+        Args:
+          evaluation: The ModelEvaluation.
+          verdict: The ModelBlessing of the measured model.
+          exclude_seen: Whether the gates exclude seen items.
+          refit: Whether the pushed model is a refit.
+        """
+        measured, blessing = artifacts.Evaluation.of(evaluation), artifacts.Blessing.of(verdict)
+        if measured is None or blessing is None:
+            raise TypeError("expected two artifacts, got None")
+        return cls(
+            metrics=measured.metrics,
+            slices=measured.slices or [],
+            baseline=measured.baseline or None,
+            blessed=blessing.blessed,
+            reasons=blessing.reasons,
+            warnings=blessing.warnings,
+            exclude_seen=exclude_seen,
+            refit=refit,
+        )
+
+    @classmethod
+    def of_version(cls, folder: pathlib.Path) -> ServedEvaluation | None:
+        """Returns the evaluation of a version; None if the version was pushed before there were such files.
+
+        Raises:
+          BadInputError: The file is damaged, or of a newer format.
+        """
+        path = folder / EVALUATION_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            version = int(content["format_version"])
+            if version > FORMAT_VERSION:
+                raise BadInputError.from_parts(
+                    path,
+                    f"format {FORMAT_VERSION} at most",
+                    version,
+                    "use the version of Shortlist that pushed the model",
+                )
+            return cls(**{field.name: content[field.name] for field in dataclasses.fields(cls)})
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInputError.from_reason(
+                path, "an evaluation that Shortlist wrote", error, "copy or export the model again"
+            ) from None
+
+    def to_json(self) -> str:
+        """Returns the content of the file."""
+        content = {"format_version": FORMAT_VERSION} | dataclasses.asdict(self)
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
