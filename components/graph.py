@@ -21,7 +21,7 @@ without_autograph: Any = tf.autograph.experimental.do_not_convert
 """For functions that a tf.data pipeline traces."""
 
 
-def one_row_per_query(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def one_row_per_query(inputs: Mapping[str, tf.Tensor], item: str = "query") -> dict[str, tf.Tensor]:
     """Returns the inputs of a signature, after a check in the graph that all have the same number of rows.
 
     Without it, an input of one row is broadcast to all queries, and others fail with a message about some inner
@@ -29,13 +29,14 @@ def one_row_per_query(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
     Args:
       inputs: Input name to tensor; the first axis is the batch.
+      item: What a row describes, for the message.
 
     Raises:
       tf.errors.InvalidArgumentError: When the graph runs, with the names and the numbers of rows.
     """
     names = list(inputs)
     rows = tf.stack([tf.shape(inputs[name])[0] for name in names])
-    message = "expected one row per query in every input, got these numbers of rows:"
+    message = f"expected one row per {item} in every input, got these numbers of rows:"
     check = tf.debugging.Assert(tf.reduce_all(rows == rows[0]), [message, names, rows], summarize=len(names))
     # The operations on the inputs wait for the check; otherwise one of them may fail first.
     with tf.control_dependencies([check]):

@@ -34,6 +34,7 @@ IDS = "ids"
 SCORES = "scores"
 COUNT = "count"
 EMBEDDING = "embedding"
+KNOWN = "known"  # whether a described candidate was in the catalogue of the training
 
 # Outputs of the `evaluation` signature, int64 [batch] each; ranks start at 1.
 RANK = "rank"
@@ -85,6 +86,8 @@ RESERVED = frozenset(
     }
 )
 
-# Further names that a query feature must not have. The features of queries are inputs of the served signatures, which
-# Python calls by name, as methods. Transform's vocabulary of candidates has the other name.
-RESERVED_FOR_QUERIES = frozenset({"self", "candidate_counts"})
+# Further names that a feature must not have. Features are inputs of signatures, which Python calls by name, as methods.
+RESERVED_FOR_INPUTS = frozenset({"self"})
+
+# Further names that a query feature must not have: Transform's vocabulary of candidates has this one.
+RESERVED_FOR_QUERIES = frozenset({"candidate_counts"})

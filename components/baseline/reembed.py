@@ -56,7 +56,7 @@ def _embed(towers: tf.Module, candidate_files: Sequence[str]) -> ReembeddedCatal
     batches = [embed(examples=batch) for batch in catalogue_batches(candidate_files)]
     ids = _column(batches, keys.CANDIDATE_ID)
     order = np.argsort(ids, kind="stable")
-    names = (keys.EMBEDDING, portable.COUNT, portable.KNOWN)
+    names = (keys.EMBEDDING, portable.COUNT, keys.KNOWN)
     return ReembeddedCatalogue(ids[order], *(_column(batches, name)[order] for name in names))
 
 

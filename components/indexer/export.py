@@ -20,6 +20,9 @@ from components.indexer.scann_index import ScannIndex
 from shortlist import keys
 from shortlist.model_files import INDEX_FILE, TRAINED_FILE
 
+EMBED_CANDIDATES = "embed_candidates"
+"""Signature of described candidates; its inputs are `components.trainer.inputs.candidate_inputs`."""
+
 _Tensors = dict[str, tf.Tensor]
 _Specs = Mapping[str, tf.TensorSpec]
 
@@ -62,7 +65,7 @@ class ServedModel(tf.Module):
             keys.EXCLUDE: tf.TensorSpec([None, None], tf.string),
             keys.ALLOW: tf.TensorSpec([None, None], tf.string),
         }
-        return {
+        signatures = {
             "serving_default": _concrete(self._serve, query),
             "recommend": _concrete(self._recommend, recommend),
             "examples": _concrete(self._serve_examples, {"examples": tf.TensorSpec([None], tf.string)}),
@@ -71,6 +74,16 @@ class ServedModel(tf.Module):
                 self.trained.signatures["candidate_embedding"], {keys.CANDIDATE_ID: tf.TensorSpec([None], tf.string)}
             ),
         }
+        # A model that an older version trained does not have it.
+        if EMBED_CANDIDATES in self.trained.signatures:
+            described = self.trained.signatures[EMBED_CANDIDATES].structured_input_signature[1]
+            signatures[EMBED_CANDIDATES] = _concrete(self._embed_candidates, described)
+        return signatures
+
+    def _embed_candidates(self, **candidates: tf.Tensor) -> _Tensors:
+        candidates = one_row_per_query(candidates, "candidate")
+        embeddings: _Tensors = self.trained.signatures[EMBED_CANDIDATES](**_with_one_column(candidates))
+        return embeddings
 
     def _embed(self, **query: tf.Tensor) -> _Tensors:
         embeddings: _Tensors = self._query_signature(**_with_one_column(one_row_per_query(query)))

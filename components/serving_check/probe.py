@@ -18,6 +18,7 @@ from components.serving_check.answers import Case, ServedAnswers, find_violation
 from shortlist import keys
 
 SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
+_EMBED_CANDIDATES = "embed_candidates"
 # Size of an allow list. A corpus up to this size is also excluded as a whole.
 _FEW = 1_000
 _LATENCY_CALLS = 100
@@ -164,6 +165,19 @@ class ServingProbe:
             if count and not math.isclose(product, scores[0], rel_tol=1e-3, abs_tol=1e-3):
                 self._problems.append("a score is not the product of query_embedding and candidate_embedding")
                 break
+        self._check_described(best)
+
+    def _check_described(self, ids: list[bytes]) -> None:
+        """Checks that `embed_candidates` gives a vector to candidates without any feature, known or not."""
+        # Models of older versions lack the signature.
+        if _EMBED_CANDIDATES not in self._model.signatures:
+            return
+        rows = [{keys.CANDIDATE_ID: item} for item in [*ids, b"\x00nothing"]]
+        outputs = self._model.signatures[_EMBED_CANDIDATES](**self._inputs(_EMBED_CANDIDATES, rows))
+        if not all(map(math.isfinite, outputs[keys.EMBEDDING].numpy().ravel().tolist())):
+            self._problems.append("embed_candidates gives a vector that is not finite")
+        if outputs[keys.KNOWN].numpy().tolist() != [True] * len(ids) + [False]:
+            self._problems.append("embed_candidates does not know the candidates of the training from others")
 
     def _latency(self) -> tuple[float, float]:
         signature = self._model.signatures["serving_default"]

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_transform as tft
 
 from components.evaluator import slices
 from components.evaluator.ranks import evaluation_ranks
 from components.graph import gather_rows, graph_function, one_row_per_query
+from components.trainer import inputs as served_inputs
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
-from components.trainer.intervals import UNKNOWN
+from components.trainer.described import DescribedCandidates
 from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.settings import Settings
 from shortlist import keys
@@ -34,15 +36,23 @@ class ServingModule(tf.Module):
       candidate_embeddings: tf.Variable, float32 [corpus, embedding_dim].
       candidate_counts: tf.Variable, int64 [corpus], the number of train targets of each candidate.
       popularity: tf.Variable, int32 [corpus], see `slices.popularity_buckets`.
-      query_embedding: tf.function from a dict, see `query_inputs`, to `embedding` [batch, embedding_dim].
+      query_embedding: tf.function from a dict, see `inputs.query_inputs`, to `embedding` [batch, embedding_dim].
       candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
+      embed_candidates: tf.function of described candidates, see `DescribedCandidates.embed`.
       evaluation: tf.function from serialized eval or test windows [batch] to int64 ranks [batch] each.
       newcomer: tf.function without inputs to `embedding` [moments, embedding_dim] of a query without id, features and
         history. The moments are evenly spaced over train; a model without `query_time` has one moment, the end.
       slices: tf.function from serialized eval or test windows [batch] to each row's slices, string [batch] each.
     """
 
-    def __init__(self, model: RetrievalModel, reader: WindowReader, corpus: Corpus, settings: Settings) -> None:
+    def __init__(
+        self,
+        model: RetrievalModel,
+        reader: WindowReader,
+        corpus: Corpus,
+        settings: Settings,
+        candidate_transform: tft.TFTransformOutput,
+    ) -> None:
         """Takes the model's current weights."""
         super().__init__()
         self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
@@ -52,10 +62,13 @@ class ServingModule(tf.Module):
         self._query_tower = model.query_tower
         self._reader = reader
         self._normalize = settings.model.normalize
-        self._feature_types = {name: feature.type for name, feature in settings.query_features.items()}
-        self.query_embedding = graph_function(self._query_embedding, input_signature=[query_inputs(settings)])
+        self._feature_types = served_inputs.feature_types(settings.query_features)
+        query_specs = served_inputs.query_inputs(settings)
+        self.query_embedding = graph_function(self._query_embedding, input_signature=[query_specs])
         strings = [tf.TensorSpec([None], tf.string, name=keys.CANDIDATE_ID)]
         self.candidate_embedding = graph_function(self._candidate_embedding, input_signature=strings)
+        self._described = DescribedCandidates(model, reader, settings, candidate_transform)
+        self.embed_candidates = self._described.signature()
         examples = [tf.TensorSpec([None], tf.string, name="examples")]
         self.evaluation = graph_function(self._evaluation, input_signature=examples)
         self.slices = graph_function(self._slices, input_signature=examples)
@@ -66,21 +79,24 @@ class ServingModule(tf.Module):
 
     def _query_embedding(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs = one_row_per_query(inputs)
-        raw = {name: _sparse(inputs[name], kind) for name, kind in self._feature_types.items()}
-        raw[keys.QUERY_ID] = _sparse(inputs[keys.QUERY_ID], FeatureType.CATEGORY)
         rows = self._reader.rows(inputs[keys.HISTORY_IDS])
-        query_times = inputs[keys.QUERY_TIME]
-        # An interval ends at the query's time, so a request without it is as one without history times.
-        has_time = query_times[:, tf.newaxis] != UNKNOWN
-        times = tf.where(has_time, _of_width(inputs[keys.HISTORY_TIMES], tf.shape(rows)[1]), UNKNOWN)
-        history, clock = self._reader.latest(rows, times, query_times)
-        shares = self._reader.shares_of_span(_sparse(query_times, FeatureType.TIMESTAMP))
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, shares[:, 0], clock)}
+        embeddings = served_inputs.embed_requests(
+            self._query_tower,
+            self._reader,
+            self._feature_types,
+            inputs,
+            rows,
+            self.candidate_embeddings,
+            self._normalize,
+        )
+        return {keys.EMBEDDING: embeddings}
 
     def _newcomer(self) -> dict[str, tf.Tensor]:
         number = len(self._moments)
-        raw = {name: _sparse(_missing(kind, number), kind) for name, kind in self._feature_types.items()}
-        raw[keys.QUERY_ID] = _sparse(_missing(FeatureType.CATEGORY, number), FeatureType.CATEGORY)
+        types = {**self._feature_types, keys.QUERY_ID: FeatureType.CATEGORY}
+        raw = served_inputs.sparse_features(
+            {name: served_inputs.missing(kind, number) for name, kind in types.items()}, types
+        )
         history = tf.zeros([number, 0], tf.int32)
         return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, tf.constant(self._moments), None)}
 
@@ -106,24 +122,6 @@ class ServingModule(tf.Module):
         )
 
 
-def query_inputs(settings: Settings) -> dict[str, tf.TensorSpec]:
-    """Returns the inputs of `query_embedding` by name.
-
-    A missing value is "" for strings, NaN for a numeric feature and 0 for a time. The padding of `history_ids` (at the
-    right) and of multi_category features is "", too.
-    """
-    specs = {
-        keys.QUERY_ID: tf.TensorSpec([None], tf.string, name=keys.QUERY_ID),
-        keys.HISTORY_IDS: tf.TensorSpec([None, None], tf.string, name=keys.HISTORY_IDS),
-        keys.HISTORY_TIMES: tf.TensorSpec([None, None], tf.int64, name=keys.HISTORY_TIMES),
-        keys.QUERY_TIME: tf.TensorSpec([None], tf.int64, name=keys.QUERY_TIME),
-    }
-    for name, feature in settings.query_features.items():
-        shape = [None, None] if feature.type is FeatureType.MULTI_CATEGORY else [None]
-        specs[name] = tf.TensorSpec(shape, _DTYPES.get(feature.type, tf.string), name=name)
-    return specs
-
-
 def export(
     module: ServingModule, path: str, settings: Settings, corpus: Corpus, split_fingerprint: str, history: Any
 ) -> None:
@@ -140,6 +138,7 @@ def export(
     signatures = {
         "query_embedding": module.query_embedding,
         "candidate_embedding": module.candidate_embedding,
+        "embed_candidates": module.embed_candidates,
         "evaluation": module.evaluation,
         "slices": module.slices,
         "newcomer": module.newcomer,
@@ -166,32 +165,3 @@ def export(
 
 # The default number of knots in the config's `model.query_time`.
 _MOMENTS = 32
-_DTYPES = {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64}
-
-
-def _sparse(values: tf.Tensor, kind: FeatureType) -> tf.SparseTensor:
-    """Returns the values as parsing does: [batch, n] without entries for missing values."""
-    columns = values
-    if kind is not FeatureType.MULTI_CATEGORY:
-        columns = values[:, tf.newaxis]
-    if kind is FeatureType.NUMERIC:
-        present = ~tf.math.is_nan(columns)
-    elif kind is FeatureType.TIMESTAMP:
-        present = columns != 0
-    else:
-        present = columns != ""
-    indices = tf.where(present)
-    return tf.SparseTensor(indices, tf.gather_nd(columns, indices), tf.shape(columns, out_type=tf.int64))
-
-
-def _of_width(times: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Returns times cut or padded to [batch, width]; a request may have fewer times than items."""
-    times = times[:, :width]
-    return tf.pad(times, [[0, 0], [0, width - tf.shape(times)[1]]], constant_values=UNKNOWN)
-
-
-def _missing(kind: FeatureType, number: int) -> tf.Tensor:
-    """Returns missing values as `query_inputs` defines them: [number] or, for multi_category, [number, 1]."""
-    fill = {FeatureType.NUMERIC: float("nan"), FeatureType.TIMESTAMP: 0}.get(kind, "")
-    shape = [number, 1] if kind is FeatureType.MULTI_CATEGORY else [number]
-    return tf.fill(shape, tf.constant(fill, _DTYPES.get(kind, tf.string)))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.graph import graph_function
+from components.graph import graph_function, one_row_per_query
 from components.trainer import corpus as corpora
+from components.trainer import inputs as served_inputs
 from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
+from components.trainer.described import DescribedCandidates
 from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.settings import Settings
 from shortlist import keys
@@ -18,14 +21,17 @@ from shortlist import keys
 EMBED_CATALOGUE = "embed_catalogue"
 """Signature from `examples`, serialized flat candidates [batch], to the outputs below, [batch, ...] each."""
 
-KNOWN = "known"
-"""Output, bool: whether the candidate was in the catalogue of the training."""
-
 COUNT = "count"
 """Output, int64: the candidate's number of train targets."""
 
 EMBED_WINDOWS = "embed_windows"
 """Signature from `examples`, serialized eval or test windows, to the `embedding` of their queries, in any corpus."""
+
+EMBED_QUERIES = "embed_queries"
+"""Signature from `inputs.query_inputs` without `history_ids`, and the two inputs below, to the queries' `embedding`."""
+
+EMBED_CANDIDATES = "embed_candidates"
+"""Signature of described candidates, see `DescribedCandidates.embed`."""
 
 HISTORY = "history"
 """Input, int32 [batch, length]: each window's history as rows of `candidates`, oldest first; -1 for padding and for
@@ -58,6 +64,9 @@ class PortableTowers(tf.Module):
         self._features = settings.candidate_features
         self._normalize = settings.model.normalize
         self._transform = candidate_transform.transform_features_layer()
+        self._feature_types = served_inputs.feature_types(settings.query_features)
+        self._query_specs = served_inputs.query_inputs(settings)
+        self._described = DescribedCandidates(model, reader, settings, candidate_transform)
         self._counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
 
     def save(self, path: str) -> None:
@@ -65,9 +74,13 @@ class PortableTowers(tf.Module):
         examples = tf.TensorSpec([None], tf.string, name="examples")
         history = tf.TensorSpec([None, None], tf.int32, name=HISTORY)
         candidates = tf.TensorSpec([None, None], tf.float32, name=CANDIDATES)
+        requests = {name: spec for name, spec in self._query_specs.items() if name != keys.HISTORY_IDS}
+        requests |= {HISTORY: history, CANDIDATES: candidates}
         signatures = {
             EMBED_CATALOGUE: graph_function(self._embed_catalogue, input_signature=[examples]),
             EMBED_WINDOWS: graph_function(self._embed_windows, input_signature=[examples, history, candidates]),
+            EMBED_QUERIES: graph_function(self._embed_queries, input_signature=[requests]),
+            EMBED_CANDIDATES: self._described.signature(),
         }
         tf.saved_model.save(self, path, signatures=signatures)
 
@@ -77,12 +90,27 @@ class PortableTowers(tf.Module):
         embeddings = self._hidden.model.embed_described(rows, corpora.transform_candidates(self._transform, raw))
         known = rows >= 0
         counts = tf.where(known, tf.gather(self._counts, tf.maximum(rows, 0)), 0)
-        return {keys.CANDIDATE_ID: ids, keys.EMBEDDING: embeddings, KNOWN: known, COUNT: counts}
+        return {keys.CANDIDATE_ID: ids, keys.EMBEDDING: embeddings, keys.KNOWN: known, COUNT: counts}
 
     def _embed_windows(self, examples: tf.Tensor, history: tf.Tensor, candidates: tf.Tensor) -> dict[str, tf.Tensor]:
         side = self._reader.query_side(examples, history)
         tower = self._hidden.model.query_tower
         queries = embed_histories(
             tower, side.features, side.history, candidates, side.times, side.clock, self._normalize
+        )
+        return {keys.EMBEDDING: queries}
+
+    def _embed_queries(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        inputs = one_row_per_query({name: value for name, value in inputs.items() if name != CANDIDATES}) | {
+            CANDIDATES: inputs[CANDIDATES]
+        }
+        queries = served_inputs.embed_requests(
+            self._hidden.model.query_tower,
+            self._reader,
+            self._feature_types,
+            inputs,
+            inputs[HISTORY],
+            inputs[CANDIDATES],
+            self._normalize,
         )
         return {keys.EMBEDDING: queries}

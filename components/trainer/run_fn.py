@@ -39,7 +39,7 @@ def read(fn_args: FnArgs) -> ModelBundle:
 def write(bundle: ModelBundle, fn_args: FnArgs, history: dict[str, Any]) -> None:
     """Writes the trained model to `fn_args.serving_model_dir`, and its portable towers beside it."""
     export.export(
-        export.ServingModule(bundle.model, bundle.reader, bundle.corpus, bundle.settings),
+        export.ServingModule(bundle.model, bundle.reader, bundle.corpus, bundle.settings, bundle.candidate_transform),
         fn_args.serving_model_dir,
         bundle.settings,
         bundle.corpus,

@@ -210,6 +210,12 @@ class Candidates(Table):
     title: str | None = None
     """Name of the feature that `recommend` and the report show as the candidate's title."""
 
+    @pydantic.field_validator("features")
+    @classmethod
+    def _check_inputs(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        # They are inputs of the signature `embed_candidates`.
+        return _checked_inputs(features, keys.RESERVED_FOR_INPUTS)
+
     @pydantic.model_validator(mode="after")
     def _check_title(self) -> Candidates:
         if self.title is not None and self.title not in self.features:
@@ -229,15 +235,24 @@ class Queries(Table):
     @pydantic.field_validator("features")
     @classmethod
     def _check_inputs(cls, features: dict[str, Feature]) -> dict[str, Feature]:
-        # TensorFlow compares the names of a signature's inputs without regard to case.
-        names = {name.lower(): name for name in keys.RESERVED | keys.RESERVED_FOR_QUERIES}
-        for name in features:
-            other = names.setdefault(name.lower(), name)
-            if other in features and other != name:
-                raise ValueError(
-                    f"the feature names {short_repr(other)} and {short_repr(name)} differ only in case, which inputs "
-                    "of a served model may not; rename one and use `column:` for the file's own name"
-                )
-            if other not in features or other in keys.RESERVED_FOR_QUERIES:
-                raise ValueError(f"the feature name {short_repr(name)} is reserved; use `column:` to rename it")
-        return features
+        return _checked_inputs(features, keys.RESERVED_FOR_INPUTS | keys.RESERVED_FOR_QUERIES)
+
+
+def _checked_inputs(features: dict[str, Feature], reserved: frozenset[str]) -> dict[str, Feature]:
+    """Returns the features if each name can be that of a signature's input.
+
+    Raises:
+      ValueError: A name is reserved, or two names differ only in case.
+    """
+    # TensorFlow compares the names of a signature's inputs without regard to case.
+    names = {name.lower(): name for name in keys.RESERVED | reserved}
+    for name in features:
+        other = names.setdefault(name.lower(), name)
+        if other in features and other != name:
+            raise ValueError(
+                f"the feature names {short_repr(other)} and {short_repr(name)} differ only in case, which inputs "
+                "of a served model may not; rename one and use `column:` for the file's own name"
+            )
+        if other not in features or other in reserved:
+            raise ValueError(f"the feature name {short_repr(name)} is reserved; use `column:` to rename it")
+    return features

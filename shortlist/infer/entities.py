@@ -141,7 +141,7 @@ def _with_features(section: dict[str, Any], columns: Iterable[InferredColumn]) -
     features: dict[str, Any] = {}
     column_of: dict[str, InferredColumn] = {}
     feature_types: dict[str, FeatureType] = {}
-    taken = set(keys.RESERVED | keys.RESERVED_FOR_QUERIES)
+    taken = set(keys.RESERVED | keys.RESERVED_FOR_INPUTS | keys.RESERVED_FOR_QUERIES)
     for column in columns:
         feature_type = column.feature_type()
         if feature_type is None:

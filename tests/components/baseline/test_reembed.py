@@ -14,7 +14,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.baseline import executor
 from components.evaluator.rank_metrics import NO_HIT, NOT_RANKED
 from components.trainer import portable
-from components.trainer.export import ServingModule, export
+from components.trainer.export import export
 from shortlist import keys
 from shortlist.config.split import LeaveLastOut, WindowsSection
 from shortlist.model_files import TOWERS_DIR
@@ -32,7 +32,7 @@ def write_model(world, settings, uri, by_hand=lambda model: None):
     """Writes a Trainer's artifact of an untrained model."""
     model, reader, corpus = worlds.assemble(world, settings)
     by_hand(model)
-    module = ServingModule(model, reader, corpus, settings)
+    module = worlds.serving_module(world, model, reader, corpus, settings)
     export(module, f"{uri}/Format-Serving", settings, corpus, "split-1", {"epochs": 0})
     transform = tft.TFTransformOutput(world.candidate_transform)
     portable.PortableTowers(model, reader, corpus, settings, transform).save(f"{uri}/{TOWERS_DIR}")
@@ -188,7 +188,7 @@ def test_a_candidate_that_is_new_to_it_counts_in_a_history_by_its_features(earli
         examples=tf.constant([worlds.candidate_row(19), copy.SerializeToString(), worlds.candidate_row(3)])
     )
     np.testing.assert_array_equal(result[keys.EMBEDDING][0], result[keys.EMBEDDING][1])
-    assert result[portable.KNOWN].numpy().tolist() == [True, False, True]
+    assert result[keys.KNOWN].numpy().tolist() == [True, False, True]
     records = tf.constant([window(b"c02", history=[b"c01", name]) for name in (b"c19", b"c99", b"nowhere")])
     first, second, without = ranks(output.uri, records)[keys.RANK_WITH_SEEN]
     assert first == second

@@ -67,13 +67,23 @@ class StandIn(tf.Module):
         known = tf.cast(rows >= 0, tf.float32)[:, tf.newaxis]
         return {"embedding": tf.gather(self.candidate_embeddings, tf.maximum(rows, 0)) * known}
 
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "candidate_id"), tf.TensorSpec([None], tf.float32, "price")]
+    )
+    def embed_candidates(self, candidate_id, price):
+        known = self.rows.lookup(candidate_id) >= 0
+        described = tf.where(tf.math.is_nan(price), 0.0, price)[:, tf.newaxis] * tf.ones(
+            [1, self.candidate_embeddings.shape[1]]
+        )
+        return {"embedding": self.candidate_embedding(candidate_id)["embedding"] + described, "known": known}
+
 
 def save_stand_in(path: pathlib.Path, size: int, dim: int = 8, embeddings: np.ndarray | None = None) -> pathlib.Path:
     """Writes the SavedModel of a corpus of `size` candidates, and returns its folder."""
     if embeddings is None:
         embeddings = np.random.default_rng(size).normal(size=(size, dim))
     model = StandIn(embeddings, candidate_ids(size))
-    signatures = {"query_embedding": model.query_embedding, "candidate_embedding": model.candidate_embedding}
+    signatures = {name: getattr(model, name) for name in ("query_embedding", "candidate_embedding", "embed_candidates")}
     tf.saved_model.save(model, str(path), signatures=signatures)
     extra = path / "assets.extra"
     extra.mkdir(exist_ok=True)

@@ -196,6 +196,16 @@ def test_embeddings_are_those_of_the_trained_model(exported, kind):
     np.testing.assert_allclose(scores[0], products[:K], rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_described_candidates_are_embedded_by_the_trained_model(exported, kind):
+    signature = exported.models[kind].signatures["embed_candidates"]
+    found = signature(candidate_id=tf.constant([IDS[3], "unknown"]), price=tf.constant([np.nan, 2.0]))
+    np.testing.assert_allclose(found["embedding"], [exported.embeddings[3], np.full(8, 2.0)])
+    assert found["known"].numpy().tolist() == [True, False]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one row per candidate in every input"):
+        signature(candidate_id=tf.constant([IDS[3], "unknown"]), price=tf.constant([1.0]))
+
+
 def ops(directory):
     proto = saved_model_pb2.SavedModel.FromString(pathlib.Path(directory, "saved_model.pb").read_bytes())
     graph = proto.meta_graphs[0].graph_def
@@ -216,6 +226,7 @@ def test_signatures_are_the_contract_s(exported):
         "examples": {"examples"},
         "query_embedding": query,
         "candidate_embedding": {"candidate_id"},
+        "embed_candidates": {"candidate_id", "price"},
     }
     for model in exported.models.values():
         found = {name: set(item.structured_input_signature[1]) for name, item in model.signatures.items()}

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from components.trainer import training
-from components.trainer.export import ServingModule
 from shortlist import keys
 from shortlist.config.section import MAX_SEED
 from tests.components.trainer import tiny_dataset as worlds
@@ -48,6 +47,6 @@ def test_training_at_the_bounds_ends_with_ranks(world, tmp_path, train):
     history = training.fit(model, reader, files, settings, count, str(tmp_path / "run"), str(tmp_path / "checkpoints"))
     assert len(history["log"]) == 1
     windows = tf.constant(worlds.read(world.windows["test"]))
-    ranks = ServingModule(model, reader, corpus, settings).evaluation(windows)[keys.RANK].numpy()
+    ranks = worlds.serving_module(world, model, reader, corpus, settings).evaluation(windows)[keys.RANK].numpy()
     # A diverged model hits nothing and is not blessed; that is an answer, too.
     assert (np.abs(ranks) >= 1).all()

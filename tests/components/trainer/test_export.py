@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from components.evaluator.ranks import target_ranks
-from components.trainer.export import ServingModule, export
+from components.trainer.export import export
 from shortlist import keys
 from shortlist.model_files import TRAINED_FILE
 from tests.components.trainer import tiny_dataset as worlds
@@ -19,10 +19,17 @@ _ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def saved(trained, tmp_path_factory):
+def saved(world, trained, tmp_path_factory):
     model, reader, corpus, settings = trained
     path = str(tmp_path_factory.mktemp("model") / "Format-Serving")
-    export(ServingModule(model, reader, corpus, settings), path, settings, corpus, "split-1", {"epochs": 0})
+    export(
+        worlds.serving_module(world, model, reader, corpus, settings),
+        path,
+        settings,
+        corpus,
+        "split-1",
+        {"epochs": 0},
+    )
     return path
 
 
@@ -59,6 +66,33 @@ def test_a_candidate_embedding_is_its_row_and_zeros_where_unknown(loaded):
     embedding = loaded.signatures["candidate_embedding"](candidate_id=tf.constant(["c02", "nope"]))["embedding"]
     np.testing.assert_array_equal(embedding[0], loaded.candidate_embeddings[2])
     np.testing.assert_array_equal(embedding[1], np.zeros(8))
+
+
+def _described(loaded, number, name):
+    """Returns the outputs of `embed_candidates` for candidate `number`, described as `worlds.candidate_row` does."""
+    genres = [f"g{number % 3}", "odd"] if number % 2 else [f"g{number % 3}", ""]
+    return loaded.signatures["embed_candidates"](
+        candidate_id=tf.constant([name]),
+        title=tf.constant([f"Title W{number % 4}"]),
+        genres=tf.constant([genres]),
+        year=tf.constant([np.nan if number % 5 == 0 else 1990.0 + number], tf.float32),
+    )
+
+
+@pytest.mark.parametrize("number", [3, 5, 19])
+def test_a_described_candidate_of_the_catalogue_has_its_own_embedding(loaded, number):
+    found = _described(loaded, number, f"c{number:02}")
+    np.testing.assert_allclose(found["embedding"][0], loaded.candidate_embeddings[number], rtol=1e-5, atol=1e-6)
+    assert found["known"].numpy().tolist() == [True]
+
+
+def test_a_new_candidate_is_embedded_by_its_features_alone(loaded):
+    # c19 has no train interactions, so that its features are all that the model knows of it, too.
+    new = _described(loaded, 19, "newer than the model")
+    np.testing.assert_allclose(new["embedding"][0], loaded.candidate_embeddings[19], rtol=1e-5, atol=1e-6)
+    assert new["known"].numpy().tolist() == [False]
+    known, same_features = _described(loaded, 3, "c03"), _described(loaded, 3, "new")
+    assert np.abs(known["embedding"] - same_features["embedding"]).max() > 1e-3
 
 
 def test_padding_and_unknown_ids_in_a_history_change_nothing(loaded):
@@ -216,7 +250,14 @@ def test_a_model_with_query_time_reads_the_request_s_and_the_target_s(world, tmp
     model, reader, corpus = worlds.assemble(world, settings)
     table = next(weight for weight in model.trainable_weights if "query_time" in weight.name)
     table.assign(tf.random.stateless_normal(table.shape, (1, 2)))
-    export(ServingModule(model, reader, corpus, settings), str(tmp_path), settings, corpus, "split-1", {"epochs": 0})
+    export(
+        worlds.serving_module(world, model, reader, corpus, settings),
+        str(tmp_path),
+        settings,
+        corpus,
+        "split-1",
+        {"epochs": 0},
+    )
     loaded = tf.saved_model.load(str(tmp_path))
 
     # Train targets are at 100 to 102.
@@ -247,7 +288,14 @@ def timed(world, tmp_path_factory):
     model, reader, corpus = worlds.assemble(world, settings)
     worlds.shake(model.query_tower)
     path = str(tmp_path_factory.mktemp("timed"))
-    export(ServingModule(model, reader, corpus, settings), path, settings, corpus, "split-1", {"epochs": 0})
+    export(
+        worlds.serving_module(world, model, reader, corpus, settings),
+        path,
+        settings,
+        corpus,
+        "split-1",
+        {"epochs": 0},
+    )
     return model, reader, tf.saved_model.load(path)
 
 
@@ -312,7 +360,7 @@ def test_an_empty_batch_gets_an_empty_answer(loaded, columns):
         for value in signature(**inputs).values():
             assert value.shape[0] == 0
         answered.add(name)
-    assert answered == {"query_embedding", "candidate_embedding", "evaluation", "slices"}
+    assert answered == {"query_embedding", "candidate_embedding", "embed_candidates", "evaluation", "slices"}
 
 
 @pytest.mark.parametrize("name", ["history_ids", "history_times", "query_time", "age", "bio", "tags", "query_id"])

@@ -8,7 +8,6 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.trainer import training
-from components.trainer.export import ServingModule
 from shortlist import keys
 from tests.components.trainer import tiny_dataset as worlds
 
@@ -50,7 +49,7 @@ def test_in_batch_trains_every_weight_of_both_towers(trained_in_batch):
 def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_in_batch, world):
     model, reader, corpus, settings, *_ = trained_in_batch
     records = tf.constant(worlds.read(world.windows["test"]))
-    module = ServingModule(model, reader, corpus, settings)
+    module = worlds.serving_module(world, model, reader, corpus, settings)
     rank = module.evaluation(records)[keys.RANK_WITH_SEEN].numpy()
     batch = reader.eval_batch(records)
     candidates = module.candidate_embeddings.read_value()

@@ -12,6 +12,7 @@ from tensorflow_transform import beam as tft_beam
 
 from components.trainer.corpus import load_corpus, raw_feature_spec
 from components.trainer.dataset import WindowReader
+from components.trainer.export import ServingModule
 from components.trainer.features import feature_specs
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
@@ -190,6 +191,11 @@ def shake(layer):
 def transform_output(world):
     """Returns the windows' transform graph."""
     return tft.TFTransformOutput(world.transform)
+
+
+def serving_module(world, model, reader, corpus, settings_):
+    """Returns the module that the Trainer exports."""
+    return ServingModule(model, reader, corpus, settings_, tft.TFTransformOutput(world.candidate_transform))
 
 
 def read(files):

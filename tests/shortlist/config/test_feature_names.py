@@ -24,7 +24,7 @@ def refusal(table: str, *names: str) -> str:
     return str(refused.value)
 
 
-RESERVED = sorted(keys.RESERVED | keys.RESERVED_FOR_QUERIES)
+RESERVED = sorted(keys.RESERVED | keys.RESERVED_FOR_INPUTS | keys.RESERVED_FOR_QUERIES)
 
 
 @pytest.mark.parametrize("name", [*RESERVED, "Self", "SELF", "Query_Id", "History_IDs"])
@@ -57,6 +57,12 @@ def test_other_names_are_accepted(name):
         assert list(tables[table].features) == [name]
 
 
-def test_candidate_features_are_no_inputs_of_a_model():
-    accepted = parse_config(with_features("candidates", "self", "Age", "age"), "x.yaml")
-    assert list(accepted.data.candidates.features) == ["self", "Age", "age"]
+@pytest.mark.parametrize("name", ["self", "Self", "Candidate_Id"])
+def test_reserved_name_of_a_candidate_feature(name):
+    assert f"data.candidates.features: the feature name {name!r} is reserved" in refusal("candidates", name)
+
+
+def test_candidate_features_that_differ_in_case_alone():
+    said = refusal("candidates", "age", "Age")
+    assert "the feature names 'age' and 'Age' differ only in case" in said
+    assert "`column:`" in said
