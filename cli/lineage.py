@@ -13,9 +13,10 @@ from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, is_for_subcommand
 from cli.output import consoles
 from shortlist.errors import BadInputError
-from shortlist.sanitize import plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from shortlist.lineage.why import Verdict
     from shortlist.summary import Summary
     from shortlist.workspace import Workspace
@@ -160,6 +161,7 @@ def _why(workspace: Workspace, run_id: str, invocation: Invocation, as_json: boo
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.store import Store
     from shortlist.lineage.why import run_verdict
+    from shortlist.serving import versions
 
     run_id = _run_id(workspace, run_id)
     answer = run_verdict(
@@ -173,25 +175,28 @@ def _why(workspace: Workspace, run_id: str, invocation: Invocation, as_json: boo
     if as_json:
         _print_json(plain_data.verdict(answer))
     else:
-        lineage_text.print_tree(lineage_text.verdict(answer))
-        # Below the tree, which would wrap a long command.
-        for hint in _hints(answer, workspace, invocation):
-            consoles.console(soft_wrap=True).print(plain(hint))
+        console = consoles.console()
+        served = versions.served_version(workspace.serving_dir)
+        lineage_text.print_verdict(answer, workspace.name, served, console)
+        _print_next(answer, workspace, invocation, console)
 
 
-def _hints(answer: Verdict, workspace: Workspace, invocation: Invocation) -> list[str]:
-    """Returns the log, and a command that may help next."""
+def _print_next(answer: Verdict, workspace: Workspace, invocation: Invocation, console: Console) -> None:
+    """Prints the log, and a command that may help next."""
+    from cli.output.wrapping import print_command, print_labelled
     from shortlist.lineage.why import Outcome
 
     log = workspace.run_dir(answer.run_id) / "run.log"
     # `push --force` pushes only the latest run.
     latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
     if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced_push:
-        return [f"to push it nevertheless: {invocation.command('push', '--force', '--reason', 'TEXT')}"]
+        print_labelled(console, "Next", "to push it nevertheless:")
+        print_command(console, "", invocation.command("push", "--force", "--reason", "TEXT"))
     if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
-        hints = [f"log: {log}"] if log.exists() else []
-        return [*hints, f"to continue after the finished steps: {invocation.command('run')}"]
-    return []
+        if log.exists():
+            print_labelled(console, "Log", str(log))
+        print_labelled(console, "Next", "to continue after the finished nodes:")
+        print_command(console, "", invocation.command("run"))
 
 
 def _served(workspace: Workspace, as_json: bool) -> None:

@@ -54,7 +54,7 @@ def run_local_kfp(
                 from pipeline.kubeflow.local_kfp import run
             with progress.ProgressListener(terminal) as listener:
                 summary = run.execute(config, stage, run_id, data_root, listener, unit)
-    results.print_summary(summary, stage.run_dir(run_id) / "summary.json", [], console)
+    results.print_summary(summary, stage.run_dir(run_id) / "summary.json", [], None, console)
     console.print(f"\n{_NOTICE}", soft_wrap=True)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

@@ -120,6 +120,7 @@ def _run_here(
     from shortlist.config.split import Temporal
     from shortlist.engines.running import running_engine
     from shortlist.lineage.database import database
+    from shortlist.serving import versions
     from shortlist.summary import Status
 
     database(workspace).check()
@@ -149,7 +150,11 @@ def _run_here(
             with progress.ProgressListener(terminal) as listener:
                 summary = run_pipeline(config, workspace, run_id, data_root, listener, unit)
     results.print_summary(
-        summary, workspace.run_dir(run_id) / "summary.json", next_commands(invocation, config, data_root), console
+        summary,
+        workspace.run_dir(run_id) / "summary.json",
+        next_commands(invocation, config, data_root),
+        versions.served_version(workspace.serving_dir),
+        console,
     )
     manual_pushes.print_served(served_before, workspace, summary, invocation, console)
     if summary.status is not Status.PUSHED:

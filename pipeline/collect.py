@@ -16,7 +16,7 @@ from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.lineage import measurements
 from shortlist.lineage.store import Artifact, Execution, Store
-from shortlist.lineage.why import Outcome, judge
+from shortlist.lineage.why import Outcome, Verdict, judge
 from shortlist.model_files import TRAINED_FILE
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import PushedModel, TableRecord, WindowsRecord
@@ -67,7 +67,8 @@ def collect(
     blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
     evaluation = _output(executions, nodes.EVALUATOR, "evaluation")
     metrics, baselines = _metrics(evaluation)
-    status, reasons = _status(run_id, executions)
+    judged = judge(run_id, list(executions.values()))
+    status, reasons = _status(judged)
     protocol, answers = _protocol(config, windows), _answers(_output(executions, nodes.ANSWERS, "answers"))
     data = _data(executions, windows)
     model = _output(executions, nodes.TRAINER, "model")
@@ -78,6 +79,7 @@ def collect(
         pipeline=config.name,
         status=status,
         reasons=reasons,
+        gates=judged.gates,
         warnings=[
             *_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
             *_many_repeats(protocol),
@@ -238,12 +240,11 @@ def _training(model: Artifact | None) -> dict[str, Any]:
     return train
 
 
-def _status(run_id: str, executions: dict[str, Execution]) -> tuple[Status, list[str]]:
+def _status(judged: Verdict) -> tuple[Status, list[str]]:
     """Returns a run's status and the reasons of the first gate that refused the model.
 
     The status is `failed`, without reasons, if no gate was reached.
     """
-    verdict = judge(run_id, list(executions.values()))
-    if verdict.outcome not in (Outcome.PUSHED, Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED, Outcome.CHECK_FAILED):
+    if judged.outcome not in (Outcome.PUSHED, Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED, Outcome.CHECK_FAILED):
         return Status.FAILED, []
-    return Status(verdict.outcome.value), verdict.reasons
+    return Status(judged.outcome.value), judged.reasons

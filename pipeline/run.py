@@ -25,6 +25,7 @@ from shortlist.report.write import write_report
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.tables import content
 from shortlist.tables.spec import Unit, table_spec
+from shortlist.verdicts import refused
 from shortlist.workspace import TUNED_FILE, Workspace
 
 
@@ -82,6 +83,8 @@ def run_pipeline(
         summary = summary.model_copy(update={"warnings": [*runner.warnings, *summary.warnings]})
         if status is not None:
             summary = summary.model_copy(update={"status": status, "reasons": [reason or ""]})
+        if status is Status.REFUSED:
+            summary = summary.model_copy(update={"gates": refused(reason or "")})
         write_summary(summary, workspace.run_dir(run_id))
         if summary.tuning is not None:
             best = tuned.with_values(config, summary.tuning.winner.values)

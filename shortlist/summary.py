@@ -11,6 +11,7 @@ from typing import Literal
 import pydantic
 
 from shortlist.config.values import Value
+from shortlist.verdicts import GateResult
 
 SCHEMA_VERSION = 1
 
@@ -190,6 +191,8 @@ class Summary(SummaryPart):
     status: Status
     reasons: list[str] = []
     """The reasons that nothing was pushed; empty if something was."""
+    gates: list[GateResult] = []
+    """One result per gate, in the order of the pipeline; empty in summaries of an older version."""
     warnings: list[str] = []
     """Findings of the data checks and of the cold-start checks that the config lets pass."""
     advice: list[str] = []

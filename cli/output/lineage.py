@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 
+from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from cli.output import consoles
+from cli.output import consoles, verdict
+from cli.output.wrapping import print_labelled
 from shortlist.lineage.diff import Diff
 from shortlist.lineage.impact import Impact, TrainedModel
 from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, ServingState, VersionPush
@@ -19,16 +21,6 @@ from shortlist.sanitize import plain
 
 _MOST_SHOWN = 10
 _MOST_INTERRUPTED = 5
-_HEADLINES = {
-    Outcome.PUSHED: "[bold green]was pushed[/]",
-    Outcome.NOT_BLESSED: "[bold yellow]was not pushed: the model was not blessed[/]",
-    Outcome.INDEX_REJECTED: "[bold yellow]was not pushed: the index was rejected[/]",
-    Outcome.CHECK_FAILED: "[bold yellow]was not pushed: the serving check failed[/]",
-    Outcome.REFUSED: "[bold red]was not pushed: the data was refused[/]",
-    Outcome.FAILED: "[bold red]was not pushed: it failed[/]",
-    Outcome.KILLED: "[bold red]was not pushed: it was killed[/]",
-    Outcome.RUNNING: "[bold]is running[/]",
-}
 
 
 def print_tree(tree: Tree) -> None:
@@ -103,30 +95,28 @@ def _push_facts(push: VersionPush) -> list[str]:
     return facts
 
 
-def verdict(answer: Verdict) -> Tree:
-    """Returns the verdict on a run's model with its reasons."""
-    headline = _HEADLINES[answer.outcome]
-    if answer.version is not None:
-        headline += f" as version {answer.version}"
-    tree = Tree(f"[bold]run {escape(plain(answer.run_id))}[/] {headline}")
-    if answer.node and answer.outcome is not Outcome.PUSHED:
-        decisive = next((execution for execution in answer.executions if execution.node == answer.node), None)
-        title = f"[bold]{escape(plain(answer.node))}[/]"
-        if decisive is not None:
-            title += f"  {_when(decisive.started)} {decisive.seconds:7.1f} s"
-        _add_all(tree.add(title), answer.reasons)
-    elif answer.outcome is not Outcome.PUSHED:
-        _add_all(tree, answer.reasons)
-    if answer.passed_gates:
-        branch = tree.add("[bold cyan]passed before[/]")
-        for node, reason in answer.passed_gates:
-            branch.add(escape(plain(f"{node}: {reason}")))
+def print_verdict(answer: Verdict, name: str, served: int | None, console: Console) -> None:
+    """Prints the verdict on a run's model: the gates, the node that ended the run, and a later forced push.
+
+    Args:
+      answer: The verdict.
+      name: The pipeline's name.
+      served: The version in the serving folder; None if it is empty.
+      console: Console for the output.
+    """
+    print_labelled(console, "Run", f"{answer.run_id} of {name}")
+    verdict.print_verdict(answer.headline(served), answer.gates, console)
+    decisive = next((execution for execution in answer.executions if execution.node == answer.node), None)
+    if decisive is not None and answer.outcome is not Outcome.PUSHED:
+        print_labelled(console, "Node", f"{answer.node}, {_when(decisive.started)}, {decisive.seconds:.1f} s")
+    if answer.outcome in (Outcome.FAILED, Outcome.KILLED, Outcome.RUNNING):
+        for reason in answer.reasons:
+            print_labelled(console, "Reason", reason)
     if answer.forced_push:
-        line = (
-            f"since then: version {answer.forced_push.version}, {_when(answer.forced_push.at)}, by `shortlist {FORCED}`"
-        )
-        _add_all(tree.add(escape(plain(line))), _push_facts(answer.forced_push))
-    return tree
+        push = answer.forced_push
+        print_labelled(console, "Since", f"version {push.version}, {_when(push.at)}, by `shortlist {FORCED}`")
+        for fact in _push_facts(push):
+            print_labelled(console, "", fact)
 
 
 def impact(answer: Impact) -> Tree:

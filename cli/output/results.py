@@ -10,33 +10,35 @@ from rich.table import Table
 
 from cli.output import consoles
 from cli.output.slices import print_slices, reported_ks
+from cli.output.verdict import print_verdict
 from shortlist.config.values import Value
 from shortlist.metrics import names
+from shortlist.records import nodes
 from shortlist.report import protocol as protocol_text
 from shortlist.sanitize import plain
-from shortlist.summary import ENDED_BY, Metrics, Status, Summary
+from shortlist.summary import ENDED_BY, Metrics, Summary
+from shortlist.verdicts import headline
 from shortlist.workspace import TUNED_FILE
 
-_HEADLINES = {
-    Status.PUSHED: "[bold green]pushed[/]",
-    Status.NOT_BLESSED: "[bold yellow]not blessed, nothing pushed[/]",
-    Status.INDEX_REJECTED: "[bold yellow]index rejected, nothing pushed[/]",
-    Status.CHECK_FAILED: "[bold yellow]serving check failed, nothing pushed[/]",
-    Status.REFUSED: "[bold red]data refused[/]",
-    Status.FAILED: "[bold red]failed[/]",
-}
 # Columns of the metrics table with all three models.
 _WIDTH = 120
 _MOST_WARNINGS = 5
 
 
-def print_summary(summary: Summary, summary_path: pathlib.Path, next_commands: Sequence[str], console: Console) -> None:
+def print_summary(
+    summary: Summary,
+    summary_path: pathlib.Path,
+    next_commands: Sequence[str],
+    served: int | None,
+    console: Console,
+) -> None:
     """Prints a run's summary in under 40 lines.
 
     Args:
       summary: The summary.
       summary_path: Its file; the report stands beside it.
       next_commands: Command lines to type after a push.
+      served: The version in the serving folder; None if it is empty.
       console: Console for the output.
     """
     # rich assumes 80 columns for a pipe, which would cut off the table. Lines of text are left to the terminal to wrap.
@@ -55,7 +57,7 @@ def print_summary(summary: Summary, summary_path: pathlib.Path, next_commands: S
         print_slices(summary.metrics, console, with_seen)
     _print_answers(summary, console)
     _print_tuning(summary, summary_path, console)
-    _print_verdict(summary, console)
+    _print_verdict(summary, served, console)
     _print_next(summary, summary_path, next_commands, console)
 
 
@@ -166,16 +168,19 @@ def _setting(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _print_verdict(summary: Summary, console: Console) -> None:
+def _print_verdict(summary: Summary, served: int | None, console: Console) -> None:
     console.print()
-    console.print(f"Result    {_HEADLINES[summary.status]}", markup=True)
-    if summary.blessing:
-        for reason in summary.blessing.reasons:
-            console.print(f"          {summary.blessing.verdict}: {plain(reason)}")
-    # For a model that was not blessed, these are the blessing's reasons again.
-    if summary.status is not Status.NOT_BLESSED:
-        for reason in summary.reasons:
-            console.print(f"          {plain(reason)}")
+    print_verdict(
+        headline(
+            summary.status.value,
+            summary.pushed.version if summary.pushed else None,
+            unchanged=nodes.PUSHER in summary.cached,
+            served=served,
+        ),
+        summary.gates,
+        console,
+    )
+    console.print()
     # Only the in-batch loss corrects by logQ.
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:

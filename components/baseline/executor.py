@@ -54,7 +54,7 @@ def _ranks_as_today(candidate: dict[str, Any], earlier: dict[str, Any]) -> bool:
 def _skip_reason(candidate: dict[str, Any], baselines: list[types.Artifact]) -> str | None:
     """Returns the reason to skip the comparison; None if the models can be compared."""
     if not baselines:
-        return "no earlier blessed model"
+        return properties.NO_EARLIER_MODEL
     uri = artifact_utils.get_single_uri(baselines)
     if not fileio.exists(path_utils.serving_model_path(uri)):
         return f"its files are missing from {uri}"

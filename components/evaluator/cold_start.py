@@ -15,11 +15,10 @@ from shortlist.config.evaluate import ColdStart, Floor
 from shortlist.metrics import names
 from shortlist.metrics.intervals import wilson
 from shortlist.model_files import TRAINED_FILE
+from shortlist.verdicts import Gate, GateResult, Result, beside, hit_rate, short_share
 
 FILE = "cold_start.json"
 """File with the fields of `ColdStartFindings`, in the evaluation's folder."""
-# The file's key for `ColdStartFindings.passed`; files keep their keys.
-_PASSED_KEY = "told"
 
 K = 100
 """Length of the list of recommendations behind both metrics."""
@@ -69,92 +68,88 @@ class ColdStartScores:
 
 @dataclasses.dataclass(frozen=True)
 class ColdStartFindings:
-    """The cold-start metrics and the outcome of their gates."""
+    """The cold-start metrics and the results of their gates."""
 
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     """Metrics by name; metrics that cannot be computed are absent."""
-    failed: list[str] = dataclasses.field(default_factory=list)
-    """A sentence for each gate that failed with action `error`."""
-    warned: list[str] = dataclasses.field(default_factory=list)
-    """A sentence for each gate that failed with action `warn`."""
-    passed: list[str] = dataclasses.field(default_factory=list)
-    """A sentence for each gate that passed, and a reason for each gate that was not applied."""
-
-    def judge(self, floor: Floor, value: float, sentence: str, remedy: str) -> None:
-        """Adds the sentence on a metric to `passed`, or together with the remedy to `failed` or `warned`."""
-        if floor.action == "ignore":
-            return
-        if value >= floor.threshold:
-            self.passed.append(sentence)
-        elif floor.action == "error":
-            self.failed.append(f"{sentence}: {remedy}")
-        else:
-            self.warned.append(f"{sentence}: {remedy}")
-
-    def skip(self, floor: Floor, reason: str) -> None:
-        """Records the reason why a gate is not applied; nothing if its action is `ignore`."""
-        if floor.action != "ignore":
-            self.passed.append(f"not gated: {reason}")
+    gates: list[GateResult] = dataclasses.field(default_factory=list)
 
 
 def assess(slices: Sequence[Mapping[str, Any]], scores: ColdStartScores, settings: ColdStart) -> ColdStartFindings:
-    """Returns the cold-start metrics of a model and the outcome of the two gates.
+    """Returns the cold-start metrics of a model and the results of the two gates.
 
     Args:
       slices: The evaluation's slices, as `verdict.read_evaluation` returns them.
       scores: The model's scores for an empty query.
       settings: The section `evaluate.cold_start`.
     """
-    findings = ColdStartFindings()
-    _assess_unseen(slices, scores, settings, findings)
-    _assess_empty_history(scores, settings.empty_history, findings)
-    return findings
-
-
-def _assess_unseen(
-    slices: Sequence[Mapping[str, Any]], scores: ColdStartScores, settings: ColdStart, findings: ColdStartFindings
-) -> None:
-    floor = settings.unseen_candidates
+    share = scores.popular_share()
+    metrics = {names.POPULAR_SHARE: share}
+    gates = [_judge_new_users(share, scores, settings.empty_history)]
     unseen = {keys.TARGET_POPULARITY: names.UNSEEN}
-    metrics = next((entry["metrics"] for entry in slices if entry["slice"] == unseen), None)
-    if metrics is None or names.top_k(K) not in metrics:
-        findings.skip(floor, "no test row has a target without train interactions")
-        return
-    rows, accuracy = int(names.counted_rows(metrics)), metrics[names.top_k(K)]
-    corpus_size = len(scores.counts)
-    chance = min(1.0, K / max(corpus_size, 1))
-    findings.metrics[names.UNSEEN_LIFT] = accuracy / chance
-    # On few rows the interval is wide: with 100 rows at 5 times a chance of 0.05, it is about 3.5 to 6.9 times chance.
-    low, high = (bound / chance for bound in wilson(accuracy, rows))
-    result = (
-        f"top_{K}_categorical_accuracy is {accuracy:.4g} on {rows:,} test rows whose target has no train interactions, "
-        f"{accuracy / chance:.3g} times chance, {K} of {corpus_size:,} "
-        f"(95% confidence interval {low:.2g} to {high:.2g})"
-    )
-    if rows < settings.min_rows:
-        findings.skip(floor, f"{result}; evaluate.cold_start.min_rows is {settings.min_rows:,}")
-    elif floor.threshold * chance > 1.0:
-        findings.skip(floor, f"{result}; {floor.threshold:g} times chance is more than 100%")
-    elif not scores.candidates_have_features:
-        findings.skip(floor, f"{result}; without data.candidates.features, new candidates are indistinguishable")
+    of_unseen = next((entry["metrics"] for entry in slices if entry["slice"] == unseen), None)
+    if of_unseen is None or names.top_k(K) not in of_unseen:
+        gates.append(_not_judged(Gate.NEW_ITEMS, "no test row has a target without train interactions"))
     else:
-        findings.judge(floor, accuracy / chance, f"{result}; at least {floor.threshold:g} is required", _UNSEEN_REMEDY)
+        metrics[names.UNSEEN_LIFT] = of_unseen[names.top_k(K)] / _chance(scores)
+        gates.append(_judge_new_items(of_unseen, scores, settings))
+    return ColdStartFindings(metrics, gates)
 
 
-def _assess_empty_history(scores: ColdStartScores, floor: Floor, findings: ColdStartFindings) -> None:
-    share, corpus_size = scores.popular_share(), len(scores.counts)
-    findings.metrics[names.POPULAR_SHARE] = share
-    result = f"recommendations for an empty history include {share:.0%} of the {scores.k:,} most popular candidates"
+def _chance(scores: ColdStartScores) -> float:
+    return min(1.0, K / max(len(scores.counts), 1))
+
+
+def _judge_new_users(share: float, scores: ColdStartScores, floor: Floor) -> GateResult:
+    gate, k, corpus_size = Gate.NEW_USERS, scores.k, len(scores.counts)
     popular = int(scores.popular.sum())
+    if floor.action == "ignore":
+        return _not_judged(gate, "evaluate.cold_start.empty_history.action is ignore")
     # With this many ties, a random list passes on average.
     if 0.0 < corpus_size * floor.threshold <= popular:
-        findings.skip(
-            floor,
-            f"{result}; a random list would pass too, since {popular:,} of {corpus_size:,} candidates are as popular "
-            f"as the {scores.k:,}th",
+        return _not_judged(
+            gate,
+            f"a random list would pass too, since {popular:,} of {corpus_size:,} candidates are as popular as the "
+            f"{k:,}th",
         )
-    else:
-        findings.judge(floor, share, f"{result}; at least {floor.threshold:.0%} is required", _EMPTY_HISTORY_REMEDY)
+    sentence = (
+        f"{round(share * k):,} of their {k:,} answers are among the {k:,} most popular; "
+        f"required {floor.threshold * k:g}"
+    )
+    return _judged(gate, floor, share, sentence, _EMPTY_HISTORY_REMEDY)
+
+
+def _judge_new_items(metrics: Mapping[str, float], scores: ColdStartScores, settings: ColdStart) -> GateResult:
+    gate, floor, corpus_size = Gate.NEW_ITEMS, settings.unseen_candidates, len(scores.counts)
+    rows, accuracy, chance = int(names.counted_rows(metrics)), metrics[names.top_k(K)], _chance(scores)
+    if floor.action == "ignore":
+        return _not_judged(gate, "evaluate.cold_start.unseen_candidates.action is ignore")
+    if rows < settings.min_rows:
+        return _not_judged(gate, f"{rows:,} test rows; required {settings.min_rows:,}")
+    if floor.threshold * chance > 1.0:
+        return _not_judged(gate, f"{floor.threshold:g} times chance is more than 100%: {corpus_size:,} candidates")
+    if not scores.candidates_have_features:
+        return _not_judged(gate, "without data.candidates.features, new items are indistinguishable")
+    # On few rows the interval is wide: with 100 rows at 5 times a chance of 0.05, it is about 3.5 to 6.9 times chance.
+    low, high = (bound / chance for bound in wilson(accuracy, rows))
+    sentence = (
+        f"{hit_rate(names.top_k(K))} {short_share(accuracy)} on {rows:,} test rows: "
+        f"{beside(accuracy / chance, floor.threshold)} times chance (95%: {low:.1f} to {high:.1f}); "
+        f"required {floor.threshold:g}"
+    )
+    return _judged(gate, floor, accuracy / chance, sentence, _UNSEEN_REMEDY, names.top_k(K))
+
+
+def _judged(gate: Gate, floor: Floor, value: float, sentence: str, remedy: str, metric: str = "") -> GateResult:
+    result = Result.PASSED
+    if value < floor.threshold:
+        result = Result.FAILED if floor.action == "error" else Result.WARNED
+        sentence = f"{sentence}; {remedy}"
+    return GateResult(gate=gate, result=result, sentence=sentence, metric=metric, value=value, required=floor.threshold)
+
+
+def _not_judged(gate: Gate, reason: str) -> GateResult:
+    return GateResult(gate=gate, result=Result.NOT_JUDGED, sentence=f"not judged: {reason}")
 
 
 def write(findings: ColdStartFindings, evaluation_uri: str) -> None:
@@ -162,9 +157,8 @@ def write(findings: ColdStartFindings, evaluation_uri: str) -> None:
     import tensorflow as tf
 
     with tf.io.gfile.GFile(os.path.join(evaluation_uri, FILE), "w") as file:
-        found = dataclasses.asdict(findings)
-        found[_PASSED_KEY] = found.pop("passed")
-        file.write(json.dumps(found, indent=2, sort_keys=True))
+        gates = [gate.model_dump(mode="json") for gate in findings.gates]
+        file.write(json.dumps({"metrics": findings.metrics, "gates": gates}, indent=2, sort_keys=True))
 
 
 def read(evaluation_uri: str) -> ColdStartFindings:
@@ -176,8 +170,8 @@ def read(evaluation_uri: str) -> ColdStartFindings:
         return ColdStartFindings()
     with tf.io.gfile.GFile(path, "r") as file:
         found = json.loads(file.read())
-        found["passed"] = found.pop(_PASSED_KEY)
-        return ColdStartFindings(**found)
+        # Older versions wrote sentences instead of results.
+        return ColdStartFindings(found["metrics"], [GateResult(**gate) for gate in found.get("gates", [])])
 
 
 def score_empty_query(model_dir: str) -> ColdStartScores | None:

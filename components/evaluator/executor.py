@@ -16,6 +16,7 @@ from components.evaluator import targets, verdict
 from shortlist import keys
 from shortlist.config.evaluate import ColdStart
 from shortlist.records import properties
+from shortlist.verdicts import EVALUATED, Gate, GateResult, Result, complete
 
 CANDIDATES = "candidates"
 """Input: the flat catalogue, for slices by features of the target."""
@@ -56,25 +57,36 @@ class Executor(executor.Executor):
             properties.BASELINE_METRICS, json.dumps(evaluated["baseline"], sort_keys=True)
         )
         validation = evaluated["validation"]
-        notes = [
-            f"not compared with an earlier model: {_text(baseline, properties.REASON)}"
-            for baseline in baselines
-            if baseline not in real and baseline.has_custom_property(properties.REASON)
-        ]
-        notes += [
-            f"the latest blessed model used today's catalogue, too: {_text(baseline, properties.CATALOGUE_CHANGED)}"
-            for baseline in real
-            if baseline.has_custom_property(properties.CATALOGUE_CHANGED)
-        ]
+        gates = _with_baseline(validation["gates"], baselines, real)
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
-        # Notes are no reason to refuse a model. Among the reasons of a refusal, they would look like one.
-        key = "reasons" if validation["blessed"] else "warnings"
-        validation[key] += notes
-        blessing.set_string_custom_property(properties.REASONS, json.dumps(validation["reasons"]))
-        warnings = json.dumps(validation["warnings"], ensure_ascii=False)
-        blessing.set_string_custom_property(properties.WARNINGS, warnings)
+        results = json.dumps([gate.model_dump(mode="json") for gate in gates], ensure_ascii=False)
+        blessing.set_string_custom_property(properties.GATES, results)
+        # What was not judged is no reason to refuse a model.
+        decisive = (Result.PASSED, Result.NOT_JUDGED) if validation["blessed"] else (Result.FAILED,)
+        for name, of in ((properties.REASONS, decisive), (properties.WARNINGS, (Result.WARNED,))):
+            sentences = [gate.reason for gate in gates if gate.result in of]
+            blessing.set_string_custom_property(name, json.dumps(sentences, ensure_ascii=False))
         if not validation["blessed"]:
             _refuse(blessing)
+
+
+def _with_baseline(
+    gates: list[GateResult], baselines: list[types.Artifact], real: list[types.Artifact]
+) -> list[GateResult]:
+    """Returns one result per gate of the Evaluator, in order; that of the previous model says why it was not judged."""
+    by_gate = {gate.gate: gate for gate in gates}
+    previous = by_gate.get(Gate.PREVIOUS_MODEL)
+    if not real:
+        reasons = [text for baseline in baselines if (text := _text(baseline, properties.REASON))]
+        sentence = "none yet"
+        if reasons and reasons != [properties.NO_EARLIER_MODEL]:
+            sentence = f"not judged: {'; '.join(reasons)}"
+        by_gate[Gate.PREVIOUS_MODEL] = GateResult(gate=Gate.PREVIOUS_MODEL, result=Result.NOT_JUDGED, sentence=sentence)
+    elif previous is not None:
+        changes = [text for baseline in real if (text := _text(baseline, properties.CATALOGUE_CHANGED))]
+        sentence = "; ".join([previous.sentence, *(f"it ranked today's catalogue: {text}" for text in changes)])
+        by_gate[Gate.PREVIOUS_MODEL] = previous.model_copy(update={"sentence": sentence})
+    return [gate for gate in complete(by_gate.values(), "the model has no signature for it") if gate.gate in EVALUATED]
 
 
 def _refuse(blessing: types.Artifact) -> None:
@@ -91,4 +103,4 @@ def _is_real(baseline: types.Artifact) -> bool:
 
 
 def _text(artifact: types.Artifact, name: str) -> str:
-    return str(artifact.get_string_custom_property(name))
+    return str(artifact.get_string_custom_property(name)) if artifact.has_custom_property(name) else ""

@@ -1,4 +1,4 @@
-"""Reads the metrics of an evaluation and the verdict of its gates, as plain dicts and sentences."""
+"""Metrics of an evaluation and the results of its gates, read from TFMA's files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from components.evaluator import cold_start
 from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
+from shortlist.verdicts import Gate, GateResult, Result, beside, hit_rate, short_share
 
 
 def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
@@ -23,8 +24,7 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     Returns:
       `overall` {metric name: value}; `slices` [{"slice": {feature: value}, "metrics": {...}}];
       `baseline`, the metrics of the baseline model over all rows, or None; `validation`
-      {"blessed": bool, "reasons": [sentence], "warnings": [sentence]}. The reasons are those of the gates that
-      failed, or of all gates if none failed.
+      {"blessed": bool, "gates": [GateResult]}.
     """
     import tensorflow_model_analysis as tfma
     from tensorflow_model_analysis.writers import eval_config_writer
@@ -43,20 +43,14 @@ def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     result = tfma.load_validation_result(evaluation_uri)
     eval_config, *_ = eval_config_writer.load_eval_run(evaluation_uri)
     cold = cold_start.read(evaluation_uri)
-    passed = result.validation_ok and not _nothing_counted(overall, eval_config)
-    blessed = passed and not cold.failed
-    # If only a cold-start gate failed, TFMA's gates passed and are no reason for the refusal.
-    reasons = []
-    if blessed or not passed:
-        reasons = gate_reasons(result, eval_config, overall, baseline)
+    gates = [*gate_results(result, eval_config, overall, baseline), *cold.gates]
     return {
         "overall": overall | cold.metrics,
         "slices": sorted(slices, key=lambda entry: json.dumps(entry["slice"], sort_keys=True)),
         "baseline": baseline or None,
         "validation": {
-            "blessed": blessed,
-            "reasons": reasons + (cold.passed if blessed else cold.failed),
-            "warnings": cold.warned,
+            "blessed": result.validation_ok and all(gate.result is not Result.FAILED for gate in gates),
+            "gates": gates,
         },
     }
 
@@ -93,8 +87,10 @@ def _readable(value: Any) -> Any:
     return value
 
 
-def gate_reasons(result: Any, eval_config: Any, overall: dict[str, float], baseline: dict[str, float]) -> list[str]:
-    """Returns a sentence for each gate that failed, or for every gate if none failed.
+def gate_results(
+    result: Any, eval_config: Any, overall: dict[str, float], baseline: dict[str, float]
+) -> list[GateResult]:
+    """Returns the results of TFMA's gates: against "most popular", and against the earlier model if there is one.
 
     Args:
       result: TFMA's ValidationResult.
@@ -103,20 +99,70 @@ def gate_reasons(result: Any, eval_config: Any, overall: dict[str, float], basel
       baseline: The baseline's metrics over all rows; empty without a baseline.
     """
     if not overall:
-        return ["no row of the test split was evaluated"]
+        return _without_rows("no row of the test split was evaluated")
     if _nothing_counted(overall, eval_config):
-        return ["no test row has a target that its query had not seen before"]
+        return _without_rows("no test row has a target that its query had not seen before")
     failed = {
         (failure.metric_key.name, failure.metric_key.is_diff)
         for validation in result.metric_validations_per_slice
         for failure in validation.failures
     }
-    reasons = []
+    results = []
     for name, k, with_seen, threshold in _gates(eval_config):
-        for is_diff, sentence in _sentences(k, with_seen, threshold, overall, baseline):
-            if result.validation_ok or (name, is_diff) in failed:
-                reasons.append(sentence)
-    return reasons
+        metric = names.top_k(k, with_seen=with_seen)
+        if threshold.HasField("value_threshold"):
+            popular = overall[names.top_k(k, names.POPULARITY_FAMILY, with_seen)]
+            least = threshold.value_threshold.lower_bound.value
+            passed = (name, False) not in failed
+            results.append(_against_popularity(passed, metric, overall, popular, least))
+        if threshold.HasField("change_threshold"):
+            least = threshold.change_threshold.absolute.value
+            results.append(_against_baseline((name, True) not in failed, metric, overall, baseline[metric], least))
+    return sorted(results, key=lambda gate: list(Gate).index(gate.gate))
+
+
+def _without_rows(reason: str) -> list[GateResult]:
+    return [
+        GateResult(gate=Gate.POPULARITY, result=Result.FAILED, sentence=reason),
+        GateResult(gate=Gate.PREVIOUS_MODEL, result=Result.NOT_JUDGED, sentence=f"not judged: {reason}"),
+    ]
+
+
+def _against_popularity(
+    passed: bool, metric: str, overall: dict[str, float], popular: float, least: float
+) -> GateResult:
+    # `rank_metrics.lift` counts a baseline without hits as one with a single hit.
+    note = "" if popular else " (taken as one hit)"
+    return GateResult(
+        gate=Gate.POPULARITY,
+        result=Result.PASSED if passed else Result.FAILED,
+        sentence=(
+            f"{hit_rate(metric)} {short_share(overall[metric])}, most popular {short_share(popular)}{note}: "
+            f"{beside(overall[names.LIFT], least)} times; required {least:g}"
+        ),
+        metric=metric,
+        value=overall[names.LIFT],
+        required=least,
+    )
+
+
+def _against_baseline(passed: bool, metric: str, overall: dict[str, float], before: float, least: float) -> GateResult:
+    change = overall[metric] - before
+    difference = beside(change, least, decimals=3).lstrip("-")
+    text = "equal"
+    if change:
+        text = f"{difference} {'higher' if change > 0 else 'lower'}"
+    return GateResult(
+        gate=Gate.PREVIOUS_MODEL,
+        result=Result.PASSED if passed else Result.FAILED,
+        sentence=(
+            f"{hit_rate(metric)} {short_share(overall[metric])}, previous model {short_share(before)}: {text}; "
+            f"allowed drop {-least:.4g}"
+        ),
+        metric=metric,
+        value=change,
+        required=least,
+    )
 
 
 def _nothing_counted(overall: dict[str, float], eval_config: Any) -> bool:
@@ -133,40 +179,3 @@ def _gates(eval_config: Any) -> Iterator[tuple[str, int, bool, Any]]:
                 config = json.loads(metric.config)
                 with_seen = config.get("with_seen", config["name"].endswith("_with_seen"))
                 yield config["name"], config["k"], with_seen, gate.threshold
-
-
-def _sentences(
-    k: int, with_seen: bool, threshold: Any, overall: dict[str, float], baseline: dict[str, float]
-) -> Iterator[tuple[bool, str]]:
-    """Yields whether the threshold is on the difference to the baseline, and the sentence on it."""
-    accuracy = overall[names.top_k(k, with_seen=with_seen)]
-    gated = f"top_{k}_categorical_accuracy{'_with_seen' * with_seen} {accuracy:.4g}"
-    if threshold.HasField("value_threshold"):
-        least = threshold.value_threshold.lower_bound.value
-        popular = overall[names.top_k(k, names.POPULARITY_FAMILY, with_seen)]
-        # `rank_metrics.lift` counts a baseline without hits as one with a single hit.
-        note = "" if popular else " (taken as one hit)"
-        yield (
-            False,
-            (
-                f"{gated} is {_digits(overall[names.LIFT], least)} times most popular's {popular:.4g}{note}; "
-                f"at least {least:g} is required"
-            ),
-        )
-    if threshold.HasField("change_threshold"):
-        least = threshold.change_threshold.absolute.value
-        before = baseline[names.top_k(k, with_seen=with_seen)]
-        difference = _digits(accuracy - before, least)
-        if accuracy == before:
-            change = "no worse than"
-        elif accuracy < before:
-            change = f"{difference.lstrip('-')} below"
-        else:
-            change = f"{difference} above"
-        yield True, f"{gated} is {change} the latest blessed model's {before:.4g}; it may fall by at most {-least:.4g}"
-
-
-def _digits(value: float, bound: float) -> str:
-    """Returns `value` with enough digits to show on which side of `bound` it is, at least 3."""
-    texts = (f"{value:.{digits}g}" for digits in range(3, 18))
-    return next((text for text in texts if (float(text) >= bound) == (value >= bound)), repr(value))

@@ -71,7 +71,7 @@ def verdict(answer: Verdict) -> dict[str, Any]:
         "outcome": answer.outcome.value,
         "node": answer.node,
         "reasons": answer.reasons,
-        "passed": [{"node": node, "said": text} for node, text in answer.passed_gates],
+        "gates": [gate.model_dump(mode="json") for gate in answer.gates],
         "version": answer.version,
         "forced": push(answer.forced_push) if answer.forced_push else None,
         "executions": [execution(item) for item in answer.executions],

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.facts import end
+from shortlist.lineage.gates import gate_results
 from shortlist.lineage.serving import VersionPush, pushed_by, pushes
 from shortlist.lineage.store import Execution, Store, output_of
 from shortlist.records import nodes, properties
-from shortlist.records.artifacts import Blessing, PushedModel, sentences
+from shortlist.records.artifacts import Blessing, PushedModel
 from shortlist.summary import Status, Summary
+from shortlist.verdicts import GateResult, Headline, complete, headline, refused
 
 _MAX_NAMED = 3
+_ENDED_BEFORE = "the run ended before"
+_NOT_YET = "not yet"
 
 
 class Outcome(str, enum.Enum):
@@ -40,14 +44,24 @@ class Verdict:
     """The node that decided; empty if no node started."""
     reasons: list[str]
     """Reasons of that node; empty if ML Metadata has none, for example after an exception."""
-    passed_gates: list[tuple[str, str]]
-    """The gates before it with their findings, in order."""
+    gates: list[GateResult]
+    """One result per gate, in the fixed order."""
     version: int | None = None
     """The pushed version; for a cached run, the one pushed by an earlier run."""
+    unchanged: bool = False
+    """Whether the push itself came from the cache."""
     executions: list[Execution] = dataclasses.field(default_factory=list)
     """All executions of the run, in the order of their starts."""
     forced_push: VersionPush | None = None
     """A later forced push, which overrode the verdict."""
+
+    def headline(self, served: int | None) -> Headline:
+        """Returns the first line of the verdict.
+
+        Args:
+          served: The version in the serving folder; None if it is empty.
+        """
+        return headline(self.outcome.value, self.version, self.unchanged, served)
 
 
 def run_verdict(
@@ -71,8 +85,9 @@ def run_verdict(
     if not executions and summary is None:
         # Run ids are times, and only the latest run can be running.
         if at_work and run_id > max(store.run_ids(), default=""):
-            return Verdict(run_id, Outcome.RUNNING, "", ["its first node has not started yet"], [])
-        return Verdict(run_id, Outcome.KILLED, "", ["its process died before its first node"], [])
+            return Verdict(run_id, Outcome.RUNNING, "", ["its first node has not started yet"], complete((), _NOT_YET))
+        reasons = ["its process died before its first node"]
+        return Verdict(run_id, Outcome.KILLED, "", reasons, complete((), _ENDED_BEFORE))
     # Only one command at a time writes, so only the latest run can be running.
     verdict = judge(run_id, executions, at_work and store.run_ids()[-1:] == [run_id])
     forced = [push for push in pushes(store.executions_of(nodes.FORCED_PUSH)) if push.run_id == run_id]
@@ -80,9 +95,10 @@ def run_verdict(
         return dataclasses.replace(verdict, forced_push=forced[-1])
     if summary is None or verdict.outcome is not Outcome.FAILED:
         return verdict
+    reasons = verdict.reasons or summary.reasons
     if summary.status is Status.REFUSED:
-        verdict = dataclasses.replace(verdict, outcome=Outcome.REFUSED)
-    return dataclasses.replace(verdict, reasons=verdict.reasons or summary.reasons)
+        verdict = dataclasses.replace(verdict, outcome=Outcome.REFUSED, gates=refused("; ".join(reasons)))
+    return dataclasses.replace(verdict, reasons=reasons)
 
 
 def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -> Verdict:
@@ -90,7 +106,9 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
     by_node = {execution.node: execution for execution in executions}
 
     def verdict(outcome: Outcome, node: str, reasons: list[str], version: int | None = None) -> Verdict:
-        return Verdict(run_id, outcome, node, reasons, _passed(by_node, node), version, list(executions))
+        gates = gate_results(by_node, _NOT_YET if outcome is Outcome.RUNNING else _ENDED_BEFORE)
+        unchanged = version is not None and by_node[node].state == "CACHED"
+        return Verdict(run_id, outcome, node, reasons, gates, version, unchanged, list(executions))
 
     done = {node: execution for node, execution in by_node.items() if _is_done(execution)}
     if nodes.PUSHER in done:
@@ -130,20 +148,6 @@ _GATES = (
 
 def _is_done(execution: Execution) -> bool:
     return execution.state in ("COMPLETE", "CACHED")
-
-
-def _passed(by_node: dict[str, Execution], until: str) -> list[tuple[str, str]]:
-    found = []
-    report = output_of(by_node.get(nodes.DATA_GATE), "report")
-    if report is not None and until != nodes.DATA_GATE:
-        found.append((nodes.DATA_GATE, "; ".join(["passed", *sentences(report, properties.WARNINGS)])))
-    for node, _ in _GATES:
-        if node == until or node not in by_node:
-            break
-        blessing = Blessing.of(by_node[node].output("blessing"))
-        if blessing is not None and blessing.blessed:
-            found.append((node, "; ".join(["blessed", *blessing.reasons])))
-    return found
 
 
 def _known(store: Store, run_id: str) -> str:

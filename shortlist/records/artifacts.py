@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from shortlist.records import properties
+from shortlist.verdicts import GateResult
 
 
 class HasProperties(Protocol):
@@ -48,6 +49,8 @@ class Blessing:
     """Measurements of the ServingCheck; empty for the other nodes."""
     model_id: int | None
     """Artifact id of the model."""
+    gates: list[GateResult] = dataclasses.field(default_factory=list)
+    """Results of the Evaluator's gates; empty for the other nodes and in records of older versions."""
 
     @classmethod
     def of(cls, artifact: HasProperties | None) -> Blessing | None:
@@ -59,6 +62,7 @@ class Blessing:
             blessed=found.get(properties.BLESSED) == 1,
             reasons=sentences(artifact, properties.REASONS),
             warnings=sentences(artifact, properties.WARNINGS),
+            gates=_gates(artifact),
             status=str(found.get(properties.STATUS, "")),
             figures=json_object(found.get(properties.FIGURES)),
             model_id=whole_number(found.get(properties.CURRENT_MODEL_ID)),
@@ -214,6 +218,14 @@ def refit_of(model: HasProperties | None) -> dict[str, Any]:
 def tuned_values_of(best: HasProperties | None) -> dict[str, Any]:
     """Returns the best values of a search by dotted name; empty without a search."""
     return json_object(_property(best, properties.TUNED_VALUES))
+
+
+def _gates(blessing: HasProperties) -> list[GateResult]:
+    try:
+        return [GateResult(**gate) for gate in json_list(blessing.properties.get(properties.GATES))]
+    except (TypeError, ValueError):
+        # A later version may have other gates.
+        return []
 
 
 def whole_number(value: Any) -> int | None:

@@ -117,7 +117,7 @@ def _printed_next(folder: pathlib.Path, monkeypatch, *assignments: str) -> list[
     summary = Summary.model_validate({**_SUMMARY, "status": "pushed", "pushed": {"version": 1, "path": "x"}})
     out = io.StringIO()
     commands = next_commands(invocation, invocation.load(), folder)
-    results.print_summary(summary, folder / "summary.json", commands, consoles.console(file=out, width=80))
+    results.print_summary(summary, folder / "summary.json", commands, None, consoles.console(file=out, width=80))
     lines = out.getvalue().splitlines()
     [start] = [number for number, line in enumerate(lines) if line.startswith("Next ")]
     return [line[10:] for line in lines[start:]]

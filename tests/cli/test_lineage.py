@@ -18,7 +18,6 @@ from shortlist.lineage.impact import impact
 from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import trace_pushed
-from shortlist.lineage.why import run_verdict
 
 ROOT = pathlib.Path(__file__).parents[2]
 _CONFIG = """
@@ -70,7 +69,6 @@ def test_every_answer_fits_100_columns_whatever_the_path(maker):
         lineage.trace("shop", trace_pushed(store)),
         lineage.serving("shop", serving_state(store, 1_700_000_000)),
         lineage.impact(impact(store, run_id)),
-        lineage.verdict(run_verdict(store, run_id)),
     ):
         lines = _printed(tree)
         assert len(lines) > 1

@@ -84,7 +84,7 @@ def test_pushed_by_force_and_rolled_back(rejected):
     version = forced["version"]
     assert version > rejected.served
     assert forced["run_id"] == rejected.run_id
-    assert "at least 100 is required" in forced["overridden"]["Evaluator"][0]
+    assert "times; required 100" in forced["overridden"]["Evaluator"][0]
     assert versions.served_version(rejected.workspace.serving_dir) == version
     for folder in (rejected.workspace.serving_dir, versions.exact_dir(rejected.workspace.serving_dir)):
         assert versions.missing_files(folder / str(version)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 
 from shortlist.lineage.store import Store
 from shortlist.summary import SCHEMA_VERSION, Status, read_summary
+from shortlist.verdicts import Gate, Result
 
 pytestmark = pytest.mark.e2e
 
@@ -76,8 +78,19 @@ def test_metrics_are_on_every_test_row_with_popularity_beside(smoke):
 def test_a_new_query_gets_popular_candidates(smoke):
     summary = smoke.first.summary
     assert summary.metrics.overall["cold_start/empty_history_popular_share"] >= 0.5
-    assert any(reason.startswith("recommendations for an empty history include") for reason in summary.blessing.reasons)
-    assert any("not gated: " in reason and "train interactions" in reason for reason in summary.blessing.reasons)
+    gates = {gate.gate: gate for gate in summary.gates}
+    assert re.fullmatch(r"\d+ of their 100 answers are .* required 50", gates[Gate.NEW_USERS].sentence)
+    assert (gates[Gate.NEW_USERS].result, gates[Gate.NEW_ITEMS].result) == (Result.PASSED, Result.NOT_JUDGED)
+
+
+def test_each_gate_has_one_result_in_the_fixed_order(smoke):
+    gates = smoke.first.summary.gates
+    assert [gate.gate for gate in gates] == list(Gate)
+    assert [gate.gate for gate in gates if gate.result is Result.FAILED] == []
+    by_gate = {gate.gate: gate.sentence for gate in gates}
+    assert by_gate[Gate.PREVIOUS_MODEL] == "none yet"
+    assert re.fullmatch(r"scann: recall@100 \d\.\d{4} against exact search; required 0.\d+", by_gate[Gate.INDEX])
+    assert by_gate[Gate.SERVING] == "the model and its exact copy load in new processes and agree"
 
 
 def test_the_summary_is_the_frozen_contract(smoke):
@@ -85,7 +98,18 @@ def test_the_summary_is_the_frozen_contract(smoke):
     raw = json.loads(path.read_text(encoding="utf-8"))
     assert raw["schema_version"] == SCHEMA_VERSION == 1
     assert set(raw) == {
-        *("schema_version", "run_id", "pipeline", "status", "reasons", "warnings", "advice", "protocol", "data"),
+        *(
+            "schema_version",
+            "run_id",
+            "pipeline",
+            "status",
+            "reasons",
+            "gates",
+            "warnings",
+            "advice",
+            "protocol",
+            "data",
+        ),
         *(
             "metrics",
             "baselines",

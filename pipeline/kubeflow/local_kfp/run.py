@@ -28,6 +28,7 @@ from shortlist.process import memory
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.tables import content
 from shortlist.tables.spec import Unit
+from shortlist.verdicts import refused
 from shortlist.workspace import Workspace
 
 IMAGE = "rehearsal"
@@ -90,6 +91,8 @@ def execute(
         )
         if status is not None:
             summary = summary.model_copy(update={"status": status, "reasons": [reason]})
+        if status is Status.REFUSED:
+            summary = summary.model_copy(update={"gates": refused(reason)})
         write_summary(summary, run_dir)
         workspace.point_latest_at(run_id)
         return summary

@@ -23,6 +23,7 @@ _SUMMARY = {
     "pipeline": "shop",
     "status": "not_blessed",
     "reasons": ["too low"],
+    "gates": [{"gate": "popularity", "result": "fail", "sentence": "too low"}],
     "protocol": {
         "split": "leave_last_out",
         "corpus_size": 1682,
@@ -50,7 +51,7 @@ def printed(**changes):
     out = io.StringIO()
     summary = Summary.model_validate({**_SUMMARY, **changes})
     console = Console(file=out, width=80)
-    results.print_summary(summary, pathlib.Path("runs/x/summary.json"), ["shortlist lineage"], console)
+    results.print_summary(summary, pathlib.Path("runs/x/summary.json"), ["shortlist lineage"], None, console)
     return out.getvalue()
 
 
@@ -88,7 +89,7 @@ def test_next_commands_are_printed_only_after_a_push():
 
 def test_a_run_that_died_early_prints_what_there_is():
     nothing = dict.fromkeys(("protocol", "data", "metrics", "baselines", "blessing"))
-    assert "failed" in printed(status=Status.FAILED, **nothing)
+    assert "FAILED   nothing pushed" in printed(status=Status.FAILED, **nothing)
 
 
 def test_first_five_warnings_are_printed_as_plain_text():

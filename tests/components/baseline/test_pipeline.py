@@ -15,6 +15,7 @@ from components.baseline.strategy import LatestOtherBlessedModelStrategy
 from components.evaluator.component import RankEvaluator
 from shortlist.config.evaluate import Evaluate
 from shortlist.records import contents, properties
+from shortlist.verdicts import EVALUATED, GateResult, Result
 from tests.components.baseline import fake_nodes
 from tests.components.evaluator import fakes
 
@@ -84,10 +85,15 @@ class Runs:
         return result
 
 
-def assert_blessed(run, blessed, *reasons):
+def assert_blessed(run, blessed, lift, previous):
+    """Asserts the verdict, the sentences on popularity and on the previous model, and the reasons derived from them."""
     properties = run["Evaluator"][1]["blessing"].custom_properties
     assert properties["blessed"].int_value == int(blessed)
-    assert json.loads(properties["reasons"].string_value) == list(reasons)
+    gates = [GateResult(**gate) for gate in json.loads(properties["gates"].string_value)]
+    assert [gate.gate for gate in gates] == list(EVALUATED)
+    assert (gates[0].sentence, gates[3].sentence) == (lift, previous)
+    reasons = [gate.reason for gate in gates if blessed or gate.result is Result.FAILED]
+    assert json.loads(properties["reasons"].string_value) == reasons
 
 
 def assert_skipped(run, reason):
@@ -112,14 +118,12 @@ def runs(tmp_path_factory):
 
 def test_a_model_meets_its_predecessors(runs):
     # Ten of 50 rows have rank 10 or better, five of popularity's; each shift loses one.
-    lift = "top_10_categorical_accuracy {} is {} times most popular's 0.1; at least 1.1 is required"
-    drop = "top_10_categorical_accuracy {} is {} the latest blessed model's {}; it may fall by at most 0.05"
+    lift = "HR@10 {}, most popular 0.100: {} times; required 1.1"
+    drop = "HR@10 {}, previous model {}: {}; allowed drop 0.05"
 
     first = runs.run(shift=1)
     assert_skipped(first, "no earlier blessed model")
-    assert_blessed(
-        first, True, lift.format(0.18, "1.8"), "not compared with an earlier model: no earlier blessed model"
-    )
+    assert_blessed(first, True, lift.format("0.180", "1.8"), "none yet")
     first_model = first["Trainer"][1]["model"]
 
     # Its own blessing must not make it its own baseline.
@@ -128,27 +132,25 @@ def test_a_model_meets_its_predecessors(runs):
     worse = runs.run(shift=4)
     assert worse["BlessedModel"][1]["model"].id == first_model.id
     assert worse["Baseline"][1]["model"].custom_properties["skipped"].int_value == 0
-    assert_blessed(worse, False, drop.format(0.12, "0.06 below", 0.18))
+    assert_blessed(worse, False, lift.format("0.120", "1.2"), drop.format("0.120", "0.180", "0.060 lower"))
     assert states(runs.run(shift=4)) == ALL_CACHED
 
     # The refused model is no baseline; the first still is.
     better = runs.run(shift=0)
     assert better["BlessedModel"][1]["model"].id == first_model.id
-    assert_blessed(better, True, drop.format(0.2, "0.02 above", 0.18), lift.format(0.2, "2"))
+    assert_blessed(better, True, lift.format("0.200", "2.0"), drop.format("0.200", "0.180", "0.020 higher"))
 
     # These models have no saved towers; those of test_reembed do.
     differs = "its catalogue differs, and an older version of Shortlist saved it without its towers"
     moved = runs.run(shift=4, catalogue=OTHER)
     assert moved["BlessedModel"][1]["model"].id == better["Trainer"][1]["model"].id
     assert_skipped(moved, differs)
-    assert_blessed(moved, True, lift.format(0.12, "1.2"), f"not compared with an earlier model: {differs}")
+    assert_blessed(moved, True, lift.format("0.120", "1.2"), f"not judged: {differs}")
 
     # That nobody stood against it is no reason why it was refused.
     refused = runs.run(shift=5)
     assert_skipped(refused, differs)
-    assert_blessed(refused, False, lift.format(0.1, "1"))
-    warnings = refused["Evaluator"][1]["blessing"].custom_properties[properties.WARNINGS].string_value
-    assert json.loads(warnings) == [f"not compared with an earlier model: {differs}"]
+    assert_blessed(refused, False, lift.format("0.100", "1.0"), f"not judged: {differs}")
 
 
 def model(artifact_id, uri=""):

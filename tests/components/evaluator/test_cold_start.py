@@ -12,6 +12,7 @@ from components.evaluator import cold_start, executor
 from components.evaluator.cold_start import ColdStartFindings, ColdStartScores
 from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
+from shortlist.verdicts import Gate, Result
 
 TOP_100 = names.top_k(100)
 
@@ -36,9 +37,9 @@ def assess(slices, corpus=2_000, share=1.0, features=True, **settings):
     return cold_start.assess(slices, empty_query(scores, range(corpus), features), ColdStart(**settings))
 
 
-def _outcomes(found, sentence):
-    """Whether a sentence is among those of passed gates, and, with a remedy, among those of failed ones."""
-    return sentence in found.passed, any(failed.startswith(f"{sentence}: ") for failed in found.failed)
+def _gate(found, gate):
+    [result] = [result for result in found.gates if result.gate is gate]
+    return result.result, result.sentence
 
 
 def test_the_popular_share_by_hand():
@@ -60,11 +61,14 @@ def test_the_gate_is_not_applied_if_a_random_list_would_pass():
     # 40 of 2,000 candidates have two train interactions and 1,000 have one, so that 1,040 count as popular.
     counts = np.array([2] * 40 + [1] * 1_000 + [0] * 960)
     found = cold_start.assess([], empty_query(np.arange(2_000) == 1_500, counts), ColdStart())
-    assert found.failed == []
-    assert "random list would pass too, since 1,040 of 2,000 candidates are as popular as the 100th" in found.passed[-1]
+    assert _gate(found, Gate.NEW_USERS) == (
+        Result.NOT_JUDGED,
+        "not judged: a random list would pass too, since 1,040 of 2,000 candidates are as popular as the 100th",
+    )
     # With 940 popular candidates, the gate applies.
     fewer = np.array([2] * 40 + [1] * 900 + [0] * 1_060)
-    assert len(cold_start.assess([], empty_query(-fewer, fewer), ColdStart()).failed) == 1
+    found = cold_start.assess([], empty_query(-fewer, fewer), ColdStart())
+    assert _gate(found, Gate.NEW_USERS)[0] is Result.FAILED
 
 
 def test_popular_share_in_a_small_corpus():
@@ -81,44 +85,44 @@ def test_unseen_candidates_are_measured_against_chance(accuracy, passed):
     # Wilson's 95% interval of 0.25 on 200 rows is 0.195 to 0.314, of 0.245 it is 0.191 to 0.309.
     interval = "3.9 to 6.3" if passed else "3.8 to 6.2"
     sentence = (
-        f"top_100_categorical_accuracy is {accuracy} on 200 test rows whose target has no train interactions, "
-        f"{accuracy / 0.05:.3g} times chance, 100 of 2,000 (95% confidence interval {interval}); "
-        "at least 5 is required"
+        f"HR@100 {accuracy:.3f} on 200 test rows: {accuracy / 0.05:.1f} times chance (95%: {interval}); required 5"
     )
-    assert _outcomes(found, sentence) == (passed, not passed)
+    if not passed:
+        sentence += f"; {cold_start._UNSEEN_REMEDY}"
+    assert _gate(found, Gate.NEW_ITEMS) == (Result.PASSED if passed else Result.FAILED, sentence)
+
+
+def test_a_multiple_of_chance_is_not_rounded_up_to_the_bound():
+    # 0.2495 / 0.05 is 4.99, which rounds to 5.0.
+    _, sentence = _gate(assess(unseen(2_000.0, 0.2495)), Gate.NEW_ITEMS)
+    assert ": 4.99 times chance" in sentence
 
 
 @pytest.mark.parametrize(
     ("slices", "given", "why"),
     [
-        (unseen(99.0, 0.0), {}, "(95% confidence interval 0 to 0.75); evaluate.cold_start.min_rows is 100"),
-        (unseen(200.0, 0.0), {"corpus": 400}, "5 times chance is more than 100%"),
+        (unseen(99.0, 0.0), {}, "99 test rows; required 100"),
+        (unseen(200.0, 0.0), {"corpus": 400}, "5 times chance is more than 100%: 400 candidates"),
         (
             unseen(200.0, 0.0),
             {"features": False},
-            "without data.candidates.features, new candidates are indistinguishable",
+            "without data.candidates.features, new items are indistinguishable",
         ),
         ([], {}, "no test row has a target without train interactions"),
-        ([], {"corpus": 200, "share": 0.0}, "a random list would pass too"),
     ],
 )
 def test_a_gate_that_is_not_applied_records_the_reason(slices, given, why):
-    found = assess(slices, **given)
-    assert found.failed == []
-    [said] = [said for said in found.passed if why in said]
-    assert said.startswith("not gated: ")
+    assert _gate(assess(slices, **given), Gate.NEW_ITEMS) == (Result.NOT_JUDGED, f"not judged: {why}")
 
 
 def test_gates_at_their_limits_are_applied():
     # With 500 candidates, five times chance is 100%, which is possible; 100 rows are enough.
-    found = assess(unseen(100.0, 0.99), corpus=500)
-    assert [said.partition(";")[2] for said in found.failed] == [
-        f" at least 5 is required: {cold_start._UNSEEN_REMEDY}"
-    ]
-    assert assess(unseen(100.0, 1.0), corpus=500).failed == []
+    assert _gate(assess(unseen(100.0, 0.99), corpus=500), Gate.NEW_ITEMS)[0] is Result.FAILED
+    assert _gate(assess(unseen(100.0, 1.0), corpus=500), Gate.NEW_ITEMS)[0] is Result.PASSED
     # A threshold of 0 always passes, and a random list is not mentioned.
-    [_, said] = assess([], share=0.0, empty_history={"threshold": 0.0}).passed
-    assert said.endswith("most popular candidates; at least 0% is required")
+    found = assess([], share=0.0, empty_history={"threshold": 0.0})
+    expected = "0 of their 100 answers are among the 100 most popular; required 0"
+    assert _gate(found, Gate.NEW_USERS) == (Result.PASSED, expected)
 
 
 def test_chance_in_a_corpus_of_fewer_than_100_is_certainty():
@@ -129,21 +133,21 @@ def test_chance_in_a_corpus_of_fewer_than_100_is_certainty():
 def test_an_empty_history_needs_popular_recommendations(share, passed):
     found = assess([], share=share)
     assert found.metrics[names.POPULAR_SHARE] == share
-    sentence = (
-        f"recommendations for an empty history include {share:.0%} of the 100 most popular candidates; "
-        "at least 50% is required"
-    )
-    assert _outcomes(found, sentence) == (passed, not passed)
+    sentence = f"{round(share * 100)} of their 100 answers are among the 100 most popular; required 50"
+    if not passed:
+        sentence += f"; {cold_start._EMPTY_HISTORY_REMEDY}"
+    assert _gate(found, Gate.NEW_USERS) == (Result.PASSED if passed else Result.FAILED, sentence)
 
 
-@pytest.mark.parametrize("action", ["error", "warn", "ignore"])
-def test_the_action_decides_what_happens_below_a_floor(action):
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [("error", Result.FAILED), ("warn", Result.WARNED), ("ignore", Result.NOT_JUDGED)],
+)
+def test_the_action_decides_what_happens_below_a_floor(action, result):
     floors = {"unseen_candidates": {"threshold": 5, "action": action}, "empty_history": {"threshold": 0.5}}
     floors["empty_history"]["action"] = action
     found = assess(unseen(200.0, 0.1), share=0.1, **floors)
-    by_action = {"error": (2, 0), "warn": (0, 2), "ignore": (0, 0)}
-    assert (len(found.failed), len(found.warned)) == by_action[action]
-    assert found.passed == []
+    assert [gate.result for gate in found.gates] == [result, result]
     assert found.metrics == {names.UNSEEN_LIFT: pytest.approx(2.0), names.POPULAR_SHARE: 0.1}
 
 
@@ -181,9 +185,12 @@ def test_a_model_of_an_older_version_has_no_scores(tmp_path):
 
 def test_findings_survive_writing_and_reading(tmp_path):
     assert cold_start.read(str(tmp_path)) == ColdStartFindings()
-    found = ColdStartFindings({"a": 0.5}, ["failed"], ["warned"], ["passed"])
+    found = ColdStartFindings({"a": 0.5}, assess(unseen(200.0, 0.25)).gates)
     cold_start.write(found, str(tmp_path))
     assert cold_start.read(str(tmp_path)) == found
+    # Version 0.1 wrote sentences.
+    (tmp_path / cold_start.FILE).write_text('{"metrics": {"a": 0.5}, "failed": [], "warned": [], "told": ["passed"]}')
+    assert cold_start.read(str(tmp_path)) == ColdStartFindings({"a": 0.5})
 
 
 def test_a_blessing_is_revoked(tmp_path):

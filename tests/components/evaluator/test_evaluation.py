@@ -1,8 +1,8 @@
 """TFMA on the `evaluation` signature, from the config to the sentences; without TFX."""
 
-import dataclasses
 import json
 import pathlib
+import re
 import types
 
 import numpy as np
@@ -15,6 +15,7 @@ from components.evaluator import cold_start, eval_config, extractors, rank_metri
 from shortlist.config.evaluate import Evaluate
 from shortlist.metrics import names
 from shortlist.process import progress
+from shortlist.verdicts import Gate, GateResult, Result
 from tests.components.evaluator import fakes
 
 
@@ -166,28 +167,31 @@ def test_a_slice_does_not_gate(measured):
 def test_reasons_of_a_blessing_name_baseline_and_popularity(measured):
     validation = measured.read["validation"]
     assert validation["blessed"]
-    against_baseline, against_popularity = validation["reasons"]
-    assert "the latest blessed model's" in against_baseline
-    assert "times most popular's" in against_popularity
+    assert [(gate.gate, gate.result) for gate in validation["gates"]] == [
+        (Gate.POPULARITY, Result.PASSED),
+        (Gate.PREVIOUS_MODEL, Result.PASSED),
+    ]
+    against_popularity, against_baseline = (gate.sentence for gate in validation["gates"])
+    assert re.fullmatch(r"HR@10 0\.\d+, most popular 0\.\d+: \d\.\d times; required 1.1", against_popularity)
+    assert re.fullmatch(r"HR@10 0\.\d+, previous model 0\.\d+: equal; allowed drop 0.02", against_baseline)
 
 
 def test_a_failed_cold_start_gate_refuses_the_model(measured):
-    found = cold_start.ColdStartFindings(
-        {"cold_start/share": 0.25}, ["too cold"], ["a warning"], ["not gated: no rows"]
-    )
+    failed = GateResult(gate=Gate.NEW_USERS, result=Result.FAILED, sentence="too cold")
+    warned = GateResult(gate=Gate.NEW_ITEMS, result=Result.WARNED, sentence="few hits")
+    found = cold_start.ColdStartFindings({"cold_start/share": 0.25}, [failed, warned])
     cold_start.write(found, measured.evaluation)
     read = verdict.read_evaluation(measured.evaluation)
-    assert read["validation"] == {"blessed": False, "reasons": ["too cold"], "warnings": ["a warning"]}
+    gates = [*measured.read["validation"]["gates"], failed, warned]
+    assert read["validation"] == {"blessed": False, "gates": gates}
     assert read["overall"]["cold_start/share"] == 0.25
 
-    cold_start.write(dataclasses.replace(found, failed=[]), measured.evaluation)
-    validation = verdict.read_evaluation(measured.evaluation)["validation"]
-    assert validation["blessed"]
-    assert validation["reasons"] == [*measured.read["validation"]["reasons"], "not gated: no rows"]
+    cold_start.write(cold_start.ColdStartFindings({}, [warned]), measured.evaluation)
+    assert verdict.read_evaluation(measured.evaluation)["validation"]["blessed"]
 
 
 def gate(model, popularity, baseline=None, rows=100):
-    """Returns the verdict of TFMA's validator on given numbers of hits at 10, and its sentences."""
+    """Returns the verdict of TFMA's validator on given numbers of hits at 10, and the results of the gates."""
     config = eval_config.make_eval_config(Evaluate(max_drop_from_baseline=0.01), "sha")
     config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=baseline is not None, rubber_stamp=True)
     name, popular = names.top_k(10), names.top_k(10, names.POPULARITY_FAMILY)
@@ -200,21 +204,29 @@ def gate(model, popularity, baseline=None, rows=100):
         diff = metric_types.MetricKey(name, model_name=candidate, is_diff=True)
         metrics[diff] = overall[name] - before[name]
     result = metrics_validator.validate_metrics(((), metrics), config)
-    return result.validation_ok, verdict.gate_reasons(result, config, overall, before)
+    return result.validation_ok, verdict.gate_results(result, config, overall, before)
 
 
 @pytest.mark.parametrize(
     ("model", "popularity", "blessed", "sentence"),
     [
-        (11, 10, True, "0.11 is 1.1 times most popular's 0.1"),
-        (12, 11, False, "0.12 is 1.09 times most popular's 0.11"),
-        (2, 0, True, "0.02 is 2 times most popular's 0 (taken as one hit)"),
-        (0, 0, False, "0 is 0 times most popular's 0 (taken as one hit)"),
+        (11, 10, True, "HR@10 0.110, most popular 0.100: 1.1 times"),
+        (12, 11, False, "HR@10 0.120, most popular 0.110: 1.09 times"),
+        (2, 0, True, "HR@10 0.020, most popular 0.000 (taken as one hit): 2.0 times"),
+        (0, 0, False, "HR@10 0.000, most popular 0.000 (taken as one hit): 0.0 times"),
     ],
 )
 def test_the_lift_gate_lets_the_bound_pass(model, popularity, blessed, sentence):
-    reasons = [f"top_10_categorical_accuracy {sentence}; at least 1.1 is required"]
-    assert gate(model, popularity) == (blessed, reasons)
+    passed, [result] = gate(model, popularity)
+    assert passed is blessed
+    assert result == GateResult(
+        gate=Gate.POPULARITY,
+        result=Result.PASSED if blessed else Result.FAILED,
+        sentence=f"{sentence}; required 1.1",
+        metric=names.top_k(10),
+        value=model / max(popularity, 1),
+        required=1.1,
+    )
 
 
 def test_repeat_consumption_gates_by_the_metrics_with_seen_items():
@@ -233,42 +245,45 @@ def test_repeat_consumption_blesses_though_every_target_had_been_seen(tmp_path):
     windows = [fakes.window(f"q{i}", [0, 1, 0, 50]) for i in range(10)]
     read = evaluate(tmp_path, windows, settings={"repeat_consumption": True})
     assert read["validation"]["blessed"]
-    expected = "top_10_categorical_accuracy_with_seen 1 is 10 times most popular's 0 (taken as one hit)"
-    assert read["validation"]["reasons"][-1].startswith(expected)
+    [result] = read["validation"]["gates"]
+    assert result.sentence.startswith("HR@10 with seen 1.000, most popular 0.000 (taken as one hit): 10.0 times")
 
 
 def test_a_value_just_below_the_threshold_is_not_rounded_up():
-    # 10,999 / 10,000 is 1.0999, which rounds to 1.1 at three digits.
-    blessed, (reason,) = gate(10_999, 10_000, rows=20_000)
+    # 10,999 / 10,000 is 1.0999, which rounds to 1.1, 1.10 and 1.100.
+    blessed, [result] = gate(10_999, 10_000, rows=20_000)
     assert not blessed
-    assert "is 1.0999 times" in reason
+    assert ": 1.0999 times; required 1.1" in result.sentence
 
 
 @pytest.mark.parametrize(
     ("model", "baseline", "blessed", "sentence"),
     [
         # As floats 0.09 - 0.1 is -0.010000000000000009, which is below -0.01.
-        (9, 10, True, "0.09 is 0.01 below the latest blessed model's 0.1"),
-        (8, 10, False, "0.08 is 0.02 below the latest blessed model's 0.1"),
-        (12, 10, True, "0.12 is 0.02 above the latest blessed model's 0.1"),
-        (10, 10, True, "0.1 is no worse than the latest blessed model's 0.1"),
+        (9, 10, True, "HR@10 0.090, previous model 0.100: 0.010 lower"),
+        (8, 10, False, "HR@10 0.080, previous model 0.100: 0.020 lower"),
+        (12, 10, True, "HR@10 0.120, previous model 0.100: 0.020 higher"),
+        (10, 10, True, "HR@10 0.100, previous model 0.100: equal"),
     ],
 )
 def test_the_drop_gate_lets_the_bound_pass(model, baseline, blessed, sentence):
-    passed, reasons = gate(model, 0, baseline)
+    passed, [_, result] = gate(model, 0, baseline)
     assert passed is blessed
-    assert f"top_10_categorical_accuracy {sentence}; it may fall by at most 0.01" in reasons
-    assert len(reasons) == (2 if blessed else 1)
+    assert (result.gate, result.result) == (Gate.PREVIOUS_MODEL, Result.PASSED if blessed else Result.FAILED)
+    assert result.sentence == f"{sentence}; allowed drop 0.01"
 
 
 def test_targets_that_were_all_seen_before_bless_nothing(tmp_path):
     windows = [fakes.window(f"q{i}", [0, 1, 0, 1]) for i in range(5)]
     validation = evaluate(tmp_path, windows)["validation"]
     assert not validation["blessed"]
-    assert validation["reasons"] == ["no test row has a target that its query had not seen before"]
+    assert [(gate.result, gate.sentence) for gate in validation["gates"]] == [
+        (Result.FAILED, "no test row has a target that its query had not seen before"),
+        (Result.NOT_JUDGED, "not judged: no test row has a target that its query had not seen before"),
+    ]
 
 
 def test_no_rows_is_not_blessed(tmp_path):
-    read = evaluate(tmp_path, [])
-    reasons = ["no row of the test split was evaluated"]
-    assert read["validation"] == {"blessed": False, "reasons": reasons, "warnings": []}
+    validation = evaluate(tmp_path, [])["validation"]
+    assert not validation["blessed"]
+    assert validation["gates"][0].sentence == "no row of the test split was evaluated"

@@ -8,6 +8,7 @@ from shortlist.errors import BadInputError
 from shortlist.lineage.store import Store
 from shortlist.lineage.why import Outcome, run_verdict
 from shortlist.summary import read_summary
+from shortlist.verdicts import GATE_NAMES
 from tests.shortlist.lineage.recorded import Recorded
 
 
@@ -34,7 +35,9 @@ def test_the_gate_says_why_and_by_how_much(shop):
     assert verdict.reasons == [
         "top_10_categorical_accuracy 0.2 is 2.4 times most popular's 0.0838; at least 1.05 is required"
     ]
-    assert [node for node, _ in verdict.passed_gates] == ["DataGate"]
+    assert [gate.name for gate in verdict.gates] == list(GATE_NAMES.values())
+    assert [gate.result.sign for gate in verdict.gates] == ["pass", "fail", *["--"] * 5]
+    assert verdict.gates[-1].sentence == "not judged: the model was not blessed"
     assert (verdict.forced_push.version, verdict.forced_push.by) == (shop.forced, "ann@host")
 
 
@@ -42,6 +45,10 @@ def test_the_message_of_an_exception_comes_from_the_summary(shop):
     summary = read_summary(shop.workspace.run_dir(shop.refused) / "summary.json")
     verdict = run_verdict(shop.store, shop.refused, summary=summary)
     assert (verdict.outcome, verdict.reasons) == (Outcome.REFUSED, ["the reason of run 4"])
+    assert [(gate.result.sign, gate.sentence) for gate in verdict.gates[:2]] == [
+        ("fail", "the reason of run 4"),
+        ("--", "not judged: the data was refused"),
+    ]
 
 
 def test_stale_running_is_killed_unless_a_command_is_at_work(shop):

@@ -1,0 +1,41 @@
+"""Wrapped lines of text."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from cli.output import consoles, wrapping
+
+
+def test_lines_end_between_words_and_a_long_word_is_whole():
+    assert wrapping.wrap("a bc def", 4) == ["a bc", "def"]
+    assert wrapping.wrap("to /a/long/path now", 6) == ["to", "/a/long/path", "now"]
+    assert wrapping.wrap("", 6) == [""]
+    # The first line has less room, and characters of East Asia take two columns.
+    assert wrapping.wrap("a bc def", 6, first=2) == ["a bc", "def"]
+    assert wrapping.wrap("日本 語", 6) == ["日本", "語"]
+
+
+def _printed(print_, *arguments):
+    out = io.StringIO()
+    print_(consoles.console(file=out, width=30), *arguments)
+    return out.getvalue()
+
+
+def test_a_label_and_its_text():
+    text = _printed(wrapping.print_labelled, "Log", "[red]one two three four[/] five")
+    assert text == "Log       [red]one two three\n          four[/] five\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"),
+    [
+        ("shortlist runs --config a.yaml", ["shortlist runs \\", "--config a.yaml"]),
+        ("shortlist recommend --query 'a b' -k 3", ["shortlist recommend --query 'a b' -k 3"]),
+    ],
+)
+def test_a_command_on_several_lines_can_be_pasted(command, lines):
+    expected = [f"Next      {lines[0]}", *(f"          {line}" for line in lines[1:])]
+    assert _printed(wrapping.print_command, "Next", command).splitlines() == expected
