@@ -15,6 +15,7 @@ from rich.console import Console
 from cli.invocation import Invocation, option
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
+from cli.output.wrapping import print_labelled
 from shortlist.errors import ExitCode
 from shortlist.process import limits
 
@@ -94,6 +95,11 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Un
     report = preflight.check(config, data_root)
     for warning in report.warnings:
         consoles.warn(console, warning)
+    if config.data.interactions.features:
+        names = ", ".join(config.data.interactions.features)
+        print_labelled(
+            console, "Note", f"data.interactions.features ({names}): checked and profiled; no model reads them"
+        )
     return report.timestamp_unit
 
 

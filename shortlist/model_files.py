@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pathlib
+
 TRAINED_FILE = "assets.extra/shortlist.json"
 """Written by the Trainer, copied by the Indexer: training data, settings and training log of the model."""
 
@@ -25,3 +29,12 @@ TOWERS_DIR = "Format-Towers"
 
 MANIFEST_FILE = "assets.extra/files.json"
 """Written by a push: size and SHA-256 of every file of the version."""
+
+
+def uses_times(model_dir: str | os.PathLike[str]) -> bool:
+    """Returns whether a model's answers depend on the time of the request; True for a model that does not record it."""
+    try:
+        model = json.loads(pathlib.Path(model_dir, TRAINED_FILE).read_text(encoding="utf-8"))["config"]["model"]
+    except (FileNotFoundError, KeyError):
+        return True
+    return bool(model.get("query_time") or model.get("query_tower", {}).get("time_intervals"))

@@ -14,6 +14,7 @@ Contents of `answers.json`:
     mean_train_count    mean train interactions of a recommended candidate, and of a test target
     concentration       share of all places that the most recommended share of the candidates takes
     most, least         candidates in most answers, and in fewest (of those, the most popular in train)
+    times               hit rate at 10 by the time that a request names, see `moments`; empty if the model uses no times
     examples            single queries with history, target, ranks and answers; absent if the report may not show them
 
 All answers come from exact search with seen items excluded, as in serving, except for `overlap_at_10_with_seen`.
@@ -29,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 
 from components import shards
+from components.answers import moments
 from components.answers.exact import search
 from components.evaluator.slices import POPULARITIES
 from components.indexer import queries, variety
@@ -36,6 +38,7 @@ from components.indexer.recall import MAX_QUERIES
 from components.indexer.retrieval import NO_ROW
 from shortlist import keys
 from shortlist.config.report import ReportSection
+from shortlist.model_files import uses_times
 
 FILE = "answers.json"
 WIDTH = 10
@@ -83,6 +86,11 @@ def describe(
         "overlap_at_10_with_seen": variety.overlap(with_seen),
         "broken": len(parsed) - len(sound),
     }
+    result["times"] = []
+    if uses_times(trained_dir):
+        row_of = [rows.get(row[keys.TARGET_IDS][0], NO_ROW) for row in answered]
+        signature = model.signatures["query_embedding"]
+        result["times"] = moments.hit_rates(signature, candidates, answered, row_of, excluded, WIDTH)
     lists = _most_and_least(times_shown, counts)
     # Single queries are personal data in many logs, so that the config can leave them out.
     examples = []

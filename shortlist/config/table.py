@@ -162,6 +162,10 @@ class Interactions(Table):
     timestamp_format: str | None = None
     """Format of the timestamps for Python's `strptime`, such as `%m/%d/%Y %H:%M`; times without a zone are UTC."""
 
+    features: dict[str, Feature] = {}
+    """Features of an interaction by name, such as `rating: numeric`. They are checked and profiled; **no model reads
+    them**."""
+
     earliest: datetime.date = datetime.date(1990, 1, 1)
     """Timestamps before this date are refused as corrupt. Not used with `timestamp_unit: order`."""
 

@@ -10,10 +10,10 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shortlist import keys
+from shortlist import keys, model_files
 from shortlist.config.paths import is_uri
 from shortlist.errors import BadInputError
-from shortlist.model_files import INDEX_FILE, MANIFEST_FILE, TRAINED_FILE
+from shortlist.model_files import INDEX_FILE, MANIFEST_FILE
 from shortlist.process import causes, resources
 from shortlist.serving import versions
 
@@ -67,11 +67,7 @@ class Recommender:
     @property
     def uses_times(self) -> bool:
         """Whether the model's answers depend on the time of the request; True for a model that does not record it."""
-        try:
-            model = json.loads((self.path / TRAINED_FILE).read_text(encoding="utf-8"))["config"]["model"]
-        except (FileNotFoundError, KeyError):
-            return True
-        return bool(model.get("query_time") or model.get("query_tower", {}).get("time_intervals"))
+        return model_files.uses_times(self.path)
 
     def unknown_candidates(self, candidate_ids: Sequence[str]) -> list[str]:
         """Returns the ids that the model does not know, such as those of candidates newer than its catalogue."""

@@ -14,7 +14,7 @@ from shortlist.lineage.measurements import Measurements, Slice
 from shortlist.metrics import names
 from shortlist.report import as_json, comparison, format, sections, text
 from shortlist.report.facts import read
-from shortlist.report.sections import cold_start
+from shortlist.report.sections import cold_start, moments
 from shortlist.summary import RefitSummary
 
 
@@ -132,3 +132,18 @@ def test_runs_side_by_side(shop):
     assert top_10[1:] == ["0.2000 (0.133 to 0.289)", "0.2010 (0.177 to 0.228)", format.NOTHING]
     assert ["train.seed", "1", "1", "3"] in _rows(chapters["settings"])
     assert "the runs were not tested on the same rows" in json.dumps(chapters["verdict"])
+
+
+def test_hit_rates_by_the_time_of_the_request_have_intervals():
+    times = [
+        {"time": "at the target's own time", "rows": 100, "hits": 20},
+        {"time": "no time sent", "rows": 100, "hits": 0},
+    ]
+    chapter = moments.section(types.SimpleNamespace(answers={"width": 10, "times": times}))
+    assert chapter.blocks[0].rows == [
+        ["at the target's own time", "0.2000", "0.133 to 0.289"],
+        ["no time sent", "0.0000", "0.000 to 0.037"],
+    ]
+    # A model that uses no times, and an older version.
+    for answers in ({"width": 10, "times": []}, {"width": 10}, {}):
+        assert moments.section(types.SimpleNamespace(answers=answers)) is None
