@@ -42,14 +42,16 @@ def main(root: pathlib.Path) -> None:
     IMAGES.mkdir(exist_ok=True)
     path = root / "runs" / "latest" / "summary.json"
     summary = read_summary(path)
-    _draw_terminal(summary, path, str(root.absolute().parent.parent))
-    _take_pages(Workspace(root.absolute(), summary.pipeline), summary.run_id)
+    workspace = Workspace(root.absolute(), summary.pipeline)
+    served = versions.served_version(workspace.serving_dir)
+    _draw_terminal(summary, path, str(root.absolute().parent.parent), served)
+    _take_pages(workspace, summary.run_id)
 
 
-def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str) -> None:
+def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str, served: int | None) -> None:
     printed = io.StringIO()
     console = Console(file=printed, force_terminal=True, color_system="standard", width=_COLUMNS)
-    results.print_summary(summary, path, _next_commands(), console)
+    results.print_summary(summary, path, _next_commands(), served, console)
     text = printed.getvalue().replace(f"{hidden_path}/", "")
     picture = Console(record=True, width=_COLUMNS, file=io.StringIO())
     picture.print(Text.from_ansi(f"$ make run\n{text}"))
@@ -78,7 +80,7 @@ def _take_pages(workspace: Workspace, run_id: str) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": _WIDTH, "height": 900}, color_scheme="light")
         page.goto(write_report(workspace, run_id).as_uri())
-        _take(page, "report", 0, _bottom(page, "#chapter-accuracy .card >> nth=0") + 16)
+        _take(page, "report", 0, _bottom(page, "#chapter-verdict") + 16)
         figures = "#chapter-variety figure >> nth="
         _take(page, "report-variety", _top(page, f"{figures}0") - 16, _bottom(page, f"{figures}1") + 16)
         first = "#chapter-examples .card >> nth=0"

@@ -15,7 +15,8 @@ Contents of `answers.json`:
     concentration       share of all places that the most recommended share of the candidates takes
     most, least         candidates in most answers, and in fewest (of those, the most popular in train)
     times               hit rate at 10 by the time that a request names, see `moments`; empty if the model uses no times
-    examples            single queries with history, target, ranks and answers; absent if the report may not show them
+    examples            single queries with history, target, ranks and answers; absent if the report may not show them.
+                        `near` has, per answer, the history's item with the highest cosine; null without another item
 
 All answers come from exact search with seen items excluded, as in serving, except for `overlap_at_10_with_seen`.
 """
@@ -93,14 +94,16 @@ def describe(
         result["times"] = moments.hit_rates(signature, candidates, answered, row_of, excluded, WIDTH)
     lists = _most_and_least(times_shown, counts)
     # Single queries are personal data in many logs, so that the config can leave them out.
-    examples = []
+    examples: list[dict[str, Any]] = []
     if report.examples:
         chosen = sound[:_EXAMPLES]
         ranks = _ranks(model, [windows[index] for index in chosen], exclude_seen)
-        examples = [
-            _example(parsed[index], ids[answers[row][answers[row] != NO_ROW]], scores[row], ranks[row], report)
-            for row, index in enumerate(chosen)
-        ]
+        for row, index in enumerate(chosen):
+            recommended = answers[row][answers[row] != NO_ROW]
+            history = [rows[item] for item in parsed[index].get(keys.HISTORY_IDS, []) if item in rows]
+            near = [None if item is None else ids[item] for item in _nearest(recommended, history, candidates)]
+            example = _example(parsed[index], ids[recommended], scores[row], ranks[row], report)
+            examples.append(example | {"near": near})
     listed_ids = {*(ids[row] for row in np.concatenate(list(lists.values()))), *_ids_in(examples)}
     titles = _titles(candidates_dir, title, listed_ids)
     result |= {
@@ -200,8 +203,33 @@ def _example(
     }
 
 
+def _nearest(answers: np.ndarray, history: Sequence[int], vectors: np.ndarray) -> list[int | None]:
+    """Returns per answer the row of the history's item with the highest cosine; None if there is no other item.
+
+    Args:
+      answers: [n] rows of the corpus.
+      history: Rows of the corpus, oldest first; of equal cosines the newest item counts.
+      vectors: [corpus, embedding_dim].
+    """
+    newest_first = np.array(list(dict.fromkeys(reversed(history))), np.int64)
+    if not len(newest_first):
+        return [None] * len(answers)
+
+    def unit(rows: np.ndarray) -> np.ndarray:
+        found = vectors[rows].astype(np.float64)
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+
+    cosines = np.nan_to_num(unit(answers) @ unit(newest_first).T, nan=-np.inf)
+    # A log in which people come back to items has answers that are in the history themselves.
+    cosines[answers[:, np.newaxis] == newest_first] = -np.inf
+    best = np.argmax(cosines, axis=1)
+    return [int(newest_first[column]) if np.isfinite(cosines[row, column]) else None for row, column in enumerate(best)]
+
+
 def _ids_in(examples: Sequence[dict[str, Any]]) -> set[bytes]:
-    return {item for example in examples for item in (*example["history"], example["target"], *example["answers"])}
+    columns = ("history", "answers", "near")
+    listed = {item for example in examples for column in columns for item in example[column] if item is not None}
+    return listed | {example["target"] for example in examples}
 
 
 def _with_titles(example: dict[str, Any], titles: dict[bytes, str]) -> dict[str, Any]:
@@ -210,6 +238,7 @@ def _with_titles(example: dict[str, Any], titles: dict[bytes, str]) -> dict[str,
         "history": [_candidate(item, titles) for item in example["history"]],
         "target": _candidate(example["target"], titles),
         "answers": [_candidate(item, titles) for item in example["answers"]],
+        "near": [None if item is None else _candidate(item, titles) for item in example["near"]],
     }
 
 

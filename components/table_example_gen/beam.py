@@ -19,7 +19,7 @@ from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 
 from components import shards
-from components.table_example_gen import parts
+from components.table_example_gen import parts, value_counts
 from components.table_example_gen.encode import Encoder
 from shortlist import keys
 from shortlist.process import progress
@@ -32,7 +32,10 @@ ROWS_READ = "rows_read"
 ROWS_FILTERED = "rows_filtered"
 ROWS_WRITTEN = "rows_written"
 
+VALUES_FILE = "values.json"
+
 _COUNTS = "counts"
+_VALUES = "values"
 
 # (source_path, first source_row, compressed examples) of consecutive rows: batches sort as their rows do.
 # Compressed, a row takes an eighth of the memory and of the network traffic in the shuffle.
@@ -44,9 +47,9 @@ _EXAMPLES = beam.coders.IterableCoder(beam.coders.BytesCoder())
 def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: str, staging: str) -> None:
     """Adds the node's whole graph to a pipeline.
 
-    The graph writes `<folder>/data_tfrecord-<shard>-of-<shards>.gz`, each sorted by (source_path, source_row), and
-    `<staging>/counts.json`. Each shard holds the same examples in the same order on every engine. Only the order of
-    features within an example differs between processes; it has no meaning.
+    The graph writes `<folder>/data_tfrecord-<shard>-of-<shards>.gz`, each sorted by (source_path, source_row),
+    `<staging>/counts.json` and `<staging>/values.json`. Each shard holds the same examples in the same order on every
+    engine. Only the order of features within an example differs between processes; it has no meaning.
 
     Args:
       root: The pipeline.
@@ -73,9 +76,15 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
         (batches, empty)
         | "AllShards" >> beam.Flatten()
         | "GroupShards" >> beam.GroupByKey()
-        | "WriteShards" >> beam.Map(_write_shard, num_shards, folder, staging)
+        | "WriteShards"
+        >> beam.FlatMap(_write_shard, num_shards, folder, staging, value_counts.columns(spec)).with_outputs(
+            _VALUES, main="written"
+        )
     )
-    _write_counts(root, (rows[_COUNTS], written), os.path.join(staging, COUNTS_FILE))
+    _write_counts(root, (rows[_COUNTS], written.written), os.path.join(staging, COUNTS_FILE))
+    values = written[_VALUES] | "SumValues" >> beam.CombinePerKey(sum)
+    dumped = root | "Values" >> beam.Create([os.path.join(staging, VALUES_FILE)])
+    _ = dumped | "WriteValues" >> beam.Map(_dump_values, beam.pvalue.AsList(values))
 
 
 def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePart]:
@@ -139,11 +148,23 @@ def _one_row_per_id(rows: PCollection, spec: TableSpec, num_shards: int) -> PCol
     )
 
 
-def _write_shard(pair: tuple[int, Iterable[Batch]], num_shards: int, folder: str, staging: str) -> tuple[str, int]:
+def _write_shard(
+    pair: tuple[int, Iterable[Batch]], num_shards: int, folder: str, staging: str, counted: list[str]
+) -> Iterator[Any]:
+    """(shard, batches) -> (`ROWS_WRITTEN`, rows), and the values of the columns `counted`."""
     shard, batches = pair
     path = os.path.join(folder, f"data_tfrecord-{shard:05d}-of-{num_shards:05d}.gz")
-    examples = (example for _, _, compressed in sorted(batches) for example in _unpack(compressed))
-    return ROWS_WRITTEN, shards.write(examples, path, staging)
+    values = value_counts.ValueCounts(counted)
+
+    def examples() -> Iterator[bytes]:
+        for _, _, compressed in sorted(batches):
+            of_batch = _unpack(compressed)
+            values.add(of_batch)
+            yield from of_batch
+
+    yield ROWS_WRITTEN, shards.write(examples(), path, staging)
+    for count in values.counts():
+        yield beam.pvalue.TaggedOutput(_VALUES, count)
 
 
 def _pack(examples: list[bytes]) -> bytes:
@@ -160,6 +181,14 @@ def _write_counts(root: Pipeline, counts: Iterable[PCollection], path: str) -> N
 
 
 def _dump_counts(path: str, counts: Any) -> None:
+    _dump(path, dict(counts))
+
+
+def _dump_values(path: str, counts: Any) -> None:
+    _dump(path, value_counts.by_column(counts))
+
+
+def _dump(path: str, content: Any) -> None:
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(dict(counts), sort_keys=True))
+        file.write(json.dumps(content, sort_keys=True))

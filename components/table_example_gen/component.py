@@ -39,8 +39,9 @@ class TableExampleGen(base_beam_component.BaseBeamComponent):
     file systems than Beam. TFX's cache key covers the files' count, size and modification time, not their content.
 
     Outputs:
-      examples: `Split-all/data_tfrecord-*.gz`; custom properties `rows`, `dropped_filter`, `dropped_duplicate`,
-        `files`, `bytes`, and if they apply `first_span`, `last_span`, `timestamp_unit`.
+      examples: `Split-all/data_tfrecord-*.gz`, and beside the split `values.json` (`shortlist.records.files`); custom
+        properties `rows`, `dropped_filter`, `dropped_duplicate`, `files`, `bytes`, and if they apply `first_span`,
+        `last_span`, `timestamp_unit`.
     """
 
     SPEC_CLASS = TableExampleGenSpec

@@ -17,6 +17,7 @@ from shortlist import fingerprints, keys
 from shortlist.config import paths
 from shortlist.errors import DataError
 from shortlist.records import properties
+from shortlist.records.files import VALUES_FILE
 from shortlist.tables import content, inputs
 from shortlist.tables.inputs import InputFile
 from shortlist.tables.spec import TableSpec
@@ -25,7 +26,7 @@ _STAGING = "_staging"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Writes `Split-all/data_tfrecord-*.gz`."""
+    """Writes `Split-all/data_tfrecord-*.gz` and `values.json`."""
 
     def Do(
         self,
@@ -68,6 +69,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         with fileio.open(os.path.join(staging, beam.COUNTS_FILE)) as file:
             counts = json.loads(file.read())
+        fileio.rename(os.path.join(staging, beam.VALUES_FILE), os.path.join(examples.uri, VALUES_FILE), overwrite=True)
         fileio.rmtree(staging)
         if not counts[beam.ROWS_WRITTEN]:
             raise _no_rows(exec_properties["data_path"], spec, counts)

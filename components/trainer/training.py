@@ -21,6 +21,7 @@ from components.trainer import dataset
 from components.trainer.batch import TrainBatch
 from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
+from components.trainer.eval_loss import EvalLoss
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
 from shortlist.config.train import Train
@@ -29,9 +30,10 @@ from shortlist.process import progress
 PROGRESS_FILE = "progress.jsonl"
 NDCG = "ndcg_at_10"
 TOP_10 = "top_10"
+EVAL_LOSS = "eval_loss"
 SAVE_EVERY_SECONDS = 300.0
 _CUTOFF = 10  # the K of NDCG@K and HR@K
-_NOT_EVALUATED = {NDCG: None, TOP_10: None}
+_NOT_EVALUATED: dict[str, float | None] = {NDCG: None, TOP_10: None}
 
 
 class WarmUpSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -132,6 +134,7 @@ def fit(
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     planned = steps_per_epoch * train.epochs
     ranker = Ranker(model, dataset.eval_batches(reader, files.eval), settings.exclude_seen)
+    eval_loss = EvalLoss(model, dataset.eval_batches(reader, files.eval, train.batch_size), train.batch_size)
     plan = _Plan(steps_per_epoch, last_epoch=train.epochs, last_step=planned, scheduled_steps=planned)
     history = _train(
         model,
@@ -141,7 +144,7 @@ def fit(
         plan,
         run_dir,
         checkpoint_dir,
-        ranker.evaluate,
+        lambda: ranker.evaluate() | {EVAL_LOSS: eval_loss.mean()},
         time_is_up,
     )
     return {**history, "planned_steps": planned}
@@ -182,7 +185,9 @@ def refit(
         last_step=steps,
         scheduled_steps=int(measured["planned_steps"]),
     )
-    return _train(model, reader, train_files, settings, plan, run_dir, checkpoint_dir, lambda: dict(_NOT_EVALUATED))
+    return _train(
+        model, reader, train_files, settings, plan, run_dir, checkpoint_dir, lambda: _NOT_EVALUATED | {EVAL_LOSS: None}
+    )
 
 
 class _Plan(NamedTuple):
@@ -359,8 +364,8 @@ class _RunState:
             file.write("".join(json.dumps(line) + "\n" for line in self.log))
         with self._summaries.as_default():
             for line in lines:
-                for name in ("loss", NDCG, TOP_10, "learning_rate"):
-                    if line[name] is not None:
+                for name in ("loss", EVAL_LOSS, NDCG, TOP_10, "learning_rate"):
+                    if line.get(name) is not None:
                         tf.summary.scalar(name, line[name], step=line["epoch"])
         self._summaries.flush()
 

@@ -13,8 +13,10 @@ def report(page: Page) -> dict[str, Any]:
     return {
         "title": page.title,
         "status": page.status,
+        "gates": [gate.model_dump(mode="json") for gate in page.gates],
         "reasons": list(page.reasons),
         "protocol": page.protocol,
+        "links": [dataclasses.asdict(link) for link in page.links],
         "chapters": [
             {
                 "key": section.key,

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from shortlist.verdicts import GateResult
+
 
 @dataclasses.dataclass(frozen=True)
 class TableColumn:
@@ -45,6 +47,8 @@ class Figure:
     draw: Callable[[], Sequence[str]]
     """Returns SVGs. Only pages call it, as it imports matplotlib."""
     table: TableBlock
+    wide: bool = False
+    """Whether it has several plots, which need the whole width of a page."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,16 +133,29 @@ class PageSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class Link:
+    """A sentence that leads to another page."""
+
+    text: str
+    address: str
+    """Relative to the page."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Page:
     """A whole report."""
 
     title: str
     subtitle: str
     status: str
-    """The run's outcome, in two or three words."""
+    """The run's outcome, in a few words."""
     mood: str
     """`good`, `held` (nothing pushed) or `bad`."""
+    gates: Sequence[GateResult]
+    """One result per gate, in the order of the pipeline; empty for a comparison."""
     reasons: Sequence[str]
+    """Other reasons of the outcome."""
     protocol: str
     """The evaluation protocol in one sentence; empty if nothing was measured."""
     sections: Sequence[PageSection]
+    links: Sequence[Link] = ()

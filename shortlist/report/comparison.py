@@ -22,12 +22,13 @@ def comparison_page(facts: Sequence[Facts]) -> Page:
     outcomes = {run.record.status for run in facts}
     status = f"{len(outcomes)} kinds of outcome"
     if len(outcomes) == 1:
-        status = f"all {verdict.outcome(facts[0])[0]}"
+        status = f"all {verdict.outcome_word(facts[0].record.status)}"
     return Page(
         title=f"{facts[0].name}: {len(facts)} runs",
         subtitle=", ".join(run.run_id for run in facts),
         status=status,
         mood="good" if all(verdict.outcome(run)[1] == "good" for run in facts) else "held",
+        gates=[],
         reasons=[],
         protocol="",
         sections=[section for section in chapters if section is not None],
@@ -43,7 +44,7 @@ def _outcomes(facts: Sequence[Facts]) -> PageSection:
     rows = [
         [
             run.run_id,
-            verdict.outcome(run)[0],
+            verdict.outcome_word(run.record.status),
             "; ".join(verdict.reasons(run)) or format.NOTHING,
             _version(run),
             str(run.index.get("kind", format.NOTHING)),
@@ -55,7 +56,7 @@ def _outcomes(facts: Sequence[Facts]) -> PageSection:
     table = TableBlock(
         "Outcomes", [TableColumn(title, numeric=title in ("recall", "p99, ms")) for title in titles], rows
     )
-    return PageSection("verdict", "Outcomes of the runs", "", [table, _comparability(facts)])
+    return PageSection("verdict", "Outcomes", "", [table, _comparability(facts)])
 
 
 def _version(facts: Facts) -> str:
@@ -86,20 +87,20 @@ def _accuracy(facts: Sequence[Facts]) -> PageSection | None:
     series = [
         accuracy.share_series(run.run_id, [_overall(run, _top_k(run, k)) for k in all_ks], _rows(run)) for run in facts
     ]
-    lines = [[f"top_{k}", *(_with_interval(run, _top_k(run, k)) for run in facts)] for k in all_ks]
-    lines.append([names.ndcg(), *(format.share(_overall(run, names.ndcg(with_seen=run.with_seen))) for run in facts)])
+    lines = [[accuracy.hit_rate(k), *(_with_interval(run, _top_k(run, k)) for run in facts)] for k in all_ks]
+    lines.append([accuracy.NDCG, *(format.share(_overall(run, names.ndcg(with_seen=run.with_seen))) for run in facts)])
     lines.append(["test rows", *(format.count(_rows(run)) for run in facts)])
     k = verdict.gate_k(facts[0])
     popular = [_measurements(run).popularity.get(_top_k(run, k)) for run in facts]
-    lines.append([f"top_{k}, most popular", *map(format.share, popular)])
+    lines.append([f"{accuracy.hit_rate(k)}, most popular", *map(format.share, popular)])
     figure = Figure(
-        "FactorizedTopK",
+        "HR@K by run",
         "For each K, the share of test rows with the target among the first K, with its 95% interval. Each run has a "
         "colour.",
-        lambda: [plots.dots([f"top {k}" for k in all_ks], series, "share of the test rows")],
+        lambda: [plots.dots([f"@{k}" for k in all_ks], series, "HR@K, share of the test rows")],
         TableBlock("Share of the test rows; Wilson's 95% intervals", _columns(facts, "metric"), lines),
     )
-    return PageSection("accuracy", "How often the target is among the first K", "", [figure, *_slices(facts)])
+    return PageSection("accuracy", "Hit rate @K", "", [figure, *_slices(facts)])
 
 
 def _overall(facts: Facts, name: str) -> float | None:
@@ -153,11 +154,13 @@ def _slices(facts: Sequence[Facts]) -> list[Figure]:
         ]
         figures.append(
             Figure(
-                family.replace("_", " "),
-                f"top_{k} by {family}, with 95% intervals. Each run has a colour.",
+                f"{accuracy.hit_rate(k)} by {family.replace('_', ' ')}",
+                "Share of the rows of each slice, with 95% intervals. Each run has a colour.",
                 # Defaults bind the loop's values now: the plot is drawn after the loop.
-                lambda values=values, series=series: [plots.rows(values, series, f"top_{k}, share of the rows")],  # type: ignore[misc]
-                TableBlock(f"top_{k} by {family}, and number of rows", _columns(facts, family), lines),
+                lambda values=values, series=series: [
+                    plots.rows(values, series, f"{accuracy.hit_rate(k)}, share of the rows")
+                ],  # type: ignore[misc]
+                TableBlock(f"{accuracy.hit_rate(k)} by {family}, and number of rows", _columns(facts, family), lines),
             )
         )
     return figures
@@ -180,11 +183,11 @@ def _training(facts: Sequence[Facts]) -> Figure | None:
         return None
     lines = [training.line(run.training, "ndcg_at_10", run.run_id) for run in trained_runs]
     rows = [[run.run_id, format.count(run.training[-1].get("epoch")), *_best(run)] for run in trained_runs]
-    titles = ("run", "epochs", "best epoch", "its ndcg_at_10", "seconds")
+    titles = ("run", "epochs", "best epoch", "its NDCG@10", "seconds")
     return Figure(
-        "Eval ndcg_at_10",
-        "ndcg_at_10 on the eval rows by epoch; a ring marks each run's best epoch.",
-        lambda: [plots.lines(lines, "epoch", "ndcg_at_10 on eval rows")],
+        "NDCG@10 by epoch",
+        "NDCG@10 on the eval rows by epoch; a ring marks each run's best epoch.",
+        lambda: [plots.lines(lines, "epoch", "NDCG@10 on eval rows")],
         TableBlock("Trainings", [TableColumn(title, numeric=title != "run") for title in titles], rows),
     )
 

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -20,16 +20,21 @@ from shortlist import keys
 from shortlist.lineage import drift, facts
 from shortlist.lineage.measurements import Measurements, measurements
 from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.why import Verdict, run_verdict
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import index_of
+from shortlist.records.files import VALUES_FILE
 from shortlist.runs import record
-from shortlist.summary import DataSummary, Summary
+from shortlist.runs.record import Record
+from shortlist.serving import versions
+from shortlist.summary import DataSummary, Summary, read_summary
 from shortlist.workspace import Workspace
 
 _ANSWERS_FILE = "answers.json"
 _ANOMALIES_FILE = f"Split-{keys.SPLIT_ALL}/SchemaDiff.pb"
 _GATE_FILE = "report.json"
+_MOST_RUNS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +43,19 @@ class Facts:
 
     name: str
     """The pipeline's name."""
-    record: record.Record
+    record: Record
     executions: Sequence[Execution]
     """The run's executions, in the order of their starts."""
     workspace_in_use: bool
     """Whether a command is writing to the workspace now: an unfinished execution may then still finish."""
+    producers: Mapping[str, Execution] = dataclasses.field(default_factory=dict)
+    """The execution that did the work, by node, of the nodes that found their result in the cache."""
+    verdict: Verdict | None = None
+    """None without ML Metadata."""
+    served_version: int | None = None
+    """The version that is served now."""
+    history: Sequence[Record] = ()
+    """The latest runs up to this one that measured a model, the oldest first."""
 
     @property
     def run_id(self) -> str:
@@ -80,6 +93,31 @@ class Facts:
             for artifacts in execution.outputs.values()
             for artifact in artifacts
         )
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the run did nothing itself, as every step found its result in the cache."""
+        done = [execution for execution in self.executions if not nodes.is_resolver(execution.node)]
+        return bool(done) and all(execution.state == "CACHED" for execution in done)
+
+    @property
+    def worker(self) -> str | None:
+        """Id of the run that did the last step's work; None if this run did it, or if that is not known."""
+        last = next((e for e in reversed(self.executions) if not nodes.is_resolver(e.node)), None)
+        if last is None or last.node not in self.producers:
+            return None
+        return self.producers[last.node].run_id or None
+
+    @functools.cached_property
+    def worker_summaries(self) -> dict[str, Summary]:
+        """Summaries, by run id, of the runs that did the work of cached nodes."""
+        found = {}
+        for run_id in sorted({execution.run_id for execution in self.producers.values()}):
+            try:
+                found[run_id] = read_summary(self.record.folder.parent / run_id / "summary.json")
+            except (OSError, ValueError):
+                continue
+        return found
 
     @functools.cached_property
     def config(self) -> dict[str, Any]:
@@ -135,6 +173,15 @@ class Facts:
         """The data gate's measurements."""
         return _json(self._output(nodes.DATA_GATE, "report"), _GATE_FILE)
 
+    def value_counts(self, table: str) -> dict[str, list[tuple[float, int]]]:
+        """Returns exact counts of a table's whole numbers, by feature; empty if an older version read the table."""
+        found = _json(self._output(nodes.gen(table), "examples"), VALUES_FILE)
+        return {
+            name: [(float(value), int(rows)) for value, rows in pairs]
+            for name, pairs in found.items()
+            if isinstance(pairs, list)
+        }
+
     def statistics(self, table: str) -> Any | None:
         """Returns TFDV's DatasetFeatureStatisticsList of a table."""
         artifact = self._output(nodes.statistics(table), "statistics")
@@ -175,10 +222,27 @@ def read(workspace: Workspace, run_id: str) -> Facts:
       BadInputError: There is no such run.
     """
     run = record.one(workspace, run_id)
-    executions = []
+    verdict, producers = None, {}
     if workspace.has_metadata:
-        executions = Store.of(workspace).run_executions(run.run_id)
-    return Facts(workspace.name, run, executions, workspace.is_open and run.status == "running")
+        store = Store.of(workspace)
+        verdict = run_verdict(store, run.run_id, workspace.is_open, run.summary, has_folder=True)
+        producers = _producers(store, verdict.executions)
+    return Facts(
+        workspace.name,
+        run,
+        verdict.executions if verdict else [],
+        workspace.is_open and run.status == "running",
+        producers,
+        verdict,
+        versions.served_version(workspace.serving_dir),
+        record.measured_until(workspace, run.run_id, _MOST_RUNS),
+    )
+
+
+def _producers(store: Store, executions: Sequence[Execution]) -> dict[str, Execution]:
+    cached = [execution for execution in executions if execution.state == "CACHED"]
+    ids = {artifact.id for execution in cached for outputs in execution.outputs.values() for artifact in outputs}
+    return {execution.node: execution for execution in store.producers(ids)} if ids else {}
 
 
 def _json(artifact: Artifact | None, file: str) -> dict[str, Any]:

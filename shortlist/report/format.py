@@ -48,6 +48,11 @@ def number(value: float | None) -> str:
     return f"{value:,.4g}"
 
 
+def year(value: float | None) -> str:
+    """Returns a year, or a mean of years, without thousands separators."""
+    return _format(value, ".0f" if value is not None and float(value).is_integer() else ".1f")
+
+
 def seconds(value: float) -> str:
     """Returns a duration in seconds, or in minutes and seconds from 100 seconds on."""
     if value < 100:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import collections
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
 from shortlist.lineage import page
 from shortlist.report import svg
-from shortlist.report.blocks import Block, Figure, Graph, Page
+from shortlist.report.blocks import Block, Figure, Graph, Page, TableBlock, Tiles
+from shortlist.verdicts import explanation
 
 if TYPE_CHECKING:
     import jinja2
@@ -31,8 +33,41 @@ def render(report: Page) -> str:
             graph_js=page.script(),
             graph_data=next(graphs, None),
             draw=_Drawing().draw,
+            explanation=explanation(report.gates),
+            placed=placed,
         )
     )
+
+
+def placed(blocks: Sequence[Block]) -> list[tuple[Block, str]]:
+    """Returns each block with its place in a grid of two columns: `half`, `wide`, or `alone`.
+
+    A block that would stand beside an empty place is `alone`, and as wide as both.
+    """
+    found: list[tuple[Block, str]] = []
+    waiting = False
+    for number, block in enumerate(blocks):
+        following = blocks[number + 1] if number + 1 < len(blocks) else None
+        if not _is_half(block, following):
+            waiting = False
+            found.append((block, "wide"))
+        elif waiting:
+            waiting = False
+            found.append((block, "half"))
+        elif following is not None and _is_half(following, None):
+            waiting = True
+            found.append((block, "half"))
+        else:
+            found.append((block, "alone"))
+    return found
+
+
+def _is_half(block: Block, following: Block | None) -> bool:
+    if isinstance(block, TableBlock):
+        return not block.wide and not block.folded
+    if isinstance(block, Tiles):
+        return isinstance(following, Figure) and not following.wide
+    return isinstance(block, Figure) and not block.wide
 
 
 class _Drawing:

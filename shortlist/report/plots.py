@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ _SMALL = 8.5
 _MOST_MARKERS = 40
 _LEGEND_CHARACTERS = 58
 _LONGEST_LABEL = 18
+_RING: dict[str, Any] = {"markersize": 13, "markerfacecolor": "none", "markeredgewidth": 1.3}
 _SPREAD = 0.12
 """Distance between two series of one group; the distance between groups is 1."""
 
@@ -38,9 +40,25 @@ class Series:
     """Lower and upper bound of each value; optional."""
 
 
-def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
-    """Returns a plot of values as dots and bounds as lines, with the groups from left to right."""
-    with _new_figure(_WIDTH, 3.1) as (figure, svgs):
+def dots(
+    groups: Sequence[str],
+    series: Sequence[Series],
+    axis: str,
+    marked: int | None = None,
+    slanted: bool = False,
+    height: float = 3.1,
+) -> str:
+    """Returns a plot of values as dots and bounds as lines, with the groups from left to right.
+
+    Args:
+      groups: Names of the groups.
+      series: The values of each series.
+      axis: Label of the value axis.
+      marked: Index of a group with a ring around its first value.
+      slanted: Whether the names of the groups are too long to stand side by side.
+      height: Height in inches.
+    """
+    with _new_figure(_WIDTH, height) as (figure, svgs):
         axes = _axes(figure)
         for position, item in enumerate(series):
             style = theme.style(position)
@@ -49,7 +67,20 @@ def dots(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
                     axes.plot([x, x], bounds, color=style.colour, linewidth=2, alpha=0.65)
                 axes.plot([x], [value], style.marker, color=style.colour, markersize=6, clip_on=False)
             _add_legend_entry(axes, item.name, style)
+        if marked is not None:
+            # The first series with a value in the group.
+            points = (
+                (x, value)
+                for position, item in enumerate(series)
+                for x, value, _ in _points(item, position, len(series))
+                if round(x) == marked
+            )
+            for point in itertools.islice(points, 1):
+                axes.plot(*([number] for number in point), "o", color=theme.INK, **_RING)
         axes.set_xticks(range(len(groups)), _labels(groups))
+        if slanted:
+            axes.tick_params(axis="x", rotation=30)
+        axes.set_xlim(-0.5, len(groups) - 0.5)
         axes.set_ylim(bottom=0)
         axes.set_ylabel(plain(axis))
         _grid(axes, "y")
@@ -116,7 +147,7 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
             )
             if line.marked is not None:
                 point = ([line.x[line.marked]], [line.y[line.marked]])
-                axes.plot(*point, "o", markersize=13, markerfacecolor="none", color=theme.INK, markeredgewidth=1.3)
+                axes.plot(*point, "o", color=theme.INK, **_RING)
         axes.margins(y=0.14)
         axes.set_xlabel(plain(x_axis))
         axes.set_ylabel(plain(y_axis))
@@ -198,6 +229,10 @@ def stacks(groups: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]]) 
     return svgs[0]
 
 
+Kind = Literal["number", "whole", "year", "time"]
+"""Kind of the values of a distribution: any numbers, whole numbers, years, or seconds since 1970."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Distribution:
     """Distribution of one feature's values."""
@@ -207,6 +242,17 @@ class Distribution:
     """For numbers: lowest value, highest value and count of each bucket."""
     values: Sequence[tuple[str, float]] = ()
     """For strings: value and count, the most frequent first."""
+    kind: Kind = "number"
+
+    @property
+    def exact(self) -> bool:
+        """Whether the counts are exact; those of buckets are estimates unless they have whole numbers."""
+        return not self.buckets or self.kind in ("whole", "year")
+
+
+_DAY = 86400
+_DATE_FORMS = ((4.0, "%m-%d %H:%M"), (120.0, "%Y-%m-%d"), (5 * 365.0, "%Y-%m"), (float("inf"), "%Y"))
+"""Formats of the ticks of a time axis by its maximum length in days."""
 
 
 def distribution(item: Distribution) -> str:
@@ -216,10 +262,14 @@ def distribution(item: Distribution) -> str:
         axes.set_title(plain(item.feature), fontsize=_TEXT, color=theme.INK, loc="left")
         colour = theme.style(0).colour
         if item.buckets:
+            # Matplotlib's dates are days since 1970. The bar of a whole number reaches half-way to its neighbours.
+            unit, margin = (_DAY, 0.0) if item.kind == "time" else (1, 0.5 * item.exact)
             for low, high, number in item.buckets:
-                axes.bar((low + high) / 2, number, width=(high - low) or 1, color=colour, linewidth=0)
+                width = (high - low) / unit + 2 * margin
+                gap = 0.1 if item.exact else 0.0
+                axes.bar((low + high) / 2 / unit, number, width=(width or 1) * (1 - gap), color=colour, linewidth=0)
             axes.set_yticks([])
-            axes.locator_params(axis="x", nbins=4)
+            _value_ticks(axes, item)
         else:
             names = [format.shorten(value, _LONGEST_LABEL) for value, _ in item.values]
             axes.barh(range(len(names)), [number for _, number in item.values], color=colour, height=0.7)
@@ -227,6 +277,21 @@ def distribution(item: Distribution) -> str:
             axes.set_ylim(len(names) - 0.4, -0.6)
             axes.set_xticks([])
     return svgs[0]
+
+
+def _value_ticks(axes: Axes, item: Distribution) -> None:
+    """Puts ticks on the axis of values: dates for times, whole numbers for whole numbers."""
+    from matplotlib import dates, ticker
+
+    if item.kind == "time":
+        first, last = item.buckets[0][0] / _DAY, item.buckets[-1][1] / _DAY
+        form = next(form for most, form in _DATE_FORMS if last - first <= most)
+        axes.set_xticks([first, (first + last) / 2, last])
+        axes.xaxis.set_major_formatter(dates.DateFormatter(form))  # type: ignore[no-untyped-call]
+        return
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=6 if item.exact else 4, integer=item.exact))
+    if item.kind == "year":
+        axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%d"))
 
 
 def _points(

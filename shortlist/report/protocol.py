@@ -16,30 +16,33 @@ TESTED_ON = {
 def sentence(protocol: Protocol, data: DataSummary) -> str:
     """Returns the protocol in one sentence, which belongs beside all metrics."""
     tested_on = TESTED_ON.get(protocol.split, protocol.split)
-    parts = [
-        f"Trained on {data.rows.get('train', 0):,} interactions, stopped early on {data.rows.get('eval', 0):,} and "
-        f"tested on {tested_on} ({data.rows.get('test', 0):,} rows of {data.queries.get('test', 0):,} queries, split "
-        f"{protocol.split}); each target is ranked against all {protocol.corpus_size:,} candidates"
-        f"{_except_seen(protocol)}; tied scores count against the target",
-        tie_sentence(protocol),
-    ]
-    if protocol.unseen_queries:
-        parts.append(f"{protocol.unseen_queries:.0%} of test rows belong to queries without train rows")
-    if protocol.repeat_targets and protocol.exclude_seen:
-        parts.append(
-            f"{protocol.repeat_targets:.1%} of test rows are left out, since their query had seen the target before; "
-            "metrics with seen items count all rows"
-        )
-    return "; ".join(parts) + "."
-
-
-def _except_seen(protocol: Protocol) -> str:
-    if protocol.exclude_seen:
-        return " except its query's seen items"
+    seen = "without its query's seen items" if protocol.exclude_seen else "seen items included"
     return (
-        ", seen items included (evaluate.repeat_consumption; the gates did not measure the signature serving_default, "
-        "which excludes the history)"
+        f"Tested on {tested_on}, {data.rows.get('test', 0):,} rows of {data.queries.get('test', 0):,} queries; each "
+        f"target is ranked among all {protocol.corpus_size:,} candidates, {seen}."
     )
+
+
+def details(protocol: Protocol, data: DataSummary) -> list[str]:
+    """Returns the details of the protocol, a sentence each."""
+    found = [
+        f"The split is {protocol.split}: trained on {data.rows.get('train', 0):,} interactions, stopped early on "
+        f"{data.rows.get('eval', 0):,}.",
+        f"Tied scores count against the target; {tie_sentence(protocol)}.",
+    ]
+    if not protocol.exclude_seen:
+        found.append(
+            "Seen items are candidates (evaluate.repeat_consumption). The gates did not measure the signature "
+            "serving_default, which excludes the history."
+        )
+    if protocol.unseen_queries:
+        found.append(f"{protocol.unseen_queries:.0%} of test rows belong to queries without train rows.")
+    if protocol.repeat_targets and protocol.exclude_seen:
+        found.append(
+            f"{protocol.repeat_targets:.1%} of test rows are left out, since their query had seen the target before. "
+            "Metrics with seen items count all rows."
+        )
+    return found
 
 
 def tie_sentence(protocol: Protocol) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 from shortlist.report import format
 from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Page, TableBlock, Tiles
 from shortlist.sanitize import plain
+from shortlist.verdicts import explanation
 
 _LONGEST_CELL = 60
 
@@ -24,7 +25,11 @@ def write(report: Page, console: Console) -> None:
     console.print(Text(plain(report.subtitle), style="dim"))
     console.print()
     console.print(Text(report.status, style={"good": "bold green", "held": "bold yellow"}.get(report.mood, "bold red")))
-    for sentence in [*report.reasons, report.protocol]:
+    for sentence in [*(f"{link.text}." for link in report.links), *report.reasons]:
+        console.print(Text(plain(sentence)))
+    for gate in report.gates:
+        console.print(Text(f"  {gate.result.sign:<6} {gate.name}: {plain(gate.sentence)}"))
+    for sentence in (explanation(report.gates), report.protocol):
         if sentence:
             console.print(Text(plain(sentence)))
     for section in report.sections:
@@ -78,7 +83,7 @@ def _write_example(example: Example, console: Console) -> None:
     console.print(Text(plain(f"{example.name}, history: {earlier}{', '.join(example.history) or 'none'}")))
     console.print(Text(plain(f"  target: {example.target}, {example.outcome}")))
     for rank, answer in enumerate(example.answers, start=1):
-        line = f"  {rank:>2}. {answer.name}"
+        line = f"  {rank:>2}. {answer.name}, {answer.detail}"
         if answer.is_target:
             line += " <- target"
         console.print(Text(plain(line)))

@@ -15,11 +15,14 @@ from shortlist.errors import BadInputError
 from shortlist.lineage.facts import flat
 from shortlist.lineage.store import Store
 from shortlist.lineage.why import judge
+from shortlist.records import nodes
 from shortlist.summary import Summary, read_summary
 from shortlist.workspace import Workspace
 
 _ID = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?")
 _MAX_NAMED = 3
+# Limit of the summaries that `measured_until` reads, for workspaces with thousands of cached runs.
+_MOST_READ = 200
 # libyaml, if PyYAML was built with it, reads a thousand configs in one second instead of ten.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -90,6 +93,30 @@ def one(workspace: Workspace, run_id: str) -> Record:
         return find(records(workspace), [run_id])[0]
     newest = max([*in_store, *(path.name for path in workspace.runs_dir.glob("[0-9]*"))], key=_order)
     return _record(workspace, store, run_id, workspace.is_open and run_id == newest)
+
+
+def measured_until(workspace: Workspace, run_id: str, number: int) -> list[Record]:
+    """Returns the latest runs up to one, the oldest first, that measured a model and have a summary.
+
+    A run that took its evaluation from the cache measured nothing.
+
+    Args:
+      workspace: The workspace of the run.
+      run_id: Id of the last run.
+      number: The maximum number of runs.
+    """
+    names = (path.name for path in workspace.runs_dir.glob("[0-9]*") if _ID.fullmatch(path.name))
+    found: list[Record] = []
+    for name in sorted((name for name in names if _order(name) <= _order(run_id)), key=_order)[-_MOST_READ:][::-1]:
+        if len(found) == number:
+            break
+        try:
+            summary = read_summary(workspace.run_dir(name) / "summary.json")
+        except (OSError, ValueError):
+            continue
+        if summary.metrics is not None and nodes.EVALUATOR not in summary.cached:
+            found.append(Record(name, summary.status.value, summary.reasons, summary, workspace.run_dir(name)))
+    return found[::-1]
 
 
 def find(runs: list[Record], run_ids: list[str]) -> list[Record]:

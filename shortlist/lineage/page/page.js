@@ -28,6 +28,7 @@
     return made;
   };
   const seconds = (step) => (step.seconds < 60 ? `${step.seconds.toFixed(1)} s` : `${Math.floor(step.seconds / 60)} min ${Math.round(step.seconds % 60)} s`);
+  const duration = (step) => (step.state === "CACHED" ? `${seconds(step)}, cached` : seconds(step));
   const when = (text) => `${text.slice(0, 10)} ${text.slice(11, 19)} UTC`;
   const whose = (step) => (step.run_id ? `run ${step.run_id}` : "by hand");
   const bad = (step) => !["COMPLETE", "CACHED"].includes(step.state);
@@ -76,7 +77,7 @@
     const titled = [...found.values()].map((box) => {
       const group = box.key.startsWith("stage ");
       const title = group ? box.stage.name : box.steps[0].node;
-      return { ...box, group, title, under: group ? `+ ${box.steps.length} steps` : seconds(box.steps[0]) };
+      return { ...box, group, title, under: group ? `+ ${box.steps.length} steps` : duration(box.steps[0]) };
     });
     // Beside the details if the graph fits there, else above them.
     columns.classList.remove("stacked");
@@ -173,6 +174,11 @@
       details.append(button);
     }
     for (const step of box.steps) details.append(...describe(step));
+    const all = [...boxes().values()];
+    const names = (found) => found.map((other) => (foldable(other.stage) && folded.has(other.stage.name) ? other.stage.name : other.steps[0].node)).join(", ");
+    const [before, after] = [all.filter((other) => box.above.has(other.key)), all.filter((other) => other.above.has(box.key))];
+    if (before.length) details.append(element("h4", "Reads from"), element("div", names(before)));
+    if (after.length) details.append(element("h4", "Read by"), element("div", names(after)));
   };
 
   const row = (cells, tag = "td") => {

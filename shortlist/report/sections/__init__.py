@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shortlist.report.blocks import Page
+from shortlist.report.blocks import Link, Page
 from shortlist.report.facts import Facts
-from shortlist.report.protocol import refit_sentence, sentence
+from shortlist.report.protocol import sentence
 from shortlist.report.sections import (
     accuracy,
     answers,
@@ -12,6 +12,7 @@ from shortlist.report.sections import (
     costs,
     data,
     index,
+    key_figures,
     lineage,
     moments,
     settings,
@@ -21,7 +22,7 @@ from shortlist.report.sections import (
 )
 
 _CHAPTERS = (
-    verdict.section,
+    key_figures.section,
     accuracy.overall,
     accuracy.slices,
     cold_start.section,
@@ -44,8 +45,6 @@ def run_page(facts: Facts) -> Page:
     protocol = ""
     if summary is not None and summary.protocol is not None and summary.data is not None:
         protocol = sentence(summary.protocol, summary.data)
-        if summary.refit is not None:
-            protocol += f" {refit_sentence(summary.refit)}."
     chapters = (chapter(facts) for chapter in _CHAPTERS)
     status, mood = verdict.outcome(facts)
     return Page(
@@ -53,7 +52,16 @@ def run_page(facts: Facts) -> Page:
         subtitle=verdict.subtitle(facts),
         status=status,
         mood=mood,
-        reasons=verdict.reasons(facts),
+        gates=verdict.gates(facts),
+        reasons=verdict.other_reasons(facts),
         protocol=protocol,
         sections=[section for section in chapters if section is not None],
+        links=_links(facts),
     )
+
+
+def _links(facts: Facts) -> list[Link]:
+    """Returns a link to the run that did the work, if this one found all of it in the cache."""
+    if not facts.unchanged or facts.worker is None:
+        return []
+    return [Link(f"Run {facts.worker} did the work", f"../{facts.worker}/report.html")]

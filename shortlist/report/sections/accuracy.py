@@ -1,4 +1,4 @@
-"""FactorizedTopK beside "most popular" and the latest blessed model, by slice, with and without seen items."""
+"""Hit rate @K beside "most popular" and the latest blessed model, by slice, with and without seen items."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from shortlist.lineage.measurements import Measurements, Slice
 from shortlist.metrics import names
 from shortlist.metrics.intervals import wilson
-from shortlist.report import format, plots
+from shortlist.report import format, plots, protocol
 from shortlist.report.blocks import Block, Figure, Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
-from shortlist.report.sections.verdict import gate_k
+from shortlist.report.sections.verdict import gate_k, gates
+from shortlist.verdicts import explanation
 
 _TOP_K = re.compile(rf"{names.MODEL_FAMILY}/top_(\d+)_categorical_accuracy")
+NDCG = f"NDCG@{names.NDCG_K}"
 _MOST_VALUES = 8
 _INDEPENDENT = "Intervals are Wilson's 95% intervals, which treat rows as independent"
 
@@ -33,17 +35,33 @@ def overall(facts: Facts) -> PageSection | None:
     seen_figure = _seen_figure(measurements)
     if seen_figure is not None:
         blocks.append(seen_figure)
-    notes = [f"{_INDEPENDENT}{_cluster_note(facts)}; all models were tested on the same rows."]
+    notes = [
+        *_protocol_details(facts),
+        f"{_INDEPENDENT}{_cluster_note(facts)}; all models were tested on the same rows.",
+    ]
     if measurements.latest_blessed is None:
         notes.append("There is no comparison with an earlier blessed model; the verdict gives the reason.")
     blocks.append(Notes("plain", notes))
-    return PageSection(
-        "accuracy",
-        "Accuracy: hit rate at K",
-        f"FactorizedTopK: the share of {_rows(measurements, facts.with_seen):,.0f} held-out test rows with the target "
-        f"among the first K of the whole corpus, {_seen(facts.with_seen)}.",
-        blocks,
-    )
+    rows = f"{_rows(measurements, facts.with_seen):,.0f} test rows"
+    lead = f"HR@K of the model and of its baselines on the same {rows}, {_seen(facts.with_seen)}."
+    if not explanation(gates(facts)):
+        lead += " HR@K is the share of rows whose target is among the first K of the whole corpus."
+    return PageSection("accuracy", "Hit rate @K", lead, blocks)
+
+
+def _protocol_details(facts: Facts) -> list[str]:
+    summary = facts.summary
+    if summary is None or summary.protocol is None or summary.data is None:
+        return []
+    found = protocol.details(summary.protocol, summary.data)
+    if summary.refit is not None:
+        found.append(f"{protocol.refit_sentence(summary.refit)}.")
+    return found
+
+
+def hit_rate(k: int) -> str:
+    """Returns `HR@10` and the like."""
+    return f"HR@{k}"
 
 
 def contenders(measurements: Measurements) -> list[tuple[str, Mapping[str, float]]]:
@@ -73,16 +91,16 @@ def _overall_figure(measurements: Measurements, with_seen: bool) -> Figure:
     lines = []
     for k in all_ks:
         values = [metrics.get(_top_k(k, with_seen)) for _, metrics in models]
-        lines.append([f"top_{k}", *_with_intervals(values, rows)])
+        lines.append([hit_rate(k), *_with_intervals(values, rows)])
     ndcg = [metrics.get(names.ndcg(with_seen=with_seen)) for _, metrics in models]
     if any(value is not None for value in ndcg):
         pairs = ((format.share(value), format.NOTHING) for value in ndcg)
-        lines.append([names.ndcg(), *itertools.chain.from_iterable(pairs)])
+        lines.append([NDCG, *itertools.chain.from_iterable(pairs)])
     series = [share_series(name, [metrics.get(_top_k(k, with_seen)) for k in all_ks], rows) for name, metrics in models]
     return Figure(
-        "Model and contenders",
+        "HR@K of the model and of the baselines",
         "For each K, the share of test rows with the target among the first K, with its 95% interval.",
-        lambda: [plots.dots([f"top {k}" for k in all_ks], series, f"share of {rows:,.0f} test rows")],
+        lambda: [plots.dots([f"@{k}" for k in all_ks], series, f"HR@K, of {rows:,.0f} test rows")],
         TableBlock(f"Share of {rows:,.0f} test rows, {_seen(with_seen)}", columns, lines),
     )
 
@@ -130,7 +148,7 @@ def _seen_figure(measurements: Measurements) -> Figure | None:
     for name, _ in models:
         columns += [TableColumn(f"{name}, without seen"), TableColumn("with seen")]
     lines = [
-        [f"top_{k}", *(format.share(values.get(_top_k(k, seen))) for _, values in models for seen in (False, True))]
+        [hit_rate(k), *(format.share(values.get(_top_k(k, seen))) for _, values in models for seen in (False, True))]
         for k in all_ks
     ]
     series = [
@@ -142,10 +160,10 @@ def _seen_figure(measurements: Measurements) -> Figure | None:
     if rows[True] != rows[False]:
         counted += f"; with seen items of {rows[True]:,.0f}"
     return Figure(
-        "With and without seen items",
+        "HR@K with and without seen items",
         "The metrics twice: without a query's seen items among the candidates, and with them. Gates use the first. "
         "The second matters if users come back to the same items.",
-        lambda: [plots.dots([f"top {k}" for k in all_ks], series, counted)],
+        lambda: [plots.dots([f"@{k}" for k in all_ks], series, counted)],
         TableBlock(counted.capitalize(), columns, lines),
     )
 
@@ -177,9 +195,9 @@ def slices(facts: Facts) -> PageSection | None:
     blocks.append(Notes("plain", [f"{_INDEPENDENT}; slices with few rows have wide intervals."]))
     return PageSection(
         "slices",
-        "Accuracy by slice",
-        f"top_{k} by groups of rows, {_seen(with_seen)}. Head: the most popular candidates, which together have a "
-        "third of the train targets. Middle: those with the second third. Tail: the others.",
+        "Hit rate by slice",
+        f"{hit_rate(k)} by groups of rows, {_seen(with_seen)}. Head: the most popular candidates, which together have "
+        "a third of the train targets. Middle: those with the second third. Tail: the others.",
         blocks,
     )
 
@@ -201,14 +219,15 @@ def _slices_figure(
             for text in (format.share(item.values[position]), format.interval(item.values[position], rows))
         ]
         lines.append([label, format.count(rows), *cells])
-    caption = f"top_{k} by {family}, share of the rows of the slice"
+    caption = f"{hit_rate(k)} by {family}, share of the rows of the slice"
     if left_out:
         caption += f"; {left_out} smaller slices are left out"
     plot_labels = [f"{label} ({rows:,.0f})" for label, rows in zip(labels, counts, strict=True)]
     return Figure(
-        family.replace("_", " "),
-        f"top_{k} by {family}, of the model and of most popular, with 95% intervals. Brackets contain numbers of rows.",
-        lambda: [plots.rows(plot_labels, series, f"top_{k}, share of the rows in brackets")],
+        f"{hit_rate(k)} by {family.replace('_', ' ')}",
+        "Share of the rows of each slice, of the model and of most popular, with 95% intervals. Brackets contain "
+        "numbers of rows.",
+        lambda: [plots.rows(plot_labels, series, f"{hit_rate(k)}, share of the rows in brackets")],
         TableBlock(
             caption,
             [TableColumn(title, numeric=title != "value") for title in titles],

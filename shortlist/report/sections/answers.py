@@ -18,14 +18,13 @@ from shortlist.report.blocks import (
 )
 from shortlist.report.facts import Facts
 
-_ANSWERS_SHOWN = 5
 _TABLE_POINTS = (1, 2, 5, 10, 25)
 
 
 def variety(facts: Facts) -> PageSection | None:
     """Returns coverage, overlap, popularity bias, and the most and least recommended candidates."""
     record = facts.answers
-    title = "Variety of the recommendations"
+    title = "Coverage and popularity bias"
     if not record:
         if not facts.answers_problem:
             return None
@@ -78,7 +77,7 @@ def _figures(record: dict[str, Any]) -> TableBlock:
         ],
     ]
     columns = [TableColumn("figure", numeric=False), TableColumn("value"), TableColumn("basis", numeric=False)]
-    return TableBlock("Variety", columns, rows)
+    return TableBlock("Coverage and overlap", columns, rows)
 
 
 _GROUPS = (
@@ -165,18 +164,21 @@ def examples(facts: Facts) -> PageSection | None:
     queries = [_example(number, record, corpus) for number, record in enumerate(records, start=1)]
     return PageSection(
         "examples",
-        "Five test queries" if len(queries) == 5 else "Test queries",
-        "Chosen by a hash of their content, not by hand. Histories are personal data: `report.examples: false` leaves "
-        "them out, and `report.query_ids: true` shows the queries' own ids.",
+        "Example queries",
+        f"{len(queries)} test queries, chosen by a hash of their content, not by hand. `near` names the item of the "
+        "history that an answer is closest to, by the cosine of their vectors. Histories are personal data: "
+        "`report.examples: false` leaves them out, and `report.query_ids: true` shows the queries' own ids.",
         [Examples(queries)],
     )
 
 
 def _example(number: int, record: dict[str, Any], corpus: int) -> Example:
     target = record["target"]
+    # Artifacts of older versions do not name the closest items.
+    near = record.get("near") or [None] * len(record["answers"])
     answers = [
-        Answer(format.title(answer), f"score {score:.2f}", answer["id"] == target["id"])
-        for answer, score in zip(record["answers"], record["scores"], strict=False)
+        Answer(format.title(answer), _answer_detail(closest, score), answer["id"] == target["id"])
+        for answer, closest, score in zip(record["answers"], near, record["scores"], strict=False)
     ]
     rank = record["rank"]
     outcome = f"rank {rank:,} of {corpus:,} candidates; rank {record['popularity_rank']:,} by popularity"
@@ -184,9 +186,6 @@ def _example(number: int, record: dict[str, Any], corpus: int) -> Example:
         outcome = "not ranked: the query had seen it before, and seen items are excluded"
     if rank > corpus:
         outcome = "not among the candidates that can be recommended"
-    # All 10 recommendations are shown if the target is not among the first five.
-    if any(answer.is_target for answer in answers[:_ANSWERS_SHOWN]):
-        answers = answers[:_ANSWERS_SHOWN]
     name = record.get("query")
     if name is None:
         name = number
@@ -198,3 +197,9 @@ def _example(number: int, record: dict[str, Any], corpus: int) -> Example:
         outcome=outcome,
         answers=answers,
     )
+
+
+def _answer_detail(closest: dict[str, Any] | None, score: float) -> str:
+    if closest is None:
+        return f"score {score:.2f}"
+    return f"near {format.title(closest)}, score {score:.2f}"

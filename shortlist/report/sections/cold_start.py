@@ -49,12 +49,12 @@ def _unseen_targets(facts: Facts, measurements: Measurements) -> list[list[str]]
     floor = _requirement(facts, "unseen_candidates", lambda value: f"{value:g} times chance")
     return [
         [
-            f"top_{_K} of {rows:,.0f} test rows with a target without train interactions",
+            f"HR@{_K} of {rows:,.0f} test rows with a target without train interactions",
             format.share(accuracy),
             format.interval(accuracy, rows),
             format.NOTHING,
         ],
-        [f"the same top_{_K} as a multiple of chance", f"{lift:.2f}", format.NOTHING, floor],
+        [f"the same HR@{_K} as a multiple of chance", f"{lift:.2f}", format.NOTHING, floor],
     ]
 
 

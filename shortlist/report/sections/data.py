@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+from collections.abc import Callable
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -10,18 +10,10 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from shortlist import keys
 from shortlist.records.nodes import TABLES
 from shortlist.report import format, plots
-from shortlist.report.blocks import Block, Figure, Notes, PageSection, TableBlock, TableColumn
+from shortlist.report.blocks import Block, Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
+from shortlist.report.sections import distributions
 
-# Ids are personal data, so that the report has no values of them. Statistics of a row's location have no use.
-_IDS = {keys.QUERY_ID, keys.CANDIDATE_ID}
-_LOCATIONS = {keys.SOURCE_PATH, keys.SOURCE_ROW}
-_MOST_VALUES = 8
-_MOST_PLOTS = 9
-# Suffix of features whose plots have an axis in years.
-_YEAR = " (year)"
-_EARLIEST = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc).timestamp()
-_SECONDS_A_YEAR = 365.2425 * 86400
 _KINDS = {
     statistics_pb2.FeatureNameStatistics.INT: "whole number",
     statistics_pb2.FeatureNameStatistics.FLOAT: "number",
@@ -33,18 +25,18 @@ _KINDS = {
 def section(facts: Facts) -> PageSection | None:
     """Returns the statistics of the data; None if no data was read."""
     blocks: list[Block] = [block for block in (_splits(facts), _dropped_rows(facts)) if block]
-    distributions = []
+    found: list[plots.Distribution] = []
     for table in TABLES:
         statistics = facts.statistics(table)
         if statistics is not None:
             blocks.append(_statistics(table, statistics.datasets[0]))
-            distributions += _distributions(table, statistics.datasets[0])
-    if distributions:
-        blocks.append(_distributions_figure(distributions[:_MOST_PLOTS]))
+            found += distributions.found_in(table, statistics.datasets[0], facts.value_counts(table))
+    if found:
+        blocks.append(distributions.figure(found))
     blocks += _anomalies(facts)
     if not blocks:
         return None
-    return PageSection("data", "The data", "", blocks)
+    return PageSection("data", "Data", "", blocks)
 
 
 def _splits(facts: Facts) -> TableBlock | None:
@@ -86,7 +78,9 @@ def _dropped_rows(facts: Facts) -> TableBlock | None:
 
 def _statistics(table: str, dataset: Any) -> TableBlock:
     rows = dataset.num_examples
-    lines = [_feature(feature, rows) for feature in dataset.features if feature.path.step[0] not in _LOCATIONS]
+    lines = [
+        _feature(feature, rows) for feature in dataset.features if feature.path.step[0] not in distributions.LOCATIONS
+    ]
     titles = ("feature", "kind", "rows with it", "distinct", "mean", "min", "median", "max", "most frequent")
     texts = {"feature", "kind", "most frequent"}
     return TableBlock(
@@ -102,79 +96,22 @@ def _feature(feature: Any, rows: int) -> list[str]:
         present = getattr(feature, kind).common_stats.num_non_missing
     cells = [name, _KINDS.get(feature.type, "other"), f"{present:,} ({present / max(rows, 1):.1%})"]
     if kind == "string_stats":
-        top = "" if name in _IDS else _top(feature.string_stats)
+        top = "" if name in distributions.IDS else _top(feature.string_stats)
         return [*cells, format.count(feature.string_stats.unique), *[format.NOTHING] * 4, top]
     if kind == "num_stats":
         numbers = feature.num_stats
         values = (numbers.mean, numbers.min, numbers.median, numbers.max)
-        form = _date if _is_time(feature) else format.number
+        form: Callable[[float], str] = format.number
+        if distributions.is_time(feature):
+            form = distributions.date
+        elif distributions.is_year(feature):
+            form = format.year
         return [*cells, format.NOTHING, *map(form, values), ""]
     return [*cells, *[format.NOTHING] * 5, ""]
 
 
-def _is_time(feature: Any) -> bool:
-    """Returns whether a feature is seconds since 1970; order numbers are smaller."""
-    return bool(feature.path.step[0] == keys.TIMESTAMP and feature.num_stats.min >= _EARLIEST)
-
-
-def _date(seconds: float) -> str:
-    return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%d}"
-
-
-def _year(seconds: float) -> float:
-    return 1970 + seconds / _SECONDS_A_YEAR
-
-
 def _top(stats: Any) -> str:
     return ", ".join(f"{value.value} ({value.frequency:,.0f})" for value in list(stats.top_values)[:2])
-
-
-def _distributions(table: str, dataset: Any) -> list[plots.Distribution]:
-    found = []
-    for feature in dataset.features:
-        name = feature.path.step[0]
-        if name in _IDS | _LOCATIONS:
-            continue
-        buckets = _buckets(feature)
-        values = [(bucket.label, bucket.sample_count) for bucket in feature.string_stats.rank_histogram.buckets]
-        values = values[:_MOST_VALUES]
-        if buckets and _is_time(feature):
-            years = [(_year(low), _year(high), number) for low, high, number in buckets]
-            found.append(plots.Distribution(f"{table}: {name}{_YEAR}", years))
-        # A plot of values that are all about equally frequent shows nothing.
-        elif buckets or (values and values[0][1] > 1.5 * values[-1][1]):
-            found.append(plots.Distribution(f"{table}: {name}", buckets, values))
-    return found
-
-
-def _buckets(feature: Any) -> list[tuple[float, float, float]]:
-    for histogram in feature.num_stats.histograms:
-        if histogram.type == statistics_pb2.Histogram.STANDARD:
-            return [(bucket.low_value, bucket.high_value, bucket.sample_count) for bucket in histogram.buckets]
-    return []
-
-
-def _distributions_figure(found: list[plots.Distribution]) -> Figure:
-    lines = []
-    for item in found:
-        lines += [[item.feature, _range(item, low, high), format.count(number)] for low, high, number in item.buckets]
-        lines += [[item.feature, value, format.count(number)] for value, number in item.values]
-    return Figure(
-        "Distributions",
-        "Number of rows by value, for each feature: numbers in ten ranges, texts by their most frequent values.",
-        lambda: [plots.distribution(item) for item in found],
-        TableBlock(
-            "Rows by value",
-            [TableColumn("feature", numeric=False), TableColumn("value", numeric=False), TableColumn("rows")],
-            lines,
-        ),
-    )
-
-
-def _range(item: plots.Distribution, low: float, high: float) -> str:
-    if item.feature.endswith(_YEAR):
-        return f"{low:.2f} to {high:.2f}"
-    return f"{format.number(low)} to {format.number(high)}"
 
 
 def _anomalies(facts: Facts) -> list[Block]:

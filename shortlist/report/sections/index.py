@@ -36,7 +36,7 @@ def section(facts: Facts) -> PageSection | None:
     ]
     blocks = [
         TableBlock(
-            "The index",
+            "Index parameters, recall and latency",
             [TableColumn("figure", numeric=False), TableColumn("value"), TableColumn("basis", numeric=False)],
             [row for row in rows if row[1] != format.NOTHING],
         )
@@ -46,7 +46,7 @@ def section(facts: Facts) -> PageSection | None:
         blocks.append(check)
     return PageSection(
         "index",
-        "The served index",
+        "Index",
         f"Recall of the {index.get('kind')} index against exact search, and its latency per query.",
         blocks,
     )
@@ -69,7 +69,7 @@ def _check(facts: Facts) -> TableBlock | None:
     if not rows:
         return None
     return TableBlock(
-        "The serving check: both exports in clean processes",
+        "Serving check: both exports in clean processes",
         [TableColumn("figure", numeric=False), TableColumn("value")],
         rows,
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from shortlist.lineage import as_json
 from shortlist.lineage.facts import end, facts
 from shortlist.lineage.stages import STAGES
+from shortlist.lineage.store import Execution
 from shortlist.lineage.trace import TraceStep
 from shortlist.report.blocks import Graph, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
@@ -14,7 +17,7 @@ def section(run_facts: Facts) -> PageSection | None:
     """Returns the graph; None if no step was recorded."""
     if not run_facts.executions:
         return None
-    steps = [TraceStep(execution, facts(execution)) for execution in run_facts.executions]
+    steps = [TraceStep(_with_work(run_facts, execution), facts(execution)) for execution in run_facts.executions]
     data = {
         "name": run_facts.name,
         "stages": STAGES,
@@ -51,3 +54,9 @@ def section(run_facts: Facts) -> PageSection | None:
             )
         ],
     )
+
+
+def _with_work(run_facts: Facts, execution: Execution) -> Execution:
+    """Returns an execution from the cache with the seconds of the one that did its work, if that is known."""
+    producer = run_facts.producers.get(execution.node)
+    return execution if producer is None else dataclasses.replace(execution, seconds=producer.seconds)

@@ -19,7 +19,7 @@ def section(facts: Facts) -> PageSection | None:
         blocks.append(TableBlock("Fingerprints (SHA-256)", texts, rows))
     if facts.config:
         rows = [[name, format.setting(value)] for name, value in facts.config.items() if value is not None]
-        blocks.append(TableBlock("Settings", texts, rows, folded=True))
+        blocks.append(TableBlock("Config", texts, rows, folded=True))
     if not blocks:
         return None
-    return PageSection("settings", "Settings", "", blocks)
+    return PageSection("settings", "Config and fingerprints", "", blocks)

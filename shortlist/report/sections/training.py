@@ -10,6 +10,14 @@ from shortlist.report.blocks import Figure, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 METRICS = ("ndcg_at_10", "top_10")
+LOSSES = ("loss", "eval_loss")
+_TITLES = {
+    "ndcg_at_10": "NDCG@10",
+    "top_10": "HR@10",
+    "loss": "train loss",
+    "eval_loss": "eval loss",
+    "learning_rate": "learning rate",
+}
 
 
 def section(facts: Facts) -> PageSection | None:
@@ -24,24 +32,34 @@ def section(facts: Facts) -> PageSection | None:
         lead += f", {format.seconds(log[-1]['seconds'])}"
     if best is not None:
         lead += (
-            f"; the weights are those of epoch {log[best].get('epoch')}, the best by ndcg_at_10 on {rows}, "
+            f"; the weights are those of epoch {log[best].get('epoch')}, the best by NDCG@10 on {rows}, "
             "marked by a ring"
         )
+    losses = [name for name in LOSSES if any(entry.get(name) is not None for entry in log)]
     figures = [
         Figure(
-            "Eval metrics",
-            f"ndcg_at_10 and top_10 on {rows} by epoch, seen items excluded; a ring marks the best epoch.",
+            "NDCG@10 and HR@10 by epoch",
+            f"On {rows}, seen items excluded; a ring marks the best epoch.",
             lambda: [plots.lines(_metric_lines(log), "epoch", f"on {rows}")],
             _table(log, rows, ("epoch", "step", "ndcg_at_10", "top_10")),
         ),
         Figure(
-            "Loss",
-            "Mean train loss since the previous evaluation, by epoch.",
-            lambda: [plots.lines([line(log, "loss")], "epoch", "loss on train")],
-            _table(log, "train", ("epoch", "step", "loss", "learning_rate", "seconds")),
+            "Loss by epoch",
+            _loss_description(log, rows),
+            lambda: [plots.lines([line(log, name) for name in losses], "epoch", "loss")],
+            _table(log, "train", ("epoch", "step", *losses, "learning_rate", "seconds")),
         ),
     ]
     return PageSection("training", "Training", f"{lead}.", figures)
+
+
+def _loss_description(log: list[dict[str, Any]], rows: str) -> str:
+    train = "Mean train loss since the previous evaluation, with dropout"
+    if all(entry.get("eval_loss") is None for entry in log):
+        return f"{train}."
+    return (
+        f"{train}, and the same loss on {rows}, without it. Eval loss that rises while train loss falls: overfitting."
+    )
 
 
 def best_position(log: list[dict[str, Any]]) -> int | None:
@@ -51,12 +69,12 @@ def best_position(log: list[dict[str, Any]]) -> int | None:
 
 
 def line(log: list[dict[str, Any]], name: str, label: str = "") -> plots.PlotLine:
-    """Returns a metric by epoch with the best evaluation marked; the label is the metric's name by default."""
+    """Returns a metric by epoch with the best evaluation marked; the label is the metric's title by default."""
     best = best_position(log)
     positions = [position for position, entry in enumerate(log) if entry.get(name) is not None]
     marked = positions.index(best) if best in positions else None
     epochs, values = ([log[position][key] for position in positions] for key in ("epoch", name))
-    return plots.PlotLine(label or name, epochs, values, marked)
+    return plots.PlotLine(label or _TITLES.get(name, name), epochs, values, marked)
 
 
 def _metric_lines(log: list[dict[str, Any]]) -> list[plots.PlotLine]:
@@ -74,5 +92,5 @@ _FORMS: dict[str, Callable[[Any], str]] = {
 
 def _table(log: list[dict[str, Any]], rows: str, columns: Sequence[str]) -> TableBlock:
     lines = [[_FORMS.get(name, format.number)(line.get(name)) for name in columns] for line in log]
-    titles = [TableColumn(name.replace("learning_rate", "learning rate")) for name in columns]
+    titles = [TableColumn(_TITLES.get(name, name)) for name in columns]
     return TableBlock(f"Evaluations while training, on {rows}", titles, lines)

@@ -161,8 +161,9 @@ def test_examples(tmp_path, name):
     write(tmp_path / name)
     artifact = ingest(gen(name, tmp_path), tmp_path)
     assert artifact_utils.decode_split_names(artifact.split_names) == ["all"]
-    assert [os.path.relpath(file, artifact.uri) for file in glob.glob(f"{artifact.uri}/**", recursive=True)] == [
-        *(".", "Split-all", "Split-all/data_tfrecord-00000-of-00001.gz")
+    files = sorted(glob.glob(f"{artifact.uri}/**", recursive=True))
+    assert [os.path.relpath(file, artifact.uri) for file in files] == [
+        *(".", "Split-all", "Split-all/data_tfrecord-00000-of-00001.gz", "values.json")
     ]
     path = name.encode()
     assert read(artifact) == [

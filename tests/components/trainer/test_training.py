@@ -40,6 +40,7 @@ def test_training_lowers_the_loss_and_reports_it(unbroken):
     _, history, run_dir = unbroken
     assert history["log"][-1]["loss"] < history["log"][0]["loss"]
     assert [line["epoch"] for line in history["log"]] == [1, 2, 3, 4]
+    assert history["log"][-1][training.EVAL_LOSS] < history["log"][0][training.EVAL_LOSS]
     lines = (pathlib.Path(run_dir) / training.PROGRESS_FILE).read_text().splitlines()
     assert [json.loads(line) for line in lines] == history["log"]
     assert list(pathlib.Path(run_dir, "logs").glob("events*"))
@@ -106,6 +107,7 @@ def test_without_eval_rows_it_trains_to_the_end_and_keeps_the_last_weights(world
     )
     assert (history["epochs"], history["best_epoch"]) == (3, 3)
     assert history[f"best_{training.NDCG}"] is None
+    assert history["log"][-1][training.EVAL_LOSS] is None
 
 
 def test_in_batch_trains_too(world, tmp_path):

@@ -9,8 +9,8 @@ import pathlib
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
-from shortlist.summary import Status, read_summary, write_summary
+from benchmarks.lineage_store import ENDS, NODES, PUSHED, StoreWriter
+from shortlist.summary import Seconds, Status, read_summary, write_summary
 from shortlist.workspace import Workspace
 
 EVIL = "</script><b>Alien & Co</b> {{x}} `y`"
@@ -34,8 +34,11 @@ def shop(tmp_path_factory) -> Shop:
     runs = {"pushed": maker.run(0, PUSHED, seed=1, data="a")}
     for number, (digit, ends) in enumerate(ENDS.items(), start=1):
         runs["killed" if ends.state == "RUNNING" else ends.status.value] = maker.run(number, ends, seed=digit, data="b")
+    runs["cached"] = maker.run(len(ENDS) + 1, PUSHED, seed=1, data="a")
     _leave_files(maker.workspace)
-    _complete(maker.workspace, runs["pushed"])
+    for run_id in (runs["pushed"], runs["cached"]):
+        _complete(maker.workspace, run_id)
+    _cache_all(maker.workspace, runs["cached"])
     return Shop(maker.workspace, runs["pushed"], runs)
 
 
@@ -124,6 +127,15 @@ def _complete(workspace: Workspace, run_id: str) -> None:
         "training": {},
     }
     write_summary(type(summary).model_validate(content), workspace.run_dir(run_id))
+
+
+def _cache_all(workspace: Workspace, run_id: str) -> None:
+    """Makes the summary that of a run which found all results in the cache."""
+    summary = read_summary(workspace.run_dir(run_id) / "summary.json")
+    seconds = Seconds(total=0.9, components={"Trainer": 0.01, "Indexer": 0.01})
+    peaks = dict.fromkeys(seconds.components, 700.0)
+    cached = {"seconds": seconds, "node_peaks_mb": peaks, "cached": list(NODES)}
+    write_summary(summary.model_copy(update=cached), workspace.run_dir(run_id))
 
 
 @pytest.fixture(scope="session")

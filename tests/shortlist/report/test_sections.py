@@ -11,10 +11,13 @@ import pytest
 from rich.console import Console
 
 from shortlist.lineage.measurements import Measurements, Slice
+from shortlist.lineage.store import Store
+from shortlist.lineage.why import run_verdict
 from shortlist.metrics import names
-from shortlist.report import as_json, comparison, format, sections, text
+from shortlist.report import as_json, comparison, format, html, sections, text
+from shortlist.report.blocks import Figure, Notes, TableBlock, Tiles
 from shortlist.report.facts import read
-from shortlist.report.sections import cold_start, moments
+from shortlist.report.sections import answers, cold_start, moments, training
 from shortlist.summary import RefitSummary
 
 
@@ -29,22 +32,27 @@ def _rows(chapter, position=0):
     return [block["table"] for block in chapter["blocks"] if "table" in block][position]["rows"]
 
 
-def test_verdict_comes_first_with_its_reason_and_the_protocol(chapters):
-    assert chapters["report"]["status"] == "pushed"
-    assert chapters["report"]["reasons"][0].startswith("blessed: top_10 0.2 is 2 times")
+def test_verdict_comes_first_with_its_gates_in_order_and_the_protocol(chapters, shop):
+    assert chapters["report"]["status"] == "pushed, version 1700000000"
+    assert chapters["report"]["reasons"] == []
+    gates = [gate["gate"] for gate in chapters["report"]["gates"]]
+    assert gates == ["data", "popularity", "new_users", "new_items", "previous_model", "index", "serving"]
+    verdict = run_verdict(Store.of(shop.workspace), shop.pushed)
+    assert [gate["sentence"] for gate in chapters["report"]["gates"]] == [gate.sentence for gate in verdict.gates]
     assert chapters["report"]["protocol"] == (
-        "Trained on 900 interactions, stopped early on 100 and tested on each query's last interaction (100 rows of 10 "
-        "queries, split leave_last_out); each target is ranked against all 40 candidates except its query's seen "
-        "items; tied scores count against the target; 44% of test targets share their time with another row (file "
-        "order decides)."
+        "Tested on each query's last interaction, 100 rows of 10 queries; each target is ranked among all 40 "
+        "candidates, without its query's seen items."
     )
+    notes = json.dumps(chapters["accuracy"])
+    assert "The split is leave_last_out: trained on 900 interactions, stopped early on 100." in notes
+    assert "44% of test targets share their time with another row (file order decides)." in notes
 
 
 def test_contenders_have_wilsons_intervals(chapters):
     # p = 0.2, n = 100: centre (0.2 + 1.92 / 100) / (1 + 3.84 / 100) = 0.2111, half 0.0778.
-    [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]
+    [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "HR@10"]
     assert top_10 == [
-        "top_10",
+        "HR@10",
         *("0.2000", "0.133 to 0.289"),
         *("0.1000", "0.055 to 0.174"),
         *("0.2000", "0.133 to 0.289"),
@@ -76,7 +84,7 @@ def test_cold_start_stands_beside_the_requirements(has_unseen):
     assert empty_history[1:] == ["62.0%", format.NOTHING, format.NOTHING]
     if has_unseen:
         # Wilson: p = 0.2, n = 100, as above.
-        title = "top_100 of 100 test rows with a target without train interactions"
+        title = "HR@100 of 100 test rows with a target without train interactions"
         assert unseen_rows[0][:3] == [title, "0.2000", "0.133 to 0.289"]
         assert unseen_rows[1][1:] == ["6.00", format.NOTHING, "at least 5 times chance (error)"]
     else:
@@ -90,14 +98,14 @@ def test_a_refit_names_the_measured_model(shop):
     again = dataclasses.replace(
         facts, record=dataclasses.replace(facts.record, summary=facts.summary.model_copy(update={"refit": refit}))
     )
-    assert sections.run_page(again).protocol.endswith(
+    assert (
         "The served model was trained again on all 1,100 interactions, eval and test included, for the best number of "
         "steps, 20. All metrics are those of the model trained on train alone."
-    )
+    ) in json.dumps(as_json.report(sections.run_page(again)))
 
 
 def test_best_epoch_is_named(chapters):
-    assert "the weights are those of epoch 2, the best by ndcg_at_10 on 100 eval rows" in chapters["training"]["lead"]
+    assert "the weights are those of epoch 2, the best by NDCG@10 on 100 eval rows" in chapters["training"]["lead"]
 
 
 def test_queries_have_numbers_instead_of_ids(chapters):
@@ -118,7 +126,7 @@ def test_text_has_the_same_tables(shop):
     out = io.StringIO()
     text.write(sections.run_page(read(shop.workspace, shop.pushed)), Console(file=out, width=120))
     printed = out.getvalue()
-    assert "top_10      0.2000  0.133 to 0.289" in printed
+    assert "HR@10    0.2000  0.133 to 0.289" in printed
     assert "Query 1, history: 2 earlier, then" in printed
     assert max(map(len, printed.splitlines())) <= 120
 
@@ -127,8 +135,10 @@ def test_runs_side_by_side(shop):
     facts = [read(shop.workspace, shop.runs[status]) for status in ("pushed", "not_blessed", "failed")]
     report = as_json.report(comparison.comparison_page(facts))
     chapters = {chapter["key"]: chapter for chapter in report["chapters"]}
-    assert [row[1] for row in _rows(chapters["verdict"])] == ["pushed", "not blessed, nothing pushed", "failed"]
-    [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "top_10"]
+    assert [row[1] for row in _rows(chapters["verdict"])] == [
+        *("pushed", "not blessed, nothing pushed", "failed, nothing pushed")
+    ]
+    [top_10] = [row for row in _rows(chapters["accuracy"]) if row[0] == "HR@10"]
     assert top_10[1:] == ["0.2000 (0.133 to 0.289)", "0.2010 (0.177 to 0.228)", format.NOTHING]
     assert ["train.seed", "1", "1", "3"] in _rows(chapters["settings"])
     assert "the runs were not tested on the same rows" in json.dumps(chapters["verdict"])
@@ -145,5 +155,95 @@ def test_hit_rates_by_the_time_of_the_request_have_intervals():
         ["no time sent", "0.0000", "0.000 to 0.037"],
     ]
     # A model that uses no times, and an older version.
-    for answers in ({"width": 10, "times": []}, {"width": 10}, {}):
-        assert moments.section(types.SimpleNamespace(answers=answers)) is None
+    for answers_of in ({"width": 10, "times": []}, {"width": 10}, {}):
+        assert moments.section(types.SimpleNamespace(answers=answers_of)) is None
+
+
+def test_a_cached_run_shows_the_costs_of_the_run_that_did_the_work(shop):
+    facts = read(shop.workspace, shop.runs["cached"])
+    assert facts.unchanged
+    assert facts.worker == shop.pushed
+    report = as_json.report(sections.run_page(facts))
+    [costs] = [chapter for chapter in report["chapters"] if chapter["key"] == "costs"]
+    assert costs["lead"].startswith("0.9 s in all")
+    assert "All steps came from the cache" in costs["lead"]
+    # 60 of 80 s.
+    assert _rows(costs)[0] == ["Trainer", "60.0", "75.0%", shop.pushed]
+    assert _rows(costs, 1) == [["Trainer", "900"], ["Indexer", "1,000"]]
+    assert not read(shop.workspace, shop.pushed).unchanged
+
+
+def test_costs_of_work_that_nobody_knows_are_left_out(shop):
+    facts = dataclasses.replace(read(shop.workspace, shop.runs["cached"]), producers={})
+    report = as_json.report(sections.run_page(facts))
+    [costs] = [chapter for chapter in report["chapters"] if chapter["key"] == "costs"]
+    assert _rows(costs)[0] == ["Trainer", format.NOTHING, format.NOTHING, "an earlier run"]
+
+
+def test_history_has_the_latest_runs_that_measured_a_model(shop):
+    # The runs that were not blessed or whose index was rejected measured theirs. A cached run did not, and the others
+    # have no summary of a model.
+    ids = [run.run_id for run in read(shop.workspace, shop.runs["index_rejected"]).history]
+    assert ids == [shop.pushed, shop.runs["not_blessed"], shop.runs["index_rejected"]]
+    assert [run.run_id for run in read(shop.workspace, shop.runs["cached"]).history] == ids
+
+
+def test_the_loss_of_eval_stands_beside_that_of_train():
+    log = [{"epoch": epoch, "step": epoch, "ndcg_at_10": 0.1, "loss": 2.0, "eval_loss": 3.0} for epoch in (1, 2)]
+    facts = types.SimpleNamespace(training=log, eval_rows="100 eval rows")
+    [_, losses] = training.section(facts).blocks
+    assert [column.title for column in losses.table.columns][2:4] == ["train loss", "eval loss"]
+    assert losses.table.rows[0][2:4] == ["2", "3"]
+    assert "the same loss on 100 eval rows" in losses.description
+    # A model of an older version has no eval loss.
+    older = [{name: value for name, value in line.items() if name != "eval_loss"} for line in log]
+    [_, losses] = training.section(types.SimpleNamespace(training=older, eval_rows="100 eval rows")).blocks
+    assert "eval loss" not in [column.title for column in losses.table.columns]
+
+
+def test_examples_show_ten_answers_and_the_item_that_each_is_closest_to():
+    items = [{"id": str(number), "title": f"Film {number}"} for number in range(12)]
+    record = {"query": None, "history_length": 2, "history": items[10:], "target": items[0], "rank": 1}
+    record |= {"popularity_rank": 3, "answers": items[:10], "scores": [1.0] * 10, "near": [items[11]] * 9 + [None]}
+    answers_of = {"examples": [record], "corpus_size": 12}
+    [block] = answers.examples(types.SimpleNamespace(answers=answers_of)).blocks
+    shown = block.examples[0].answers
+    assert len(shown) == 10
+    assert [answer.detail for answer in shown[-2:]] == ["near Film 11, score 1.00", "score 1.00"]
+
+
+def test_other_data_is_marked_in_the_history(shop):
+    [block] = [
+        block
+        for block in sections.run_page(read(shop.workspace, shop.runs["index_rejected"])).sections[0].blocks
+        if isinstance(block, Figure)
+    ]
+    assert [row[0] for row in block.table.rows] == [
+        *(shop.pushed, shop.runs["not_blessed"], shop.runs["index_rejected"])
+    ]
+    # The first run had data "a", the others "b".
+    assert [row[4].endswith("others") for row in block.table.rows] == [True, False, False]
+    assert "model on other rows" in block.draw()[0]
+
+
+def test_a_cached_run_says_unchanged_and_leads_to_the_run_that_did_the_work(shop):
+    report = sections.run_page(read(shop.workspace, shop.runs["cached"]))
+    assert report.status == "unchanged, version 1700000000 pushed by an earlier run"
+    [link] = report.links
+    assert (link.text, link.address) == (f"Run {shop.pushed} did the work", f"../{shop.pushed}/report.html")
+    assert "pushed by this run" not in json.dumps(as_json.report(report))
+    served = dataclasses.replace(read(shop.workspace, shop.runs["cached"]), served_version=1_700_000_000)
+    assert sections.run_page(served).status == "unchanged, version 1700000000 still served"
+    # Nothing takes no time: there is no bar of 0.0 seconds.
+    page = html.render(report)
+    assert f'href="../{shop.pushed}/report.html"' in page
+    assert ">0.0<" not in page.partition('id="chapter-costs"')[2].partition("</section>")[0]
+    assert sections.run_page(read(shop.workspace, shop.pushed)).links == []
+
+
+def test_cards_fill_their_rows():
+    table = TableBlock("", [], [])
+    figure = Figure("", "", list, table)
+    blocks = [figure, figure, Notes("plain", []), figure, Notes("plain", []), Tiles([]), figure, table]
+    places = ["half", "half", "wide", "alone", "wide", "half", "half", "alone"]
+    assert [place for _, place in html.placed(blocks)] == places
