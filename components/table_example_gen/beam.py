@@ -59,13 +59,16 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
       staging: A folder for unfinished files, on the same file system as `folder`.
     """
     num_shards = parts.num_shards(files, spec)
+    # Values are counted as they are read, where no row is dropped later: a shard's examples have to be decoded for it.
+    columns, no_columns = value_counts.columns(spec), list[str]()
+    counted, counted_late = (columns, no_columns) if spec.duplicates == "refuse" else (no_columns, columns)
     rows = (
         root
         | "Files" >> beam.Create([parts.FilePart(file, number) for number, file in enumerate(files)])
         | "SpreadFiles" >> beam.Reshuffle()
         | "RowGroups" >> beam.FlatMap(_row_groups, spec)
         | "SpreadParts" >> beam.Reshuffle()
-        | "Read" >> beam.ParDo(_ReadFn(spec, num_shards)).with_outputs(_COUNTS, main="batches")
+        | "Read" >> beam.ParDo(_ReadFn(spec, num_shards, counted)).with_outputs(_COUNTS, _VALUES, main="batches")
     )
     batches = rows.batches
     if spec.duplicates != "refuse":
@@ -77,12 +80,10 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
         | "AllShards" >> beam.Flatten()
         | "GroupShards" >> beam.GroupByKey()
         | "WriteShards"
-        >> beam.FlatMap(_write_shard, num_shards, folder, staging, value_counts.columns(spec)).with_outputs(
-            _VALUES, main="written"
-        )
+        >> beam.FlatMap(_write_shard, num_shards, folder, staging, counted_late).with_outputs(_VALUES, main="written")
     )
     _write_counts(root, (rows[_COUNTS], written.written), os.path.join(staging, COUNTS_FILE))
-    values = written[_VALUES] | "SumValues" >> beam.CombinePerKey(sum)
+    values = (rows[_VALUES], written[_VALUES]) | "AllValues" >> beam.Flatten() | "SumValues" >> beam.CombinePerKey(sum)
     dumped = root | "Values" >> beam.Create([os.path.join(staging, VALUES_FILE)])
     _ = dumped | "WriteValues" >> beam.Map(_dump_values, beam.pvalue.AsList(values))
 
@@ -106,14 +107,15 @@ def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePar
 
 
 class _ReadFn(beam.DoFn):
-    """Part -> (shard, `Batch`), and counts.
+    """Part -> (shard, `Batch`), counts, and the values of the columns `counted`.
 
     If only one row per id may remain, part -> (id, (source_path, source_row, example)).
     """
 
-    def __init__(self, spec: TableSpec, num_shards: int):
+    def __init__(self, spec: TableSpec, num_shards: int, counted: list[str]):
         self._spec = spec
         self._num_shards = num_shards
+        self._counted = counted
         self._id = keys.QUERY_ID if spec.kind == "queries" else keys.CANDIDATE_ID
 
     def setup(self) -> None:
@@ -121,12 +123,19 @@ class _ReadFn(beam.DoFn):
 
     def process(self, part: parts.FilePart) -> Iterator[Any]:
         name = part.file.name
+        values_counted = value_counts.ValueCounts(self._counted)
         first_shard = part.number + (part.row_groups or (0,))[0]
         with contextlib.closing(part.file.open()) as file:
             reader = readers.open_table(file, self._spec, name, part.row_groups)
             for index, rows in enumerate(readers.batches(reader, self._spec)):
                 examples = self._encoder.encode(rows, name)
                 progress.count(len(rows), "rows")
+                values_counted.add(
+                    {
+                        name: [float(value) for _, values in rows for value in values[name]]
+                        for name in values_counted.columns
+                    }
+                )
                 if self._spec.duplicates == "refuse":
                     yield (first_shard + index) % self._num_shards, (name, rows[0][0], _pack(examples))
                 else:
@@ -134,6 +143,8 @@ class _ReadFn(beam.DoFn):
                         yield values[self._id][0], (name, row, example)
             yield beam.pvalue.TaggedOutput(_COUNTS, (ROWS_READ, reader.rows_read))
             yield beam.pvalue.TaggedOutput(_COUNTS, (ROWS_FILTERED, reader.rows_dropped))
+        for count in values_counted.counts():
+            yield beam.pvalue.TaggedOutput(_VALUES, count)
 
 
 def _one_row_per_id(rows: PCollection, spec: TableSpec, num_shards: int) -> PCollection:
@@ -159,7 +170,8 @@ def _write_shard(
     def examples() -> Iterator[bytes]:
         for _, _, compressed in sorted(batches):
             of_batch = _unpack(compressed)
-            values.add(of_batch)
+            if values.columns:
+                values.add(value_counts.decoded(of_batch, values.columns))
             yield from of_batch
 
     yield ROWS_WRITTEN, shards.write(examples(), path, staging)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders import example_coder
 
 from shortlist.tables.spec import TableSpec
@@ -19,47 +18,45 @@ Count = tuple[tuple[str, float | None], int]
 
 
 class ValueCounts:
-    """Counts the values of some examples."""
+    """Counts the values of some rows."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        """Takes the names of the numeric columns."""
+        """Takes the names of the numeric columns to count."""
         self._counts = {name: collections.Counter[float]() for name in columns}
         self._left_out: set[str] = set()
-        self._decoder = example_coder.ExamplesToRecordBatchDecoder()
 
-    def add(self, examples: Sequence[bytes]) -> None:
-        """Counts serialized flat examples."""
-        if not examples or not self._counts:
-            return
-        batch = self._decoder.DecodeBatch(list(examples))
-        for name in list(self._counts):
-            place = batch.schema.get_field_index(name)
-            # A column without any value in the batch has no type.
-            if place < 0 or pa.types.is_null(batch.schema.field(place).type):
+    def add(self, values: Mapping[str, Iterable[float]]) -> None:
+        """Counts the values of some rows by column; other columns than those to count do not matter."""
+        for name, counter in list(self._counts.items()):
+            before = len(counter)
+            counter.update(values[name])
+            if len(counter) == before:
                 continue
-            values = batch.column(place).flatten()
-            whole = pc.and_(pc.is_finite(values), pc.equal(values, pc.floor(values)))
-            if not pc.all(whole, min_count=0).as_py():
-                self._leave_out(name)
-                continue
-            found = pc.value_counts(values)
-            self._counts[name].update(
-                dict(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
-            )
-            if len(self._counts[name]) > MAX_VALUES:
-                self._leave_out(name)
+            if len(counter) > MAX_VALUES or not all(float(value).is_integer() for value in counter):
+                del self._counts[name]
+                self._left_out.add(name)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that are counted and not left out yet."""
+        return list(self._counts)
 
     def counts(self) -> Iterator[Count]:
-        """Yields the counts, to be added to those of other examples of the table."""
+        """Yields the counts, to be added to those of other rows of the table."""
         for name, counter in self._counts.items():
             for value, rows in counter.items():
                 yield (name, float(value)), rows
         for name in self._left_out:
             yield (name, None), 1
 
-    def _leave_out(self, name: str) -> None:
-        del self._counts[name]
-        self._left_out.add(name)
+
+def decoded(examples: Sequence[bytes], columns: Sequence[str]) -> dict[str, list[float]]:
+    """Returns the values of numeric columns of serialized flat examples; 100,000 take 0.5 s of a core."""
+    schema = schema_pb2.Schema()
+    for name in columns:
+        schema.feature.add(name=name, type=schema_pb2.FLOAT)
+    batch = example_coder.ExamplesToRecordBatchDecoder(schema.SerializeToString()).DecodeBatch(list(examples))
+    return {name: batch.column(batch.schema.get_field_index(name)).flatten().to_pylist() for name in columns}
 
 
 def columns(spec: TableSpec) -> list[str]:
@@ -71,7 +68,7 @@ def by_column(summed: Iterable[Count]) -> dict[str, list[tuple[float, int]]]:
     """Returns the values of each column with their numbers of rows, in the order of the values.
 
     Args:
-      summed: The counts of all examples, one per column and value.
+      summed: The counts of all rows, one per column and value.
     """
     pairs = list(summed)
     left_out = {name for (name, value), _ in pairs if value is None}

@@ -249,7 +249,7 @@ def _costs(facts: Sequence[Facts]) -> PageSection | None:
         "costs",
         "Time and memory",
         "",
-        [TableBlock("Seconds per step; `cache` marks results from the cache", _columns(timed_runs, "step"), lines)],
+        [TableBlock('Seconds per step; "cache" marks results from the cache', _columns(timed_runs, "step"), lines)],
     )
 
 

@@ -40,7 +40,7 @@ def overall(facts: Facts) -> PageSection | None:
         f"{_INDEPENDENT}{_cluster_note(facts)}; all models were tested on the same rows.",
     ]
     if measurements.latest_blessed is None:
-        notes.append("There is no comparison with an earlier blessed model; the verdict gives the reason.")
+        notes.append("There is no comparison with a previous model; its gate has the reason.")
     blocks.append(Notes("plain", notes))
     rows = f"{_rows(measurements, facts.with_seen):,.0f} test rows"
     lead = f"HR@K of the model and of its baselines on the same {rows}, {_seen(facts.with_seen)}."
@@ -70,7 +70,7 @@ def contenders(measurements: Measurements) -> list[tuple[str, Mapping[str, float
     if measurements.popularity:
         models.append(("most popular", measurements.popularity))
     if measurements.latest_blessed:
-        models.append(("latest blessed", measurements.latest_blessed))
+        models.append(("previous model", measurements.latest_blessed))
     return models
 
 

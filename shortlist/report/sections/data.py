@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from shortlist import keys
 from shortlist.records.nodes import TABLES
-from shortlist.report import format, plots
+from shortlist.report import format, histograms
 from shortlist.report.blocks import Block, Notes, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 from shortlist.report.sections import distributions
@@ -25,7 +25,7 @@ _KINDS = {
 def section(facts: Facts) -> PageSection | None:
     """Returns the statistics of the data; None if no data was read."""
     blocks: list[Block] = [block for block in (_splits(facts), _dropped_rows(facts)) if block]
-    found: list[plots.Distribution] = []
+    found: list[histograms.Distribution] = []
     for table in TABLES:
         statistics = facts.statistics(table)
         if statistics is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from shortlist import keys
-from shortlist.report import format, plots
+from shortlist.report import format, histograms
 from shortlist.report.blocks import Figure, TableBlock, TableColumn
 
 # Ids are personal data, so that the report has no values of them. Statistics of a row's location have no use.
@@ -41,7 +41,7 @@ def is_year(feature: Any) -> bool:
     return whole and _YEARS[0] <= low <= high <= _YEARS[-1]
 
 
-def found_in(table: str, dataset: Any, counts: Counts) -> list[plots.Distribution]:
+def found_in(table: str, dataset: Any, counts: Counts) -> list[histograms.Distribution]:
     """Returns the distributions of a table's features.
 
     Args:
@@ -53,7 +53,7 @@ def found_in(table: str, dataset: Any, counts: Counts) -> list[plots.Distributio
     return [item for item in found if item is not None]
 
 
-def _distribution(table: str, feature: Any, counts: Counts) -> plots.Distribution | None:
+def _distribution(table: str, feature: Any, counts: Counts) -> histograms.Distribution | None:
     name = feature.path.step[0]
     title = f"{table}: {name}"
     if name in IDS | LOCATIONS:
@@ -62,20 +62,20 @@ def _distribution(table: str, feature: Any, counts: Counts) -> plots.Distributio
         return _of_whole_numbers(title, counts[name], is_year(feature))
     buckets = _estimates(feature)
     if buckets:
-        return plots.Distribution(title, buckets, kind="time" if is_time(feature) else "number")
+        return histograms.Distribution(title, buckets, kind="time" if is_time(feature) else "number")
     values = [(bucket.label, bucket.sample_count) for bucket in feature.string_stats.rank_histogram.buckets]
     values = values[:_MOST_VALUES]
     # A plot of values that are all about equally frequent shows nothing.
     if values and values[0][1] > 1.5 * values[-1][1]:
-        return plots.Distribution(title, values=values)
+        return histograms.Distribution(title, values=values)
     return None
 
 
-def _of_whole_numbers(title: str, counts: Sequence[tuple[float, int]], years: bool) -> plots.Distribution:
+def _of_whole_numbers(title: str, counts: Sequence[tuple[float, int]], years: bool) -> histograms.Distribution:
     """Returns the counts of whole numbers, as they are or in ranges of equal width."""
-    kind: plots.Kind = "year" if years else "whole"
+    kind: histograms.Kind = "year" if years else "whole"
     if len(counts) <= _MOST_WHOLE_NUMBERS:
-        return plots.Distribution(title, [(value, value, rows) for value, rows in counts], kind=kind)
+        return histograms.Distribution(title, [(value, value, rows) for value, rows in counts], kind=kind)
     first, last = counts[0][0], counts[-1][0]
     width = math.ceil((last - first + 1) / _RANGES)
     by_range = [0] * math.ceil((last - first + 1) / width)
@@ -85,7 +85,7 @@ def _of_whole_numbers(title: str, counts: Sequence[tuple[float, int]], years: bo
         (first + number * width, min(first + (number + 1) * width - 1, last), rows)
         for number, rows in enumerate(by_range)
     ]
-    return plots.Distribution(title, buckets, kind=kind)
+    return histograms.Distribution(title, buckets, kind=kind)
 
 
 def _estimates(feature: Any) -> list[tuple[float, float, float]]:
@@ -95,7 +95,7 @@ def _estimates(feature: Any) -> list[tuple[float, float, float]]:
     return []
 
 
-def figure(found: Sequence[plots.Distribution]) -> Figure:
+def figure(found: Sequence[histograms.Distribution]) -> Figure:
     """Returns the plots of some distributions, and their table."""
     shown = found[:_MOST_PLOTS]
     lines = []
@@ -109,7 +109,7 @@ def figure(found: Sequence[plots.Distribution]) -> Figure:
     return Figure(
         "Distributions",
         "Number of rows by value, per feature: numbers by value or in ranges, texts by their most frequent values.",
-        lambda: [plots.distribution(item) for item in shown],
+        lambda: [histograms.distribution(item) for item in shown],
         TableBlock(
             caption,
             [TableColumn("feature", numeric=False), TableColumn("value", numeric=False), TableColumn("rows")],
@@ -119,7 +119,7 @@ def figure(found: Sequence[plots.Distribution]) -> Figure:
     )
 
 
-def bucket_text(item: plots.Distribution, low: float, high: float) -> str:
+def bucket_text(item: histograms.Distribution, low: float, high: float) -> str:
     """Returns a range of values as text: `1 to 5`, `1990 to 1998`, `1997-09-20 to 1997-10-12`."""
     if item.kind == "time":
         form = "%Y-%m-%d" if item.buckets[-1][1] - item.buckets[0][0] > 3 * _RANGES * _DAY else "%Y-%m-%d %H:%M"

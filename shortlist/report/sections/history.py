@@ -63,7 +63,7 @@ def figure(facts: Facts) -> Figure | None:
             )
         ],
         TableBlock(
-            f"{hit_rate(k)} of the latest {len(lines)} runs that measured a model",
+            f"{hit_rate(k)} of the latest runs that measured a model, the oldest first",
             [TableColumn(title, numeric=title not in ("run", "outcome")) for title in _TITLES],
             lines,
         ),

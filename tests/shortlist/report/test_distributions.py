@@ -8,7 +8,7 @@ import re
 import pytest
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from shortlist.report import plots
+from shortlist.report import histograms
 from shortlist.report.sections import distributions
 
 
@@ -62,5 +62,5 @@ def test_times_are_dates_in_the_table_and_on_the_axis(days, labels, first):
     dataset = _dataset("timestamp", start, end, (start, middle, 1), (middle, end, 2))
     [item] = distributions.found_in("interactions", dataset, {})
     assert distributions.figure([item]).table.rows[0][1] == first
-    drawn = plots.distribution(item)
+    drawn = histograms.distribution(item)
     assert [text for text in re.findall(r">([^<>]+)</text>", drawn) if text != item.feature] == labels

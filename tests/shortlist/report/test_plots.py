@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from shortlist.report import plots, svg
+from shortlist.report import histograms, plots, svg
 from shortlist.sanitize import plain
 
 HOSTILE = [
@@ -44,7 +44,9 @@ def drawn(names: list[str]) -> dict[str, str]:
         "bars": plots.bars(names, values, names[0]),
         "stacks": plots.stacks(names, [(name, [0.3] * len(names)) for name in names[:3]]),
         "lines": plots.lines([plots.PlotLine(name, [1, 2, 3], [1, 2, 3], 1) for name in names[:3]], names[0], names[0]),
-        "distribution": plots.distribution(plots.Distribution(names[0], values=[(name, 2.0) for name in names])),
+        "distribution": histograms.distribution(
+            histograms.Distribution(names[0], values=[(name, 2.0) for name in names])
+        ),
     }
 
 
