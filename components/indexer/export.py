@@ -118,14 +118,13 @@ class ServedModel(tf.Module):
             scores, rows = self._search(embeddings, excluded_rows)
         else:
             scores, rows = self._search_allowed(embeddings, excluded_rows, allow)
-        count = tf.where(is_finite, retrieval.count_found(rows), 0)
+        in_answer = (rows != retrieval.NO_ROW) & is_finite[:, tf.newaxis]
         if k is not None:
-            count = tf.minimum(count, tf.maximum(k, 0))
-        in_answer = tf.range(self._k) < count[:, tf.newaxis]
+            in_answer &= tf.range(self._k) < k[:, tf.newaxis]
         return {
             keys.IDS: tf.where(in_answer, tf.gather(self.trained.candidate_ids, tf.maximum(rows, 0)), ""),
             keys.SCORES: tf.where(in_answer, scores, retrieval.LOWEST),
-            keys.COUNT: count,
+            keys.COUNT: tf.reduce_sum(tf.cast(in_answer, tf.int32), axis=-1),
         }
 
     def _search(self, embeddings: tf.Tensor, excluded_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -145,10 +144,11 @@ class ServedModel(tf.Module):
 
         def search_some() -> tuple[tf.Tensor, tf.Tensor]:
             # An index searches the whole corpus, so the allowed rows are gathered and scored one by one.
-            rows = self._rows.lookup(allow)
-            scores = retrieval.score_rows(embeddings, self.trained.candidate_embeddings, rows)
-            is_excluded = retrieval.contains(retrieval.sort_rows(excluded_rows), rows)
-            return retrieval.top_rows(scores, rows, ~is_excluded, self._k)
+            rows = retrieval.drop_repeats(self._rows.lookup(allow))
+            keep = (rows != retrieval.NO_ROW) & ~retrieval.contains(excluded_rows, rows)
+            return retrieval.rank_rows(
+                embeddings, self.trained.candidate_embeddings, tf.maximum(rows, 0), keep, self._k
+            )
 
         def search_both() -> tuple[tf.Tensor, tf.Tensor]:
             (scores, rows), (all_scores, all_rows) = search_some(), search_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -57,17 +58,29 @@ class ExactAnswers:
         Args:
           served: [num_queries, width] rows, padded with -1. Excluded and repeated rows do not count.
         """
-        lengths = np.linalg.norm(self.queries, axis=1) * np.linalg.norm(self.candidates, axis=1).mean()
-        lowest = self.last_score - _ROUNDING * lengths
-        return np.array([self._recall(row, found, lowest[row]) for row, found in enumerate(served)])
+        return np.array([self._recall(row, found) for row, found in enumerate(served)])
 
-    def _recall(self, row: int, found: np.ndarray, lowest: float) -> float:
+    def is_hit(self, query: int, rows: np.ndarray) -> np.ndarray:
+        """Returns whether candidates score as high as the exact answer's last result, bool [num_rows].
+
+        Args:
+          query: Position of the query.
+          rows: [num_rows] rows of candidates, excluded ones too.
+        """
+        return np.asarray(self.candidates[rows] @ self.queries[query] >= self._lowest[query])
+
+    @functools.cached_property
+    def _lowest(self) -> np.ndarray:
+        # NumPy's norm would copy all candidates.
+        mean_length = float(np.sqrt(np.einsum("ij,ij->i", self.candidates, self.candidates)).mean())
+        return np.asarray(self.last_score - _ROUNDING * mean_length * np.linalg.norm(self.queries, axis=1))
+
+    def _recall(self, row: int, found: np.ndarray) -> float:
         if not self.depth[row]:
             return 1.0
         found = np.setdiff1d(found[found != NO_ROW], self.excluded[row])
-        hits = int((self.candidates[found] @ self.queries[row] >= lowest).sum())
         # Ties with the last result can give more hits than the answer has places.
-        return min(hits, int(self.depth[row])) / int(self.depth[row])
+        return min(int(self.is_hit(row, found).sum()), int(self.depth[row])) / int(self.depth[row])
 
 
 def latency_ms(call: Callable[..., Any], inputs: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

@@ -7,44 +7,51 @@ some real candidate) for a result. All functions here work on int32 corpus rows,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
-from components.graph import gather_rows
+from components.graph import gather_rows, graph_function
 
 LOWEST = tf.float32.min
 NO_ROW = -1
+_FEW_ROWS = 64
 
 
-def sort_rows(rows: tf.Tensor) -> tf.Tensor:
-    """Returns rows in ascending order, at least one column wide.
-
-    Args:
-      rows: [batch, num_rows] int32, padded with -1; repeats are allowed.
-    """
-    # The added column of -1 lets `contains` gather even if there are no columns.
-    return tf.sort(tf.pad(rows, [[0, 0], [1, 0]], constant_values=NO_ROW), axis=-1)
+def pad(lists: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns lists of rows as one int32 array, [num_lists, longest], padded with -1."""
+    padded = np.full((len(lists), max(map(len, lists), default=0)), NO_ROW, np.int32)
+    for line, rows in zip(padded, lists, strict=True):
+        line[: len(rows)] = rows
+    return padded
 
 
-def count_distinct(sorted_rows: tf.Tensor) -> tf.Tensor:
-    """Returns the number of distinct rows in each line of `sort_rows`' result, int32 [batch]."""
-    is_new = sorted_rows[:, 1:] != sorted_rows[:, :-1]
-    return tf.reduce_sum(tf.cast(is_new & (sorted_rows[:, 1:] != NO_ROW), tf.int32), axis=-1)
+def contains(lists: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Returns whether each of `rows` is in its line's list, bool [batch, width].
 
-
-def contains(sorted_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Returns whether each of `rows` is among `sorted_rows`, line by line.
-
-    It is a binary search, because a comparison of all pairs needs num_rows times width memory.
+    All pairs are compared, which is quickest for short lists. Long ones are sorted and searched, because the pairs need
+    num_rows times width memory.
 
     Args:
-      sorted_rows: [batch, num_rows] int32, as `sort_rows` returns them.
+      lists: [batch, num_rows] int32, in any order, with repeats.
       rows: [batch, width] int32.
-
-    Returns:
-      [batch, width] bool.
     """
-    positions = tf.minimum(tf.searchsorted(sorted_rows, rows), tf.shape(sorted_rows)[1] - 1)
-    return tf.gather(sorted_rows, positions, batch_dims=1) == rows
+
+    def compare() -> tf.Tensor:
+        return tf.reduce_any(rows[:, :, tf.newaxis] == lists[:, tf.newaxis, :], axis=-1)
+
+    return tf.cond(tf.shape(lists)[1] <= _FEW_ROWS, compare, lambda: _search(lists, rows))
+
+
+# In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
+@graph_function(reduce_retracing=True, experimental_attributes={"_noinline": True})
+def _search(lists: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    ordered = tf.sort(lists, axis=-1)
+    # tf.searchsorted flattens its inputs, which fails on an empty batch.
+    positions = tf.raw_ops.LowerBound(sorted_inputs=ordered, values=rows, out_type=tf.int32)
+    positions = tf.minimum(positions, tf.shape(ordered)[1] - 1)
+    return tf.gather(ordered, positions, batch_dims=1) == rows
 
 
 def count_found(rows: tf.Tensor) -> tf.Tensor:
@@ -61,63 +68,67 @@ def score_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tf
     Args:
       queries: [batch, embedding_dim].
       candidates: [corpus_size, embedding_dim].
-      rows: [batch, width] int32; the score of row -1 has no meaning.
+      rows: [batch, width] int32, all in the corpus.
     """
-    return tf.reduce_sum(queries[:, tf.newaxis] * gather_rows(candidates, tf.maximum(rows, 0)), axis=-1)
+    return tf.reduce_sum(queries[:, tf.newaxis] * gather_rows(candidates, rows), axis=-1)
 
 
-def rank_rows(queries: tf.Tensor, candidates: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns scores and rows [batch, k] of an answer, scored by `score_rows` and sorted by these scores."""
-    scores = score_rows(queries, candidates, rows)
-    return top_rows(scores, rows, tf.ones_like(rows, tf.bool), rows.shape[1])
+def rank_rows(
+    queries: tf.Tensor, candidates: tf.Tensor | tf.Variable, rows: tf.Tensor, keep: tf.Tensor, k: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the best k of the rows to keep, scored by `score_rows`; see `top_rows`."""
+    return top_rows(score_rows(queries, candidates, rows), rows, keep, k)
 
 
 def top_rows(scores: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the best k of the rows to keep, each row once, ties in the order of the corpus.
+    """Returns the best k of the rows to keep, ties in the order of the corpus.
+
+    Score and row form one 64-bit key, so that one `top_k` sorts by both. A sort by row before it took twice as long.
 
     Args:
       scores: [batch, width] float32; scores that are not finite are dropped.
-      rows: [batch, width] int32, in any order; -1 is dropped.
+      rows: [batch, width] int32, in any order, and distinct where `keep` is set.
       keep: [batch, width] bool, the rows to keep.
       k: Width of the answer; may exceed `width`.
 
     Returns:
       scores [batch, k] and rows [batch, k], best first, padded with the lowest finite float and -1.
     """
-    rows = tf.where(keep & tf.math.is_finite(scores), rows, NO_ROW)
-    order = tf.argsort(rows, axis=-1, stable=True)
-    rows = tf.gather(rows, order, batch_dims=1)
-    scores = tf.gather(scores, order, batch_dims=1)
+    keep &= tf.math.is_finite(scores)
+    # With k more columns there are always k.
+    padding = [[0, 0], [0, k]]
+    scores = tf.pad(tf.where(keep, scores, LOWEST), padding, constant_values=LOWEST)
+    rows = tf.pad(tf.where(keep, rows, NO_ROW), padding, constant_values=NO_ROW)
+    # The bits of a float, read as an integer, ascend with it; those of a negative float do if all but the sign flip.
+    # Adding 0.0 turns -0.0, which is equal but has other bits, into 0.0.
+    bits = tf.bitcast(scores + 0.0, tf.int32)
+    bits = tf.where(bits < 0, tf.bitwise.bitwise_xor(bits, tf.int32.max), bits)
+    _, positions = tf.math.top_k(tf.cast(bits, tf.int64) * 2**32 - tf.cast(rows, tf.int64), k=k)
+    return tf.gather(scores, positions, batch_dims=1), tf.gather(rows, positions, batch_dims=1)
+
+
+def drop_repeats(rows: tf.Tensor) -> tf.Tensor:
+    """Returns the distinct rows of each line in ascending order, [batch, width] int32, padded with -1 in between."""
+    rows = tf.sort(rows, axis=-1)
     is_first = tf.pad(rows[:, 1:] != rows[:, :-1], [[0, 0], [1, 0]], constant_values=True)
-    return top_of_ascending(scores, rows, is_first & (rows != NO_ROW), k)
+    return tf.where(is_first[:, : tf.shape(rows)[1]], rows, NO_ROW)
 
 
-def top_of_ascending(scores: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the result of `top_rows` for distinct ascending rows; `tf.math.top_k` takes the first of equal scores."""
-    missing = tf.maximum(k - tf.shape(scores)[1], 0)
-    columns = [[0, 0], [0, missing]]
-    scores = tf.pad(tf.where(keep, scores, LOWEST), columns, constant_values=LOWEST)
-    rows = tf.pad(tf.where(keep, rows, NO_ROW), columns, constant_values=NO_ROW)
-    scores, positions = tf.math.top_k(scores, k=k)
-    return scores, tf.gather(rows, positions, batch_dims=1)
+def top_of_corpus(scores: tf.Tensor, excluded_rows: tf.Tensor, k: int) -> tf.Tensor:
+    """Returns the rows of the best k of the whole corpus, [batch, k] int32, padded with -1.
 
-
-def top_of_corpus(scores: tf.Tensor, excluded_rows: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the best k of the whole corpus.
+    Equal scores are in the order of the corpus.
 
     Args:
-      scores: [batch, corpus_size] float32; scores that are not finite are dropped.
+      scores: [batch, corpus_size] float32.
       excluded_rows: [batch, num_excluded] int32, padded with -1.
       k: Width of the answer; may exceed the corpus.
-
-    Returns:
-      scores [batch, k] and rows [batch, k], as from `top_rows`.
     """
-    size = tf.shape(scores)[1]
     named = tf.where(excluded_rows != NO_ROW)
     cells = tf.stack([tf.cast(named[:, 0], tf.int32), tf.gather_nd(excluded_rows, named)], axis=-1)
-    scores = tf.where(tf.math.is_finite(scores), scores, LOWEST)
+    # TensorFlow writes into the scores in place, since nothing else reads them.
     scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill([tf.shape(cells)[0]], LOWEST))
-    missing = tf.maximum(k - size, 0)
-    scores, rows = tf.math.top_k(tf.pad(scores, [[0, 0], [0, missing]], constant_values=LOWEST), k=k)
-    return scores, tf.where(scores > LOWEST, rows, NO_ROW)
+    missing = max(k - scores.shape[1], 0)
+    scores, rows = tf.math.top_k(scores, k=k - missing)
+    rows = tf.where(scores > LOWEST, rows, NO_ROW)
+    return tf.pad(rows, [[0, 0], [0, missing]], constant_values=NO_ROW) if missing else rows

@@ -8,10 +8,13 @@ import tensorflow as tf
 from scann import scann_ops
 from tensorflow_recommenders.layers import factorized_top_k
 
+from components.graph import graph_function
 from components.indexer import exact, retrieval
 
 # Asymmetric hashing clusters each block into 16 centres. ScaNN fails to train on fewer points, and crashes on one.
 MIN_CANDIDATES = 16
+# ScaNN's thread pool costs 0.3 ms per search, as much as five searches.
+_MIN_PARALLEL = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,16 +31,19 @@ class ScannParams:
     """Dimensions that share one 4-bit code; fewer are more exact and slower."""
 
     reorder: int
-    """Number of best approximate candidates that are scored again exactly; limits the width of an answer."""
+    """Number of best approximate candidates that are scored exactly, k or more; exclusions are fetched in addition."""
 
 
 class ScannIndex(factorized_top_k.ScaNN):
-    """`ScaNN` with correct answers in edge cases.
+    """`ScaNN` with correct answers in edge cases, and without a copy of the candidates.
 
-    TFRS' own layer has four limits. The number of searched and rescored candidates is fixed when the index is trained.
-    An empty slot of ScaNN (score NaN) counts as a result. An answer has fewer than k results if the searched clusters
-    hold fewer. Excluded candidates are returned if the exclusions use up the results. This class searches a query
-    exactly if approximate search cannot answer it in full, independent of the other queries in its batch.
+    TFRS' own layer has four limits. Numbers of searched clusters and of rescored candidates are fixed when the index is
+    trained. An empty slot of ScaNN (score NaN) counts as a result. An answer has fewer than k results if the searched
+    clusters hold fewer. Excluded candidates are returned if the exclusions use up the results. This class searches a
+    query exactly if approximate search cannot answer it in full, independent of the other queries in its batch.
+
+    ScaNN returns its best candidates by approximate score; this class scores them exactly, once. ScaNN's own rescoring
+    would need a second copy of the candidates, and rounds in another way than exact search.
 
     The size of a batch may still change an approximate answer. From a certain size on, which falls with the number of
     searched leaves, ScaNN assigns queries to leaves by another algorithm. In measurements the leaves differ and the
@@ -48,17 +54,16 @@ class ScannIndex(factorized_top_k.ScaNN):
         """Sets the parameters; `index` trains the searcher.
 
         Args:
-          params: `params.reorder` must cover k and the exclusions, or the whole corpus.
+          params: `params.reorder` must be k or more, or the whole corpus.
           k: Width of an answer.
-          max_exclusions: Number of distinct excluded candidates per query that the search fetches in addition to k;
-            queries with longer lists are searched exactly.
+          max_exclusions: Number of excluded candidates per query, with repeats, that a search fetches in addition to k.
+            Queries with longer lists are searched exactly.
         """
         super().__init__(
             k=k,
             num_leaves=params.num_leaves,
             num_leaves_to_search=params.leaves_to_search,
             dimensions_per_block=params.dimensions_per_block,
-            num_reordering_candidates=params.reorder,
         )
         self.params = params
         self.max_exclusions = max_exclusions
@@ -114,77 +119,84 @@ class ScannIndex(factorized_top_k.ScaNN):
             raise ValueError(f"num_leaves must be 2 to {size}, got {params.num_leaves}")
         if not 1 <= params.leaves_to_search <= params.num_leaves:
             raise ValueError(f"leaves_to_search must be 1 to {params.num_leaves}, got {params.leaves_to_search}")
-        if params.reorder < min(size, self._k + self.max_exclusions):
-            raise ValueError(
-                f"reorder={params.reorder} is less than k={self._k} + max_exclusions={self.max_exclusions}: "
-                "ScaNN would return only that many"
-            )
+        if params.reorder < min(size, self._k):
+            raise ValueError(f"reorder={params.reorder} is less than k={self._k}: ScaNN would return only that many")
 
-    def call(self, queries: tf.Tensor, k: int | tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns ScaNN's results, which may be fewer than k.
+    def call(self, queries: tf.Tensor, k: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the results of approximate search, which may be fewer than k.
 
         Args:
           queries: [batch, embedding_dim] finite query embeddings.
-          k: Maximal number of results; may be a tensor.
+          k: Width of the answer, at most the constructor's, which is the default.
 
         Returns:
-          scores [batch, min(k, corpus_size)] and rows int32, padded with the lowest finite float and -1.
+          scores [batch, k] and rows [batch, k] int32, padded with the lowest finite float and -1.
         """
-        width = self._k if k is None else k
-        return self._search(queries, width, self.params.leaves_to_search, self.params.reorder)
+        return self.approximate(queries, tf.fill([tf.shape(queries)[0], 1], retrieval.NO_ROW), k)[:2]
 
-    def _search(
-        self, queries: tf.Tensor, k: int | tf.Tensor, leaves_to_search: int | tf.Tensor, reorder: int | tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        # ScaNN's searcher takes the numbers of clusters and of rescored candidates per search, so one trained index can
-        # be tuned. TFRS' own call does not pass them on.
-        searcher = scann_ops.searcher_from_module(self._serialized_searcher)
-        # ScaNN answers an empty batch without columns, [0, 0], which the steps after it cannot compare.
-        num_queries = tf.shape(queries)[0]
-        rows, scores = searcher.search_batched_parallel(
-            tf.pad(queries, [[0, tf.cast(num_queries == 0, tf.int32)], [0, 0]]),
-            final_num_neighbors=tf.minimum(k, self._corpus_size),
-            pre_reorder_num_neighbors=tf.minimum(reorder, self._corpus_size),
-            leaves_to_search=leaves_to_search,
-        )
-        # An empty slot has the score NaN and the row of some real candidate.
-        rows, scores = rows[:num_queries], scores[:num_queries]
-        is_found = tf.math.is_finite(scores)
-        return tf.where(is_found, scores, retrieval.LOWEST), tf.where(is_found, rows, retrieval.NO_ROW)
-
-    def approximate(
+    def fetch(
         self,
         queries: tf.Tensor,
         exclusions: tf.Tensor,
-        k: int,
         leaves_to_search: int | tf.Tensor | None = None,
         reorder: int | tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns ScaNN's answer without the excluded candidates.
+        """Returns the candidates to score exactly.
 
         Args:
           queries: [batch, embedding_dim] finite query embeddings.
           exclusions: [batch, num_excluded] int32 rows, padded with -1.
-          k: Width of the answer.
           leaves_to_search: Replaces `params.leaves_to_search`.
           reorder: Replaces `params.reorder`.
 
         Returns:
-          scores [batch, k], rows [batch, k] and `is_answered`, bool [batch]. A query is answered in full if its
-          exclusions do not exceed `max_exclusions` and the searched clusters hold enough candidates.
+          Rows [batch, width] int32, the best by ScaNN's approximate score first; `is_candidate`, bool [batch, width],
+          which is not set for an excluded row and for an empty slot; and the number of excluded rows, [batch], with
+          repeats.
         """
-        exclusions = retrieval.sort_rows(exclusions)
-        num_excluded = retrieval.count_distinct(exclusions)
-        is_short_list = num_excluded <= self.max_exclusions
+        num_excluded = retrieval.count_found(exclusions)
         # Not `if` statements with assignments to parameters: AutoGraph then loses the parameters' defaults.
         leaves = self.params.leaves_to_search if leaves_to_search is None else leaves_to_search
         num_rescored = self.params.reorder if reorder is None else reorder
-        # At least 0, because the maximum of an empty batch is the lowest integer.
-        width = k + tf.maximum(tf.reduce_max(tf.where(is_short_list, num_excluded, 0)), 0)
-        scores, rows = self._search(queries, width, leaves, num_rescored)
-        scores, rows = retrieval.top_rows(scores, rows, ~retrieval.contains(exclusions, rows), k)
-        num_wanted = tf.minimum(k, self._corpus_size - num_excluded)
-        return scores, rows, is_short_list & (retrieval.count_found(rows) >= num_wanted)
+        # A query with a longer list is searched exactly, so the width does not depend on it.
+        wanted = num_rescored + tf.where(num_excluded <= self.max_exclusions, num_excluded, 0)
+        # At least 1, because the maximum of an empty batch is the lowest integer.
+        width = tf.minimum(tf.maximum(tf.reduce_max(wanted), 1), self._corpus_size)
+        # ScaNN's searcher takes the numbers of clusters and of results per search, so one trained index can be tuned.
+        # TFRS' own call does not pass them on.
+        rows, approximate_scores = scann_ops.scann_search_batched(
+            self._serialized_searcher.recreate_handle(),
+            queries,
+            width,
+            width,
+            leaves,
+            tf.shape(queries)[0] >= _MIN_PARALLEL,
+        )
+        # An empty slot has the score NaN and the row of some real candidate.
+        is_candidate = tf.math.is_finite(approximate_scores) & ~retrieval.contains(exclusions, rows)
+        # Another query of the batch may want more.
+        is_candidate &= tf.range(tf.shape(rows)[1]) < wanted[:, tf.newaxis]
+        return rows, is_candidate, num_excluded
+
+    def approximate(
+        self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns the answer of approximate search without the excluded candidates.
+
+        Args:
+          queries: [batch, embedding_dim] finite query embeddings.
+          exclusions: [batch, num_excluded] int32 rows, padded with -1.
+          k: Width of the answer, at most the constructor's, which is the default.
+
+        Returns:
+          scores [batch, k], rows [batch, k] and `is_answered`, bool [batch]. A query is answered in full if its
+          exclusions do not exceed `max_exclusions` and the searched clusters hold k candidates.
+        """
+        width = self._k if k is None else k
+        rows, is_candidate, num_excluded = self.fetch(queries, exclusions)
+        scores, rows = retrieval.rank_rows(queries, self._candidates, rows, is_candidate, width)
+        is_full = rows[:, -1] != retrieval.NO_ROW
+        return scores, rows, is_full & (num_excluded <= self.max_exclusions)
 
     def query_with_exclusions(
         self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
@@ -201,11 +213,14 @@ class ScannIndex(factorized_top_k.ScaNN):
           the lowest finite float and -1; it occurs only if the corpus has no more candidates.
         """
         k = self._k if k is None else k
-        _, rows, is_answered = self.approximate(queries, exclusions, k)
-        scores, rows = retrieval.rank_rows(queries, self._candidates, rows)
-        unanswered = tf.where(~is_answered)
+        scores, rows, is_answered = self.approximate(queries, exclusions, k)
 
-        def search_exactly() -> tuple[tf.Tensor, tf.Tensor]:
+        # In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
+        @graph_function(experimental_attributes={"_noinline": True})
+        def search_exactly(
+            queries: tf.Tensor, exclusions: tf.Tensor, scores: tf.Tensor, rows: tf.Tensor, is_answered: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            unanswered = tf.where(~is_answered)
             # tf.gather, because tf.gather_nd fails on exclusions without columns.
             lines = unanswered[:, 0]
             exact_scores, exact_rows = self._exact.query_with_exclusions(
@@ -216,4 +231,8 @@ class ScannIndex(factorized_top_k.ScaNN):
                 tf.tensor_scatter_nd_update(rows, unanswered, exact_rows),
             )
 
-        return tf.cond(tf.shape(unanswered)[0] > 0, search_exactly, lambda: (scores, rows))
+        return tf.cond(
+            tf.reduce_all(is_answered),
+            lambda: (scores, rows),
+            lambda: search_exactly(queries, exclusions, scores, rows, is_answered),
+        )

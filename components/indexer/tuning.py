@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -15,40 +16,39 @@ from components.indexer.recall import ExactAnswers
 from components.indexer.scann_index import ScannIndex, ScannParams
 
 MAX_QUERIES = 500
+STANDARD_ERRORS = 3.0
+"""Margin above `min_recall`, in standard errors of the mean recall, because the test queries are others."""
 _BATCH = 64
-_LEAF_FRACTIONS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
-_REORDER_FACTORS = (1, 2, 4, 8, 16)
 _DIMENSIONS_PER_BLOCK = 2
-# Cost of one 4-bit table look-up, of which a register does 16 at once, relative to one multiplication and addition.
+_MIN_LEAF_FRACTION = 0.01
+_LEAF_GROWTH = 1.2
+# Largest number of rescored candidates that is tried, in answers, and at least.
+_MAX_REORDER_FACTOR = 16
+_MIN_MAX_REORDER = 4_096
+# Costs relative to one multiplication and addition of a product of matrices, which takes 0.07 ns. A 4-bit table look-up
+# takes 0.02 ns; a register does 16 at once. Rescoring takes 1.8 ns per dimension, because each candidate is gathered
+# from a random place.
 _LOOKUP_COST = 0.25
+_RESCORE_COST = 25.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """Parameters and their recall on the sample."""
+
+    params: ScannParams
+    recall: float
+    is_sufficient: bool
+    """Whether the recall exceeds `min_recall` by the margin."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TunedIndex:
-    """The chosen index and its recall on the sample."""
+    """The chosen index, its recall on the sample and the trials."""
 
     index: ScannIndex
     recall: float
-
-
-def grid(corpus_size: int, embedding_dim: int, k: int, max_exclusions: int) -> list[ScannParams]:
-    """Returns the parameters to try, the cheapest first.
-
-    All share one clustering, whose number of leaves is the square root of the corpus size. Each rescores at least k
-    plus `max_exclusions` candidates.
-
-    Args:
-      corpus_size: 16 or more.
-      embedding_dim: Width of an embedding.
-      k: Width of an answer.
-      max_exclusions: Number of excluded candidates that a search fetches in addition to k.
-    """
-    num_leaves = max(2, round(math.sqrt(corpus_size)))
-    leaves = {max(1, math.ceil(fraction * num_leaves)) for fraction in _LEAF_FRACTIONS}
-    width = min(corpus_size, k + max_exclusions)
-    reorders = {min(corpus_size, factor * width) for factor in _REORDER_FACTORS}
-    params = [ScannParams(num_leaves, leaf, _DIMENSIONS_PER_BLOCK, reorder) for leaf in leaves for reorder in reorders]
-    return sorted(params, key=lambda item: (cost(item, corpus_size, embedding_dim), item.leaves_to_search))
+    trials: Sequence[Trial]
 
 
 def cost(params: ScannParams, corpus_size: int, embedding_dim: int) -> float:
@@ -58,14 +58,16 @@ def cost(params: ScannParams, corpus_size: int, embedding_dim: int) -> float:
     """
     scored = corpus_size * params.leaves_to_search / params.num_leaves
     lookups = scored * embedding_dim / params.dimensions_per_block
-    return (params.num_leaves + params.reorder) * embedding_dim + lookups * _LOOKUP_COST
+    return params.num_leaves * embedding_dim + lookups * _LOOKUP_COST + params.reorder * embedding_dim * _RESCORE_COST
 
 
 def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> TunedIndex:
     """Returns the cheapest index with sufficient recall, or the index with the highest recall.
 
-    The target lies halfway between `min_recall` and 1, because the test queries are others than these. If no parameters
-    reach the target, the cheapest that reach `min_recall` are used.
+    The recall must exceed `min_recall` by three standard errors of its mean, or by half of the distance to 1. The
+    smallest sufficient number of leaves is found by bisection, from 1% of the leaves on. More leaves can do with fewer
+    rescored candidates, so larger numbers are tried as long as they may be cheaper. The number of rescored candidates
+    needs no trials: ScaNN returns them in order, so one search gives the recall of every number.
 
     Args:
       candidates: [corpus_size, embedding_dim], 16 rows or more, all finite.
@@ -74,53 +76,109 @@ def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: i
       max_exclusions: Number of excluded candidates that a search fetches in addition to k.
       min_recall: The recall@k to reach.
     """
-    target = min_recall + (1.0 - min_recall) / 2
-    steps = grid(int(candidates.shape[0]), int(candidates.shape[1]), k, max_exclusions)
-    # One index is trained for all steps; leaves and rescored candidates are passed per search.
-    index = ScannIndex(max(steps, key=lambda params: params.reorder), k, max_exclusions).index(candidates)
-    search = _search(index, exact, k)
-    measured: list[tuple[ScannParams, float]] = []
-    for params in steps:
-        measured.append((params, _recall(search(params), exact, max_exclusions)))
-        # The steps are sorted by cost, so the first that reaches the target is the cheapest.
-        if measured[-1][1] >= target:
-            break
-    best = max(recall for _, recall in measured)
-    threshold = next(value for value in (target, min_recall, best) if value <= best)
-    params, recall = next(item for item in measured if item[1] >= threshold)
-    return TunedIndex(index.with_params(params), recall)
+    size, dim = (int(length) for length in candidates.shape)
+    num_leaves = max(2, round(math.sqrt(size)))
+    max_reorder = min(size, max(_MAX_REORDER_FACTOR * k, _MIN_MAX_REORDER))
+    # One index is trained for all trials; leaves and rescored candidates are passed per search.
+    widest = ScannParams(num_leaves, num_leaves, _DIMENSIONS_PER_BLOCK, max_reorder)
+    index = ScannIndex(widest, k, max_exclusions).index(candidates)
+    count_hits = _hit_counter(index, exact)
+    trials: dict[int, Trial] = {}
+
+    def best_trial(leaves: int) -> Trial:
+        """Returns the trial with the fewest rescored candidates that suffice, or with the most."""
+        if leaves not in trials:
+            trials[leaves] = _fewest_rescored(
+                dataclasses.replace(widest, leaves_to_search=leaves), count_hits(leaves), exact, k, min_recall
+            )
+        return trials[leaves]
+
+    enough = _bisect(math.ceil(_MIN_LEAF_FRACTION * num_leaves), num_leaves, lambda it: best_trial(it).is_sufficient)
+    best = best_trial(enough)
+    if best.is_sufficient:
+        for leaves in _growing(enough, num_leaves):
+            if cost(dataclasses.replace(widest, leaves_to_search=leaves, reorder=min(k, size)), size, dim) >= cost(
+                best.params, size, dim
+            ):
+                break
+            best = min(best, best_trial(leaves), key=lambda trial: cost(trial.params, size, dim))
+    else:
+        best = max(trials.values(), key=lambda trial: (trial.recall, -trial.params.leaves_to_search))
+    ordered = [trials[leaves] for leaves in sorted(trials)]
+    return TunedIndex(index.with_params(best.params), best.recall, ordered)
 
 
-def _recall(served: np.ndarray, exact: ExactAnswers, max_exclusions: int) -> float:
-    """Returns ScaNN's mean recall.
+def _bisect(low: int, high: int, suffices: Callable[[int], bool]) -> int:
+    """Returns the smallest sufficient number from `low` to `high`, by geometric means; `high` if none suffices."""
+    while low < high:
+        middle = min(int(math.sqrt(low * high)), high - 1)
+        if suffices(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return high
 
-    An incomplete answer counts as it is, because the exact search that would complete it is slow. A query with more
-    than `max_exclusions` counts 1, because it is searched exactly with any parameters.
+
+def _growing(first: int, last: int) -> list[int]:
+    """Returns numbers from `first` to `last`, each about a fifth greater than the one before."""
+    powers = (round(first * _LEAF_GROWTH**power) for power in itertools.count(1))
+    return sorted({*itertools.takewhile(lambda number: number < last, powers), last} - {first})
+
+
+def _fewest_rescored(widest: ScannParams, hits: np.ndarray, exact: ExactAnswers, k: int, min_recall: float) -> Trial:
+    """Returns the trial with the fewest rescored candidates that suffice, or with `widest.reorder`.
+
+    Args:
+      widest: The parameters, with the largest number of rescored candidates.
+      hits: See `_hit_counter`.
+      exact: The queries and their exact answers.
+      k: Width of an answer, and the smallest number of rescored candidates.
+      min_recall: The recall@k to reach.
     """
-    is_searched = np.array([len(rows) <= max_exclusions for rows in exact.excluded])
-    return float(np.where(is_searched, exact.recall(served), 1.0).mean())
+    halfway = min_recall + (1.0 - min_recall) / 2
+
+    def trial(reorder: int) -> Trial:
+        recall = np.minimum(hits[:, reorder - 1], exact.depth) / np.maximum(exact.depth, 1)
+        recall[exact.depth == 0] = 1.0
+        mean, error = float(recall.mean()), float(recall.std() / math.sqrt(len(recall)))
+        is_sufficient = mean >= min(min_recall + STANDARD_ERRORS * error, halfway)
+        return Trial(dataclasses.replace(widest, reorder=reorder), mean, is_sufficient)
+
+    most = widest.reorder
+    return trial(_bisect(min(k, most), most, lambda reorder: trial(reorder).is_sufficient))
 
 
-def _search(index: ScannIndex, exact: ExactAnswers, k: int) -> Callable[[ScannParams], np.ndarray]:
-    """Returns a function from parameters to the rows found, [num_queries, k], padded with -1."""
+def _hit_counter(index: ScannIndex, exact: ExactAnswers) -> Callable[[int], np.ndarray]:
+    """Returns a function from a number of leaves to the number of correct results.
+
+    Its result is int32 [num_queries, max_reorder]: how many of the first 1, 2, 3... candidates that ScaNN returns, in
+    addition to the exclusions, belong to the exact answer. An incomplete answer counts as it is, because the exact
+    search that would complete it is slow. A query with more than `max_exclusions` counts as correct, because it is
+    searched exactly with any parameters.
+    """
+    most = index.params.reorder
 
     @graph_function(reduce_retracing=True)
-    def answer(queries: tf.Tensor, excluded: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor) -> tf.Tensor:
-        return index.approximate(queries, excluded, k, leaves, reorder)[1]
+    def fetch(queries: tf.Tensor, excluded: tf.Tensor, leaves: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return index.fetch(queries, excluded, leaves)
 
-    excluded = _pad(exact.excluded)
-    batches = [slice(start, start + _BATCH) for start in range(0, len(exact.queries), _BATCH)]
+    excluded = retrieval.pad(exact.excluded)
 
-    def search(params: ScannParams) -> np.ndarray:
-        leaves, reorder = tf.constant(params.leaves_to_search), tf.constant(params.reorder)
-        return np.concatenate([answer(exact.queries[it], excluded[it], leaves, reorder).numpy() for it in batches])
+    def count(leaves: int) -> np.ndarray:
+        counts = np.empty((len(exact.queries), most), np.int32)
+        for start in range(0, len(counts), _BATCH):
+            batch = slice(start, start + _BATCH)
+            rows, is_candidate, num_excluded = (
+                it.numpy() for it in fetch(exact.queries[batch], excluded[batch], tf.constant(leaves))
+            )
+            for line, query in enumerate(range(start, min(start + _BATCH, len(counts)))):
+                if num_excluded[line] > index.max_exclusions:
+                    counts[query] = exact.depth[query]
+                    continue
+                found = np.cumsum(exact.is_hit(query, rows[line]) & is_candidate[line])
+                # The exclusions are fetched in addition, and clusters that hold fewer give fewer.
+                positions = np.minimum(np.arange(most) + num_excluded[line], len(found) - 1)
+                counts[query] = found[positions]
+        return counts
 
-    return search
-
-
-def _pad(lists: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns lists of rows as one int32 array, [num_lists, longest], padded with -1."""
-    padded = np.full((len(lists), max(map(len, lists), default=0)), retrieval.NO_ROW, np.int32)
-    for line, rows in zip(padded, lists, strict=True):
-        line[: len(rows)] = rows
-    return padded
+    return count

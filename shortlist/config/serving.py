@@ -14,8 +14,8 @@ class Index(Section):
 
     # ScaNN refuses corpora below 16 candidates, and crashes with a single one.
     kind: Literal["auto", "scann", "brute_force"] = "auto"
-    """`auto`: ScaNN; exact search in a corpus below 16 candidates, and in a small one if ScaNN's recall is too low.
-    `scann`: always ScaNN. `brute_force`: always exact search."""
+    """`auto`: exact search up to 500,000 candidates times dimensions, where it is as quick as ScaNN, and where ScaNN's
+    recall is too low; otherwise ScaNN. `scann`: always ScaNN. `brute_force`: always exact search."""
 
     k: Whole = pydantic.Field(100, ge=1, le=10_000)
     """Maximum number of candidates per answer."""
@@ -25,8 +25,8 @@ class Index(Section):
 
     # ScaNN returns a fixed number of results. If exclusions use them up, it returns excluded candidates.
     max_exclusions: Whole = pydantic.Field(1024, ge=0, le=100_000)
-    """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates. Queries with more
-    use exact search."""
+    """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates as a query excludes.
+    Queries with more use exact search."""
 
 
 class Push(Section):

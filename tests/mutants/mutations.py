@@ -96,8 +96,8 @@ MUTATIONS = (
     ),
     Mutation(
         "components/indexer/retrieval.py",
-        "keep & tf.math.is_finite(scores)",
-        "keep",
+        "keep &= tf.math.is_finite(scores) & (rows != NO_ROW)",
+        "keep &= rows != NO_ROW",
         "candidates whose score is no number are answered",
         ("indexer/test_retrieval.py",),
     ),

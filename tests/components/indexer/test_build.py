@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 
@@ -59,11 +60,12 @@ class Exported:
 
 @pytest.fixture(scope="module", params=[2, 15, 16])
 def exported(request, tmp_path_factory):
-    settings = Index(k=20, max_exclusions=6)
+    kind = "scann" if request.param >= 16 else "brute_force"
+    settings = Index(kind=kind, k=20, max_exclusions=6)
     return Exported(tmp_path_factory.mktemp(f"corpus{request.param}"), request.param, settings)
 
 
-def test_kind_follows_the_size_of_the_corpus(exported):
+def test_the_exported_index_is_of_the_kind_of_the_config(exported):
     assert exported.report.reasons == []
     index = exported.report.index
     assert index["kind"] == ("scann" if exported.size >= 16 else "brute_force")
@@ -222,20 +224,33 @@ def test_tuning_does_without_eval_rows(tmp_path):
     assert len(build._tuning_windows(root)) == 3
 
 
+def test_auto_searches_exactly_as_long_as_that_is_as_quick(tmp_path, monkeypatch):
+    report = _build(tmp_path / "small", 30, Index(k=5))
+    assert (report.index["kind"], report.index["reason"]) == (
+        "brute_force",
+        "exact search of 30 candidates is as quick as ScaNN",
+    )
+    # 30 candidates of 8 dimensions.
+    monkeypatch.setattr(build, "MAX_AUTO_EXACT_CELLS", 239)
+    report = _build(tmp_path / "large", 30, Index(k=5))
+    assert (report.reasons, report.index["kind"], report.index["reason"]) == ([], "scann", "")
+
+
 def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_path, monkeypatch):
     def hopeless(candidates, exact, k, max_exclusions, min_recall):
         tuned = real(candidates, exact, k, max_exclusions, min_recall)
-        return type(tuned)(tuned.index, 0.5)
+        return dataclasses.replace(tuned, recall=0.5)
 
+    monkeypatch.setattr(build, "MAX_AUTO_EXACT_CELLS", 0)
     real = build.tuning.tune
-    monkeypatch.setattr(build.tuning, "tune", hopeless)
-    report = _build(tmp_path / "auto", 30, Index(k=5))
+    with monkeypatch.context() as patched:
+        patched.setattr(build.tuning, "tune", hopeless)
+        report = _build(tmp_path / "auto", 30, Index(k=5))
     assert (report.reasons, report.index["kind"]) == ([], "brute_force")
     assert report.index["reason"] == "ScaNN's recall@5 on eval queries is 0.5000 at best"
 
-    monkeypatch.setattr(build, "MAX_AUTO_EXACT", 10)
     monkeypatch.setattr(build.ExactAnswers, "recall", lambda self, served: np.full(len(served), 0.5))
-    report = _build(tmp_path / "large", 30, Index(k=5))
+    report = _build(tmp_path / "scann", 30, Index(kind="scann", k=5))
     assert report.index["kind"] == "scann"
     assert report.reasons == ["recall@5 of the scann index on 40 test queries is 0.5000, below index.min_recall=0.99"]
 
@@ -250,5 +265,5 @@ def test_a_query_whose_embedding_is_not_finite_is_a_reason_in_any_split(tmp_path
         with tf.io.TFRecordWriter(str(root / f"Split-{split}" / "broken.gz"), "GZIP") as writer:
             writer.write(example.SerializeToString())
         folders = [str(tmp_path / f"{split}-{name}") for name in ("model", "exact")]
-        report = build.build(str(root), str(trained), Index(k=5), *folders)
+        report = build.build(str(root), str(trained), Index(kind="scann", k=5), *folders)
         assert report.reasons == ["1 of 4 sampled queries have an embedding that is not finite"]

@@ -130,7 +130,7 @@ def test_the_blessing_of_another_model_does_not_count(nodes):
 
 def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
     nodes.train()
-    assert nodes.index() == (1, "ok", [])
+    assert nodes.index(kind="scann") == (1, "ok", [])
     wanted = {"Format-Serving/saved_model.pb"} | {
         f"Format-Serving/assets.extra/{name}"
         for name in ("index.json", "shortlist.json", "candidates.parquet", "evaluation.json")

@@ -121,7 +121,7 @@ def test_equal_candidates_come_in_the_order_of_the_corpus():
         (100, ScannParams(1, 1, 2, 100), "num_leaves must be 2 to 100, got 1"),
         (100, ScannParams(101, 1, 2, 100), "num_leaves must be 2 to 100, got 101"),
         (100, ScannParams(10, 11, 2, 100), "leaves_to_search must be 1 to 10, got 11"),
-        (100, ScannParams(10, 10, 2, 29), "reorder=29 is less than k=10"),
+        (100, ScannParams(10, 10, 2, 9), "reorder=9 is less than k=10"),
     ],
 )
 def test_parameters_that_scann_answers_wrongly_with_are_refused(size, params, message):

@@ -4,26 +4,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.indexer import tuning
+from components.indexer import retrieval, tuning
 from components.indexer.recall import ExactAnswers
 from components.indexer.scann_index import ScannParams
 
 
-@pytest.mark.parametrize("size", [16, 17, 100, 1_682, 1_000_000])
-def test_grid_avoids_parameters_that_scann_gets_wrong(size):
-    grid = tuning.grid(size, embedding_dim=64, k=100, max_exclusions=1024)
-    assert all(2 <= params.num_leaves <= size for params in grid)
-    assert all(1 <= params.leaves_to_search <= params.num_leaves for params in grid)
-    assert all(min(size, 1_124) <= params.reorder <= size for params in grid)
-    assert len({(params.num_leaves, params.dimensions_per_block) for params in grid}) == 1, "one training serves all"
-    costs = [tuning.cost(params, size, 64) for params in grid]
-    assert costs == sorted(costs)
-
-
 def test_cost_adds_up():
-    # 10 centres + 50 rescored, 8 multiplications each; 100 * 2/10 = 20 candidates of 8/2 = 4 look-ups, a quarter each.
+    # 10 centres of 8 multiplications; 100 * 2/10 = 20 candidates of 8/2 = 4 look-ups, a quarter each; 50 rescored of 8
+    # dimensions, 25 each.
     params = ScannParams(num_leaves=10, leaves_to_search=2, dimensions_per_block=2, reorder=50)
-    assert tuning.cost(params, corpus_size=100, embedding_dim=8) == (10 + 50) * 8 + 20 * 4 * 0.25
+    assert tuning.cost(params, corpus_size=100, embedding_dim=8) == 10 * 8 + 20 * 4 * 0.25 + 50 * 8 * 25
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 7, 40, 99, 100])
+def test_bisection_finds_the_smallest_sufficient_number(wanted):
+    asked = []
+    assert tuning._bisect(1, 100, lambda number: asked.append(number) or number >= wanted) == wanted
+    assert len(asked) == len(set(asked)) <= 10
 
 
 def _clusters(size: int, num_queries: int, dim: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +40,14 @@ def test_a_lower_bar_gives_a_cheaper_index_that_still_clears_it():
     assert strict.recall >= 0.99
     assert lax.recall >= 0.5
     assert tuning.cost(lax.index.params, 2_000, 16) < tuning.cost(strict.index.params, 2_000, 16)
+    for tuned, least in ((strict, 0.99), (lax, 0.5)):
+        # No trial with fewer leaves suffices, and the index searches as the trial did.
+        cheaper = [it for it in tuned.trials if it.params.leaves_to_search < tuned.index.params.leaves_to_search]
+        costs = [tuning.cost(it.params, 2_000, 16) for it in cheaper if it.is_sufficient]
+        assert all(cost >= tuning.cost(tuned.index.params, 2_000, 16) for cost in costs)
+        found = tuned.index.approximate(queries, retrieval.pad(excluded), 10)[1].numpy()
+        assert abs(exact.recall(found).mean() - tuned.recall) < 0.005
+        assert tuned.recall >= least
 
 
 def test_queries_searched_exactly_do_not_count_against_scann():
