@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cli.invocation import Invocation
 from cli.output import consoles
+from shortlist.errors import BadInputError
 from shortlist.sanitize import plain
 
 app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
@@ -25,9 +26,11 @@ def _group() -> None:
 @app.command("infer")
 def infer(
     interactions: Annotated[
-        str, typer.Argument(help="The log: a file, folder or pattern; relative to SHORTLIST_DATA_DIR.")
-    ],
-    name: Annotated[str, typer.Option("--name", help="Name of the new pipeline: a-z, 0-9 and dashes.")],
+        str | None, typer.Argument(help="The log: a file, folder or pattern; relative to SHORTLIST_DATA_DIR.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the new pipeline: a-z, 0-9 and dashes.", show_default=False)
+    ] = None,
     candidates: Annotated[str | None, typer.Option(help="The catalogue; by default made from the log.")] = None,
     queries: Annotated[str | None, typer.Option(help="The table of query (user) features.")] = None,
     query_id: Annotated[str | None, typer.Option(help="The log's column of query (user) ids.")] = None,
@@ -55,14 +58,26 @@ def infer(
     encoding: Annotated[str | None, typer.Option(help="Encoding of the log, such as `cp1252`.")] = None,
     decimal: Annotated[str | None, typer.Option(help="Decimal mark of the log's numbers: `.` or `,`.")] = None,
     config: Annotated[
-        pathlib.Path | None, typer.Option(help="Config to write; by default configs/<name>.yaml.")
+        pathlib.Path | None,
+        typer.Option(help="Config to write, by default configs/<name>.yaml; with --update, the config to read."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Add features that --config has gained to its schemas, and nothing else.")
+    ] = False,
 ) -> None:
     """Write a first config and schema for new data, and print a profile and each guess.
 
     Example: shortlist schema infer shop/orders.csv --name shop
+    Example: shortlist schema infer --update --config configs/shop.yaml
     """
+    if update:
+        if config is None or interactions is not None or name is not None:
+            raise BadInputError("with --update, give --config FILE alone: the config says where its data are")
+        _update(config)
+        return
+    if interactions is None or name is None:
+        raise BadInputError("give the log and --name NAME, or --update --config FILE")
     from shortlist import datasets
     from shortlist.config.secrets import check_no_credentials
     from shortlist.infer import Hints, TextOptions, guess_config, write_guess
@@ -91,6 +106,27 @@ def infer(
     _check(console, paths.config, root)
     command = Invocation(paths.config).command("run")
     console.print(f"Correct wrong guesses, then: {plain(command)}", soft_wrap=True)
+
+
+def _update(path: pathlib.Path) -> None:
+    """Adds new features to the schemas of a config, and prints them."""
+    from shortlist import datasets
+    from shortlist.config.load import load_config
+    from shortlist.infer.update import update_schemas
+    from shortlist.tables import preflight
+
+    console = consoles.console()
+    config = load_config(path)
+    added = update_schemas(config, datasets.default_data_dir())
+    for feature in added:
+        share = f"a value in {feature.present:.0%} of the first rows"
+        line = f"  {feature.table}: {feature.feature} ({feature.type}, {share}) added to {feature.path}"
+        console.print(plain(line), soft_wrap=True, markup=False)
+    if not added:
+        console.print("The schemas have all features of the config.", soft_wrap=True)
+    for warning in preflight.check_schemas(config.data):
+        consoles.warn(console, warning)
+    console.print(f"Next: {plain(Invocation(path).command('run'))}", soft_wrap=True, markup=False)
 
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "blank": " ", "blanks": " ", "space": " "}

@@ -108,20 +108,31 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
 def schema_text(table: str, guess: TableGuess) -> str:
     """Returns a TFMD schema of a table as text, with types and the minimum fraction of rows with a value."""
     parts = [f"# {table}: guessed from the first rows. Add domains to detect invalid values."]
-    parts += [_feature(name, "BYTES", 1.0, single=True) for name in _IDS[table]]
+    parts += [feature_text(name, "BYTES", 1.0, single=True) for name in _IDS[table]]
     if table == "interactions" and guess.section["timestamp"] is not None:
-        parts.append(_feature(keys.TIMESTAMP, "INT", 1.0, single=True))
+        parts.append(feature_text(keys.TIMESTAMP, "INT", 1.0, single=True))
     for name, feature_type in guess.types.items():
         present = len(guess.columns[name].present) / len(guess.columns[name].texts)
-        min_fraction = 1.0
-        if present < 1.0:
-            min_fraction = max(present - _PRESENCE_MARGIN, 0.0)
+        min_fraction = presence_bound(present)
         single = present == 1.0 and feature_type is not FeatureType.MULTI_CATEGORY
-        parts.append(_feature(name, _ARROW.get(feature_type, "BYTES"), min_fraction, single))
+        parts.append(feature_text(name, _ARROW.get(feature_type, "BYTES"), min_fraction, single))
     return "\n".join(parts) + "\n"
 
 
-def _feature(name: str, kind: str, min_fraction: float, single: bool) -> str:
+def presence_bound(present: float) -> float:
+    """Returns the minimum fraction of rows with a value, from the fraction in a sample."""
+    return 1.0 if present == 1.0 else max(present - _PRESENCE_MARGIN, 0.0)
+
+
+def feature_text(name: str, kind: str, min_fraction: float, single: bool) -> str:
+    """Returns a feature of a schema as text.
+
+    Args:
+      name: The feature's name.
+      kind: BYTES, FLOAT or INT.
+      min_fraction: Minimum fraction of rows with a value.
+      single: Whether each row has exactly one value.
+    """
     fraction = f"min_fraction: {min_fraction:.2f} " if min_fraction > 0 else ""
     lines = [f'feature {{\n  name: "{name}"\n  type: {kind}\n  presence {{ {fraction}min_count: 1 }}']
     if single:

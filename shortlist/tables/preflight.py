@@ -26,7 +26,7 @@ from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Tempor
 from shortlist.config.table import Table
 from shortlist.errors import ConfigError
 from shortlist.scalars import short_repr
-from shortlist.tables import inputs
+from shortlist.tables import inputs, schemas
 from shortlist.tables.input_table import SAMPLED_ROWS, InputTable, ParsedRow, Sample, existing_files, timestamp_unit
 from shortlist.tables.spec import UNITS_WITH_PARTS, Kind, Unit
 
@@ -105,14 +105,14 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
 
     Raises:
       DataError: A table is missing, unreadable or too small, or a row of it is invalid.
-      ConfigError: A schema is missing, the workspace is not writable or its path could be a pattern, or
-        `shuffle_ties` would destroy a known order.
+      ConfigError: A schema is missing or does not fit the config, the workspace is not writable or its path could be a
+        pattern, or `shuffle_ties` would destroy a known order.
     """
     paths.check_no_pattern(config.workspace)
-    check_schemas(config.data)
+    warnings = check_schemas(config.data)
     report = check_tables(config, data_root)
     check_workspace(config.workspace)
-    return report
+    return dataclasses.replace(report, warnings=(*warnings, *report.warnings))
 
 
 def check_tables(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
@@ -163,22 +163,20 @@ def _check_shuffle_ties(config: Config, unit: Unit) -> None:
         )
 
 
-def check_schemas(data: Data) -> None:
-    """Refuses a schemas folder without a schema for each table.
+def check_schemas(data: Data) -> list[str]:
+    """Refuses schemas that do not fit the config, as the data gate would after ingestion.
+
+    Returns:
+      The differences, if `gate.schema_anomalies` is `warn`.
 
     Raises:
-      ConfigError: A schema is missing; names its file.
+      ConfigError: A schema is missing, or differs from the config and the gate's action is `error`.
     """
-    folder = pathlib.Path(data.schemas)
-    for name in data.tables:
-        file = folder / f"{name}.pbtxt"
-        if not file.is_file():
-            raise ConfigError.from_parts(
-                "data.schemas",
-                f"the file {file}",
-                "none",
-                "write one like those in schemas/movielens_100k, or set data.schemas to another folder",
-            )
+    action = data.gate.schema_anomalies
+    problems = list(schemas.problems(data))
+    if problems and action == "error":
+        raise problems[0]
+    return [str(problem) for problem in problems if action == "warn"]
 
 
 def check_workspace(workspace: str | os.PathLike[str]) -> None:

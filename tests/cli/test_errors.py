@@ -16,14 +16,20 @@ ROOT = pathlib.Path(__file__).parents[2]
 LOG = "user_id,item_id,timestamp\n" + "".join(f"u{u},i{i},{u + i}\n" for u in range(3) for i in range(4))
 ITEMS = "item_id,title\ni0,Zero\ni1,One\ni2,Two\ni3,Three\n"
 
+_SCHEMAS = {
+    "interactions": {"query_id": "BYTES", "candidate_id": "BYTES", "timestamp": "INT"},
+    "candidates": {"candidate_id": "BYTES", "title": "BYTES"},
+}
+
 
 class Project:
     """Tables and a config. Each test breaks one part of them."""
 
     def __init__(self, root: pathlib.Path):
         self.root = root
-        for name in ("interactions", "candidates"):
-            self.write(f"schemas/{name}.pbtxt", "")
+        for name, columns in _SCHEMAS.items():
+            features = "".join(f'feature {{ name: "{column}" type: {kind} }}\n' for column, kind in columns.items())
+            self.write(f"schemas/{name}.pbtxt", features)
         self.write("data/log.csv", LOG)
         self.write("data/items.csv", ITEMS)
         self.config: dict[str, Any] = {

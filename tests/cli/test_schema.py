@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from shortlist.config.load import load_config
 from tests.shortlist.infer.test_guess import SHOP, shop_rows, write_csv
@@ -85,3 +86,22 @@ def test_wrong_input_is_an_error_and_nothing_is_written(infer, arguments, senten
     assert done.returncode == 2
     assert sentence in " ".join(done.stderr.split())
     assert list(here.iterdir()) == []
+
+
+def test_update_adds_a_feature_of_the_config_and_nothing_else(infer):
+    call, here = infer
+    assert call("orders.csv", "--name", "shop").returncode == 0
+    config = here / "configs" / "shop.yaml"
+    nothing = call("--update", "--config", str(config))
+    assert nothing.returncode == 0, nothing.stderr
+    assert "The schemas have all features of the config." in nothing.stdout
+    raw = yaml.safe_load(config.read_text())
+    raw["data"]["candidates"]["features"]["first_price"] = {"type": "numeric", "column": "UnitPrice"}
+    config.write_text(yaml.safe_dump(raw))
+    done = call("--update", "--config", str(config))
+    assert done.returncode == 0, done.stderr
+    path = here / "schemas" / "shop" / "candidates.pbtxt"
+    assert "candidates: first_price (FLOAT, a value in 100% of the first rows) added to" in done.stdout
+    assert 'name: "first_price"' in path.read_text()
+    for arguments in (("--update",), ("orders.csv", "--update", "--config", str(config)), ("orders.csv",)):
+        assert call(*arguments).returncode == 2

@@ -214,6 +214,7 @@ def test_any_tables_under_any_mapping_are_accepted_or_refused_in_one_sentence(
     project.raw["data"]["split"] = split
     try:
         config = parse_config(project.raw, "x.yaml")
+        project.write_schemas(config)
         report = preflight.check(config, project.data)
     except BadInputError as error:
         refused(error)

@@ -34,7 +34,7 @@ def test_good_data(project):
 
 def test_queries_are_optional(project):
     project.raw["data"]["queries"] = None
-    (project.root / "schemas" / "queries.pbtxt").unlink()
+    project.schema("queries", None)
     assert project.check().queries is None
 
 
@@ -172,7 +172,7 @@ def test_enough_to_evaluate(project):
 
 
 def test_missing_schema(project):
-    (project.root / "schemas" / "queries.pbtxt").unlink()
+    project.schema("queries", None)
     sentence = project.refusal(ConfigError)
     assert "queries.pbtxt" in sentence
     assert "write one like those in schemas/movielens_100k" in sentence
