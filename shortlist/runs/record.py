@@ -35,7 +35,7 @@ class Record:
     status: str
     """The summary's status, or `killed` or `running`, which no summary has."""
     reasons: list[str]
-    summary: Summary | None
+    summary: Summary | None = dataclasses.field(repr=False)
     """None if the process died before it wrote one, or if a newer version wrote it."""
     folder: pathlib.Path
     """Folder with the run's log, config and summary."""
@@ -47,6 +47,12 @@ class Record:
         if found is None:
             return None
         return datetime.datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics over all test rows, by TFMA's names; empty if the run measured no model."""
+        measured = self.summary.metrics if self.summary else None
+        return measured.overall if measured else {}
 
     def config(self) -> dict[str, Any]:
         """Returns the run's settings by dotted name; empty if there is no config."""

@@ -7,8 +7,11 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from shortlist import keys, model_files
 from shortlist.config.paths import is_uri
@@ -20,7 +23,10 @@ from shortlist.serving import versions
 if TYPE_CHECKING:
     import tensorflow as tf
 
+FloatArray = npt.NDArray[np.float32]
+
 _MAX_REASON = 150
+_EMBED_CANDIDATES = "embed_candidates"
 _MAX_INT32 = 2**31 - 1
 # All other inputs of `recommend` are features of the query.
 _NOT_FEATURES = frozenset(
@@ -37,6 +43,9 @@ class Recommendation:
     id: str
     score: float
     title: str | None = None
+    near: str | None = None
+    """Id of the history's item that the candidate is closest to, see `shortlist.serving.near`."""
+    near_title: str | None = None
 
 
 class Recommender:
@@ -71,13 +80,55 @@ class Recommender:
 
     def unknown_candidates(self, candidate_ids: Sequence[str]) -> list[str]:
         """Returns the ids that the model does not know, such as those of candidates newer than its catalogue."""
-        if not candidate_ids:
-            return []
+        known = self.embed_candidates(candidate_ids).any(axis=1)
+        return [item for item, is_known in zip(candidate_ids, known, strict=True) if not is_known]
+
+    def embed_candidates(self, candidate_ids: Sequence[str]) -> FloatArray:
+        """Returns [num_candidates, embedding_dim] embeddings; zeros for a candidate that the model does not know."""
         import tensorflow as tf
 
-        answer = self._model.signatures["candidate_embedding"](candidate_id=tf.constant(list(candidate_ids)))
-        known = tf.reduce_any(answer[keys.EMBEDDING] != 0.0, axis=1).numpy()
-        return [item for item, is_known in zip(candidate_ids, known, strict=True) if not is_known]
+        answer = self._model.signatures["candidate_embedding"](candidate_id=tf.constant(candidate_ids, tf.string))
+        return np.asarray(answer[keys.EMBEDDING])
+
+    def embed_described(self, rows: Sequence[Mapping[str, Any]]) -> FloatArray:
+        """Returns [num_rows, embedding_dim] embeddings of candidates by their features, also of unknown ones.
+
+        Args:
+          rows: Per candidate, its `candidate_id` and its features by name; all may be absent.
+
+        Raises:
+          BadInputError: A feature is unknown, a value has a wrong type, or the model is of an older version, which has
+            no such signature.
+        """
+        if _EMBED_CANDIDATES not in self._model.signatures:
+            raise BadInputError.from_parts(
+                self.path,
+                "a model that embeds described candidates",
+                "one of an earlier version",
+                "run the pipeline again",
+            )
+        signature = self._model.signatures[_EMBED_CANDIDATES]
+        specs = signature.structured_input_signature[1]
+        unknown = sorted({name for row in rows for name in row} - set(specs))
+        if unknown:
+            names = sorted(set(specs) - {keys.CANDIDATE_ID})
+            raise BadInputError(f"the model has no candidate feature {unknown[0]!r}; it has {names}")
+        return np.asarray(signature(**signature_inputs(specs, rows))[keys.EMBEDDING])
+
+    def embed_queries(self, rows: Sequence[Mapping[str, Any]]) -> FloatArray:
+        """Returns [num_rows, embedding_dim] embeddings of queries.
+
+        Args:
+          rows: Per query, values by input name, see `signature_inputs`.
+
+        Raises:
+          BadInputError: A feature is unknown, or a value has a wrong type.
+        """
+        signature = self._model.signatures["query_embedding"]
+        specs = signature.structured_input_signature[1]
+        for row in rows:
+            self._check_features(set(row) - _NOT_FEATURES)
+        return np.asarray(signature(**signature_inputs(specs, rows))[keys.EMBEDDING])
 
     def recommend(
         self,
@@ -88,6 +139,8 @@ class Recommender:
         query_features: Mapping[str, Any] | None = None,
         candidates_titles: Mapping[str, str | None] | None = None,
         query_time: int | None = None,
+        exclude: Sequence[str] = (),
+        allow: Sequence[str] = (),
     ) -> list[Recommendation]:
         """Returns recommendations for one query, best first.
 
@@ -104,6 +157,8 @@ class Recommender:
           query_time: Time of the request in seconds, or in the interactions' own sequence numbers. By default the
             model ignores the times of the history, and `model.query_time` takes the end of train, as for any later
             time.
+          exclude: Candidate ids to leave out, in addition to the history.
+          allow: Candidate ids to choose from; empty for the whole corpus.
 
         Raises:
           BadInputError: k exceeds `index.k` of the model, a feature is unknown, or a value has a wrong type.
@@ -121,7 +176,8 @@ class Recommender:
             keys.HISTORY_TIMES: times,
             keys.QUERY_TIME: query_time,
             keys.K: k,
-            keys.EXCLUDE: ids if exclude_seen else [],
+            keys.EXCLUDE: [*(ids if exclude_seen else []), *exclude],
+            keys.ALLOW: list(allow),
         }
         answer = self._signature(**signature_inputs(self._specs, [row]))
         count = int(answer[keys.COUNT][0])
@@ -135,25 +191,12 @@ class Recommender:
     def _check(self, k: int, features: Mapping[str, Any]) -> None:
         if not 1 <= k <= self.index["k"]:
             raise BadInputError(f"k must be 1 to {self.index['k']}, which is index.k of the pushed model; got {k}")
-        unknown = sorted(set(features) - set(self.query_features))
+        self._check_features(features)
+
+    def _check_features(self, names: Iterable[str]) -> None:
+        unknown = sorted(set(names) - set(self.query_features))
         if unknown:
             raise BadInputError(f"the model has no query feature {unknown[0]!r}; it has {self.query_features}")
-
-
-def recommend(
-    serving_path: str | os.PathLike[str],
-    query_id: str | None = None,
-    history: Sequence[str | tuple[str, int]] | None = None,
-    k: int = 10,
-    exclude_seen: bool | None = None,
-    query_features: Mapping[str, Any] | None = None,
-    candidates_titles: Mapping[str, str | None] | None = None,
-    query_time: int | None = None,
-) -> list[Recommendation]:
-    """Loads a model and returns its recommendations for one query; see `Recommender.recommend`."""
-    return Recommender(serving_path).recommend(
-        query_id, history, k, exclude_seen, query_features, candidates_titles, query_time
-    )
 
 
 def load_served(path: str | os.PathLike[str]) -> Any:

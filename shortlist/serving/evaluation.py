@@ -6,6 +6,7 @@ Format 1:
     slices        list of {"slice": {feature: value}, "metrics": {...}}
     baseline      metrics of the latest blessed model on the same rows, or null
     blessed       whether the Evaluator blessed the model; false after a forced push
+    gates         results of the Evaluator's gates, see `shortlist.verdicts.GateResult`
     reasons       sentences, one per gate
     warnings      sentences
     exclude_seen  whether the gates use plain metrics, which exclude seen items
@@ -22,6 +23,7 @@ from typing import Any
 from shortlist.errors import BadInputError
 from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import artifacts
+from shortlist.verdicts import Gate, GateResult
 
 FORMAT_VERSION = 1
 """Must increase with each incompatible change. Keys may be added without one."""
@@ -35,6 +37,7 @@ class ServedEvaluation:
     slices: list[dict[str, Any]]
     baseline: dict[str, float] | None
     blessed: bool
+    gates: list[GateResult]
     reasons: list[str]
     warnings: list[str]
     exclude_seen: bool
@@ -60,6 +63,7 @@ class ServedEvaluation:
             slices=measured.slices or [],
             baseline=measured.baseline or None,
             blessed=blessing.blessed,
+            gates=blessing.gates,
             reasons=blessing.reasons,
             warnings=blessing.warnings,
             exclude_seen=exclude_seen,
@@ -84,7 +88,10 @@ class ServedEvaluation:
                     version,
                     "use the version of Shortlist that pushed the model",
                 )
-            return cls(**{field.name: content[field.name] for field in dataclasses.fields(cls)})
+            values = {field.name: content[field.name] for field in dataclasses.fields(cls)}
+            # A later version may have other gates. Their sentences are among the reasons, too.
+            known = [gate for gate in values["gates"] if gate["gate"] in {*Gate}]
+            return cls(**values | {"gates": [GateResult.model_validate(gate) for gate in known]})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -95,4 +102,5 @@ class ServedEvaluation:
     def to_json(self) -> str:
         """Returns the content of the file."""
         content = {"format_version": FORMAT_VERSION} | dataclasses.asdict(self)
+        content["gates"] = [gate.model_dump(mode="json") for gate in self.gates]
         return json.dumps(content, indent=2, sort_keys=True) + "\n"

@@ -30,7 +30,7 @@ def of_query(
     data_root: pathlib.Path,
     query_id: str,
     candidate_ids: Collection[str],
-    at: str | None,
+    at: str | as_of.AsOf | None,
     now: int,
     catalogue: str | None = None,
 ) -> Request:
@@ -100,7 +100,9 @@ def of_history(
     return Request(query, given, notes)
 
 
-def _given(log: lookup.Log, at: str, now: int) -> as_of.AsOf:
+def _given(log: lookup.Log, at: str | as_of.AsOf, now: int) -> as_of.AsOf:
+    if isinstance(at, as_of.AsOf):
+        return at
     return as_of.given_as_of(at, _timed(log, "--at").unit, "--at", now, log.time_format)
 
 

@@ -35,7 +35,7 @@ def check(root: pathlib.Path, name: str) -> None:
         Shortlist, or has other files in it.
     """
     paths.check_no_pattern(root)
-    owner = _owner(root)
+    owner = owner_of(root)
     if owner is not None and owner != name:
         raise ConfigError.from_parts(
             "workspace",
@@ -68,8 +68,12 @@ def claim(root: pathlib.Path, name: str) -> None:
     os.replace(partial, path)
 
 
-def _owner(root: pathlib.Path) -> str | None:
-    """Returns the pipeline that a workspace belongs to; None if it is free or its owner is unknown."""
+def owner_of(root: pathlib.Path) -> str | None:
+    """Returns the pipeline that a workspace belongs to; None if it is free or its owner is unknown.
+
+    Raises:
+      ConfigError: The folder cannot be read, has other files, or is of a newer Shortlist.
+    """
     try:
         entries = {entry.name for entry in os.scandir(root)}
     except FileNotFoundError:

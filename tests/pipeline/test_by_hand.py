@@ -88,7 +88,7 @@ def test_pushed_by_force_and_rolled_back(rejected):
     assert versions.served_version(rejected.workspace.serving_dir) == version
     for folder in (rejected.workspace.serving_dir, versions.exact_dir(rejected.workspace.serving_dir)):
         assert versions.missing_files(folder / str(version)) == []
-    assert len(client.recommend(rejected.workspace.serving_dir, history=["50", "181"], k=3)) == 3
+    assert len(client.Recommender(rejected.workspace.serving_dir).recommend(history=["50", "181"], k=3)) == 3
     # Nothing was trained again, so it is the measured model that is served.
     served = json.loads((rejected.workspace.serving_dir / str(version) / "assets.extra/shortlist.json").read_text())
     assert served["train"]["best_ndcg_at_10"] > 0.0
@@ -106,7 +106,7 @@ def test_pushed_by_force_and_rolled_back(rejected):
     assert restored["restored_version"] == rejected.served
     assert restored["replaced_version"] == version
     assert versions.served_version(rejected.workspace.serving_dir) == restored["version"]
-    assert len(client.recommend(rejected.workspace.serving_dir, history=["50", "181"], k=3)) == 3
+    assert len(client.Recommender(rejected.workspace.serving_dir).recommend(history=["50", "181"], k=3)) == 3
     assert [step["node"] for step in rejected.output_of("lineage")["steps"][:2]] == ["Rollback", "Pusher"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from shortlist.config.load import parse_config
 from shortlist.infer import Hints, guess_config
 from shortlist.infer.write import write_guess
-from shortlist.serving.client import recommend
+from shortlist.serving.client import Recommender
 from shortlist.summary import Status
 from shortlist.tables import preflight
 from shortlist.workspace import Workspace
@@ -99,7 +99,7 @@ def test_dated_json_lines_with_weights_a_filter_and_ids_that_no_one_would_choose
     assert sum(number for name, number in summary.data.dropped.items() if "filter" in name) == 12
     # Views are history and never a target; every other row is.
     assert sum(summary.data.rows.values()) == 2 * (200 - 4)
-    answer = recommend(summary.pushed.path, history=ODD[:3], k=17)
+    answer = Recommender(summary.pushed.path).recommend(history=ODD[:3], k=17)
     assert {found.id for found in answer} == set(candidates) - set(ODD[:3])
 
 
@@ -127,4 +127,6 @@ def test_two_candidates_are_enough(tmp_path):
     assert report.timestamp_unit == "order"
     assert summary.status is Status.PUSHED
     assert summary.index.kind == "brute_force"
-    assert [found.id for found in recommend(summary.pushed.path, history=["a"], k=2, exclude_seen=True)] == ["b"]
+    assert [
+        found.id for found in Recommender(summary.pushed.path).recommend(history=["a"], k=2, exclude_seen=True)
+    ] == ["b"]

@@ -13,7 +13,9 @@ from shortlist.config.features import FeatureType
 from shortlist.errors import BadInputError
 from shortlist.model_files import CANDIDATES_FILE, EVALUATION_FILE
 from shortlist.serving import catalogue, evaluation
+from shortlist.verdicts import Gate, GateResult, Result
 
+_GATE = GateResult(gate=Gate.POPULARITY, result=Result.PASSED, sentence="twice as good")
 _IDS = ["B", "a", "aa", "é", "\ufb00", "\U0001f600"]
 
 
@@ -69,10 +71,15 @@ def test_a_newer_or_a_damaged_file_is_refused_in_one_sentence(tmp_path):
 
 
 def test_an_evaluation_is_read_as_it_was_written(tmp_path):
-    written = evaluation.ServedEvaluation({"a/b": 0.5}, [], None, True, ["because"], [], True, False)
+    written = evaluation.ServedEvaluation({"a/b": 0.5}, [], None, True, [_GATE], ["because"], [], True, False)
     path = tmp_path / EVALUATION_FILE
     path.parent.mkdir()
     path.write_text(written.to_json(), encoding="utf-8")
+    assert evaluation.ServedEvaluation.of_version(tmp_path) == written
+    # A later version may have other gates.
+    later = json.loads(written.to_json())
+    later["gates"].append({"gate": "taste", "result": "pass", "sentence": "good"})
+    path.write_text(json.dumps(later))
     assert evaluation.ServedEvaluation.of_version(tmp_path) == written
     for content, message in (('{"format_version": 2}', "format 1 at most"), ("[]", "an evaluation"), ("", "an eval")):
         path.write_text(content)

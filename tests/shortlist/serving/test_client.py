@@ -7,7 +7,7 @@ import pytest
 
 from shortlist.errors import BadInputError
 from shortlist.model_files import TRAINED_FILE
-from shortlist.serving.client import Recommender, recommend
+from shortlist.serving.client import Recommender
 from tests.components.indexer import stand_in
 
 SIZE = 30
@@ -129,17 +129,29 @@ def test_titles_are_shown_where_there_is_one(recommender):
 def test_an_empty_folder_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(BadInputError, match="no model was pushed yet"):
-            recommend(folder, "user-1")
+            Recommender(folder)
 
 
 def test_a_model_of_another_program_is_refused(tmp_path):
     (tmp_path / "saved_model.pb").touch()
     with pytest.raises(BadInputError, match=r"not a model that Shortlist pushed.*index\.json"):
-        recommend(tmp_path, "user-1")
+        Recommender(tmp_path)
 
 
-def test_asking_once_is_asking_the_same(serving_dir, recommender):
-    assert ids(recommend(serving_dir / "1", "user-1", k=5)) == ids(recommender.recommend("user-1", k=5))
+def test_embeddings_give_the_scores(recommender):
+    row = {"query_id": "user-1", "history_ids": ["item-3"], "age": 30}
+    [best, *_] = recommender.recommend("user-1", ["item-3"], query_features={"age": 30})
+    query, candidate = recommender.embed_queries([row])[0], recommender.embed_candidates([best.id])[0]
+    assert query @ candidate == pytest.approx(best.score, abs=1e-5)
+    assert recommender.embed_candidates(["nope"]).tolist() == [[0.0] * 8]
+    with pytest.raises(BadInputError, match="no query feature 'height'"):
+        recommender.embed_queries([{"height": 1}])
+
+
+def test_some_candidates_are_left_out_and_others_alone_allowed(recommender):
+    best = ids(recommender.recommend("user-1", k=3))
+    assert ids(recommender.recommend("user-1", k=2, exclude=best[:1])) == best[1:]
+    assert ids(recommender.recommend("user-1", allow=best[1:])) == best[1:]
 
 
 def test_candidates_that_the_model_lacks_are_found(recommender):

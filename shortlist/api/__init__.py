@@ -1,0 +1,1 @@
+"""The Python interface: `shortlist.load` and `shortlist.load_runs`."""

@@ -1,0 +1,107 @@
+"""Ids and histories as Python users give them."""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+import numbers
+import sys
+import warnings
+from collections.abc import Iterable
+
+from shortlist.errors import BadInputError
+from shortlist.quoting import short_repr
+from shortlist.scalars import BadCell, iso_seconds
+
+Id = str | int
+"""The id of a candidate or a query. Ids are strings; a whole number stands for its digits."""
+
+Time = int | str | datetime.datetime
+"""Seconds since 1970 or an order number, an ISO 8601 text, or a datetime; without a zone they are in UTC."""
+
+Interaction = Id | tuple[Id, Time]
+"""A candidate's id, or a pair of it and the time of the interaction."""
+
+_warned = False
+
+
+def id_text(value: object, name: str) -> str:
+    """Returns an id as a string, with one warning per process for whole numbers.
+
+    Args:
+      value: The id.
+      name: The argument, for the error.
+
+    Raises:
+      BadInputError: It is neither a string nor a whole number.
+    """
+    global _warned
+    if isinstance(value, str):
+        return str(value)
+    # NumPy's integers are registered as integral; a bool is an int, but no id.
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise BadInputError.from_parts(name, "an id, a string", short_repr(value))
+    if not _warned:
+        _warned = True
+        message = f"ids are strings: {value} is taken as '{value}', and so are other whole numbers"
+        warnings.warn(message, stacklevel=_callers_level())
+    return str(int(value))
+
+
+def _callers_level() -> int:
+    """Returns the `stacklevel` of the first frame outside this package: the user's line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("shortlist.api."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def id_texts(values: Iterable[object], name: str) -> list[str]:
+    """Returns ids as strings, see `id_text`.
+
+    Raises:
+      BadInputError: The values are one string, or one of them is no id.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise BadInputError.from_parts(name, "a list of ids", short_repr(values))
+    return [id_text(value, name) for value in values]
+
+
+def pairs(history: Iterable[object], name: str = "history") -> list[tuple[str, int]]:
+    """Returns (candidate id, time) of a history, oldest first; time 0 means unknown.
+
+    Args:
+      history: Interactions, oldest first.
+      name: The argument, for the error.
+
+    Raises:
+      BadInputError: The history is one string, or has something else than ids and pairs.
+    """
+    if isinstance(history, str) or not isinstance(history, Iterable):
+        raise BadInputError.from_parts(name, "a list of ids", short_repr(history))
+    return [
+        (id_text(item[0], name), seconds(item[1], name))
+        if isinstance(item, tuple | list) and len(item) == 2
+        else (id_text(item, name), 0)
+        for item in history
+    ]
+
+
+def seconds(time: object, name: str) -> int:
+    """Returns a time as whole seconds since 1970, rounded down, or as the order number that it is.
+
+    Raises:
+      BadInputError: It is not a `Time`.
+    """
+    if isinstance(time, datetime.datetime):
+        return calendar.timegm(time.utctimetuple())
+    if isinstance(time, numbers.Integral) and not isinstance(time, bool):
+        return int(time)
+    try:
+        if isinstance(time, str):
+            return int(iso_seconds(time) // 1)
+    except BadCell:
+        pass
+    raise BadInputError.from_parts(
+        name, "a time: seconds since 1970, ISO 8601 text such as 2026-01-31T12:00:00Z, or a datetime", short_repr(time)
+    )
