@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from shortlist.config.load import parse_config
 from shortlist.errors import BadInputError
 from tests.shortlist.project import ITEMS, USERS, Project
 from tests.shortlist.tables.tables import parquet_bytes
@@ -282,6 +283,7 @@ def test_the_command_ends_with_exit_code_2_and_one_line(project, name):
     case.spoil(project)
     config = project.root / "x.yaml"
     config.write_text(yaml.safe_dump(project.raw))
+    project.write_schemas(parse_config(project.raw, "x.yaml"))
     done = subprocess.run(
         [sys.executable, str(ROOT / "pipeline_runner.py"), "run", "--config", str(config)],
         cwd=project.root,
