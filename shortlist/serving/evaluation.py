@@ -88,10 +88,10 @@ class ServedEvaluation:
                     version,
                     "use the version of Shortlist that pushed the model",
                 )
-            values = {field.name: content[field.name] for field in dataclasses.fields(cls)}
-            # A later version may have other gates. Their sentences are among the reasons, too.
-            known = [gate for gate in values["gates"] if gate["gate"] in {*Gate}]
-            return cls(**values | {"gates": [GateResult.model_validate(gate) for gate in known]})
+            # The first files had no gates. A later version may have others, whose sentences are among the reasons.
+            known = [gate for gate in content.get("gates", []) if gate["gate"] in {*Gate}]
+            values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name != "gates"}
+            return cls(**values, gates=[GateResult.model_validate(gate) for gate in known])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
