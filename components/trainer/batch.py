@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import tensorflow as tf
+
+PartT = TypeVar("PartT", bound=tuple[Any, ...])
 
 
 class TrainBatch(NamedTuple):
@@ -55,3 +58,18 @@ def flat_targets(batch: TrainBatch) -> Targets:
         weights=tf.gather_nd(batch.weights, present),
         times=tf.gather_nd(batch.times, present),
     )
+
+
+def split_windows(windows: PartT, parts: int) -> list[PartT]:
+    """Returns windows in `parts` parts of about the same size, some of them perhaps empty.
+
+    Args:
+      windows: A structure of tensors [batch, ...], for example a `TrainBatch`.
+      parts: Number of parts.
+    """
+    number = tf.shape(tf.nest.flatten(windows)[0])[0]
+    cuts = [number * part // parts for part in range(parts + 1)]
+    return [
+        tf.nest.map_structure(lambda column, some=slice(*bounds): column[some], windows)
+        for bounds in itertools.pairwise(cuts)
+    ]

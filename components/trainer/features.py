@@ -61,6 +61,11 @@ class FeatureEncoder(tf.keras.layers.Layer):
             for spec in self._specs
         }
 
+    @property
+    def tables(self) -> list[tf.Variable]:
+        """The embedding tables of vocabularies."""
+        return [self._tables[spec.name] for spec in self._specs if spec.vocabulary_size is not None]
+
     def call(self, features: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
         """Returns [batch, embedding_dim].
 

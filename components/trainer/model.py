@@ -71,6 +71,16 @@ class RetrievalModel(tfrs.models.Model):
         """Whether the candidate tower has features besides the id."""
         return self.candidate_tower.has_features
 
+    @property
+    def tables(self) -> list[tf.Variable]:
+        """Embedding tables of ids and of features' vocabularies, of which a step may read few rows."""
+        return [*self.candidate_tower.tables, *self.query_tower.tables]
+
+    @property
+    def has_sparse_gradients(self) -> bool:
+        """Whether a training step reads few rows of `tables`."""
+        return self._training_loss.has_sparse_gradients
+
     def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
         """Returns the weighted mean loss of a batch's targets."""
         noise = None

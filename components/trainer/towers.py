@@ -50,6 +50,11 @@ class CandidateTower(tf.keras.layers.Layer):
                 initializer=_INITIALIZER(stddev=embedding_dim**-0.5),
             )
 
+    @property
+    def tables(self) -> list[tf.Variable]:
+        """The embedding tables of ids and vocabularies."""
+        return _tables(self._ids, self._encoder)
+
     def call(self, rows: tf.Tensor | None, noise: Noise | None = None) -> tf.Tensor:
         """Returns [n, embedding_dim].
 
@@ -108,6 +113,11 @@ class FeaturesTower(tf.keras.layers.Layer):
                 shape=(query_ids, embedding_dim),
                 initializer=_INITIALIZER(stddev=embedding_dim**-0.5),
             )
+
+    @property
+    def tables(self) -> list[tf.Variable]:
+        """The embedding tables of ids and vocabularies."""
+        return _tables(self._ids, self._encoder)
 
     def call(
         self,
@@ -169,6 +179,11 @@ class HistoryTower(tf.keras.layers.Layer):
         self._blocks = [CausalBlock(config, embedding_dim, max_items + 1) for _ in range(config.blocks)]
         self._norm = LayerNorm(embedding_dim)
 
+    @property
+    def tables(self) -> list[tf.Variable]:
+        """The embedding tables of vocabularies."""
+        return _tables(None, self._encoder)
+
     def call(
         self,
         features: Mapping[str, tf.Tensor],
@@ -229,6 +244,11 @@ class HistoryTower(tf.keras.layers.Layer):
         for block in self._blocks:
             hidden = block(hidden, noise=noise)
         return self._norm(hidden[:, 0])
+
+
+def _tables(ids: tf.Variable | None, encoder: FeatureEncoder | None) -> list[tf.Variable]:
+    """Returns the embedding tables of a tower: of its ids, and of its features' vocabularies."""
+    return [*([] if ids is None else [ids]), *([] if encoder is None else encoder.tables)]
 
 
 def _make_encoder(specs: Sequence[FeatureSpec], embedding_dim: int, dropout_rate: float) -> FeatureEncoder | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +22,8 @@ from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
 from components.trainer.eval_loss import EvalLoss
 from components.trainer.model import RetrievalModel
+from components.trainer.optimizer import Optimizer
 from components.trainer.settings import Settings
-from shortlist.config.train import Train
 from shortlist.process import progress
 
 PROGRESS_FILE = "progress.jsonl"
@@ -34,28 +33,6 @@ EVAL_LOSS = "eval_loss"
 SAVE_EVERY_SECONDS = 300.0
 _CUTOFF = 10  # the K of NDCG@K and HR@K
 _NOT_EVALUATED: dict[str, float | None] = {NDCG: None, TOP_10: None}
-
-
-class WarmUpSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate that rises linearly from zero, then stays constant or falls to zero along half a cosine."""
-
-    def __init__(self, peak: float, warm_up_steps: int, total_steps: int, cosine: bool) -> None:
-        """Takes the maximum rate and the lengths of the phases in steps."""
-        super().__init__()
-        self._peak = peak
-        self._warm_up_steps = warm_up_steps
-        self._total_steps = total_steps
-        self._cosine = cosine
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns the learning rate of a step, counted from 0."""
-        step = tf.cast(step, tf.float32)
-        rising = (step + 1.0) / max(self._warm_up_steps, 1)
-        done = (step - self._warm_up_steps) / max(self._total_steps - self._warm_up_steps, 1)
-        falling = 1.0
-        if self._cosine:
-            falling = 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
-        return self._peak * tf.minimum(rising, 1.0) * falling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +191,7 @@ def _train(
 ) -> dict[str, Any]:
     """Trains according to a plan, from the last checkpoint, until `evaluate` stops improving; see `fit`."""
     train = settings.train
-    optimizer = make_optimizer(model, train, plan.scheduled_steps)
+    optimizer = Optimizer(model, train, plan.scheduled_steps)
     state = _RunState(model, optimizer, run_dir, checkpoint_dir)
     train_batches = dataset.train_batches(reader, train_files, settings, state.epoch + 1, plan.last_epoch)
     step = _step_function(model, optimizer, state.loss_sum, train_batches.element_spec)
@@ -229,29 +206,16 @@ def _train(
             progress.report(done + 1, plan.last_step, "steps", note)
             state.save_if_due()
         if epoch % train.eval_every_epochs == 0 or epoch == plan.last_epoch:
-            state.record(epoch, float(optimizer.learning_rate.numpy()), evaluate())
+            state.record(epoch, optimizer.learning_rate, evaluate())
         state.end_epoch(epoch)
     return state.finish()
-
-
-def make_optimizer(model: RetrievalModel, train: Train, total_steps: int) -> tf.keras.optimizers.Optimizer:
-    """Returns AdamW with its schedule. Weights of rank 1, which are biases and norms, do not decay."""
-    schedule = WarmUpSchedule(
-        train.learning_rate, round(train.warmup_fraction * total_steps), total_steps, train.schedule == "cosine"
-    )
-    optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=train.weight_decay)
-    optimizer.exclude_from_weight_decay(
-        var_list=[weight for weight in model.trainable_variables if weight.shape.rank < 2]
-    )
-    optimizer.build(model.trainable_variables)
-    return optimizer
 
 
 class _RunState:
     """State of a training that a checkpoint restores: weights, best weights and progress."""
 
     def __init__(
-        self, model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, run_dir: str, checkpoint_dir: str
+        self, model: RetrievalModel, optimizer: Optimizer, run_dir: str, checkpoint_dir: str
     ) -> None:
         self._step = model.step
         self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
@@ -371,16 +335,13 @@ class _RunState:
 
 
 def _step_function(
-    model: RetrievalModel, optimizer: tf.keras.optimizers.Optimizer, loss_sum: tf.Variable, batch_spec: Any
+    model: RetrievalModel, optimizer: Optimizer, loss_sum: tf.Variable, batch_spec: Any
 ) -> Any:
     @graph_function(input_signature=[batch_spec])
     def step(batch: TrainBatch) -> None:
         with tf.GradientTape() as tape:
             loss = model.compute_loss(batch, training=True)
-        weights = model.trainable_variables
-        # AdamW changes every row of a table in every step. A sparse gradient would only add a search for equal rows.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
-        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        optimizer.apply(tape.gradient(loss, optimizer.weights))
         model.step.assign_add(1)
         loss_sum.assign_add(tf.cast(loss, tf.float64))
 

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+import pydantic
+
 from components.trainer.settings import Settings
 from shortlist.config.losses import InBatchLoss, LossSection
 from shortlist.config.model import FeaturesTowerSection, HistoryTowerSection
@@ -16,6 +18,7 @@ GroupName = Literal["own", "in-batch"]
 IN_BATCH_TARGETS = 1024
 HARD_NEGATIVES = 100
 UNIFORM_NEGATIVES = 1024
+IN_BATCH_NEGATIVES = 1024
 DROPOUT = 0.2
 TEMPERATURE = 0.1
 
@@ -158,11 +161,16 @@ def _of_sampling(settings: Settings) -> Iterator[Recipe]:
     for name, key, number, none, text in (
         ("hard negatives", "num_hard_negatives", HARD_NEGATIVES, None, "the hardest {}"),
         ("uniform negatives", "uniform_negatives", UNIFORM_NEGATIVES, 0, "{:,} more"),
+        ("in-batch negatives", "in_batch_negatives", IN_BATCH_NEGATIVES, 0, "{:,} more"),
     ):
         if _has(loss, key):
             value = none if getattr(loss, key) else number
-            changed = _with_loss(settings, loss.model_copy(update={key: value}))
-            yield Recipe(name, changed, text.format(value) if value else "off", bool(value))
+            try:
+                switched = type(loss).model_validate({**loss.model_dump(), key: value})
+            except pydantic.ValidationError:
+                # The loss needs the part, for example its only negatives.
+                continue
+            yield Recipe(name, _with_loss(settings, switched), text.format(value) if value else "off", bool(value))
 
 
 def _switches(settings: Settings, parts: Iterable[tuple[str, str]]) -> Iterator[Recipe]:

@@ -66,7 +66,7 @@ class InBatchLoss(LossSection):
 
     more_negatives: ClassVar[str] = (
         "raise train.batch_size or train.loss.uniform_negatives, "
-        "or use train.loss.kind: corpus while the catalogue fits"
+        "or use train.loss.kind: corpus while the catalogue fits, or sampled"
     )
 
     def check_batch_size(self, batch_size: int) -> None:
@@ -105,4 +105,64 @@ class CorpusLoss(LossSection):
     never be recommended."""
 
 
-Loss = Annotated[Union[InBatchLoss, CorpusLoss], pydantic.Field(discriminator="kind")]
+class SampledLoss(LossSection):
+    """Softmax over a sample of the catalogue that all targets of a batch share, for large catalogues."""
+
+    kind: Literal["sampled"] = "sampled"
+    """Sampled negatives, shared by a batch of whole windows."""
+
+    temperature: Number = pydantic.Field(1.0, ge=1e-3, le=1e3)
+    """Scores are divided by the temperature."""
+
+    in_batch_negatives: Whole = pydantic.Field(1024, ge=0, le=1_000_000)
+    """Number of negatives per batch that are drawn from the batch's targets, thus by popularity; all targets if there
+    are fewer."""
+
+    uniform_negatives: Whole = pydantic.Field(1024, ge=0, le=1_000_000)
+    """Number of further negatives per batch, distinct candidates drawn uniformly from the catalogue; all candidates if
+    there are fewer."""
+
+    num_hard_negatives: Whole | None = pydantic.Field(None, ge=1, le=1_000_000)
+    """Use only this many negatives per target, those with the highest corrected scores. All negatives by default."""
+
+    logq: bool = True
+    """Apply logQ correction: subtract from a negative's score the log of how often a batch's draws contain it on
+    average."""
+
+    mask_other_targets: bool = True
+    """Do not use a query's other targets as negatives."""
+
+    # As for the corpus loss (decision 16).
+    parts: Whole = pydantic.Field(2, ge=1, le=256)
+    """Number of parts of a batch that are computed in parallel; best the number of cores. Another number changes the
+    random noise, so the same seed then gives another model."""
+
+    mask_unseen_candidates: bool = True
+    """Candidates without train interactions are not used as negatives if they have features; otherwise they would
+    never be recommended."""
+
+    more_negatives: ClassVar[str] = "raise train.loss.uniform_negatives or train.loss.in_batch_negatives"
+
+    @pydantic.model_validator(mode="after")
+    def _check_negatives(self) -> SampledLoss:
+        drawn = self.in_batch_negatives + self.uniform_negatives
+        if not drawn:
+            raise ValueError(
+                "expected in_batch_negatives or uniform_negatives above 0, got 0 for both: without a negative there is "
+                "nothing to learn; raise one of them"
+            )
+        if self.num_hard_negatives is not None and self.num_hard_negatives > drawn:
+            raise ValueError(
+                f"num_hard_negatives {self.num_hard_negatives:,} is more than the {drawn:,} negatives of a batch: "
+                "expected at most in_batch_negatives + uniform_negatives; lower the first or raise one of the others"
+            )
+        return self
+
+    def most_negatives(self, batch_size: int, num_targets: int) -> int:
+        """Returns the number of draws from the batch's targets plus the uniform negatives."""
+        del batch_size
+        drawn = min(self.in_batch_negatives, max(num_targets - 1, 0)) + self.uniform_negatives
+        return drawn if self.num_hard_negatives is None else min(drawn, self.num_hard_negatives)
+
+
+Loss = Annotated[Union[InBatchLoss, CorpusLoss, SampledLoss], pydantic.Field(discriminator="kind")]

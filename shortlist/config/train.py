@@ -23,7 +23,7 @@ class Train(Section):
     """Maximum number of passes over the train windows."""
 
     batch_size: Whole = pydantic.Field(64, ge=1, le=1_000_000)
-    """Windows per batch with loss corpus; targets per batch with loss in_batch."""
+    """Windows per batch with losses corpus and sampled; targets per batch with loss in_batch."""
 
     learning_rate: Number = pydantic.Field(1e-3, ge=MIN_LEARNING_RATE, le=MAX_LEARNING_RATE)
     """Peak learning rate (AdamW)."""

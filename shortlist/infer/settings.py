@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-# Largest catalogue for loss corpus; larger ones are trained with in-batch negatives.
+# Largest catalogue for loss corpus; larger ones are trained with sampled negatives.
 MAX_CORPUS_LOSS = 20_000
 
 # The presets train MovieLens 100K for 24 epochs, MovieLens 1M for 16 and Online Retail's 400,000 rows for 12.
@@ -17,9 +17,11 @@ _SPARSE = 20
 
 _EVALUATIONS = 12
 _PATIENCE = 4
-# Windows per batch with loss corpus, targets per batch with loss in_batch.
+# Windows per batch.
 _CORPUS_BATCH = 16
-_IN_BATCH = 1024
+_SAMPLED_TARGETS = 2048
+"""Targets per batch with loss sampled, about: all of them share the negatives."""
+_MIN_SAMPLED_BATCH, _MAX_SAMPLED_BATCH = 16, 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,15 +53,20 @@ def train_section(size: Size) -> dict[str, Any]:
     """Returns the `train` section: enough steps for a small log, and as few epochs as a large one needs."""
     section: dict[str, Any] = {"loss": {"kind": "corpus"}}
     if size.is_large_catalogue:
-        section["loss"] = {"kind": "in_batch", "uniform_negatives": 1024}
+        section["loss"] = {"kind": "sampled"}
     epochs = round(_EPOCHS * math.sqrt(_ROWS / max(size.rows, 1)))
     epochs = min(max(epochs, _MIN_EPOCHS), _MAX_EPOCHS)
     section |= {
         "epochs": epochs,
         "eval_every_epochs": max(epochs // _EVALUATIONS, 1),
         "patience": _PATIENCE,
-        "batch_size": _IN_BATCH if size.is_large_catalogue else _CORPUS_BATCH,
+        "batch_size": _sampled_batch(size) if size.is_large_catalogue else _CORPUS_BATCH,
+        "learning_rate": 0.002,
     }
-    if not size.is_large_catalogue:
-        section["learning_rate"] = 0.002
     return section
+
+
+def _sampled_batch(size: Size) -> int:
+    """Returns the power of two of windows that have about `_SAMPLED_TARGETS` targets; a query is about one window."""
+    windows = 2 ** round(math.log2(max(_SAMPLED_TARGETS * size.queries / max(size.rows, 1), 1.0)))
+    return int(min(max(windows, _MIN_SAMPLED_BATCH), _MAX_SAMPLED_BATCH))

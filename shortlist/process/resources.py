@@ -101,7 +101,7 @@ def _memory_sentence() -> str:
     return (
         f"memory ran out (this process had {peak:,.1f} GiB{limited}); finished steps and the latest training "
         "checkpoint are kept: run the same command again with more memory; if the Trainer ran out of memory, a lower "
-        "train.batch_size or train.loss.kind: in_batch needs less"
+        "train.batch_size or train.loss.kind: sampled needs less"
     )
 
 

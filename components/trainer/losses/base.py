@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 import tensorflow as tf
@@ -58,6 +58,9 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
     A subclass names the kind of its section: `class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus")`. By
     default a batch is `train.batch_size` whole windows, whose targets a history tower embeds in one pass.
     """
+
+    has_sparse_gradients: ClassVar[bool] = False
+    """Whether a step reads few rows of the embedding tables; the optimizer then moves only these."""
 
     def __init_subclass__(cls, kind: str, **more: Any) -> None:
         """Registers the loss for `make_loss`."""

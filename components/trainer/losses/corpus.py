@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.graph import graph_function
-from components.trainer.batch import TrainBatch, flat_targets
+from components.trainer.batch import TrainBatch, flat_targets, split_windows
 from components.trainer.losses.base import TrainingLoss, TwoTowers
 from components.trainer.losses.corpus_cross_entropy import NotNegatives, corpus_cross_entropy
 from components.trainer.noise import Noise
@@ -132,7 +131,7 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
             raise ConfigError(
                 f"train.loss.kind: corpus needs about {gib:.0f} GiB for train.batch_size={batch_size} "
                 f"windows and {corpus_size:,} candidates of model.embedding_dim={width}, at most "
-                f"{_MAX_GIB} are allowed; lower train.batch_size or use train.loss.kind: in_batch"
+                f"{_MAX_GIB} are allowed; lower train.batch_size or use train.loss.kind: sampled"
             )
 
 
@@ -144,12 +143,3 @@ def rows_to_mask(rows: tf.Tensor, corpus_size: int) -> tf.Tensor:
     shape = tf.stack([batch, tf.constant(corpus_size, tf.int64)])
     at = tf.stack([present[:, 0], columns], axis=1)
     return tf.tensor_scatter_nd_update(tf.zeros(shape, tf.bool), at, tf.ones_like(columns, tf.bool))
-
-
-def split_windows(batch: TrainBatch, parts: int) -> list[TrainBatch]:
-    """Returns the windows of a batch in `parts` parts of about the same size, some of them perhaps empty."""
-    cuts = [tf.shape(batch.items)[0] * number // parts for number in range(parts + 1)]
-    return [
-        tf.nest.map_structure(lambda column, some=slice(*bounds): column[some], batch)
-        for bounds in itertools.pairwise(cuts)
-    ]

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from components.trainer import training
-from components.trainer.training import Files, WarmUpSchedule
-from shortlist.config.train import Train
+from components.trainer.optimizer import WarmUpSchedule
+from components.trainer.training import Files
 from shortlist.process import progress
 from tests.components.trainer import tiny_dataset as worlds
 
@@ -141,23 +141,6 @@ def test_early_stopping_counts_new_targets_or_all_with_seen_items(trained, world
     assert training.Ranker(model, batches, exclude_seen=False).evaluate()[training.TOP_10] == 0.5
     monkeypatch.setattr(training, "target_ranks", lambda *_: (tf.constant([0], tf.int64), ranks[1]))
     assert training.Ranker(model, batches).evaluate() == {training.NDCG: None, training.TOP_10: None}
-
-
-def test_the_learning_rate_rises_then_falls_to_zero():
-    cosine = WarmUpSchedule(0.4, warm_up_steps=4, total_steps=12, cosine=True)
-    # Steps 0 to 3 rise in quarters; half-way between 4 and 12 the cosine is at one half.
-    rates = [float(cosine(tf.constant(step))) for step in (0, 1, 3, 4, 8, 12, 20)]
-    assert rates == pytest.approx([0.1, 0.2, 0.4, 0.4, 0.2, 0.0, 0.0], abs=1e-7)
-    constant = WarmUpSchedule(0.4, warm_up_steps=0, total_steps=12, cosine=False)
-    assert [float(constant(tf.constant(step))) for step in (0, 11)] == pytest.approx([0.4, 0.4])
-
-
-def test_biases_and_norms_do_not_decay(trained):
-    model = trained[0]
-    optimizer = training.make_optimizer(model, Train(learning_rate=1e-12, weight_decay=0.5), 10)
-    decaying = [weight for weight in model.trainable_variables if optimizer._use_weight_decay(weight)]
-    assert decaying
-    assert all(weight.shape.rank == 2 for weight in decaying)
 
 
 def test_a_refit_takes_the_steps_that_were_best_and_the_same_learning_rates(unbroken, world, tmp_path):

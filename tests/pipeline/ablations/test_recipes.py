@@ -87,15 +87,32 @@ def test_an_in_batch_config_is_its_own_reference():
     }
 
 
-class _SampledLoss(LossSection):
-    kind: Literal["sampled"] = "sampled"
+def test_a_sampled_config_keeps_some_negatives():
+    loss = {"kind": "sampled", "temperature": 0.5}
+    [own, in_batch] = recipes.groups(worlds.settings(train={"loss": loss}))
+    changed = _changed(own)
+    assert changed["uniform negatives"] == {"train.loss.uniform_negatives": 0}
+    assert changed["in-batch negatives"] == {"train.loss.in_batch_negatives": 0}
+    assert changed["hard negatives"] == {"train.loss.num_hard_negatives": 100}
+    assert {"logQ", "other targets masked", "unseen candidates masked"} <= set(changed)
+    assert list(_changed(in_batch)) == ["accidental hits removed"]
+    # 99 negatives, all of them uniform: none can be switched off, and there are no 100 hardest.
+    [own, _] = recipes.groups(
+        worlds.settings(train={"loss": {**loss, "uniform_negatives": 99, "in_batch_negatives": 0}})
+    )
+    assert not {"uniform negatives", "hard negatives"} & set(_changed(own))
+    assert _changed(own)["in-batch negatives"] == {"train.loss.in_batch_negatives": 1024}
+
+
+class _FurtherLoss(LossSection):
+    kind: Literal["further"] = "further"
     temperature: float = 0.5
     logq: bool = True
     mask_other_targets: bool = True
 
 
 class _Train(Train):
-    loss: Union[_SampledLoss, InBatchLoss] = _SampledLoss()  # type: ignore[assignment]
+    loss: Union[_FurtherLoss, InBatchLoss] = _FurtherLoss()  # type: ignore[assignment]
 
 
 def test_a_further_loss_is_asked_for_its_parts():

@@ -145,6 +145,17 @@ def test_candidates_without_id_and_features_are_refused():
     assert not parse_config(_with(model=bare), "x.yaml").model.candidate_tower.use_candidate_id
 
 
+def test_sampled_negatives_that_exclude_each_other_are_refused():
+    def loss(**keys):
+        return parse_config(_with(train={"loss": {"kind": "sampled", **keys}}), "x.yaml").train.loss
+
+    with pytest.raises(ConfigError, match=r"train\.loss.*in_batch_negatives or uniform_negatives above 0, got 0 for both"):
+        loss(in_batch_negatives=0, uniform_negatives=0)
+    with pytest.raises(ConfigError, match=r"num_hard_negatives 301 is more than the 300 negatives of a batch"):
+        loss(in_batch_negatives=100, uniform_negatives=200, num_hard_negatives=301)
+    assert loss(in_batch_negatives=0, uniform_negatives=200, num_hard_negatives=200).uniform_negatives == 200
+
+
 def test_an_in_batch_step_is_as_large_as_was_meant():
     in_batch = {"kind": "in_batch", "max_positions": 256}
     with pytest.raises(ConfigError, match=r"train\.batch_size 512 is more than train\.loss\.max_positions 256"):

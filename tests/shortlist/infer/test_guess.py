@@ -6,6 +6,8 @@ import random
 import pytest
 
 from shortlist.config.features import FeatureType
+from shortlist.config.losses import SampledLoss
+from shortlist.config.train import Train
 from shortlist.errors import ConfigError
 from shortlist.infer import Hints, guess_config, settings
 from shortlist.infer.settings import Size
@@ -155,4 +157,22 @@ def test_settings_follow_the_size():
     assert settings.query_tower_section(shop) == {"kind": "history"}
     assert settings.train_section(small)["epochs"] == 48  # 24 epochs for 100,000 rows, times 2.
     assert settings.train_section(shop)["epochs"] == 12
-    assert settings.train_section(large)["loss"]["kind"] == "in_batch"
+    assert settings.train_section(small)["loss"] == settings.train_section(shop)["loss"] == {"kind": "corpus"}
+
+
+@pytest.mark.parametrize(
+    ("queries", "rows", "windows"),
+    [
+        # 2,048 targets are those of 64 queries with 32 rows, of 41 with 50 (the nearest power of two is 32), ...
+        (10_000, 320_000, 64),
+        (20_000, 1_000_000, 32),
+        # ... of 683 with 3 (at most 512), and of 0.02 with 100,000 (at least 16).
+        (300_000, 900_000, 512),
+        (9, 900_000, 16),
+    ],
+)
+def test_a_large_catalogue_gets_sampled_negatives_and_batches_of_about_2048_targets(queries, rows, windows):
+    section = settings.train_section(Size(queries, 20_001, rows))
+    assert section["loss"] == {"kind": "sampled"}
+    assert section["batch_size"] == windows
+    assert Train.model_validate(section).loss == SampledLoss()

@@ -169,7 +169,7 @@ def test_a_corpus_loss_that_cannot_fit_is_refused():
     loss = make_loss(worlds.settings(train={"batch_size": 1000}))
     loss.check_fits(20)
     # 1,000 windows' masks of 7 bytes and 12 copies of 8 floats, each times 10 million.
-    with pytest.raises(ConfigError, match=r"about 69 GiB for train\.batch_size=1000 windows .* in_batch"):
+    with pytest.raises(ConfigError, match=r"about 69 GiB for train\.batch_size=1000 windows .* sampled"):
         loss.check_fits(10_000_000)
     make_loss(worlds.settings(train={"batch_size": 64})).check_fits(10_000_000)
 
