@@ -37,7 +37,7 @@ class RowAdamW(tf.Module):
     """AdamW without momentum, which moves only the rows of its tables that a step's gradient names.
 
     The cost of a step follows the rows that it reads, not the size of a table. A row moves as AdamW would move it
-    (decision 20):
+    (decision 22):
 
     - Its mean of squared gradients decays for each step since its last update, also for those that did not read it.
     - Without momentum, a gradient acts at once. AdamW spreads it over the steps that follow, which for a row that is

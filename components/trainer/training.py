@@ -214,9 +214,7 @@ def _train(
 class _RunState:
     """State of a training that a checkpoint restores: weights, best weights and progress."""
 
-    def __init__(
-        self, model: RetrievalModel, optimizer: Optimizer, run_dir: str, checkpoint_dir: str
-    ) -> None:
+    def __init__(self, model: RetrievalModel, optimizer: Optimizer, run_dir: str, checkpoint_dir: str) -> None:
         self._step = model.step
         self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         # The log is a variable of the checkpoint, so that log and weights never disagree.
@@ -334,9 +332,7 @@ class _RunState:
         self._summaries.flush()
 
 
-def _step_function(
-    model: RetrievalModel, optimizer: Optimizer, loss_sum: tf.Variable, batch_spec: Any
-) -> Any:
+def _step_function(model: RetrievalModel, optimizer: Optimizer, loss_sum: tf.Variable, batch_spec: Any) -> Any:
     @graph_function(input_signature=[batch_spec])
     def step(batch: TrainBatch) -> None:
         with tf.GradientTape() as tape:

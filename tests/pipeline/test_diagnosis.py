@@ -105,7 +105,10 @@ def test_a_good_run_gets_no_advice():
             "a target has at most 89 negatives",
         ),
         (
-            {"overrides": {"train.loss": {"kind": "sampled", "in_batch_negatives": 1000, "uniform_negatives": 20}}, "train": 90},
+            {
+                "overrides": {"train.loss": {"kind": "sampled", "in_batch_negatives": 1000, "uniform_negatives": 20}},
+                "train": 90,
+            },
             "a target has at most 109 negatives, which is few: raise train.loss.uniform_negatives",
         ),
         (

@@ -93,7 +93,9 @@ def mask_columns(columns: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(tf.zeros(shape, tf.bool), at, tf.ones(tf.shape(at)[:1], tf.bool))
 
 
-def log_weights(counts: tf.Tensor, expected: tf.Tensor | None, masked: tf.Tensor | None, num_windows: tf.Tensor) -> tf.Tensor:
+def log_weights(
+    counts: tf.Tensor, expected: tf.Tensor | None, masked: tf.Tensor | None, num_windows: tf.Tensor
+) -> tf.Tensor:
     """Returns float32 [num_windows, num_negatives], log(count / expected count), and `MIN_FLOAT` where masked.
 
     So weighted, the sum of exp(score) over the negatives is an unbiased estimate of that over the catalogue.

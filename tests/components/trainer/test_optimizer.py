@@ -90,7 +90,11 @@ def test_a_step_moves_only_the_rows_that_it_reads(world):
     with tf.GradientTape() as tape:
         value = model.compute_loss(batch)
     gradients = tape.gradient(value, optimizer.weights)
-    read = {id(weight): set(gradient.indices.numpy()) for gradient, weight in zip(gradients, optimizer.weights, strict=True) if optimizer.rows.has(weight)}
+    read = {
+        id(weight): set(gradient.indices.numpy())
+        for gradient, weight in zip(gradients, optimizer.weights, strict=True)
+        if optimizer.rows.has(weight)
+    }
     before = [weight.numpy() for weight in optimizer.weights]
     optimizer.apply(gradients)
     moved = {}

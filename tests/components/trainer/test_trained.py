@@ -24,15 +24,22 @@ def _fit(world, run_dir, settings):
     return _Trained(model, reader, corpus, settings, before, history)
 
 
-@pytest.fixture(scope="module")
-def trained_in_batch(world, tmp_path_factory):
-    loss = {"kind": "in_batch", "uniform_negatives": 5}
+@pytest.fixture(
+    scope="module",
+    params=[
+        {"kind": "in_batch", "uniform_negatives": 5},
+        {"kind": "sampled", "uniform_negatives": 5, "in_batch_negatives": 5},
+    ],
+    ids=lambda loss: loss["kind"],
+)
+def trained_on_a_sample(request, world, tmp_path_factory):
+    loss = request.param
     settings = worlds.settings(train={"loss": loss, "epochs": 3, "eval_every_epochs": 1, "learning_rate": 0.02})
-    return _fit(world, tmp_path_factory.mktemp("in_batch"), settings)
+    return _fit(world, tmp_path_factory.mktemp(loss["kind"]), settings)
 
 
-def test_in_batch_trains_every_weight_of_both_towers(trained_in_batch):
-    model, before = trained_in_batch.model, trained_in_batch.before
+def test_it_trains_every_weight_of_both_towers(trained_on_a_sample):
+    model, before = trained_on_a_sample.model, trained_on_a_sample.before
     assert {
         id(weight) for tower in (model.query_tower, model.candidate_tower) for weight in tower.trainable_variables
     } == {id(weight) for weight in model.trainable_variables}
@@ -42,12 +49,12 @@ def test_in_batch_trains_every_weight_of_both_towers(trained_in_batch):
         if np.abs(weight.numpy() - old).max() < 1e-4
     ]
     assert still == []
-    losses = [line["loss"] for line in trained_in_batch.history["log"]]
+    losses = [line["loss"] for line in trained_on_a_sample.history["log"]]
     assert losses[-1] < losses[0]
 
 
-def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_in_batch, world):
-    model, reader, corpus, settings, *_ = trained_in_batch
+def test_exported_ranks_agree_with_id_based_factorized_top_k(trained_on_a_sample, world):
+    model, reader, corpus, settings, *_ = trained_on_a_sample
     records = tf.constant(worlds.read(world.windows["test"]))
     module = worlds.serving_module(world, model, reader, corpus, settings)
     rank = module.evaluation(records)[keys.RANK_WITH_SEEN].numpy()

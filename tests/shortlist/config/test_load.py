@@ -149,7 +149,9 @@ def test_sampled_negatives_that_exclude_each_other_are_refused():
     def loss(**keys):
         return parse_config(_with(train={"loss": {"kind": "sampled", **keys}}), "x.yaml").train.loss
 
-    with pytest.raises(ConfigError, match=r"train\.loss.*in_batch_negatives or uniform_negatives above 0, got 0 for both"):
+    with pytest.raises(
+        ConfigError, match=r"train\.loss.*in_batch_negatives or uniform_negatives above 0, got 0 for both"
+    ):
         loss(in_batch_negatives=0, uniform_negatives=0)
     with pytest.raises(ConfigError, match=r"num_hard_negatives 301 is more than the 300 negatives of a batch"):
         loss(in_batch_negatives=100, uniform_negatives=200, num_hard_negatives=301)

@@ -193,7 +193,11 @@ def test_a_wrong_value_is_named_by_its_path_in_plain_words(place):
         (("train", "loss"), {"kind": "bpr"}, "train.loss.kind: 'bpr' is not one of corpus, in_batch, sampled"),
         (("train", "loss"), {"kind": [1]}, "train.loss.kind: [1] is not one of corpus, in_batch, sampled"),
         (("train", "loss"), {}, "the key 'train.loss.kind' is required, one of corpus, in_batch, sampled"),
-        (("train", "loss"), 3, "train.loss: expected a section with the key 'kind', one of corpus, in_batch, sampled, got 3"),
+        (
+            ("train", "loss"),
+            3,
+            "train.loss: expected a section with the key 'kind', one of corpus, in_batch, sampled, got 3",
+        ),
         (("train", "schedule"), "linear", "train.schedule: 'linear' is not one of constant, cosine"),
         (("train", "epochs"), "many", "train.epochs: expected a whole number, at least 1, at most 100,000, got 'many'"),
         (("train", "learning_rate"), 0, "train.learning_rate: expected a number, at least 1e-12, at most 10, got 0"),
@@ -230,7 +234,11 @@ def test_a_wrong_value_is_named_by_its_path_in_plain_words(place):
         ),
         (("kubeflow",), {"image": "a", "defaults": {"env": {"1A": "b"}}}, "kubeflow.defaults.env.1A: expected an env"),
         # In another member of the union, elsewhere in the config, nowhere.
-        (("train", "loss"), {"kind": "corpus", "logq": True}, "'train.loss.logq'; it is a key of kind: in_batch or sampled"),
+        (
+            ("train", "loss"),
+            {"kind": "corpus", "logq": True},
+            "'train.loss.logq'; it is a key of kind: in_batch or sampled",
+        ),
         (("metadata",), {"kind": "sqlite", "host": "h"}, "'metadata.host'; it is a key of kind: mysql or postgresql"),
         (("batchsize",), 1, "unknown key 'batchsize'; did you mean 'train.batch_size'?"),
         (("model", "dropout"), 0.1, "did you mean 'model.query_tower.dropout' (kind: features or history)?"),

@@ -148,11 +148,7 @@ def test_a_day_above_12_decides_the_format_of_dates(tmp_path):
 
 
 def test_settings_follow_the_size():
-    small, shop, large = (
-        Size(2_500, 4_000, 25_000),
-        Size(4_000, 3_600, 400_000),
-        Size(9, 30_000, 900_000),
-    )
+    small, shop = Size(2_500, 4_000, 25_000), Size(4_000, 3_600, 400_000)
     assert settings.query_tower_section(small)["cold_start_fraction"] == 0.1
     assert settings.query_tower_section(shop) == {"kind": "history"}
     assert settings.train_section(small)["epochs"] == 48  # 24 epochs for 100,000 rows, times 2.

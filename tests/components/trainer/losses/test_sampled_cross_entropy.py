@@ -22,7 +22,12 @@ def _loss(own, scores, log_weights, **more):
     windows = more.pop("windows", range(len(scores)))
     return float(
         sampled_cross_entropy(
-            queries, tf.linalg.diag(tf.constant(own)), tf.constant(weights), tf.constant(list(windows)), negatives, **more
+            queries,
+            tf.linalg.diag(tf.constant(own)),
+            tf.constant(weights),
+            tf.constant(list(windows)),
+            negatives,
+            **more,
         )
     )
 

@@ -15,13 +15,15 @@ def _draw(number, size, step):
     return sampled_negatives.draw_spread(number, size, Noise(1, tf.constant(step))).numpy()
 
 
-@pytest.mark.parametrize(("number", "size", "drawn"), [(3, 7, 3), (7, 7, 7), (9, 7, 7), (0, 7, 0), (3, 0, 0), (1, 1, 1)])
+@pytest.mark.parametrize(
+    ("number", "size", "drawn"), [(3, 7, 3), (7, 7, 7), (9, 7, 7), (0, 7, 0), (3, 0, 0), (1, 1, 1)]
+)
 def test_draws_are_distinct_and_below_the_size(number, size, drawn):
     for step in range(5):
         rows = _draw(number, size, step)
         assert rows.dtype == np.int32
         assert len(rows) == len(set(rows)) == drawn
-        assert not drawn or (0 <= rows.min() and rows.max() < size)
+        assert not drawn or (rows.min() >= 0 and rows.max() < size)
 
 
 def test_every_number_is_drawn_with_the_same_probability():
