@@ -109,9 +109,9 @@ class SampledSoftmax(TrainingLoss[SampledLoss], kind="sampled"):
         masked = None
         in_batch = tf.fill(tf.shape(batch.targets)[:1], tf.size(some))
         if section.mask_other_targets:
-            masked = sampled_negatives.mask_columns(
-                sampled_negatives.columns_of(drawn.rows, batch.seen), tf.size(drawn.rows)
-            )
+            # In eval windows, `seen` lacks the target.
+            own = sampled_negatives.columns_of(drawn.rows, tf.concat([batch.seen, batch.targets], axis=1))
+            masked = sampled_negatives.mask_columns(own, tf.size(drawn.rows))
             per_window = tf.reduce_sum(tf.cast(batch.targets >= 0, tf.float32), axis=1)
             queries = batch.features[keys.QUERY_ID][:, 0]
             in_batch = sampled_negatives.draws_from_others(queries, per_window, tf.size(some))

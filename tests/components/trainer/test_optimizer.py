@@ -113,3 +113,29 @@ def test_a_step_moves_only_the_rows_that_it_reads(world):
 def test_losses_that_read_the_whole_catalogue_have_dense_gradients(trained):
     optimizer = Optimizer(trained[0], Train(), 10)
     assert not any(optimizer.rows.has(weight) for weight in optimizer.weights)
+
+
+def test_a_checkpoint_has_the_state_of_tables_and_other_weights(world, tmp_path):
+    settings = worlds.settings(train={"loss": {"kind": "sampled"}})
+
+    def step(model, optimizer):
+        optimizer.apply(
+            [
+                _slices([0], tf.ones([1, weight.shape[1]])) if optimizer.rows.has(weight) else tf.ones(weight.shape)
+                for weight in optimizer.weights
+            ]
+        )
+        return [weight.numpy() for weight in model.trainable_variables]
+
+    first, second = (worlds.assemble(world, settings)[0] for _ in range(2))
+    optimizers = [Optimizer(model, settings.train, 10) for model in (first, second)]
+    step(first, optimizers[0])
+    states = [
+        tf.train.Checkpoint(model=model, optimizer=optimizer)
+        for model, optimizer in zip((first, second), optimizers, strict=True)
+    ]
+    path = states[0].write(str(tmp_path / "state"))
+    states[1].read(path).assert_existing_objects_matched()
+    # The second step is the same after a restart.
+    for weight, other in zip(step(first, optimizers[0]), step(second, optimizers[1]), strict=True):
+        np.testing.assert_array_equal(weight, other)

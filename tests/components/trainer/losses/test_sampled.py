@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer import dataset
+from components.trainer.eval_loss import train_batch
 from components.trainer.losses import make_loss, sampled_negatives
 from components.trainer.noise import Noise
 from shortlist import keys
@@ -68,6 +69,23 @@ def test_the_loss_is_the_formula(world, mask, logq, hardest):
     expected_loss = total / sum(weight for *_, weight in rows)
     assert float(model.compute_loss(batch)) == pytest.approx(expected_loss, rel=1e-4)
     assert float(model.compute_loss(batch._replace(weights=tf.zeros_like(batch.weights)))) == 0.0
+
+
+def test_a_target_that_is_not_among_the_seen_is_no_negative(world):
+    """In eval windows, `seen` has the query's past alone."""
+    model, reader, corpus = by_hand.model(
+        world, {"kind": "sampled", "in_batch_negatives": 0, "uniform_negatives": worlds.NUM_CANDIDATES}
+    )
+    batch = train_batch(reader.eval_batch(tf.constant(worlds.read(world.windows["eval"])[:2])))
+    rows, log_weights = make_loss(worlds.settings(train={"loss": {"kind": "sampled"}})).negatives(
+        model, batch, Noise(1, tf.constant(0))
+    )
+    for window in range(2):
+        negatives = set(rows.numpy()[log_weights[window].numpy() > -100])
+        past = {row for row in batch.seen[window].numpy() if row >= 0}
+        target = int(batch.targets[window, 0])
+        assert target not in past
+        assert negatives == set(np.flatnonzero(corpus.counts)) - past - {target}
 
 
 def test_the_negatives_estimate_the_sum_over_the_catalogue(world):
