@@ -19,10 +19,7 @@ class EvalLoss:
     """Mean loss of a split's targets with the model's current weights, without dropout."""
 
     def __init__(self, model: RetrievalModel, batches: tf.data.Dataset, batch_size: int) -> None:
-        """Takes the `dataset.eval_batches` of the split.
-
-        They have the size of train batches: the loss `in_batch` depends on it, and the memory of both losses does.
-        """
+        """Takes the `dataset.eval_batches` of the split, of the size `TrainingLoss.eval_batch_size`."""
         self._batches = batches.take(math.ceil(MAX_ROWS / batch_size))
 
         @graph_function(input_signature=[batches.element_spec])

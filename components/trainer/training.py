@@ -21,6 +21,7 @@ from components.trainer.batch import TrainBatch
 from components.trainer.checkpoints import Checkpoints
 from components.trainer.dataset import EvalBatch, WindowReader
 from components.trainer.eval_loss import EvalLoss
+from components.trainer.losses import make_loss
 from components.trainer.model import RetrievalModel
 from components.trainer.optimizer import Optimizer
 from components.trainer.settings import Settings
@@ -111,7 +112,8 @@ def fit(
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     planned = steps_per_epoch * train.epochs
     ranker = Ranker(model, dataset.eval_batches(reader, files.eval), settings.exclude_seen)
-    eval_loss = EvalLoss(model, dataset.eval_batches(reader, files.eval, train.batch_size), train.batch_size)
+    eval_size = make_loss(settings).eval_batch_size(model.corpus_size)
+    eval_loss = EvalLoss(model, dataset.eval_batches(reader, files.eval, eval_size), eval_size)
     plan = _Plan(steps_per_epoch, last_epoch=train.epochs, last_step=planned, scheduled_steps=planned)
     history = _train(
         model,

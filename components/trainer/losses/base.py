@@ -106,6 +106,15 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
         batches = _similar_lengths(records, self._settings)
         return int(batches.reduce(np.int64(0), lambda count, _: count + 1).numpy())
 
+    def eval_batch_size(self, corpus_size: int) -> int:
+        """Returns the number of eval rows in a batch of the eval loss: that of training, if the loss depends on it.
+
+        Args:
+          corpus_size: Candidates in the catalogue.
+        """
+        del corpus_size
+        return self._settings.train.batch_size
+
     def check_fits(self, corpus_size: int) -> None:
         """Refuses a catalogue that is too large for a step to fit into memory; refuses none by default.
 
