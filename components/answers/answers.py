@@ -40,6 +40,7 @@ from components.indexer.retrieval import NO_ROW
 from shortlist import keys
 from shortlist.config.report import ReportSection
 from shortlist.model_files import uses_times
+from shortlist.serving import similarity
 
 FILE = "answers.json"
 WIDTH = 10
@@ -204,26 +205,18 @@ def _example(
 
 
 def _nearest(answers: np.ndarray, history: Sequence[int], vectors: np.ndarray) -> list[int | None]:
-    """Returns per answer the row of the history's item with the highest cosine; None if there is no other item.
+    """Returns per answer the row of the history's item that it is closest to; None if there is no other item.
 
     Args:
       answers: [n] rows of the corpus.
-      history: Rows of the corpus, oldest first; of equal cosines the newest item counts.
+      history: Rows of the corpus, oldest first; of equally close items the newest counts.
       vectors: [corpus, embedding_dim].
     """
     newest_first = np.array(list(dict.fromkeys(reversed(history))), np.int64)
-    if not len(newest_first):
-        return [None] * len(answers)
-
-    def unit(rows: np.ndarray) -> np.ndarray:
-        found = vectors[rows].astype(np.float64)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-
-    cosines = np.nan_to_num(unit(answers) @ unit(newest_first).T, nan=-np.inf)
-    # A log in which people come back to items has answers that are in the history themselves.
-    cosines[answers[:, np.newaxis] == newest_first] = -np.inf
-    best = np.argmax(cosines, axis=1)
-    return [int(newest_first[column]) if np.isfinite(cosines[row, column]) else None for row, column in enumerate(best)]
+    positions = similarity.closest(
+        vectors[answers], vectors[newest_first], is_same=answers[:, np.newaxis] == newest_first
+    )
+    return [None if position is None else int(newest_first[position]) for position in positions]
 
 
 def _ids_in(examples: Sequence[dict[str, Any]]) -> set[bytes]:

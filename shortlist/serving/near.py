@@ -22,10 +22,11 @@ def with_near(
     Args:
       recommender: The model that recommended them.
       rows: The recommendations.
-      history_ids: Candidate ids of the history.
+      history_ids: Candidate ids of the history, oldest first.
       titles: Title by candidate id.
     """
-    items = list(dict.fromkeys(history_ids))
+    # Of equally close items the newest counts.
+    items = list(dict.fromkeys(reversed(history_ids)))
     if not rows or not items:
         return list(rows)
     embeddings = recommender.embed_candidates([*(row.id for row in rows), *items])

@@ -21,20 +21,27 @@ def unit(embeddings: FloatArray) -> FloatArray:
 
 
 def closest(answers: FloatArray, history: FloatArray, is_same: npt.NDArray[np.bool_]) -> list[int | None]:
-    """Returns the position in the history of the item that each answer is closest to; None if there is none.
+    """Returns the position in the history of the item with the highest cosine to each answer; None if there is none.
 
     Args:
       answers: [num_answers, embedding_dim] embeddings.
-      history: [num_items, embedding_dim] embeddings. A row of zeros is an unknown item.
+      history: [num_items, embedding_dim] embeddings; of equal cosines the first item counts. A row of zeros is an
+        unknown item.
       is_same: [num_answers, num_items] whether the item is the answer itself, which says nothing.
     """
-    cosines = unit(answers) @ unit(history).T
-    cosines[is_same | ~history.any(axis=1)] = -np.inf
-    if not cosines.size:
+    if not len(history):
         return [None] * len(answers)
+    cosines = _directions(answers) @ _directions(history).T
+    cosines[is_same | ~history.any(axis=1) | np.isnan(cosines)] = -np.inf
     best = cosines.argmax(axis=1)
-    # Of equal items, the first; a history with duplicates names one of them.
     return [int(column) if np.isfinite(cosines[row, column]) else None for row, column in enumerate(best)]
+
+
+def _directions(embeddings: FloatArray) -> npt.NDArray[np.float64]:
+    # With 64 bits, since float32 cannot square numbers below 1e-19.
+    wide = embeddings.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.maximum(lengths, np.finfo(np.float64).tiny))
 
 
 def nearest(corpus: FloatArray, wanted: Sequence[int], k: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
