@@ -11,14 +11,16 @@ from rich.console import Console
 from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
 from cli.output import consoles
+from cli.output.wrapping import relative
 from shortlist.errors import ConfigError
 from shortlist.process import limits
 
+_NUMBERS = ("top_10", "training s")
+# Columns of the table that are left out on a narrow terminal.
+_DROPPED = {"training s": 2, "in the recipe": 1}
+
 if TYPE_CHECKING:
     from pipeline.ablations.table import Ablations
-
-# Columns that the table of effects needs.
-_WIDTH = 130
 
 
 class Split(str, enum.Enum):
@@ -88,27 +90,29 @@ def ablate(
     if as_json:
         print(result.model_dump_json(indent=1))
         return
-    _print(result, consoles.wide(_WIDTH))
-    consoles.console(soft_wrap=True).print(f"Table     {folder / 'ablations.md'}, and .json")
+    console = consoles.console()
+    _print(result, console)
+    console.print(f"Table     {relative(folder / 'ablations.md')}, and .json")
 
 
 def _print(ablations: Ablations, console: Console) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from pipeline.ablations import effects, table
+    from shortlist.text_tables import TextColumn, print_table
 
     colours = {effects.HELPS: "green", effects.COSTS: "red"}
     console.print()
     console.print(table.lead(ablations))
     for group in ablations.groups:
-        group_table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in table.HEAD:
-            group_table.add_column(name, justify="right" if name in ("top_10", "training s") else "left")
-        for row in table.rows(group):
-            effect = Text(row[5], colours.get(row[5], "dim"))
-            group_table.add_row(*row[:5], effect, *row[6:])
+        columns = [
+            TextColumn(name, right=name in _NUMBERS, wraps=name not in _NUMBERS, drop=_DROPPED.get(name, 0))
+            for name in table.HEAD
+        ]
+        rows: list[list[str | Text]] = [
+            [*row[:5], Text(row[5], colours.get(row[5], "dim")), *row[6:]] for row in table.rows(group)
+        ]
         console.print()
         console.print(table.title(group))
-        console.print(group_table)
+        print_table(console, columns, rows)
     console.print()

@@ -157,9 +157,7 @@ def _show_warning(
 
 
 def _print_error(sentence: str) -> None:
-    stderr = _stderr()
-    stderr.print(Text("Error: ", "bold red"), end="")
-    stderr.print(sentence, soft_wrap=True)
+    consoles.print_marked(_stderr(), Text("Error: ", "bold red"), plain_lines(sentence))
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

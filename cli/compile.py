@@ -47,5 +47,5 @@ def compile_(
     )
     path = output or pathlib.Path(f"{checked_config.name}.yaml")
     kubeflow.write(package, path)
-    console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules", soft_wrap=True)
-    console.print(f"Parameters of a run: {', '.join(sorted(package.parameters))}", soft_wrap=True)
+    console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules")
+    console.print(f"Parameters of a run: {', '.join(sorted(package.parameters))}")

@@ -33,7 +33,7 @@ def fetch(
         return
     for data_set in datasets.NAMES:
         counts = ", ".join(f"{rows:,} {table}" for table, rows in datasets.row_counts(data_set).items())
-        console.print(f"{data_set:16}{counts}", soft_wrap=True)
+        console.print(f"{data_set:16}{counts}")
 
 
 def fetch_with_progress(name: str, console: Console) -> None:
@@ -42,4 +42,4 @@ def fetch_with_progress(name: str, console: Console) -> None:
 
     with console.status(f"Fetching {name} ..."):
         result = datasets.fetch(name, datasets.default_data_dir())
-    console.print(f"Data: {result.path} ({result.source})", soft_wrap=True)
+    console.print(f"Data: {result.path} ({result.source})")

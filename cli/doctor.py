@@ -31,9 +31,9 @@ def doctor(
     else:
         console = consoles.console()
         for result in results:
-            mark = Text("ok  ", "green") if result.ok else Text("FAIL", "red")
-            console.print(mark, f"{result.name}: {result.detail}", soft_wrap=True)
+            mark = Text("ok   ", "green") if result.ok else Text("FAIL ", "red")
+            consoles.print_marked(console, mark, f"{result.name}: {result.detail}")
             if not result.ok:
-                console.print(f"     {result.remedy}", soft_wrap=True)
+                console.print(f"     {result.remedy}")
     if not all(result.ok for result in results):
         raise typer.Exit(int(ExitCode.BAD_INPUT))

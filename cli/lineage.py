@@ -140,7 +140,7 @@ def _page(workspace: Workspace, version: int | None, path: pathlib.Path) -> None
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInputError.from_reason(f"--html {path}", "a file that can be written", error.strerror) from None
-    consoles.console(soft_wrap=True).print(f"Page      {path.absolute()}")
+    consoles.console().print(f"Page      {path.absolute()}")
 
 
 def _impact(workspace: Workspace, data: str, as_json: bool) -> None:

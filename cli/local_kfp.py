@@ -48,13 +48,13 @@ def run_local_kfp(
         stage = Workspace(workspace.root / "kubeflow", workspace.name)
         run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = stage.run_dir(run_id) / "run.log"
-        console.print(f"Local KFP run {run_id} of {config.name}; log: {log_path}", soft_wrap=True)
+        console.print(f"Local KFP run {run_id} of {config.name}; log: {log_path}")
         with log.redirect_output(log_path, verbose) as terminal:
             with terminal.status(log.LOADING_TFX):
                 from pipeline.kubeflow.local_kfp import run
             with progress.ProgressListener(terminal) as listener:
                 summary = run.execute(config, stage, run_id, data_root, listener, unit)
     results.print_summary(summary, stage.run_dir(run_id) / "summary.json", [], None, console)
-    console.print(f"\n{_NOTICE}", soft_wrap=True)
+    console.print(f"\n{_NOTICE}")
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))

@@ -11,9 +11,9 @@ import typer
 from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
+from cli.output.wrapping import print_command, relative
 from shortlist.errors import BadInputError
 from shortlist.process import limits
-from shortlist.sanitize import plain
 
 
 def push(
@@ -55,13 +55,14 @@ def push(
     if as_json:
         print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))
         return
-    console = consoles.console(soft_wrap=True)
+    console = consoles.console()
+    console.print(f"Pipeline  {workspace.name}")
     for node, reasons in result.overridden.items():
         for verdict in reasons:
             console.print(f"Overrode  {node}: {verdict}")
     console.print(f"Served    version {result.version}, the model of run {result.run_id}, pushed by force")
-    console.print(f"          {result.path}")
-    console.print(f"Undo      {plain(invocation.command('rollback'))}")
+    console.print(f"          {relative(result.path)}")
+    print_command(console, "Undo", invocation.command("rollback"))
 
 
 def _print_nothing(line: str) -> None:

@@ -100,7 +100,8 @@ def recommend(
         )
         notes = [*asked.notes, *_notes_on_model(recommender, asked, at)]
     as_of = asked.as_of.text if recommender.uses_times else None
-    answers.print_answer([dataclasses.asdict(row) for row in found], history_ids, titles, as_of, notes, as_json)
+    source = f"{checked_config.name} version {model_path.name}"
+    answers.print_answer(source, [dataclasses.asdict(row) for row in found], history_ids, titles, as_of, notes, as_json)
 
 
 def _notes_on_model(recommender: Recommender, asked: Request, at: str | None) -> list[str]:

@@ -11,14 +11,12 @@ import typer
 from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
+from cli.output.wrapping import relative
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
     from shortlist.report.blocks import Page
     from shortlist.workspace import Workspace
-
-# Columns that the widest table needs.
-_WIDTH = 120
 
 
 def report(
@@ -106,8 +104,8 @@ def _write(page: Page, path: pathlib.Path) -> None:
 
 
 def _show(page: Page, path: pathlib.Path, open_: bool, note: str = "") -> None:
-    console = consoles.console(soft_wrap=True)
-    console.print(f"Report    {page.status}: {path.absolute()}")
+    console = consoles.console()
+    console.print(f"Report    {page.title}, {page.status}: {relative(path.absolute())}")
     if note:
         console.print(f"          {note}")
     if open_:
@@ -122,7 +120,7 @@ def _show(page: Page, path: pathlib.Path, open_: bool, note: str = "") -> None:
 def _print_text(page: Page) -> None:
     from shortlist.report import text
 
-    text.write(page, consoles.wide(_WIDTH))
+    text.write(page, consoles.console())
 
 
 def _plain(page: Page) -> object:

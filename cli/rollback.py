@@ -11,7 +11,7 @@ import typer
 from cli.invocation import Invocation
 from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
 from cli.output import consoles
-from shortlist.sanitize import plain
+from cli.output.wrapping import print_command, relative
 
 
 def rollback(
@@ -43,10 +43,11 @@ def rollback(
     if as_json:
         print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))
         return
-    console = consoles.console(soft_wrap=True)
+    console = consoles.console()
+    console.print(f"Pipeline  {workspace.name}")
     console.print(
         f"Served    version {result.version}, a copy of {result.restored_version}, instead of {result.replaced_version}"
     )
-    console.print(f"          {result.path}")
+    console.print(f"          {relative(result.path)}")
     undo = invocation.command("rollback", str(result.replaced_version))
-    console.print(f"Undo      {plain(undo)}")
+    print_command(console, "Undo", undo)

@@ -15,7 +15,7 @@ from rich.console import Console
 from cli.invocation import Invocation, option
 from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
-from cli.output.wrapping import print_labelled
+from cli.output.wrapping import print_labelled, relative
 from shortlist.errors import ExitCode
 from shortlist.process import limits
 
@@ -132,7 +132,7 @@ def _run_here(
     database(workspace).check()
     with workspace.reserve("run") as previous_holder:
         if previous_holder is not None:
-            console.print(f"Continuing after a command that died: {previous_holder}", soft_wrap=True)
+            console.print(f"Continuing after a command that died: {previous_holder}")
         # The run may replace it, so that it has to be read now.
         served_before = manual_pushes.find_manual_push(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
@@ -143,7 +143,7 @@ def _run_here(
         split = config.data.split
         if isinstance(split, Temporal) and unit != "order":
             guess += f"eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "
-        console.print(f"Run {run_id} of {config.name}; {guess}log: {log_path}", soft_wrap=True)
+        console.print(f"Run       {run_id} of {config.name}; {guess}log: {relative(log_path)}")
         with (
             _print_log_paths(workspace.run_dir(run_id), console),
             log.redirect_output(log_path, verbose) as terminal,
@@ -185,5 +185,5 @@ def _print_log_paths(run_dir: pathlib.Path, console: Console) -> Iterator[None]:
     except BaseException:
         for name, file in (("Report", "report.html"), ("Log", "run.log")):
             if (run_dir / file).exists():
-                console.print(f"{name:<10}{run_dir / file}", soft_wrap=True)
+                console.print(f"{name:<10}{relative(run_dir / file)}")
         raise

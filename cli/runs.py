@@ -51,11 +51,12 @@ def runs(
     start = None
     if since:
         start = filters.read_since(since, datetime.datetime.now(datetime.timezone.utc))
-    selected_runs = filters.matching(records(Invocation.of(config, set_).workspace()), statuses, start, settings)
+    workspace = Invocation.of(config, set_).workspace()
+    selected_runs = filters.matching(records(workspace), statuses, start, settings)
     if as_json:
         _print_json([plain_data.run(record) for record in selected_runs[:limit]])
     else:
-        runs_text.print_list(selected_runs, limit)
+        runs_text.print_list(workspace.name, selected_runs, limit)
 
 
 @app.command("compare")
@@ -75,11 +76,12 @@ def compare(
 
     if len(run_ids) < 2:
         raise BadInputError.from_parts("", "two runs or more to compare", "one", "`shortlist runs` lists them")
-    selected_runs = find(records(Invocation.of(config, set_).workspace()), run_ids)
+    workspace = Invocation.of(config, set_).workspace()
+    selected_runs = find(records(workspace), run_ids)
     if as_json:
         _print_json([plain_data.run(record) for record in selected_runs])
     else:
-        runs_text.print_comparison(selected_runs)
+        runs_text.print_comparison(workspace.name, selected_runs)
 
 
 @app.command("prune")
@@ -105,7 +107,7 @@ def prune(
         raise BadInputError.from_parts("", "--yes or --dry-run", "both")
     workspace = Invocation.of(config, set_).workspace()
     if not yes:
-        _print_plan(_plan(workspace, keep, older_than), as_json, [])
+        _print_plan(workspace.name, _plan(workspace, keep, older_than), as_json, [])
         return
     from shortlist.lineage.journal import Journal
 
@@ -115,7 +117,7 @@ def prune(
         journal.close_abandoned()
         plan = _plan(workspace, keep, older_than)
         failures = journal.delete(plan.artifacts)
-    _print_plan(plan, as_json, failures, deleted=True)
+    _print_plan(workspace.name, plan, as_json, failures, deleted=True)
 
 
 def _plan(workspace: Workspace, keep: int, older_than: str) -> PrunePlan:
@@ -134,14 +136,14 @@ def _plan(workspace: Workspace, keep: int, older_than: str) -> PrunePlan:
     return plan(Store.of(workspace), workspace.pipeline_root, versions.versions(workspace.serving_dir), run_ids)
 
 
-def _print_plan(plan: PrunePlan, as_json: bool, failures: list[str], deleted: bool = False) -> None:
+def _print_plan(name: str, plan: PrunePlan, as_json: bool, failures: list[str], deleted: bool = False) -> None:
     from cli.output import runs as runs_text
     from shortlist.runs import as_json as plain_data
 
     if as_json:
         _print_json(plain_data.plan(plan, failures, deleted))
     else:
-        runs_text.print_plan(plan, failures, deleted, consoles.console(soft_wrap=True))
+        runs_text.print_plan(name, plan, failures, deleted, consoles.console())
 
 
 def _print_json(answer: object) -> None:

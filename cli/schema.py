@@ -12,8 +12,8 @@ from rich.console import Console
 
 from cli.invocation import Invocation
 from cli.output import consoles
+from cli.output.wrapping import print_command
 from shortlist.errors import BadInputError
-from shortlist.sanitize import plain
 
 app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
 
@@ -94,18 +94,41 @@ def infer(
     with console.status(f"Reading {interactions} ..."):
         guess = guess_config(interactions, candidates, queries, root, hints)
     for line in guess.profile:
-        console.print(f"  {line}", soft_wrap=True)
+        console.print(f"  {line}")
     for warning in guess.warnings:
         consoles.warn(console, warning)
     file_name = name.replace("-", "_")
     target = config or pathlib.Path("configs") / f"{file_name}.yaml"
     paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
     for reason in guess.reasons:
-        console.print(f"  {reason}", soft_wrap=True)
-    console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.", soft_wrap=True)
+        console.print(f"  {reason}")
+    console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.")
     _check(console, paths.config, root)
     command = Invocation(paths.config).command("run")
-    console.print(f"Correct wrong guesses, then: {plain(command)}", soft_wrap=True)
+    console.print("Correct wrong guesses, then:")
+    print_command(console, "", command)
+
+
+_DELIMITERS.get(delimiter or "", delimiter), header, _names(columns), encoding, decimal)
+    hints = Hints(
+        query_id, candidate_id, timestamp, timestamp_format, text, _names(candidates_columns), _names(queries_columns)
+    )
+    with console.status(f"Reading {interactions} ..."):
+        guess = guess_config(interactions, candidates, queries, root, hints)
+    for line in guess.profile:
+        console.print(f"  {line}")
+    for warning in guess.warnings:
+        consoles.warn(console, warning)
+    file_name = name.replace("-", "_")
+    target = config or pathlib.Path("configs") / f"{file_name}.yaml"
+    paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
+    for reason in guess.reasons:
+        console.print(f"  {reason}")
+    console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.")
+    _check(console, paths.config, root)
+    command = Invocation(paths.config).command("run")
+    console.print("Correct wrong guesses, then:")
+    print_command(console, "", command)
 
 
 def _update(path: pathlib.Path) -> None:
@@ -116,17 +139,18 @@ def _update(path: pathlib.Path) -> None:
     from shortlist.tables import preflight
 
     console = consoles.console()
-    config = load_config(path)
+    invocation = Invocation(path)
+    config = invocation.load()
     added = update_schemas(config, datasets.default_data_dir())
     for feature in added:
         share = f"a value in {feature.present:.0%} of the first rows"
         line = f"  {feature.table}: {feature.feature} ({feature.type}, {share}) added to {feature.path}"
-        console.print(plain(line), soft_wrap=True, markup=False)
+        console.print(line)
     if not added:
-        console.print("The schemas have all features of the config.", soft_wrap=True)
+        console.print("The schemas have all features of the config.")
     for warning in preflight.check_schemas(config.data):
         consoles.warn(console, warning)
-    console.print(f"Next: {plain(Invocation(path).command('run'))}", soft_wrap=True, markup=False)
+    print_command(console, "Next", invocation.command("run"))
 
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "blank": " ", "blanks": " ", "space": " "}

@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from cli.output import consoles
 from shortlist.sanitize import plain, printable
+from shortlist.text_tables import TextColumn, print_table
 
 _RECENT = 3
 
 
 def print_answer(
+    source: str,
     rows: Sequence[Mapping[str, Any]],
     history_ids: Sequence[str],
     titles: Mapping[str, str | None],
@@ -26,6 +27,7 @@ def print_answer(
     """Prints an answer as text, or its rows as JSON and the rest on stderr.
 
     Args:
+      source: Name of the pipeline, and the version.
       rows: rank, id, score and title of each recommended candidate.
       history_ids: Candidate ids of the history, oldest first.
       titles: Title by candidate id.
@@ -35,11 +37,12 @@ def print_answer(
     """
     console = consoles.console(stderr=as_json)
     recent = [plain(titles.get(item) or item) for item in history_ids[-_RECENT:]]
-    console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}", soft_wrap=True)
+    console.print(f"Model:   {source}")
+    console.print(f"History: {len(history_ids)} interactions; the last: {', '.join(recent) or 'none'}")
     if as_of is not None:
-        console.print(f"As of:   {plain(as_of)}", soft_wrap=True)
+        console.print(f"As of:   {as_of}")
     for note in notes:
-        console.print(f"Note:    {plain(note)}", soft_wrap=True)
+        console.print(f"Note:    {note}")
     if as_json:
         print(json.dumps(list(rows), indent=2, ensure_ascii=False))
     else:
@@ -47,12 +50,15 @@ def print_answer(
 
 
 def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("rank", "id", "score"):
-        table.add_column(column, justify="right")
-    table.add_column("title")
+    columns = [
+        TextColumn("rank"),
+        TextColumn("id"),
+        TextColumn("score", drop=1),
+        TextColumn("title", right=False, wraps=True),
+    ]
+    # Text, since a string would lose what looks like credentials: an id may be an address.
+    cells = []
     for row in rows:
-        # Text, since rich reads strings as markup: "[rec]" would vanish, and "[/]" would be an error.
-        cells = [str(row["rank"]), printable(row["id"]), f"{row['score']:.3f}", printable(row["title"] or "")]
-        table.add_row(*map(Text, cells))
-    consoles.console().print(table)
+        texts = (str(row["rank"]), printable(row["id"]), f"{row['score']:.3f}", printable(row["title"] or ""))
+        cells.append([Text(text) for text in texts])
+    print_table(consoles.console(), columns, cells)

@@ -24,8 +24,8 @@ _MOST_INTERRUPTED = 5
 
 
 def print_tree(tree: Tree) -> None:
-    """Prints a tree in at least 100 columns, also in a pipe or a narrow window; longer lines are wrapped."""
-    consoles.wide().print(tree, markup=True)
+    """Prints a tree; lines that are longer than the terminal is wide are wrapped."""
+    consoles.console().print(tree, markup=True)
 
 
 def trace(name: str, answer: Trace) -> Tree:

@@ -10,7 +10,7 @@ import dataclasses
 from rich.console import Console
 
 from cli.invocation import Invocation
-from shortlist.sanitize import plain
+from cli.output.wrapping import print_command
 from shortlist.serving import versions
 from shortlist.summary import Summary
 from shortlist.workspace import Workspace
@@ -54,10 +54,11 @@ def print_served(
     """
     now = find_manual_push(workspace)
     if now is not None:
-        console.print(f"Served    version {now.version}: {now.facts}", soft_wrap=True)
+        console.print(f"Served    version {now.version}: {now.facts}")
         pushed = summary.pushed.version if summary.pushed else None
         if pushed in versions.versions(workspace.serving_dir):
             back = invocation.command("rollback", str(pushed))
-            console.print(f"          to serve this run's version: {plain(back)}", soft_wrap=True)
+            console.print("          to serve this run's version:")
+            print_command(console, "", back)
     elif before is not None and summary.pushed is not None:
-        console.print(f"Replaced  version {before.version}: {before.facts}; the push above is newer", soft_wrap=True)
+        console.print(f"Replaced  version {before.version}: {before.facts}; the push above is newer")

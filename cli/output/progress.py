@@ -9,7 +9,9 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from cli.output import consoles
 from shortlist.process import progress
 from shortlist.sanitize import plain
 
@@ -53,6 +55,9 @@ class ProgressListener:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            # rich would send libraries' output to the terminal, past the log file.
+            redirect_stdout=False,
+            redirect_stderr=False,
             disable=not console.is_terminal,
         )
         self._nodes = self._bar.add_task("starting", total=None, counted="")
@@ -120,6 +125,6 @@ class ProgressListener:
     def _flush_cached(self) -> None:
         if self._cached:
             names = ", ".join(self._cached)
-            line = f"  [cyan]cached[/]  {len(self._cached)} {self._unit}s: {names}"
-            self._console.print(line, markup=True, soft_wrap=True)
+            mark = Text.assemble("  ", ("cached", "cyan"), "  ")
+            consoles.print_marked(self._console, mark, f"{len(self._cached)} {self._unit}s: {names}")
             self._cached = []

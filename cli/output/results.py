@@ -6,22 +6,20 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
-from cli.output import consoles
 from cli.output.slices import print_slices, reported_ks
 from cli.output.verdict import print_verdict
+from cli.output.wrapping import print_command, relative
 from shortlist.config.values import Value
 from shortlist.metrics import names
 from shortlist.records import nodes
 from shortlist.report import protocol as protocol_text
 from shortlist.sanitize import plain
 from shortlist.summary import ENDED_BY, Metrics, Summary
-from shortlist.verdicts import headline
+from shortlist.text_tables import TextColumn, print_table
+from shortlist.verdicts import headline, hit_rate
 from shortlist.workspace import TUNED_FILE
 
-# Columns of the metrics table with all three models.
-_WIDTH = 120
 _MOST_WARNINGS = 5
 
 
@@ -41,13 +39,6 @@ def print_summary(
       served: The version in the serving folder; None if it is empty.
       console: Console for the output.
     """
-    # rich assumes 80 columns for a pipe, which would cut off the table. Lines of text are left to the terminal to wrap.
-    console = consoles.console(
-        file=console.file,
-        soft_wrap=True,
-        width=max(console.width, _WIDTH),
-        force_terminal=console.is_terminal or None,
-    )
     console.print()
     _print_data(summary, console)
     _print_warnings(summary, console)
@@ -93,19 +84,19 @@ def _print_metrics(summary: Summary, console: Console) -> None:
         return
     own, baselines = summary.metrics.overall, summary.baselines
     popularity, latest = baselines.popularity, baselines.latest_blessed
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"FactorizedTopK on {names.counted_rows(own):,.0f} test rows")
-    columns = [("model", own), ("most popular", popularity)]
+    columns = [TextColumn("", right=False)]
+    models = [("model", own), ("most popular", popularity)]
     if latest:
-        columns.append(("latest blessed", latest))
-    for title, _ in columns:
-        table.add_column(title, justify="right")
-        table.add_column("with seen", justify="right", style="dim")
+        models.append(("previous model", latest))
+    for number, (title, _) in enumerate(models):
+        columns += [TextColumn(title), TextColumn("with seen", drop=number + 1, style="dim")]
+    rows = []
     for name, label in _metric_rows(summary.metrics):
-        cells = [_cell(values, suffixed) for _, values in columns for suffixed in (name, f"{name}_with_seen")]
-        table.add_row(label, *cells)
+        cells = [_cell(values, suffixed) for _, values in models for suffixed in (name, f"{name}_with_seen")]
+        rows.append([label, *cells])
     console.print()
-    console.print(table)
+    console.print(f"FactorizedTopK on {names.counted_rows(own):,.0f} test rows")
+    print_table(console, columns, rows)
     console.print("seen items excluded; `with seen` keeps a query's seen items among the candidates", style="dim")
     _print_seen(summary, own, console)
 
@@ -116,13 +107,11 @@ def _print_seen(summary: Summary, own: Mapping[str, float], console: Console) ->
         console.print(
             "gates, early stopping and the index's recall use `with seen` (evaluate.repeat_consumption); they do not "
             "measure the signature serving_default, which excludes the history",
-            soft_wrap=True,
         )
     if names.left_out(own):
         console.print(
             f"{names.left_out(own):.1%} of all {own[names.EXAMPLE_COUNT]:,.0f} test rows are left out: their target "
             "had been seen before; `with seen` counts them",
-            soft_wrap=True,
         )
 
 
@@ -139,7 +128,7 @@ def _print_answers(summary: Summary, console: Console) -> None:
 
 def _metric_rows(metrics: Metrics) -> list[tuple[str, str]]:
     tops = [names.top_k(k) for k in reported_ks(metrics)]
-    return [(name, name.partition("/")[2]) for name in tops] + [(names.ndcg(), names.ndcg())]
+    return [(name, hit_rate(name)) for name in tops] + [(names.ndcg(), f"NDCG@{names.NDCG_K}")]
 
 
 def _cell(values: dict[str, float], name: str) -> str:
@@ -161,7 +150,7 @@ def _print_tuning(summary: Summary, summary_path: pathlib.Path, console: Console
         f"({comparison}); the search ended at {ENDED_BY[tuning.ended_by]}"
     )
     console.print(f"          {values}")
-    console.print(f"          to keep them: {summary_path.with_name(TUNED_FILE)}")
+    console.print(f"          to keep them: {relative(summary_path.with_name(TUNED_FILE))}")
 
 
 def _setting(value: Value) -> str:
@@ -199,14 +188,14 @@ def _print_verdict(summary: Summary, served: int | None, console: Console) -> No
     for advice in summary.advice:
         console.print(f"Advice    {plain(advice)}")
     if summary.pushed:
-        console.print(f"Pushed    version {summary.pushed.version} to {summary.pushed.path}")
+        console.print(f"Path      {relative(summary.pushed.path)}")
     console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
 
 
 def _print_next(summary: Summary, summary_path: pathlib.Path, next_commands: Sequence[str], console: Console) -> None:
     # The path of the log was printed at the start.
     if (report := summary_path.with_name("report.html")).exists():
-        console.print(f"Report    {report}")
+        console.print(f"Report    {relative(report)}")
     if summary.pushed:
         for number, command in enumerate(next_commands):
-            console.print(f"{'' if number else 'Next':<10}{plain(command)}")
+            print_command(console, "" if number else "Next", command)

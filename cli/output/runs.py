@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cli.output import consoles
@@ -17,6 +17,8 @@ from shortlist.metrics.intervals import standard_error
 from shortlist.runs.prune import PrunePlan
 from shortlist.runs.record import Record
 from shortlist.sanitize import plain
+from shortlist.text_tables import TextColumn, print_table
+from shortlist.verdicts import hit_rate
 
 _GATED = names.top_k(10)
 _TOP_K = re.compile(r"factorized_top_k/top_(\d+)_categorical_accuracy")
@@ -24,51 +26,69 @@ _STYLES = {"pushed": "green", "not_blessed": "yellow", "index_rejected": "yellow
 _NOTHING = "-"
 
 
-def print_list(records: Sequence[Record], limit: int) -> None:
-    """Prints the latest runs, one line per run."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("run")
-    table.add_column("status")
-    for title in ("top_10", "popular", "version", "seconds", "GiB"):
-        table.add_column(title, justify="right")
-    for record in records[:limit]:
-        table.add_row(
-            plain(record.run_id),
+def print_list(name: str, records: Sequence[Record], limit: int) -> None:
+    """Prints the latest runs of a pipeline, one line per run."""
+    columns = [
+        TextColumn("run", right=False),
+        TextColumn("status", right=False),
+        TextColumn("HR@10"),
+        TextColumn("popular", drop=1),
+        TextColumn("version", drop=2),
+        TextColumn("seconds", drop=3),
+        TextColumn("GiB", drop=4),
+    ]
+    rows: list[list[str | Text]] = [
+        [
+            record.run_id,
             Text(plain(record.status), _STYLES.get(record.status, "red")),
             _metric(record, _GATED),
             _popular(record),
             _version(record),
             _seconds(record),
             _peak(record),
-        )
-    console = consoles.wide()
-    console.print(table)
+        ]
+        for record in records[:limit]
+    ]
+    console = consoles.console()
+    console.print(f"Runs of {name}")
+    if records:
+        print_table(console, columns, rows)
+    else:
+        console.print("no run matches; leave a filter out")
     if len(records) > limit:
         console.print(f"and {len(records) - limit:,} older ones; --limit shows more", style="dim")
-    elif not records:
-        console.print("no run matches; leave a filter out")
 
 
-def print_comparison(records: Sequence[Record]) -> None:
-    """Prints runs side by side, one column per run."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for record in records:
-        table.add_column(plain(record.run_id), justify="right", overflow="fold")
-    for title, cells in _rows(records):
-        table.add_row(plain(title), *(plain(cell) for cell in cells))
-    console = consoles.wide(26 + 20 * len(records))
-    console.print(table)
+def print_comparison(name: str, records: Sequence[Record]) -> None:
+    """Prints runs of a pipeline side by side, one column per run; as many in one table as fit."""
+    console = consoles.console()
+    console.print(f"Runs of {name}")
+    rows = [(plain(title), [plain(cell) for cell in cells]) for title, cells in _rows(records)]
+    per_table = _columns_per_table(console.width, rows, [record.run_id for record in records])
+    for start in range(0, len(records), per_table):
+        chosen = slice(start, start + per_table)
+        columns = [TextColumn("", right=False, wraps=True)]
+        columns += [TextColumn(record.run_id, wraps=True) for record in records[chosen]]
+        print_table(console, columns, [[title, *cells[chosen]] for title, cells in rows])
+        console.print()
     console.print("± is the standard error over the test rows; seen items excluded", style="dim")
+
+
+def _columns_per_table(width: int, rows: Sequence[tuple[str, list[str]]], run_ids: Sequence[str]) -> int:
+    """Returns the number of runs that fit beside the titles without breaking a word."""
+    words = [word for _, cells in rows for cell in cells for word in cell.split()]
+    widest = max(map(cell_len, (*words, *run_ids)))
+    titles = max(cell_len(word) for title, _ in rows for word in title.split())
+    return max(1, (width - titles) // (widest + 2))
 
 
 def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
     rows = [("status", [record.status for record in records]), ("version", [_version(record) for record in records])]
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
-        rows.append((name.removeprefix("factorized_top_k/"), [_metric(record, name, noise=True) for record in records]))
+        rows.append((hit_rate(name), [_metric(record, name, noise=True) for record in records]))
     rows.append(("test rows", [_format(names.counted_rows(_overall(record)) or None, ",.0f") for record in records]))
-    rows.append(("most popular top_10", [_popular(record) for record in records]))
+    rows.append(("most popular HR@10", [_popular(record) for record in records]))
     rows.append(("index recall", [_index(record, "recall_at_k", ".4f") for record in records]))
     rows.append(("index p99, ms", [_index(record, "p99_ms", ".2f") for record in records]))
     rows.append(("seconds", [_seconds(record) for record in records]))
@@ -148,8 +168,9 @@ def _fingerprint(record: Record, table: str) -> str:
     return record.summary.fingerprints.data.get(table, "")[:12] or _NOTHING
 
 
-def print_plan(plan: PrunePlan, failures: Sequence[str], deleted: bool, console: Console) -> None:
-    """Prints the artifacts that were or would be deleted, and those that stay."""
+def print_plan(name: str, plan: PrunePlan, failures: Sequence[str], deleted: bool, console: Console) -> None:
+    """Prints the artifacts of a pipeline that were or would be deleted, and those that stay."""
+    console.print(f"Pipeline  {name}")
     title = "Deleted" if deleted else "To delete"
     console.print(f"{title:<10}{len(plan.artifacts):,} artifacts, {_size(plan.bytes)}")
     for kind, count in sorted(collections.Counter(artifact.type for artifact in plan.artifacts).items()):

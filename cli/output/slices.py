@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from shortlist.metrics import names
 from shortlist.metrics.intervals import wilson
-from shortlist.sanitize import plain
 from shortlist.summary import Metrics
+from shortlist.text_tables import TextColumn, print_table
+from shortlist.verdicts import hit_rate
 
 _K = 10
 _MOST_VALUES = 5
@@ -38,18 +37,22 @@ def print_slices(metrics: Metrics, console: Console, with_seen: bool = False) ->
         return
     k = _K if _K in ks else ks[0]
     own, popular = (names.top_k(k, family, with_seen) for family in (names.MODEL_FAMILY, names.POPULARITY_FAMILY))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"top_{k} by slice{', with seen' * with_seen}")
-    for title in ("rows", "model", "95% (Wilson)", "most popular"):
-        table.add_column(title, justify="right")
+    rows = []
     for name, entries in families.items():
         for value, values in entries[:_MOST_VALUES]:
-            rows = names.rows_of(values, with_seen)
-            low, high = wilson(values[own], rows)
-            cells = [f"{rows:,.0f}", f"{values[own]:.4f}", f"{low:.3f} to {high:.3f}"]
-            table.add_row(Text(plain(f"{name}: {value}")), *cells, f"{values[popular]:.4f}")
+            count = names.rows_of(values, with_seen)
+            low, high = wilson(values[own], count)
+            cells = [f"{count:,.0f}", f"{values[own]:.4f}", f"{low:.3f} to {high:.3f}", f"{values[popular]:.4f}"]
+            rows.append([f"{name}: {value}", *cells])
+    columns = [
+        TextColumn(f"{hit_rate(own)} by slice", right=False, wraps=True),
+        TextColumn("rows"),
+        TextColumn("model"),
+        TextColumn("95% (Wilson)", drop=1),
+        TextColumn("most popular"),
+    ]
     console.print()
-    console.print(table)
+    print_table(console, columns, rows)
     more = sum(max(len(entries) - _MOST_VALUES, 0) for entries in families.values())
     if more:
         console.print(f"{more} smaller slices are in the summary", style="dim")

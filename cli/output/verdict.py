@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from cli.output.wrapping import wrap
+from cli.output import consoles
 from shortlist.sanitize import plain
 from shortlist.verdicts import GATE_NAMES, GateResult, Headline, Result, explanation
 
@@ -26,13 +26,9 @@ def print_verdict(headline: Headline, gates: Sequence[GateResult], console: Cons
       console: Console for the output.
     """
     console.print(Text.assemble((headline.word, _MOODS[headline.mood]), str(headline).removeprefix(headline.word)))
-    indent = _SIGN_WIDTH + _NAME_WIDTH
     for gate in gates:
         sign = Text(f"  {gate.result.sign}".ljust(_SIGN_WIDTH), _SIGNS[gate.result])
-        lines = wrap(plain(gate.sentence), console.width - indent)
-        console.print(Text.assemble(sign, gate.name.ljust(_NAME_WIDTH), lines[0]), soft_wrap=True)
-        for line in lines[1:]:
-            console.print(" " * indent + line, soft_wrap=True)
-    for line in wrap(explanation(gates), console.width - 2):
-        if line:
-            console.print(Text(f"  {line}", "dim"), soft_wrap=True)
+        mark = Text.assemble(sign, gate.name.ljust(_NAME_WIDTH))
+        consoles.print_marked(console, mark, plain(gate.sentence))
+    if explained := explanation(gates):
+        console.print(f"  {explained}", style="dim")

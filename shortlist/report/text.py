@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from shortlist.report import format
-from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Page, TableBlock, Tiles
+from shortlist.report.blocks import Block, Example, Examples, Figure, Graph, Notes, Page, TableBlock, TableColumn, Tiles
 from shortlist.sanitize import plain
+from shortlist.text_tables import TextColumn, print_table
 from shortlist.verdicts import explanation
 
 _LONGEST_CELL = 60
@@ -65,14 +65,20 @@ def _write_notes(notes: Notes, console: Console) -> None:
 
 
 def _write_table(block: TableBlock, console: Console) -> None:
-    table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", title_style="italic")
-    table.title = Text(plain(block.caption))
-    for column in block.columns:
-        table.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
-    for row in block.rows:
-        table.add_row(*(Text(format.shorten(plain(cell), _LONGEST_CELL)) for cell in row))
+    columns = [
+        TextColumn(column.title, column.numeric, wraps=not column.numeric, drop=_drop(number, column))
+        for number, column in enumerate(block.columns)
+    ]
     console.print()
-    console.print(table)
+    console.print(Text(plain(block.caption), "italic"))
+    print_table(console, columns, [[format.shorten(plain(cell), _LONGEST_CELL) for cell in row] for row in block.rows])
+
+
+def _drop(number: int, column: TableColumn) -> int:
+    """Returns how early a column is left out on a narrow terminal: intervals first, then the last numbers."""
+    if number == 0 or not column.numeric:
+        return 0
+    return 2 if "95%" in column.title else 1
 
 
 def _write_example(example: Example, console: Console) -> None:

@@ -70,9 +70,10 @@ def recommend(root, monkeypatch, capfd):
 def test_a_query_is_answered_with_its_history_and_its_time(recommend):
     out, err = recommend("--query", "user-1", "-k", "3")
     lines = out.splitlines()
-    assert lines[0] == "History: 2 interactions; the last: Title of item-3, Title of item-4"
-    assert lines[1] == "As of:   2001-09-09 01:51:41 UTC, just after the newest interaction of the history"
-    assert [line.split()[0] for line in lines[2:]] == ["rank", "1", "2", "3"]
+    assert lines[0] == "Model:   shop version 1"
+    assert lines[1] == "History: 2 interactions; the last: Title of item-3, Title of item-4"
+    assert lines[2] == "As of:   2001-09-09 01:51:41 UTC, just after the newest interaction of the history"
+    assert [line.split()[0] for line in lines[3:]] == ["rank", "1", "2", "3"]
     assert err == ""
 
 

@@ -64,7 +64,7 @@ def test_page_goes_beside_the_log(ask, maker):
     done = ask("--run", _FIRST)
     assert done.returncode == 0, done.stderr
     path = maker.workspace.run_dir(_FIRST) / "report.html"
-    assert done.stdout == f"Report    pushed, version 1700000000: {path}\n"
+    assert done.stdout == f"Report    shop: run {_FIRST}, pushed, version 1700000000: {path}\n"
     assert f"<title>shop: run {_FIRST}</title>" in path.read_text(encoding="utf-8")
 
 

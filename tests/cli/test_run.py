@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from rich.console import Console
 
+from cli.output import consoles
 from cli.run import _print_log_paths
 from shortlist.errors import ShortlistError
 
@@ -15,11 +15,11 @@ from shortlist.errors import ShortlistError
 def test_report_and_log_of_a_run_that_fails_are_named(tmp_path, error):
     (tmp_path / "run.log").touch()
     out = io.StringIO()
-    with pytest.raises(type(error)), _print_log_paths(tmp_path, Console(file=out, width=40)):
+    with pytest.raises(type(error)), _print_log_paths(tmp_path, consoles.console(file=out, width=40)):
         raise error
     assert out.getvalue() == f"Log       {tmp_path / 'run.log'}\n"
     (tmp_path / "report.html").touch()
-    with pytest.raises(type(error)), _print_log_paths(tmp_path, Console(file=out, width=40)):
+    with pytest.raises(type(error)), _print_log_paths(tmp_path, consoles.console(file=out, width=40)):
         raise error
     assert f"Report    {tmp_path / 'report.html'}\nLog " in out.getvalue()
 
@@ -27,6 +27,6 @@ def test_report_and_log_of_a_run_that_fails_are_named(tmp_path, error):
 def test_paths_are_not_printed_if_the_run_succeeds(tmp_path):
     (tmp_path / "run.log").touch()
     out = io.StringIO()
-    with _print_log_paths(tmp_path, Console(file=out)):
+    with _print_log_paths(tmp_path, consoles.console(file=out)):
         pass
     assert out.getvalue() == ""

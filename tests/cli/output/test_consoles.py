@@ -1,4 +1,5 @@
 import io
+import sys
 
 import pytest
 from rich.table import Table
@@ -49,6 +50,43 @@ def test_every_string_is_plain_wherever_it_is_printed():
     assert text.count(SAFE) == 7
 
 
-def test_wide_consoles_do_not_fold_tables_in_a_pipe():
-    assert consoles.wide().width == consoles.wide(20).width == 100
-    assert consoles.wide(130).width == 130
+def test_a_pipe_is_wide_and_a_terminal_as_wide_as_it_is(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert consoles.console(file=io.StringIO()).width == consoles.PIPE_WIDTH
+    assert consoles.console(file=io.StringIO(), width=72).width == 72
+    monkeypatch.setenv("COLUMNS", "60")
+    assert consoles.console(file=io.StringIO()).width == 60
+
+
+def test_no_color_means_no_style_at_all(monkeypatch):
+    def printed():
+        out = io.StringIO()
+        console = consoles.console(file=out, width=80, force_terminal=True)
+        console.print("[bold red]no[/]", markup=True)
+        console.print("dim", style="dim")
+        return out.getvalue()
+
+    assert "\x1b[" in printed()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert printed() == "no\ndim\n"
+
+
+def test_words_are_whole_and_lines_hang_below_their_label():
+    out = io.StringIO()
+    console = consoles.console(file=out, width=20)
+    console.print("Log       /a/path/longer/than/a/line of it")
+    consoles.warn(console, "one two three")
+    assert out.getvalue().splitlines() == [
+        "Log       /a/path/longer/than/a/line",
+        "          of it",
+        "Warning: one two",
+        "         three",
+    ]
+
+
+def test_libraries_do_not_write_past_the_log_file(tmp_path):
+    out = io.StringIO()
+    stdout, stderr = sys.stdout, sys.stderr
+    with consoles.console(file=out, force_terminal=True).status("Loading ..."):
+        # rich would put streams of its own here, which write to the terminal.
+        assert (sys.stdout, sys.stderr) == (stdout, stderr)

@@ -13,9 +13,16 @@ def test_lines_end_between_words_and_a_long_word_is_whole():
     assert wrapping.wrap("a bc def", 4) == ["a bc", "def"]
     assert wrapping.wrap("to /a/long/path now", 6) == ["to", "/a/long/path", "now"]
     assert wrapping.wrap("", 6) == [""]
-    # The first line has less room, and characters of East Asia take two columns.
-    assert wrapping.wrap("a bc def", 6, first=2) == ["a bc", "def"]
+    # Characters of East Asia take two columns.
     assert wrapping.wrap("日本 語", 6) == ["日本", "語"]
+
+
+def test_lines_hang_below_the_first_word_after_the_label():
+    assert wrapping.hanging("Took      12 s, peak", 17) == ["Took      12 s,", "          peak"]
+    assert wrapping.hanging("As of:   now, then", 14) == ["As of:   now,", "         then"]
+    assert wrapping.hanging("   12 artifacts", 10) == ["   12", "   artifacts"]
+    assert wrapping.hanging("a sentence: of words", 14) == ["a sentence: of", "            words"]
+    assert wrapping.hanging("no label at all", 9) == ["no label", "at all"]
 
 
 def _printed(print_, *arguments):
