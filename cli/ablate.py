@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.folders import relative
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
+from cli.options import JsonOption, OwnConfigOption, SetOption, VerboseOption
 from cli.output import consoles
-from cli.output.wrapping import relative
 from shortlist.errors import ConfigError
 from shortlist.process import limits
 
@@ -31,7 +31,7 @@ class Split(str, enum.Enum):
 
 
 def ablate(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: OwnConfigOption = None,
     set_: SetOption = None,
     seeds: Annotated[int, typer.Option(min=1, max=50, help="Number of trainings per recipe.")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, max=100_000, help="Replaces train.epochs, to save time.")] = None,
@@ -56,7 +56,7 @@ def ablate(
     from shortlist.config.section import MAX_SEED
     from shortlist.workspace import Workspace
 
-    checked_config = Invocation.of(config, set_).load()
+    checked_config = Invocation.of_own_pipeline(config, set_).load()
     first = checked_config.train.seed
     if first + seeds - 1 > MAX_SEED:
         raise ConfigError.from_parts(

@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 from types import TracebackType
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import click
 import typer
@@ -18,6 +18,7 @@ from rich.text import Text
 
 from cli import (
     ablate,
+    check,
     compile,
     data,
     doctor,
@@ -32,6 +33,7 @@ from cli import (
     submit,
     worker,
 )
+from cli.conventions import SuggestingGroup, print_version, without_styles
 from cli.output import consoles
 from shortlist.errors import BadInputError, ExitCode, ResourceError, ShortlistError
 from shortlist.process import limits, resources, stopping
@@ -42,26 +44,40 @@ _PYTHONS_SHOWWARNING = warnings.showwarning
 
 app = typer.Typer(
     name="shortlist",
+    cls=SuggestingGroup,
     help="From an interaction log to a served retrieval model, with numbers that can be trusted.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("compile")(compile.compile_)
-app.command("submit")(submit.submit)
-app.command("recommend")(recommend.recommend)
-app.command("rollback")(rollback.rollback)
-app.command("push")(push.push)
-app.command("ablate")(ablate.ablate)
-app.command("report")(report.report)
-app.add_typer(lineage.app, name="lineage")
-app.add_typer(runs.app, name="runs")
-app.command("worker")(worker.worker)
-app.command("doctor")(doctor.doctor)
-app.add_typer(data.app, name="data")
-app.add_typer(schema.app, name="schema")
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+_START, _RUN, _RESULTS, _SERVE, _SCALE = "Get started", "Run", "Results", "Serve", "Scale out"
+app.command("check", rich_help_panel=_START)(check.check)
+app.add_typer(data.app, name="data", rich_help_panel=_START)
+app.add_typer(schema.app, name="schema", rich_help_panel=_START)
+app.command("doctor", rich_help_panel=_START)(doctor.doctor)
+app.command("run", rich_help_panel=_RUN)(run.run)
+app.command("ablate", rich_help_panel=_RUN)(ablate.ablate)
+app.command("report", rich_help_panel=_RESULTS)(report.report)
+app.add_typer(lineage.app, name="lineage", rich_help_panel=_RESULTS)
+app.add_typer(runs.app, name="runs", rich_help_panel=_RESULTS)
+app.command("recommend", rich_help_panel=_SERVE)(recommend.recommend)
+app.command("push", rich_help_panel=_SERVE)(push.push)
+app.command("rollback", rich_help_panel=_SERVE)(rollback.rollback)
+app.command("compile", rich_help_panel=_SCALE)(compile.compile_)
+app.command("submit", rich_help_panel=_SCALE)(submit.submit)
+app.command("worker", rich_help_panel=_SCALE)(worker.worker)
 
 
 def main() -> None:
@@ -73,6 +89,7 @@ def main() -> None:
     try:
         stopping.install_handlers()
         _check_encoding()
+        without_styles()
         # Libraries swallow or convert an interruption that comes while they are imported.
         with stopping.reraise_stop():
             # Typer's standalone mode would print errors in its own way and exit with its own codes.

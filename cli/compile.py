@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from cli.folders import relative
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
+from cli.options import ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
 
 
 def compile_(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     output: Annotated[
         pathlib.Path | None, typer.Option("--output", "-o", help="File to write; <name>.yaml by default.")
@@ -37,6 +38,8 @@ def compile_(
     from pipeline.kubeflow.parameters import placeholders
 
     console = consoles.console()
+    # Loading the config may enter another folder.
+    folder = pathlib.Path.cwd()
     checked_config = Invocation.of(config, set_).load()
     kubeflow.section(checked_config)
     # Before the data is read and TFX is loaded, as kfp is an optional extra.
@@ -45,7 +48,7 @@ def compile_(
     package = kubeflow.compile_package(
         checked_config, unit, placeholders(checked_config, baseline, statistics), console, verbose
     )
-    path = output or pathlib.Path(f"{checked_config.name}.yaml")
+    path = folder / (output or f"{checked_config.name}.yaml")
     kubeflow.write(package, path)
-    console.print(f"Wrote {path}: {len(package.tasks)} tasks, checked against KFP v2's own rules")
+    console.print(f"Wrote {relative(path)}: {len(package.tasks)} tasks, checked against KFP v2's own rules")
     console.print(f"Parameters of a run: {', '.join(sorted(package.parameters))}")

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.conventions import SuggestingGroup
 from cli.output import consoles
 
-app = typer.Typer(help="Get data to start with.", no_args_is_help=True)
+app = typer.Typer(cls=SuggestingGroup, help="Get data to start with.", no_args_is_help=True)
 
 
 @app.callback()

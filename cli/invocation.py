@@ -10,12 +10,21 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from cli.folders import remember_start
+from shortlist.errors import BadInputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shortlist.config.config import Config
     from shortlist.workspace import Workspace
 
+CONFIG_VARIABLE = "SHORTLIST_CONFIG"
+"""Environment variable with the path of the config."""
+CONFIG_NAME = "shortlist.yaml"
+"""Name of a config that is found without being named."""
+_DATA_VARIABLE = "SHORTLIST_DATA_DIR"
+_DEMO = pathlib.Path(__file__).resolve().parents[1] / "configs" / "movielens_100k.yaml"
 # The command after `make`, and in a program that calls the command line's functions.
 _DEFAULT_PROGRAM = ".venv/bin/shortlist"
 
@@ -27,14 +36,42 @@ class Invocation:
     config: pathlib.Path
     assignments: tuple[str, ...] = ()
     """The values of `--set`."""
+    found: bool = False
+    """Whether no `--config` was given, so that the next command finds the same config without one."""
+    start: pathlib.Path = dataclasses.field(default_factory=pathlib.Path.cwd)
+    """The folder in which the command was started."""
 
     @classmethod
-    def of(cls, config: pathlib.Path, assignments: Sequence[str] | None) -> Invocation:
-        """Returns the invocation with these values of the options."""
-        return cls(config, tuple(assignments or ()))
+    def of(cls, config: pathlib.Path | None, assignments: Sequence[str] | None) -> Invocation:
+        """Returns the invocation of `run`, or of a command that only reads.
+
+        Without `--config`, the config is SHORTLIST_CONFIG, else `shortlist.yaml` in the current folder or above it,
+        else the MovieLens demo.
+        """
+        return cls(config or _found() or _DEMO, tuple(assignments or ()), found=config is None)
+
+    @classmethod
+    def of_own_pipeline(cls, config: pathlib.Path | None, assignments: Sequence[str] | None) -> Invocation:
+        """Returns the invocation of a command that changes a workspace; it never means the demo.
+
+        Raises:
+          BadInputError: Neither `--config` nor SHORTLIST_CONFIG nor a `shortlist.yaml` names a config.
+        """
+        path = config or _found()
+        if path is None:
+            raise BadInputError.from_parts(
+                "",
+                f"--config FILE, {CONFIG_VARIABLE}, or {CONFIG_NAME} in this folder or above",
+                "none of them",
+                f"for the demo, give --config {_quoted(_DEMO)}",
+            )
+        return cls(path, tuple(assignments or ()), found=config is None)
 
     def load(self, overrides: Mapping[str, object] | None = None) -> Config:
-        """Returns the checked config.
+        """Returns the checked config, and enters the folder that its relative paths start from.
+
+        That is the current folder if the file is in it or below it. Otherwise it is the folder of the file, or the one
+        above if the file is in a folder `configs`.
 
         Args:
           overrides: Values by dotted key, for options that stand for config keys.
@@ -45,7 +82,13 @@ class Invocation:
         from shortlist.config.load import load_config
         from shortlist.config.overrides import parse_overrides
 
-        return load_config(self.config, {**parse_overrides(self.assignments), **(overrides or {})})
+        loaded = load_config(self._readable(), {**parse_overrides(self.assignments), **(overrides or {})})
+        _enter(base_folder(self.start / self.config))
+        return loaded
+
+    def _readable(self) -> pathlib.Path:
+        # Errors name the path as the user gave it. It is read from there unless `load` has entered another folder.
+        return self.config if self.start == pathlib.Path.cwd() else self.start / self.config
 
     def workspace(self) -> Workspace:
         """Returns the workspace of the config.
@@ -63,10 +106,41 @@ class Invocation:
         Args:
           *arguments: The command's name and its other arguments.
         """
-        words = [*arguments, *option("--config", str(self.config))]
+        words = [*arguments, *([] if self.found else option("--config", str(self.config)))]
         for assignment in self.assignments:
             words += option("--set", assignment)
         return f"{_program()} {shlex.join(words)}"
+
+
+def base_folder(config: pathlib.Path) -> pathlib.Path:
+    """Returns the folder that the relative paths of a config start from, see `Invocation.load`."""
+    # `Path.absolute` would leave `..` in.
+    here, folder = pathlib.Path.cwd(), pathlib.Path(os.path.abspath(config)).parent
+    if folder.is_relative_to(here):
+        return here
+    return folder.parent if folder.name == "configs" else folder
+
+
+def _enter(folder: pathlib.Path) -> None:
+    if folder == pathlib.Path.cwd():
+        return
+    remember_start()
+    data = os.environ.get(_DATA_VARIABLE)
+    # It was given from the user's folder.
+    if data:
+        os.environ[_DATA_VARIABLE] = os.path.abspath(data)
+    os.chdir(folder)
+
+
+def _found() -> pathlib.Path | None:
+    """Returns the config of the environment, or of the current folder or one above it; None if there is none."""
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return pathlib.Path(named)
+    here = pathlib.Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    return None
 
 
 def option(name: str, value: str) -> list[str]:

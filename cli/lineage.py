@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.conventions import SuggestingGroup
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, is_for_subcommand
+from cli.options import ConfigOption, JsonOption, SetOption, is_for_subcommand
 from cli.output import consoles
 from shortlist.errors import BadInputError
 
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 # The user's text becomes part of a path: only names are allowed, not paths.
 _ID = re.compile(r"[0-9A-Za-z-]+")
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+app = typer.Typer(cls=SuggestingGroup, invoke_without_command=True, rich_markup_mode="rich")
 
 
 @app.callback()
 def lineage(
     context: typer.Context,
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     version: Annotated[int | None, typer.Option(help="A pushed version; by default the newest.")] = None,
     impact: Annotated[
@@ -65,6 +66,8 @@ def lineage(
         raise BadInputError(
             "--html shows the origin of a pushed model; use --json, --impact, --why and --served without it"
         )
+    # Loading the config may enter another folder.
+    html = html and html.absolute()
     invocation = Invocation.of(config, set_)
     workspace = invocation.workspace()
     if html:
@@ -83,7 +86,7 @@ def lineage(
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A run, a pushed version, or `latest`.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:

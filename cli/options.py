@@ -10,10 +10,24 @@ import typer
 
 from shortlist.errors import BadInputError
 
-DEFAULT_CONFIG = pathlib.Path("configs/movielens_100k.yaml")
-
 ConfigOption = Annotated[
-    pathlib.Path, typer.Option("--config", "-c", help="The pipeline's YAML file; presets are in configs/.")
+    pathlib.Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The pipeline's YAML file. Else SHORTLIST_CONFIG, else shortlist.yaml in this folder or above, else the "
+        "MovieLens demo.",
+    ),
+]
+OwnConfigOption = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The pipeline's YAML file. Else SHORTLIST_CONFIG, else shortlist.yaml in this folder or above.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a config value: train.seed=2.")

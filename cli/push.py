@@ -8,16 +8,17 @@ from typing import Annotated
 
 import typer
 
+from cli.folders import relative
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from cli.options import JsonOption, OwnConfigOption, SetOption
 from cli.output import consoles
-from cli.output.wrapping import print_command, relative
+from cli.output.wrapping import print_command
 from shortlist.errors import BadInputError
 from shortlist.process import limits
 
 
 def push(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: OwnConfigOption = None,
     set_: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Override the gates; required.")] = False,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded in ML Metadata; required.")] = "",
@@ -39,7 +40,7 @@ def push(
     from cli.output import log
     from shortlist.workspace import Workspace
 
-    invocation = Invocation.of(config, set_)
+    invocation = Invocation.of_own_pipeline(config, set_)
     checked_config = invocation.load()
     workspace = Workspace.of(checked_config)
     limits.check_addresses()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from cli.options import ConfigOption, JsonOption, SetOption
 from shortlist.errors import BadInputError
 from shortlist.process import limits, resources, stopping
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     query: Annotated[str | None, typer.Option(help="Id of a query (user); a new query if the log lacks it.")] = None,
     history: Annotated[

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.folders import relative
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from cli.options import ConfigOption, JsonOption, SetOption
 from cli.output import consoles
-from cli.output.wrapping import relative
 from shortlist.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def report(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN...]", help="With --compare: the runs, two or more.")
     ] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     run: Annotated[
         str, typer.Option(metavar="RUN", help="The run to report; by default the newest one that ended.")
@@ -54,6 +54,8 @@ def report(
         raise BadInputError("--compare: expected two runs or more, as in `shortlist report --compare A B`")
     if named and not compare:
         raise BadInputError(f"got {named[0]!r}; name one run with --run, or compare several with --compare")
+    # Loading the config may enter another folder.
+    output = output and output.absolute()
     workspace = Invocation.of(config, set_).workspace()
     page, path, keep_file = _comparison(workspace, named) if compare else _run_report(workspace, run)
     if text:

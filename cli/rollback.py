@@ -8,17 +8,18 @@ from typing import Annotated
 
 import typer
 
+from cli.folders import relative
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption
+from cli.options import JsonOption, OwnConfigOption, SetOption
 from cli.output import consoles
-from cli.output.wrapping import print_command, relative
+from cli.output.wrapping import print_command
 
 
 def rollback(
     version: Annotated[
         int | None, typer.Argument(help="A kept version; by default the one served before the current one.")
     ] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: OwnConfigOption = None,
     set_: SetOption = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded in the lineage.")] = "",
     as_json: JsonOption = False,
@@ -34,7 +35,7 @@ def rollback(
     from shortlist.runs import rollback as core
     from shortlist.workspace import Workspace
 
-    invocation = Invocation.of(config, set_)
+    invocation = Invocation.of_own_pipeline(config, set_)
     checked_config = invocation.load()
     workspace = Workspace.of(checked_config)
     # A pipeline that pushes at the same time would race for the next version number.

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from cli.folders import relative
 from cli.invocation import Invocation, option
-from cli.options import DEFAULT_CONFIG, ConfigOption, SetOption, VerboseOption
+from cli.options import ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
-from cli.output.wrapping import print_labelled, relative
+from cli.output.wrapping import print_labelled
 from shortlist.errors import ExitCode
 from shortlist.process import limits
 
@@ -33,7 +34,7 @@ class Orchestrator(str, enum.Enum):
 
 
 def run(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     orchestrator: Annotated[
         Orchestrator,
@@ -51,6 +52,7 @@ def run(
 ) -> None:
     """Run the whole pipeline: ingest, check, train, evaluate, index, push.
 
+    Without --config and shortlist.yaml it runs the MovieLens demo.
     Nodes with unchanged input, config and code come from the cache.
     Exit code 0: pushed; 2: bad data or config; 3: finished and nothing pushed.
     With --orchestrator kubeflow-local, the model is not served.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.conventions import SuggestingGroup
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, is_for_subcommand
+from cli.options import ConfigOption, JsonOption, OwnConfigOption, SetOption, is_for_subcommand
 from cli.output import consoles
 from shortlist.errors import BadInputError
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from shortlist.runs.prune import PrunePlan
     from shortlist.workspace import Workspace
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+app = typer.Typer(cls=SuggestingGroup, invoke_without_command=True, rich_markup_mode="rich")
 
 
 @app.callback()
 def runs(
     context: typer.Context,
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     status: Annotated[
         list[str] | None,
@@ -62,7 +63,7 @@ def runs(
 @app.command("compare")
 def compare(
     run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more; `latest` is the newest.")],
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -86,7 +87,7 @@ def compare(
 
 @app.command("prune")
 def prune(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: OwnConfigOption = None,
     set_: SetOption = None,
     keep: Annotated[int, typer.Option(min=1, max=1_000_000, help="Keep everything of so many latest runs.")] = 10,
     older_than: Annotated[
@@ -105,7 +106,7 @@ def prune(
     """
     if yes and dry_run:
         raise BadInputError.from_parts("", "--yes or --dry-run", "both")
-    workspace = Invocation.of(config, set_).workspace()
+    workspace = Invocation.of_own_pipeline(config, set_).workspace()
     if not yes:
         _print_plan(workspace.name, _plan(workspace, keep, older_than), as_json, [])
         return

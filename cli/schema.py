@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.conventions import SuggestingGroup
 from cli.invocation import Invocation
 from cli.output import consoles
 from cli.output.wrapping import print_command
 from shortlist.errors import BadInputError
 
-app = typer.Typer(help="Write a first config and schema for new data.", no_args_is_help=True)
+app = typer.Typer(cls=SuggestingGroup, help="Write a first config and schema for new data.", no_args_is_help=True)
 
 
 @app.callback()

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from cli.invocation import Invocation
-from cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, SetOption, VerboseOption
+from cli.options import JsonOption, OwnConfigOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import BadInputError, ConfigError, ExitCode
 
@@ -27,7 +27,7 @@ _EXIT_CODES = {"pushed": ExitCode.DONE, "succeeded": ExitCode.DONE, "nothing pus
 
 
 def submit(
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: OwnConfigOption = None,
     set_: SetOption = None,
     host: Annotated[str | None, typer.Option(help="Address of the API instead of kubeflow.host.")] = None,
     namespace: Annotated[str | None, typer.Option(help="Instead of kubeflow.namespace.")] = None,
@@ -65,7 +65,7 @@ def submit(
     check_no_credentials("--baseline", baseline or "")
     parameters = _parsed_parameters(param or [])
     options = {"host": host, "namespace": namespace, "experiment": experiment, "pipeline_root": pipeline_root}
-    checked_config = _load_config(Invocation.of(config, set_), options)
+    checked_config = _load_config(Invocation.of_own_pipeline(config, set_), options)
     shared.check_kfp()
     if cron is not None and wait:
         raise BadInputError("--wait waits for one run, and --cron starts many; give one of them")

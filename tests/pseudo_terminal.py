@@ -50,7 +50,8 @@ def run(arguments: Sequence[str], columns: int, env: Mapping[str, str] | None = 
 
 def final_lines(text: str) -> list[str]:
     """Returns the lines that stay on the screen after all spinners and bars were deleted, without trailing blanks."""
-    lines, row, column, at = [[]], 0, 0, 0
+    lines: list[list[str]] = [[]]
+    row, column, at = 0, 0, 0
     while at < len(text):
         control = _CONTROL.match(text, at)
         if control:

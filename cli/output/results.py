@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from cli.folders import relative
 from cli.output.slices import print_slices, reported_ks
 from cli.output.verdict import print_verdict
-from cli.output.wrapping import print_command, relative
+from cli.output.wrapping import print_command
 from shortlist.config.values import Value
 from shortlist.metrics import names
 from shortlist.records import nodes

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pathlib
 import re
 
 from rich.cells import cell_len
@@ -47,13 +44,6 @@ def hanging(text: str, width: int, end: str = "") -> list[str]:
     indent = label.end() if label and (text[0] == " " or label.end() <= _LONGEST_LABEL) else 0
     first, *others = wrap(text[indent:], width - indent, end)
     return [text[:indent] + first, *(" " * indent + line for line in others)]
-
-
-def relative(path: str | os.PathLike[str]) -> str:
-    """Returns a path, relative to the current folder if it is below it."""
-    with contextlib.suppress(ValueError, OSError):
-        return str(pathlib.PurePath(path).relative_to(pathlib.Path.cwd()))
-    return os.fspath(path)
 
 
 def print_labelled(console: Console, label: str, text: str) -> None:

@@ -6,10 +6,17 @@ import sys
 
 import pytest
 
+from cli.app import app
+
 COMMANDS = [
     [],
+    ["check"],
     ["run"],
     ["recommend"],
+    ["report"],
+    ["compile"],
+    ["submit"],
+    ["schema", "infer"],
     ["rollback"],
     ["push"],
     ["ablate"],
@@ -42,3 +49,15 @@ def test_help_has_an_example_and_imports_nothing_heavy(command):
     assert not _HEAVY & modules
     if command and command != ["data"]:
         assert f"Example: shortlist {' '.join(command)}" in done.stdout
+
+
+def test_no_default_is_none_and_commands_are_in_panels(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    for command in COMMANDS:
+        app([*command, "-h"], standalone_mode=False)
+        shown = capsys.readouterr().out
+        assert "[default: None]" not in shown
+        assert "[default: ]" not in shown
+        if not command:
+            panels = [line.split()[1] for line in shown.splitlines() if line.startswith("╭─")]
+            assert panels == ["Options", "Get", "Run", "Results", "Serve", "Scale"]
