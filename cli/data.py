@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from cli.conventions import SuggestingGroup
+from cli.folders import relative
 from cli.output import consoles
 
 app = typer.Typer(cls=SuggestingGroup, help="Get data to start with.", no_args_is_help=True)
@@ -43,4 +44,4 @@ def fetch_with_progress(name: str, console: Console) -> None:
 
     with console.status(f"Fetching {name} ..."):
         result = datasets.fetch(name, datasets.default_data_dir())
-    console.print(f"Data: {result.path} ({result.source})")
+    console.print(f"Data      {relative(result.path)} ({result.source})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 
 _started_in: list[pathlib.Path] = []
 
@@ -15,6 +16,14 @@ def remember_start() -> None:
 
 def relative(path: str | os.PathLike[str]) -> str:
     """Returns a path, relative to the user's folder if it is below it."""
-    absolute = pathlib.Path(path).absolute()
-    here = _started_in[0] if _started_in else pathlib.Path.cwd()
+    absolute, here = pathlib.Path(path).absolute(), _here()
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
+def shortened(text: str) -> str:
+    """Returns a text in which the paths below the user's folder are relative to it."""
+    return re.sub(rf"(?<![^\s]){re.escape(str(_here()))}/(?=\S)", "", text)
+
+
+def _here() -> pathlib.Path:
+    return _started_in[0] if _started_in else pathlib.Path.cwd()

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 from rich.tree import Tree
 
+from cli.folders import shortened
 from cli.output import consoles, verdict
 from cli.output.wrapping import print_labelled
 from shortlist.lineage.diff import Diff
@@ -17,6 +19,7 @@ from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, ServingState, Ve
 from shortlist.lineage.stages import STAGES, stage
 from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Outcome, Verdict
+from shortlist.records import nodes
 from shortlist.sanitize import plain
 
 _MOST_SHOWN = 10
@@ -30,29 +33,35 @@ def print_tree(tree: Tree) -> None:
 
 def trace(name: str, answer: Trace) -> Tree:
     """Returns the origin of a pushed model, by stages of the pipeline."""
-    tree = Tree(f"[bold]{escape(plain(name))} version {answer.version}[/]")
-    tree.add(escape(plain(answer.path)))
+    pushing = next((step.execution.run_id for step in answer.steps if step.execution.node == nodes.PUSHER), "")
+    origin = f" of run {pushing}" if pushing else ""
+    tree = Tree(f"[bold]{escape(plain(f'{name} version {answer.version}'))}[/]{escape(plain(origin))}")
+    tree.add(_text(answer.path))
     for part in STAGES:
         steps = [step for step in answer.steps if stage(step.execution.node) == part]
         if steps:
             branch = tree.add(f"[bold cyan]{part}[/]")
             for step in steps:
-                _add_step(branch, step)
+                _add_step(branch, step, pushing)
     if answer.interrupted:
         branch = tree.add("[dim]unfinished steps since[/]")
         # Oldest first in the list: reversed, since the other lists show the latest first.
         for step in answer.interrupted[: -_MOST_INTERRUPTED - 1 : -1]:
-            _add_step(branch, step, "dim")
+            _add_step(branch, step, "", "dim")
         _add_more(branch, len(answer.interrupted) - _MOST_INTERRUPTED)
     return tree
 
 
-def _add_step(tree: Tree, step: TraceStep, style: str = "bold") -> None:
+def _add_step(tree: Tree, step: TraceStep, run_id: str, style: str = "bold") -> None:
+    """Adds a step; `run_id` is the run that is named above, which is not repeated."""
     execution = step.execution
-    # A rollback and a forced push belong to no run.
-    origin = f"run {execution.run_id}" if execution.run_id else "by hand"
-    details = f"{_when(execution.started)} {execution.seconds:7.1f} s  {origin}"
+    details = f"{_when(execution.started)} {execution.seconds:7.1f} s"
     branch = tree.add(f"[{style}]{escape(plain(f'{execution.node:<22}'))}[/] {escape(plain(details))}")
+    if not execution.run_id:
+        # A rollback and a forced push belong to no run.
+        branch.add("by hand")
+    elif execution.run_id != run_id:
+        branch.add(_text(f"run {execution.run_id}"))
     _add_all(branch, step.facts)
 
 
@@ -190,7 +199,13 @@ def _add_model(tree: Tree, model: TrainedModel) -> None:
 
 def _add_all(tree: Tree, lines: Iterable[str]) -> None:
     for line in lines:
-        tree.add(escape(plain(line)))
+        tree.add(_text(line))
+
+
+def _text(line: str) -> str | Text:
+    """Returns a line with paths relative to the user's folder; a path alone is not broken, so that it can be copied."""
+    short = shortened(plain(line))
+    return Text(short, no_wrap=True, overflow="ignore") if "/" in short and " " not in short else escape(short)
 
 
 def _add_more(tree: Tree, count: int) -> None:

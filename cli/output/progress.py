@@ -36,6 +36,9 @@ class Result(Protocol):
 _SECONDS_BETWEEN = 0.1
 
 
+_BAR_FROM = 100
+
+
 class ProgressListener:
     """Prints one line per finished node. On a terminal, also shows a bar over all nodes and one within a node.
 
@@ -47,10 +50,12 @@ class ProgressListener:
     def __init__(self, console: Console, unit: str = "node"):
         self._console = console
         self._unit = unit
+        # On a narrow terminal the numbers need the room of the bar.
+        bar = [BarColumn(bar_width=28)] if console.width >= _BAR_FROM else []
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
+            *bar,
             TextColumn("{task.fields[counted]}"),
             TimeElapsedColumn(),
             console=console,
@@ -124,7 +129,7 @@ class ProgressListener:
 
     def _flush_cached(self) -> None:
         if self._cached:
-            names = ", ".join(self._cached)
+            names, count = ", ".join(self._cached), len(self._cached)
             mark = Text.assemble("  ", ("cached", "cyan"), "  ")
-            consoles.print_marked(self._console, mark, f"{len(self._cached)} {self._unit}s: {names}")
+            consoles.print_marked(self._console, mark, f"{count} {self._unit}{'s' * (count > 1)}: {names}")
             self._cached = []

@@ -86,7 +86,12 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
     rows = [("status", [record.status for record in records]), ("version", [_version(record) for record in records])]
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
-        rows.append((hit_rate(name), [_metric(record, name, noise=True) for record in records]))
+        rows.append(
+            (
+                hit_rate(name) if name != names.ndcg() else f"NDCG@{names.NDCG_K}",
+                [_metric(record, name, noise=True) for record in records],
+            )
+        )
     rows.append(("test rows", [_format(names.counted_rows(_overall(record)) or None, ",.0f") for record in records]))
     rows.append(("most popular HR@10", [_popular(record) for record in records]))
     rows.append(("index recall", [_index(record, "recall_at_k", ".4f") for record in records]))
@@ -101,6 +106,10 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
         if len(set(values)) > 1:
             rows.append((name, values))
     return rows
+
+
+def _title(metric: str) -> str:
+    return f"NDCG@{names.NDCG_K}" if metric == names.ndcg() else hit_rate(metric)
 
 
 def _metric_order(name: str) -> tuple[int, int, str]:

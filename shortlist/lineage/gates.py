@@ -63,11 +63,10 @@ def _evaluated(done: Mapping[str, Execution]) -> list[GateResult]:
 def _of_older_version(blessing: Blessing) -> list[GateResult]:
     found: dict[Gate, GateResult] = {}
     decisive = Result.PASSED if blessing.blessed else Result.FAILED
-    for texts, result in ((blessing.reasons, decisive), (blessing.warnings, Result.WARNED)):
+    for texts, otherwise in ((blessing.reasons, decisive), (blessing.warnings, Result.WARNED)):
         for text in texts:
             gate = next((gate for part, gate in _OLDER_SENTENCES if part in text), Gate.POPULARITY)
-            if text.startswith(_OLDER_NOT_JUDGED):
-                result = Result.NOT_JUDGED
+            result = Result.NOT_JUDGED if text.startswith(_OLDER_NOT_JUDGED) else otherwise
             found.setdefault(gate, GateResult(gate=gate, result=result, sentence=text))
     return list(found.values())
 
