@@ -110,32 +110,9 @@ def infer(
     print_command(console, "", command)
 
 
-_DELIMITERS.get(delimiter or "", delimiter), header, _names(columns), encoding, decimal)
-    hints = Hints(
-        query_id, candidate_id, timestamp, timestamp_format, text, _names(candidates_columns), _names(queries_columns)
-    )
-    with console.status(f"Reading {interactions} ..."):
-        guess = guess_config(interactions, candidates, queries, root, hints)
-    for line in guess.profile:
-        console.print(f"  {line}")
-    for warning in guess.warnings:
-        consoles.warn(console, warning)
-    file_name = name.replace("-", "_")
-    target = config or pathlib.Path("configs") / f"{file_name}.yaml"
-    paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
-    for reason in guess.reasons:
-        console.print(f"  {reason}")
-    console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.")
-    _check(console, paths.config, root)
-    command = Invocation(paths.config).command("run")
-    console.print("Correct wrong guesses, then:")
-    print_command(console, "", command)
-
-
 def _update(path: pathlib.Path) -> None:
     """Adds new features to the schemas of a config, and prints them."""
     from shortlist import datasets
-    from shortlist.config.load import load_config
     from shortlist.infer.update import update_schemas
     from shortlist.tables import preflight
 

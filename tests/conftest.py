@@ -1,5 +1,6 @@
 """What all tests share: the environment that TensorFlow needs, and hypothesis without a clock."""
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -9,6 +10,10 @@ import shortlist  # noqa: F401  sets the environment before any test imports Ten
 from tests.browser import Browser, launched
 
 _SMOKE = "smoke"
+
+# pytest imports readline, which exports the size of a terminal to all child processes: a pipe would then be narrow.
+for _name in ("COLUMNS", "LINES"):
+    os.unsetenv(_name)
 
 # A first example may pay for an import of 25 s, and CI's cores are shared.
 hypothesis.settings.register_profile("shortlist", deadline=None, derandomize=True)

@@ -11,6 +11,7 @@ import yaml
 from cli import folders
 from cli.app import app
 from cli.invocation import _DEMO, Invocation, base_folder
+from shortlist.config.load import parse_config
 from shortlist.errors import BadInputError
 from tests.shortlist.project import Project
 
@@ -62,7 +63,9 @@ def test_relative_paths_start_here_or_at_the_configs_project(tmp_path, monkeypat
 def test_check_works_from_any_folder_and_runs_nothing(tmp_path, monkeypatch, capsys):
     shop = tmp_path / "shop"
     shop.mkdir()
-    raw = Project(shop).raw
+    project = Project(shop)
+    project.write_schemas(parse_config(project.raw, "shortlist.yaml"))
+    raw = project.raw
     raw["workspace"], raw["data"]["schemas"] = "workspaces/x", "schemas"
     (shop / "shortlist.yaml").write_text(yaml.safe_dump(raw))
     (tmp_path / "elsewhere").mkdir()

@@ -84,7 +84,7 @@ def project(tmp_path):
         (("data", "fetch", "[/x]"), ["there is no data set '[/x]'"]),
         (("run", "--set", "train.seed"), ["train.seed", "KEY=VALUE"]),
         (("run", "--config", "none.yaml"), ["none.yaml: no such config file"]),
-        (("run",), ["configs/movielens_100k.yaml: no such config file"]),
+        (("rollback",), ["expected --config FILE, SHORTLIST_CONFIG, or shortlist.yaml in this folder or above"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
