@@ -82,7 +82,7 @@ def _take_pages(workspace: Workspace, run_id: str) -> None:
         page.goto(write_report(workspace, run_id).as_uri())
         _take(page, "report", 0, _bottom(page, "#chapter-verdict") + 16)
         figures = "#chapter-variety figure >> nth="
-        _take(page, "report-variety", _top(page, f"{figures}0") - 16, _bottom(page, f"{figures}1") + 16)
+        _take(page, "report-variety", _top(page, "#title-variety") - 12, _bottom(page, f"{figures}1") + 6)
         first = "#chapter-examples .card >> nth=0"
         _take(page, "report-examples", _top(page, "#title-examples") - 12, _bottom(page, first) + 16)
         page.goto(lineage_path.as_uri())

@@ -57,7 +57,8 @@ def seconds(value: float) -> str:
     """Returns a duration in seconds, or in minutes and seconds from 100 seconds on."""
     if value < 100:
         return f"{value:.1f} s"
-    return f"{value // 60:.0f} min {value % 60:02.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02} s"
 
 
 def title(candidate: Mapping[str, Any]) -> str:

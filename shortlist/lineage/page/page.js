@@ -27,7 +27,10 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  const seconds = (step) => (step.seconds < 60 ? `${step.seconds.toFixed(1)} s` : `${Math.floor(step.seconds / 60)} min ${Math.round(step.seconds % 60)} s`);
+  const seconds = (step) => {
+    const whole = Math.round(step.seconds);
+    return step.seconds < 60 ? `${step.seconds.toFixed(1)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  };
   const duration = (step) => (step.state === "CACHED" ? `${seconds(step)}, cached` : seconds(step));
   const when = (text) => `${text.slice(0, 10)} ${text.slice(11, 19)} UTC`;
   const whose = (step) => (step.run_id ? `run ${step.run_id}` : "by hand");

@@ -50,7 +50,8 @@ def other_reasons(facts: Facts) -> list[str]:
     of_gates = {text for gate in gates(facts) for text in (gate.reason, gate.sentence)}
     if summary is not None and summary.blessing is not None:
         of_gates.update(summary.blessing.reasons)
-    return [reason for reason in facts.record.reasons if reason and reason not in of_gates]
+    # A run that has not ended gives its state as the reason, too.
+    return [reason for reason in facts.record.reasons if reason not in of_gates | {"", facts.record.status}]
 
 
 def reasons(facts: Facts) -> list[str]:

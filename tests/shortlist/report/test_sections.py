@@ -241,6 +241,14 @@ def test_a_cached_run_says_unchanged_and_leads_to_the_run_that_did_the_work(shop
     assert sections.run_page(read(shop.workspace, shop.pushed)).links == []
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(99.94, "99.9 s"), (119.6, "2 min 00 s"), (659.7, "11 min 00 s"), (3_725.0, "62 min 05 s")],
+)
+def test_durations_have_no_sixtieth_second(seconds, text):
+    assert format.seconds(seconds) == text
+
+
 def test_cards_fill_their_rows():
     table = TableBlock("", [], [])
     figure = Figure("", "", list, table)
