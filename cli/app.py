@@ -18,10 +18,12 @@ from rich.text import Text
 
 from cli import (
     ablate,
+    bulk,
     check,
     compile,
     data,
     doctor,
+    export,
     lineage,
     push,
     recommend,
@@ -73,6 +75,9 @@ app.command("report", rich_help_panel=_RESULTS)(report.report)
 app.add_typer(lineage.app, name="lineage", rich_help_panel=_RESULTS)
 app.add_typer(runs.app, name="runs", rich_help_panel=_RESULTS)
 app.command("recommend", rich_help_panel=_SERVE)(recommend.recommend)
+app.command("bulk", rich_help_panel=_SERVE)(bulk.bulk)
+app.command("similar-items", rich_help_panel=_SERVE)(bulk.similar_items)
+app.add_typer(export.app, name="export", rich_help_panel=_SERVE)
 app.command("push", rich_help_panel=_SERVE)(push.push)
 app.command("rollback", rich_help_panel=_SERVE)(rollback.rollback)
 app.command("compile", rich_help_panel=_SCALE)(compile.compile_)

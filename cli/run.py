@@ -17,7 +17,7 @@ from cli.invocation import Invocation, option
 from cli.options import ConfigOption, SetOption, VerboseOption
 from cli.output import consoles
 from cli.output.wrapping import print_labelled
-from shortlist.errors import ExitCode
+from shortlist.errors import BadInputError, ExitCode
 from shortlist.process import limits
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ def run(
             "--tune", help="First search for better settings, by the config's section `tune`; see docs/tuning.md."
         ),
     ] = False,
+    reindex: Annotated[
+        bool,
+        typer.Option(
+            "--reindex",
+            help="Give the served model today's catalogue and push it; nothing is trained. See docs/tasks/refresh.md.",
+        ),
+    ] = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Run the whole pipeline: ingest, check, train, evaluate, index, push.
@@ -59,17 +66,21 @@ def run(
 
     Example: shortlist run --config configs/movielens_100k.yaml
     Example: shortlist run --tune --set tune.minutes=20
+    Example: shortlist run --reindex
     """
     from shortlist import datasets
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
     from shortlist.workspace import Workspace
 
+    if reindex and (tune or orchestrator is not Orchestrator.LOCAL):
+        other = "--tune" if tune else "--orchestrator"
+        raise BadInputError.from_parts("", f"--reindex or {other}", "both", "a reindex trains nothing and runs here")
     console = consoles.console()
     invocation = Invocation.of(config, set_)
     checked_config = invocation.load({"tune.enabled": True} if tune else None)
     data_root = datasets.default_data_dir()
-    unit = _check_data(checked_config, data_root, console)
+    unit = _check_data(checked_config, data_root, console, reindex)
     workspace = Workspace.of(checked_config)
     limits.check_addresses()
     # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
@@ -80,11 +91,13 @@ def run(
         with running_engine(checked_config.beam, workspace.root, console.print):
             local_kfp.run_local_kfp(checked_config, workspace, data_root.absolute(), unit, console, verbose)
     else:
-        _run_here(invocation, checked_config, workspace, data_root.absolute(), unit, console, verbose)
+        _run_here(invocation, checked_config, workspace, data_root.absolute(), unit, console, verbose, reindex)
 
 
-def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Unit:
+def _check_data(config: Config, data_root: pathlib.Path, console: Console, reindex: bool) -> Unit:
     """Fetches the config's data set, prints warnings on the data, and returns the unit of the timestamps.
+
+    A reindex reads the catalogue alone, so that the unit is then `order`.
 
     Raises:
       BadInputError: The data or a folder is not usable.
@@ -94,6 +107,9 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console) -> Un
 
     if config.data.source:
         data.fetch_with_progress(config.data.source, console)
+    if reindex:
+        preflight.check_catalogue(config, data_root)
+        return "order"
     report = preflight.check(config, data_root)
     for warning in report.warnings:
         consoles.warn(console, warning)
@@ -109,6 +125,19 @@ def _moment(seconds: int) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def _times_text(config: Config, unit: Unit) -> str:
+    """Returns how the log's times are read, and the moments of a split by time."""
+    from shortlist.config.split import Temporal
+
+    times, text = config.data.interactions.timestamp, ""
+    if times and config.data.interactions.timestamp_unit == "auto":
+        text = f"{times} read as {config.data.interactions.timestamp_format or unit}; "
+    split = config.data.split
+    if isinstance(split, Temporal) and unit != "order":
+        text += f"eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "
+    return text
+
+
 def _run_here(
     invocation: Invocation,
     config: Config,
@@ -117,6 +146,7 @@ def _run_here(
     unit: Unit,
     console: Console,
     verbose: bool,
+    reindex: bool,
 ) -> None:
     """Runs the pipeline with TFX's local runner and prints the run's summary.
 
@@ -125,27 +155,27 @@ def _run_here(
       ShortlistError: The workspace is in use, or see `pipeline.run.run_pipeline`.
     """
     from cli.output import log, manual_pushes, progress, results
-    from shortlist.config.split import Temporal
     from shortlist.engines.running import running_engine
     from shortlist.lineage.database import database
     from shortlist.serving import versions
     from shortlist.summary import Status
 
     database(workspace).check()
-    with workspace.reserve("run") as previous_holder:
+    with workspace.reserve("run --reindex" if reindex else "run") as previous_holder:
         if previous_holder is not None:
             console.print(f"Continuing after a command that died: {previous_holder}")
         # The run may replace it, so that it has to be read now.
         served_before = manual_pushes.find_manual_push(workspace)
+        served = None
+        if reindex:
+            from shortlist.lineage.served_model import find_served_model
+
+            served = find_served_model(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
         log_path = workspace.run_dir(run_id) / "run.log"
-        times, guess = config.data.interactions.timestamp, ""
-        if times and config.data.interactions.timestamp_unit == "auto":
-            guess = f"{times} read as {config.data.interactions.timestamp_format or unit}; "
-        split = config.data.split
-        if isinstance(split, Temporal) and unit != "order":
-            guess += f"eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "
-        console.print(f"Run       {run_id} of {config.name}; {guess}log: {relative(log_path)}")
+        kind = "Reindex" if reindex else "Run"
+        about = "" if reindex else _times_text(config, unit)
+        console.print(f"{kind:<10}{run_id} of {config.name}; {about}log: {relative(log_path)}")
         with (
             _print_log_paths(workspace.run_dir(run_id), console),
             log.redirect_output(log_path, verbose) as terminal,
@@ -156,7 +186,7 @@ def _run_here(
                 status.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:
-                summary = run_pipeline(config, workspace, run_id, data_root, listener, unit)
+                summary = run_pipeline(config, workspace, run_id, data_root, listener, unit, served)
     results.print_summary(
         summary,
         workspace.run_dir(run_id) / "summary.json",

@@ -15,6 +15,7 @@ from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.lineage import measurements
+from shortlist.lineage.served_model import ServedModel
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.why import Outcome, Verdict, judge
 from shortlist.model_files import TRAINED_FILE
@@ -27,10 +28,12 @@ from shortlist.summary import (
     DataSummary,
     Fingerprints,
     IndexSummary,
+    Kind,
     Metrics,
     Protocol,
     Pushed,
     RefitSummary,
+    RefreshSummary,
     Seconds,
     Status,
     Summary,
@@ -50,6 +53,7 @@ def collect(
     total_seconds: float,
     peak_rss_mb: float,
     node_peaks_mb: dict[str, float],
+    reindexed: ServedModel | None = None,
 ) -> Summary:
     """Returns the summary of a run. Parts that the run did not reach are None or empty.
 
@@ -62,6 +66,7 @@ def collect(
       total_seconds: Wall-clock seconds of the whole run.
       peak_rss_mb: Peak resident memory of the whole run, in MiB.
       node_peaks_mb: Node id to the peak resident memory during the node, in MiB.
+      reindexed: The served model before a reindex; None for a run of the whole pipeline.
     """
     windows = WindowsRecord.of(_output(executions, nodes.WINDOWS, "examples"))
     blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
@@ -77,11 +82,13 @@ def collect(
     return Summary(
         run_id=run_id,
         pipeline=config.name,
+        kind=Kind.RUN if reindexed is None else Kind.REINDEX,
         status=status,
         reasons=reasons,
         gates=judged.gates,
         warnings=[
             *_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
+            *artifacts.sentences(_output(executions, nodes.REFRESH, "blessing"), properties.WARNINGS),
             *_many_repeats(protocol),
         ],
         advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
@@ -91,6 +98,7 @@ def collect(
         baselines=baselines,
         blessing=Blessing(blessed=blessing.blessed, reasons=blessing.reasons) if blessing else None,
         refit=_refit(_output(executions, nodes.REFIT, "model")),
+        refresh=_refresh(_output(executions, nodes.REFRESH, "model"), reindexed),
         answers=answers,
         index=_index(_output(executions, nodes.INDEXER, "model")),
         pushed=_pushed(_output(executions, nodes.PUSHER, "pushed_model")),
@@ -198,6 +206,14 @@ def _refit(model: Artifact | None) -> RefitSummary | None:
     if not recorded:
         return None
     return RefitSummary(**{name: recorded[name] for name in ("steps", "targets", "seconds")})
+
+
+def _refresh(model: Artifact | None, reindexed: ServedModel | None) -> RefreshSummary | None:
+    recorded = artifacts.refresh_of(model)
+    if not recorded or reindexed is None:
+        return None
+    counts = {name: recorded[name] for name in ("candidates", "known", "new", "removed")}
+    return RefreshSummary(model_of=reindexed.run_id, **counts)
 
 
 def _answers(answers: Artifact | None) -> AnswersSummary | None:

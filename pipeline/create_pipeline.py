@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
-from collections.abc import Mapping
 from typing import Any
 
 from tfx import components as standard
@@ -17,50 +15,22 @@ from components.answers.component import Answers
 from components.baseline.component import Baseline
 from components.data_gate.component import DataGate
 from components.evaluator.component import RankEvaluator
-from components.indexer.component import Indexer
-from components.pusher.component import VersionPusher
 from components.refit.component import Refit
-from components.serving_check.component import ServingCheck
-from components.table_example_gen.component import TableExampleGen
 from components.trainer.component import RetrievalTrainer
 from components.transform import preprocessing
 from components.tuner.component import RetrievalTuner
 from components.windows.component import Windows
-from pipeline.target import ExternalInputs, LocalTarget, Target, Text
+from pipeline.checked_table import CheckedTable, Sources, checked_table
+from pipeline.publication import Candidacy, publish
+from pipeline.target import LocalTarget, Target
 from shortlist import fingerprints
 from shortlist.config.config import Config
-from shortlist.config.table import Table, TableName
+from shortlist.config.table import Table
 from shortlist.engines.arguments import beam_args
 from shortlist.records import nodes
-from shortlist.tables.spec import Kind, Unit
 from shortlist.workspace import Workspace
 
 _PREPROCESSING = preprocessing.__name__
-
-
-@dataclasses.dataclass(frozen=True)
-class Sources:
-    """Inputs of the pipeline, pinned by content so that the cache notices every change."""
-
-    data_root: Text
-    """Folder that relative data paths start from; may be a URI that Beam opens."""
-    content_sha256: Mapping[str, Text]
-    """Table name to the fingerprint of its files."""
-    schema_files: Mapping[TableName, pathlib.Path]
-    """Table name to its schema, at a path that changes with the content."""
-    timestamp_unit: Unit
-    """Unit of the interactions' timestamp; the preflight detects it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _CheckedTable:
-    """One input table after ingestion, with its statistics, schema and anomalies."""
-
-    nodes: list[base_component.BaseComponent | Any]
-    examples: channel.BaseChannel
-    statistics: channel.BaseChannel
-    schema: channel.BaseChannel
-    anomalies: channel.BaseChannel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +57,11 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     schemas = target.schemas(sources.schema_files)
 
     # Each table alone: ingested, described, and compared with its schema.
-    interactions = _checked_table("interactions", config.data.interactions, sources, schemas)
-    candidates = _checked_table("candidates", config.data.candidates, sources, schemas)
-    tables: dict[str, _CheckedTable] = {"interactions": interactions, "candidates": candidates}
+    interactions = checked_table("interactions", config.data.interactions, sources, schemas)
+    candidates = checked_table("candidates", config.data.candidates, sources, schemas)
+    tables: dict[str, CheckedTable] = {"interactions": interactions, "candidates": candidates}
     if config.data.queries:
-        tables["queries"] = _checked_table("queries", config.data.queries, sources, schemas)
+        tables["queries"] = checked_table("queries", config.data.queries, sources, schemas)
 
     # Statistics of the last blessed run on other data than today's, to compare volume and drift with.
     statistics = {name: table.statistics for name, table in tables.items()}
@@ -183,36 +153,18 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     if config.train.refit:
         final = _refitted(config, tables, gate, sources, candidate_transform, final)
 
-    # The served index, its exact copy, and the recall of the first against the second. With them go the catalogue with
-    # its titles, and the evaluation.
-    indexer = Indexer(
-        model=final.model,
-        blessing=final.blessing,
-        examples=windows.outputs["examples"],
-        index=config.index,
-        exclude_seen=not config.evaluate.repeat_consumption,
-        candidates=candidates.examples,
-        table=config.data.candidates,
-        evaluation=evaluator.outputs["evaluation"],
-        verdict=evaluator.outputs["blessing"],
-    )
-
-    # Loads the export in a clean process and queries it. TFX's InfraValidator would need Docker.
-    serving_check = ServingCheck(
-        model=indexer.outputs["model"],
-        exact_model=indexer.outputs["exact_model"],
-        blessing=indexer.outputs["blessing"],
-        examples=windows.outputs["examples"],
-    )
-
-    # Pushes the index and its exact copy atomically, under a version that was never used.
-    pusher = VersionPusher(
-        model=indexer.outputs["model"],
-        exact_model=indexer.outputs["exact_model"],
-        model_blessing=indexer.outputs["blessing"],
-        infra_blessing=serving_check.outputs["blessing"],
-        serving_dir=target.serving_dir,
-        keep_versions=config.push.keep_versions,
+    # The served index with its exact copy, their check in a clean process, and the push.
+    publication = publish(
+        Candidacy(
+            model=final.model,
+            blessing=final.blessing,
+            examples=windows.outputs["examples"],
+            candidates=candidates.examples,
+            evaluation=evaluator.outputs["evaluation"],
+            verdict=evaluator.outputs["blessing"],
+        ),
+        config,
+        target,
     )
 
     return tfx_pipeline.Pipeline(
@@ -233,33 +185,16 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
             evaluator,
             answers,
             *final.nodes,
-            indexer,
-            serving_check,
-            pusher,
+            *publication,
         ],
         enable_cache=True,
         beam_pipeline_args=beam_args(config.beam),
     )
 
 
-def _checked_table(name: Kind, table: Table, sources: Sources, schemas: ExternalInputs) -> _CheckedTable:
-    gen = TableExampleGen(name, table, sources.data_root, sources.content_sha256[name], sources.timestamp_unit)
-    statistics = standard.StatisticsGen(examples=gen.outputs["examples"]).with_id(nodes.statistics(name))
-    validator = standard.ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schemas.outputs[name]
-    ).with_id(nodes.validator(name))
-    return _CheckedTable(
-        nodes=[gen, statistics, validator],
-        examples=gen.outputs["examples"],
-        statistics=statistics.outputs["statistics"],
-        schema=schemas.outputs[name],
-        anomalies=validator.outputs["anomalies"],
-    )
-
-
 def _windows(
     config: Config,
-    tables: dict[str, _CheckedTable],
+    tables: dict[str, CheckedTable],
     gate: DataGate,
     sources: Sources,
     everything_is_train: bool = False,
@@ -279,7 +214,7 @@ def _windows(
 
 def _refitted(
     config: Config,
-    tables: dict[str, _CheckedTable],
+    tables: dict[str, CheckedTable],
     gate: DataGate,
     sources: Sources,
     candidate_transform: standard.Transform,

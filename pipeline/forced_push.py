@@ -20,7 +20,7 @@ from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, index_of, refit_of
 from shortlist.serving import versions
 from shortlist.serving.evaluation import ServedEvaluation
-from shortlist.summary import Status, read_summary
+from shortlist.summary import Kind, Status, read_summary
 from shortlist.workspace import Workspace
 
 # Folder of the SavedModel in a Model artifact. `tfx.utils.path_utils` knows it, but its import takes 25 s.
@@ -185,6 +185,11 @@ def _latest_rejected(workspace: Workspace) -> _Run:
     if not path.exists():
         raise BadInputError(f"{workspace.root}: no run has ended here yet; `shortlist run` makes a model")
     summary = read_summary(path)
+    if summary.kind is Kind.REINDEX:
+        raise BadInputError(
+            f"run {summary.run_id}, the latest, is a reindex, which cannot be pushed by force; `shortlist run` trains "
+            "a model"
+        )
     if summary.pushed is not None:
         raise BadInputError(
             f"run {summary.run_id}, the latest, pushed its model as version {summary.pushed.version}; "

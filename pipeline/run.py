@@ -7,18 +7,22 @@ import logging
 import os
 import pathlib
 import time
+from collections.abc import Mapping
 
 import yaml
 
 from pipeline import collect, schemas, tuned
 from pipeline.bad_input import find_bad_input
-from pipeline.create_pipeline import Sources, create_pipeline
+from pipeline.checked_table import Sources
+from pipeline.create_pipeline import create_pipeline
+from pipeline.create_reindex import create_reindex
 from pipeline.local_runner import LocalRunner, NodeResult, RunListener
 from shortlist.config.config import Config
-from shortlist.config.table import TableName
+from shortlist.config.table import Table, TableName
 from shortlist.errors import ResourceError, ShortlistError, StoreError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
+from shortlist.lineage.served_model import ServedModel
 from shortlist.process import memory, resources, stopping
 from shortlist.process.causes import first_cause
 from shortlist.report.write import write_report
@@ -40,6 +44,7 @@ def run_pipeline(
     data_root: pathlib.Path,
     listener: RunListener,
     timestamp_unit: Unit,
+    served: ServedModel | None = None,
 ) -> Summary:
     """Runs every node and returns the summary, which is also written to the run's folder.
 
@@ -52,6 +57,7 @@ def run_pipeline(
       data_root: Folder that relative data paths start from.
       listener: Receives the events of each node.
       timestamp_unit: Unit of the interactions' timestamp; the preflight detects it.
+      served: The served model, to give it today's catalogue. By default, the run trains a model.
 
     Raises:
       DataError: A node refused the data; the summary's status is `refused`.
@@ -62,7 +68,10 @@ def run_pipeline(
     """
     start = time.monotonic()
     timed = _TimingListener(listener)
-    sources = pinned_sources(config, workspace, data_root, timestamp_unit)
+    tables = config.data.tables
+    if served is not None:
+        tables = {"candidates": config.data.candidates}
+    sources = pinned_sources(config, workspace, data_root, timestamp_unit, tables)
     _write_config(config, workspace.run_dir(run_id) / "config.yaml")
     metadata = database(workspace)
     metadata.begin_run(run_id)
@@ -79,6 +88,7 @@ def run_pipeline(
             total_seconds=time.monotonic() - start,
             peak_rss_mb=timed.memory.highest_mb(),
             node_peaks_mb=timed.peaks_mb,
+            reindexed=served,
         )
         summary = summary.model_copy(update={"warnings": [*runner.warnings, *summary.warnings]})
         if status is not None:
@@ -95,7 +105,10 @@ def run_pipeline(
 
     try:
         with stopping.reraise_stop(writing=True), resources.raises_resource_error(workspace.root):
-            runner.run(create_pipeline(config, sources, workspace))
+            if served is None:
+                runner.run(create_pipeline(config, sources, workspace))
+            else:
+                runner.run(create_reindex(config, sources, workspace, served.artifact_ids))
     except (KeyboardInterrupt, SystemExit):
         _close_abandoned(workspace, "interrupted")
         summarise(Status.FAILED, "interrupted")
@@ -170,14 +183,27 @@ class _TimingListener(RunListener):
 
 
 def pinned_sources(
-    config: Config, workspace: Workspace, data_root: str | os.PathLike[str], timestamp_unit: Unit
+    config: Config,
+    workspace: Workspace,
+    data_root: str | os.PathLike[str],
+    timestamp_unit: Unit,
+    tables: Mapping[TableName, Table] | None = None,
 ) -> Sources:
-    """Returns the inputs of a run, with the fingerprints of the tables and staged copies of the schemas."""
+    """Returns the inputs of a run, with the fingerprints of the tables and staged copies of the schemas.
+
+    Args:
+      config: The checked config.
+      workspace: The workspace, for the copies.
+      data_root: Start of relative data paths.
+      timestamp_unit: Unit of the interactions' timestamp.
+      tables: The tables that the run reads; by default all of the config.
+    """
+    tables = config.data.tables if tables is None else tables
     schema_files: dict[TableName, pathlib.Path] = {}
-    for name, table in config.data.tables.items():
+    for name, table in tables.items():
         spec = table_spec(name, table, timestamp_unit)
         schema_files[name] = schemas.stage(spec, config.data.schemas, workspace.root / "schemas")
-    content_sha256 = content.tables_sha256(config.data.tables, data_root)
+    content_sha256 = content.tables_sha256(tables, data_root)
     return Sources(os.fspath(data_root), content_sha256, schema_files, timestamp_unit)
 
 

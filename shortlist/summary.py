@@ -27,6 +27,15 @@ class Status(str, enum.Enum):
     FAILED = "failed"
 
 
+class Kind(str, enum.Enum):
+    """Kind of a run."""
+
+    RUN = "run"
+    """The whole pipeline."""
+    REINDEX = "reindex"
+    """`run --reindex`: today's catalogue with the served model, without training."""
+
+
 class SummaryPart(pydantic.BaseModel):
     """Base of the summary's parts."""
 
@@ -160,6 +169,20 @@ class RefitSummary(SummaryPart):
     seconds: float
 
 
+class RefreshSummary(SummaryPart):
+    """Today's catalogue in the eyes of the served model. A reindex trains nothing and measures no accuracy."""
+
+    model_of: str
+    """The run that trained the model. Its metrics are those of the pushed version, in the catalogue of that run."""
+    candidates: int
+    known: int
+    """Candidates that the model was trained with; embedded by id and today's features."""
+    new: int
+    """Candidates that are new to the model; embedded by their features alone."""
+    removed: int
+    """Candidates of the model's own catalogue that today's lacks."""
+
+
 class Pushed(SummaryPart):
     """The version that the run pushed."""
 
@@ -188,6 +211,7 @@ class Summary(SummaryPart):
     schema_version: int = SCHEMA_VERSION
     run_id: str
     pipeline: str
+    kind: Kind = Kind.RUN
     status: Status
     reasons: list[str] = []
     """The reasons that nothing was pushed; empty if something was."""
@@ -205,6 +229,8 @@ class Summary(SummaryPart):
     refit: RefitSummary | None = None
     """Set if the served model is a refit on all data. All metrics are those of the measured model, which was trained on
     train alone."""
+    refresh: RefreshSummary | None = None
+    """Set if a reindex made a model of today's catalogue."""
     answers: AnswersSummary | None = None
     """Null if the model could not answer."""
     index: IndexSummary | None = None

@@ -42,6 +42,7 @@ def print_summary(
     """
     console.print()
     _print_data(summary, console)
+    _print_refresh(summary, console)
     _print_warnings(summary, console)
     _print_metrics(summary, console)
     if summary.metrics is not None:
@@ -70,6 +71,16 @@ def _print_data(summary: Summary, console: Console) -> None:
     console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {ties}")
     if protocol.unseen_queries > 0:
         console.print(f"          {protocol.unseen_queries:.0%} of test rows belong to queries without train rows")
+
+
+def _print_refresh(summary: Summary, console: Console) -> None:
+    refresh = summary.refresh
+    if refresh is None:
+        return
+    console.print(f"Catalogue {protocol_text.refresh_sentence(refresh)}")
+    console.print(
+        f"          accuracy was not measured again; run {plain(refresh.model_of)} trained and measured the model"
+    )
 
 
 def _print_warnings(summary: Summary, console: Console) -> None:

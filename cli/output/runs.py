@@ -30,6 +30,7 @@ def print_list(name: str, records: Sequence[Record], limit: int) -> None:
     """Prints the latest runs of a pipeline, one line per run."""
     columns = [
         TextColumn("run", right=False),
+        TextColumn("kind", right=False, drop=1),
         TextColumn("status", right=False),
         TextColumn("HR@10"),
         TextColumn("popular", drop=1),
@@ -40,6 +41,7 @@ def print_list(name: str, records: Sequence[Record], limit: int) -> None:
     rows: list[list[str | Text]] = [
         [
             record.run_id,
+            record.kind,
             Text(plain(record.status), _STYLES.get(record.status, "red")),
             _metric(record, _GATED),
             _popular(record),
@@ -83,7 +85,11 @@ def _columns_per_table(width: int, rows: Sequence[tuple[str, list[str]]], run_id
 
 
 def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
-    rows = [("status", [record.status for record in records]), ("version", [_version(record) for record in records])]
+    rows = [
+        ("kind", [record.kind for record in records]),
+        ("status", [record.status for record in records]),
+        ("version", [_version(record) for record in records]),
+    ]
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
         rows.append(

@@ -45,13 +45,19 @@ def reembed(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> 
       The embedded catalogue.
     """
     towers = tf.saved_model.load(towers_dir)
-    catalogue = _embed(towers, candidate_files)
+    catalogue = embed_catalogue(towers, candidate_files)
     model = _ReembeddedModel(towers, catalogue)
     tf.saved_model.save(model, model_dir, signatures={SIGNATURE: model.evaluation})
     return catalogue
 
 
-def _embed(towers: tf.Module, candidate_files: Sequence[str]) -> ReembeddedCatalogue:
+def embed_catalogue(towers: tf.Module, candidate_files: Sequence[str]) -> ReembeddedCatalogue:
+    """Returns a catalogue embedded by an earlier model.
+
+    Args:
+      towers: The model's `portable.PortableTowers`, loaded.
+      candidate_files: gz TFRecord files of the flat candidates.
+    """
     embed = towers.signatures[portable.EMBED_CATALOGUE]
     batches = [embed(examples=batch) for batch in catalogue_batches(candidate_files)]
     ids = _column(batches, keys.CANDIDATE_ID)

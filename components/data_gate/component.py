@@ -31,9 +31,10 @@ class DataGateSpec(component_spec.ComponentSpec):
         "code_sha256": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
-        **{table: component_spec.ChannelParameter(type=_Anomalies, optional=table == "queries") for table in TABLES},
+        # A run without training reads the catalogue alone, and a config may have no queries.
+        **{table: component_spec.ChannelParameter(type=_Anomalies, optional=table != "candidates") for table in TABLES},
         **{
-            statistics_key(table): component_spec.ChannelParameter(type=_Statistics, optional=table == "queries")
+            statistics_key(table): component_spec.ChannelParameter(type=_Statistics, optional=table != "candidates")
             for table in TABLES
         },
         **{before_key(table): component_spec.ChannelParameter(type=_Statistics, optional=True) for table in TABLES},
@@ -65,7 +66,7 @@ class DataGate(base_component.BaseComponent):
         """Builds the node.
 
         Args:
-          anomalies: ExampleValidator's anomalies by table name; the queries table is optional.
+          anomalies: ExampleValidator's anomalies by table name; only the candidates are required.
           statistics: Statistics of the same tables, by table name.
           before: The outputs of `blessed_statistics`, by table name; empty for no comparison.
           gate: The section `data.gate`; this node's checks become part of its cache key.

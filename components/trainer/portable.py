@@ -28,7 +28,8 @@ EMBED_WINDOWS = "embed_windows"
 """Signature from `examples`, serialized eval or test windows, to the `embedding` of their queries, in any corpus."""
 
 EMBED_QUERIES = "embed_queries"
-"""Signature from `inputs.query_inputs` without `history_ids`, and the two inputs below, to the queries' `embedding`."""
+"""Signature from `inputs.query_inputs` to the queries' `embedding`. `history_ids` is int32, rows of a corpus, -1 for
+padding and for items that it lacks; the input `embedding` is that corpus, float32 [corpus, embedding_dim]."""
 
 EMBED_CANDIDATES = "embed_candidates"
 """Signature of described candidates, see `DescribedCandidates.embed`."""
@@ -74,8 +75,12 @@ class PortableTowers(tf.Module):
         examples = tf.TensorSpec([None], tf.string, name="examples")
         history = tf.TensorSpec([None, None], tf.int32, name=HISTORY)
         candidates = tf.TensorSpec([None, None], tf.float32, name=CANDIDATES)
-        requests = {name: spec for name, spec in self._query_specs.items() if name != keys.HISTORY_IDS}
-        requests |= {HISTORY: history, CANDIDATES: candidates}
+        # Features cannot have these names, unlike those of the inputs above.
+        requests = {
+            **self._query_specs,
+            keys.HISTORY_IDS: tf.TensorSpec([None, None], tf.int32, name=keys.HISTORY_IDS),
+            keys.EMBEDDING: tf.TensorSpec([None, None], tf.float32, name=keys.EMBEDDING),
+        }
         signatures = {
             EMBED_CATALOGUE: graph_function(self._embed_catalogue, input_signature=[examples]),
             EMBED_WINDOWS: graph_function(self._embed_windows, input_signature=[examples, history, candidates]),
@@ -101,16 +106,14 @@ class PortableTowers(tf.Module):
         return {keys.EMBEDDING: queries}
 
     def _embed_queries(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        inputs = one_row_per_query({name: value for name, value in inputs.items() if name != CANDIDATES}) | {
-            CANDIDATES: inputs[CANDIDATES]
-        }
+        requests = one_row_per_query({name: value for name, value in inputs.items() if name != keys.EMBEDDING})
         queries = served_inputs.embed_requests(
             self._hidden.model.query_tower,
             self._reader,
             self._feature_types,
-            inputs,
-            inputs[HISTORY],
-            inputs[CANDIDATES],
+            requests,
+            requests[keys.HISTORY_IDS],
+            inputs[keys.EMBEDDING],
             self._normalize,
         )
         return {keys.EMBEDDING: queries}

@@ -67,7 +67,7 @@ def build(
     candidate_rows = _first_two(candidates.rows, "Candidates")
     query_rows = _first_two(queries.rows, "Queries")
     known = _split_known(interactions.rows, candidate_rows)
-    distinct = _without_repeats(known.rows, config.repeats)
+    distinct = without_repeats(known.rows, config.repeats)
     # The cap is a combiner, so that a bot's whole log never lands in one worker.
     latest = distinct | "LatestInteractions" >> beam.CombinePerKey(
         beam_fns.KeepFn(config.max_interactions_per_query, latest=True)
@@ -126,7 +126,7 @@ def _split_known(rows: PCollection, candidate_rows: PCollection) -> Any:
     ).with_outputs(beam_fns.UNKNOWN, main="rows")
 
 
-def _without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
+def without_repeats(rows: PCollection, repeats: Repeats) -> PCollection:
     """(query_id, row) -> (query_id, the first or last row per candidate), see `splits.drop_repeats`."""
     if repeats == "all":
         return rows

@@ -9,7 +9,8 @@ from typing import Any
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import schemas
-from pipeline.create_pipeline import Sources, create_pipeline
+from pipeline.checked_table import Sources
+from pipeline.create_pipeline import create_pipeline
 from pipeline.kubeflow import parameters, platform
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import ComparisonUris

@@ -38,6 +38,10 @@ class Gate(Section):
     """Fraction of interactions whose candidate is not in the catalogue. Up to the threshold, they are dropped and
     counted."""
 
+    new_candidates: Check = Check(threshold=0.3)
+    """Fraction of the catalogue that is new to the served model. Only `run --reindex`, which trains nothing, checks
+    it."""
+
     tied_targets: Check = Check(threshold=0.5, action="warn")
     """Fraction of test targets that share their timestamp with another interaction of the query. Only the file's order
     decides which of them is last. Not checked with split leave_last_basket, where ties are baskets."""

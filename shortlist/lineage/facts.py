@@ -264,6 +264,18 @@ def _refit(execution: Execution) -> list[str]:
     ]
 
 
+def _refresh(execution: Execution) -> list[str]:
+    refresh = artifacts.refresh_of(execution.output("model"))
+    if not refresh:
+        return _blessing(execution)
+    return [
+        f"{refresh['candidates']:,} candidates embedded by the towers of model {refresh['refresh_of']}: "
+        f"{refresh['known']:,} known to it, {refresh['new']:,} new and embedded by their features, "
+        f"{refresh['removed']:,} of its own gone",
+        "nothing was trained; its metrics are those of the earlier model in the earlier catalogue",
+    ]
+
+
 def _windows(execution: Execution) -> list[str]:
     found, counts, config = [], stats(execution), artifacts.json_object(execution.properties.get(properties.CONFIG))
     if counts:
@@ -380,6 +392,7 @@ _DESCRIBERS: dict[str, Callable[[Execution], list[str]]] = {
     nodes.TUNER: _tuner,
     nodes.TRAINER: _trainer,
     nodes.REFIT: _refit,
+    nodes.REFRESH: _refresh,
     nodes.WINDOWS: _windows,
     nodes.REFIT_WINDOWS: _windows,
     nodes.DATA_GATE: _gate,

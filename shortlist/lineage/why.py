@@ -141,6 +141,7 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
 # In the order of the pipeline: the first refusal decides.
 _GATES = (
     (nodes.EVALUATOR, Outcome.NOT_BLESSED),
+    (nodes.REFRESH, Outcome.NOT_BLESSED),
     (nodes.INDEXER, Outcome.INDEX_REJECTED),
     (nodes.SERVING_CHECK, Outcome.CHECK_FAILED),
 )

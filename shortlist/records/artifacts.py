@@ -215,6 +215,11 @@ def refit_of(model: HasProperties | None) -> dict[str, Any]:
     return json_object(_property(model, properties.REFIT))
 
 
+def refresh_of(model: HasProperties | None) -> dict[str, Any]:
+    """Returns `candidates`, `known`, `new`, `removed` and `refresh_of` of a refreshed model; empty for any other."""
+    return json_object(_property(model, properties.REFRESH))
+
+
 def tuned_values_of(best: HasProperties | None) -> dict[str, Any]:
     """Returns the best values of a search by dotted name; empty without a search."""
     return json_object(_property(best, properties.TUNED_VALUES))

@@ -32,6 +32,9 @@ ANSWERS = "Answers"
 REFIT_WINDOWS = "RefitWindows"
 REFIT_TRANSFORM = "RefitTransform"
 REFIT = "Refit"
+SERVED_MODEL = "ServedModel"
+"""Finds the served model in a run of `run --reindex`."""
+REFRESH = "Refresh"
 INDEXER = "Indexer"
 SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
@@ -40,6 +43,12 @@ ROLLBACK = "Rollback"
 """Recorded by the command `rollback`; it is not a node of the pipeline."""
 FORCED_PUSH = "ForcedPush"
 """Recorded by the command `push --force`; it is not a node of the pipeline."""
+BULK = "Bulk"
+"""Recorded by the command `bulk`; it is not a node of the pipeline."""
+SIMILAR_ITEMS = "SimilarItems"
+"""Recorded by the command `similar-items`; it is not a node of the pipeline."""
+EMBEDDINGS = "Embeddings"
+"""Recorded by the command `export embeddings`; it is not a node of the pipeline."""
 
 # ML Metadata stores the full name of a class as the type of its executions. The last part is compared, because modules
 # have moved between versions.
@@ -52,7 +61,7 @@ PUSHER_TYPE = "components.pusher.component.TwinPusher"
 PUSHER_TYPES = ("TwinPusher", "Pusher")
 """Last parts of the execution types of the Pusher."""
 
-_RESOLVERS = (BLESSED_MODEL, BLESSED_STATISTICS)
+_RESOLVERS = (BLESSED_MODEL, BLESSED_STATISTICS, SERVED_MODEL)
 
 
 def gen(table: str) -> str:

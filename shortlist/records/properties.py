@@ -99,6 +99,9 @@ INDEX = "index"
 REFIT = "refit"
 """Property of a refitted model: JSON of `steps`, `targets`, `seconds` and `metrics_of`, the artifact id of the model
 that the Evaluator measured."""
+REFRESH = "refresh"
+"""Property of a refreshed model: JSON of `candidates`, `known`, `new`, `removed` and `refresh_of`, the artifact id of
+the model whose towers it has."""
 
 # The Tuner's best hyperparameters.
 TUNED_VALUES = "values"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.summary import DataSummary, Protocol, RefitSummary
+from shortlist.summary import DataSummary, Protocol, RefitSummary, RefreshSummary
 
 TESTED_ON = {
     "leave_last_out": "each query's last interaction",
@@ -57,4 +57,12 @@ def refit_sentence(refit: RefitSummary) -> str:
     return (
         f"The served model was trained again on all {refit.targets:,} interactions, eval and test included, for the "
         f"best number of steps, {refit.steps:,}. All metrics are those of the model trained on train alone"
+    )
+
+
+def refresh_sentence(refresh: RefreshSummary) -> str:
+    """Returns how a reindex embedded today's catalogue, without a final full stop."""
+    return (
+        f"{refresh.candidates:,} candidates: {refresh.known:,} known to the model, {refresh.new:,} new and embedded by "
+        f"their features; {refresh.removed:,} of its own are gone"
     )

@@ -13,6 +13,7 @@ def run(record: Record) -> dict[str, Any]:
     """Returns a run as JSON data."""
     return {
         "run_id": record.run_id,
+        "kind": record.kind,
         "status": record.status,
         "started": record.started.isoformat() if record.started else None,
         "reasons": record.reasons,

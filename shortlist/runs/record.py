@@ -16,13 +16,15 @@ from shortlist.lineage.facts import flat
 from shortlist.lineage.store import Store
 from shortlist.lineage.why import judge
 from shortlist.records import nodes
-from shortlist.summary import Summary, read_summary
+from shortlist.summary import Kind, Summary, read_summary
 from shortlist.workspace import Workspace
 
 _ID = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?")
 _MAX_NAMED = 3
 # Limit of the summaries that `measured_until` reads, for workspaces with thousands of cached runs.
 _MOST_READ = 200
+# The whole pipeline has neither.
+_REINDEX_NODES = (nodes.SERVED_MODEL, nodes.REFRESH)
 # libyaml, if PyYAML was built with it, reads a thousand configs in one second instead of ten.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -39,6 +41,8 @@ class Record:
     """None if the process died before it wrote one, or if a newer version wrote it."""
     folder: pathlib.Path
     """Folder with the run's log, config and summary."""
+    kind: str = Kind.RUN.value
+    """`run` or `reindex`."""
 
     @property
     def started(self) -> datetime.datetime | None:
@@ -162,10 +166,11 @@ def _record(workspace: Workspace, store: Store | None, run_id: str, at_work: boo
         summary = read_summary(folder / "summary.json")
     except (OSError, ValueError):
         executions = store.run_executions(run_id) if store else []
+        kind = Kind.REINDEX if any(execution.node in _REINDEX_NODES for execution in executions) else Kind.RUN
         if not executions and at_work:
             return Record(run_id, "running", ["its first node has not started yet"], None, folder)
         if not executions:
             return Record(run_id, "killed", ["its process died before its first node"], None, folder)
         verdict = judge(run_id, executions, at_work)
-        return Record(run_id, verdict.outcome.value, verdict.reasons, None, folder)
-    return Record(run_id, summary.status.value, summary.reasons, summary, folder)
+        return Record(run_id, verdict.outcome.value, verdict.reasons, None, folder, kind.value)
+    return Record(run_id, summary.status.value, summary.reasons, summary, folder, summary.kind.value)

@@ -62,7 +62,7 @@ class Recommender:
         """
         self.path = version_path(pathlib.Path(serving_path))
         _check_files(self.path)
-        self.index: dict[str, Any] = _index_of(self.path)
+        self.index: dict[str, Any] = index_of(self.path)
         self._model = load_served(self.path)
         with _raises_damaged(self.path):
             self._signature = self._model.signatures["recommend"]
@@ -214,7 +214,7 @@ def load_served(path: str | os.PathLike[str]) -> Any:
         return _load_at_uri(os.fspath(path))
     folder = pathlib.Path(path)
     # Exact search has no custom op, and its servers need not have ScaNN installed.
-    if _index_of(folder)["kind"] == "scann":
+    if index_of(folder)["kind"] == "scann":
         import scann  # noqa: F401
     with _raises_damaged(folder):
         return tf.saved_model.load(os.fspath(path))
@@ -291,7 +291,12 @@ def _first(value: Any, fill: Any) -> Any:
     return fill if value is None else value
 
 
-def _index_of(path: pathlib.Path) -> dict[str, Any]:
+def index_of(path: pathlib.Path) -> dict[str, Any]:
+    """Returns `assets.extra/index.json` of a served version.
+
+    Raises:
+      BadInputError: The folder has no model that Shortlist wrote, or a damaged one.
+    """
     try:
         found = json.loads((path / INDEX_FILE).read_text(encoding="utf-8"))
         if found["kind"]:

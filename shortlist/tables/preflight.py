@@ -35,6 +35,7 @@ __all__ = [
     "PreflightReport",
     "TableReport",
     "check",
+    "check_catalogue",
     "check_schemas",
     "check_tables",
     "check_workspace",
@@ -113,6 +114,23 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
     report = check_tables(config, data_root)
     check_workspace(config.workspace)
     return dataclasses.replace(report, warnings=(*warnings, *report.warnings))
+
+
+def check_catalogue(config: Config, data_root: str | os.PathLike[str]) -> None:
+    """Refuses a config with a catalogue or folders that a reindex cannot use; the log is not read.
+
+    Args:
+      config: The checked config.
+      data_root: Start of relative data paths; may be a URI.
+
+    Raises:
+      DataError: The catalogue is missing, unreadable or too small, or a row of it is invalid.
+      ConfigError: A schema is missing, the workspace is not writable or its path could be a pattern.
+    """
+    paths.check_no_pattern(config.workspace)
+    check_schemas(config.data)
+    _unique_table("candidates", config.data.candidates, data_root, Sample((), 0, is_whole=False))
+    check_workspace(config.workspace)
 
 
 def check_tables(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:

@@ -1,0 +1,1 @@
+"""The Refresh node: a blessed model with today's catalogue, without training."""
