@@ -17,6 +17,9 @@ from shortlist.lineage import journal
 from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
 from shortlist.records import nodes
+from shortlist.report import html, sections
+from shortlist.report.blocks import Examples
+from shortlist.report.facts import read
 from shortlist.runs.prune import plan
 from shortlist.serving import versions
 from shortlist.workspace import Workspace
@@ -89,6 +92,24 @@ def test_lineage_knows_why_a_run_pushed_nothing_and_that_a_cached_run_did_not_pu
     assert (why["outcome"], why["node"]) == ("not_blessed", "Evaluator")
     why = json.loads(restored.shortlist("lineage", "--why", cached, "--json"))
     assert (why["outcome"], why["version"]) == ("pushed", restored.versions[0])
+
+
+def test_reports_leave_out_what_the_version_did_not_record(restored):
+    workspace = Workspace(restored.folder / "workspace", "circle")
+    pages = [sections.run_page(read(workspace, run_id)) for run_id in restored.runs]
+    first, second = restored.versions
+    assert [page.status for page in pages] == [
+        f"pushed, version {first}",
+        # Its version is not the newest one.
+        f"unchanged, version {first} pushed by an earlier run",
+        "not blessed, nothing pushed",
+        f"pushed, version {second}",
+    ]
+    assert [link.address for link in pages[1].links] == [f"../{restored.runs[0]}/report.html"]
+    for block in (block for page in pages for section in page.sections for block in section.blocks):
+        if isinstance(block, Examples):
+            assert all("near" not in answer.detail for example in block.examples for answer in example.answers)
+    assert all("eval loss" not in html.render(page) for page in pages)
 
 
 def test_lineage_and_prune_follow_a_workspace_that_was_moved(tmp_path):
