@@ -73,8 +73,8 @@ def infer(
     Example: shortlist schema infer --update --config configs/shop.yaml
     """
     if update:
-        if config is None or interactions is not None or name is not None:
-            raise BadInputError("with --update, give --config FILE alone: the config says where its data are")
+        if interactions is not None or name is not None:
+            raise BadInputError("with --update, give only --config FILE: the config says where its data are")
         _update(config)
         return
     if interactions is None or name is None:
@@ -110,14 +110,14 @@ def infer(
     print_command(console, "", command)
 
 
-def _update(path: pathlib.Path) -> None:
+def _update(path: pathlib.Path | None) -> None:
     """Adds new features to the schemas of a config, and prints them."""
     from shortlist import datasets
     from shortlist.infer.update import update_schemas
     from shortlist.tables import preflight
 
     console = consoles.console()
-    invocation = Invocation(path)
+    invocation = Invocation.of_own_pipeline(path, None)
     config = invocation.load()
     added = update_schemas(config, datasets.default_data_dir())
     for feature in added:

@@ -39,12 +39,18 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
+def exported() -> dict[str, str]:
+    """Returns the config that a page names for all its commands; it is that of the recorded workspace."""
+    [value] = re.findall(r"^export SHORTLIST_CONFIG=(\S+)", PAGES["roll-back"], flags=re.MULTILINE)
+    return {"SHORTLIST_CONFIG": value}
+
+
 def shortlist(folder: pathlib.Path, *arguments: str, code: int = 0) -> str:
     """Runs a command in a folder and returns its output."""
     ended = subprocess.run(
         [sys.executable, str(ROOT / "pipeline_runner.py"), *arguments],
         cwd=folder,
-        env={**os.environ, "SHORTLIST_DATA_DIR": str(folder)},
+        env={**os.environ, "SHORTLIST_DATA_DIR": str(folder), **exported()},
         capture_output=True,
         text=True,
         check=False,
@@ -105,13 +111,13 @@ def shop(tmp_path):
 
 
 def test_your_own_data(shop):
-    _, run, recommend = commands("bring-your-own-data")
+    _, check, run, recommend = commands("bring-your-own-data")
     config = load_config(shop / run[run.index("--config") + 1])
     [text] = blocks("bring-your-own-data", "yaml")
     for table, section in yaml.safe_load(text)["data"].items():
         written = getattr(config.data, table)
         assert {key: getattr(written, key) for key in section} == section
-    preflight.check_tables(config, shop)
+    shortlist(shop, *check)
     assert "no model was pushed yet" in shortlist(shop, *recommend, code=2)
 
 
