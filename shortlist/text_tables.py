@@ -38,37 +38,51 @@ def print_table(console: Console, columns: Sequence[TextColumn], rows: Sequence[
       rows: A cell per column; strings are made plain.
     """
     cells = [[cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row] for row in rows]
-    chosen = _fitting(columns, cells, console.width)
+    widths = _fitting(columns, cells, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    for index in chosen:
+    for index, width in widths.items():
         column = columns[index]
         table.add_column(
             Text(plain(column.title)),
             justify="right" if column.right else "left",
+            # rich would narrow the widest column first, even if that breaks its words.
+            width=width,
             no_wrap=not column.wraps,
             overflow="fold",
             style=column.style or None,
         )
     for row in cells:
-        table.add_row(*(row[index] for index in chosen))
+        table.add_row(*(row[index] for index in widths))
     console.print(table)
 
 
-def _fitting(columns: Sequence[TextColumn], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Returns the indices of the columns to print."""
+def _fitting(columns: Sequence[TextColumn], rows: Sequence[Sequence[Text]], width: int) -> dict[int, int]:
+    """Returns the columns to print with their widths: at least their longest words, at most their longest cells."""
+    texts = [[column.title, *(row[index].plain for row in rows)] for index, column in enumerate(columns)]
+    most = [max(map(cell_len, cells)) for cells in texts]
+    least = list(most)
+    for index, column in enumerate(columns):
+        if column.wraps:
+            least[index] = _longest_word(texts[index])
     chosen = list(range(len(columns)))
-    least = [_least_width(column, [row[index].plain for row in rows]) for index, column in enumerate(columns)]
-    while sum(least[index] + _GAP for index in chosen) - _GAP > width:
+
+    def spare() -> int:
+        return width + _GAP - sum(least[index] + _GAP for index in chosen)
+
+    while spare() < 0:
         # Of equal numbers, the last column goes first.
         victim = max(chosen, key=lambda index: (columns[index].drop, index))
         if not columns[victim].drop:
             break
         chosen.remove(victim)
-    return chosen
+    left = max(spare(), 0)
+    widths = {}
+    # Those that need the least get it, the others share the rest.
+    for number, index in enumerate(sorted(chosen, key=lambda index: most[index] - least[index])):
+        extra = min(most[index] - least[index], left // (len(chosen) - number))
+        widths[index], left = least[index] + extra, left - extra
+    return {index: widths[index] for index in chosen}
 
 
-def _least_width(column: TextColumn, cells: Sequence[str]) -> int:
-    texts = [column.title, *cells]
-    if column.wraps:
-        texts = [word for text in texts for word in text.split()]
-    return max(map(cell_len, texts), default=0)
+def _longest_word(cells: Sequence[str]) -> int:
+    return max((cell_len(word) for cell in cells for word in cell.split()), default=0)

@@ -41,3 +41,17 @@ def test_texts_wrap_first_then_columns_go():
 
 def test_strings_are_plain_and_no_markup():
     assert _printed(40, [["\x1b[2J", "1", "", ""]])[1].split() == ["\ufffd[2J", "1"]
+
+
+def test_no_word_is_broken_where_several_texts_share_a_narrow_table():
+    columns = [TextColumn("feature", right=False, wraps=True), TextColumn("most frequent", right=False, wraps=True)]
+    rows = [["release_year", "a b c d e f g h"], ["x", "one two three"]]
+    # 12 + 2 + 8 are the least; the second column gets the other four.
+    assert _printed(26, rows, columns) == [
+        "              most",
+        "feature       frequent",
+        "release_year  a b c d e f",
+        "              g h",
+        "x             one two",
+        "              three",
+    ]
