@@ -10,13 +10,16 @@ from typing import Annotated
 
 import typer
 
+from cli.conventions import SuggestingGroup
 from cli.folders import relative
 from cli.invocation import Invocation
 from cli.options import ConfigOption, JsonOption, SetOption
 from cli.output import consoles
 from shortlist.process import limits
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Export parts of the pushed model.")
+app = typer.Typer(
+    cls=SuggestingGroup, no_args_is_help=True, rich_markup_mode="rich", help="Export parts of the pushed model."
+)
 
 
 @app.callback()
