@@ -1,4 +1,4 @@
-"""Progress of a run on the console: one line per finished node and, on a terminal, two bars."""
+"""Progress of a run on the console: one line per finished node, and two bars on a terminal or a line per minute."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cli.output import consoles
 from shortlist.process import progress
+from shortlist.process.progress_lines import ProgressLines
 from shortlist.sanitize import plain
 
 
@@ -40,7 +41,9 @@ _BAR_FROM = 100
 
 
 class ProgressListener:
-    """Prints one line per finished node. On a terminal, also shows a bar over all nodes and one within a node.
+    """Prints one line per finished node.
+
+    On a terminal, also shows a bar over all nodes and one within a node. Elsewhere, prints a line per minute.
 
     Args:
       console: Console for the output.
@@ -68,13 +71,13 @@ class ProgressListener:
         self._nodes = self._bar.add_task("starting", total=None, counted="")
         self._within = self._bar.add_task("", total=None, counted="", visible=False)
         self._cached: list[str] = []
+        self._running = ""
         self._last_update = 0.0
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> ProgressListener:
-        # Without a terminal nothing listens, so that counting code skips its reports.
-        if self._console.is_terminal:
-            self._exit.enter_context(progress.listening(self._show))
+        listener = self._show if self._console.is_terminal else ProgressLines(self._print_running)
+        self._exit.enter_context(progress.listening(listener))
         self._exit.callback(self._bar.stop)
         self._bar.start()
         return self
@@ -86,6 +89,7 @@ class ProgressListener:
     def node_started(self, node_id: str, index: int, total: int) -> None:
         """Advances the bar over the nodes."""
         progress.restart()
+        self._running = node_id
         self._bar.update(
             self._nodes,
             description=node_id,
@@ -125,6 +129,12 @@ class ProgressListener:
             total=report.total,
             counted=f"{count} {report.unit}",
             visible=True,
+        )
+
+    def _print_running(self, line: str) -> None:
+        self._flush_cached()
+        self._console.print(
+            f"  [cyan]running[/] {escape(self._running)}: {escape(plain(line))}", markup=True, soft_wrap=True
         )
 
     def _flush_cached(self) -> None:

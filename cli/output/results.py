@@ -182,7 +182,10 @@ def _print_verdict(summary: Summary, served: int | None, console: Console) -> No
         console,
     )
     console.print()
-    # Only the in-batch loss corrects by logQ.
+    sample, rows = summary.training.get("eval_rows", 0), summary.training.get("all_eval_rows", 0)
+    if sample < rows:
+        console.print(f"Training  early stopping by {sample:,.0f} of {rows:,.0f} eval rows (train.eval_rows)")
+    # Only losses with a sampler correct by logQ.
     clipped = summary.training.get("logq_clipped_candidates", 0)
     if clipped:
         console.print(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components.evaluator.ranks import evaluation_ranks
+from components.evaluator.ranks import candidates_below, evaluation_ranks
 from components.graph import graph_function
 from components.trainer import portable
 from components.trainer.corpus import catalogue_batches
@@ -78,7 +78,7 @@ class _ReembeddedModel(tf.Module):
         self._towers = towers
         self._rows = CorpusRows(catalogue.ids)
         self._embeddings = tf.Variable(catalogue.embeddings, trainable=False, name="candidate_embeddings")
-        self._counts = tf.Variable(catalogue.counts, trainable=False, name="candidate_counts")
+        self._below = tf.Variable(candidates_below(catalogue.counts), trainable=False, name="candidates_below")
 
     @graph_function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -89,4 +89,4 @@ class _ReembeddedModel(tf.Module):
             portable.CANDIDATES: self._embeddings.read_value(),
         }
         queries = self._towers.signatures[portable.EMBED_WINDOWS](**inputs)[keys.EMBEDDING]
-        return evaluation_ranks(queries, self._embeddings, self._counts, rows.target, rows.seen)
+        return evaluation_ranks(queries, self._embeddings, self._below, rows.target, rows.seen)

@@ -17,24 +17,29 @@ the same pair of vectors can have different last bits in different columns (meas
 in 156 of 576 shapes). Copies of one candidate would then not tie, and a constant
 model could reach rank 1. Products of float32 values are exact in float64, and the
 error of their sum is about 2^-29 of a float32 step. Scores therefore do not depend on
-a candidate's position.
+a candidate's position. `screening` computes few of them: where a float32 product is
+far enough from the target's score, it decides.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
+from components.evaluator import screening
 from components.evaluator.rank_metrics import NO_HIT, NOT_RANKED
+from components.evaluator.screening import Scored
+from components.graph import gather_rows
 from shortlist import keys
 
-TILE = 4096
+TILE = 2048
 """Candidates per tile; counting needs up to 17 bytes x batch x tile of memory."""
 
 
 def evaluation_ranks(
     query_embeddings: tf.Tensor,
     candidate_embeddings: tf.Tensor,
-    counts: tf.Tensor,
+    below: tf.Tensor,
     target_rows: tf.Tensor,
     seen_rows: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
@@ -43,12 +48,12 @@ def evaluation_ranks(
     Args:
       query_embeddings: [batch, embedding_dim] floats.
       candidate_embeddings: [corpus, embedding_dim] floats.
-      counts: [corpus] numbers of times that each candidate is a train target.
+      below: [corpus] integers, see `candidates_below`.
       target_rows: [batch] integers, the target's row in the corpus; -1 if it is not in the corpus.
       seen_rows: [batch, seen] integers, distinct rows of the corpus, padded with -1.
     """
     rank, rank_with_seen = target_ranks(query_embeddings, candidate_embeddings, target_rows, seen_rows)
-    popularity, popularity_with_seen = popularity_ranks(counts, target_rows, seen_rows)
+    popularity, popularity_with_seen = popularity_ranks(below, target_rows, seen_rows)
     return {
         keys.RANK: rank,
         keys.RANK_WITH_SEEN: rank_with_seen,
@@ -83,43 +88,40 @@ def target_ranks(
     queries = tf.cast(query_embeddings, tf.float64)
     targets = tf.cast(target_rows, tf.int64)
     seen = tf.cast(seen_rows, tf.int64)
-    listed = tf.concat([targets[:, tf.newaxis], seen], axis=1)
+    own = screening.exact_scores(queries, tf.gather(corpus_embeddings, tf.maximum(targets, 0)))
+    scored = Scored(queries, own)
 
-    own_embeddings = tf.cast(tf.gather(corpus_embeddings, tf.maximum(targets, 0)), tf.float64)
-    target_scores = tf.cast(tf.reduce_sum(queries * own_embeddings, axis=1), tf.float32)
-
-    def count_tile(start: tf.Tensor, worse: tf.Tensor, listed_worse: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        candidates = tf.cast(corpus_embeddings[start : start + tile], tf.float64)
-        scores = tf.cast(tf.matmul(queries, candidates, transpose_b=True), tf.float32)
-        # A non-finite score must not count as worse: the lower bound excludes minus infinity, and any comparison
-        # with NaN is false.
-        is_worse = (scores < target_scores[:, tf.newaxis]) & (scores >= tf.float32.min)
-        position = listed - start
-        here = (position >= 0) & (position < tf.shape(scores, out_type=tf.int64)[1])
-        listed_here = tf.gather(is_worse, tf.where(here, position, 0), batch_dims=1) & here
-        return (
+    _, worse = tf.while_loop(
+        lambda start, _: start < corpus,
+        lambda start, worse: (
             start + tile,
-            worse + tf.cast(tf.reduce_sum(tf.cast(is_worse, tf.int32), axis=1), tf.int64),
-            listed_worse | listed_here,
-        )
-
-    _, worse, listed_worse = tf.while_loop(
-        lambda start, *_: start < corpus,
-        count_tile,
-        (tf.constant(0, tf.int64), tf.zeros_like(targets), tf.zeros_like(listed, tf.bool)),
+            worse + screening.count_worse(scored, corpus_embeddings[start : start + tile]),
+        ),
+        (tf.constant(0, tf.int64), tf.zeros_like(targets)),
         # With the default of 10, ten tiles of scores may be in memory at once.
         parallel_iterations=1,
     )
-    # The matmul may differ from the target's own score in the last bit; a target must not count as worse than itself.
-    worse -= tf.cast(listed_worse[:, 0], tf.int64)
-    return _ranks(corpus, targets, seen, worse, listed_worse[:, 1:], tf.math.is_finite(target_scores))
+    present = tf.where(seen >= 0)
+    of_pairs = screening.worse_pairs(scored, corpus_embeddings, present[:, 0], tf.gather_nd(seen, present))
+    seen_worse = tf.tensor_scatter_nd_update(tf.zeros_like(seen, tf.bool), present, of_pairs)
+    return _ranks(corpus, targets, seen, worse, seen_worse, tf.math.is_finite(own))
 
 
-def popularity_ranks(counts: tf.Tensor, target_rows: tf.Tensor, seen_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns each target's ranks by popularity: every query scores a candidate by its count.
+def candidates_below(counts: np.ndarray) -> np.ndarray:
+    """Returns int64 [corpus], the number of candidates with fewer train targets than each.
 
     Args:
-      counts: [corpus] numbers of times that each candidate is a train target.
+      counts: int64 [corpus], the number of times that each candidate is a train target.
+    """
+    # Once per model: to sort 200,000 counts takes as long as to rank 50 rows.
+    return np.searchsorted(np.sort(counts), counts, side="left").astype(np.int64)
+
+
+def popularity_ranks(below: tf.Tensor, target_rows: tf.Tensor, seen_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns each target's ranks by popularity: every query scores a candidate by its number of train targets.
+
+    Args:
+      below: [corpus] integers, see `candidates_below`.
       target_rows: [batch] integers, the target's row in the corpus; -1 if it is not in the corpus.
       seen_rows: [batch, seen] integers, distinct rows of the corpus, padded with -1.
 
@@ -127,17 +129,12 @@ def popularity_ranks(counts: tf.Tensor, target_rows: tf.Tensor, seen_rows: tf.Te
       (rank_excluding_seen, rank_with_seen), int64 [batch] each: from 1 to corpus, or `NO_HIT`; the first is
       `NOT_RANKED` where the target is among the seen ones.
     """
-    scores = tf.cast(counts, tf.float64)
-    finite = tf.math.is_finite(scores)
-    scores = tf.where(finite, scores, tf.constant(float("inf"), tf.float64))
-    corpus = tf.shape(scores, out_type=tf.int64)[0]
+    numbers = tf.cast(below, tf.int64)
     targets = tf.cast(target_rows, tf.int64)
     seen = tf.cast(seen_rows, tf.int64)
-
-    target_scores = tf.gather(scores, tf.maximum(targets, 0))
-    worse = tf.searchsorted(tf.sort(scores), target_scores, side="left", out_type=tf.int64)
-    seen_worse = tf.gather(scores, tf.maximum(seen, 0)) < target_scores[:, tf.newaxis]
-    return _ranks(corpus, targets, seen, worse, seen_worse, tf.gather(finite, tf.maximum(targets, 0)))
+    worse = gather_rows(numbers, tf.maximum(targets, 0))
+    seen_worse = gather_rows(numbers, tf.maximum(seen, 0)) < worse[:, tf.newaxis]
+    return _ranks(tf.size(numbers, tf.int64), targets, seen, worse, seen_worse, tf.ones_like(targets, tf.bool))
 
 
 def _ranks(

@@ -21,6 +21,7 @@ from shortlist.config.features import Feature, FeatureType
 
 _SHUFFLE_WINDOWS = 20_000
 _PARSED_WINDOWS = 64
+_HASHED_ROWS = 1024
 _PARALLEL_FILES = 8
 
 
@@ -295,10 +296,50 @@ def train_batches(
     return _without_autotuner(epochs.flat_map(without_autograph(one_epoch)).prefetch(4))
 
 
-def eval_batches(reader: WindowReader, files: Sequence[str], batch_size: int = 256) -> tf.data.Dataset:
-    """Returns the `EvalBatch`es of a split."""
-    files_dataset = tf.data.Dataset.from_tensor_slices(sorted(files))
-    batches = _records(files_dataset).batch(batch_size)
+class RowSample(NamedTuple):
+    """Some rows of a split: those whose content has a hash up to `last_hash`. Order and files do not matter."""
+
+    rows: int
+    """Number of rows in the sample."""
+    all_rows: int
+    """Number of rows in the split."""
+    last_hash: int | None
+    """None if all rows are in the sample."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a row of the split is not in the sample."""
+        return self.last_hash is not None
+
+
+def sample_rows(files: Sequence[str], rows: int) -> RowSample:
+    """Returns a sample of `rows` rows of a split, or all if there are fewer.
+
+    The sample depends on the content of the rows alone, so that trainings on the same windows use the same rows.
+    Rows with equal contents are all in it or none.
+    """
+    batches = _records(tf.data.Dataset.from_tensor_slices(sorted(files))).batch(_HASHED_ROWS).map(_hashes)
+    hashes = np.concatenate([np.array([], np.int64), *batches.as_numpy_iterator()])
+    if len(hashes) <= rows:
+        return RowSample(len(hashes), len(hashes), None)
+    last = int(np.partition(hashes, rows - 1)[rows - 1])
+    return RowSample(int(np.count_nonzero(hashes <= last)), len(hashes), last)
+
+
+def _hashes(serialized: tf.Tensor) -> tf.Tensor:
+    return tf.strings.to_hash_bucket_fast(serialized, 2**62)
+
+
+def eval_batches(
+    reader: WindowReader, files: Sequence[str], batch_size: int = 256, sample: RowSample | None = None
+) -> tf.data.Dataset:
+    """Returns the `EvalBatch`es of a split, or of a sample of its rows."""
+    records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
+    if sample is not None and sample.last_hash is not None:
+        last = tf.constant(sample.last_hash, tf.int64)
+        batches = records.batch(_HASHED_ROWS).map(lambda rows: tf.boolean_mask(rows, _hashes(rows) <= last))
+        records = batches.unbatch()
+    batches = records.batch(batch_size)
     return _without_autotuner(batches.map(without_autograph(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.evaluator import slices
-from components.evaluator.ranks import evaluation_ranks
+from components.evaluator.ranks import candidates_below, evaluation_ranks
 from components.graph import gather_rows, graph_function, one_row_per_query
 from components.trainer import inputs as served_inputs
 from components.trainer.corpus import Corpus
@@ -35,6 +35,7 @@ class ServingModule(tf.Module):
       candidate_ids: tf.Variable, string [corpus], sorted by bytes.
       candidate_embeddings: tf.Variable, float32 [corpus, embedding_dim].
       candidate_counts: tf.Variable, int64 [corpus], the number of train targets of each candidate.
+      candidates_below: tf.Variable, int64 [corpus], see `ranks.candidates_below`.
       popularity: tf.Variable, int32 [corpus], see `slices.popularity_buckets`.
       query_embedding: tf.function from a dict, see `inputs.query_inputs`, to `embedding` [batch, embedding_dim].
       candidate_embedding: tf.function from string [batch] ids to `embedding`, zeros for an unknown id.
@@ -58,6 +59,7 @@ class ServingModule(tf.Module):
         self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
         self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
         self.candidate_counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
+        self.candidates_below = tf.Variable(candidates_below(corpus.counts), trainable=False, name="candidates_below")
         self.popularity = tf.Variable(slices.popularity_buckets(corpus.counts), trainable=False, name="popularity")
         self._query_tower = model.query_tower
         self._reader = reader
@@ -108,7 +110,7 @@ class ServingModule(tf.Module):
     def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
         queries = self._embed(batch.features, batch.history, batch.times, batch.clock)
-        return evaluation_ranks(queries, self.candidate_embeddings, self.candidate_counts, batch.target, batch.seen)
+        return evaluation_ranks(queries, self.candidate_embeddings, self.candidates_below, batch.target, batch.seen)
 
     def _slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -64,8 +67,17 @@ class Ranker:
     def ranks(self) -> np.ndarray:
         """Returns the rank of each row's target, int64 [rows]; `NOT_RANKED` for a target that its query had seen."""
         candidates = self._model.embed_candidates()
-        ranks = [np.asarray(self._ranks(batch, candidates), np.int64) for batch in self._batches]
-        return np.concatenate([np.array([], np.int64), *ranks])
+        # An operation has one thread, so that several batches are ranked at a time.
+        cores = len(os.sched_getaffinity(0))
+        ranks = [np.array([], np.int64)]
+        pending: collections.deque[concurrent.futures.Future[tf.Tensor]] = collections.deque()
+        with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+            for batch in self._batches:
+                pending.append(pool.submit(self._ranks, batch, candidates))
+                if len(pending) > cores:
+                    ranks.append(pending.popleft().result().numpy())
+            ranks += [future.result().numpy() for future in pending]
+        return np.concatenate(ranks)
 
     def evaluate(self) -> dict[str, float | None]:
         """Returns NDCG@10 and the hit rate HR@10; both are None for a split without ranked targets.
@@ -90,9 +102,9 @@ def fit(
 ) -> dict[str, Any]:
     """Trains the model in place and leaves it with its best weights.
 
-    The best weights are those with the highest NDCG@10 on eval, seen items excluded. A checkpoint is written after each
-    epoch, and in a long epoch every `SAVE_EVERY_SECONDS`. If there is a checkpoint already, training resumes from it,
-    with the same result as without the interruption.
+    The best weights are those with the highest NDCG@10 on eval, or on `train.eval_rows` of it, seen items excluded. A
+    checkpoint is written after each epoch, and in a long epoch every `SAVE_EVERY_SECONDS`. If there is a checkpoint
+    already, training resumes from it, with the same result as without the interruption.
 
     Args:
       model: An untrained model.
@@ -105,15 +117,17 @@ def fit(
       time_is_up: Called after each evaluation; training ends when it returns True.
 
     Returns:
-      `epochs`, `steps`, `planned_steps`, `best_epoch`, `best_step`, `best_ndcg_at_10`, `best_top_10`, `seconds` and
-      `log`, the lines of `progress.jsonl`.
+      `epochs`, `steps`, `planned_steps`, `best_epoch`, `best_step`, `best_ndcg_at_10`, `best_top_10`, `seconds`,
+      `eval_rows` and `all_eval_rows`, the number of rows that were ranked and that of the split, and `log`, the lines
+      of `progress.jsonl`.
     """
     train = settings.train
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     planned = steps_per_epoch * train.epochs
-    ranker = Ranker(model, dataset.eval_batches(reader, files.eval), settings.exclude_seen)
+    sample = dataset.sample_rows(files.eval, train.eval_rows)
+    ranker = Ranker(model, dataset.eval_batches(reader, files.eval, sample=sample), settings.exclude_seen)
     eval_size = make_loss(settings).eval_batch_size(model.corpus_size)
-    eval_loss = EvalLoss(model, dataset.eval_batches(reader, files.eval, eval_size), eval_size)
+    eval_loss = EvalLoss(model, dataset.eval_batches(reader, files.eval, eval_size, sample), eval_size)
     plan = _Plan(steps_per_epoch, last_epoch=train.epochs, last_step=planned, scheduled_steps=planned)
     history = _train(
         model,
@@ -125,8 +139,9 @@ def fit(
         checkpoint_dir,
         lambda: ranker.evaluate() | {EVAL_LOSS: eval_loss.mean()},
         time_is_up,
+        f" on {sample.rows:,} of {sample.all_rows:,} eval rows" if sample.is_part else "",
     )
-    return {**history, "planned_steps": planned}
+    return {**history, "planned_steps": planned, "eval_rows": sample.rows, "all_eval_rows": sample.all_rows}
 
 
 def refit(
@@ -154,7 +169,7 @@ def refit(
       checkpoint_dir: As for `fit`.
 
     Returns:
-      The same keys as `fit`; metrics are None.
+      The same keys as `fit`, without those of eval rows and the plan; metrics are None.
     """
     steps_per_epoch = dataset.count_train_batches(train_files, settings, num_targets)
     steps = int(measured["best_step"])
@@ -190,11 +205,15 @@ def _train(
     checkpoint_dir: str,
     evaluate: Callable[[], dict[str, float | None]],
     time_is_up: Callable[[], bool] = lambda: False,
+    sample: str = "",
 ) -> dict[str, Any]:
-    """Trains according to a plan, from the last checkpoint, until `evaluate` stops improving; see `fit`."""
+    """Trains according to a plan, from the last checkpoint, until `evaluate` stops improving; see `fit`.
+
+    `sample` says which rows `evaluate` ranks, for the progress display.
+    """
     train = settings.train
     optimizer = Optimizer(model, train, plan.scheduled_steps)
-    state = _RunState(model, optimizer, run_dir, checkpoint_dir)
+    state = _RunState(model, optimizer, run_dir, checkpoint_dir, sample)
     train_batches = dataset.train_batches(reader, train_files, settings, state.epoch + 1, plan.last_epoch)
     step = _step_function(model, optimizer, state.loss_sum, train_batches.element_spec)
     # The order of an epoch is a function of seed and epoch, so skipping finds the batch after the last trained one.
@@ -202,7 +221,7 @@ def _train(
     for epoch in range(state.epoch + 1, plan.last_epoch + 1):
         if state.stale >= train.patience or (state.log and time_is_up()):
             break
-        note = state.status_text(epoch, plan.last_epoch)
+        note = functools.partial(state.status_text, epoch, plan.last_epoch)
         for done in range(state.step, min(epoch * plan.steps_per_epoch, plan.last_step)):
             step(next(batches))
             progress.report(done + 1, plan.last_step, "steps", note)
@@ -216,7 +235,10 @@ def _train(
 class _RunState:
     """State of a training that a checkpoint restores: weights, best weights and progress."""
 
-    def __init__(self, model: RetrievalModel, optimizer: Optimizer, run_dir: str, checkpoint_dir: str) -> None:
+    def __init__(
+        self, model: RetrievalModel, optimizer: Optimizer, run_dir: str, checkpoint_dir: str, sample: str
+    ) -> None:
+        self._sample = sample
         self._step = model.step
         self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         # The log is a variable of the checkpoint, so that log and weights never disagree.
@@ -285,12 +307,16 @@ class _RunState:
         self._show([line])
 
     def status_text(self, epoch: int, epochs: int) -> str:
-        """Returns the epoch, the latest metrics and the best one, for the progress display."""
-        if not self.log or self.log[-1][NDCG] is None:
-            return f"epoch {epoch} of {epochs}"
-        latest, best = self.log[-1], self.best
-        metric = f"{NDCG} {latest[NDCG]:.4f} (best {best[NDCG]:.4f})"
-        return f"epoch {epoch} of {epochs}, {metric}, loss {latest['loss']:.3f}"
+        """Returns the epoch, the latest metrics, the best one and the current loss, for the progress display."""
+        parts = [f"epoch {epoch} of {epochs}"]
+        if self.log and self.log[-1][NDCG] is not None:
+            parts.append(f"{NDCG} {self.log[-1][NDCG]:.4f} (best {self.best[NDCG]:.4f}){self._sample}")
+        steps = self.step - (self.log[-1]["step"] if self.log else 0)
+        if steps:
+            parts.append(f"loss {float(self.loss_sum.numpy()) / steps:.3f}")
+        elif self.log:
+            parts.append(f"loss {self.log[-1]['loss']:.3f}")
+        return ", ".join(parts)
 
     def end_epoch(self, epoch: int) -> None:
         """Saves the state after an epoch and its evaluation."""

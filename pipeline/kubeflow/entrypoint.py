@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 from pipeline.kubeflow import locations
 from shortlist.errors import ExitCode
+from shortlist.process import progress
+from shortlist.process.progress_lines import ProgressLines
+from shortlist.sanitize import plain
 
 MOUNT_VARIABLE = "SHORTLIST_KFP_MOUNT"
 """Environment variable with the parent folder of `/gcs`, `/s3` and `/minio`. Only a local KFP run sets it."""
@@ -58,7 +61,9 @@ def _run(arguments: argparse.Namespace, others: list[str]) -> int:
     from pipeline.bad_input import find_bad_input
 
     try:
-        kubeflow_v2_run_executor.main((arguments, others))
+        # A container's log is read while it runs, so that no line may wait in a buffer.
+        with progress.listening(ProgressLines(lambda line: print(plain(line), flush=True))):
+            kubeflow_v2_run_executor.main((arguments, others))
     except Exception as error:
         refusal = find_bad_input(error)
         if refusal is None:

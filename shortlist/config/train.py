@@ -43,6 +43,10 @@ class Train(Section):
     patience: Whole = pydantic.Field(5, ge=1, le=100_000)
     """Training stops after this many evaluations without a better eval NDCG@10. The best weights are used."""
 
+    eval_rows: Whole = pydantic.Field(100_000, ge=1, le=1_000_000_000)
+    """Maximum number of eval rows that early stopping ranks. The sample is the same in all evaluations and trainings.
+    The verdict is on all test rows."""
+
     shuffle_ties: bool = False
     """Shuffle a query's train interactions with the same timestamp in each epoch. For logs with whole seconds or
     coarser times, where the file's order has no meaning; logs with finer times are refused. Eval and test rows keep

@@ -9,6 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Union
+
+Note = Union[str, Callable[[], str]]
+"""A text, or a function that returns the current one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +24,13 @@ class Progress:
     """None if the total is unknown before the end."""
     unit: str
     """The unit of both counts, in the plural."""
-    note: str = ""
+    text: Note = ""
     """Further text, such as the current value of a metric."""
+
+    @property
+    def note(self) -> str:
+        """The further text as it is now; a listener that shows few reports computes few of them."""
+        return self.text if isinstance(self.text, str) else self.text()
 
 
 Listener = Callable[[Progress], None]
@@ -30,7 +39,7 @@ _counts: dict[str, int] = {}
 _notes: list[str] = []
 
 
-def report(done: int, total: int | None, unit: str, note: str = "") -> None:
+def report(done: int, total: int | None, unit: str, note: Note = "") -> None:
     """Reports progress to all listeners."""
     if _notes:
         note = _notes[-1]

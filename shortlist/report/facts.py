@@ -77,7 +77,9 @@ class Facts:
         """The number of eval rows in words."""
         if self.data is None or keys.SPLIT_EVAL not in self.data.rows:
             return "the eval rows"
-        return f"{self.data.rows[keys.SPLIT_EVAL]:,} eval rows"
+        rows = self.data.rows[keys.SPLIT_EVAL]
+        sample = int(self.summary.training.get("eval_rows", rows)) if self.summary else rows
+        return f"{sample:,} of {rows:,} eval rows" if sample < rows else f"{rows:,} eval rows"
 
     @functools.cached_property
     def nodes(self) -> dict[str, Execution]:

@@ -1,6 +1,10 @@
 """Fingerprints of the input tables' content.
 
 TFX's own fingerprint has only the files' number, sizes and modification times, so a copied file looks like new data.
+
+A run computes the fingerprints before it ingests the files, and asks for them again afterwards. The second time, a
+local file is not read if it is the same inode with the same size and times in nanoseconds: any write or replacement
+changes one of them.
 """
 
 from __future__ import annotations
@@ -9,17 +13,48 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Mapping, Sequence
+from typing import BinaryIO, NamedTuple
 
 from shortlist import fingerprints
+from shortlist.config import paths
 from shortlist.config.table import Interactions, Table, TableName
 from shortlist.errors import DataError
 from shortlist.tables import inputs
 from shortlist.tables.inputs import InputFile
 
 _CHUNK_BYTES = 2**20
+# A write at this distance from an earlier one may not change the file's times: kernels count them in ticks, and clocks
+# of file servers differ. Such a young file is read again.
+_SETTLED_SECONDS = 5.0
 # Threads for reading and hashing, both of which release Python's global lock.
 _READERS = 8
+
+
+class _Version(NamedTuple):
+    """What the file system changes when the content of a local file changes."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, descriptor: int) -> _Version:
+        # Of the open file: on NFS, opening it asks the server for its current times.
+        found = os.fstat(descriptor)
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a later write will change the times."""
+        return time.time() - max(self.modified_ns, self.changed_ns) / 1e9 > _SETTLED_SECONDS
+
+
+_digests: dict[str, tuple[_Version, bytes]] = {}
+"""Digests of local files that this process has read, by path."""
 
 
 def files_sha256(files: Sequence[InputFile]) -> str:
@@ -56,15 +91,16 @@ def tables_sha256(tables: Mapping[TableName, Table], data_root: str | os.PathLik
 
 
 def _file_sha256(file: InputFile) -> bytes:
-    digest = hashlib.sha256()
-    size = 0
-    buffer = bytearray(_CHUNK_BYTES)
-    view = memoryview(buffer)
     try:
         with contextlib.closing(file.open()) as opened:
-            while read := opened.readinto(buffer):  # type: ignore[attr-defined]
-                digest.update(view[:read])
-                size += read
+            version = None if paths.is_uri(file.path) else _Version.of(opened.fileno())
+            earlier, digest = _digests.get(file.path, (None, b""))
+            if version is not None and version == earlier:
+                size = version.size
+            else:
+                digest, size = _read(opened)
+            if version is not None and version.is_settled and version == _Version.of(opened.fileno()):
+                _digests[file.path] = version, digest
     except OSError as error:
         reason = error.strerror or error
         raise DataError.from_parts(file.name, "a readable file", reason, "check its permissions") from None
@@ -75,4 +111,16 @@ def _file_sha256(file: InputFile) -> bytes:
             f"{size:,}",
             "the file is being written: wait for it, or set the path to complete files",
         )
-    return digest.digest()
+    return digest
+
+
+def _read(opened: BinaryIO) -> tuple[bytes, int]:
+    """Returns the SHA-256 of a file's bytes and their number."""
+    digest = hashlib.sha256()
+    size = 0
+    buffer = bytearray(_CHUNK_BYTES)
+    view = memoryview(buffer)
+    while read := opened.readinto(buffer):  # type: ignore[attr-defined]
+        digest.update(view[:read])
+        size += read
+    return digest.digest(), size

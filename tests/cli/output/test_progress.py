@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 
 from rich.console import Console
 
 from cli.output.progress import ProgressListener
-from shortlist.process import progress
+from shortlist.process import progress, progress_lines
+from shortlist.process.progress_lines import ProgressLines
 
 
 @dataclasses.dataclass
@@ -45,6 +47,44 @@ def test_a_terminal_shows_the_progress_of_a_step():
 
 def test_no_terminal_no_bars():
     assert _shown(terminal=False) == "  done    Trainer                     1.5 s\n"
+
+
+def test_elsewhere_a_line_per_minute_has_rate_and_time_left(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("cli.output.progress.ProgressLines", functools.partial(ProgressLines, clock=lambda: now[0]))
+    out = io.StringIO()
+    with ProgressListener(Console(file=out, force_terminal=False, width=60, color_system=None)) as listener:
+        listener.node_finished(_Result("InteractionsGen", 0.0, cached=True))
+        listener.node_started("Trainer", 12, 22)
+        # 100 steps in the first minute and 200 in the second; 15,700 are left at 200 / 60 s, which is 78 min 30 s.
+        for second in range(0, 121, 10):
+            now[0] = second
+            progress.report(second * 5 // 3 + max(second - 60, 0) * 5 // 3, 16_000, "steps", lambda: "loss 6.5")
+        listener.node_finished(_Result("Trainer", 121.0, cached=False))
+    assert out.getvalue().splitlines() == [
+        "  cached  1 nodes: InteractionsGen",
+        "  running Trainer: 100 of 16,000 steps, loss 6.5, 1.7 steps per second, 2 h 39 min left",
+        "  running Trainer: 300 of 16,000 steps, loss 6.5, 3.3 steps per second, 1 h 18 min left",
+        "  done    Trainer                   121.0 s",
+    ]
+
+
+def test_a_line_without_a_total_has_no_time_left():
+    assert progress_lines.line(progress.Progress(5_000, None, "rows"), 1234.5) == "5,000 rows, 1,234 rows per second"
+    of_half = progress.Progress(50, 100, "steps")
+    assert progress_lines.line(of_half, 2.0) == "50 of 100 steps, 2 steps per second, 25 s left"
+    assert progress_lines.line(of_half, 0.5) == "50 of 100 steps, 0.5 steps per second, 1 min 40 s left"
+    assert progress_lines.line(of_half, 0.0) == "50 of 100 steps, 0 steps per second"
+
+
+def test_a_new_count_has_no_rate_yet():
+    lines, now = [], [0.0]
+    listener = ProgressLines(lines.append, clock=lambda: now[0])
+    for second, done, unit in ((0, 900, "rows"), (59, 1000, "rows"), (61, 10, "steps"), (130, 148, "steps")):
+        now[0] = second
+        listener(progress.Progress(done, None, unit))
+    # 138 steps in 69 s.
+    assert lines == ["148 steps, 2 steps per second"]
 
 
 def test_counts_restart_with_each_step_and_need_no_listener():

@@ -5,7 +5,7 @@ import tensorflow_recommenders as tfrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.evaluator import ranks
+from components.evaluator import ranks, screening
 
 
 def brute_force(scores, target_rows, seen_rows):
@@ -73,12 +73,13 @@ def test_target_ranks_are_the_definition(problem):
 
 
 @settings(max_examples=200)
-@given(problems())
-def test_popularity_ranks_are_the_definition(problem):
+@given(problems(), st.data())
+def test_popularity_ranks_are_the_definition(problem, data):
     _, candidates, targets, seen, _ = problem
-    counts = candidates[:, 0]
+    size = len(candidates)
+    counts = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int64)
     scores = np.repeat(counts[None], len(targets), axis=0)
-    pair = ranks.popularity_ranks(tf.constant(counts), targets, seen)
+    pair = ranks.popularity_ranks(tf.constant(ranks.candidates_below(counts)), targets, seen)
     assert tuple(rank.numpy().tolist() for rank in pair) == brute_force(scores, targets, seen)
 
 
@@ -104,6 +105,57 @@ def test_a_constant_model_ranks_every_target_last(dim, batch):
     seen = np.full((batch, 1), -1)
     pair = rank_pair(queries, candidates, targets, seen, tile=500)
     assert pair == ([corpus] * batch, [corpus] * batch)
+
+
+def _exactly(queries, candidates, targets, seen):
+    """The definition with scores in float64, rounded once; without NaN, infinity and unknown targets."""
+    scores = (queries.astype(np.float64) @ candidates.astype(np.float64).T).astype(np.float32)
+    own = scores[np.arange(len(targets)), targets][:, None]
+    before = scores >= own
+    seen_before = np.take_along_axis(before, seen, axis=1) & (seen != targets[:, None])
+    is_seen = (seen == targets[:, None]).any(axis=1)
+    with_seen = before.sum(axis=1)
+    return np.where(is_seen, ranks.NOT_RANKED, with_seen - seen_before.sum(axis=1)).tolist(), with_seen.tolist()
+
+
+@pytest.mark.parametrize("dim", [3, 64])
+@pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0, 1e6, 1e17])
+def test_near_ties_are_decided_exactly(dim, scale):
+    # A third of the candidates are copies of targets with some values moved by one step of float32, a third are exact
+    # copies, and the queries point at the targets, so that the scores near the target's are many.
+    rng = np.random.default_rng(dim)
+    corpus, batch = 900, 20
+    candidates = rng.normal(size=(corpus, dim)).astype(np.float32)
+    targets = rng.integers(0, 300, batch)
+    copied = rng.choice(targets, 600)
+    candidates[300:] = candidates[copied]
+    steps = rng.choice(np.array([-np.inf, np.inf], np.float32), (300, dim))
+    moved = np.nextafter(candidates[600:], steps)
+    candidates[600:] = np.where(rng.uniform(size=(300, dim)) < 0.2, moved, candidates[600:])
+    queries = (candidates[targets] * scale).astype(np.float32)
+    seen = np.stack([rng.permutation(corpus)[:30] for _ in range(batch)])
+    found = rank_pair(queries, candidates, targets, seen, tile=200)
+    assert found == _exactly(queries, candidates, targets, seen)
+
+
+def test_most_scores_are_decided_in_float32(retrieval, monkeypatch):
+    problem = [retrieval[name] for name in ("queries", "candidates", "targets", "seen")]
+    numbers = []
+    exact_scores = screening.exact_scores
+    monkeypatch.setattr(
+        screening, "exact_scores", lambda queries, rows: numbers.append(len(queries)) or exact_scores(queries, rows)
+    )
+    pair = ranks.target_ranks(*map(tf.constant, problem), tile=100)
+    assert tuple(rank.numpy().tolist() for rank in pair) == _exactly(*problem)
+    # 200 targets and 200 * 20 seen candidates are scored exactly in any case. Of the 336,600 others few are.
+    assert 200 + 4000 + 200 <= sum(numbers) < 4400 + 500
+
+
+def test_a_tile_of_near_ties_is_scored_as_a_whole(retrieval, monkeypatch):
+    monkeypatch.setattr(screening, "MAX_PAIRS", 3)
+    problem = [retrieval[name] for name in ("queries", "candidates", "targets", "seen")]
+    pair = ranks.target_ranks(*map(tf.constant, problem), tile=1000)
+    assert tuple(rank.numpy().tolist() for rank in pair) == _exactly(*problem)
 
 
 def test_all_zero_embeddings_rank_last():
@@ -183,9 +235,9 @@ def test_survives_a_saved_model_with_unknown_sizes(retrieval, tmp_path):
             ]
         )
         def __call__(self, queries, targets, seen):
-            counts = tf.range(tf.shape(self.candidates)[0])
+            below = tf.range(tf.shape(self.candidates)[0])
             return *ranks.target_ranks(queries, self.candidates, targets, seen, 100), *ranks.popularity_ranks(
-                counts, targets, seen
+                below, targets, seen
             )
 
     tf.saved_model.save(Ranker(), str(tmp_path))

@@ -1,6 +1,7 @@
 import json
 import math
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -58,10 +59,14 @@ def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
 def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
     model, history, _ = unbroken
     heard = []
-    with progress.listening(heard.append):
+    with progress.listening(lambda report: heard.append((report.done, report.total, report.note))):
         again, same = _fit(world, tmp_path / "again", _settings())
-    assert (heard[-1].done, heard[-1].total) == (history["steps"], history["steps"])
-    assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in heard[-1].note
+    done, total, note = heard[-1]
+    assert (done, total) == (history["steps"], history["steps"])
+    assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in note
+    # The loss is that of the steps since the last evaluation, also before the first one.
+    assert note.endswith(f"loss {history['log'][3]['loss']:.3f}")
+    assert re.fullmatch(r"epoch 1 of 4, loss \d+\.\d{3}", heard[0][2])
     assert _without_seconds(same) == _without_seconds(history)
     np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
 
@@ -93,6 +98,36 @@ def test_a_finished_run_is_not_trained_again_and_another_identity_is(unbroken, w
     _, fresh = _fit(world, run_dir, _settings(seed=2), identity="two")
     assert [line["epoch"] for line in fresh["log"]] == [1, 2, 3, 4]
     assert _without_seconds(fresh) != _without_seconds(history)
+
+
+def test_early_stopping_ranks_a_sample_of_the_eval_rows(unbroken, world, tmp_path):
+    _, history, _ = unbroken
+    files = world.windows["eval"]
+    rows = len(worlds.read(files))
+    assert (history["eval_rows"], history["all_eval_rows"]) == (rows, rows)
+    heard = []
+    with progress.listening(lambda report: heard.append(report.note)):
+        model, sampled, *_ = _fit(world, tmp_path, _settings(eval_rows=3))
+    assert (sampled["eval_rows"], sampled["all_eval_rows"]) == (3, rows)
+    assert f" on 3 of {rows} eval rows, loss " in heard[-1]
+    # The metric is that of three of the rows: the same three, however the split is cut into files.
+    _, reader, _ = worlds.assemble(world, _settings())
+    sample = training.dataset.sample_rows(files, 3)
+    batches = training.dataset.eval_batches(reader, files, batch_size=2, sample=sample)
+    assert training.Ranker(model, batches).evaluate()[training.NDCG] == pytest.approx(sampled["best_ndcg_at_10"])
+    records = worlds.read(files)
+    for number, part in enumerate((records[1::2], records[::2])):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{number}.gz"), "GZIP") as writer:
+            for record in part:
+                writer.write(record)
+    others = [str(tmp_path / f"{number}.gz") for number in range(2)]
+    assert training.dataset.sample_rows(others, 3) == sample
+    chosen = [
+        sorted(np.concatenate([batch.features["query_id"].numpy()[:, 0] for batch in found]).tolist())
+        for found in (batches, training.dataset.eval_batches(reader, others, sample=sample))
+    ]
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) == 3
 
 
 def test_without_eval_rows_it_trains_to_the_end_and_keeps_the_last_weights(world, tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import os
 import shutil
+import time
 
 import pytest
 
@@ -44,6 +45,57 @@ def test_content_depends_neither_on_the_place_nor_on_times(tmp_path):
     other = shutil.copytree(one, tmp_path / "other")
     os.utime(other / "log/a", (1, 1))
     assert sha256(one) == sha256(other) == sha256(other, "log/*") == sha256(other, "log")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The sizes of all files that are read from now on."""
+    sizes = []
+    read = content._read
+
+    def count(opened):
+        digest, size = read(opened)
+        sizes.append(size)
+        return digest, size
+
+    monkeypatch.setattr(content, "_read", count)
+    return sizes
+
+
+def test_a_file_is_read_once(tmp_path, reads, monkeypatch):
+    make(tmp_path, {"a": "123", "b": "45"})
+    now = time.time()
+    # No program can set the time of the last change of a file, so that the clock is moved.
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    first = sha256(tmp_path)
+    assert sha256(tmp_path) == first
+    assert sorted(reads) == [2, 3]
+
+
+def test_a_changed_file_is_read_again(tmp_path, reads, monkeypatch):
+    path = make(tmp_path, {"a": "123"}) / "a"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    first = sha256(tmp_path)
+    status = path.stat()
+    # The same size, and the modification time is set back to the old one.
+    path.write_text("456")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    second = sha256(tmp_path)
+    assert second != first
+    # Another file takes the place of the first one, with its size and modification time.
+    other = tmp_path.parent / "other"
+    other.write_text("789")
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.rename(path)
+    assert sha256(tmp_path) not in (first, second)
+    assert reads == [3, 3, 3]
+
+
+def test_a_file_that_was_written_just_now_is_read_again(tmp_path, reads):
+    make(tmp_path, {"a": "123"})
+    assert sha256(tmp_path) == sha256(tmp_path)
+    assert reads == [3, 3]
 
 
 def test_content_of_a_large_file_is_streamed(tmp_path):
