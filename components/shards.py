@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
@@ -43,6 +43,12 @@ def list_files(folder: str) -> list[str]:
 def beam_pattern(folder: str) -> str:
     """Returns Beam's pattern for exactly the files of a folder; Beam itself refuses a pattern without a match."""
     return f"{glob.escape(folder)}/*"
+
+
+def read_batches(path: str, size: int) -> Iterator[list[bytes]]:
+    """Yields the records of a file, `size` at a time."""
+    for batch in tf.data.TFRecordDataset(path, compression_type="GZIP").batch(size).as_numpy_iterator():
+        yield batch.tolist()
 
 
 def write(records: Iterable[bytes], path: str, staging: str) -> int:

@@ -7,16 +7,19 @@ interactions after `max_interactions_per_query`, and one output shard.
 # No `from __future__ import annotations` here: Beam reads the hints at run time.
 
 import json
+import operator
 import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow as tf
+from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms import combiners
 
+from components import shards
 from components.windows import beam_fns, records, stats, times
 from components.windows.windows_config import SPLITS, WindowsConfig
 from shortlist import keys, splits
@@ -27,6 +30,10 @@ SUMMARY_FILE = "summary.json"
 
 _SHOWN_PROBLEMS = 3
 _SHOWN_UNKNOWN_IDS = 5
+_PARSED_ROWS = 1000
+_LOCATION = operator.itemgetter(
+    *(splits.Interaction._fields.index(name) for name in ("timestamp", "source_path", "source_row"))
+)
 
 
 class InputPatterns(NamedTuple):
@@ -103,10 +110,20 @@ def build(
 
 
 def _read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> Any:
-    reads = [
-        root | f"Read{table}{index}" >> beam.io.ReadFromTFRecord(pattern) for index, pattern in enumerate(patterns)
+    files = [
+        root
+        | f"Match{table}{index}"
+        >> beam.io.fileio.MatchFiles(pattern, empty_match_treatment=EmptyMatchTreatment.DISALLOW)
+        for index, pattern in enumerate(patterns)
     ]
-    serialized = reads | f"All{table}" >> beam.Flatten(pipeline=root)
+    serialized = (
+        files
+        | f"All{table}" >> beam.Flatten(pipeline=root)
+        | f"Path{table}" >> beam.Map(lambda file: file.path)
+        | f"Spread{table}" >> beam.Reshuffle()
+        # Beam's own reader checks each record in Python; TensorFlow does so in C++.
+        | f"Read{table}" >> beam.FlatMap(shards.read_batches, _PARSED_ROWS)
+    )
     return serialized | f"Parse{table}" >> beam.ParDo(parse).with_outputs(beam_fns.PROBLEMS, main="rows")
 
 
@@ -150,11 +167,9 @@ def _isolated_times(root: Pipeline, latest: PCollection, num_rows: PCollection, 
     )
 
 
-def _locations(pair: Any, num_rows: int) -> tuple[int, list[times.RowLocation]]:
-    rows = (splits.Interaction(*row) for row in pair[1])
-    return times.tail_size(num_rows), [
-        times.RowLocation(row.timestamp, row.source_path, row.source_row) for row in rows
-    ]
+def _locations(pair: Any, num_rows: int) -> tuple[int, list[tuple[int, bytes, int]]]:
+    # Plain tuples: of all rows, only the tails become `times.RowLocation`s.
+    return times.tail_size(num_rows), list(map(_LOCATION, pair[1]))
 
 
 def _random_cuts(latest: PCollection, split: Random) -> PCollection:

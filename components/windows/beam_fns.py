@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components import shards
-from components.windows import records, stats, times, windowing
+from components.windows import decode, records, stats, times, windowing
 from components.windows.windows_config import WindowsConfig
 from shortlist import keys, splits
 
@@ -25,6 +25,16 @@ COUNTS = "counts"
 PROBLEMS = "problems"
 UNKNOWN = "unknown"
 
+_LOCATION = {keys.SOURCE_PATH: schema_pb2.BYTES, keys.SOURCE_ROW: schema_pb2.INT}
+_INTERACTION = {
+    keys.QUERY_ID: schema_pb2.BYTES,
+    keys.CANDIDATE_ID: schema_pb2.BYTES,
+    keys.TIMESTAMP: schema_pb2.INT,
+    keys.TIMESTAMP_NANOS: schema_pb2.INT,
+    keys.WEIGHT: schema_pb2.FLOAT,
+    **_LOCATION,
+}
+_CANDIDATE_ID = splits.Interaction._fields.index("candidate_id")
 # Extra places between two trims of the tails. Without it, a small log's tails would be sorted after every query.
 _TAILS_SLACK = 10_000
 
@@ -103,11 +113,11 @@ class HistogramFn(beam.CombineFn):
 class TimeTailsFn(beam.CombineFn):
     """Keeps the earliest and the latest rows of the log.
 
-    Each value is a pair: `times.tail_size` of all rows, and the locations of one query's rows.
+    Each value is a pair: `times.tail_size` of all rows, and the fields of the locations of one query's rows.
     The size is part of each value, since a combiner with a side input does not run before the shuffle.
     """
 
-    def create_accumulator(self) -> tuple[int, list[times.RowLocation], list[times.RowLocation]]:
+    def create_accumulator(self) -> tuple[int, list[Any], list[Any]]:
         return 0, [], []
 
     def add_input(self, tails: Any, value: Any) -> Any:
@@ -126,56 +136,60 @@ class TimeTailsFn(beam.CombineFn):
         return merged
 
     def extract_output(self, tails: Any) -> times.IsolatedTimes | None:
-        size, first, last = self._trim(*tails)
-        return times.find_isolated(first, last) if size else None
+        size, *ends = self._trim(*tails)
+        if not size:
+            return None
+        return times.find_isolated(*([times.RowLocation(*location) for location in end] for end in ends))
 
-    def _trim(self, size: int, first: list[times.RowLocation], last: list[times.RowLocation]) -> Any:
+    def _trim(self, size: int, first: list[Any], last: list[Any]) -> Any:
         return size, sorted(first)[:size], sorted(last)[-size:]
 
 
 class ParseInteractionFn(beam.DoFn):
-    """Serialized flat interaction -> (query_id, `splits.Interaction` as a plain tuple)."""
+    """Serialized flat interactions -> (query_id, `splits.Interaction` as a plain tuple) of each."""
 
     def __init__(self, has_timestamps: bool):
         self._required = [keys.QUERY_ID, keys.CANDIDATE_ID]
         if has_timestamps:
             self._required.append(keys.TIMESTAMP)
 
-    def process(self, serialized: bytes) -> Iterable[Any]:
-        example = tf.train.Example.FromString(serialized)
-        path = records.one_bytes(example, keys.SOURCE_PATH) or b""
-        row = records.one_int(example, keys.SOURCE_ROW) or 0
-        query_id = records.one_bytes(example, keys.QUERY_ID)
-        candidate_id = records.one_bytes(example, keys.CANDIDATE_ID)
-        timestamp = records.one_int(example, keys.TIMESTAMP)
-        nanos = records.one_int(example, keys.TIMESTAMP_NANOS) or 0
-        weight = records.one_float(example, keys.WEIGHT)
-        if weight is None:
-            weight = 1.0
-        values = {keys.QUERY_ID: query_id, keys.CANDIDATE_ID: candidate_id, keys.TIMESTAMP: timestamp}
-        for name in self._required:
-            if values[name] is None:
-                yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(name, path, row)))
-                return
-        yield query_id, (timestamp or 0, nanos, path, row, candidate_id, weight)
+    def setup(self) -> None:
+        self._decoder = decode.Decoder(_INTERACTION)
+
+    def process(self, serialized: list[bytes]) -> Iterable[Any]:
+        columns = self._decoder.decode(serialized)
+        for values in zip(*(columns[name] for name in _INTERACTION), strict=True):
+            query_id, candidate_id, timestamp, nanos, weight, path, row = values
+            path, row = path or b"", row or 0
+            # An empty id is a missing one.
+            if query_id and candidate_id and (timestamp is not None or keys.TIMESTAMP not in self._required):
+                weight = 1.0 if weight is None else weight
+                yield query_id, (timestamp or 0, nanos or 0, path, row, candidate_id, weight)
+            else:
+                found = dict(zip(_INTERACTION, values, strict=True))
+                missing = next(name for name in self._required if found[name] in (None, b""))
+                yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(missing, path, row)))
 
 
 class ParseKeyedFn(beam.DoFn):
-    """Serialized flat candidate or query -> (id, (source_path, source_row, serialized or b""))."""
+    """Serialized flat candidates or queries -> (id, (source_path, source_row, serialized or b"")) of each."""
 
     def __init__(self, id_name: str, keep_features: bool):
         self._id_name = id_name
         self._keep_features = keep_features
 
-    def process(self, serialized: bytes) -> Iterable[Any]:
-        example = tf.train.Example.FromString(serialized)
-        path = records.one_bytes(example, keys.SOURCE_PATH) or b""
-        row = records.one_int(example, keys.SOURCE_ROW) or 0
-        key = records.one_bytes(example, self._id_name)
-        if key is None:
-            yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(self._id_name, path, row)))
-        else:
-            yield key, (path, row, serialized if self._keep_features else b"")
+    def setup(self) -> None:
+        self._decoder = decode.Decoder({self._id_name: schema_pb2.BYTES, **_LOCATION})
+
+    def process(self, serialized: list[bytes]) -> Iterable[Any]:
+        columns = self._decoder.decode(serialized)
+        located = zip(*(columns[name] for name in (self._id_name, *_LOCATION)), serialized, strict=True)
+        for key, path, row, example in located:
+            path, row = path or b"", row or 0
+            if key:
+                yield key, (path, row, example if self._keep_features else b"")
+            else:
+                yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(self._id_name, path, row)))
 
 
 class PlanQueryFn(beam.DoFn):
@@ -232,7 +246,7 @@ class WriteShardFn(beam.DoFn):
 
 def split_known(pair: Any, catalogue: Any) -> Iterator[Any]:
     """(query_id, row) -> the same pair, or under UNKNOWN the candidate id that the catalogue lacks."""
-    candidate_id = splits.Interaction(*pair[1]).candidate_id
+    candidate_id = pair[1][_CANDIDATE_ID]
     if candidate_id in catalogue:
         yield pair
     else:

@@ -22,24 +22,6 @@ def num_shards(num_interactions: int, per_shard: int = 200_000) -> int:
     return max(1, -(-num_interactions // per_shard))
 
 
-def one_bytes(example: tf.train.Example, name: str) -> bytes | None:
-    """Returns the only value of a bytes feature; None if it is absent or empty."""
-    values = example.features.feature[name].bytes_list.value
-    return values[0] if values and values[0] else None
-
-
-def one_int(example: tf.train.Example, name: str) -> int | None:
-    """Returns the only value of an int64 feature; None if it is absent."""
-    values = example.features.feature[name].int64_list.value
-    return int(values[0]) if values else None
-
-
-def one_float(example: tf.train.Example, name: str) -> float | None:
-    """Returns the only value of a float feature; None if it is absent."""
-    values = example.features.feature[name].float_list.value
-    return float(values[0]) if values else None
-
-
 def encode(
     query_id: bytes, window: windowing.Window, query_row: bytes | None, feature_types: Mapping[str, int]
 ) -> bytes:
