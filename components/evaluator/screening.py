@@ -3,7 +3,7 @@
 Products in float32 are several times as fast as in float64, and their error has a bound (Higham, Accuracy and
 Stability of Numerical Algorithms, 2002, section 3.1): at most d * 2^-24 * |query| * |candidate|, in any order of
 summation. A candidate whose float32 score is further from the target's than this bound is decided. The others, a few
-per 10,000, are scored exactly. Counts are thus those of exact scores.
+per 100,000, are scored exactly. Counts are thus those of exact scores.
 """
 
 from __future__ import annotations
