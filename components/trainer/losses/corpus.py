@@ -30,7 +30,6 @@ _BYTES_PER_MASKED = 7
 _EMBEDDING_COPIES = 12
 _MAX_GIB = 16
 _EVAL_ROWS = 256
-_MAX_EVAL_MASK_BYTES = 2**28
 
 
 class CorpusRetrieval(tfrs.tasks.Retrieval):
@@ -211,13 +210,13 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
         return tf.cast(tf.where(model.frequencies > 0.0)[:, 0], tf.int32)
 
     def eval_batch_size(self, corpus_size: int) -> int:
-        """Returns a larger size than that of training where memory allows it: the loss does not depend on it.
+        """Returns a larger size than that of training, because the loss does not depend on it.
 
         On MovieLens 100K, 943 rows take 0.55 s of a core in batches of 256, and 0.87 s in batches of 16. An epoch takes
         4.6 s.
         """
-        of_memory = _MAX_EVAL_MASK_BYTES // (corpus_size * _BYTES_PER_MASKED)
-        return max(self._settings.train.batch_size, min(of_memory, _EVAL_ROWS))
+        del corpus_size
+        return max(self._settings.train.batch_size, _EVAL_ROWS)
 
     def check_fits(self, corpus_size: int) -> None:
         """Refuses a catalogue that is too large, see `TrainingLoss.check_fits`.
