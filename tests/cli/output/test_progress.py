@@ -62,7 +62,7 @@ def test_elsewhere_a_line_per_minute_has_rate_and_time_left(monkeypatch):
             progress.report(second * 5 // 3 + max(second - 60, 0) * 5 // 3, 16_000, "steps", lambda: "loss 6.5")
         listener.node_finished(_Result("Trainer", 121.0, cached=False))
     assert out.getvalue().splitlines() == [
-        "  cached  1 nodes: InteractionsGen",
+        "  cached  1 node: InteractionsGen",
         "  running Trainer: 100 of 16,000 steps, loss 6.5, 1.7 steps per second, 2 h 39 min left",
         "  running Trainer: 300 of 16,000 steps, loss 6.5, 3.3 steps per second, 1 h 18 min left",
         "  done    Trainer                   121.0 s",
