@@ -15,7 +15,7 @@ from apache_beam.pvalue import PCollection
 
 from components import shards
 from components.windows import beam_fns
-from components.windows.beam import without_repeats
+from components.windows.beam import read, without_repeats
 from shortlist import keys, splits
 from shortlist.config.table import Repeats
 from shortlist.tables.as_of import LogTimes, default_as_of
@@ -63,11 +63,7 @@ def build(
       staging: A folder for unfinished files, on the same file system.
     """
     parse = beam_fns.ParseInteractionFn(settings.has_times)
-    log = (
-        root
-        | "ReadLog" >> beam.io.ReadFromTFRecord(interactions)
-        | "ParseLog" >> beam.ParDo(parse).with_outputs(beam_fns.PROBLEMS, main="rows")
-    )
+    log = read(root, "Log", [interactions], parse)
     newest = (
         log.rows
         | "Times" >> beam.Map(lambda pair: pair[1][0])
@@ -146,10 +142,7 @@ class _KnownFn(beam.DoFn):
 
 
 def _features(root: Pipeline, queries: str, wanted: tuple[bytes, ...] | None) -> PCollection:
-    parse = beam_fns.ParseKeyedFn(keys.QUERY_ID, True)
-    rows = (root | "ReadQueries" >> beam.io.ReadFromTFRecord(queries)) | "ParseQueries" >> beam.ParDo(
-        parse
-    ).with_outputs(beam_fns.PROBLEMS, main="rows")
+    rows = read(root, "Queries", [queries], beam_fns.ParseKeyedFn(keys.QUERY_ID, True))
     if wanted is None:
         return rows.rows
     return rows.rows | "WantedFeatures" >> beam.Filter(lambda pair, ids: pair[0] in ids, frozenset(wanted))

@@ -67,9 +67,9 @@ def build(
       staging: A folder for unfinished files, on the same file system as `uri`.
     """
     parse = beam_fns.ParseInteractionFn(config.has_timestamps)
-    interactions = _read(root, "Interactions", patterns.interactions, parse)
-    candidates = _read(root, "Candidates", patterns.candidates, beam_fns.ParseKeyedFn(keys.CANDIDATE_ID, False))
-    queries = _read(root, "Queries", patterns.queries, beam_fns.ParseKeyedFn(keys.QUERY_ID, True))
+    interactions = read(root, "Interactions", patterns.interactions, parse)
+    candidates = read(root, "Candidates", patterns.candidates, beam_fns.ParseKeyedFn(keys.CANDIDATE_ID, False))
+    queries = read(root, "Queries", patterns.queries, beam_fns.ParseKeyedFn(keys.QUERY_ID, True))
 
     candidate_rows = _first_two(candidates.rows, "Candidates")
     query_rows = _first_two(queries.rows, "Queries")
@@ -109,7 +109,15 @@ def build(
     _write_summary(root, counts, problems, known[beam_fns.UNKNOWN], isolated, os.path.join(staging, SUMMARY_FILE))
 
 
-def _read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> Any:
+def read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> Any:
+    """Returns the `rows` of a flat table, and what is wrong with others under PROBLEMS.
+
+    Args:
+      root: The pipeline.
+      table: Name of the table, part of the steps' names.
+      patterns: File patterns of gz TFRecords, each with at least one file.
+      parse: `ParseInteractionFn` or `ParseKeyedFn` of `beam_fns`.
+    """
     files = [
         root
         | f"Match{table}{index}"
