@@ -42,10 +42,11 @@ def gate_results(executions: Mapping[str, Execution], otherwise: str) -> list[Ga
 
 
 def _data(done: Mapping[str, Execution]) -> list[GateResult]:
-    # Windows has the last checks of the data.
-    if nodes.DATA_GATE not in done or nodes.WINDOWS not in done:
+    # Windows has the last checks of the data; in a reindex, Refresh has.
+    last, key = (nodes.REFRESH, "blessing") if nodes.REFRESH in done else (nodes.WINDOWS, "examples")
+    if nodes.DATA_GATE not in done or last not in done:
         return []
-    outputs = (output_of(done[nodes.DATA_GATE], "report"), output_of(done[nodes.WINDOWS], "examples"))
+    outputs = (output_of(done[nodes.DATA_GATE], "report"), output_of(done[last], key))
     warnings = sum(len(sentences(output, properties.WARNINGS)) for output in outputs)
     if not warnings:
         return [GateResult(gate=Gate.DATA, result=Result.PASSED, sentence="no errors and no warnings")]

@@ -19,6 +19,7 @@ from shortlist.verdicts import GateResult, Headline, complete, headline, refused
 _MAX_NAMED = 3
 _ENDED_BEFORE = "the run ended before"
 _NOT_YET = "not yet"
+_NOT_AGAIN = "a reindex trains nothing"
 
 
 class Outcome(str, enum.Enum):
@@ -106,7 +107,10 @@ def judge(run_id: str, executions: Sequence[Execution], at_work: bool = False) -
     by_node = {execution.node: execution for execution in executions}
 
     def verdict(outcome: Outcome, node: str, reasons: list[str], version: int | None = None) -> Verdict:
-        gates = gate_results(by_node, _NOT_YET if outcome is Outcome.RUNNING else _ENDED_BEFORE)
+        otherwise = _NOT_YET if outcome is Outcome.RUNNING else _ENDED_BEFORE
+        if nodes.REFRESH in by_node:
+            otherwise = _NOT_AGAIN
+        gates = gate_results(by_node, otherwise)
         unchanged = version is not None and by_node[node].state == "CACHED"
         return Verdict(run_id, outcome, node, reasons, gates, version, unchanged, list(executions))
 
