@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from components.graph import graph_function, one_row_per_query
+from components.id_table import make_id_table
 from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.scann_index import ScannIndex
@@ -46,10 +47,8 @@ class ServedModel(tf.Module):
         # built.
         self._hidden = types.SimpleNamespace(index=index)
         self._query_signature = trained.signatures["query_embedding"]
-        candidate_ids = tf.convert_to_tensor(trained.candidate_ids)
-        self._rows = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(candidate_ids, tf.range(tf.size(candidate_ids))), retrieval.NO_ROW
-        )
+        # A model that an older version trained does not have it.
+        self._table = None if hasattr(trained, "candidate_rows") else make_id_table(trained.candidate_ids)
 
     @property
     def query_specs(self) -> dict[str, tf.TensorSpec]:
@@ -80,6 +79,12 @@ class ServedModel(tf.Module):
             signatures[EMBED_CANDIDATES] = _concrete(self._embed_candidates, described)
         return signatures
 
+    def _rows(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the rows of ids, int32 of the same shape; -1 for an unknown id."""
+        if self._table is not None:
+            return self._table.lookup(ids)
+        return tf.ensure_shape(self.trained.candidate_rows(ids), ids.shape)
+
     def _embed_candidates(self, **candidates: tf.Tensor) -> _Tensors:
         candidates = one_row_per_query(candidates, "candidate")
         embeddings: _Tensors = self.trained.signatures[EMBED_CANDIDATES](**_with_one_column(candidates))
@@ -91,17 +96,17 @@ class ServedModel(tf.Module):
 
     def _serve(self, **query: tf.Tensor) -> _Tensors:
         query = one_row_per_query(query)
-        return self._answer(query, self._rows.lookup(query[keys.HISTORY_IDS]))
+        return self._answer(query, self._rows(query[keys.HISTORY_IDS]))
 
     def _serve_examples(self, examples: tf.Tensor) -> _Tensors:
         parsed = parse_examples(examples, self.query_specs)
         exclude = tf.concat([parsed[keys.HISTORY_IDS], parsed.pop(keys.SEEN_IDS)], axis=1)
-        return self._answer(parsed, self._rows.lookup(exclude))
+        return self._answer(parsed, self._rows(exclude))
 
     def _recommend(self, k: tf.Tensor, exclude: tf.Tensor, allow: tf.Tensor, **query: tf.Tensor) -> _Tensors:
         query = one_row_per_query({**query, keys.K: k, keys.EXCLUDE: exclude, keys.ALLOW: allow})
         k, exclude, allow = (query.pop(name) for name in (keys.K, keys.EXCLUDE, keys.ALLOW))
-        return self._answer(query, self._rows.lookup(exclude), allow, k)
+        return self._answer(query, self._rows(exclude), allow, k)
 
     def _answer(
         self,
@@ -144,7 +149,7 @@ class ServedModel(tf.Module):
 
         def search_some() -> tuple[tf.Tensor, tf.Tensor]:
             # An index searches the whole corpus, so the allowed rows are gathered and scored one by one.
-            rows = retrieval.drop_repeats(self._rows.lookup(allow))
+            rows = retrieval.drop_repeats(self._rows(allow))
             keep = (rows != retrieval.NO_ROW) & ~retrieval.contains(excluded_rows, rows)
             return retrieval.rank_rows(
                 embeddings, self.trained.candidate_embeddings, tf.maximum(rows, 0), keep, self._k

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.graph import without_autograph
+from components.id_table import make_id_table
 from components.trainer.batch import TrainBatch
 from components.trainer.corpus import raw_feature_spec
 from components.trainer.features import to_dense
@@ -63,17 +64,17 @@ class QuerySide(NamedTuple):
 
 
 class CorpusRows(tf.Module):
-    """A lookup table from candidate ids to rows of a corpus."""
+    """A lookup table from candidate ids to rows of a corpus.
+
+    Attributes:
+      ids: tf.Variable, string [corpus].
+    """
 
     def __init__(self, candidate_ids: np.ndarray) -> None:
         """Takes the corpus' ids, [corpus] bytes, sorted."""
         super().__init__()
-        self._rows = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(candidate_ids, tf.string), tf.range(len(candidate_ids), dtype=tf.int32)
-            ),
-            default_value=-1,
-        )
+        self.ids = tf.Variable(tf.constant(candidate_ids, tf.string), trainable=False, name="candidate_ids")
+        self._rows = make_id_table(self.ids)
 
     def lookup(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
         """Returns int32 of the same shape; -1 for an unknown id."""
@@ -103,6 +104,11 @@ class WindowReader(tf.Module):
         )
         self._transform = window_transform.transform_features_layer()
         self._rows = CorpusRows(candidate_ids)
+
+    @property
+    def candidate_ids(self) -> tf.Variable:
+        """The ids, string [corpus]; the lookup table is made from this variable."""
+        return self._rows.ids
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns the corpus rows of candidate ids, int32 of the same shape; -1 for an unknown id."""

@@ -33,6 +33,7 @@ class ServingModule(tf.Module):
 
     Attributes:
       candidate_ids: tf.Variable, string [corpus], sorted by bytes.
+      candidate_rows: tf.function from ids of any shape to rows of the corpus, int32, -1 for an unknown id.
       candidate_embeddings: tf.Variable, float32 [corpus, embedding_dim].
       candidate_counts: tf.Variable, int64 [corpus], the number of train targets of each candidate.
       candidates_below: tf.Variable, int64 [corpus], see `ranks.candidates_below`.
@@ -56,7 +57,7 @@ class ServingModule(tf.Module):
     ) -> None:
         """Takes the model's current weights."""
         super().__init__()
-        self.candidate_ids = tf.Variable(tf.constant(corpus.ids, tf.string), trainable=False, name="candidate_ids")
+        self.candidate_ids = reader.candidate_ids
         self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
         self.candidate_counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
         self.candidates_below = tf.Variable(candidates_below(corpus.counts), trainable=False, name="candidates_below")
@@ -68,6 +69,7 @@ class ServingModule(tf.Module):
         query_specs = served_inputs.query_inputs(settings)
         self.query_embedding = graph_function(self._query_embedding, input_signature=[query_specs])
         strings = [tf.TensorSpec([None], tf.string, name=keys.CANDIDATE_ID)]
+        self.candidate_rows = graph_function(reader.rows, input_signature=[tf.TensorSpec(None, tf.string)])
         self.candidate_embedding = graph_function(self._candidate_embedding, input_signature=strings)
         self._described = DescribedCandidates(model, reader, settings, candidate_transform)
         self.embed_candidates = self._described.signature()

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from components.id_table import make_id_table
 from components.indexer import export
 from components.indexer.exact import ExactIndex
 from components.indexer.scann_index import ScannIndex, ScannParams
@@ -32,9 +33,11 @@ class StandIn(tf.Module):
         self.query_table = tf.Variable(generator.normal(size=(51, dim)).astype(np.float32))
         keys = tf.constant([f"user-{number}" for number in range(50)])
         self.query_rows = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, tf.range(50)), 50)
-        self.rows = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(tf.constant(ids), tf.range(len(ids))), -1
-        )
+        self.rows = make_id_table(self.candidate_ids)
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.string)])
+    def candidate_rows(self, ids):
+        return self.rows.lookup(ids)
 
     @tf.function(
         input_signature=[
