@@ -20,6 +20,6 @@ compile audit.txt requirements/audit.in "$@"
 compile manifests.txt requirements/manifests.in "$@"
 compile s3.txt requirements/s3.in "$@"
 # What is compared with Shortlist in an environment of its own: its pins fight TFX's.
-for peer in bench-implicit bench-rectools bench-plot; do
+for peer in bench-implicit bench-rectools bench-index bench-plot; do
     compile "$peer.txt" "requirements/$peer.in" "$@"
 done

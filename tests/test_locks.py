@@ -7,7 +7,7 @@ import pytest
 
 REQUIREMENTS = pathlib.Path(__file__).parent.parent / "requirements"
 TOOLS = ("audit", "manifests", "s3")
-PEERS = ("bench-implicit", "bench-rectools", "bench-plot")
+PEERS = ("bench-implicit", "bench-rectools", "bench-index", "bench-plot")
 LOCKS = ("runtime", "kubeflow", "dev", "build", "uv", *TOOLS, *PEERS)
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: \\\n {4}--hash=sha256:[0-9a-f]{64})+$", re.M)
 

@@ -1,0 +1,1 @@
+"""Index benchmark: Shortlist's search compared with other libraries on the same vectors."""
