@@ -147,11 +147,9 @@ def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str |
         return "the test split has no rows to measure recall on"
     if not size:
         return "the corpus has no candidates"
-    if settings.kind == "scann" and size < MIN_CANDIDATES:
-        return (
-            f"index.kind scann needs {MIN_CANDIDATES} candidates or more, but the corpus has {size}; "
-            "use auto or brute_force"
-        )
+    needed = MIN_CANDIDATES * settings.searchers
+    if settings.kind == "scann" and size < needed:
+        return f"index.kind scann needs {needed} candidates or more, but the corpus has {size}; use auto or brute_force"
     # ScaNN fails on a NaN with "Element not finite", which does not name the candidate.
     broken = ~np.isfinite(trained.embeddings).all(axis=1)
     if broken.any():
@@ -174,8 +172,8 @@ def _scann(
         return None, "index.kind is brute_force"
     if settings.kind == "auto" and trained.embeddings.size <= MAX_AUTO_EXACT_CELLS:
         return None, f"exact search of {size:,} candidates is as quick as ScaNN"
-    if size < MIN_CANDIDATES:
-        return None, f"the corpus has {size} candidates and ScaNN needs {MIN_CANDIDATES}"
+    if size < MIN_CANDIDATES * settings.searchers:
+        return None, f"the corpus has {size} candidates and ScaNN needs {MIN_CANDIDATES * settings.searchers}"
     tune_on = _tuning_windows(windows_dir) or list(test)
     tuned = tuning.tune(
         trained.model.candidate_embeddings,
@@ -183,6 +181,7 @@ def _scann(
         settings.k,
         settings.max_exclusions,
         settings.min_recall,
+        settings.searchers,
     )
     # With kind scann the user chose ScaNN, so a low recall rejects the index. Only auto may use exact search instead.
     may_fall_back = settings.kind == "auto"
@@ -192,7 +191,15 @@ def _scann(
     description = {
         "kind": "scann",
         "k": settings.k,
-        "params": dataclasses.asdict(tuned.index.params),
+        "params": dataclasses.asdict(tuned.index.params) | {"searchers": settings.searchers},
+        "trials": [
+            {
+                "leaves_to_search": it.params.leaves_to_search,
+                "reorder": it.params.reorder,
+                "recall": round(it.recall, 5),
+            }
+            for it in tuned.trials
+        ],
         "eval_recall_at_k": tuned.recall,
     }
     index = _measure(description, model_dir, trained, test, answers)

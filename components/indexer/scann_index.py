@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import itertools
 
 import tensorflow as tf
 from scann import scann_ops
@@ -34,6 +36,40 @@ class ScannParams:
     """Number of best approximate candidates that are scored exactly, k or more; exclusions are fetched in addition."""
 
 
+class _Searcher(tf.Module):
+    """A trained searcher's tensors, and the searcher that ScaNN makes of them.
+
+    The searcher is a resource of the process, whose name must be that of its content. By default ScaNN names it after
+    the operation: two searchers of one loaded model then were one, with wrong answers (measured recall 0.65 to 0.75).
+    All signatures of a model share it, too.
+    """
+
+    def __init__(self, state: tf.Module) -> None:
+        super().__init__()
+        # In the order of `tensors_to_scann`.
+        self._tensors = [
+            state.dataset,
+            state.scann_config,
+            state.serialized_partitioner,
+            state.datapoint_to_token,
+            state.ah_codebook,
+            state.hashed_dataset,
+            state.int8_dataset,
+            state.int8_multipliers,
+            state.dp_norms,
+        ]
+        digest = hashlib.sha256()
+        for tensor in self._tensors:
+            values = tensor.numpy()
+            digest.update(b"".join(values.ravel()) if values.dtype == object else values.tobytes())
+        self._shared_name = f"scann-{digest.hexdigest()}"
+
+    @graph_function(input_signature=[])
+    def handle(self) -> tf.Tensor:
+        """Returns the searcher's handle, and makes the searcher first if the process has none of this content."""
+        return scann_ops.tensors_to_scann(*self._tensors, shared_name=self._shared_name)
+
+
 class ScannIndex(factorized_top_k.ScaNN):
     """`ScaNN` with correct answers in edge cases, and without a copy of the candidates.
 
@@ -50,7 +86,7 @@ class ScannIndex(factorized_top_k.ScaNN):
     recall is the same.
     """
 
-    def __init__(self, params: ScannParams, k: int, max_exclusions: int) -> None:
+    def __init__(self, params: ScannParams, k: int, max_exclusions: int, num_searchers: int = 1) -> None:
         """Sets the parameters; `index` trains the searcher.
 
         Args:
@@ -58,6 +94,8 @@ class ScannIndex(factorized_top_k.ScaNN):
           k: Width of an answer.
           max_exclusions: Number of excluded candidates per query, with repeats, that a search fetches in addition to k.
             Queries with longer lists are searched exactly.
+          num_searchers: Equal parts of the corpus, each with a searcher of its own. All are searched with the same
+            parameters, and their candidates are scored together. ScaNN trains on one part at a time.
         """
         super().__init__(
             k=k,
@@ -69,11 +107,18 @@ class ScannIndex(factorized_top_k.ScaNN):
         self.max_exclusions = max_exclusions
         self._exact = exact.ExactIndex(k=k)
         self._corpus_size = 0
+        self._num_searchers = num_searchers
+        self._searchers: list[tf.Module] = []
 
     @property
-    def searcher_state(self) -> tf.Module:
-        """The trained searcher's tensors; the saved module has to track them."""
-        return self._serialized_searcher
+    def searcher_state(self) -> list[tf.Module]:
+        """The trained searchers' tensors; the saved module has to track them."""
+        return self._searchers
+
+    @property
+    def num_searchers(self) -> int:
+        """Parts of the corpus."""
+        return self._num_searchers
 
     def index(self, candidates: tf.Variable, identifiers: tf.Tensor | None = None) -> ScannIndex:
         """Trains the searcher on `candidates`, [corpus_size, embedding_dim], all finite.
@@ -88,8 +133,16 @@ class ScannIndex(factorized_top_k.ScaNN):
         self._check()
         self._candidates = candidates
         self._exact.index(candidates)
-        super().index(tf.convert_to_tensor(candidates))
+        parts = tf.convert_to_tensor(candidates)
+        for start, stop in itertools.pairwise(self._bounds):
+            super().index(parts[start:stop])
+            self._searchers.append(_Searcher(self._serialized_searcher))
         return self
+
+    @property
+    def _bounds(self) -> list[int]:
+        """The first row of each part, and the end of the last."""
+        return [self._corpus_size * part // self._num_searchers for part in range(self._num_searchers + 1)]
 
     def with_params(self, params: ScannParams) -> ScannIndex:
         """Returns an index that uses the same trained searcher with other parameters.
@@ -100,9 +153,9 @@ class ScannIndex(factorized_top_k.ScaNN):
         trained = (self.params.num_leaves, self.params.dimensions_per_block)
         if (params.num_leaves, params.dimensions_per_block) != trained:
             raise ValueError(f"num_leaves and dimensions_per_block are trained and stay {trained}")
-        other = ScannIndex(params, self._k, self.max_exclusions)
-        # The trained searcher is shared: a new one would take a training of its own.
-        other._serialized_searcher = self._serialized_searcher
+        other = ScannIndex(params, self._k, self.max_exclusions, self._num_searchers)
+        # The trained searchers are shared: new ones would take a training of their own.
+        other._searchers = self._searchers
         other._candidates = self._candidates
         other._exact = self._exact
         other._corpus_size = self._corpus_size
@@ -110,9 +163,11 @@ class ScannIndex(factorized_top_k.ScaNN):
         return other
 
     def _check(self) -> None:
-        size, params = self._corpus_size, self.params
+        size, params = self._corpus_size // self._num_searchers, self.params
         if size < MIN_CANDIDATES:
-            raise ValueError(f"ScaNN needs {MIN_CANDIDATES} candidates or more, got {size}; use exact search")
+            raise ValueError(
+                f"ScaNN needs {MIN_CANDIDATES} candidates or more per searcher, got {size}; use exact search"
+            )
         # ScaNN raises for more leaves than candidates. With one leaf it returns wrong ids (measured recall 0.00 to
         # 0.06).
         if not 2 <= params.num_leaves <= size:
@@ -150,9 +205,9 @@ class ScannIndex(factorized_top_k.ScaNN):
           reorder: Replaces `params.reorder`.
 
         Returns:
-          Rows [batch, width] int32, the best by ScaNN's approximate score first; `is_candidate`, bool [batch, width],
-          which is not set for an excluded row and for an empty slot; and the number of excluded rows, [batch], with
-          repeats.
+          Rows [batch, num_searchers * width] int32, each searcher's best by ScaNN's approximate score first;
+          `is_candidate`, bool of the same shape, which is not set for an excluded row and for an empty slot; and the
+          number of excluded rows, [batch], with repeats.
         """
         num_excluded = retrieval.count_found(exclusions)
         # Not `if` statements with assignments to parameters: AutoGraph then loses the parameters' defaults.
@@ -161,11 +216,27 @@ class ScannIndex(factorized_top_k.ScaNN):
         # A query with a longer list is searched exactly, so the width does not depend on it.
         wanted = num_rescored + tf.where(num_excluded <= self.max_exclusions, num_excluded, 0)
         # At least 1, because the maximum of an empty batch is the lowest integer.
-        width = tf.minimum(tf.maximum(tf.reduce_max(wanted), 1), self._corpus_size)
+        width = tf.maximum(tf.reduce_max(wanted), 1)
+        if self._num_searchers == 1:
+            rows, is_found = self._search(0, queries, width, leaves)
+        else:
+            parts = [self._search(part, queries, width, leaves) for part in range(self._num_searchers)]
+            rows = tf.concat([_of_width(part_rows, width, 0) for part_rows, _ in parts], axis=1)
+            is_found = tf.concat([_of_width(part_found, width, False) for _, part_found in parts], axis=1)
+        # Another query of the batch may want more of each searcher.
+        is_candidate = is_found & (tf.range(tf.shape(rows)[1]) % width < wanted[:, tf.newaxis])
+        return rows, is_candidate & ~retrieval.contains(exclusions, rows), num_excluded
+
+    def _search(
+        self, part: int, queries: tf.Tensor, width: tf.Tensor, leaves: int | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns a searcher's rows, [batch, at most width], best first, and whether each is a result."""
+        first, end = self._bounds[part], self._bounds[part + 1]
+        width = tf.minimum(width, end - first)
         # ScaNN's searcher takes the numbers of clusters and of results per search, so one trained index can be tuned.
         # TFRS' own call does not pass them on.
-        rows, approximate_scores = scann_ops.scann_search_batched(
-            self._serialized_searcher.recreate_handle(),
+        rows, scores = scann_ops.scann_search_batched(
+            self._searchers[part].handle(),
             queries,
             width,
             width,
@@ -173,10 +244,7 @@ class ScannIndex(factorized_top_k.ScaNN):
             tf.shape(queries)[0] >= _MIN_PARALLEL,
         )
         # An empty slot has the score NaN and the row of some real candidate.
-        is_candidate = tf.math.is_finite(approximate_scores) & ~retrieval.contains(exclusions, rows)
-        # Another query of the batch may want more.
-        is_candidate &= tf.range(tf.shape(rows)[1]) < wanted[:, tf.newaxis]
-        return rows, is_candidate, num_excluded
+        return rows + first if first else rows, tf.math.is_finite(scores)
 
     def approximate(
         self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
@@ -236,3 +304,7 @@ class ScannIndex(factorized_top_k.ScaNN):
             lambda: (scores, rows),
             lambda: search_exactly(queries, exclusions, scores, rows, is_answered),
         )
+
+
+def _of_width(values: tf.Tensor, width: tf.Tensor, fill: int | bool) -> tf.Tensor:
+    return tf.pad(values, [[0, 0], [0, width - tf.shape(values)[1]]], constant_values=fill)

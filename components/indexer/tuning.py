@@ -61,7 +61,14 @@ def cost(params: ScannParams, corpus_size: int, embedding_dim: int) -> float:
     return params.num_leaves * embedding_dim + lookups * _LOOKUP_COST + params.reorder * embedding_dim * _RESCORE_COST
 
 
-def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: int, min_recall: float) -> TunedIndex:
+def tune(
+    candidates: tf.Variable,
+    exact: ExactAnswers,
+    k: int,
+    max_exclusions: int,
+    min_recall: float,
+    num_searchers: int = 1,
+) -> TunedIndex:
     """Returns the cheapest index with sufficient recall, or the index with the highest recall.
 
     The recall must exceed `min_recall` by three standard errors of its mean, or by half of the distance to 1. The
@@ -75,13 +82,14 @@ def tune(candidates: tf.Variable, exact: ExactAnswers, k: int, max_exclusions: i
       k: Width of an answer.
       max_exclusions: Number of excluded candidates that a search fetches in addition to k.
       min_recall: The recall@k to reach.
+      num_searchers: Parts of the corpus with a searcher each, which all have the same parameters.
     """
-    size, dim = (int(length) for length in candidates.shape)
+    size, dim = int(candidates.shape[0]) // num_searchers, int(candidates.shape[1])
     num_leaves = max(2, round(math.sqrt(size)))
     max_reorder = min(size, max(_MAX_REORDER_FACTOR * k, _MIN_MAX_REORDER))
     # One index is trained for all trials; leaves and rescored candidates are passed per search.
     widest = ScannParams(num_leaves, num_leaves, _DIMENSIONS_PER_BLOCK, max_reorder)
-    index = ScannIndex(widest, k, max_exclusions).index(candidates)
+    index = ScannIndex(widest, k, max_exclusions, num_searchers).index(candidates)
     count_hits = _hit_counter(index, exact)
     trials: dict[int, Trial] = {}
 
@@ -175,7 +183,8 @@ def _hit_counter(index: ScannIndex, exact: ExactAnswers) -> Callable[[int], np.n
                 if num_excluded[line] > index.max_exclusions:
                     counts[query] = exact.depth[query]
                     continue
-                found = np.cumsum(exact.is_hit(query, rows[line]) & is_candidate[line])
+                hits = exact.is_hit(query, rows[line]) & is_candidate[line]
+                found = hits.reshape(index.num_searchers, -1).cumsum(axis=1).sum(axis=0)
                 # The exclusions are fetched in addition, and clusters that hold fewer give fewer.
                 positions = np.minimum(np.arange(most) + num_excluded[line], len(found) - 1)
                 counts[query] = found[positions]

@@ -28,6 +28,10 @@ class Index(Section):
     """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates as a query excludes.
     Queries with more use exact search."""
 
+    searchers: Whole = pydantic.Field(1, ge=1, le=64)
+    """Number of ScaNN searchers in the model, each of an equal part of the candidates. All parts are searched and the
+    answers merged. More than one is for catalogues on which ScaNN cannot be trained at once for lack of memory."""
+
 
 class Push(Section):
     """Versions in the serving folder."""

@@ -232,13 +232,15 @@ def test_auto_searches_exactly_as_long_as_that_is_as_quick(tmp_path, monkeypatch
     )
     # 30 candidates of 8 dimensions.
     monkeypatch.setattr(build, "MAX_AUTO_EXACT_CELLS", 239)
-    report = _build(tmp_path / "large", 30, Index(k=5))
+    report = _build(tmp_path / "large", 33, Index(k=5, searchers=2))
     assert (report.reasons, report.index["kind"], report.index["reason"]) == ([], "scann", "")
+    assert report.index["params"]["searchers"] == 2
+    assert all(trial["recall"] <= 1.0 for trial in report.index["trials"])
 
 
 def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_path, monkeypatch):
-    def hopeless(candidates, exact, k, max_exclusions, min_recall):
-        tuned = real(candidates, exact, k, max_exclusions, min_recall)
+    def hopeless(*arguments):
+        tuned = real(*arguments)
         return dataclasses.replace(tuned, recall=0.5)
 
     monkeypatch.setattr(build, "MAX_AUTO_EXACT_CELLS", 0)

@@ -90,6 +90,22 @@ def test_an_answer_does_not_depend_on_the_other_queries_of_its_batch():
         assert _found(index, others, their_excluded, 5)[row] == found[row]
 
 
+@pytest.mark.parametrize("searchers", [2, 3])
+def test_several_searchers_give_one_answer(searchers):
+    # 100 candidates in two parts of 50, or in parts of 33, 33 and 34. Each searcher returns its whole part.
+    corpus, queries = _corpus(100), _queries(6)
+    params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=100 // searchers + 1)
+    index = ScannIndex(params, 30, 20, searchers).index(corpus)
+    assert len(index.searcher_state) == searchers
+    excluded = [[], [0, 3], [2] * 4, list(range(30)), [99, -1], list(range(100))]
+    assert _found(index, queries, excluded, 30) == _expected(queries, corpus, excluded, 30)
+    # With one leaf each, the searchers find different numbers of candidates.
+    few = index.with_params(ScannParams(4, 1, 2, 30))
+    for found, hidden in zip(_found(few, queries, excluded, 30), excluded, strict=True):
+        assert len(found) == len(set(found)) == min(30, 100 - len(set(hidden) - {-1}))
+        assert not set(found).intersection(hidden)
+
+
 def test_random_exclusions_never_come_back():
     generator = np.random.default_rng(5)
     corpus = _corpus(60)
@@ -117,7 +133,7 @@ def test_equal_candidates_come_in_the_order_of_the_corpus():
 @pytest.mark.parametrize(
     ("size", "params", "message"),
     [
-        (15, ScannParams(3, 3, 2, 15), "16 candidates or more, got 15"),
+        (15, ScannParams(3, 3, 2, 15), "16 candidates or more per searcher, got 15"),
         (100, ScannParams(1, 1, 2, 100), "num_leaves must be 2 to 100, got 1"),
         (100, ScannParams(101, 1, 2, 100), "num_leaves must be 2 to 100, got 101"),
         (100, ScannParams(10, 11, 2, 100), "leaves_to_search must be 1 to 10, got 11"),

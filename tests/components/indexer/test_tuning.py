@@ -56,3 +56,14 @@ def test_queries_searched_exactly_do_not_count_against_scann():
     exact = ExactAnswers.find(queries, candidates, excluded, 10)
     tuned = tuning.tune(tf.Variable(candidates), exact, k=10, max_exclusions=5, min_recall=0.99)
     assert tuned.recall == 1.0
+
+
+def test_several_searchers_reach_the_recall_with_the_parameters_of_one():
+    candidates, queries = _clusters(2_000, 60)
+    excluded = [np.arange(row, row + 20, dtype=np.int32) for row in range(60)]
+    exact = ExactAnswers.find(queries, candidates, excluded, 10)
+    tuned = tuning.tune(tf.Variable(candidates), exact, 10, 40, 0.99, num_searchers=3)
+    assert tuned.index.params.num_leaves == 26  # The root of 666.
+    found = tuned.index.approximate(queries, retrieval.pad(excluded), 10)[1].numpy()
+    assert exact.recall(found).mean() == pytest.approx(tuned.recall, abs=0.005)
+    assert tuned.recall >= 0.99
