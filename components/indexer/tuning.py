@@ -18,6 +18,8 @@ from components.indexer.scann_index import ScannIndex, ScannParams
 MAX_QUERIES = 500
 STANDARD_ERRORS = 3.0
 """Margin above `min_recall`, in standard errors of the mean recall, because the test queries are others."""
+# With fewer queries the standard error is no estimate: all of 10 answers may be right by chance.
+_MIN_QUERIES = 50
 _BATCH = 64
 _DIMENSIONS_PER_BLOCK = 2
 _MIN_LEAF_FRACTION = 0.01
@@ -74,7 +76,8 @@ def tune(
     The recall must exceed `min_recall` by three standard errors of its mean, or by half of the distance to 1. The
     smallest sufficient number of leaves is found by bisection, from 1% of the leaves on. More leaves can do with fewer
     rescored candidates, so larger numbers are tried as long as they may be cheaper. The number of rescored candidates
-    needs no trials: ScaNN returns them in order, so one search gives the recall of every number.
+    needs no trials: ScaNN returns them in order, so one search gives the recall of every number. With fewer than 50
+    queries, all leaves are searched and the most candidates rescored.
 
     Args:
       candidates: [corpus_size, embedding_dim], 16 rows or more, all finite.
@@ -100,6 +103,10 @@ def tune(
                 dataclasses.replace(widest, leaves_to_search=leaves), count_hits(leaves), exact, k, min_recall
             )
         return trials[leaves]
+
+    if len(exact.queries) < _MIN_QUERIES:
+        every = _trial(widest, count_hits(num_leaves), exact, min_recall)
+        return TunedIndex(index, every.recall, [every])
 
     enough = _bisect(math.ceil(_MIN_LEAF_FRACTION * num_leaves), num_leaves, lambda it: best_trial(it).is_sufficient)
     best = best_trial(enough)
@@ -143,17 +150,21 @@ def _fewest_rescored(widest: ScannParams, hits: np.ndarray, exact: ExactAnswers,
       k: Width of an answer, and the smallest number of rescored candidates.
       min_recall: The recall@k to reach.
     """
-    halfway = min_recall + (1.0 - min_recall) / 2
 
     def trial(reorder: int) -> Trial:
-        recall = np.minimum(hits[:, reorder - 1], exact.depth) / np.maximum(exact.depth, 1)
-        recall[exact.depth == 0] = 1.0
-        mean, error = float(recall.mean()), float(recall.std() / math.sqrt(len(recall)))
-        is_sufficient = mean >= min(min_recall + STANDARD_ERRORS * error, halfway)
-        return Trial(dataclasses.replace(widest, reorder=reorder), mean, is_sufficient)
+        return _trial(dataclasses.replace(widest, reorder=reorder), hits, exact, min_recall)
 
     most = widest.reorder
     return trial(_bisect(min(k, most), most, lambda reorder: trial(reorder).is_sufficient))
+
+
+def _trial(params: ScannParams, hits: np.ndarray, exact: ExactAnswers, min_recall: float) -> Trial:
+    """Returns the recall of parameters, from the hits of their number of leaves."""
+    recall = np.minimum(hits[:, params.reorder - 1], exact.depth) / np.maximum(exact.depth, 1)
+    recall[exact.depth == 0] = 1.0
+    mean, error = float(recall.mean()), float(recall.std() / math.sqrt(len(recall)))
+    halfway = min_recall + (1.0 - min_recall) / 2
+    return Trial(params, mean, mean >= min(min_recall + STANDARD_ERRORS * error, halfway))
 
 
 def _hit_counter(index: ScannIndex, exact: ExactAnswers) -> Callable[[int], np.ndarray]:
