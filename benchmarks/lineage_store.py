@@ -148,7 +148,14 @@ def _nodes() -> dict[str, Node]:
         ),
         "Indexer": Node(
             "components.indexer.component.Indexer",
-            {"trained_model": model, "model_blessing": ("Evaluator", "blessing"), "examples": windows},
+            {
+                "trained_model": model,
+                # Also `model_blessing`; ML Metadata records one event for an artifact that is an input twice.
+                "verdict": ("Evaluator", "blessing"),
+                "evaluation": ("Evaluator", "evaluation"),
+                "candidates": examples["candidates"],
+                "examples": windows,
+            },
             {"model": "Model", "exact_model": "Model", "blessing": "ModelBlessing"},
         ),
         "ServingCheck": Node(

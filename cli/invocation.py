@@ -126,8 +126,11 @@ def _enter(folder: pathlib.Path) -> None:
         return
     remember_start()
     data = os.environ.get(_DATA_VARIABLE)
-    # It was given from the user's folder.
-    if data:
+    if not data:
+        # Errors then name the folder in full: from the user's folder, `data` would be another one.
+        os.environ[_DATA_VARIABLE] = str(folder / "data")
+    elif "://" not in data:
+        # It was given from the user's folder.
         os.environ[_DATA_VARIABLE] = os.path.abspath(data)
     os.chdir(folder)
 

@@ -259,6 +259,7 @@ def _path_of(folder: str, num_shards: int, form: files.Format, shard: int) -> st
 
 def _count_rows(paths: Iterable[str]) -> int:
     import pyarrow.parquet as pq
+    import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
 
     total = 0
     for path in paths:

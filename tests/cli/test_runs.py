@@ -62,8 +62,8 @@ def test_list_fits_80_columns(ask):
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0] == "Runs of many-runs"
-    assert lines[2].split() == ["20260101T020000Z", "pushed", "0.2020", "-", "1700000002", "200", "1.5"]
-    assert lines[3].split()[:2] == ["20260101T010000Z", "not_blessed"]
+    assert lines[2].split() == ["20260101T020000Z", "run", "pushed", "0.2020", "-", "1700000002", "200", "1.5"]
+    assert lines[3].split()[:3] == ["20260101T010000Z", "run", "not_blessed"]
     assert lines[4] == "and 1 older ones; --limit shows more"
 
 

@@ -24,6 +24,7 @@ from components.baseline import executor as baseline_executor
 from components.evaluator import targets
 from components.indexer import executor as indexer_executor
 from components.indexer import queries
+from components.indexer.catalogue import CatalogueFields
 from components.pusher import executor as pusher_executor
 from components.serving_check import check
 from components.trainer import bundle
@@ -31,10 +32,12 @@ from shortlist import keys
 from shortlist.config.report import ReportSection
 from shortlist.config.serving import Index
 from shortlist.errors import DataError
+from shortlist.model_files import CANDIDATES_FILE
 from shortlist.serving import client, versions
 from tests.components import remote
 from tests.components.evaluator import fakes
 from tests.components.indexer import stand_in
+from tests.components.indexer.flat import write_candidates
 from tests.components.windows import flat
 from tests.components.windows.test_beam import catalogue, random_log
 from tests.components.windows.test_executor import DATA
@@ -138,10 +141,26 @@ def indexed(request, bucket, tmp_path_factory) -> dict[str, types.Artifact]:
         "blessing": _artifact(standard_artifacts.ModelBlessing, f"{root}/blessing"),
     }
     windows = _windows(folder, root)
+    write_candidates(folder / "candidates/Split-all", [{"candidate_id": id_} for id_ in stand_in.candidate_ids(SIZE)])
+    catalogue_uri = remote.upload(str(folder / "candidates"), f"{root}/candidates")
+    candidates = _artifact(standard_artifacts.Examples, catalogue_uri)
+    candidates.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
     indexer_executor.Executor().Do(
-        {"trained_model": [trained], "model_blessing": [upstream], "examples": [windows]},
+        {
+            "trained_model": [trained],
+            "model_blessing": [upstream],
+            "examples": [windows],
+            "candidates": [candidates],
+            "evaluation": [_artifact(standard_artifacts.ModelEvaluation, f"{root}/evaluation")],
+            "verdict": [upstream],
+        },
         {key: [artifact] for key, artifact in outputs.items()},
-        {"config": Index(k=5, kind=request.param).model_dump_json(), "exclude_seen": 1, "code_sha256": ""},
+        {
+            "config": Index(k=5, kind=request.param).model_dump_json(),
+            "exclude_seen": 1,
+            "catalogue": CatalogueFields(None, {}).to_json(),
+            "code_sha256": "",
+        },
     )
     return {"trained": trained, **outputs}
 
@@ -153,6 +172,7 @@ def test_the_indexer_writes_both_models_at_a_uri(indexed):
         assert {"serving_default", "recommend"} <= set(client.load_served(path).signatures)
         assert check._recall_at_k(path) == pytest.approx(1.0, abs=0.2)
         assert tf.io.gfile.exists(f"{path}/assets.extra/shortlist.json")
+        assert tf.io.gfile.exists(f"{path}/{CANDIDATES_FILE}")
 
 
 def test_the_pusher_serves_models_from_a_uri_in_a_local_folder(indexed, tmp_path):

@@ -1,6 +1,7 @@
 """Commands about a finished run, on the smoke workspace."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def _shortlist(smoke, *arguments):
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "SHORTLIST_DATA_DIR": str(smoke.data_root)},
     )
 
 

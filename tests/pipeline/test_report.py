@@ -14,7 +14,7 @@ from tests.browser import every_look
 pytestmark = pytest.mark.e2e
 
 _CHAPTERS = [
-    *("verdict", "accuracy", "slices", "training", "index", "variety", "examples", "data", "costs", "lineage"),
+    *("verdict", "accuracy", "slices", "training", "index", "times", "variety", "examples", "data", "costs", "lineage"),
     "settings",
 ]
 
