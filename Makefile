@@ -61,7 +61,7 @@ test-image: .venv/.dev ## Executes the steps of deploy/Dockerfile without Docker
 test-s3: .venv/.dev .tools/s3/.made ## Copies a task's artifacts from and to a real S3 server (SeaweedFS)
 	@SHORTLIST_WEED=.tools/s3/bin/weed .venv/bin/python -m pytest --capture=no tests/pipeline/kubeflow/test_object_store.py
 
-test-mutants: .venv/.dev ## Puts a fault into a copy of each component, twenty in all; its tests must find it
+test-mutants: .venv/.dev ## Puts a fault into a copy of each component, 22 in all; its tests must find it
 	@.venv/bin/python -m tests.mutants.run
 
 test-portable: .venv/.dev ## The smoke run on Beam's job server and a worker pool, against the direct one

@@ -1,4 +1,4 @@
-"""Twenty small faults, at least one in each component, that the tests of that component must find."""
+"""22 small faults, at least one in each component, that the tests of that component must find."""
 
 from __future__ import annotations
 
@@ -60,6 +60,13 @@ MUTATIONS = (
         ("baseline/test_compatibility.py",),
     ),
     Mutation(
+        "components/bulk/requests.py",
+        "pair[1][0] < settings.as_of",
+        "pair[1][0] <= settings.as_of",
+        "a history of bulk has interactions of the request's own moment",
+        ("bulk/test_answers.py",),
+    ),
+    Mutation(
         "components/data_gate/checks.py",
         "if share <= ",
         "if share < ",
@@ -67,9 +74,9 @@ MUTATIONS = (
         ("data_gate/test_checks.py",),
     ),
     Mutation(
-        "components/evaluator/ranks.py",
-        "(scores < target_scores",
-        "(scores <= target_scores",
+        "components/evaluator/screening.py",
+        "(scores < own)",
+        "(scores <= own)",
         "ties count for the target, so that a constant model has rank 1",
         ("evaluator/test_ranks.py",),
     ),
@@ -96,7 +103,7 @@ MUTATIONS = (
     ),
     Mutation(
         "components/indexer/retrieval.py",
-        "keep &= tf.math.is_finite(scores) & (rows != NO_ROW)",
+        "keep &= tf.math.is_finite(scores)",
         "keep &= rows != NO_ROW",
         "candidates whose score is no number are answered",
         ("indexer/test_retrieval.py",),
@@ -121,6 +128,13 @@ MUTATIONS = (
         "model.id,",
         "the refitted model is recorded as the source of its own metrics",
         ("refit",),
+    ),
+    Mutation(
+        "components/refresh/refresh.py",
+        '"new": size - known',
+        '"new": size',
+        "every candidate of a refreshed catalogue counts as new",
+        ("refresh/test_refresh.py",),
     ),
     Mutation(
         "components/serving_check/answers.py",

@@ -42,4 +42,4 @@ def test_text_that_is_not_there_once_is_refused(tmp_path):
 def test_each_component_has_one():
     components = {path.parent.name for path in (ROOT / "components").glob("*/__init__.py")}
     assert {mutation.file.split("/")[1] for mutation in MUTATIONS} == components
-    assert len(MUTATIONS) == 20
+    assert len(MUTATIONS) == 22

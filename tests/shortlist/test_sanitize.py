@@ -31,8 +31,8 @@ def test_one_title_stays_on_one_line(interrupted):
 
 def test_titles_and_ids(capsys):
     row = {"rank": 1, "id": HOSTILE, "score": 0.5, "title": HOSTILE}
-    answers.print_answer([row], ["i1"], {"i1": HOSTILE}, None, [], as_json=False)
-    history, _, answer = capsys.readouterr().out.splitlines()
+    answers.print_answer("shop", [row], ["i1"], {"i1": HOSTILE}, None, [], as_json=False)
+    _, history, _, answer = capsys.readouterr().out.splitlines()
     assert history.endswith(f"the last: {SHOWN}")
     assert answer.split("0.500")[0].strip() == f"1  {SHOWN}"
     assert answer.split("0.500")[1].strip() == SHOWN
@@ -41,7 +41,8 @@ def test_titles_and_ids(capsys):
 @pytest.mark.parametrize("changes", [{}, {"status": "refused", "blessing": None}], ids=["not_blessed", "refused"])
 def test_reasons(changes):
     blessing = {"blessed": False, "reasons": [HOSTILE]}
-    text = printed(**{"blessing": blessing, "reasons": [HOSTILE], **changes})
+    gates = [{"gate": "popularity", "result": "fail", "sentence": HOSTILE}]
+    text = printed(**{"blessing": blessing, "reasons": [HOSTILE], "gates": gates, **changes})
     assert SHOWN in text
     assert "\x1b" not in text
 

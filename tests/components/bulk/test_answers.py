@@ -12,7 +12,6 @@ import tensorflow as tf
 from components import shards
 from components.bulk import beam, files, requests, similar
 from components.bulk.answers import Answerer
-from components.windows import records
 from shortlist.serving.client import Recommender
 from shortlist.tables.as_of import LogTimes
 from tests.components.indexer import stand_in
@@ -162,7 +161,9 @@ def test_requests_have_the_history_that_recommend_reads(tmp_path, wanted):
         path = requests.request_path(str(tmp_path / "requests"), shard)
         for record in tf.data.TFRecordDataset(path, compression_type="GZIP").as_numpy_iterator():
             example = tf.train.Example.FromString(record)
-            found[records.one_bytes(example, "query_id")] = example.features.feature
+            features = example.features.feature
+            [query_id] = features["query_id"].bytes_list.value
+            found[query_id] = features
     # `gone` is not in the catalogue, c is not before 30.
     assert list(found[b"u1"]["history_ids"].bytes_list.value) == [b"a", b"b"]
     assert list(found[b"u1"]["history_times"].int64_list.value) == [10, 20]
