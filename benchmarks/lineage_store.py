@@ -150,8 +150,7 @@ def _nodes() -> dict[str, Node]:
             "components.indexer.component.Indexer",
             {
                 "trained_model": model,
-                # It is `model_blessing`, too. ML Metadata keeps one event for an artifact that is an input twice.
-                "verdict": ("Evaluator", "blessing"),
+                "model_blessing": ("Evaluator", "blessing"),
                 "evaluation": ("Evaluator", "evaluation"),
                 "candidates": examples["candidates"],
                 "examples": windows,

@@ -161,7 +161,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
             examples=windows.outputs["examples"],
             candidates=candidates.examples,
             evaluation=evaluator.outputs["evaluation"],
-            verdict=evaluator.outputs["blessing"],
+            verdict=evaluator.outputs["blessing"] if config.train.refit else None,
         ),
         config,
         target,

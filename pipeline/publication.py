@@ -26,8 +26,8 @@ class Candidacy:
     """Flat examples of the model's catalogue."""
     evaluation: channel.BaseChannel
     """The Evaluator's measurements, of the model or of the one that was measured in its place."""
-    verdict: channel.BaseChannel
-    """The Evaluator's blessing of the measured model."""
+    verdict: channel.BaseChannel | None = None
+    """The Evaluator's blessing of the measured model, if `blessing` is another's."""
 
 
 def publish(candidacy: Candidacy, config: Config, target: Target) -> list[base_component.BaseComponent]:

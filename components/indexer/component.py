@@ -28,7 +28,7 @@ class IndexerSpec(component_spec.ComponentSpec):
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "candidates": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
-        "verdict": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "verdict": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
     }
     OUTPUTS = {
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -64,7 +64,7 @@ class Indexer(base_component.BaseComponent):
         candidates: types.BaseChannel,
         table: Candidates,
         evaluation: types.BaseChannel,
-        verdict: types.BaseChannel,
+        verdict: types.BaseChannel | None = None,
     ):
         """Wires the node.
 
@@ -77,7 +77,8 @@ class Indexer(base_component.BaseComponent):
           candidates: The catalogue's flat examples.
           table: The candidates' section of the config, with the title and the attributes.
           evaluation: The Evaluator's measurements, of the model or of the one that it is a refit of.
-          verdict: The Evaluator's blessing of the measured model.
+          verdict: The Evaluator's blessing of the measured model, if `blessing` is another's. ML Metadata allows one
+            event per artifact and execution, so that no artifact can be an input twice.
         """
         super().__init__(
             IndexerSpec(

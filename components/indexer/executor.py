@@ -72,7 +72,9 @@ class Executor(base_executor.BaseExecutor):
             )
             evaluation = ServedEvaluation.of(
                 _Recorded.of(artifact_utils.get_single_instance(input_dict["evaluation"])),
-                _Recorded.of(artifact_utils.get_single_instance(input_dict["verdict"])),
+                _Recorded.of(
+                    artifact_utils.get_single_instance(input_dict.get("verdict") or input_dict["model_blessing"])
+                ),
                 exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
                 refit=trained.has_custom_property(properties.REFIT),
             )

@@ -67,8 +67,7 @@ def find_served_model(workspace: Workspace) -> ServedModel:
     if indexed is None or found is None:
         raise BadInputError(f"version {version}: ML Metadata does not have its training; `shortlist run` trains anew")
     reader, trainer = found
-    # ML Metadata records one key for an artifact that a node reads as two inputs.
-    [blessing] = reader.inputs.get(_BLESSING) or reader.inputs[_VERDICT]
+    [blessing] = reader.inputs[_BLESSING]
     evaluator = _evaluator(store, blessing)
     evaluation, verdict = (evaluator.output(key) if evaluator else None for key in ("evaluation", "blessing"))
     if evaluation is None or verdict is None:

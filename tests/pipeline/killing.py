@@ -161,7 +161,10 @@ def results(summary: Summary) -> dict[str, Any]:
     """Returns the results that must be equal for two equal runs: all but times, paths and ids."""
     fields = summary.model_dump(mode="json", include={"status", "protocol", "data", "metrics", "baselines", "blessing"})
     assert summary.index is not None
-    index = {"kind": summary.index.kind, "k": summary.index.k, "recall_at_k": summary.index.recall_at_k}
+    index = {"kind": summary.index.kind, "k": summary.index.k}
+    # ScaNN's clusters differ between builds, and recall with them by a few thousandths (decision 27); a gate bounds it.
+    if summary.index.kind != "scann":
+        index["recall_at_k"] = summary.index.recall_at_k
     training = {name: value for name, value in summary.training.items() if "seconds" not in name}
     return fields | {"index": index, "training": training, "fingerprints": summary.fingerprints.data}
 

@@ -52,7 +52,8 @@ def test_the_figures_are_those_of_the_local_run(smoke, repeated):
     assert compiled.protocol == local.protocol
     assert compiled.data == local.data
     assert {**compiled.training, "seconds": 0} == {**local.training, "seconds": 0}
-    assert compiled.index.recall_at_k == local.index.recall_at_k
+    # ScaNN's clusters differ between builds, and recall with them by a few thousandths (decision 27).
+    assert compiled.index.recall_at_k == pytest.approx(local.index.recall_at_k, abs=0.01)
 
 
 def test_every_task_ran_once_and_the_same_again_comes_from_the_cache(smoke, repeated):
