@@ -57,7 +57,7 @@ def test_every_writer(data_root, disk, tmp_path):
         return listener
 
     # ML Metadata finds no room for a page, the others none for their shards.
-    for node, left_kilobytes in (("CandidatesGen", 0), ("InteractionsGen", 96), ("Windows", 64)):
+    for node, left_kilobytes in (("CandidatesGen", 0), ("InteractionsGen", 96), ("Windows", 96)):
         with pytest.raises(ResourceError) as error:
             run(node, lambda left=left_kilobytes: disks.fill(disk, left))
         sentence = str(error.value)
