@@ -31,8 +31,15 @@ class _Recorded:
 
     @classmethod
     def of(cls, artifact: types.Artifact) -> _Recorded:
-        values = artifact.mlmd_artifact.custom_properties
-        return cls({name: getattr(value, value.WhichOneof("value")) for name, value in values.items()})
+        return cls({name: _value(artifact, name) for name in artifact.mlmd_artifact.custom_properties})
+
+
+def _value(artifact: types.Artifact, name: str) -> Any:
+    # On Kubeflow every property is a JSON value within a Struct, and whole numbers are floats.
+    value = artifact.mlmd_artifact.custom_properties[name]
+    if value.HasField("struct_value"):
+        return artifact.get_json_value_custom_property(name)
+    return getattr(value, value.WhichOneof("value"))
 
 
 class Executor(base_executor.BaseExecutor):

@@ -105,6 +105,14 @@ def nodes(tmp_path):
     return Nodes(tmp_path)
 
 
+def test_properties_are_read_as_kubeflow_has_them():
+    blessing = standard_artifacts.ModelBlessing()
+    blessing.set_int_custom_property("blessed", 1)
+    blessing.set_json_value_custom_property("model_id", 7.0)
+    blessing.set_json_value_custom_property("status", "ok")
+    assert executor._Recorded.of(blessing).properties == {"blessed": 1, "model_id": 7.0, "status": "ok"}
+
+
 def test_a_model_that_was_not_blessed_is_recorded_and_nothing_is_built(nodes):
     nodes.bless(0)
     nodes.upstream.set_string_custom_property("reasons", json.dumps(["top_100 is below popularity's"]))
