@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from shortlist import keys
-from shortlist.errors import ConfigError
+from shortlist.tables.schemas import not_a_schema
 from shortlist.tables.spec import TableSpec
 
 # A table that has one of these columns has exactly one value of it in every row.
@@ -41,12 +41,7 @@ def stage(spec: TableSpec, schemas: str | os.PathLike[str], folder: pathlib.Path
     try:
         text = with_own_columns(source.read_text(encoding="utf-8"), spec)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise ConfigError.from_parts(
-            source,
-            "a TensorFlow Metadata schema as text",
-            " ".join(str(error).split()),
-            "`shortlist schema infer` writes one",
-        ) from None
+        raise not_a_schema(source, error) from None
     staged = folder / hashlib.sha256(text.encode("utf-8")).hexdigest()[:16] / source.name
     staged.parent.mkdir(parents=True, exist_ok=True)
     # Atomic: a half-written copy would have the right name and stay the schema for ever.

@@ -67,46 +67,46 @@ def build_similar(
     )
 
 
-class _AnswerFn(beam.DoFn):
-    """Number of a shard -> its file of answers."""
+class _ShardFn(beam.DoFn):
+    """Number of a shard -> its file of results, of a model that the threads of a worker share."""
 
-    def __init__(self, load: Callable[[], Answerer], folder: str, path_of: Callable[[int], str], staging: str):
+    def __init__(self, load: Callable[[], Any], path_of: Callable[[int], str], staging: str):
         self._load = load
-        self._folder = folder
         self._path_of = path_of
         self._staging = staging
-        # Threads of a worker share one model.
         self._shared = shared.Shared()
 
     def setup(self) -> None:
-        self._answerer: Any = self._shared.acquire(self._load)
+        self._model: Any = self._shared.acquire(self._load)
+
+    def _write(self, key: str, found: files.Answers, shard: int, noun: str) -> int:
+        """Writes a shard's file, and returns its number of keys."""
+        files.write(key, found, self._path_of(shard), self._staging)
+        progress.count(len(found.keys), noun)
+        return len(found.keys)
+
+
+class _AnswerFn(_ShardFn):
+    """Answers a shard of requests."""
+
+    def __init__(self, load: Callable[[], Answerer], folder: str, path_of: Callable[[int], str], staging: str):
+        super().__init__(load, path_of, staging)
+        self._folder = folder
 
     def process(self, shard: int) -> Iterator[int]:
         path = requests.request_path(self._folder, shard)
         records = list(tf.data.TFRecordDataset(path, compression_type="GZIP").as_numpy_iterator())
-        answers = self._answerer.answer(records)
-        files.write("query_id", answers, self._path_of(shard), self._staging)
-        progress.count(len(records), "queries")
-        yield len(records)
+        yield self._write("query_id", self._model.answer(records), shard, "queries")
 
 
-class _SimilarFn(beam.DoFn):
-    """Number of a shard -> its file of similar items."""
+class _SimilarFn(_ShardFn):
+    """Finds the similar items of a shard of the catalogue."""
 
     def __init__(
         self, load: Callable[[], similar.Neighbours], num_shards: int, path_of: Callable[[int], str], staging: str
     ):
-        self._load = load
+        super().__init__(load, path_of, staging)
         self._num_shards = num_shards
-        self._path_of = path_of
-        self._staging = staging
-        self._shared = shared.Shared()
-
-    def setup(self) -> None:
-        self._neighbours: Any = self._shared.acquire(self._load)
 
     def process(self, shard: int) -> Iterator[int]:
-        found = self._neighbours.of_shard(shard, self._num_shards)
-        files.write("candidate_id", found, self._path_of(shard), self._staging)
-        progress.count(len(found.keys), "candidates")
-        yield len(found.keys)
+        yield self._write("candidate_id", self._model.of_shard(shard, self._num_shards), shard, "candidates")

@@ -50,12 +50,22 @@ def read(path: pathlib.Path) -> schema_pb2.Schema:
     except OSError as error:
         raise ConfigError.from_reason(path, "a readable file", error.strerror) from None
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise ConfigError.from_parts(
-            path,
-            "a TensorFlow Metadata schema as text",
-            " ".join(str(error).split()),
-            "`shortlist schema infer` writes one",
-        ) from None
+        raise not_a_schema(path, error) from None
+
+
+def not_a_schema(path: pathlib.Path, error: Exception) -> ConfigError:
+    """Returns the error for a file whose content cannot be parsed.
+
+    Args:
+      path: The file.
+      error: What the parser raised.
+    """
+    return ConfigError.from_parts(
+        path,
+        "a TensorFlow Metadata schema as text",
+        " ".join(str(error).split()),
+        "`shortlist schema infer` writes one",
+    )
 
 
 def undeclared(spec: TableSpec, schema: schema_pb2.Schema) -> list[ColumnSpec]:

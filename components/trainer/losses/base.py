@@ -10,11 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from components.graph import without_autograph
-from components.trainer.batch import Targets, TrainBatch
+from components.trainer.batch import PartT, Targets, TrainBatch, split_windows
 from components.trainer.noise import Noise
 from components.trainer.settings import Settings
 from shortlist import keys
 from shortlist.config.losses import LossSection
+
+# The value with which tfrs.tasks.Retrieval masks a score.
+MIN_FLOAT = float(np.finfo(np.float32).min) / 100.0
 
 Parse = Callable[[tf.Tensor, tf.Tensor], TrainBatch]
 """Makes a batch of serialized train windows, string [batch], and a seed [2]; see `WindowReader.train_batch`."""
@@ -138,6 +141,29 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
 def make_loss(settings: Settings) -> TrainingLoss[Any]:
     """Returns the loss that `train.loss` names."""
     return _CLASSES[settings.train.loss.kind](settings)
+
+
+def mean_over_parts(
+    part_loss: Callable[[PartT, tf.Tensor | None], tuple[tf.Tensor, tf.Tensor]],
+    windows: PartT,
+    parts: int,
+    noise: Noise | None,
+) -> tf.Tensor:
+    """Returns the mean loss of windows whose losses are computed in parts; 0 where no target has a weight.
+
+    Args:
+      part_loss: Returns the weighted sum of the losses of some windows, and that of their weights. Its second argument
+        is the part's key for noise, or None.
+      windows: A structure of tensors [batch, ...].
+      parts: Number of parts.
+      noise: Source of random draws; None outside of training.
+    """
+    found = [
+        part_loss(part, None if noise is None else noise.key_of_part(number, parts))
+        for number, part in enumerate(split_windows(windows, parts))
+    ]
+    loss, weight = map(tf.add_n, zip(*found, strict=True))
+    return tf.math.divide_no_nan(loss, weight)
 
 
 def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Dataset:

@@ -6,21 +6,18 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.graph import graph_function
-from components.trainer.batch import TrainBatch, flat_targets, split_windows
-from components.trainer.losses.base import TrainingLoss, TwoTowers
+from components.trainer.batch import TrainBatch, flat_targets
+from components.trainer.losses.base import MIN_FLOAT, TrainingLoss, TwoTowers, mean_over_parts
 from components.trainer.losses.corpus_cross_entropy import NotNegatives, corpus_cross_entropy
 from components.trainer.losses.tiled_cross_entropy import Masked, tiled_cross_entropy
 from components.trainer.noise import Noise
 from shortlist.config.losses import CorpusLoss
 from shortlist.errors import ConfigError
 
-# The value with which tfrs.tasks.Retrieval masks a score.
-MIN_FLOAT = float(np.finfo(np.float32).min) / 100.0
 TILED_FROM = 20_000
 """Candidates from which on they are scored in tiles. With 20,000 candidates both ways are equally fast; with 200,000, a
 CPU-second trains 900 targets in tiles and 74 without."""
@@ -171,13 +168,9 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
     def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None) -> tf.Tensor:
         """Returns the mean loss, see `TrainingLoss.compute`."""
         candidates = model.embed_candidates(noise=noise)
-        parts = self._section.parts
-        found = [
-            self._part_loss(model, part, candidates, None if noise is None else noise.key_of_part(number, parts))
-            for number, part in enumerate(split_windows(batch, parts))
-        ]
-        loss, weight = map(tf.add_n, zip(*found, strict=True))
-        return tf.math.divide_no_nan(loss, weight)
+        return mean_over_parts(
+            lambda part, key: self._part_loss(model, part, candidates, key), batch, self._section.parts, noise
+        )
 
     @functools.cached_property
     def _part_loss(self) -> Any:

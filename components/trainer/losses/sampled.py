@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from components.graph import graph_function
-from components.trainer.batch import Targets, TrainBatch, flat_targets, split_windows
+from components.trainer.batch import Targets, TrainBatch, flat_targets
 from components.trainer.losses import sampled_negatives
-from components.trainer.losses.base import TrainingLoss, TwoTowers
+from components.trainer.losses.base import TrainingLoss, TwoTowers, mean_over_parts
 from components.trainer.losses.sampled_cross_entropy import Negatives, sampled_cross_entropy
 from components.trainer.noise import Noise
 from components.trainer.settings import Settings
@@ -60,13 +60,10 @@ class SampledSoftmax(TrainingLoss[SampledLoss], kind="sampled"):
             items=tf.where(batch.items >= 0, tf.reshape(items, tf.shape(batch.items)), -1),
             targets=tf.where(batch.targets >= 0, tf.reshape(targets, tf.shape(batch.targets)), -1),
         )
-        parts = self._section.parts
-        found = [
-            self._part_loss(model, part, embedded, None if noise is None else noise.key_of_part(place, parts))
-            for place, part in enumerate(split_windows(_Windows(batch, log_weights), parts))
-        ]
-        loss, weight = map(tf.add_n, zip(*found, strict=True))
-        return tf.math.divide_no_nan(loss, weight)
+        windows = _Windows(batch, log_weights)
+        return mean_over_parts(
+            lambda part, key: self._part_loss(model, part, embedded, key), windows, self._section.parts, noise
+        )
 
     @functools.cached_property
     def _part_loss(self) -> Any:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
+
+from components.trainer.losses.base import MIN_FLOAT
 
 PIECE_CELLS = 2**20
 """Scores held at a time: 4 MiB of float32, which stays in a cache."""
-
-# The value with which tfrs.tasks.Retrieval masks a score.
-MIN_FLOAT = float(np.finfo(np.float32).min) / 100.0
 
 
 class Negatives(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from components.trainer.losses.sampled_cross_entropy import MIN_FLOAT
+from components.trainer.losses.base import MIN_FLOAT
 from components.trainer.noise import Noise
 
 _LEAST = 1e-30

@@ -18,18 +18,16 @@ from tests.components.trainer import tiny_dataset as worlds
 _ROOT = pathlib.Path(__file__).parents[3]
 
 
+def _export(world, path, model, reader, corpus, settings):
+    module = worlds.serving_module(world, model, reader, corpus, settings)
+    export(module, path, settings, corpus, "split-1", {"epochs": 0})
+
+
 @pytest.fixture(scope="module")
 def saved(world, trained, tmp_path_factory):
     model, reader, corpus, settings = trained
     path = str(tmp_path_factory.mktemp("model") / "Format-Serving")
-    export(
-        worlds.serving_module(world, model, reader, corpus, settings),
-        path,
-        settings,
-        corpus,
-        "split-1",
-        {"epochs": 0},
-    )
+    _export(world, path, model, reader, corpus, settings)
     return path
 
 
@@ -288,14 +286,7 @@ def timed(world, tmp_path_factory):
     model, reader, corpus = worlds.assemble(world, settings)
     worlds.shake(model.query_tower)
     path = str(tmp_path_factory.mktemp("timed"))
-    export(
-        worlds.serving_module(world, model, reader, corpus, settings),
-        path,
-        settings,
-        corpus,
-        "split-1",
-        {"epochs": 0},
-    )
+    _export(world, path, model, reader, corpus, settings)
     return model, reader, tf.saved_model.load(path)
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from components.trainer.losses import corpus_cross_entropy as cross_entropy
 from components.trainer.losses.corpus_cross_entropy import NotNegatives, corpus_cross_entropy
+from tests.components.trainer.losses.by_hand import with_gradients
 
 CORPUS = 7
 LOWEST = np.finfo(np.float32).min / 100
@@ -37,35 +38,28 @@ def _by_tensorflow(queries, candidates, targets, weights, masks):
     return tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, scores))
 
 
-def _with_gradients(function, queries, candidates, *rest):
-    with tf.GradientTape() as tape:
-        tape.watch([queries, candidates])
-        loss = 3.0 * function(queries, candidates, *rest)
-    return loss, *map(tf.convert_to_tensor, tape.gradient(loss, [queries, candidates]))
-
-
 @pytest.mark.parametrize("cells", [1, 3 * CORPUS, 1000], ids=["a row a piece", "three rows", "one piece"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_is_what_tensorflow_derives(monkeypatch, cells, masked):
     monkeypatch.setattr(cross_entropy, "PIECE_CELLS", cells)
     inputs = _inputs(10)
     masks = _masks(inputs[2]) if masked else None
-    ours = tf.function(_with_gradients)(corpus_cross_entropy, *inputs, masks)
-    theirs = _with_gradients(_by_tensorflow, *inputs, masks)
+    ours = tf.function(with_gradients)(corpus_cross_entropy, *inputs, masks)
+    theirs = with_gradients(_by_tensorflow, *inputs, masks)
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=2e-5, atol=1e-6)
 
 
 def test_scores_of_thousands_do_not_overflow():
     inputs = _inputs(10, scale=40.0)
-    ours = _with_gradients(corpus_cross_entropy, *inputs, _masks(inputs[2]))
-    theirs = _with_gradients(_by_tensorflow, *inputs, _masks(inputs[2]))
+    ours = with_gradients(corpus_cross_entropy, *inputs, _masks(inputs[2]))
+    theirs = with_gradients(_by_tensorflow, *inputs, _masks(inputs[2]))
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-3)
 
 
 def test_no_queries_cost_nothing():
-    loss, by_query, by_candidate = tf.function(_with_gradients)(corpus_cross_entropy, *_inputs(0))
+    loss, by_query, by_candidate = tf.function(with_gradients)(corpus_cross_entropy, *_inputs(0))
     assert float(loss) == 0.0
     assert by_query.shape == (0, 4)
     np.testing.assert_array_equal(by_candidate, np.zeros((CORPUS, 4)))

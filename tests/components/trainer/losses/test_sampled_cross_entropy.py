@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.losses import sampled_cross_entropy as module
-from components.trainer.losses.sampled_cross_entropy import MIN_FLOAT, Negatives, sampled_cross_entropy
+from components.trainer.losses.base import MIN_FLOAT
+from components.trainer.losses.sampled_cross_entropy import Negatives, sampled_cross_entropy
 
 E = math.e
 NUMBER = 7  # negatives

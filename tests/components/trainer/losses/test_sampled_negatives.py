@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.losses import sampled_negatives
-from components.trainer.losses.sampled_cross_entropy import MIN_FLOAT
+from components.trainer.losses.base import MIN_FLOAT
 from components.trainer.noise import Noise
 
 

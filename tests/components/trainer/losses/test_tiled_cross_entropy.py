@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from components.trainer.losses import tiled_cross_entropy as tiled
 from components.trainer.losses.tiled_cross_entropy import Masked, tiled_cross_entropy
+from tests.components.trainer.losses.by_hand import with_gradients
 
 CANDIDATES, QUERIES, WIDTH, WINDOWS = 90, 40, 6, 5
 
@@ -39,13 +40,6 @@ def _by_tensorflow(queries, candidates, targets, weights, masked):
     return tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, scores))
 
 
-def _with_gradients(function, queries, candidates, *rest):
-    with tf.GradientTape() as tape:
-        tape.watch([queries, candidates])
-        loss = 3.0 * function(queries, candidates, *rest)
-    return loss, *map(tf.convert_to_tensor, tape.gradient(loss, [queries, candidates]))
-
-
 @pytest.mark.parametrize("tile", [1, 7, CANDIDATES, 1000])
 @pytest.mark.parametrize("is_masked", [True, False])
 def test_is_what_tensorflow_derives_to_1e_10(monkeypatch, tile, is_masked):
@@ -53,8 +47,8 @@ def test_is_what_tensorflow_derives_to_1e_10(monkeypatch, tile, is_masked):
     monkeypatch.setattr(tiled, "TILE_CELLS", 1)
     *inputs, masked = _inputs()
     masked = masked if is_masked else None
-    ours = tf.function(lambda: _with_gradients(_tiled, *inputs, masked))()
-    theirs = _with_gradients(_by_tensorflow, *inputs, masked)
+    ours = tf.function(lambda: with_gradients(_tiled, *inputs, masked))()
+    theirs = with_gradients(_by_tensorflow, *inputs, masked)
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-10)
 
@@ -64,7 +58,7 @@ def test_in_float32_scores_of_thousands_do_not_overflow(monkeypatch, scale, tole
     monkeypatch.setattr(tiled, "MIN_TILE", 7)
     monkeypatch.setattr(tiled, "TILE_CELLS", 1)
     inputs = _inputs(tf.float32, scale)
-    for mine, other in zip(_with_gradients(_tiled, *inputs), _with_gradients(_by_tensorflow, *inputs), strict=True):
+    for mine, other in zip(with_gradients(_tiled, *inputs), with_gradients(_by_tensorflow, *inputs), strict=True):
         np.testing.assert_allclose(mine, other, rtol=tolerance, atol=tolerance)
 
 
@@ -91,7 +85,7 @@ def test_a_query_without_negatives_has_loss_zero():
 
 def test_no_queries_and_no_candidates_cost_nothing():
     *inputs, masked = _inputs(number=0)
-    loss, by_query, by_candidate = tf.function(lambda: _with_gradients(_tiled, *inputs, masked))()
+    loss, by_query, by_candidate = tf.function(lambda: with_gradients(_tiled, *inputs, masked))()
     assert float(loss) == 0.0
     assert by_query.shape == (0, WIDTH)
     np.testing.assert_array_equal(by_candidate, np.zeros((CANDIDATES, WIDTH)))
@@ -106,7 +100,7 @@ def test_memory_is_that_of_a_tile(monkeypatch):
     monkeypatch.setattr(tf, "matmul", lambda *args, **more: _seen(product(*args, **more), shapes))
     monkeypatch.setattr(tiled, "TILE_CELLS", QUERIES * 8)
     monkeypatch.setattr(tiled, "MIN_TILE", 1)
-    _with_gradients(_tiled, *_inputs())
+    with_gradients(_tiled, *_inputs())
     # Eagerly, the shape of each product is known: 8 candidates per tile at most, of 90.
     assert max(shape[0] for shape in shapes if shape[1] == QUERIES) == 8
 
