@@ -55,7 +55,8 @@ def check(
     console.print(f"Pipeline  {checked_config.name}; {invocation.config}")
     for name, table in found["tables"].items():
         rows = "more rows than are read before a run" if table["rows"] is None else f"{table['rows']:,} rows"
-        console.print(f"Table     {name}: {table['path']}, {table['files']:,} files, {rows}")
+        files = "1 file" if table["files"] == 1 else f"{table['files']:,} files"
+        console.print(f"Table     {name}: {table['path']}, {files}, {rows}")
     console.print(f"Times     {found['timestamp_unit']}")
     if found["features_without_model"]:
         names = ", ".join(found["features_without_model"])

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.invocation import Invocation
-from cli.output import results
+from cli.output import consoles, results
 from shortlist.lineage import page as lineage_page
 from shortlist.lineage.serving import serving_state
 from shortlist.lineage.store import Store
@@ -50,7 +50,7 @@ def main(root: pathlib.Path) -> None:
 
 def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str, served: int | None) -> None:
     printed = io.StringIO()
-    console = Console(file=printed, force_terminal=True, color_system="standard", width=_COLUMNS)
+    console = consoles.console(file=printed, force_terminal=True, color_system="standard", width=_COLUMNS)
     results.print_summary(summary, path, _next_commands(), served, console)
     text = printed.getvalue().replace(f"{hidden_path}/", "")
     picture = Console(record=True, width=_COLUMNS, file=io.StringIO())
