@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from shortlist.tables.request import Request
 
 
+_NAMED = 5
+
+
 def recommend(
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -106,13 +109,14 @@ def recommend(
 
 def _notes_on_model(recommender: Recommender, asked: Request, at: str | None) -> list[str]:
     """Returns sentences on what the pushed model does not know or use."""
-    from shortlist.scalars import short_repr
+    from shortlist.quoting import listed
 
     notes = []
     unknown = recommender.unknown_candidates(list(dict.fromkeys(item for item, _ in asked.query.history)))
     if unknown:
-        named = ", ".join(map(short_repr, unknown[:5])) + (f" and {len(unknown) - 5:,} more" if unknown[5:] else "")
-        notes.append(f"The pushed model does not know {named}: not in the catalogue that it was made from.")
+        notes.append(
+            f"The pushed model does not know {listed(unknown, _NAMED)}: not in the catalogue that it was made from."
+        )
     if at is not None and not recommender.uses_times:
         notes.append("The pushed model does not use times: --at only ends the history.")
     return notes

@@ -24,7 +24,7 @@ from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.config.table import Interactions, Table
 from shortlist.engines.arguments import beam_args
-from shortlist.errors import BadInputError, DataError
+from shortlist.errors import DataError
 from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
@@ -94,7 +94,7 @@ def bulk_answers(
       BadInputError: No model is served, k exceeds the model's, or a table cannot be read.
     """
     served = _Served.of(workspace)
-    served.check_k(options.k)
+    client.check_k(options.k, served.index)
     exclude_seen = options.exclude_seen
     if exclude_seen is None:
         exclude_seen = bool(served.index.get("exclude_seen", True))
@@ -150,10 +150,6 @@ class _Served:
         folder = client.version_path(workspace.serving_dir)
         exact = versions.exact_dir(workspace.serving_dir) / folder.name
         return cls(int(folder.name), folder, exact if exact.is_dir() else folder, client.index_of(folder))
-
-    def check_k(self, k: int) -> None:
-        if k > self.index["k"]:
-            raise BadInputError(f"k must be 1 to {self.index['k']}, which is index.k of the pushed model; got {k}")
 
 
 @dataclasses.dataclass(frozen=True)

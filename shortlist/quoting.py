@@ -55,10 +55,10 @@ def short_repr(value: object) -> str:
     return text if len(text) <= _MAX_REPR else text[: _MAX_REPR - 3] + "..."
 
 
-def listed(names: Collection[str]) -> str:
-    """Returns names for a message: all of up to 20, or else the first 20 "and 999,980 more"; each cut, in quotes."""
-    shown = ", ".join(map(short_repr, itertools.islice(names, _MAX_NAMES)))
-    others = len(names) - _MAX_NAMES
+def listed(names: Collection[str], most: int = _MAX_NAMES) -> str:
+    """Returns names for a message: all of up to `most`, or else the first "and 999,980 more"; each cut, in quotes."""
+    shown = ", ".join(map(short_repr, itertools.islice(names, most)))
+    others = len(names) - most
     return f"{shown} and {others:,} more" if others > 0 else shown
 
 

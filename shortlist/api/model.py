@@ -16,7 +16,7 @@ from shortlist.api.ids import Id, Interaction, Time
 from shortlist.api.log import ModelLog
 from shortlist.api.recommendations import Recommendations
 from shortlist.errors import BadInputError
-from shortlist.quoting import closest, short_repr
+from shortlist.quoting import closest, listed, short_repr
 from shortlist.serving import similarity
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import FloatArray, Recommendation, Recommender
@@ -274,8 +274,7 @@ class Model:
         unknown = self._recommender.unknown_candidates(list(dict.fromkeys(history_ids)))
         if not unknown:
             return []
-        more = f" and {len(unknown) - _NAMED:,} more" if unknown[_NAMED:] else ""
-        return [f"The model does not know {', '.join(map(short_repr, unknown[:_NAMED]))}{more}."]
+        return [f"The model does not know {listed(unknown, _NAMED)}."]
 
     def _unknown_candidate(self, item: str) -> BadInputError:
         remedy = "`titles` of the model has all ids"

@@ -189,8 +189,7 @@ class Recommender:
         ]
 
     def _check(self, k: int, features: Mapping[str, Any]) -> None:
-        if not 1 <= k <= self.index["k"]:
-            raise BadInputError(f"k must be 1 to {self.index['k']}, which is index.k of the pushed model; got {k}")
+        check_k(k, self.index)
         self._check_features(features)
 
     def _check_features(self, names: Iterable[str]) -> None:
@@ -289,6 +288,20 @@ def _first(value: Any, fill: Any) -> Any:
     if isinstance(value, list | tuple):
         value = next(iter(value), None)
     return fill if value is None else value
+
+
+def check_k(k: int, index: Mapping[str, Any]) -> None:
+    """Refuses a number of candidates that a model does not answer.
+
+    Args:
+      k: The number.
+      index: The model's `index_of`.
+
+    Raises:
+      BadInputError: It is below 1 or above `index.k`.
+    """
+    if not 1 <= k <= index["k"]:
+        raise BadInputError(f"k must be 1 to {index['k']}, which is index.k of the pushed model; got {k}")
 
 
 def index_of(path: pathlib.Path) -> dict[str, Any]:

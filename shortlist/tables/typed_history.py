@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Container, Iterator, Sequence
 
 from shortlist.errors import BadInputError
+from shortlist.quoting import listed
 from shortlist.scalars import short_repr
 
 _NAMED = 5
@@ -43,12 +44,10 @@ def read_history(
             elif field.strip():
                 unknown.append(field.strip())
     if unknown:
-        got = ", ".join(map(short_repr, unknown[:_NAMED]))
-        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         raise BadInputError.from_parts(
             "--history",
             f"candidate ids of {catalogue}",
-            got + more,
+            listed(unknown, _NAMED),
             "for an id with commas or spaces, repeat --history, with one id each",
         )
     if all(time for _, time in items):
