@@ -1,12 +1,14 @@
 """What all tests share: the environment that TensorFlow needs, and hypothesis without a clock."""
 
 import os
+import pathlib
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
 import shortlist  # noqa: F401  sets the environment before any test imports TensorFlow
+from cli import folders
 from tests.browser import Browser, launched
 
 _SMOKE = "smoke"
@@ -18,6 +20,17 @@ for _name in ("COLUMNS", "LINES"):
 # A first example may pay for an import of 25 s, and CI's cores are shared.
 hypothesis.settings.register_profile("shortlist", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("shortlist")
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves again the folder that a command run within a test entered: see `cli.invocation.Invocation.load`."""
+    monkeypatch.chdir(pathlib.Path.cwd())
+    monkeypatch.setattr(folders, "_started_in", [])
+    # `setenv` remembers the value there is now, or that there is none.
+    monkeypatch.setenv("SHORTLIST_DATA_DIR", os.environ.get("SHORTLIST_DATA_DIR", ""))
+    if not os.environ["SHORTLIST_DATA_DIR"]:
+        monkeypatch.delenv("SHORTLIST_DATA_DIR")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from tests.shortlist.project import Project
 def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SHORTLIST_CONFIG", raising=False)
-    monkeypatch.setattr(folders, "_started_in", [])
 
 
 def test_the_named_one_then_the_environments_then_the_folders_then_the_demo(tmp_path, monkeypatch):
@@ -82,3 +81,22 @@ def test_check_works_from_any_folder_and_runs_nothing(tmp_path, monkeypatch, cap
     assert pathlib.Path.cwd() == shop
     assert os.environ["SHORTLIST_DATA_DIR"] == str(shop / "data")
     assert folders.relative(tmp_path / "elsewhere" / "x") == "x"
+
+
+@pytest.mark.parametrize(
+    ("given", "entered"),
+    [(None, "shop/data"), ("", "shop/data"), ("data", "elsewhere/data"), ("gs://bucket/data", None)],
+)
+def test_the_data_root_is_the_one_of_the_folder_it_was_given_in(tmp_path, monkeypatch, given, entered):
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (shop / "shortlist.yaml").write_text(yaml.safe_dump(Project(shop).raw))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    if given is None:
+        monkeypatch.delenv("SHORTLIST_DATA_DIR", raising=False)
+    else:
+        monkeypatch.setenv("SHORTLIST_DATA_DIR", given)
+    Invocation.of(shop / "shortlist.yaml", None).load()
+    assert pathlib.Path.cwd() == shop
+    assert os.environ["SHORTLIST_DATA_DIR"] == (given if entered is None else str(tmp_path / entered))
