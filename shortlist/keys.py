@@ -91,3 +91,7 @@ RESERVED_FOR_INPUTS = frozenset({"self"})
 
 # Further names that a query feature must not have: Transform's vocabulary of candidates has this one.
 RESERVED_FOR_QUERIES = frozenset({"candidate_counts"})
+
+# Prefixes that a feature's name must not have: inputs of served signatures and rules of requests begin with them.
+FILTER = "filter_"
+RESERVED_PREFIXES = (FILTER, "rerank_", "history_", "context_")

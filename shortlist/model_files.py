@@ -38,3 +38,12 @@ def uses_times(model_dir: str | os.PathLike[str]) -> bool:
     except (FileNotFoundError, KeyError):
         return True
     return bool(model.get("query_time") or model.get("query_tower", {}).get("time_intervals"))
+
+
+def temperature(model_dir: str | os.PathLike[str]) -> float:
+    """Returns the temperature of a model's loss: scores divided by it are logits. 1 for a model without a record."""
+    try:
+        config = json.loads(pathlib.Path(model_dir, TRAINED_FILE).read_text(encoding="utf-8"))["config"]
+        return float(config["train"]["loss"]["temperature"])
+    except (FileNotFoundError, KeyError):
+        return 1.0

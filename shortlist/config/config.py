@@ -115,6 +115,7 @@ class Config(Section):
                 "use model.query_tower.kind: features, or another split"
             )
         self._check_slices()
+        self._check_filters()
         # Checks all pairs of searched values, so that no trial has an invalid combination.
         space.settings(self.tune, {"model": self.model, "train": self.train})
         mates = self.train.basket_mates or "train.basket_mates" in (self.tune.space or {})
@@ -139,6 +140,20 @@ class Config(Section):
                 "data.interactions.timestamp, or remove query_time"
             )
         return self
+
+    def _check_filters(self) -> None:
+        features = self.data.candidates.features
+        for name in self.index.filters:
+            if name not in features:
+                raise ValueError(
+                    f"index.filters: {short_repr(name)} is not a feature of data.candidates; expected some of "
+                    f"{sorted(features)}"
+                )
+            if features[name].type in (FeatureType.TEXT, FeatureType.TIMESTAMP):
+                raise ValueError(
+                    f"index.filters: {short_repr(name)} is of type {features[name].type.value}; expected category, "
+                    "multi_category or numeric"
+                )
 
     @property
     def target_slices(self) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from typing import Literal
 
 import pydantic
 
-from shortlist.config.section import Number, Section, Whole
+from shortlist.config.section import Number, Section, Text, Whole
+from shortlist.quoting import short_repr
 
 
 class Index(Section):
@@ -28,9 +29,25 @@ class Index(Section):
     """Maximum number of excluded ids per query for ScaNN, which fetches as many extra candidates as a query excludes.
     Queries with more use exact search."""
 
+    pool: Whole = pydantic.Field(500, ge=1, le=10_000)
+    """Number of candidates that diversity, boosts and promotions choose an answer from: the longest answer of
+    `recommend_filtered`, `k` at least."""
+
+    filters: tuple[Text, ...] = ()
+    """Features of the candidates that requests may filter by, such as `[genres, release_year]`; of type category,
+    multi_category or numeric."""
+
     searchers: Whole = pydantic.Field(1, ge=1, le=64)
     """Number of ScaNN searchers in the model, each of an equal part of the candidates. All parts are searched and the
     answers merged. More than one is for catalogues on which ScaNN cannot be trained at once for lack of memory."""
+
+    @pydantic.field_validator("filters")
+    @classmethod
+    def _check_filters(cls, filters: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = next((name for name in filters if filters.count(name) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"{short_repr(repeated)} is there twice")
+        return filters
 
 
 class Push(Section):

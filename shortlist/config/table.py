@@ -111,6 +111,11 @@ class Table(Section):
         for name in features:
             if name in keys.RESERVED:
                 raise ValueError(f"the feature name {short_repr(name)} is reserved; use `column:` to rename it")
+            if name.lower().startswith(keys.RESERVED_PREFIXES):
+                raise ValueError(
+                    f"the feature name {short_repr(name)} is reserved; use `column:` to rename it, since inputs of "
+                    f"the served model begin with {', '.join(keys.RESERVED_PREFIXES)}"
+                )
             if not _FEATURE_NAME.fullmatch(name):
                 raise ValueError(
                     f"the feature name {short_repr(name)} must be 1 to 100 letters, digits and underscores, "

@@ -182,4 +182,5 @@ def _feature_name(column_name: str) -> str:
     words = [part.lower() for part in re.findall(r"[A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain))]
     # At most 100 characters, with what is added here and by the caller.
     name = "_".join(words)[:80]
-    return name if re.match(r"[a-z]", name) else f"feature_{name}"
+    is_free = re.match(r"[a-z]", name) and not name.startswith(keys.RESERVED_PREFIXES)
+    return name if is_free else f"feature_{name}"

@@ -66,3 +66,11 @@ def test_candidate_features_that_differ_in_case_alone():
     said = refusal("candidates", "age", "Age")
     assert "the feature names 'age' and 'Age' differ only in case" in said
     assert "`column:`" in said
+
+
+@pytest.mark.parametrize("table", ["queries", "candidates", "interactions"])
+@pytest.mark.parametrize("name", ["filter_any_x", "Rerank_x", "history_x", "CONTEXT_"])
+def test_prefix_of_an_input_of_the_served_model(table, name):
+    said = refusal(table, name)
+    assert f"the feature name {name!r} is reserved; use `column:` to rename it" in said
+    assert "begin with filter_, rerank_, history_, context_" in said

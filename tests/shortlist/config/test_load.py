@@ -263,3 +263,24 @@ def test_invalid_tables_are_refused(interactions, sentence):
     with pytest.raises(ConfigError) as error:
         parse_config(raw, "x.yaml")
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("filters", "sentence"),
+    [
+        (
+            ["colour"],
+            "index.filters: 'colour' is not a feature of data.candidates; expected some of ['added', 'genres', ",
+        ),
+        (["title"], "index.filters: 'title' is of type text; expected category, multi_category or numeric"),
+        (["added"], "index.filters: 'added' is of type timestamp; expected category, multi_category or numeric"),
+        (["year", "year"], "index.filters: 'year' is there twice"),
+    ],
+)
+def test_filters_are_attributes_that_a_rule_can_name(filters, sentence):
+    features = {"genres": "multi_category", "year": "numeric", "title": "text", "added": "timestamp"}
+    data = {**MINIMAL["data"], "candidates": {**MINIMAL["data"]["candidates"], "features": features}}
+    assert parse_config(_with(data=data, index={"filters": ["genres", "year"]}), "x.yaml").index.pool == 500
+    with pytest.raises(ConfigError) as refused:
+        parse_config(_with(data=data, index={"filters": filters}), "x.yaml")
+    assert sentence in str(refused.value)
