@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from typing import Any
 
 import click
 import typer
@@ -31,6 +32,17 @@ class SuggestingGroup(typer.core.TyperGroup):
             similar = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             if similar:
                 error.message = f"{error.message.rstrip('.')}; did you mean {similar[0]!r}?"
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Returns what the command returns; each usage error names the command whose help has the remedy."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            # Click's parser says nothing of the command where an option's value is missing.
+            if error.ctx is None and ctx.invoked_subcommand is not None:
+                command = self.commands[ctx.invoked_subcommand]
+                error.ctx = click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
             raise
 
 

@@ -16,8 +16,7 @@ def unit(embeddings: FloatArray) -> FloatArray:
     Args:
       embeddings: [num_rows, embedding_dim].
     """
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return np.asarray(embeddings / np.where(lengths > 0.0, lengths, 1.0), np.float32)
+    return _directions(embeddings).astype(np.float32)
 
 
 def closest(answers: FloatArray, history: FloatArray, is_same: npt.NDArray[np.bool_]) -> list[int | None]:

@@ -78,7 +78,8 @@ def project(tmp_path):
     ("arguments", "parts"),
     [
         (("run", "--nope"), ["--nope", "see `pipeline_runner.py run --help`"]),
-        (("run", "--config"), ["--config", "requires an argument"]),
+        (("run", "--config"), ["--config", "requires an argument", "see `pipeline_runner.py run --help`"]),
+        (("data", "fetch", "--to"), ["see `pipeline_runner.py data fetch --help`"]),
         (("ruin",), ["ruin", "see `pipeline_runner.py --help`"]),
         (("run", "extra"), ["extra", "run --help"]),
         (("data", "fetch", "[/x]"), ["there is no data set '[/x]'"]),
