@@ -108,7 +108,7 @@ audit: .venv/.runtime .tools/audit/.made ## Asks PyPI or OSV for the locked pack
 
 clean: ## Removes what make made (.venv, .tools, caches), never data or workspaces
 	@rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
-	@find cli shortlist components pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find cli shortlist components pipeline server tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 FIRST_TIME := Installing the locked stack (about 1 GB to download and 3 GB on disk, once)
 LATER := Bringing .venv in line with the locks

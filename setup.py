@@ -37,7 +37,11 @@ setuptools.setup(
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
-        include=[pattern for name in ("cli", "components", "pipeline", "shortlist") for pattern in (name, f"{name}.*")]
+        include=[
+            pattern
+            for name in ("cli", "components", "pipeline", "server", "shortlist")
+            for pattern in (name, f"{name}.*")
+        ]
     ),
     package_data={
         "shortlist.lineage.page": ["*.html", "*.css", "*.js", "vendor/*/*"],

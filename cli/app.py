@@ -32,6 +32,7 @@ from cli import (
     run,
     runs,
     schema,
+    serve,
     submit,
     worker,
 )
@@ -75,6 +76,7 @@ app.command("report", rich_help_panel=_RESULTS)(report.report)
 app.add_typer(lineage.app, name="lineage", rich_help_panel=_RESULTS)
 app.add_typer(runs.app, name="runs", rich_help_panel=_RESULTS)
 app.command("recommend", rich_help_panel=_SERVE)(recommend.recommend)
+app.command("serve", rich_help_panel=_SERVE)(serve.serve)
 app.command("bulk", rich_help_panel=_SERVE)(bulk.bulk)
 app.command("similar-items", rich_help_panel=_SERVE)(bulk.similar_items)
 app.add_typer(export.app, name="export", rich_help_panel=_SERVE)

@@ -23,3 +23,5 @@ compile s3.txt requirements/s3.in "$@"
 for peer in bench-implicit bench-rectools bench-index bench-plot; do
     compile "$peer.txt" "requirements/$peer.in" "$@"
 done
+# The server without a pipeline: a part of what everybody gets.
+compile server.txt server/pyproject.toml --constraints requirements/kubeflow.txt "$@"

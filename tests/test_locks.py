@@ -4,11 +4,13 @@ import pathlib
 import re
 
 import pytest
+import tomli
 
 REQUIREMENTS = pathlib.Path(__file__).parent.parent / "requirements"
 TOOLS = ("audit", "manifests", "s3")
 PEERS = ("bench-implicit", "bench-rectools", "bench-index", "bench-plot")
-LOCKS = ("runtime", "kubeflow", "dev", "build", "uv", *TOOLS, *PEERS)
+SERVER = "server"
+LOCKS = (SERVER, "runtime", "kubeflow", "dev", "build", "uv", *TOOLS, *PEERS)
 PINNED = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: \\\n {4}--hash=sha256:[0-9a-f]{64})+$", re.M)
 
 
@@ -17,8 +19,15 @@ def _canonical(name: str) -> str:
 
 
 def _inputs(name: str) -> set[str]:
+    if name == SERVER:
+        return {_canonical(re.split(r"[^\w.-]", line)[0]) for line in _server_dependencies()}
     lines = (REQUIREMENTS / f"{name}.in").read_text().splitlines()
     return {_canonical(re.split(r"[^\w.-]", line)[0]) for line in lines if line and not line.startswith("#")}
+
+
+def _server_dependencies() -> list[str]:
+    content = tomli.loads((REQUIREMENTS.parent / "server" / "pyproject.toml").read_text())
+    return list(content["project"]["dependencies"])
 
 
 def _lock(name: str) -> dict[str, str]:
@@ -62,3 +71,10 @@ def test_dev_and_kubeflow_locks_agree():
 @pytest.mark.parametrize("wider", ["kubeflow", "dev"])
 def test_what_only_wider_inputs_need_stays_out_of_the_runtime_lock(wider):
     assert _inputs(wider) & _lock("runtime").keys() == set()
+
+
+def test_the_server_is_locked_at_the_versions_that_its_tests_have():
+    wanted = set((REQUIREMENTS / "runtime.in").read_text().splitlines())
+    assert set(_server_dependencies()) <= wanted
+    assert _lock(SERVER).items() <= _lock("runtime").items()
+    assert _lock(SERVER).keys().isdisjoint({"tfx", "apache-beam", "ml-metadata", "pandas"})

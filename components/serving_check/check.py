@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from components.serving_check.answers import ServedAnswers, disagreements
 from shortlist.model_files import INDEX_FILE
+from shortlist.serving.answer_rules import ServedAnswers, disagreements
 
 TIMEOUT_SECONDS = 900
 _PROJECT_ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -14,8 +14,8 @@ import sys
 import time
 from typing import Any
 
-from components.serving_check.answers import Case, ServedAnswers, find_violations
 from shortlist import keys
+from shortlist.serving.answer_rules import Case, ServedAnswers, find_violations
 
 SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
 _EMBED_CANDIDATES = "embed_candidates"

@@ -22,6 +22,7 @@ from shortlist.config.paths import local_folder
 from shortlist.config.report import ReportSection
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Line, Section
+from shortlist.config.serve import Serve
 from shortlist.config.serving import Index, Push
 from shortlist.config.train import Train
 from shortlist.config.tune import Tune
@@ -60,6 +61,9 @@ class Config(Section):
 
     push: Push = Push()
     """Versions to keep in the serving folder."""
+
+    serve: Serve = Serve()
+    """The server of the pushed model, `shortlist serve`."""
 
     report: ReportSection = ReportSection()
     """The HTML report of a run."""

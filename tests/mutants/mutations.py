@@ -137,11 +137,11 @@ MUTATIONS = (
         ("refresh/test_refresh.py",),
     ),
     Mutation(
-        "components/serving_check/answers.py",
+        "shortlist/serving/answer_rules.py",
         ".difference(case.excluded[row])",
         "",
         "an excluded candidate in an answer is no broken promise",
-        ("serving_check/test_answers.py",),
+        ("../shortlist/serving/test_answer_rules.py",),
     ),
     Mutation(
         "components/table_example_gen/encode.py",

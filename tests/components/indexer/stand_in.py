@@ -27,6 +27,8 @@ class StandIn(tf.Module):
     def __init__(self, embeddings: np.ndarray, ids: list[str]):
         super().__init__()
         dim = embeddings.shape[1]
+        # The last candidate is the most popular.
+        self.candidate_counts = tf.Variable(np.arange(len(ids)), dtype=tf.int64)
         generator = np.random.default_rng(7)
         self.candidate_ids = tf.Variable(ids)
         self.candidate_embeddings = tf.Variable(embeddings.astype(np.float32))

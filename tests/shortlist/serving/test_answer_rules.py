@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from components.serving_check.answers import LOWEST, Case, ServedAnswers, disagreements, find_violations
+from shortlist.serving.answer_rules import LOWEST, Case, ServedAnswers, disagreements, find_violations
 
 CORPUS = {"a", "b", "c", "d", "e"}
 GOOD = ServedAnswers(ids=[["c", "b", ""]], scores=[[2.0, 1.0, LOWEST]], count=[2])

@@ -1,0 +1,174 @@
+"""The script `shortlist-serve`, and the process of a server."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import gc
+import ipaddress
+import logging
+import os
+import pathlib
+import socket
+import sys
+import warnings
+
+from shortlist.config.serve import Serve
+from shortlist.config.serve_file import read_settings
+from shortlist.errors import BadInputError, ShortlistError
+
+TOKEN_VARIABLE = "SHORTLIST_SERVE_TOKEN"  # noqa: S105  The name of a variable.
+PORT = 8501
+_KEEP_ALIVE_SECONDS = 75
+_LOGGER = logging.getLogger("shortlist.server")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to serve, and where."""
+
+    model: pathlib.Path
+    """Folder of the versions, or of one version."""
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+    settings: Serve = dataclasses.field(default_factory=Serve)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs `shortlist-serve`; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        "shortlist-serve",
+        description="Serve a pushed model over HTTP.",
+        epilog=f"Other machines need the token in {TOKEN_VARIABLE}.",
+    )
+    parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the versions, or of one version")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on, 127.0.0.1 by default")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port, {PORT} by default")
+    parser.add_argument("--settings", type=pathlib.Path, help="YAML file with the keys of the config's section `serve`")
+    parsed = parser.parse_args(arguments)
+    try:
+        settings = Serve() if parsed.settings is None else read_settings(parsed.settings)
+        serve(Options(parsed.model, parsed.host, parsed.port, settings))
+    except ShortlistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    return 0
+
+
+def serve(options: Options) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Raises:
+      BadInputError: There is nothing to serve, the address cannot be used, or there is no token.
+    """
+    token = _token(options.host)
+    _log_to_stderr()
+    # Bound first: a port in use is known before the model has been loaded for seconds.
+    with contextlib.closing(_bound(options.host, options.port)) as listener:
+        _serve(options, token, listener)
+
+
+def _serve(options: Options, token: str | None, listener: socket.socket) -> None:
+    import uvicorn
+
+    from server.app import make_app
+    from server.drain import Drain, DrainedServer
+    from server.metrics import Metrics
+    from server.protocol import limited_protocol
+    from server.rollout import Rollout
+
+    # TensorFlow imports packages that warn of their own end of support.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
+    metrics = Metrics()
+    rollout = Rollout(options.model, options.settings, metrics)
+    # What the imports left is never freed; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    # A thread that computes in Python keeps the event loop waiting for up to this time, 5 ms by default.
+    sys.setswitchinterval(0.001)
+    try:
+        rollout.start()
+        drain = Drain(options.settings.drain_seconds)
+        config = uvicorn.Config(
+            make_app(rollout, options.settings, metrics, token, lambda: drain.is_draining),
+            http=limited_protocol(options.settings.limits.body_seconds),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=30,
+        )
+        server = DrainedServer(config, drain)
+        listener.listen(config.backlog)
+        # uvloop, as uvicorn would choose itself.
+        host, port = listener.getsockname()[:2]
+        _LOGGER.info("Serving %s at http://%s:%d", rollout.name, f"[{host}]" if ":" in host else host, port)
+        server.run(sockets=[listener])
+    finally:
+        rollout.close()
+
+
+def _token(host: str) -> str | None:
+    """Returns the token from the environment.
+
+    Raises:
+      BadInputError: There is none, and other machines could reach the server.
+    """
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    if token is None and not _is_loopback(host):
+        raise BadInputError.from_parts(
+            "--host",
+            f"a token in {TOKEN_VARIABLE}, since other machines can reach {host}",
+            "none",
+            "set it, or listen on 127.0.0.1",
+        )
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Returns a socket that is bound to an address.
+
+    Raises:
+      BadInputError: The address cannot be used.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, OverflowError) as error:
+        raise BadInputError.from_reason(
+            f"{host}:{port}", "a free address", getattr(error, "strerror", None) or error, "choose another --port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name, level in (("shortlist.server", logging.INFO), ("uvicorn", logging.ERROR)):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+
+
+def script() -> None:
+    """The console script."""
+    sys.exit(main())
