@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pydantic
 
 from shortlist.config.section import Line, Number, Section, Whole
 
 LATEST = "latest"
 """In `serve.split`: the newest version."""
+
+
+Share = Annotated[Whole, pydantic.Field(ge=0, le=1_000_000)]
+"""A version's part of the queries, in relation to the sum of all."""
 
 
 class ServeLimits(Section):
@@ -60,10 +66,10 @@ class Serve(Section):
     drain_seconds: Number = pydantic.Field(5.0, ge=0, le=600)
     """Seconds after SIGTERM in which `/readyz` says no and requests are still answered."""
 
-    max_age_days: Number | None = pydantic.Field(None, gt=0)
+    max_age_days: Number | None = pydantic.Field(None, gt=0, le=36_500)
     """Age of the version from which on the server warns, in its log and its metrics; null for no warning."""
 
-    split: dict[Line, Whole] = pydantic.Field({}, max_length=8)
+    split: dict[Line, Share] = pydantic.Field({}, max_length=8)
     """Shares of the queries by version, such as `{latest: 90, 1795000000: 10}`; by default all go to the newest. A
     query keeps its version."""
 
@@ -75,7 +81,7 @@ class Serve(Section):
     """Parquet file with the histories of known queries: `query_id`, `candidate_id` and `timestamp`, one row per
     interaction."""
 
-    histories_memory_mb: Whole = pydantic.Field(1_024, ge=1)
+    histories_memory_mb: Whole = pydantic.Field(1_024, ge=1, le=1_000_000)
     """Size up to which the histories are kept in memory; larger ones are put into a temporary sqlite file."""
 
     @pydantic.field_validator("split", mode="before")
@@ -87,11 +93,9 @@ class Serve(Section):
     @pydantic.field_validator("split")
     @classmethod
     def _check_split(cls, split: dict[str, int]) -> dict[str, int]:
-        for name, share in split.items():
+        for name in split:
             if name != LATEST and not (name.isascii() and name.isdigit()):
                 raise ValueError(f"expected `{LATEST}` or the number of a version, got {name!r}")
-            if share < 0:
-                raise ValueError(f"expected shares of 0 or more, got {share} for {name}")
         if split and not sum(split.values()):
             raise ValueError("expected a share above 0, got none")
         return split
