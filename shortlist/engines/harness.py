@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 
 # Must come first: it sets environment variables that TensorFlow reads when it is imported.
@@ -17,3 +19,8 @@ def main(control_endpoint: str, worker_id: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    # Python would end module by module, and TensorFlow's functions print a traceback when they find a module gone.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,13 +1,13 @@
 """A pool of Beam workers that have this package, for engines that do not start workers themselves.
 
-Beam's own pool (`worker_pool_main`) has three faults. It listens on all interfaces. It starts the first `python` on the
-path, which may lack this package. A worker that prints more than a pipe's buffer hangs for ever.
+Beam's own pool (`worker_pool_main`) has four faults. It listens on all interfaces. It starts the first `python` on the
+path, which may lack this package. A worker that prints more than a pipe's buffer hangs for ever. It keeps one process
+per worker id, although each TaskManager of a Flink cluster numbers its workers alike.
 """
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import threading
 import traceback
@@ -19,24 +19,27 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 from apache_beam.runners.worker import worker_pool_main
 from apache_beam.utils import thread_pool_executor
 
+from shortlist.engines.workers import WorkerProcesses
 from shortlist.errors import ConfigError
 
 
-class _Pool(worker_pool_main.BeamFnExternalWorkerPoolServicer):
+class _Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
     """Starts a process for each worker that an engine requests."""
+
+    def __init__(self) -> None:
+        self.workers = WorkerProcesses()
 
     def StartWorker(self, request: Any, context: Any) -> Any:
         command = [sys.executable, "-m", "shortlist.engines.harness", request.control_endpoint.url, request.worker_id]
         try:
-            # The workers' output goes to the pool's terminal.
-            self._worker_processes[request.worker_id] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            self.workers.start(request.worker_id, command)
         except OSError:
             return beam_fn_api_pb2.StartWorkerResponse(error=traceback.format_exc())
         return beam_fn_api_pb2.StartWorkerResponse()
 
-    def stop(self) -> None:
-        for process in list(self._worker_processes.values()):
-            worker_pool_main.kill_process_gracefully(process)
+    def StopWorker(self, request: Any, context: Any) -> Any:
+        self.workers.stop(request.worker_id)
+        return beam_fn_api_pb2.StopWorkerResponse()
 
 
 @contextlib.contextmanager
@@ -50,7 +53,7 @@ def serving(host: str, port: int) -> Iterator[int]:
     Raises:
       ConfigError: The address is in use or does not belong to this machine.
     """
-    pool = _Pool(use_process=True)
+    pool = _Pool()
     # so_reuseport=0: by default gRPC would share a port with another pool, and workers would start in either.
     server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=[("grpc.so_reuseport", 0)])
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
@@ -63,7 +66,7 @@ def serving(host: str, port: int) -> Iterator[int]:
         yield int(bound_port)
     finally:
         server.stop(grace=None).wait()
-        pool.stop()
+        pool.workers.stop_all()
 
 
 @contextlib.contextmanager
