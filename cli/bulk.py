@@ -138,7 +138,7 @@ def _run(
         report("Loading Beam and TensorFlow ...")
         from pipeline.bulk import BulkOptions
 
-        with running_engine(checked.beam, workspace.root, report):
+        with running_engine(checked.beam, workspace.root, report, report):
             result = answer(checked, workspace, BulkOptions(k, form.value, shards), report)
     if as_json:
         print(json.dumps(dataclasses.asdict(result), indent=2, ensure_ascii=False))

@@ -88,7 +88,7 @@ def run(
     if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
         from cli import local_kfp
 
-        with running_engine(checked_config.beam, workspace.root, console.print):
+        with running_engine(checked_config.beam, workspace.root, console.print, console.print):
             local_kfp.run_local_kfp(checked_config, workspace, data_root.absolute(), unit, console, verbose)
     else:
         _run_here(invocation, checked_config, workspace, data_root.absolute(), unit, console, verbose, reindex)
@@ -182,7 +182,7 @@ def _run_here(
             contextlib.ExitStack() as stack,
         ):
             with terminal.status(log.LOADING_TFX) as status:
-                stack.enter_context(running_engine(config.beam, workspace.root, status.update))
+                stack.enter_context(running_engine(config.beam, workspace.root, status.update, terminal.print))
                 status.update(log.LOADING_TFX)
                 from pipeline.run import run_pipeline
             with progress.ProgressListener(terminal) as listener:

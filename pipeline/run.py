@@ -19,6 +19,7 @@ from pipeline.create_reindex import create_reindex
 from pipeline.local_runner import LocalRunner, NodeResult, RunListener
 from shortlist.config.config import Config
 from shortlist.config.table import Table, TableName
+from shortlist.engines import failures
 from shortlist.errors import ResourceError, ShortlistError, StoreError
 from shortlist.lineage import journal
 from shortlist.lineage.database import database
@@ -131,7 +132,8 @@ def run_pipeline(
             summarise(Status.REFUSED, str(refusal))
             raise refusal from error
         logging.getLogger(__name__).exception("%s failed", timed.current)
-        cause = f"{timed.current}: {first_cause(error)}"
+        advice = failures.remedy(config.beam, error, workspace.root)
+        cause = f"{timed.current}: {first_cause(error)}{advice and f'; {advice}'}"
         summarise(Status.FAILED, cause)
         raise RunFailed(cause) from error
     return summarise(None)

@@ -69,9 +69,14 @@ class PortableBeam(Section):
     parallelism: Whole | None = pydantic.Field(None, ge=1, le=32_768)
     """Number of parts that the engine divides a step into. By default, the engine decides."""
 
+    sdk_worker_parallelism: Whole = pydantic.Field(1, ge=0, le=1_000)
+    """Number of worker processes per machine of the engine; 0 lets the engine decide. All task slots of a machine share
+    one process by default, and Python code of one process uses one core."""
+
     # With Beam's 60 seconds, a run ends with DEADLINE_EXCEEDED while its job continues.
     job_server_timeout_seconds: Whole = pydantic.Field(3600, ge=1, le=2_592_000)
-    """Longest wait for one answer of the job server. Beam's default of 60 seconds stops healthy runs."""
+    """Longest wait for one answer of the job server. It limits each Beam step, as the last answer comes at its end.
+    Beam's default of 60 seconds stops healthy runs."""
 
     @pydantic.field_validator("job_endpoint", "worker_endpoint")
     @classmethod
@@ -87,24 +92,29 @@ class FlinkBeam(Section):
     """
 
     engine: Literal["flink"] = "flink"
-    """A Flink cluster."""
+    """A Flink cluster. While a run lasts, Beam's job server accepts connections on every network interface, without a
+    password. Run it only where a firewall blocks its ports."""
 
     master: str = "[local]"
     """HOST:PORT of a Flink cluster's REST interface. `[local]` starts a cluster inside of the job server."""
 
-    # With parallelism 8, a [local] cluster runs out of its 64 MB of network buffers.
     parallelism: Whole = pydantic.Field(2, ge=1, le=32_768)
-    """Maximum number of task slots per step, and number of slots of a `[local]` cluster."""
+    """Maximum number of task slots per step, and number of slots of a `[local]` cluster. The need for network buffers
+    grows with its square. A `[local]` cluster gets them; for others, see taskmanager.memory.network in Flink."""
 
     worker_endpoint: str | None = None
-    """HOST:PORT of a worker pool, as for `portable`. Without one, Python code runs in threads of the run's own
-    process."""
+    """HOST:PORT of a worker pool, as for `portable`. Each TaskManager opens this address itself: with localhost, each
+    machine of the cluster needs a pool. Without one, Python code runs in threads of the run's own process."""
+
+    sdk_worker_parallelism: Whole = pydantic.Field(1, ge=0, le=1_000)
+    """Number of worker processes per TaskManager, as for `portable`. Set it to the task slots of a TaskManager, so that
+    each slot can use a core."""
 
     job_port: Whole = pydantic.Field(8099, ge=1, le=65535)
     """Port of the job server on this machine."""
 
     job_server_timeout_seconds: Whole = pydantic.Field(3600, ge=1, le=2_592_000)
-    """Longest wait for one answer of the job server, as for `portable`."""
+    """Longest wait for one answer of the job server, which limits each Beam step, as for `portable`."""
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -130,6 +140,11 @@ class FlinkBeam(Section):
             raise ValueError(
                 f"the cluster at {self.master} cannot use the threads of this process; start `shortlist worker` where "
                 "the cluster can reach it, and set worker_endpoint to its address"
+            )
+        if self.worker_endpoint is None and self.sdk_worker_parallelism != 1:
+            raise ValueError(
+                f"sdk_worker_parallelism={self.sdk_worker_parallelism} has no effect without worker_endpoint, because "
+                "Python code then runs in threads of this process; start `shortlist worker` and set worker_endpoint"
             )
         return self
 

@@ -18,25 +18,27 @@ def beam_args(beam: engines.Beam) -> list[str]:
             _SKIP_PACKAGING,
         ]
     if isinstance(beam, engines.PortableBeam):
-        return _portable(beam.job_endpoint, beam.worker_endpoint, beam.parallelism, beam.job_server_timeout_seconds)
+        return _portable(beam, beam.job_endpoint)
     if isinstance(beam, engines.FlinkBeam):
-        endpoint = f"localhost:{beam.job_port}"
-        return _portable(endpoint, beam.worker_endpoint, beam.parallelism, beam.job_server_timeout_seconds)
+        return _portable(beam, f"localhost:{beam.job_port}")
     return _dataflow(beam)
 
 
-def _portable(job_endpoint: str, worker_endpoint: str | None, parallelism: int | None, timeout: int) -> list[str]:
+def _portable(beam: engines.PortableBeam | engines.FlinkBeam, job_endpoint: str) -> list[str]:
     workers = ["--environment_type=LOOPBACK"]
-    if worker_endpoint is not None:
-        workers = ["--environment_type=EXTERNAL", f"--environment_config={worker_endpoint}"]
+    if beam.worker_endpoint is not None:
+        workers = ["--environment_type=EXTERNAL", f"--environment_config={beam.worker_endpoint}"]
+        # Absent at its default, so that a config without the key keeps its cache.
+        if beam.sdk_worker_parallelism != 1:
+            workers.append(f"--sdk_worker_parallelism={beam.sdk_worker_parallelism}")
     args = [
         "--runner=PortableRunner",
         f"--job_endpoint={job_endpoint}",
-        f"--job_server_timeout={timeout}",
+        f"--job_server_timeout={beam.job_server_timeout_seconds}",
         *workers,
     ]
-    if parallelism is not None:
-        args.append(f"--parallelism={parallelism}")
+    if beam.parallelism is not None:
+        args.append(f"--parallelism={beam.parallelism}")
     return [*args, _SKIP_PACKAGING]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import zipfile
 
 from shortlist.config import engines
-from shortlist.engines import programs
+from shortlist.engines import cluster, programs
 from shortlist.errors import ConfigError
 from shortlist.process import endpoints
 
@@ -41,6 +41,7 @@ def check(beam: engines.Beam) -> None:
             _check_endpoint(
                 beam.master, "beam.master", "start the cluster, or correct the address of its REST interface"
             )
+            cluster.Cluster(beam.master).check(beam.parallelism)
         if beam.worker_endpoint is not None:
             _check_endpoint(beam.worker_endpoint, "beam.worker_endpoint", _START_WORKERS)
     elif isinstance(beam, engines.DataflowBeam):

@@ -1,4 +1,4 @@
-"""A test job of one element, which shows whether an engine's workers can run a pipeline."""
+"""A test job, which shows whether an engine's workers can run a pipeline."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import threading
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
+from shortlist.config import engines
 from shortlist.engines import worker_side
 from shortlist.errors import BadInputError
 
@@ -21,10 +22,17 @@ _MISMATCH = re.compile(r"WorkerMismatchError: (.+?)(?: \[while running|\\n|\n|$)
 _NO_PACKAGE = re.compile(r"(?:ModuleNotFound|Import)Error: (.+?)(?: \[while running|\\n|\n|$)")
 
 
-def check_workers(args: list[str], folder: pathlib.Path) -> None:
+# With one element per slot, the engine may leave a third of the slots without any.
+_ELEMENTS_PER_SLOT = 4
+
+
+def check_workers(engine: engines.PortableBeam | engines.FlinkBeam, args: list[str], folder: pathlib.Path) -> None:
     """Raises an error if workers lack this package, have another version of it, or cannot read the run's folder.
 
+    The job has more elements than the engine has task slots, so that each TaskManager starts a worker.
+
     Args:
+      engine: The checked engine.
       args: Beam's arguments for the engine.
       folder: The folder of the run's artifacts; must exist.
 
@@ -36,19 +44,20 @@ def check_workers(args: list[str], folder: pathlib.Path) -> None:
     path = folder / f".worker-probe-{token[:8]}"
     path.write_text(token, encoding="utf-8")
     try:
-        expected = worker_side.expectation(path, token)
-        _run([*args, f"--job_server_timeout={int(SECONDS)}"], expected, SECONDS)
+        expected = worker_side.expectation(path, token, from_pool=engine.worker_endpoint is not None)
+        elements = [expected] * _ELEMENTS_PER_SLOT * (engine.parallelism or 1)
+        _run([*args, f"--job_server_timeout={int(SECONDS)}"], elements, SECONDS)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _run(args: list[str], expected: worker_side.Expected, seconds: float) -> None:
+def _run(args: list[str], elements: list[worker_side.Expected], seconds: float) -> None:
     answer: concurrent.futures.Future[str] = concurrent.futures.Future()
 
     def job() -> None:
         try:
             pipeline = beam.Pipeline(argv=args)
-            _ = pipeline | beam.Create([expected]) | beam.Map(worker_side.compare)
+            _ = pipeline | beam.Create(elements) | beam.Map(worker_side.compare)
             answer.set_result(pipeline.run().wait_until_finish(duration=int(seconds * 1000)))
         except Exception as error:
             answer.set_exception(error)
@@ -64,7 +73,7 @@ def _run(args: list[str], expected: worker_side.Expected, seconds: float) -> Non
     if state != PipelineState.DONE:
         raise BadInputError.from_parts(
             "beam",
-            f"the engine to process one element within {seconds:g} s",
+            f"the engine to process a test job within {seconds:g} s",
             "no answer",
             "read the logs of the job server and of the workers, and check that they can reach each other",
         )
@@ -89,4 +98,4 @@ def _worker_error(message: str) -> BadInputError:
             "start them with `shortlist worker`",
         )
     *_, last = message.strip().splitlines() or ["no reason"]
-    return BadInputError.from_reason("beam", "the engine to process one element", last[:300])
+    return BadInputError.from_reason("beam", "the engine to process a test job", last[:300])

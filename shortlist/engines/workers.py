@@ -34,6 +34,10 @@ class WorkerProcesses:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         with self._lock:
             self._by_id[worker_id].append(process)
+            # Python's job server never asks to stop a worker. `poll` collects those that have ended.
+            for earlier in self._by_id.values():
+                for worker in earlier:
+                    worker.poll()
 
     def stop(self, worker_id: str, seconds: float = _END_SECONDS) -> None:
         """Waits until one process of an id has ended, and ends it only if no other engine can have started it.

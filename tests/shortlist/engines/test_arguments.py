@@ -55,6 +55,12 @@ def test_flink_goes_through_a_job_server_here():
     assert options["parallelism"] == 2
 
 
+def test_workers_of_a_pool_can_be_several_processes():
+    endpoints = {"engine": "portable", "job_endpoint": "jobs:8099", "worker_endpoint": "10.0.0.1:50000"}
+    assert _options(**endpoints, sdk_worker_parallelism=4)["sdk_worker_parallelism"] == "4"
+    assert "sdk_worker_parallelism" not in _options(**endpoints)
+
+
 def test_dataflow():
     options = _options(**_DATAFLOW, max_num_workers=8, use_public_ips=False)
     assert options["runner"] == "DataflowRunner"
@@ -84,6 +90,7 @@ def test_dataflow():
             {"engine": "flink", "master": "h:8081"},
             "the cluster at h:8081 cannot use the threads",
         ),
+        ({"engine": "flink", "sdk_worker_parallelism": 2}, "no effect without worker_endpoint"),
         ({**_DATAFLOW, "temp_location": "s3://bucket"}, "beam.temp_location: expected a text that matches ^gs://"),
     ],
 )

@@ -107,6 +107,35 @@ def test_dataflow_does_not_see_the_workspace():
     assert "got dataflow; a run on this machine keeps its artifacts in the workspace" in _refusal(beam)
 
 
+def test_a_large_log_is_rotated_and_the_new_one_has_the_reason(tmp_path, programs, monkeypatch):
+    monkeypatch.setattr("shortlist.engines.flink._LOG_BYTES", 3)
+    program = tmp_path / "java"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    programs(_jar(tmp_path / "f.jar"), str(program))
+    log = tmp_path / "flink.log"
+    for text in ("first", "second", "third"):
+        log.write_text(text)
+        with pytest.raises(BadInputError, match="it ended: no output"), flink.job_server(FlinkBeam(), log):
+            pass
+    assert [log.with_name(f"flink.log.{number}").read_text() for number in (1, 2)] == ["third", "second"]
+    assert sorted(path.name for path in tmp_path.glob("flink.log*")) == ["flink.log", "flink.log.1", "flink.log.2"]
+
+
+def test_a_local_cluster_has_buffers_for_its_parallelism(tmp_path, programs):
+    program = tmp_path / "java"
+    program.write_text('#!/bin/sh\necho "$@"\ncat $FLINK_CONF_DIR/flink-conf.yaml\n')
+    program.chmod(0o755)
+    programs(_jar(tmp_path / "f.jar"), str(program))
+    log = tmp_path / "flink.log"
+    with (
+        pytest.raises(BadInputError, match=r"it ended: taskmanager.memory.network.max: 561m;"),
+        flink.job_server(FlinkBeam(parallelism=8), log),
+    ):
+        pass
+    assert "-XX:MaxDirectMemorySize=2609m" in log.read_text()
+
+
 @_JAVA
 def test_job_server_that_does_not_start_is_reported_with_its_last_line(tmp_path, programs):
     programs(_jar(tmp_path / "empty.jar"))

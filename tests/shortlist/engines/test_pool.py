@@ -66,20 +66,24 @@ def _engine() -> Iterator[tuple[_Engine, str]]:
 
 
 def test_two_engines_with_the_same_worker_id():
-    with pool.serving("127.0.0.1", 0) as port, _engine() as (first, address), _engine() as (second, other):
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
-            for control in (address, other):
-                request = pb.StartWorkerRequest(worker_id="1-1", control_endpoint={"url": control})
-                assert not stub.StartWorker(request, timeout=_SECONDS).error
-            assert first.connected.wait(_SECONDS)
-            assert second.connected.wait(_SECONDS)
-            first.disconnect()
-            stub.StopWorker(pb.StopWorkerRequest(worker_id="1-1"), timeout=_SECONDS)
-            # The worker that started last belongs to the other engine. Beam's pool ends it here.
-            assert second.worker_answers()
-            second.disconnect()
-            stub.StopWorker(pb.StopWorkerRequest(worker_id="1-1"), timeout=_SECONDS)
+    with (
+        pool.serving("127.0.0.1", 0) as port,
+        _engine() as (first, address),
+        _engine() as (second, other),
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
+        for control in (address, other):
+            request = pb.StartWorkerRequest(worker_id="1-1", control_endpoint={"url": control})
+            assert not stub.StartWorker(request, timeout=_SECONDS).error
+        assert first.connected.wait(_SECONDS)
+        assert second.connected.wait(_SECONDS)
+        first.disconnect()
+        stub.StopWorker(pb.StopWorkerRequest(worker_id="1-1"), timeout=_SECONDS)
+        # The worker that started last belongs to the other engine. Beam's pool ends it here.
+        assert second.worker_answers()
+        second.disconnect()
+        stub.StopWorker(pb.StopWorkerRequest(worker_id="1-1"), timeout=_SECONDS)
 
 
 def _sleep(seconds: float) -> list[str]:

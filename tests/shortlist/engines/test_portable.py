@@ -7,10 +7,12 @@ import pathlib
 import socket
 import time
 
+import apache_beam as beam
 import pytest
+from apache_beam.runners.runner import PipelineState
 
 from shortlist.config.engines import FlinkBeam
-from shortlist.engines import pool, probe
+from shortlist.engines import jobs, pool, probe
 from shortlist.engines.arguments import beam_args
 from shortlist.engines.running import running_engine
 from shortlist.errors import BadInputError
@@ -28,7 +30,7 @@ def engine(tmp_path_factory):
 
 def test_workers_like_this_process_pass(engine, tmp_path):
     status: list[str] = []
-    with running_engine(engine, tmp_path, status.append):
+    with running_engine(engine, tmp_path, status.append, status.append):
         assert list(tmp_path.iterdir()) == []
     assert status == ["Testing the Beam workers ..."]
 
@@ -37,14 +39,13 @@ def test_flinks_arguments_let_this_process_do_the_work(engine, tmp_path):
     port = int(engine.job_endpoint.rpartition(":")[2])
     # The job server is a child of this process here; on a cluster it is Flink's.
     with pool.loopback_only(), ports.listening_addresses(with_children=False) as found:
-        probe.check_workers(beam_args(FlinkBeam(job_port=port)), tmp_path)
+        flink = FlinkBeam(job_port=port)
+        probe.check_workers(flink, beam_args(flink), tmp_path)
     # Beam's own pool listens on all interfaces.
     assert {address.partition(":")[0] for address in found} == {"0100007F"}
 
 
 def test_work_is_done_in_another_process(engine, tmp_path):
-    import apache_beam as beam
-
     with beam.Pipeline(argv=beam_args(engine)) as pipeline:
         numbers = pipeline | beam.Create(range(100)) | beam.Reshuffle()
         pids = numbers | beam.Map(_pid) | beam.Distinct()
@@ -66,7 +67,7 @@ def _pid(_: int) -> int:
 
 
 def _refusal(engine, folder: pathlib.Path) -> str:
-    with pytest.raises(BadInputError) as refused, running_engine(engine, folder, lambda _: None):
+    with pytest.raises(BadInputError) as refused, running_engine(engine, folder, lambda _: None, lambda _: None):
         pass
     return str(refused.value)
 
@@ -76,10 +77,10 @@ def test_folder_that_the_workers_do_not_see(engine, tmp_path, monkeypatch):
     assert "it cannot read /not/mounted" in _refusal(engine, tmp_path)
 
 
-def _elsewhere(path: pathlib.Path, token: str):
+def _elsewhere(path: pathlib.Path, token: str, from_pool: bool):
     from shortlist.engines import worker_side
 
-    return worker_side.Expected(worker_side.code_sha256(), worker_side.versions(), "/not/mounted", token)
+    return worker_side.Expected(worker_side.code_sha256(), worker_side.versions(), "/not/mounted", token, from_pool)
 
 
 def test_workers_without_this_package(engine, tmp_path):
@@ -91,6 +92,29 @@ def test_workers_without_this_package(engine, tmp_path):
         sentence = _refusal(engine.model_copy(update={"worker_endpoint": address}), tmp_path)
     assert "expected workers that have this package, got: No module named 'shortlist.engines'; " in sentence
     assert "install it and the locked requirements into their environment" in sentence
+
+
+def test_beams_own_pool_is_refused(engine, tmp_path):
+    with beam_services.beams_own_pool(tmp_path, beam_services.ROOT) as address:
+        sentence = _refusal(engine.model_copy(update={"worker_endpoint": address}), tmp_path)
+    assert "a worker that differs: it was not started by `shortlist worker`" in sentence
+
+
+def test_an_interrupted_run_cancels_its_job(engine, tmp_path):
+    started = tmp_path / "started"
+    with jobs.cancelled_at_end():
+        pipeline = beam.Pipeline(argv=beam_args(engine))
+        _ = pipeline | beam.Create([str(started)]) | beam.Map(_touch_and_sleep)
+        job = pipeline.run()
+        while not started.exists():
+            time.sleep(0.05)
+        assert job.state == PipelineState.RUNNING
+    assert job.state == PipelineState.CANCELLED
+
+
+def _touch_and_sleep(path: str) -> None:
+    pathlib.Path(path).touch()
+    time.sleep(30)
 
 
 def test_dead_endpoints_are_errors_within_seconds(engine, tmp_path):
@@ -106,5 +130,5 @@ def test_endpoint_of_another_server(engine, tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         mute_engine = engine.model_copy(update={"job_endpoint": f"127.0.0.1:{mute.getsockname()[1]}"})
         start = time.monotonic()
-        assert "beam: expected the engine to process one element" in _refusal(mute_engine, tmp_path)
+        assert "beam: expected the engine to process a test job" in _refusal(mute_engine, tmp_path)
         assert time.monotonic() - start < 200
