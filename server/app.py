@@ -16,8 +16,9 @@ import orjson
 from starlette.requests import ClientDisconnect
 
 from server import openapi, predict
+from server.histories import Histories
 from server.metrics import Metrics
-from server.requests import RecommendRequest, RefusedRequest, parse
+from server.requests import RecommendRequest, RefusedRequest, SimilarRequest, parse
 from server.rollout import Active, Rollout
 from server.service import Service, new_request_id
 from shortlist import __version__
@@ -41,6 +42,7 @@ def make_app(
     metrics: Metrics,
     token: str | None = None,
     is_draining: Callable[[], bool] = bool,
+    histories: Histories | None = None,
 ) -> Gate:
     """Returns the ASGI application.
 
@@ -50,8 +52,9 @@ def make_app(
       metrics: The server's metrics.
       token: Token that each request has to send as `Authorization: Bearer`; None for no check.
       is_draining: Whether the server is about to stop.
+      histories: Histories of known queries; None without any.
     """
-    service = Service(rollout, settings, metrics)
+    service = Service(rollout, settings, metrics, histories)
     # No page of Swagger: it would be loaded from a CDN.
     app = fastapi.FastAPI(title="Shortlist", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RefusedRequest, _answer_refusal)
@@ -100,6 +103,20 @@ def _add_recommend(app: fastapi.FastAPI, service: Service) -> None:
     async def recommend(request: fastapi.Request) -> fastapi.Response:
         asked = parse(RecommendRequest, await _body(request, service.settings))
         return _json(await service.recommend(asked, request.scope["request_id"]))
+
+    @app.post(
+        "/v1/similar",
+        summary="Candidates similar to others",
+        tags=["answers"],
+        openapi_extra=openapi.body(SimilarRequest),
+    )
+    async def similar(request: fastapi.Request) -> fastapi.Response:
+        asked = parse(SimilarRequest, await _body(request, service.settings))
+        return _json(await asyncio.to_thread(service.similar, asked, request.scope["request_id"]))
+
+    @app.get("/v1/queries/{query:path}", summary="The history of a known query", tags=["answers"])
+    async def query_history(query: str) -> fastapi.Response:
+        return _json(await asyncio.to_thread(service.query, query))
 
 
 def _add_catalogue(app: fastapi.FastAPI, service: Service) -> None:

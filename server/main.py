@@ -73,6 +73,7 @@ def serve(options: Options) -> None:
 def _serve(options: Options, token: str | None, listener: socket.socket) -> None:
     import uvicorn
 
+    from server import histories
     from server.app import make_app
     from server.drain import Drain, DrainedServer
     from server.metrics import Metrics
@@ -81,8 +82,12 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
 
     # TensorFlow imports packages that warn of their own end of support.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
+    settings = options.settings
+    known = None
+    if settings.histories is not None:
+        known = histories.read(pathlib.Path(settings.histories), settings.histories_memory_mb)
     metrics = Metrics()
-    rollout = Rollout(options.model, options.settings, metrics)
+    rollout = Rollout(options.model, settings, metrics)
     # What the imports left is never freed; the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -90,10 +95,10 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     sys.setswitchinterval(0.001)
     try:
         rollout.start()
-        drain = Drain(options.settings.drain_seconds)
+        drain = Drain(settings.drain_seconds)
         config = uvicorn.Config(
-            make_app(rollout, options.settings, metrics, token, lambda: drain.is_draining),
-            http=limited_protocol(options.settings.limits.body_seconds),
+            make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known),
+            http=limited_protocol(settings.limits.body_seconds),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -110,6 +115,8 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
         server.run(sockets=[listener])
     finally:
         rollout.close()
+        if known is not None:
+            known.close()
 
 
 def _token(host: str) -> str | None:

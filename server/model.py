@@ -1,8 +1,9 @@
-"""A version in memory: the model, its catalogue, and what an answer adds to the model's."""
+"""A version in memory: the model, its candidates, and the answers to requests."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
@@ -11,20 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from server import features
+from server.attributes import Attributes, Overrides
+from server.corpus import Corpus, Item, top
 from shortlist import keys, model_files
 from shortlist.errors import BadInputError
-from shortlist.serving import client, similarity, versions
+from shortlist.serving import client, versions
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.evaluation import ServedEvaluation
+from shortlist.serving.rerank import Pool, Rerank, rerank
+from shortlist.serving.rules import Filter
 
 RECOMMEND = "recommend"
-_EMBED_BATCH = 4096
-_FIXED_INPUTS = frozenset(
-    {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
-)
-_HISTORY_PREFIX = "history_"
-_CONTEXT_PREFIX = "context_"
-_MAX_INT64 = 2**63
+_QUERY_EMBEDDING = "query_embedding"
+_POOL = 500
+_LOGGER = logging.getLogger("shortlist.server")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,15 +42,16 @@ class Question:
     k: int = 10
     """Number of candidates."""
 
+    filter: Filter = dataclasses.field(default_factory=dict)
+    """Rules by attribute that every candidate passes."""
 
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """One candidate of an answer."""
+    rerank: Rerank = dataclasses.field(default_factory=Rerank)
+    """Diversity, boosts and promotions."""
 
-    id: str
-    title: str | None
-    score: float | None
-    near: str | None = None
+    @property
+    def has_rules(self) -> bool:
+        """Whether the best candidates alone are no answer."""
+        return bool(self.filter) or not self.rerank.is_empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,169 +87,148 @@ class LoadedModel:
         self.max_k = int(self.index["k"])
         self.saved = client.load_served(folder)
         self.signatures: Mapping[str, Any] = self.saved.signatures
-        self.catalogue = Catalogue.of_version(folder)
+        catalogue = Catalogue.of_version(folder)
         self.evaluation = ServedEvaluation.of_version(folder)
         self.uses_times = model_files.uses_times(folder)
+        self.temperature = model_files.temperature(folder)
         self.excludes_seen = bool(self.index.get("exclude_seen", True))
         try:
-            self._signature = self.signatures[RECOMMEND]
-            self.specs: Mapping[str, Any] = self._signature.structured_input_signature[1]
-            trained = self.saved.trained
-            self.ids = [item.decode("utf-8", "replace") for item in trained.candidate_ids.numpy()]
-            self._unit = similarity.unit(np.asarray(trained.candidate_embeddings))
-            # A model that an older version trained has no counts.
-            counts = trained.candidate_counts.numpy() if hasattr(trained, "candidate_counts") else np.zeros(0)
+            self._recommend = self.signatures[RECOMMEND]
+            self._embed = self.signatures[_QUERY_EMBEDDING]
+            self.corpus = Corpus(self.saved.trained, catalogue)
         except (AttributeError, KeyError) as error:
             raise BadInputError.from_parts(folder, "a model that Shortlist wrote", f"one without {error}") from None
-        self._rows = {item: row for row, item in enumerate(self.ids)}
-        # Most frequent first, ties in the order of the catalogue.
-        self.popular_rows = np.argsort(-counts, kind="stable") if len(counts) == len(self.ids) else None
-        titles = None if self.catalogue is None or not self.catalogue.has_titles else self.catalogue.titles.to_pylist()
-        self._titles: list[str | None] | None = titles if titles and len(titles) == len(self.ids) else None
+        self.features = features.Features(self._recommend.structured_input_signature[1])
+        self._own_attributes = Attributes.of_version(catalogue, len(self.corpus.ids))
+        self.attributes = self._own_attributes
         self.loaded_at = time.time()
+
+    def override(self, table: Overrides) -> None:
+        """Takes today's attributes."""
+        self.attributes = self._own_attributes.overridden(table, self.corpus.rows)
 
     @property
     def pushed_at(self) -> float:
         """When the version was pushed, seconds since 1970."""
         return self.folder.stat().st_mtime if int(self.version) < 1e9 else float(self.version)
 
-    def row_of(self, candidate_id: str) -> int | None:
-        """Returns the row of a candidate; None if the model does not know it."""
-        return self._rows.get(candidate_id)
-
-    def title_of(self, row: int) -> str | None:
-        """Returns the title of a row; None if it has none."""
-        return None if self._titles is None else self._titles[row]
-
-    @property
-    def titles(self) -> Sequence[str | None] | None:
-        """[corpus_size] titles; None without titles."""
-        return self._titles
-
-    def inputs_of_context(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns values by input of the signature for features of the query and of the request.
-
-        Raises:
-          BadInputError: The model has no such feature, or a value has a wrong type.
-        """
-        found = {}
-        for name, value in context.items():
-            key = _CONTEXT_PREFIX + name if _CONTEXT_PREFIX + name in self.specs else name
-            if key not in self.specs or key in _FIXED_INPUTS or key.startswith(_HISTORY_PREFIX):
-                raise BadInputError(f"the model has no feature {name!r}; it has {self.context_features}")
-            found[key] = checked_value(name, self.specs[key], value)
-        return found
-
-    @property
-    def context_features(self) -> list[str]:
-        """Names that `inputs_of_context` takes."""
-        names = [
-            name
-            for name in self.specs
-            if name not in _FIXED_INPUTS and not name.startswith((_HISTORY_PREFIX, "filter_"))
-        ]
-        return sorted(name.removeprefix(_CONTEXT_PREFIX) for name in names)
-
-    def inputs_of_events(self, features: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """Returns lists by input of the signature for features of the history's interactions.
-
-        Raises:
-          BadInputError: The model has no such feature, or a value has a wrong type.
-        """
-        columns: dict[str, list[Any]] = {}
-        for position, row in enumerate(features):
-            for name, value in row.items():
-                key = _HISTORY_PREFIX + name
-                if key not in self.specs or key in _FIXED_INPUTS:
-                    raise BadInputError(f"the model has no feature {name!r} of interactions")
-                missing = float("nan") if self.specs[key].dtype.is_floating else _zero(self.specs[key])
-                column = columns.setdefault(key, [missing] * len(features))
-                column[position] = missing if value is None else checked_value(name, self.specs[key], value)
-        return columns
-
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Returns an answer per question."""
-        outputs = self._signature(**client.signature_inputs(self.specs, [question.row for question in questions]))
+        """Returns an answer per question. What the model cannot answer gets the popularity list."""
+        try:
+            return self._answers(questions)
+        except Exception as error:
+            if len(questions) == 1:
+                _LOGGER.warning("The model failed, and the answer is the popularity list: %s", error)
+                return [self._fallback(questions[0], self._rows_of_history(questions[0]).count(None))]
+            # One of them spoils the call; the others get their answers.
+            return [self.answer([question])[0] for question in questions]
+
+    def _answers(self, questions: Sequence[Question]) -> list[Answer]:
+        # The attributes may be replaced meanwhile.
+        attributes = self.attributes
+        ruled = [question for question in questions if question.has_rules]
+        plain = [question for question in questions if not question.has_rules]
+        by_rules = iter(self._answer_by_rules(ruled, attributes) if ruled else ())
+        by_model = iter(self._answer_by_model(plain) if plain else ())
+        return [next(by_rules if question.has_rules else by_model) for question in questions]
+
+    def _answer_by_model(self, questions: Sequence[Question]) -> list[Answer]:
+        outputs = self._recommend(**self._inputs(self._recommend, questions))
         counts = outputs[keys.COUNT].numpy().tolist()
         ids, scores = outputs[keys.IDS].numpy(), outputs[keys.SCORES].numpy()
+        rows = self.corpus.rows
         return [
-            self._answer(question, ids[line, :count], scores[line, :count])
+            self._answer(
+                question,
+                [rows[item.decode("utf-8", "replace")] for item in ids[line, :count]],
+                scores[line, :count].tolist(),
+            )
             for line, (question, count) in enumerate(zip(questions, counts, strict=True))
         ]
 
-    def _answer(self, question: Question, ids: npt.NDArray[np.object_], scores: npt.NDArray[np.float32]) -> Answer:
-        history = [self._rows.get(item) for item in question.history_ids]
-        unknown = history.count(None)
-        if not len(ids):
-            popular = self.popular(question)
-            return Answer(popular, "popularity" if popular else None, unknown)
-        rows = [self._rows[item.decode("utf-8", "replace")] for item in ids]
-        near = self._near(rows, [row for row in history if row is not None])
+    def _answer_by_rules(self, questions: Sequence[Question], attributes: Attributes) -> list[Answer]:
+        """Searches exactly among the candidates that pass, and re-ranks the best."""
+        embeddings = self._embed(**self._inputs(self._embed, questions))[keys.EMBEDDING].numpy()
+        # One by one: a matrix of scores would take gigabytes for a large batch and catalogue.
+        return [
+            self._ruled(question, self.corpus.embeddings @ embedding, attributes)
+            for question, embedding in zip(questions, embeddings, strict=True)
+        ]
+
+    def _ruled(self, question: Question, scores: npt.NDArray[np.float32], attributes: Attributes) -> Answer:
+        passed = self._passed(question, attributes)
+        assert passed is not None
+        scores[~passed] = -np.inf
+        if question.rerank.is_empty:
+            best = top(scores, question.k)
+            return self._answer(question, best, scores[best].tolist())
+        best = top(scores, max(question.k, int(self.index.get("pool", _POOL))))
+        # A promotion may choose candidates that are not among the best.
+        wanted = np.zeros(len(scores), np.bool_)
+        for promotion in question.rerank.promotions:
+            wanted |= self._meets(promotion.condition, attributes)
+        wanted[best] = False
+        extra = top(np.where(wanted, scores, -np.inf), sum(rule.at_least for rule in question.rerank.promotions))
+        rows = np.array([*best, *extra], np.int64)
+        pool = Pool(
+            [self.corpus.ids[row] for row in rows],
+            scores[rows],
+            self.corpus.embeddings[rows],
+            attributes.of_rows(sorted(question.rerank.attributes), rows),
+            self.temperature,
+            len(extra),
+        )
+        places = rerank(pool, question.rerank, question.k)
+        chosen = [int(rows[place.row]) for place in places]
+        answer = self._answer(question, chosen, [float(scores[row]) for row in chosen])
+        if answer.fallback is not None:
+            return answer
         items = [
-            Item(self.ids[row], self.title_of(row), score, None if position is None else self.ids[position])
-            for row, score, position in zip(rows, scores.tolist(), near, strict=True)
+            dataclasses.replace(item, promoted=place.is_promoted, boost=place.boost)
+            for item, place in zip(answer.items, places, strict=True)
+        ]
+        return dataclasses.replace(answer, items=items)
+
+    def _meets(self, condition: Any, attributes: Attributes) -> npt.NDArray[np.bool_]:
+        met = attributes.mask(condition.filter)
+        return met & self._mask_of(condition.ids) if condition.ids else met
+
+    def _mask_of(self, ids: Any) -> npt.NDArray[np.bool_]:
+        mask = np.zeros(len(self.corpus.ids), np.bool_)
+        mask[[row for row in map(self.corpus.rows.get, ids) if row is not None]] = True
+        return mask
+
+    def _passed(self, question: Question, attributes: Attributes) -> npt.NDArray[np.bool_] | None:
+        """Returns the candidates that a question permits, bool [corpus_size]; None for all."""
+        excluded, allowed = question.row.get(keys.EXCLUDE), question.row.get(keys.ALLOW)
+        if not excluded and not allowed and not question.has_rules:
+            return None
+        passed = attributes.mask(question.filter)
+        if allowed:
+            passed &= self._mask_of(allowed)
+        if excluded:
+            passed &= ~self._mask_of(excluded)
+        return passed
+
+    def _inputs(self, signature: Any, questions: Sequence[Question]) -> dict[str, Any]:
+        specs = signature.structured_input_signature[1]
+        return client.signature_inputs(specs, [question.row for question in questions])
+
+    def _rows_of_history(self, question: Question) -> list[int | None]:
+        return [self.corpus.rows.get(item) for item in question.history_ids]
+
+    def _answer(self, question: Question, rows: list[int], scores: list[float]) -> Answer:
+        history = self._rows_of_history(question)
+        unknown = history.count(None)
+        if not rows:
+            return self._fallback(question, unknown)
+        near = self.corpus.near(rows, [row for row in history if row is not None])
+        items = [
+            Item(self.corpus.ids[row], self.corpus.title(row), score, closest)
+            for row, score, closest in zip(rows, scores, near, strict=True)
         ]
         return Answer(items, None, unknown)
 
-    def _near(self, rows: Sequence[int], history: Sequence[int]) -> list[int | None]:
-        """Returns per row the history's row with the highest cosine; of equal ones the newest."""
-        # The newest first, because argmax takes the first of equal ones.
-        items = np.array(list(dict.fromkeys(reversed(history))), np.int64)
-        if not len(items):
-            return [None] * len(rows)
-        cosines = self._unit[np.asarray(rows)] @ self._unit[items].T
-        cosines[np.asarray(rows)[:, None] == items] = -np.inf
-        best = cosines.argmax(axis=1)
-        return [int(items[column]) if np.isfinite(cosines[line, column]) else None for line, column in enumerate(best)]
-
-    def popular(self, question: Question) -> list[Item]:
-        """Returns the most popular candidates that a question permits; none for a model without counts."""
-        if self.popular_rows is None:
-            return []
-        excluded = set(question.row.get(keys.EXCLUDE) or ())
-        allowed = set(question.row.get(keys.ALLOW) or ())
-        items: list[Item] = []
-        for row in self.popular_rows:
-            candidate = self.ids[row]
-            if candidate not in excluded and (not allowed or candidate in allowed):
-                items.append(Item(candidate, self.title_of(row), None))
-                if len(items) == question.k:
-                    break
-        return items
-
-    def embeddings_of(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Returns [num_rows, embedding_dim] embeddings of length 1."""
-        return np.asarray(self._unit[np.asarray(rows, np.int64)])
-
-    def similar(self, rows: Sequence[int], k: int) -> list[Item]:
-        """Returns the candidates nearest to the mean of some, best first, without these."""
-        found, cosines = similarity.nearest(self._unit, rows, k)
-        return [
-            Item(self.ids[row], self.title_of(int(row)), float(cosine))
-            for row, cosine in zip(found, cosines, strict=True)
-        ]
-
-
-def checked_value(name: str, spec: Any, value: Any) -> Any:
-    """Returns a value of a feature if its type fits the input.
-
-    It is checked per request, since in a batch it would spoil the answers of others.
-
-    Raises:
-      BadInputError: It does not fit.
-    """
-    values = value if isinstance(value, list) else [value]
-    if spec.dtype.is_floating:
-        kind, fits = "numbers", all(isinstance(item, float | int) and not isinstance(item, bool) for item in values)
-    elif spec.dtype.is_integer:
-        kind = "whole numbers"
-        fits = all(isinstance(item, int) and not isinstance(item, bool) and abs(item) < _MAX_INT64 for item in values)
-    else:
-        kind, fits = "strings", all(isinstance(item, str) for item in values)
-    if value is not None and not fits:
-        raise BadInputError(f"{name} takes {kind}; got {value!r}"[:300])
-    return value
-
-
-def _zero(spec: Any) -> Any:
-    return 0 if spec.dtype.is_integer else ""
+    def _fallback(self, question: Question, unknown: int) -> Answer:
+        popular = self.corpus.popular(frozenset(), self._passed(question, self.attributes), question.k)
+        return Answer(popular, "popularity" if popular else None, unknown)

@@ -7,7 +7,7 @@ from typing import Any
 import fastapi
 from fastapi.openapi.utils import get_openapi
 
-from server.requests import Body, RecommendRequest
+from server.requests import Body, RecommendRequest, SimilarRequest
 
 _REF = "#/components/schemas/{model}"
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
@@ -27,6 +27,19 @@ _EXAMPLES: dict[type[Body], dict[str, Any]] = {
         "excluded and allowed": {
             "value": {"history": [{"id": "50"}], "exclude": ["181"], "allow": ["172", "181", "174"]}
         },
+        "filtered and re-ranked": {
+            "value": {
+                "history": [{"id": "50"}],
+                "filter": {"genres": {"any": ["Comedy", "Drama"], "none": ["Horror"]}, "release_year": {"min": 1990}},
+                "diversity": 0.3,
+                "boost": [{"where": {"genres": {"any": ["Romance"]}}, "factor": 2.0}],
+                "promote": [{"ids": ["172", "181"], "at_least": 1}],
+            }
+        },
+    },
+    SimilarRequest: {
+        "one candidate": {"value": {"id": "50", "k": 5}},
+        "several, filtered": {"value": {"ids": ["50", "172"], "filter": {"genres": {"none": ["War"]}}}},
     },
 }
 _MODELS: dict[str, type[Body]] = {}

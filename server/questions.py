@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from server.model import LoadedModel, Question
+from server.model import RECOMMEND, LoadedModel, Question
 from shortlist import keys
 from shortlist.errors import BadInputError
 from shortlist.serving import client
@@ -28,7 +28,7 @@ def check(model: LoadedModel, max_batch: int) -> None:
       BadInputError: An answer breaks a rule.
     """
     generator = random.Random(0)  # noqa: S311  Not for secrets.
-    few = generator.sample(model.ids, min(len(model.ids), _FEW))
+    few = generator.sample(model.corpus.ids, min(len(model.corpus.ids), _FEW))
     histories = [
         generator.sample(few, min(len(few), generator.randint(0, _HISTORY))) for _ in range(max(_NUM_QUERIES - 1, 0))
     ]
@@ -36,7 +36,7 @@ def check(model: LoadedModel, max_batch: int) -> None:
         {keys.HISTORY_IDS: history, keys.HISTORY_TIMES: list(range(1, len(history) + 1)), keys.K: model.max_k}
         for history in [[], *histories]
     ]
-    corpus = frozenset(model.ids)
+    corpus = frozenset(model.corpus.ids)
     everything: list[set[str]] = [set() for _ in rows]
     seen = [set(row[keys.HISTORY_IDS]) for row in rows]
     problems = _ask(model, Case("plain", everything, [None] * len(rows), model.max_k), rows, corpus)
@@ -55,7 +55,8 @@ def check(model: LoadedModel, max_batch: int) -> None:
 
 
 def _ask(model: LoadedModel, case: Case, rows: list[dict[str, Any]], corpus: frozenset[str]) -> list[str]:
-    outputs = model.signatures["recommend"](**client.signature_inputs(model.specs, rows))
+    specs = model.signatures[RECOMMEND].structured_input_signature[1]
+    outputs = model.signatures[RECOMMEND](**client.signature_inputs(specs, rows))
     answers = ServedAnswers(
         ids=[[item.decode("utf-8", "replace") for item in line] for line in outputs[keys.IDS].numpy()],
         scores=outputs[keys.SCORES].numpy().tolist(),
@@ -66,7 +67,7 @@ def _ask(model: LoadedModel, case: Case, rows: list[dict[str, Any]], corpus: fro
 
 def _warm_up(model: LoadedModel, max_batch: int) -> None:
     """Asks batches of each size that occurs: a first call of a size allocates memory."""
-    history = model.ids[:_HISTORY]
+    history = model.corpus.ids[:_HISTORY]
     question = Question({keys.HISTORY_IDS: history, keys.EXCLUDE: history, keys.K: 10}, tuple(history), 10)
     size = 1
     while size <= max_batch:

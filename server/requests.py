@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import pydantic
@@ -73,13 +74,16 @@ class Event(Body):
     """Features of the interaction that the model reads."""
 
 
-class AttributeFilter(Body):
-    """A rule for one attribute; `any` and `none` for categories, `min` and `max` for numbers and times."""
+Value = Annotated[str, pydantic.Field(min_length=1, max_length=_MAX_ID)]
 
-    any: list[Annotated[str, pydantic.Field(max_length=_MAX_ID)]] = []
+
+class AttributeFilter(Body):
+    """A rule for one attribute: `any` and `none` for categories, `min` and `max` for numbers and times."""
+
+    any: list[Value] | None = None
     """The candidate must have one of these."""
 
-    none: list[Annotated[str, pydantic.Field(max_length=_MAX_ID)]] = []
+    none: list[Value] | None = None
     """The candidate must have none of these."""
 
     min: pydantic.FiniteFloat | None = None
@@ -89,7 +93,33 @@ class AttributeFilter(Body):
     """Largest value."""
 
 
-Filter = dict[str, AttributeFilter]
+Filter = Annotated[dict[Value, AttributeFilter], pydantic.Field(max_length=100)]
+
+
+class Boost(Body):
+    """A factor for the odds of some candidates: above 1 boosts them, below 1 buries them."""
+
+    where: Filter | None = None
+    """The candidates that pass this filter."""
+
+    ids: list[Id] | None = None
+    """Or some of these candidates."""
+
+    factor: float
+    """0.5 halves the odds, 2 doubles them."""
+
+
+class Promotion(Body):
+    """A number of places for some candidates."""
+
+    where: Filter | None = None
+    """The candidates that pass this filter."""
+
+    ids: list[Id] | None = None
+    """Or some of these candidates."""
+
+    at_least: int = pydantic.Field(strict=True)
+    """Number of places in the answer."""
 
 
 class RecommendRequest(Body):
@@ -115,6 +145,34 @@ class RecommendRequest(Body):
 
     allow: list[Id] = []
     """Candidates to choose from; by default all."""
+
+    filter: Filter = {}
+    """Rules by attribute that every candidate passes."""
+
+    diversity: float | None = pydantic.Field(None, ge=0, le=1)
+    """0 orders by relevance, 1 by difference from the candidates before."""
+
+    boost: list[Boost] = pydantic.Field([], max_length=20)
+    """Candidates that come earlier or later."""
+
+    promote: list[Promotion] = pydantic.Field([], max_length=20)
+    """Candidates that get places of the answer."""
+
+
+class SimilarRequest(Body):
+    """A request for candidates that are similar to others."""
+
+    id: Id | None = None
+    """The candidate."""
+
+    ids: list[Id] | None = pydantic.Field(None, min_length=1, max_length=100)
+    """Several candidates instead: similar to their mean."""
+
+    k: int = pydantic.Field(10, ge=1, le=1_000, strict=True)
+    """Number of candidates."""
+
+    filter: Filter = {}
+    """Rules by attribute that every candidate passes."""
 
 
 Parsed = TypeVar("Parsed", bound=Body)
@@ -156,10 +214,41 @@ def check_limits(request: RecommendRequest, limits: ServeLimits) -> None:
     Raises:
       RefusedRequest: One is.
     """
-    for name, values, limit in (
-        ("history", request.history or (), limits.max_history),
-        ("exclude", request.exclude, limits.max_exclude),
-        ("allow", request.allow, limits.max_exclude),
-    ):
-        if len(values) > limit:
-            raise RefusedRequest(400, f"{name} has {len(values):,} entries; this server takes at most {limit:,}.")
+    conditions: list[Boost | Promotion] = [*request.boost, *request.promote]
+    filters = [request.filter, *(condition.where or {} for condition in conditions)]
+    _check_length("history", len(request.history or ()), limits.max_history)
+    _check_length("exclude", len(request.exclude), limits.max_exclude)
+    _check_length("allow", len(request.allow), limits.max_exclude)
+    _check_length("The filters", sum(map(num_values, filters)), limits.max_filter_values)
+    ids = sum(len(condition.ids or ()) for condition in conditions)
+    _check_length("The ids of boost and promote", ids, limits.max_exclude)
+
+
+def check_filter(rules: Filter, limits: ServeLimits) -> None:
+    """Refuses a filter with too many values.
+
+    Raises:
+      RefusedRequest: It has.
+    """
+    _check_length("filter", num_values(rules), limits.max_filter_values)
+
+
+def num_values(rules: Filter) -> int:
+    """Returns the number of values in a filter."""
+    return sum(len(rule.any or ()) + len(rule.none or ()) + 1 for rule in rules.values())
+
+
+def _check_length(name: str, length: int, limit: int) -> None:
+    if length > limit:
+        verb = "have" if name.startswith("The") else "has"
+        raise RefusedRequest(400, f"{name} {verb} {length:,} entries; this server takes at most {limit:,}.")
+
+
+def plain_filter(rules: Filter | None) -> dict[str, Any] | None:
+    """Returns a filter as plain JSON, as `shortlist.serving.rules` takes it."""
+    return None if rules is None else {name: rule.model_dump(exclude_none=True) for name, rule in rules.items()}
+
+
+def plain_conditions(conditions: Sequence[Boost | Promotion]) -> list[dict[str, Any]]:
+    """Returns boosts or promotions as plain JSON, as `shortlist.serving.rerank` takes it."""
+    return [condition.model_dump(exclude_none=True) for condition in conditions]

@@ -13,6 +13,7 @@ import threading
 import time
 
 from server import questions
+from server.attributes import WatchedOverrides
 from server.batching import Batcher
 from server.metrics import Metrics
 from server.model import Answer, LoadedModel, Question
@@ -55,6 +56,8 @@ class Rollout:
         self.path = path
         self._settings = settings
         self._metrics = metrics
+        attributes = settings.attributes
+        self._overrides = None if attributes is None else WatchedOverrides(pathlib.Path(attributes))
         self._executor = concurrent.futures.ThreadPoolExecutor(threads, "model")
         self._fixed = client.version_path(path).name if not versions.versions(path) else None
         self._folder = path.parent if self._fixed else path
@@ -126,7 +129,7 @@ class Rollout:
             if not self._reasons:
                 raise BadInputError.from_parts(self.path, "a folder with pushed versions", "none", "run the pipeline")
             raise BadInputError(next(iter(self._reasons.values())))
-        if self._fixed is None:
+        if self._fixed is None or self._overrides is not None:
             self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
             self._thread.start()
 
@@ -148,6 +151,9 @@ class Rollout:
 
     def refresh(self) -> None:
         """Loads what is new, and drops what is no longer wanted."""
+        if self._overrides is not None and self._overrides.refresh():
+            for active in self._state.active.values():
+                active.model.override(self._overrides.table)
         found = [self._fixed] if self._fixed else [str(number) for number in versions.versions(self._folder)]
         self._forget_gone(found)
         newest = self._load_newest(found)
@@ -193,6 +199,8 @@ class Rollout:
         start = time.perf_counter()
         try:
             model = LoadedModel(folder)
+            if self._overrides is not None:
+                model.override(self._overrides.table)
             questions.check(model, self._settings.batching.max_batch)
         except Exception as error:
             self._refuse(number, state, error)

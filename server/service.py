@@ -8,23 +8,35 @@ import time
 import uuid
 from typing import Any
 
+from server.histories import Event, Histories
 from server.metrics import Metrics
-from server.model import Answer, Item, LoadedModel, Question
-from server.requests import RecommendRequest, RefusedRequest, check_limits
+from server.model import Answer, LoadedModel, Question
+from server.requests import (
+    RecommendRequest,
+    RefusedRequest,
+    SimilarRequest,
+    check_filter,
+    check_limits,
+    plain_conditions,
+    plain_filter,
+)
 from server.rollout import Active, Rollout
 from shortlist import keys
 from shortlist.config.serve import Serve
 from shortlist.errors import BadInputError
-from shortlist.quoting import closest
+from shortlist.serving import rerank, rules
 
-_MAX_SEARCH = 1_000
+_MAX_SHOWN = 100
+_MAX_SENTENCE = 500
+_MAX_TIME = 2**63 - 1
 _FIRST_SECONDS = 31_536_000
 
 
 class Service:
     """Answers requests with the versions of a rollout."""
 
-    def __init__(self, rollout: Rollout, settings: Serve, metrics: Metrics) -> None:
+    def __init__(self, rollout: Rollout, settings: Serve, metrics: Metrics, histories: Histories | None = None) -> None:
+        self.histories = histories
         self.rollout = rollout
         self.settings = settings
         self.metrics = metrics
@@ -44,7 +56,7 @@ class Service:
         """Returns the answer to a request.
 
         Raises:
-          RefusedRequest: The request breaks a limit, or the model has no such feature.
+          RefusedRequest: The request breaks a limit, or names what the model does not have.
         """
         check_limits(request, self.settings.limits)
         active, variant = self.pick(request.query or request_id)
@@ -53,7 +65,7 @@ class Service:
         answer = await active.batcher.ask(question)
         self._count(question, answer, variant)
         found: dict[str, Any] = {
-            "items": [_item(item) for item in answer.items],
+            "items": [dataclasses.asdict(item) for item in answer.items],
             "version": active.model.version,
             "variant": variant,
             "as_of": _time_text(at) if active.model.uses_times else None,
@@ -67,23 +79,69 @@ class Service:
         if request.k > model.max_k:
             raise RefusedRequest(400, f"k is {request.k:,}; this model returns at most {model.max_k:,}.")
         events = request.history or []
-        ids = [event.id for event in events]
+        known = self._known_events(request.query, at)
+        ids = [*(item for item, _ in known), *(event.id for event in events)]
+        kinds = model.attributes.kinds
         try:
-            row: dict[str, Any] = model.inputs_of_context(request.context)
+            row: dict[str, Any] = model.features.context_inputs(request.context)
             if any(event.features for event in events):
-                row |= model.inputs_of_events([event.features for event in events])
+                row |= model.features.event_inputs([{} for _ in known] + [event.features for event in events])
+            wanted = rules.parse_filter(plain_filter(request.filter), kinds)
+            ranking = rerank.parse(
+                request.diversity, plain_conditions(request.boost), plain_conditions(request.promote), kinds, request.k
+            )
         except BadInputError as error:
-            raise RefusedRequest(400, f"{str(error)[0].upper()}{str(error)[1:]}.") from None
+            raise _refused(error) from None
         row |= {
             keys.QUERY_ID: request.query,
             keys.HISTORY_IDS: ids,
-            keys.HISTORY_TIMES: [event.time for event in events],
+            keys.HISTORY_TIMES: [*(moment for _, moment in known), *(event.time for event in events)],
             keys.QUERY_TIME: at,
             keys.K: request.k,
             keys.EXCLUDE: [*(ids if model.excludes_seen else ()), *request.exclude],
             keys.ALLOW: request.allow,
         }
-        return Question(row, tuple(ids), request.k)
+        return Question(row, tuple(ids), request.k, wanted, ranking)
+
+    def _known_events(self, query: str | None, before: int) -> list[Event]:
+        if query is None or self.histories is None:
+            return []
+        return self.histories.find(query, before) or []
+
+    def similar(self, request: SimilarRequest, request_id: str) -> dict[str, Any]:
+        """Returns the candidates that are similar to others.
+
+        Raises:
+          RefusedRequest: The model does not know a candidate or an attribute.
+        """
+        if (request.id is None) == (request.ids is None):
+            raise RefusedRequest(400, "Give either id or ids.")
+        check_filter(request.filter, self.settings.limits)
+        model = self.pick("")[0].model
+        rows = [self._row(model, item) for item in request.ids or [str(request.id)]]
+        attributes = model.attributes
+        try:
+            wanted = rules.parse_filter(plain_filter(request.filter), attributes.kinds)
+        except BadInputError as error:
+            raise _refused(error) from None
+        items = model.corpus.similar(rows, attributes.mask(wanted) if wanted else None, request.k)
+        found = [{"id": item.id, "title": item.title, "score": item.score} for item in items]
+        return {"items": found, "version": model.version, "request_id": request_id}
+
+    def query(self, query_id: str, before: int = _MAX_TIME) -> dict[str, Any]:
+        """Returns the history of a known query.
+
+        Raises:
+          RefusedRequest: The server has no histories, or does not know the query.
+        """
+        if self.histories is None:
+            raise RefusedRequest(404, "This server has no histories; serve.histories names their table.")
+        events = self.histories.find(query_id, before)
+        if events is None:
+            raise RefusedRequest(404, f"There is no history of query {query_id[:_MAX_SHOWN]!r}.")
+        model = self.pick(query_id)[0].model
+        history = [{**model.corpus.titled(item), "time": moment} for item, moment in events]
+        return {"query": query_id, "history": history, "version": model.version}
 
     def _count(self, question: Question, answer: Answer, variant: str) -> None:
         metrics = self.metrics
@@ -107,11 +165,11 @@ class Service:
           limit: Number of candidates.
         """
         model = self.pick("")[0].model
-        wanted = search.casefold()
+        corpus, wanted = model.corpus, search.casefold()
         first: list[int] = []
         others: list[int] = []
-        for row, item in enumerate(model.ids):
-            title = (model.title_of(row) or "").casefold()
+        for row, item in enumerate(corpus.ids):
+            title = (corpus.title(row) or "").casefold()
             if title.startswith(wanted) or item.casefold().startswith(wanted):
                 first.append(row)
                 if len(first) >= limit:
@@ -119,24 +177,24 @@ class Service:
             elif len(others) < limit and wanted in title:
                 others.append(row)
         rows = [*first, *others][:limit]
-        found = [{"id": model.ids[row], "title": model.title_of(row)} for row in rows]
-        return {"candidates": found, "version": model.version}
+        return {"candidates": [corpus.titled(corpus.ids[row]) for row in rows], "version": model.version}
 
-    def rows_of(self, model: LoadedModel, ids: list[str]) -> list[int]:
-        """Returns the rows of candidates.
+    @staticmethod
+    def _row(model: LoadedModel, candidate_id: str) -> int:
+        """Returns the row of a candidate.
 
         Raises:
-          RefusedRequest: The model does not know one.
+          RefusedRequest: The model does not know it.
         """
-        rows = []
-        for item in ids:
-            row = model.row_of(item)
-            if row is None:
-                near = closest(item, model.ids) if len(model.ids) <= _MAX_SEARCH else None
-                hint = f"; did you mean {near!r}?" if near else "."
-                raise RefusedRequest(404, f"The model does not know candidate {item[:100]!r}{hint}")
-            rows.append(row)
-        return rows
+        row = model.corpus.rows.get(candidate_id)
+        if row is None:
+            raise RefusedRequest(404, f"The model does not know candidate {candidate_id[:_MAX_SHOWN]!r}.")
+        return row
+
+
+def _refused(error: BadInputError) -> RefusedRequest:
+    text = str(error)
+    return RefusedRequest(400, f"{text[0].upper()}{text[1:].rstrip('.')}."[:_MAX_SENTENCE])
 
 
 def new_request_id() -> str:
@@ -144,29 +202,8 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def _item(item: Item) -> dict[str, Any]:
-    return {"id": item.id, "title": item.title, "score": item.score, "near": item.near, "promoted": False}
-
-
 def _time_text(moment: int) -> str:
     """Returns a time in ISO 8601; an order number as it is."""
     if not _FIRST_SECONDS <= moment < 253_402_300_800:
         return str(moment)
     return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def titles_of(model: LoadedModel, ids: list[str]) -> list[dict[str, Any]]:
-    """Returns id and title of candidates, the title None for those that the model does not know."""
-    found = []
-    for item in ids:
-        row = model.row_of(item)
-        found.append({"id": item, "title": None if row is None else model.title_of(row)})
-    return found
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """Whether the server takes traffic, and why not."""
-
-    is_ready: bool
-    reason: str = ""

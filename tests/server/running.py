@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import uvicorn
 
+from server import histories
 from server.app import make_app
 from server.drain import Drain, DrainedServer
 from server.main import _bound
@@ -41,10 +42,22 @@ def write_model(root: pathlib.Path, seed: int = 0, size: int = SIZE) -> pathlib.
     trained = stand_in.save_stand_in(root / "trained", size, embeddings=embeddings)
     folder = pathlib.Path(stand_in.save_both_models(root, trained, K, 5)[0])
     rows = [
-        {"row": row, "id": item, "title": f"Title of {item}", "attribute_genre": [["Even", "Odd"][row % 2]]}
+        {
+            "row": row,
+            "id": item,
+            "title": f"Title of {item}",
+            "attribute_genre": [["Even", "Odd"][row % 2]],
+            "attribute_genres": ["Comedy", "Romance"],
+            "attribute_release_year": 1980.0 + row,
+        }
         for row, item in enumerate(stand_in.candidate_ids(size))
     ]
-    schema = catalogue.schema("name", {"genre": FeatureType.CATEGORY})
+    kinds = {
+        "genre": FeatureType.CATEGORY,
+        "genres": FeatureType.MULTI_CATEGORY,
+        "release_year": FeatureType.NUMERIC,
+    }
+    schema = catalogue.schema("name", kinds)
     pq.write_table(pa.Table.from_pylist(rows, schema), folder / CANDIDATES_FILE)
     return folder
 
@@ -106,13 +119,15 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(path: pathlib.Path, settings: Serve, token: str | None = None) -> Iterator[Running]:
+def running(
+    path: pathlib.Path, settings: Serve, token: str | None = None, known: histories.Histories | None = None
+) -> Iterator[Running]:
     """Yields a server of a folder of versions."""
     metrics = Metrics()
     rollout = Rollout(path, settings, metrics)
     drain = Drain(settings.drain_seconds)
     rollout.start()
-    app = make_app(rollout, settings, metrics, token, lambda: drain.is_draining)
+    app = make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known)
     config = uvicorn.Config(
         app,
         http=limited_protocol(settings.limits.body_seconds),

@@ -1,0 +1,227 @@
+"""Attributes of a version's candidates, for filters, boosts and promotions; a table of today may override them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
+
+from shortlist import keys
+from shortlist.config.features import FeatureType
+from shortlist.errors import BadInputError
+from shortlist.serving import rules
+from shortlist.serving.catalogue import Catalogue
+
+_LOGGER = logging.getLogger("shortlist.server")
+# `rules` has no own kind for times; they are compared as numbers.
+_KINDS = {
+    FeatureType.CATEGORY: "multi_category",
+    FeatureType.MULTI_CATEGORY: "multi_category",
+    FeatureType.NUMERIC: rules.NUMBER,
+    FeatureType.TIMESTAMP: rules.NUMBER,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Categories:
+    """The values of one category attribute."""
+
+    values: Sequence[Sequence[str]]
+    """[corpus_size] values of each candidate; empty if missing."""
+
+    @functools.cached_property
+    def rows(self) -> Mapping[str, npt.NDArray[np.int64]]:
+        """The rows that have a value, by value."""
+        found: dict[str, list[int]] = {}
+        for row, values in enumerate(self.values):
+            for value in values:
+                found.setdefault(value, []).append(row)
+        return {value: np.array(rows, np.int64) for value, rows in found.items()}
+
+    def having(self, values: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Returns which candidates have one of some values, bool [corpus_size]."""
+        mask = np.zeros(len(self.values), np.bool_)
+        for value in values:
+            if value in self.rows:
+                mask[self.rows[value]] = True
+        return mask
+
+
+Numbers = npt.NDArray[np.float64]
+"""[corpus_size] numbers; NaN if missing."""
+
+
+class Attributes:
+    """The attributes of all candidates of a version. It is immutable and safe for several threads."""
+
+    def __init__(self, columns: Mapping[str, Categories | Numbers], size: int) -> None:
+        """Takes the columns.
+
+        Args:
+          columns: The values by attribute.
+          size: Number of candidates.
+        """
+        self._columns = columns
+        self._size = size
+        self.kinds: Mapping[str, str] = {
+            name: "multi_category" if isinstance(column, Categories) else rules.NUMBER
+            for name, column in columns.items()
+        }
+        """The attributes that a filter may name, with their kind as `rules.parse_filter` takes it."""
+
+    @classmethod
+    def of_version(cls, catalogue: Catalogue | None, size: int) -> Attributes:
+        """Returns those in a version's catalogue."""
+        if catalogue is None:
+            return cls({}, size)
+        columns = {}
+        for name, kind in catalogue.attributes.items():
+            values = catalogue.attribute(name)
+            columns[name] = _categories(values) if _KINDS.get(kind) == "multi_category" else _numbers(values)
+        return cls(columns, size)
+
+    def overridden(self, table: Overrides, rows: Mapping[str, int]) -> Attributes:
+        """Returns attributes with the values of a table; candidates that it lacks keep theirs.
+
+        Args:
+          table: The table.
+          rows: Row by candidate id; other candidates of the table are ignored.
+        """
+        positions = [(position, rows[item]) for position, item in enumerate(table.ids) if item in rows]
+        columns = dict(self._columns)
+        for name, column in table.columns.items():
+            base = columns.get(name)
+            if isinstance(column, Categories):
+                none: list[Sequence[str]] = [()] * self._size
+                lists = list(base.values) if isinstance(base, Categories) else none
+                for position, row in positions:
+                    lists[row] = column.values[position]
+                columns[name] = Categories(lists)
+            else:
+                numbers = base.copy() if isinstance(base, np.ndarray) else np.full(self._size, np.nan)
+                for position, row in positions:
+                    numbers[row] = column[position]
+                columns[name] = numbers
+        return Attributes(columns, self._size)
+
+    def mask(self, conditions: rules.Filter) -> npt.NDArray[np.bool_]:
+        """Returns which candidates pass a filter, bool [corpus_size]; see `rules` for its meaning."""
+        passed = np.ones(self._size, np.bool_)
+        for name, rule in conditions.items():
+            column = self._columns[name]
+            if isinstance(column, Categories):
+                if rule.any:
+                    passed &= column.having(rule.any)
+                if rule.none:
+                    passed &= ~column.having(rule.none)
+            else:
+                # Comparisons with NaN are false.
+                if rule.min is not None:
+                    passed &= column >= rule.min
+                if rule.max is not None:
+                    passed &= column <= rule.max
+        return passed
+
+    def of_rows(self, names: Sequence[str], rows: npt.NDArray[np.int64]) -> dict[str, Sequence[Any]]:
+        """Returns the values of some candidates by attribute."""
+        found: dict[str, Sequence[Any]] = {}
+        for name in names:
+            column = self._columns[name]
+            values: Any = [column.values[row] for row in rows] if isinstance(column, Categories) else column[rows]
+            found[name] = values
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Overrides:
+    """The table `serve.attributes`."""
+
+    ids: Sequence[str]
+    columns: Mapping[str, Categories | Numbers]
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> Overrides:
+        """Reads the table.
+
+        Raises:
+          BadInputError: The file cannot be read, or has no column `candidate_id`, or a column of another type.
+        """
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise BadInputError.from_reason(path, "a Parquet file", str(error).split("\n")[0]) from None
+        if keys.CANDIDATE_ID not in table.column_names:
+            raise BadInputError.from_parts(path, f"a column {keys.CANDIDATE_ID}", f"{table.column_names}")
+        columns: dict[str, Categories | Numbers] = {}
+        for name in table.column_names:
+            if name == keys.CANDIDATE_ID:
+                continue
+            kind = table.schema.field(name).type
+            if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_list(kind):
+                columns[name] = _categories(table.column(name))
+            elif pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+                columns[name] = _numbers(table.column(name))
+            elif pa.types.is_timestamp(kind):
+                columns[name] = _numbers(table.column(name).cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
+            else:
+                raise BadInputError.from_parts(f"{path}: {name}", "texts, lists of texts, numbers or times", kind)
+        return cls([str(item) for item in table.column(keys.CANDIDATE_ID).to_pylist()], columns)
+
+
+class WatchedOverrides:
+    """The table `serve.attributes`, read again when the file changes."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        """Reads the table.
+
+        Raises:
+          BadInputError: It cannot be read.
+        """
+        self._path = path
+        self._state = self._stat()
+        self.table = Overrides.read(path)
+
+    def refresh(self) -> bool:
+        """Returns whether the file has changed and was read; a broken one is left for the next time."""
+        state = self._stat()
+        if state is None or state == self._state:
+            return False
+        self._state = state
+        try:
+            self.table = Overrides.read(self._path)
+        except BadInputError as error:
+            _LOGGER.error("The attributes stay as they were: %s", error)
+            return False
+        _LOGGER.info("Attributes of %d candidates were read", len(self.table.ids))
+        return True
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _categories(values: pa.ChunkedArray) -> Categories:
+    if not pa.types.is_list(values.type):
+        return Categories([() if value is None else (str(value),) for value in values.to_pylist()])
+    return Categories([tuple(str(item) for item in value if item is not None) for value in _lists(values)])
+
+
+def _lists(values: pa.ChunkedArray) -> list[list[Any]]:
+    return [value or [] for value in values.to_pylist()]
+
+
+def _numbers(values: pa.ChunkedArray) -> Numbers:
+    return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(), np.float64)

@@ -1,0 +1,102 @@
+"""Features in requests: their names, and the inputs of the model that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shortlist import keys
+from shortlist.errors import BadInputError
+
+_FIXED = frozenset(
+    {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
+)
+_HISTORY_PREFIX = "history_"
+_CONTEXT_PREFIX = "context_"
+_MAX_INT64 = 2**63
+_MAX_MESSAGE = 300
+
+
+class Features:
+    """The features that a model reads."""
+
+    def __init__(self, specs: Mapping[str, Any]) -> None:
+        """Takes the inputs of `recommend`.
+
+        Args:
+          specs: Input name to its spec.
+        """
+        free = {name: spec for name, spec in specs.items() if name not in _FIXED}
+        self._events = {name.removeprefix(_HISTORY_PREFIX): name for name in free if name.startswith(_HISTORY_PREFIX)}
+        self._context = {
+            name.removeprefix(_CONTEXT_PREFIX): name for name in free if not name.startswith(_HISTORY_PREFIX)
+        }
+        self._specs = free
+
+    @property
+    def of_context(self) -> list[str]:
+        """Names of the query's and the request's features."""
+        return sorted(self._context)
+
+    @property
+    def of_events(self) -> list[str]:
+        """Names of the features of the history's interactions."""
+        return sorted(self._events)
+
+    def context_inputs(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns values by input for features of the query and of the request.
+
+        Raises:
+          BadInputError: The model has no such feature, or a value has a wrong type.
+        """
+        found = {}
+        for name, value in context.items():
+            if name not in self._context:
+                raise BadInputError(f"the model has no feature {name!r}; it has {self.of_context}")
+            key = self._context[name]
+            found[key] = _checked(name, self._specs[key], value)
+        return found
+
+    def event_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        """Returns lists by input for features of the history's interactions, one value per interaction.
+
+        Raises:
+          BadInputError: The model has no such feature, or a value has a wrong type.
+        """
+        columns: dict[str, list[Any]] = {}
+        for position, row in enumerate(rows):
+            for name, value in row.items():
+                if name not in self._events:
+                    raise BadInputError(f"the model has no feature {name!r} of interactions; it has {self.of_events}")
+                key = self._events[name]
+                missing = _missing(self._specs[key])
+                column = columns.setdefault(key, [missing] * len(rows))
+                column[position] = missing if value is None else _checked(name, self._specs[key], value)
+        return columns
+
+
+def _checked(name: str, spec: Any, value: Any) -> Any:
+    """Returns a value if its type fits the input.
+
+    It is checked per request, since in a batch it would spoil the answers of others.
+
+    Raises:
+      BadInputError: It does not fit.
+    """
+    values = value if isinstance(value, list) else [value]
+    if spec.dtype.is_floating:
+        kind, fits = "numbers", all(isinstance(item, float | int) and not isinstance(item, bool) for item in values)
+    elif spec.dtype.is_integer:
+        kind = "whole numbers"
+        fits = all(isinstance(item, int) and not isinstance(item, bool) and abs(item) < _MAX_INT64 for item in values)
+    else:
+        kind, fits = "strings", all(isinstance(item, str) for item in values)
+    if value is not None and not fits:
+        raise BadInputError(f"{name} takes {kind}; got {value!r}"[:_MAX_MESSAGE])
+    return value
+
+
+def _missing(spec: Any) -> Any:
+    if spec.dtype.is_floating:
+        return float("nan")
+    return 0 if spec.dtype.is_integer else ""
