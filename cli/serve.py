@@ -21,12 +21,13 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of HTTP.")] = 8501,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of gRPC; 0 for none.")] = 8500,
     settings: Annotated[
         pathlib.Path | None,
         typer.Option(metavar="FILE", help="YAML file with the keys of `serve`, instead of those of the config."),
     ] = None,
 ) -> None:
-    """Serve the pushed model over HTTP: recommendations, and TensorFlow Serving's `predict`.
+    """Serve the pushed model over HTTP and gRPC: recommendations, and TensorFlow Serving's API.
 
     New versions take over without a lost request. Ctrl-C ends the server.
     Other machines can reach it only with --host and a token in
@@ -51,4 +52,4 @@ def serve(
         model, section = Workspace.of(checked).serving_dir, checked.serve
     if settings is not None:
         section = read_settings(settings)
-    run(Options(model, host, port, section))
+    run(Options(model, host, port, grpc_port, section))

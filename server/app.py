@@ -19,10 +19,10 @@ from server import openapi, predict
 from server.histories import Histories
 from server.metrics import Metrics
 from server.requests import RecommendRequest, RefusedRequest, SimilarRequest, parse
-from server.rollout import Active, Rollout
-from server.service import Service, new_request_id
+from server.rollout import Rollout
+from server.service import Service, new_request_id, picked
 from shortlist import __version__
-from shortlist.config.serve import LATEST, Serve
+from shortlist.config.serve import Serve
 
 _LOGGER = logging.getLogger("shortlist.server")
 _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -132,19 +132,8 @@ def _add_catalogue(app: fastapi.FastAPI, service: Service) -> None:
 def _add_predict(app: fastapi.FastAPI, service: Service) -> None:
     tags: list[str | enum.Enum] = ["TensorFlow Serving"]
 
-    def picked(name: str, version: str | None, label: str | None) -> Active:
-        if name != service.rollout.name:
-            raise RefusedRequest(404, f"There is no model {name[:100]!r}.")
-        if version is not None:
-            active = service.rollout.version(version)
-        else:
-            active = service.pick("")[0] if label in (None, "stable", LATEST) else None
-        if active is None:
-            raise RefusedRequest(404, f"The model has no version {(version or label or '')[:100]!r} in memory.")
-        return active
-
     async def run(name: str, version: str | None, label: str | None, request: fastapi.Request) -> fastapi.Response:
-        model = picked(name, version, label).model
+        model = picked(service.rollout, name, version, label).model
         content = await _body(request, service.settings)
         # In a thread, as for other requests: the event loop stays free.
         answer = await asyncio.to_thread(predict.predict, model, content, service.settings.limits.max_rows)
@@ -164,20 +153,20 @@ def _add_predict(app: fastapi.FastAPI, service: Service) -> None:
 
     @app.get("/v1/models/{name}", summary="Versions and their states", tags=tags)
     async def model_status(name: str) -> fastapi.Response:
-        picked(name, None, None)
+        picked(service.rollout, name, None, None)
         return _json(predict.status(sorted(service.rollout.active), service.rollout.refused))
 
     @app.get("/v1/models/{name}/versions/{version}", summary="State of a version", tags=tags)
     async def version_status(name: str, version: str) -> fastapi.Response:
-        return _json(predict.status([picked(name, version, None).model.version], {}))
+        return _json(predict.status([picked(service.rollout, name, version, None).model.version], {}))
 
     @app.get("/v1/models/{name}/metadata", summary="Signatures", tags=tags)
     async def model_metadata(name: str) -> fastapi.Response:
-        return _json(predict.metadata(name, picked(name, None, None).model))
+        return _json(predict.metadata(name, picked(service.rollout, name, None, None).model))
 
     @app.get("/v1/models/{name}/versions/{version}/metadata", summary="Signatures of a version", tags=tags)
     async def version_metadata(name: str, version: str) -> fastapi.Response:
-        return _json(predict.metadata(name, picked(name, version, None).model))
+        return _json(predict.metadata(name, picked(service.rollout, name, version, None).model))
 
 
 async def _body(request: fastapi.Request, settings: Serve) -> bytes:

@@ -20,7 +20,9 @@ from shortlist.errors import BadInputError, ShortlistError
 
 TOKEN_VARIABLE = "SHORTLIST_SERVE_TOKEN"  # noqa: S105  The name of a variable.
 PORT = 8501
+GRPC_PORT = 8500
 _KEEP_ALIVE_SECONDS = 75
+_GRACE_SECONDS = 30
 _LOGGER = logging.getLogger("shortlist.server")
 
 
@@ -33,6 +35,8 @@ class Options:
 
     host: str = "127.0.0.1"
     port: int = PORT
+    grpc_port: int = GRPC_PORT
+    """Port of gRPC; 0 for none."""
     settings: Serve = dataclasses.field(default_factory=Serve)
 
 
@@ -40,17 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs `shortlist-serve`; returns the exit code."""
     parser = argparse.ArgumentParser(
         "shortlist-serve",
-        description="Serve a pushed model over HTTP.",
+        description="Serve a pushed model over HTTP and gRPC.",
         epilog=f"Other machines need the token in {TOKEN_VARIABLE}.",
     )
     parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the versions, or of one version")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, 127.0.0.1 by default")
     parser.add_argument("--port", type=int, default=PORT, help=f"port, {PORT} by default")
+    parser.add_argument(
+        "--grpc-port", type=int, default=GRPC_PORT, help=f"port of gRPC, {GRPC_PORT} by default; 0 for none"
+    )
     parser.add_argument("--settings", type=pathlib.Path, help="YAML file with the keys of the config's section `serve`")
     parsed = parser.parse_args(arguments)
     try:
         settings = Serve() if parsed.settings is None else read_settings(parsed.settings)
-        serve(Options(parsed.model, parsed.host, parsed.port, settings))
+        serve(Options(parsed.model, parsed.host, parsed.port, parsed.grpc_port, settings))
     except ShortlistError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)
@@ -73,7 +80,7 @@ def serve(options: Options) -> None:
 def _serve(options: Options, token: str | None, listener: socket.socket) -> None:
     import uvicorn
 
-    from server import histories
+    from server import grpc_service, histories
     from server.app import make_app
     from server.drain import Drain, DrainedServer
     from server.metrics import Metrics
@@ -93,6 +100,7 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     gc.freeze()
     # A thread that computes in Python keeps the event loop waiting for up to this time, 5 ms by default.
     sys.setswitchinterval(0.001)
+    remote = None
     try:
         rollout.start()
         drain = Drain(settings.drain_seconds)
@@ -105,15 +113,19 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=30,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         server = DrainedServer(config, drain)
+        if options.grpc_port:
+            remote, _ = grpc_service.start(rollout, settings, options.host, options.grpc_port, token)
         listener.listen(config.backlog)
         # uvloop, as uvicorn would choose itself.
         host, port = listener.getsockname()[:2]
         _LOGGER.info("Serving %s at http://%s:%d", rollout.name, f"[{host}]" if ":" in host else host, port)
         server.run(sockets=[listener])
     finally:
+        if remote is not None:
+            remote.stop(_GRACE_SECONDS).wait()
         rollout.close()
         if known is not None:
             known.close()

@@ -40,9 +40,7 @@ def predict(model: LoadedModel, content: bytes, max_rows: int) -> bytes:
     if not isinstance(body, dict):
         raise RefusedRequest(400, "The body must be an object with `instances` or `inputs`.")
     name = body.get("signature_name") or DEFAULT_SIGNATURE
-    signature = model.signatures[name] if isinstance(name, str) and name in model.signatures else None
-    if signature is None:
-        raise RefusedRequest(400, f"The model has no signature {str(name)[:_MAX_NAMED]!r}.")
+    signature = signature_of(model, name)
     if ("instances" in body) == ("inputs" in body):
         raise RefusedRequest(400, "Give either `instances` (rows) or `inputs` (columns).")
     specs = signature.structured_input_signature[1]
@@ -51,6 +49,17 @@ def predict(model: LoadedModel, content: bytes, max_rows: int) -> bytes:
     tensors = tensors_of(columns, specs, max_rows)
     outputs = {key: value.numpy() for key, value in call(signature, tensors).items()}
     return _rows_json(outputs) if by_row else _columns_json(outputs)
+
+
+def signature_of(model: LoadedModel, name: object) -> Any:
+    """Returns a signature.
+
+    Raises:
+      RefusedRequest: The model has no such one.
+    """
+    if not isinstance(name, str) or name not in model.signatures:
+        raise RefusedRequest(400, f"The model has no signature {str(name)[:_MAX_NAMED]!r}.")
+    return model.signatures[name]
 
 
 def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,10 +101,12 @@ def tensors_of(columns: Mapping[str, Any], specs: Mapping[str, Any], max_rows: i
     tensors, sizes = {}, set()
     for name, spec in specs.items():
         values = _decoded(columns[name])
-        if isinstance(values, list) and len(values) > max_rows:
-            raise RefusedRequest(400, f"The request has {len(values):,} rows; this server takes at most {max_rows:,}.")
+        if isinstance(values, list | np.ndarray) and _num_rows(values) > max_rows:
+            raise RefusedRequest(
+                400, f"The request has {_num_rows(values):,} rows; this server takes at most {max_rows:,}."
+            )
         try:
-            tensor = tf.constant(values if values != [] else np.zeros([0] * spec.shape.rank), spec.dtype)
+            tensor = tf.constant(np.zeros([0] * spec.shape.rank) if _is_empty(values) else values, spec.dtype)
         except (TypeError, ValueError, OverflowError, RecursionError, tf.errors.InvalidArgumentError):
             raise RefusedRequest(400, f"{name} must have values of type {spec.dtype.name} in equal lengths.") from None
         if not spec.shape.is_compatible_with(tensor.shape):
@@ -106,6 +117,16 @@ def tensors_of(columns: Mapping[str, Any], specs: Mapping[str, Any], max_rows: i
     if len(sizes) > 1:
         raise RefusedRequest(400, f"The inputs have different numbers of rows: {sorted(sizes)}.")
     return tensors
+
+
+def _num_rows(values: Any) -> int:
+    if isinstance(values, np.ndarray):
+        return int(values.shape[0]) if values.ndim else 1
+    return len(values) if isinstance(values, list) else 1
+
+
+def _is_empty(values: Any) -> bool:
+    return isinstance(values, list) and not values
 
 
 def call(signature: Any, tensors: Mapping[str, Any]) -> Mapping[str, Any]:

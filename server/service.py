@@ -22,11 +22,13 @@ from server.requests import (
 )
 from server.rollout import Active, Rollout
 from shortlist import keys
-from shortlist.config.serve import Serve
+from shortlist.config.serve import LATEST, Serve
 from shortlist.errors import BadInputError
 from shortlist.serving import rerank, rules
 
 _MAX_SHOWN = 100
+# TF Serving's usual label.
+_STABLE = "stable"
 _MAX_SENTENCE = 500
 _MAX_TIME = 2**63 - 1
 _FIRST_SECONDS = 31_536_000
@@ -190,6 +192,21 @@ class Service:
         if row is None:
             raise RefusedRequest(404, f"The model does not know candidate {candidate_id[:_MAX_SHOWN]!r}.")
         return row
+
+
+def picked(rollout: Rollout, name: str, version: str | None, label: str | None) -> Active:
+    """Returns the version that a request of TF Serving's API names; the newest without a version and a label.
+
+    Raises:
+      RefusedRequest: There is no such model, version or label.
+    """
+    if name != rollout.name:
+        raise RefusedRequest(404, f"There is no model {name[:_MAX_SHOWN]!r}.")
+    active = rollout.newest if version is None else rollout.version(version)
+    if active is None or label not in (None, LATEST, _STABLE):
+        wanted = version or label or LATEST
+        raise RefusedRequest(404, f"The model has no version {wanted[:_MAX_SHOWN]!r} in memory.")
+    return active
 
 
 def _refused(error: BadInputError) -> RefusedRequest:
