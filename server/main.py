@@ -14,6 +14,7 @@ import socket
 import sys
 import warnings
 
+from shortlist import __version__
 from shortlist.config.serve import Serve
 from shortlist.config.serve_file import read_settings
 from shortlist.errors import BadInputError, ShortlistError
@@ -47,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         description="Serve a pushed model over HTTP and gRPC.",
         epilog=f"Other machines need the token in {TOKEN_VARIABLE}.",
     )
-    parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the versions, or of one version")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=pathlib.Path, help="folder of the versions, or of one version")
+    what.add_argument("--check", action="store_true", help="load all packages, print their versions and end")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on, 127.0.0.1 by default")
     parser.add_argument("--port", type=int, default=PORT, help=f"port, {PORT} by default")
     parser.add_argument(
@@ -55,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--settings", type=pathlib.Path, help="YAML file with the keys of the config's section `serve`")
     parsed = parser.parse_args(arguments)
+    if parsed.check:
+        check()
+        return 0
     try:
         settings = Serve() if parsed.settings is None else read_settings(parsed.settings)
         serve(Options(parsed.model, parsed.host, parsed.port, parsed.grpc_port, settings))
@@ -62,6 +68,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return int(error.exit_code)
     return 0
+
+
+def check() -> None:
+    """Loads what a server loads, and prints the versions."""
+    import scann
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    import server.app
+    import server.grpc_service
+
+    loaded = (scann.__name__, predict_pb2.__name__, server.app.__name__, server.grpc_service.__name__)
+    print(f"shortlist {__version__}, TensorFlow {tf.__version__}, {len(loaded)} modules: ok")
 
 
 def serve(options: Options) -> None:

@@ -6,12 +6,15 @@ import subprocess
 import pytest
 import yaml
 
+from server.main import TOKEN_VARIABLE
 from shortlist.config.kubeflow import Volume
+from shortlist.config.serve import Serve
 from tests.deploy.test_dockerfile import DEPLOY, ROOT
 
 _VERSIONS = ("1.29", "1.34")
 """Kubernetes releases that KFP 2.5 and the newest one were tested with."""
 
+_SERVER = "shortlist-serve"
 _TOOL = ROOT / ".tools" / "manifests"
 _PATHS = sorted(DEPLOY.glob("*.yaml"))
 _DOCUMENTS = [
@@ -70,6 +73,28 @@ def test_containers_request_resources_and_pin_their_images():
         for container in _containers(document):
             assert set(container["resources"]) == {"requests", "limits"}
             assert pathlib.PurePosixPath(container["image"]).name.partition(":")[2] not in ("", "latest")
+
+
+def test_the_server_is_replaced_without_a_lost_request():
+    documents = {document["kind"]: document for _, document in _DOCUMENTS if document["metadata"]["name"] == _SERVER}
+    deployment, budget = documents["Deployment"]["spec"], documents["PodDisruptionBudget"]["spec"]
+    assert deployment["replicas"] - budget["minAvailable"] == 1
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    labels = deployment["template"]["metadata"]["labels"]
+    selectors = [documents["Service"]["spec"]["selector"], budget["selector"]["matchLabels"]]
+    assert [deployment["selector"]["matchLabels"], *selectors] == [labels] * 3
+    pod = deployment["template"]["spec"]
+    [container] = pod["containers"]
+    settings = Serve.model_validate(yaml.safe_load(documents["ConfigMap"]["data"]["serve.yaml"]))
+    # A request may still take its time after the drain.
+    assert settings.drain_seconds + 30 < pod["terminationGracePeriodSeconds"]
+    probe = container["readinessProbe"]
+    assert probe["httpGet"]["path"] == "/readyz"
+    assert probe["periodSeconds"] * probe.get("failureThreshold", 3) < settings.drain_seconds
+    # Its options are those of the script, and other machines need the token.
+    assert [argument.partition("=")[0] for argument in container["args"]] == ["--model", "--host", "--settings"]
+    assert container["env"][0]["name"] == TOKEN_VARIABLE
+    assert "secretKeyRef" in container["env"][0]["valueFrom"]
 
 
 def _containers(document):
