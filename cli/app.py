@@ -25,6 +25,7 @@ from cli import (
     doctor,
     export,
     lineage,
+    online,
     push,
     recommend,
     report,
@@ -77,6 +78,8 @@ app.add_typer(lineage.app, name="lineage", rich_help_panel=_RESULTS)
 app.add_typer(runs.app, name="runs", rich_help_panel=_RESULTS)
 app.command("recommend", rich_help_panel=_SERVE)(recommend.recommend)
 app.command("serve", rich_help_panel=_SERVE)(serve.serve)
+app.command("online", rich_help_panel=_SERVE)(online.online)
+app.command("forget", rich_help_panel=_SERVE)(online.forget)
 app.command("bulk", rich_help_panel=_SERVE)(bulk.bulk)
 app.command("similar-items", rich_help_panel=_SERVE)(bulk.similar_items)
 app.add_typer(export.app, name="export", rich_help_panel=_SERVE)

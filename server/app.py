@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 from server import openapi, predict
 from server.histories import Histories
 from server.metrics import Metrics
-from server.requests import RecommendRequest, RefusedRequest, SimilarRequest, parse
+from server.request_log import RequestLog
+from server.requests import OutcomeRequest, RecommendRequest, RefusedRequest, SimilarRequest, parse
 from server.rollout import Rollout
 from server.service import Service, new_request_id, picked
 from shortlist import __version__
@@ -43,6 +44,7 @@ def make_app(
     token: str | None = None,
     is_draining: Callable[[], bool] = bool,
     histories: Histories | None = None,
+    log: RequestLog | None = None,
 ) -> Gate:
     """Returns the ASGI application.
 
@@ -53,8 +55,9 @@ def make_app(
       token: Token that each request has to send as `Authorization: Bearer`; None for no check.
       is_draining: Whether the server is about to stop.
       histories: Histories of known queries; None without any.
+      log: The request log; None for none.
     """
-    service = Service(rollout, settings, metrics, histories)
+    service = Service(rollout, settings, metrics, histories, log)
     # No page of Swagger: it would be loaded from a CDN.
     app = fastapi.FastAPI(title="Shortlist", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RefusedRequest, _answer_refusal)
@@ -113,6 +116,15 @@ def _add_recommend(app: fastapi.FastAPI, service: Service) -> None:
     async def similar(request: fastapi.Request) -> fastapi.Response:
         asked = parse(SimilarRequest, await _body(request, service.settings))
         return _json(await asyncio.to_thread(service.similar, asked, request.scope["request_id"]))
+
+    @app.post(
+        "/v1/outcome",
+        summary="What happened after a request",
+        tags=["answers"],
+        openapi_extra=openapi.body(OutcomeRequest),
+    )
+    async def outcome(request: fastapi.Request) -> fastapi.Response:
+        return _json(service.outcome(parse(OutcomeRequest, await _body(request, service.settings))))
 
     @app.get("/v1/queries/{query:path}", summary="The history of a known query", tags=["answers"])
     async def query_history(query: str) -> fastapi.Response:

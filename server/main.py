@@ -104,6 +104,7 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     from server.drain import Drain, DrainedServer
     from server.metrics import Metrics
     from server.protocol import limited_protocol
+    from server.request_log import RequestLog, key_from_environment
     from server.rollout import Rollout
 
     # TensorFlow imports packages that warn of their own end of support.
@@ -113,6 +114,9 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     if settings.histories is not None:
         known = histories.read(pathlib.Path(settings.histories), settings.histories_memory_mb)
     metrics = Metrics()
+    log = None
+    if settings.log.folder is not None:
+        log = RequestLog(settings.log, key_from_environment(), metrics.dropped_rows)
     rollout = Rollout(options.model, settings, metrics)
     # What the imports left is never freed; the collector need not look at it again.
     gc.collect()
@@ -124,7 +128,7 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
         rollout.start()
         drain = Drain(settings.drain_seconds)
         config = uvicorn.Config(
-            make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known),
+            make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known, log),
             http=limited_protocol(settings.limits.body_seconds),
             ws="none",
             lifespan="off",
@@ -146,6 +150,8 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
         if remote is not None:
             remote.stop(_GRACE_SECONDS).wait()
         rollout.close()
+        if log is not None:
+            log.close()
         if known is not None:
             known.close()
 

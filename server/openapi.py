@@ -7,7 +7,7 @@ from typing import Any
 import fastapi
 from fastapi.openapi.utils import get_openapi
 
-from server.requests import Body, RecommendRequest, SimilarRequest
+from server.requests import Body, OutcomeRequest, RecommendRequest, SimilarRequest
 
 _REF = "#/components/schemas/{model}"
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
@@ -36,6 +36,9 @@ _EXAMPLES: dict[type[Body], dict[str, Any]] = {
                 "promote": [{"ids": ["172", "181"], "at_least": 1}],
             }
         },
+    },
+    OutcomeRequest: {
+        "a click": {"value": {"request_id": "0123456789abcdef", "id": "50", "event": "click"}},
     },
     SimilarRequest: {
         "one candidate": {"value": {"id": "50", "k": 5}},

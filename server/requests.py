@@ -175,6 +175,22 @@ class SimilarRequest(Body):
     """Rules by attribute that every candidate passes."""
 
 
+class OutcomeRequest(Body):
+    """Something that happened to a candidate after a request."""
+
+    request_id: str = pydantic.Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    """The `request_id` of the answer."""
+
+    id: Id
+    """The candidate."""
+
+    event: str = pydantic.Field(min_length=1, max_length=100)
+    """What happened, such as `click` or `purchase`."""
+
+    time: Time | None = None
+    """When it happened, now by default."""
+
+
 Parsed = TypeVar("Parsed", bound=Body)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import time
 import uuid
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from server.histories import Event, Histories
 from server.metrics import Metrics
 from server.model import Answer, LoadedModel, Question
+from server.request_log import RequestLog
 from server.requests import (
+    OutcomeRequest,
     RecommendRequest,
     RefusedRequest,
     SimilarRequest,
@@ -37,8 +40,16 @@ _FIRST_SECONDS = 31_536_000
 class Service:
     """Answers requests with the versions of a rollout."""
 
-    def __init__(self, rollout: Rollout, settings: Serve, metrics: Metrics, histories: Histories | None = None) -> None:
+    def __init__(
+        self,
+        rollout: Rollout,
+        settings: Serve,
+        metrics: Metrics,
+        histories: Histories | None = None,
+        log: RequestLog | None = None,
+    ) -> None:
         self.histories = histories
+        self.log = log
         self.rollout = rollout
         self.settings = settings
         self.metrics = metrics
@@ -66,6 +77,8 @@ class Service:
         question = self._question(request, active.model, at)
         answer = await active.batcher.ask(question)
         self._count(question, answer, variant)
+        if self.log is not None:
+            self._log(self.log, request, question, answer, active.model.version, variant, request_id)
         found: dict[str, Any] = {
             "items": [dataclasses.asdict(item) for item in answer.items],
             "version": active.model.version,
@@ -144,6 +157,47 @@ class Service:
         model = self.pick(query_id)[0].model
         history = [{**model.corpus.titled(item), "time": moment} for item, moment in events]
         return {"query": query_id, "history": history, "version": model.version}
+
+    @staticmethod
+    def _log(
+        log: RequestLog,
+        request: RecommendRequest,
+        question: Question,
+        answer: Answer,
+        version: str,
+        variant: str,
+        request_id: str,
+    ) -> None:
+        asked = request.model_dump(include={"filter", "diversity", "boost", "promote"}, exclude_defaults=True)
+        newest = max(question.row[keys.HISTORY_TIMES], default=0)
+        row = {
+            "time": int(time.time()),
+            "request_id": request_id,
+            "version": version,
+            "variant": variant,
+            "k": request.k,
+            "rules": json.dumps(asked) if asked else None,
+            "history_length": len(question.history_ids),
+            "unknown_ids": answer.unknown_ids,
+            "newest_age": question.row[keys.QUERY_TIME] - newest if newest else None,
+            "fallback": answer.fallback,
+            "ids": [item.id for item in answer.items],
+            "scores": [item.score for item in answer.items],
+        }
+        log.add_request(row, request.query)
+
+    def outcome(self, request: OutcomeRequest) -> dict[str, Any]:
+        """Takes what happened after a request.
+
+        Raises:
+          RefusedRequest: The server has no log.
+        """
+        if self.log is None:
+            raise RefusedRequest(404, "This server has no request log; serve.log.folder switches it on.")
+        moment = int(time.time()) if request.time is None else request.time
+        row = {"time": moment, "request_id": request.request_id, "id": request.id, "event": request.event}
+        self.log.add_outcome(row)
+        return {"in_sample": self.log.has(request.request_id)}
 
     def _count(self, question: Question, answer: Answer, variant: str) -> None:
         metrics = self.metrics

@@ -51,6 +51,25 @@ class ServeBatching(Section):
     """Longest wait for the other clients of the last call. A request that is alone never waits."""
 
 
+class ServeLog(Section):
+    """The request log, from which `shortlist online` measures hit rates. Ids of queries are in it as HMACs."""
+
+    folder: Line | None = None
+    """Folder of the log's Parquet files; null for no log. SHORTLIST_LOG_KEY has the key of the HMACs."""
+
+    sample: Number = pydantic.Field(1.0, gt=0, le=1)
+    """Share of the requests in the log."""
+
+    max_mb: Whole = pydantic.Field(1_024, ge=1, le=1_000_000)
+    """Size of the folder, above which the oldest files are deleted."""
+
+    max_age_days: Number = pydantic.Field(30.0, gt=0, le=3_650)
+    """Age at which files are deleted."""
+
+    flush_seconds: Number = pydantic.Field(10.0, gt=0, le=3_600)
+    """Seconds between two files."""
+
+
 class Serve(Section):
     """The server that answers requests with the pushed model."""
 
@@ -59,6 +78,9 @@ class Serve(Section):
 
     limits: ServeLimits = ServeLimits()
     """Sizes that a request must not exceed."""
+
+    log: ServeLog = ServeLog()
+    """The request log."""
 
     poll_seconds: Number = pydantic.Field(2.0, ge=0.1, le=3_600)
     """Seconds between two looks for a new version."""

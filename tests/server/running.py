@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import uvicorn
 
-from server import histories
+from server import histories, request_log
 from server.app import make_app
 from server.drain import Drain, DrainedServer
 from server.main import _bound
@@ -120,14 +120,18 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    path: pathlib.Path, settings: Serve, token: str | None = None, known: histories.Histories | None = None
+    path: pathlib.Path,
+    settings: Serve,
+    token: str | None = None,
+    known: histories.Histories | None = None,
+    log: request_log.RequestLog | None = None,
 ) -> Iterator[Running]:
     """Yields a server of a folder of versions."""
     metrics = Metrics()
     rollout = Rollout(path, settings, metrics)
     drain = Drain(settings.drain_seconds)
     rollout.start()
-    app = make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known)
+    app = make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known, log)
     config = uvicorn.Config(
         app,
         http=limited_protocol(settings.limits.body_seconds),
