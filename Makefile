@@ -32,7 +32,12 @@ BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv
 .PHONY: help run test test-slow servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality bench-index bench-scale lint format docs venv lock pin-images audit clean broken
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
+	    line = sprintf("  make %-14s", $$1); count = split($$2, words, " "); \
+	    for (place = 1; place <= count; place++) { \
+	        if (length(line " " words[place]) > 80) { print line; line = sprintf("%21s", "") } \
+	        line = line " " words[place] } \
+	    print line }' $(MAKEFILE_LIST)
 
 run: .venv/.runtime ## Runs the pipeline: MovieLens 100K, or CONFIG=configs/x.yaml
 	@.venv/bin/python pipeline_runner.py run $(if $(CONFIG),--config $(CONFIG))
@@ -133,10 +138,13 @@ LATER := Bringing .venv in line with the locks
 	@$(UV) pip sync --quiet --python .tools/$*/bin/python --require-hashes --only-binary :all: requirements/$*.txt
 	@touch $@
 
+# Not by setuptools' finder, which is asked last: beside a clone named `shortlist`, Python takes that folder for the package.
+AS_A_PATH := --config-settings editable_mode=compat
+
 # Compiled here, since a process that may not write to .venv would compile TFX's thousand modules each time it starts.
 define install
 $(UV) pip sync --python .venv/bin/python --compile-bytecode --require-hashes --build-constraints requirements/build.txt \
     requirements/$(1).txt $(PROGRESS) \
     || { echo "The install failed, see above; where a package could not be built, it needs a C++ compiler (apt install g++)" >&2; exit 1; }
-$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $(AS_A_PATH) --editable .
 endef

@@ -162,6 +162,10 @@ def _program() -> str:
     if started.name == "__main__.py" and started.parent.name == "shortlist":
         return f"{_quoted(pathlib.Path(sys.executable))} -m shortlist"
     if started.name == "pipeline_runner.py":
+        # The same program under the name that the documentation has.
+        installed = pathlib.Path(sys.executable).parent / "shortlist"
+        if installed.is_file():
+            return _quoted(installed)
         return f"{_quoted(pathlib.Path(sys.executable))} {_quoted(started)}"
     return _DEFAULT_PROGRAM
 

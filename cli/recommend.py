@@ -88,7 +88,8 @@ def recommend(
     # From here on nothing is written, and TensorFlow crashes if an exception ends its import.
     stopping.end_at_signals()
     with (
-        log.redirect_output(workspace.root / "recommend.log", verbose=False, required=False),
+        log.redirect_output(workspace.root / "recommend.log", verbose=False, required=False) as terminal,
+        terminal.status("Loading the model ..."),
         resources.raises_resource_error(workspace.root),
     ):
         recommender = serving.Recommender(model_path)

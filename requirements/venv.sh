@@ -38,7 +38,7 @@ export UV_PYTHON_PREFERENCE=only-managed
 if ! problem=$(bash requirements/uv.sh venv --quiet --python 3.10 .venv 2>&1); then
     echo "Python 3.10 is needed: PATH and pyenv have none, and uv could not bring one" \
         "($(sed -n 's/^ *\(cause\|error\): //p' <<<"$problem" | tail -n 1));" \
-        "install it (pyenv install 3.10, or apt install python3.10-dev) or name its path: make PYTHON=/path/to/python3.10" >&2
+        "install it (pyenv install 3.10, or apt install python3.10-dev) or name its path: make run PYTHON=/path/to/python3.10" >&2
     exit 1
 fi
 pwd -P >.venv/.made-in

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.markup import escape
-from rich.text import Text
 from rich.tree import Tree
 
 from cli.folders import shortened
@@ -202,10 +201,9 @@ def _add_all(tree: Tree, lines: Iterable[str]) -> None:
         tree.add(_text(line))
 
 
-def _text(line: str) -> str | Text:
-    """Returns a line with paths relative to the user's folder; a path alone is not broken, so that it can be copied."""
-    short = shortened(plain(line))
-    return Text(short, no_wrap=True, overflow="ignore") if "/" in short and " " not in short else escape(short)
+def _text(line: str) -> str:
+    """Returns a line with paths relative to the user's folder."""
+    return escape(shortened(plain(line)))
 
 
 def _add_more(tree: Tree, count: int) -> None:

@@ -61,10 +61,11 @@ def redirect_output(path: pathlib.Path, verbose: bool, required: bool = True) ->
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
         _redact(root)
         handler = root.handlers[0]
-        # All warnings belong in the log, also those that Python ignores by default.
-        warnings.simplefilter("default")
         try:
-            yield consoles.console(file=terminal)
+            with warnings.catch_warnings():
+                # All warnings belong in the log, also those that Python ignores by default.
+                warnings.simplefilter("default")
+                yield consoles.console(file=terminal)
         finally:
             for stream in (sys.stdout, sys.stderr):
                 # If the disk is full, the flush fails, too. The error of the body must still reach the terminal.

@@ -9,6 +9,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from cli.output import consoles
@@ -57,7 +58,8 @@ class ProgressListener:
         bar = [BarColumn(bar_width=28)] if console.width >= _BAR_FROM else []
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            # Words of a narrow terminal's line go to a second one before numbers lose digits.
+            TextColumn("{task.description}", table_column=Column(no_wrap=False)),
             *bar,
             TextColumn("{task.fields[counted]}"),
             TimeElapsedColumn(),

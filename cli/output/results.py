@@ -204,7 +204,10 @@ def _print_verdict(summary: Summary, served: int | None, console: Console) -> No
         console.print(f"Advice    {plain(advice)}")
     if summary.pushed:
         console.print(f"Path      {relative(summary.pushed.path)}")
-    console.print(f"Took      {summary.seconds.total:.0f} s, peak memory {summary.peak_rss_mb / 1024:.1f} GiB")
+    console.print(
+        f"Took      {summary.seconds.total:.0f} s without loading TFX and the report, "
+        f"peak memory {summary.peak_rss_mb / 1024:.1f} GiB"
+    )
 
 
 def _print_next(summary: Summary, summary_path: pathlib.Path, next_commands: Sequence[str], console: Console) -> None:

@@ -42,7 +42,7 @@ def print_list(name: str, records: Sequence[Record], limit: int) -> None:
         [
             record.run_id,
             record.kind,
-            Text(plain(record.status), _STYLES.get(record.status, "red")),
+            Text("unchanged" if record.unchanged else plain(record.status), _STYLES.get(record.status, "red")),
             _metric(record, _GATED),
             _popular(record),
             _version(record),

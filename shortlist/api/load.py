@@ -41,6 +41,8 @@ def load(path: Path, *, data_dir: Path | None = None) -> Model:
       1
     """
     folder = pathlib.Path(path).absolute()
+    if not folder.exists():
+        raise BadInputError.from_parts(path, "a workspace, a serving folder or one of its versions", "nothing there")
     workspace = _workspace(folder)
     serving = folder
     if workspace is not None and folder == workspace.root:

@@ -277,7 +277,7 @@ class Model:
         return [f"The model does not know {listed(unknown, _NAMED)}."]
 
     def _unknown_candidate(self, item: str) -> BadInputError:
-        remedy = "`titles` of the model has all ids"
+        remedy = "`model.catalogue` has all ids"
         if close := closest(item, self.titles):
             remedy = f"did you mean {close!r}?"
         return BadInputError.from_parts("candidate", "an id of the model's catalogue", short_repr(item), remedy)

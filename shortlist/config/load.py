@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pathlib
 
@@ -35,9 +36,17 @@ def load_config(path: str | os.PathLike[str], overrides: dict[str, object] | Non
         raise ConfigError(f"{path}: not plain YAML: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected a mapping at the top (name:, workspace:, data: ...)")
-    for dotted, value in (overrides or {}).items():
-        _set(raw, dotted, value, path)
-    return parse_config(raw, str(path))
+    if not overrides:
+        return parse_config(raw, str(path))
+    with_overrides = copy.deepcopy(raw)
+    for dotted, value in overrides.items():
+        _set(with_overrides, dotted, value, path)
+    try:
+        return parse_config(with_overrides, str(path))
+    except ConfigError:
+        # The file's own problem is named first. If it has none, the overrides do.
+        parse_config(raw, str(path))
+        return parse_config(with_overrides, "--set")
 
 
 def parse_config(raw: dict[str, object], source: str) -> Config:

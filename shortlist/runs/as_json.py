@@ -15,6 +15,7 @@ def run(record: Record) -> dict[str, Any]:
         "run_id": record.run_id,
         "kind": record.kind,
         "status": record.status,
+        "unchanged": record.unchanged,
         "started": record.started.isoformat() if record.started else None,
         "reasons": record.reasons,
         "folder": str(record.folder),

@@ -58,6 +58,11 @@ class Record:
         measured = self.summary.metrics if self.summary else None
         return measured.overall if measured else {}
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether the run found its push in the cache: an earlier run pushed the version."""
+        return self.summary is not None and nodes.PUSHER in self.summary.cached
+
     def config(self) -> dict[str, Any]:
         """Returns the run's settings by dotted name; empty if there is no config."""
         try:

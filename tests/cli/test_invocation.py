@@ -84,6 +84,16 @@ def test_a_command_begins_as_this_one_did(started, expected, tmp_path, monkeypat
     assert command == expected.format(python="env/python") + " run --config c.yaml"
 
 
+def test_the_installed_program_stands_for_pipeline_runner(tmp_path, monkeypatch):
+    """`make run` starts pipeline_runner.py, but README and docs name the installed program."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "shortlist").touch()
+    monkeypatch.setattr(sys, "argv", ["pipeline_runner.py"])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "env" / "python"))
+    assert Invocation(pathlib.Path("c.yaml")).command("run") == "env/shortlist run --config c.yaml"
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """A folder with a pushed model, its lineage and its config, with names that a shell would take apart."""
@@ -144,7 +154,7 @@ def test_a_report_without_examples_leaves_no_query_on_the_screen(shop, monkeypat
     assert "recommend --history '' --config" in command
     assert "-x " not in command
     shown, _ = _printed_next(shop, monkeypatch)
-    assert shlex.split(shown)[3:4] == ['--query=-x \'1,"2"']
+    assert shlex.split(shown)[2:3] == ['--query=-x \'1,"2"']
 
 
 @pytest.mark.parametrize(

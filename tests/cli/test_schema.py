@@ -40,7 +40,7 @@ def test_a_config_that_run_accepts_and_the_reasons(infer):
     done = call("orders.csv", "--name", "shop")
     assert done.returncode == 0, done.stderr
     assert "CustomerID is the query" in done.stdout
-    assert "pipeline_runner.py run --config configs/shop.yaml" in done.stdout
+    assert "shortlist run --config configs/shop.yaml" in done.stdout
     assert load_config(here / "configs" / "shop.yaml").data.candidates.duplicates == "first"
     names = sorted(path.name for path in (here / "schemas" / "shop").iterdir())
     assert names == ["candidates.pbtxt", "interactions.pbtxt", "queries.pbtxt"]

@@ -52,7 +52,7 @@ _LINES = (
     r"Index     .*",
     r"(Advice    .*)?",
     r"Path      .*",
-    r"Took      \d+ s, peak memory .* GiB",
+    r"Took      \d+ s without loading TFX and the report, peak memory .* GiB",
     r"Report    .*",
     r"Next      .*",
     r" {2,}\S.*",

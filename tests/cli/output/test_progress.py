@@ -45,6 +45,20 @@ def test_a_terminal_shows_the_progress_of_a_step():
     assert "120 of 120 queries" in shown
 
 
+def test_on_80_columns_no_number_is_cut():
+    out = io.StringIO()
+    with ProgressListener(Console(file=out, force_terminal=True, width=80, color_system=None)) as listener:
+        listener.node_started("Trainer", 12, 22)
+        note = "epoch 15 of 24, best ndcg_at_10 0.0740, loss 4.1234, 1,234 targets a second"
+        progress.report(1371, 2352, "steps", note)
+        listener._bar.refresh()
+        frame = out.getvalue().split("\n")
+    shown = "".join(frame)
+    assert "…" not in shown
+    assert "1,371 of 2,352 steps" in shown
+    assert "4.1234, 1,234 targets a second" in shown
+
+
 def test_no_terminal_no_bars():
     assert _shown(terminal=False) == "  done    Trainer                     1.5 s\n"
 

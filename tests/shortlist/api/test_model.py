@@ -76,8 +76,10 @@ def test_a_path_is_a_workspace_a_serving_folder_or_a_version(workspace, model, o
     assert model.metrics == {"ndcg_at_10": 0.5}
     assert (oldest.metrics, oldest.catalogue) == ({}, None)
     assert shortlist.load(workspace / "serving" / "shop").version == "2"
-    with pytest.raises(BadInputError, match="no model was pushed yet"):
+    with pytest.raises(BadInputError, match="a workspace, a serving folder or one of its versions, got nothing there"):
         shortlist.load(workspace / "nope")
+    with pytest.raises(BadInputError, match="no model was pushed yet"):
+        shortlist.load(workspace.parent)
 
 
 def test_an_answer_has_titles_and_what_each_is_near(model):

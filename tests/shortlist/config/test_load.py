@@ -194,6 +194,14 @@ def test_a_missing_file_is_named(tmp_path):
         load_config(tmp_path / "none.yaml")
 
 
+def test_a_fault_of_set_is_not_blamed_on_the_file():
+    smoke = ROOT / "configs" / "smoke.yaml"
+    with pytest.raises(ConfigError, match=r"^--set: unknown key 'train\.sed'; did you mean 'seed'\?"):
+        load_config(smoke, parse_overrides(["train.sed=2"]))
+    with pytest.raises(ConfigError, match=r"^--set: train\.seed: "):
+        load_config(smoke, parse_overrides(["train.seed=x"]))
+
+
 def test_overrides_reach_into_sections():
     overrides = parse_overrides(["train.seed=7", "model.query_tower.dropout=0.5"])
     config = load_config(ROOT / "configs" / "smoke.yaml", overrides)
