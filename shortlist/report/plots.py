@@ -90,6 +90,8 @@ def rows(groups: Sequence[str], series: Sequence[Series], axis: str) -> str:
                 axes.plot([value], [y], style.marker, color=style.colour, markersize=6, clip_on=False)
             canvas.add_legend_entry(axes, item.name, style)
         axes.set_yticks(range(len(groups)), canvas.labels_of(groups))
+        # A marker at 0 is half outside the axes.
+        axes.tick_params(axis="y", pad=8)
         axes.set_ylim(len(groups) - 0.5, -0.5)
         axes.set_xlim(left=0)
         axes.set_xlabel(plain(axis))

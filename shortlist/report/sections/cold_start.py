@@ -75,7 +75,7 @@ def _requirement(facts: Facts, gate: str, form: Callable[[float], str]) -> str:
     threshold, action = facts.config.get(f"{prefix}.threshold"), facts.config.get(f"{prefix}.action")
     if not isinstance(threshold, int | float) or action == "ignore":
         return format.NOTHING
-    return f"at least {form(threshold)} ({action})"
+    return f"at least {form(threshold)}, else {'a warning' if action == 'warn' else 'an error'}"
 
 
 def _notes(measurements: Measurements) -> list[Notes]:

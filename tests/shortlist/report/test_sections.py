@@ -86,7 +86,7 @@ def test_cold_start_stands_beside_the_requirements(has_unseen):
         # Wilson: p = 0.2, n = 100, as above.
         title = "HR@100 of 100 test rows with a target without train interactions"
         assert unseen_rows[0][:3] == [title, "0.2000", "0.133 to 0.289"]
-        assert unseen_rows[1][1:] == ["6.00", format.NOTHING, "at least 5 times chance (error)"]
+        assert unseen_rows[1][1:] == ["6.00", format.NOTHING, "at least 5 times chance, else an error"]
     else:
         assert unseen_rows == []
         assert "new candidates were not measured" in chapter.blocks[1].sentences[0]
