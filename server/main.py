@@ -121,6 +121,9 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     # What the imports left is never freed; the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    # A request makes some hundred objects, which are freed without the collector. By default it would look at all of a
+    # model's objects again and again, for tenths of a second each time.
+    gc.set_threshold(100_000, 50, 1_000)
     # A thread that computes in Python keeps the event loop waiting for up to this time, 5 ms by default.
     sys.setswitchinterval(0.001)
     remote = None

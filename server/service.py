@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 import time
@@ -22,6 +21,7 @@ from server.requests import (
     check_limits,
     plain_conditions,
     plain_filter,
+    seconds,
 )
 from server.rollout import Active, Rollout
 from shortlist import keys
@@ -66,21 +66,21 @@ class Service:
             raise RefusedRequest(503, "No version is loaded yet.", {"retry-after": "5"}) from None
 
     async def recommend(self, request: RecommendRequest, request_id: str) -> dict[str, Any]:
-        """Returns the answer to a request.
+        """Returns the answer to a request, whose items are `Item`s: orjson writes dataclasses.
 
         Raises:
           RefusedRequest: The request breaks a limit, or names what the model does not have.
         """
         check_limits(request, self.settings.limits)
         active, variant = self.pick(request.query or request_id)
-        at = int(time.time()) if request.at is None else request.at
+        at = int(time.time()) if request.at is None else seconds(request.at, "at")
         question = self._question(request, active.model, at)
         answer = await active.batcher.ask(question)
         self._count(question, answer, variant)
         if self.log is not None:
             self._log(self.log, request, question, answer, active.model.version, variant, request_id)
         found: dict[str, Any] = {
-            "items": [dataclasses.asdict(item) for item in answer.items],
+            "items": answer.items,
             "version": active.model.version,
             "variant": variant,
             "as_of": _time_text(at) if active.model.uses_times else None,
@@ -96,11 +96,12 @@ class Service:
         events = request.history or []
         known = self._known_events(request.query, at)
         ids = [*(item for item, _ in known), *(event.id for event in events)]
+        times = [*(moment for _, moment in known), *(seconds(event.time, "history") for event in events)]
         kinds = model.attributes.kinds
         try:
             row: dict[str, Any] = model.features.context_inputs(request.context)
             if any(event.features for event in events):
-                row |= model.features.event_inputs([{} for _ in known] + [event.features for event in events])
+                row |= model.features.event_inputs([{} for _ in known] + [event.features or {} for event in events])
             wanted = rules.parse_filter(plain_filter(request.filter), kinds)
             ranking = rerank.parse(
                 request.diversity, plain_conditions(request.boost), plain_conditions(request.promote), kinds, request.k
@@ -110,7 +111,7 @@ class Service:
         row |= {
             keys.QUERY_ID: request.query,
             keys.HISTORY_IDS: ids,
-            keys.HISTORY_TIMES: [*(moment for _, moment in known), *(event.time for event in events)],
+            keys.HISTORY_TIMES: times,
             keys.QUERY_TIME: at,
             keys.K: request.k,
             keys.EXCLUDE: [*(ids if model.excludes_seen else ()), *request.exclude],
@@ -194,7 +195,7 @@ class Service:
         """
         if self.log is None:
             raise RefusedRequest(404, "This server has no request log; serve.log.folder switches it on.")
-        moment = int(time.time()) if request.time is None else request.time
+        moment = int(time.time()) if request.time is None else seconds(request.time, "time")
         row = {"time": moment, "request_id": request.request_id, "id": request.id, "event": request.event}
         self.log.add_outcome(row)
         return {"in_sample": self.log.has(request.request_id)}

@@ -118,7 +118,11 @@ def test_candidates_are_found_by_title_and_id(client):
         (b"[]", 400, "The body: "),
         ({"histori": []}, 400, "histori is not a field of this request."),
         ({"history": [{"id": 5}]}, 400, "history[0].id: input should be a valid string, got 5."),
-        ({"history": [{"id": "a", "time": "soon"}]}, 400, "history[0].time: expected seconds since 1970 or ISO 8601"),
+        (
+            {"history": [{"id": "a", "time": "soon"}]},
+            400,
+            "history: expected seconds since 1970 or ISO 8601 text",
+        ),
         ({"history": [{"id": "a", "time": 2**63}]}, 400, "history[0].time: "),
         ({"history": [{"id": "a", "time": True}]}, 400, "history[0].time: "),
         ({"history": [{"id": "a"}] * 21}, 400, "history has 21 entries; this server takes at most 20."),
