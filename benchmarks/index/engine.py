@@ -8,7 +8,7 @@ import os
 import pathlib
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Engine(abc.ABC):
 
     name = ""
     is_exact = False
+    figures: Mapping[str, Any] = {}
+    """Figures of the build that replace those of this process, and others."""
 
     @abc.abstractmethod
     def build(self, candidates: np.ndarray) -> None:
@@ -61,6 +63,7 @@ class Engine(abc.ABC):
 def measure(engine: Engine, vectors: Vectors, output: pathlib.Path) -> None:
     """Builds the index and writes a record per point of the search, batch size and number of exclusions."""
     candidates = vectors.candidates
+    load_average = os.getloadavg()[0]
     start = time.perf_counter()
     engine.build(candidates)
     common = {
@@ -71,6 +74,10 @@ def measure(engine: Engine, vectors: Vectors, output: pathlib.Path) -> None:
         "threads": len(os.sched_getaffinity(0)),
         "build_seconds": round(time.perf_counter() - start, 3),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "started": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
+        # Of other processes: more than 0.5 on this machine makes latencies longer.
+        "load_average": round(load_average, 1),
+        **engine.figures,
     }
     records = []
 

@@ -18,6 +18,7 @@ from matplotlib import pyplot
 # Okabe and Ito's palette, whose colours colour-blind people can distinguish. The markers also work without colours.
 _LOOKS = {
     "shortlist scann": ("#D55E00", "*"),
+    "shortlist scann, 3 searchers": ("#D55E00", "<"),
     "shortlist exact": ("#D55E00", "h"),
     "scann binding": ("#0072B2", "o"),
     "scann newest": ("#56B4E9", "s"),

@@ -11,87 +11,55 @@ import tempfile
 from typing import Any
 
 import numpy as np
+import scann  # noqa: F401, before the model is loaded, so that its memory is not counted as the model's
 import tensorflow as tf
 from tensorflow_recommenders.layers import factorized_top_k
 
+from benchmarks.index import exports
 from benchmarks.index.data import DIM, EXCLUSIONS, K, Vectors
 from benchmarks.index.engine import Engine, Params, measure
 from benchmarks.index.peers import NewestScann
-from components.graph import gather_rows, graph_function
-from components.indexer import export, tuning
-from components.indexer.exact import ExactIndex
-from components.indexer.recall import ExactAnswers
-from components.indexer.scann_index import ScannIndex
+from components.graph import graph_function
 from shortlist import keys
 from shortlist.serving.client import load_served
 
-_MIN_RECALL = 0.99
-_MAX_EXCLUSIONS = 1024
-_ID_DIGITS = 8
-_STRINGS = tf.TensorSpec([None], tf.string)
-_TUNING_QUERIES = 300
-
-
-class LookupTower(tf.Module):
-    """A trained model whose query tower is a table: the floor of what a model costs."""
-
-    def __init__(self, candidates: np.ndarray, queries: np.ndarray) -> None:
-        """Takes [num_candidates, dim] and [num_queries, dim] vectors; a query's id is its number."""
-        super().__init__()
-        self.candidate_ids = tf.Variable([_id_of(row) for row in range(len(candidates))])
-        self.candidate_embeddings = tf.Variable(candidates)
-        self.queries = tf.Variable(queries)
-
-    @graph_function(
-        input_signature=[
-            tf.TensorSpec([None], tf.string, keys.QUERY_ID),
-            tf.TensorSpec([None, None], tf.string, keys.HISTORY_IDS),
-            tf.TensorSpec([None, None], tf.int64, keys.HISTORY_TIMES),
-            tf.TensorSpec([None], tf.int64, keys.QUERY_TIME),
-        ]
-    )
-    def query_embedding(
-        self, query_id: tf.Tensor, history_ids: tf.Tensor, history_times: tf.Tensor, query_time: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        return {keys.EMBEDDING: gather_rows(self.queries, tf.strings.to_number(query_id, tf.int32))}
-
-    @graph_function(input_signature=[tf.TensorSpec([None], tf.string, keys.CANDIDATE_ID)])
-    def candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {keys.EMBEDDING: gather_rows(self.candidate_embeddings, tf.strings.to_number(candidate_id, tf.int32))}
+_PAGE_BYTES = 4_096
+_WARM_UP_CALLS = 20
 
 
 class Shortlist(Engine):
-    """A served model."""
+    """A served model, exported by a process of its own."""
 
     kind = ""
+    num_searchers = 1
 
     def __init__(self, vectors: Vectors) -> None:
         """Takes the vectors, whose queries are in the model."""
         self._vectors = vectors
         self._params: Params = {}
 
-    def make_index(self, trained: Any) -> ExactIndex | ScannIndex:
-        """Returns the index over the loaded trained model."""
-        raise NotImplementedError
-
     def build(self, candidates: np.ndarray) -> None:
-        tower = LookupTower(candidates, self._vectors.queries)
-        with tempfile.TemporaryDirectory() as folder:
-            signatures = {"query_embedding": tower.query_embedding, "candidate_embedding": tower.candidate_embedding}
-            tf.saved_model.save(tower, folder, signatures=signatures)
-            trained = tf.saved_model.load(folder)
-            served = export.ServedModel(trained, self.make_index(trained), K)
-            model_dir = f"{folder}/{self.kind}"
-            export.save(served, folder, model_dir)
-            export.write_index_file(model_dir, {"kind": self.kind})
-            self._model = load_served(model_dir)
+        report = exports.make(self._vectors, self.num_searchers)
+        self._params = report["params"] if self.kind == "scann" else {}
+        before = _resident_bytes()
+        self._model = load_served(report["folders"][self.kind])
         self._signature = self._model.signatures["serving_default"]
+        # ScaNN's searcher is made by the first call.
+        for _ in range(_WARM_UP_CALLS):
+            self.search(self.prepare(self._vectors.queries[:1], np.zeros(1, int), None, {}))
+        self.figures = {
+            "build_seconds": report["seconds"],
+            "peak_mb": report["peak_mb"],
+            "loaded_mb": round((_resident_bytes() - before) / 2**20, 1),
+        }
 
     def points(self) -> list[Params]:
         return [self._params]
 
     def prepare(self, queries: np.ndarray, positions: np.ndarray, excluded: np.ndarray | None, params: Params) -> Any:
-        history = [[""]] * len(queries) if excluded is None else [[_id_of(row) for row in line] for line in excluded]
+        history = [[""]] * len(queries)
+        if excluded is not None:
+            history = [[exports.id_of(row) for row in line] for line in excluded]
         return {
             keys.QUERY_ID: tf.constant([str(number) for number in positions]),
             keys.HISTORY_IDS: tf.constant(history),
@@ -112,14 +80,12 @@ class ShortlistScann(Shortlist):
     name = "shortlist scann"
     kind = "scann"
 
-    def make_index(self, trained: Any) -> ScannIndex:
-        queries = self._vectors.queries[-_TUNING_QUERIES:]
-        nothing = [np.zeros(0, np.int32)] * len(queries)
-        answers = ExactAnswers.find(queries, trained.candidate_embeddings.numpy(), nothing, K)
-        tuned = tuning.tune(trained.candidate_embeddings, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL)
-        params = tuned.index.params
-        self._params = {"leaves": params.leaves_to_search, "reorder": params.reorder}
-        return tuned.index
+
+class ShortlistSearchers(ShortlistScann):
+    """The same with three searchers, whose candidates are merged."""
+
+    name = "shortlist scann, 3 searchers"
+    num_searchers = 3
 
 
 class ShortlistExact(Shortlist):
@@ -129,9 +95,6 @@ class ShortlistExact(Shortlist):
     kind = "brute_force"
     is_exact = True
 
-    def make_index(self, trained: Any) -> ExactIndex:
-        return ExactIndex(k=K).index(trained.candidate_embeddings)
-
 
 class EmptySignature(Shortlist):
     """A signature with the inputs and outputs of `serving_default` that computes nothing: the cost of the call."""
@@ -140,7 +103,7 @@ class EmptySignature(Shortlist):
     kind = "brute_force"
 
     def build(self, candidates: np.ndarray) -> None:
-        tower = LookupTower(candidates[:16], self._vectors.queries)
+        tower = exports.LookupTower(candidates[:16], self._vectors.queries)
 
         def answer(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
             return {
@@ -228,12 +191,12 @@ class ScannBinding(NewestScann):
         return [point | {"reorder": reorder} for point in super().points() for reorder in (150, 200, 300)]
 
 
-PRODUCT = (ShortlistScann, ShortlistExact, EmptySignature)
+PRODUCT = (ShortlistScann, ShortlistSearchers, ShortlistExact, EmptySignature)
 ENGINES = {engine.name: engine for engine in (*PRODUCT, TfrsBruteForce, TfrsScann, ScannBinding)}
 
 
-def _id_of(row: int) -> str:
-    return f"{row:0{_ID_DIGITS}d}"
+def _resident_bytes() -> int:
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
 
 
 if __name__ == "__main__":

@@ -3,31 +3,36 @@
     make bench-index                                         # 1,682, 50,000 and 200,000 candidates; 20 minutes
     make bench-index BENCH_ARGS="--sizes 1000000"            # adds a size to the results; an hour, 8 GB
     make bench-index BENCH_ARGS="--engines 'shortlist scann' 'scann binding' --sizes 200000"
+    make bench-index BENCH_ARGS="--minutes 10"               # as many cells as start within 10 minutes
 
-Each engine of each size runs in a process of its own, with all cores, one after the other. Results of other sizes and
-engines stay in the file.
+An engine at a size is a cell. Each cell runs in a process of its own, with all cores, one after the other. Finished
+cells are not measured again while their code is the same, so an interrupted benchmark goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.index import data, table
+from benchmarks.index import bars, data, table
 from benchmarks.quality import contenders, environments
+from shortlist import fingerprints
 
 RESULTS = pathlib.Path("benchmarks/results")
 VECTORS = pathlib.Path("workspaces/bench-index")
 PEERS = "bench-index"
 _MODULES = {
     "shortlist scann": "product",
+    "shortlist scann, 3 searchers": "product",
     "shortlist exact": "product",
     "empty signature": "product",
     "tfrs scann": "product",
@@ -41,6 +46,11 @@ _MODULES = {
 }
 _DEFAULT_SIZES = (1_682, 50_000, 200_000)
 _TIMEOUT_SECONDS = 1_800
+_SOURCES = {
+    "product": ("data", "engine", "filtered", "peers", "product", "exports"),
+    "peers": ("data", "engine", "filtered", "peers"),
+}
+_PRODUCT_CODE = ("components.indexer.export", "components.indexer.tuning", "shortlist.serving.client")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,24 +59,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", nargs="+", type=int, default=list(_DEFAULT_SIZES))
     parser.add_argument("--engines", nargs="+", choices=list(_MODULES), default=list(_MODULES))
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--minutes", type=float, help="start no cell after this time")
+    parser.add_argument("--fresh", action="store_true", help="measure finished cells again")
     args = parser.parse_args(argv)
-    failed = []
+    end = time.monotonic() + 60 * args.minutes if args.minutes else None
+    path, failed, left = args.results / "index.json", [], []
     for size in args.sizes:
-        vectors = data.write(VECTORS, size)
         for engine in args.engines:
-            records = run_engine(engine, vectors)
+            if not args.fresh and is_finished(path, engine, size):
+                continue
+            if end is not None and time.monotonic() > end:
+                left.append(f"{engine} at {size:,}")
+                continue
+            records = run_engine(engine, data.write(VECTORS, size))
             if records is None:
                 failed.append(f"{engine} at {size:,}")
                 continue
-            # After each engine: an interrupted run keeps its results.
-            add(args.results / "index.json", records)
-    results = json.loads((args.results / "index.json").read_text())
-    (args.results / "index.md").write_text(table.document(results["records"]))
-    _plot(args.results)
-    print(table.document(results["records"]))
-    if failed:
-        print(f"Failed: {'; '.join(failed)}", file=sys.stderr)
+            # After each cell: an interrupted run keeps its results.
+            add(path, [record | {"code_sha256": code_sha256(engine)} for record in records])
+            _write_documents(args.results)
+    _write_documents(args.results)
+    print((args.results / "index.md").read_text())
+    for title, cells in (("Left for another time", left), ("Failed", failed)):
+        if cells:
+            print(f"{title}: {'; '.join(cells)}", file=sys.stderr)
     return int(bool(failed))
+
+
+def is_finished(path: pathlib.Path, engine: str, size: int) -> bool:
+    """Returns whether the results have an engine at a size, measured with today's code."""
+    if not path.exists():
+        return False
+    records = json.loads(path.read_text())["records"]
+    found = [it for it in records if (it["engine"], it["candidates"]) == (engine, size)]
+    return bool(found) and all(it.get("code_sha256") == code_sha256(engine) for it in found)
+
+
+def code_sha256(engine: str) -> str:
+    """Returns the SHA-256 of the code and the locked versions that an engine's records depend on."""
+    module = _MODULES[engine]
+    files = [environments.ROOT / "benchmarks" / "index" / f"{name}.py" for name in _SOURCES[module]]
+    if module == "peers":
+        files.append(environments.ROOT / "requirements" / f"{PEERS}.txt")
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
+    if engine.startswith("shortlist"):
+        digest.update(fingerprints.code_sha256(*_PRODUCT_CODE).encode())
+    return digest.hexdigest()[:16]
+
+
+def _write_documents(results: pathlib.Path) -> None:
+    records = json.loads((results / "index.json").read_text())["records"]
+    (results / "index.md").write_text("\n".join([table.document(records), bars.document(records)]))
+    _plot(results)
 
 
 def run_engine(engine: str, vectors: data.Vectors) -> list[dict[str, Any]] | None:

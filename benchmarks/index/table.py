@@ -7,7 +7,7 @@ from typing import Any
 
 MIN_RECALL = 0.99
 _COLUMNS = ("engine", "recall", "p50 µs", "p99 µs", "CPU µs", "200 excluded, p50 µs", "256 at once, queries/s")
-_BUILD_COLUMNS = ("build s", "peak MB", "parameters")
+_BUILD_COLUMNS = ("build s", "peak MB", "loaded MB", "load average", "parameters")
 Record = Mapping[str, Any]
 
 
@@ -40,6 +40,8 @@ def _row(engine: str, records: Sequence[Record]) -> str:
         f"{batch['qps']:,.0f}" if batch else "",
         f"{single['build_seconds']:.1f}",
         f"{single['peak_mb']:,.0f}",
+        f"{single['loaded_mb']:,.0f}" if "loaded_mb" in single else "",
+        f"{single['load_average']:.1f}" if "load_average" in single else "",
         ", ".join(f"{name} {value}" for name, value in single["params"].items()),
     ]
     return f"| {' | '.join(cells)} |"

@@ -36,7 +36,7 @@ class ExactIndex(factorized_top_k.BruteForce):
         """Returns the best k candidates that are not excluded.
 
         Args:
-          queries: [batch, embedding_dim] finite query embeddings.
+          queries: [batch, embedding_dim] query embeddings; one that is not finite has an empty answer.
           exclusions: [batch, num_excluded] int32 rows, padded with -1.
           k: Width of the answer; by default the constructor's.
 
@@ -45,7 +45,7 @@ class ExactIndex(factorized_top_k.BruteForce):
           the lowest finite float and -1.
         """
         width = self._k if k is None else k
-        scores = self._compute_score(queries, tf.convert_to_tensor(self._candidates))
-        rows = retrieval.top_of_corpus(scores, exclusions, width)
+        candidates = tf.convert_to_tensor(self._candidates)
+        rows = retrieval.top_of_corpus(self._compute_score(queries, candidates), exclusions, width)
         keep = rows != retrieval.NO_ROW
-        return retrieval.rank_rows(queries, self._candidates, tf.maximum(rows, 0), keep, width)
+        return retrieval.rank_rows(queries, candidates, tf.maximum(rows, 0), keep, width)

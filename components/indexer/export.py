@@ -116,19 +116,17 @@ class ServedModel(tf.Module):
         k: tf.Tensor | None = None,
     ) -> _Tensors:
         embeddings = self._query_signature(**_with_one_column(query))[keys.EMBEDDING]
-        # ScaNN refuses a whole batch if one embedding is not finite. Such a query gets an empty answer instead.
-        is_finite = tf.reduce_all(tf.math.is_finite(embeddings), axis=-1)
-        embeddings = tf.where(is_finite[:, tf.newaxis], embeddings, 0.0)
         if allow is None:
             scores, rows = self._search(embeddings, excluded_rows)
         else:
             scores, rows = self._search_allowed(embeddings, excluded_rows, allow)
-        in_answer = (rows != retrieval.NO_ROW) & is_finite[:, tf.newaxis]
+        in_answer = rows != retrieval.NO_ROW
         if k is not None:
             in_answer &= tf.range(self._k) < k[:, tf.newaxis]
+            scores = tf.where(in_answer, scores, retrieval.LOWEST)
         return {
             keys.IDS: tf.where(in_answer, tf.gather(self.trained.candidate_ids, tf.maximum(rows, 0)), ""),
-            keys.SCORES: tf.where(in_answer, scores, retrieval.LOWEST),
+            keys.SCORES: scores,
             keys.COUNT: tf.reduce_sum(tf.cast(in_answer, tf.int32), axis=-1),
         }
 

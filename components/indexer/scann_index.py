@@ -47,7 +47,7 @@ class _Searcher(tf.Module):
     def __init__(self, state: tf.Module) -> None:
         super().__init__()
         # In the order of `tensors_to_scann`.
-        self._tensors = [
+        tensors = [
             state.dataset,
             state.scann_config,
             state.serialized_partitioner,
@@ -59,15 +59,24 @@ class _Searcher(tf.Module):
             state.dp_norms,
         ]
         digest = hashlib.sha256()
-        for tensor in self._tensors:
+        for tensor in tensors:
             values = tensor.numpy()
             digest.update(b"".join(values.ravel()) if values.dtype == object else values.tobytes())
         self._shared_name = f"scann-{digest.hexdigest()}"
+        # Each variable that a signature reads costs 3 to 5 µs per call from Python. What does not grow with the corpus
+        # is a constant: the configuration, the centres of the leaves (their number is the root of the candidates'),
+        # the code book, and the tensors that are empty without ScaNN's own rescoring.
+        self._tensors = [tensor if _grows(tensor) else tensor.numpy() for tensor in tensors]
 
     @graph_function(input_signature=[])
     def handle(self) -> tf.Tensor:
         """Returns the searcher's handle, and makes the searcher first if the process has none of this content."""
         return scann_ops.tensors_to_scann(*self._tensors, shared_name=self._shared_name)
+
+
+def _grows(tensor: tf.Variable) -> bool:
+    """Returns whether a searcher's tensor has a row per candidate."""
+    return tensor.dtype != tf.string and tensor.shape.rank > 0
 
 
 class ScannIndex(factorized_top_k.ScaNN):
@@ -217,14 +226,18 @@ class ScannIndex(factorized_top_k.ScaNN):
         wanted = num_rescored + tf.where(num_excluded <= self.max_exclusions, num_excluded, 0)
         # At least 1, because the maximum of an empty batch is the lowest integer.
         width = tf.maximum(tf.reduce_max(wanted), 1)
+        # ScaNN refuses a whole batch for one value that is not finite.
+        searched = tf.where(tf.math.is_finite(queries), queries, 0.0)
+        found = [self._search(part, searched, width, leaves) for part in range(self._num_searchers)]
+        position = tf.range(tf.shape(found[0][0])[1])
         if self._num_searchers == 1:
-            rows, is_found = self._search(0, queries, width, leaves)
+            [(rows, is_found)] = found
         else:
-            parts = [self._search(part, queries, width, leaves) for part in range(self._num_searchers)]
-            rows = tf.concat([_of_width(part_rows, width, 0) for part_rows, _ in parts], axis=1)
-            is_found = tf.concat([_of_width(part_found, width, False) for _, part_found in parts], axis=1)
+            rows = tf.concat([_of_width(part_rows, width, 0) for part_rows, _ in found], axis=1)
+            is_found = tf.concat([_of_width(part_found, width, False) for _, part_found in found], axis=1)
+            position = tf.range(tf.shape(rows)[1]) % width
         # Another query of the batch may want more of each searcher.
-        is_candidate = is_found & (tf.range(tf.shape(rows)[1]) % width < wanted[:, tf.newaxis])
+        is_candidate = is_found & (position < wanted[:, tf.newaxis])
         return rows, is_candidate & ~retrieval.contains(exclusions, rows), num_excluded
 
     def _search(
@@ -272,7 +285,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         """Returns the best k candidates that are not excluded.
 
         Args:
-          queries: [batch, embedding_dim] finite query embeddings.
+          queries: [batch, embedding_dim] query embeddings; one that is not finite has an empty answer.
           exclusions: [batch, num_excluded] int32 rows, padded with -1.
           k: Width of the answer, at most the constructor's, which is the default.
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from benchmarks.index import data, run, table
+from benchmarks.index import bars, data, run, table
 from benchmarks.index.engine import measure
 from benchmarks.index.filtered import Filtered
 
@@ -48,3 +48,54 @@ def test_records_replace_those_of_the_same_engine_and_size(tmp_path):
     run.add(path, [{"engine": "hnswlib", "candidates": 100, "recall": 0.6}])
     found = [(it["candidates"], it["engine"], it["recall"]) for it in json.loads(path.read_text())["records"]]
     assert found == [(100, "shortlist scann", 0.7), (100, "hnswlib", 0.6), (200, "hnswlib", 0.5)]
+
+
+def test_finished_cells_are_those_of_todays_code(tmp_path, monkeypatch):
+    path = tmp_path / "index.json"
+    run.add(path, [{"engine": "hnswlib", "candidates": 100, "code_sha256": run.code_sha256("hnswlib")}])
+    assert run.is_finished(path, "hnswlib", 100)
+    assert not run.is_finished(path, "hnswlib", 200)
+    assert not run.is_finished(path, "usearch", 100)
+    monkeypatch.setattr(run, "code_sha256", lambda engine: "of other code")
+    assert not run.is_finished(path, "hnswlib", 100)
+
+
+def test_a_change_of_the_index_measures_shortlist_again_and_no_peer(monkeypatch):
+    before = {engine: run.code_sha256(engine) for engine in ("shortlist scann", "scann binding", "hnswlib")}
+    monkeypatch.setattr(run.fingerprints, "code_sha256", lambda *modules: "changed")
+    after = {engine: run.code_sha256(engine) for engine in before}
+    assert [engine for engine in before if before[engine] != after[engine]] == ["shortlist scann"]
+
+
+def test_ratios_compare_with_the_binding_at_the_same_recall():
+    def record(engine, p50_us, recall, batch=1, exclusions=0, **more):
+        common = {"candidates": 1_000, "dim": 64, "qps": batch * 1e6 / p50_us, "params": {"recall": recall}}
+        return {
+            "engine": engine,
+            "p50_us": p50_us,
+            "recall": recall,
+            "batch": batch,
+            "exclusions": exclusions,
+            **common,
+            **more,
+        }
+
+    records = [
+        record("shortlist scann", 200.0, 0.993, loaded_mb=1.0, build_seconds=7.0, peak_mb=900.0),
+        record("shortlist scann", 10_000.0, 0.993, batch=256),
+        record("shortlist scann, 3 searchers", 300.0, 0.992),
+        record("empty signature", 100.0, 0.0),
+        record("scann binding", 30.0, 0.98),
+        # The chosen point of the table; the next one has Shortlist's recall.
+        record("scann binding", 40.0, 0.991),
+        record("scann binding", 50.0, 0.995),
+        record("scann binding", 8_000.0, 0.991, batch=256),
+    ]
+    document = bars.document(records)
+    assert "at the same recall (p50) | 4.00 | 4 | 2 |" in document
+    assert "less the time of an empty signature | 2.00 |" in document
+    assert "over the binding's | 0.80 |" in document
+    # 1 MB of 1,000 vectors of 64 floats of 4 bytes.
+    assert f"its vectors' bytes | {2**20 / 256_000:.2f} |" in document
+    assert "less that of one | -0.0010 |" in document
+    assert "exact, single queries, over TFRS (p50) |  | 1.15" in document

@@ -1,0 +1,119 @@
+"""Exports of one size: a trained model whose query tower is a table, and its served models.
+
+    python -m benchmarks.index.exports trained FOLDER
+    python -m benchmarks.index.exports indexes FOLDER NUM_SEARCHERS
+
+Each step is a process of its own: the memory of one is not counted as another's. The second step does what the Indexer
+does, from the trained model on: it tunes, builds and exports the index and its exact copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.index.data import K, Vectors
+from components.graph import gather_rows, graph_function
+from components.indexer import export, tuning
+from components.indexer.exact import ExactIndex
+from components.indexer.recall import ExactAnswers
+from shortlist import keys
+
+_MIN_RECALL = 0.99
+_MAX_EXCLUSIONS = 1024
+_ID_DIGITS = 8
+_TUNING_QUERIES = 300
+
+
+class LookupTower(tf.Module):
+    """A trained model whose query tower is a table: the floor of what a model costs."""
+
+    def __init__(self, candidates: np.ndarray, queries: np.ndarray) -> None:
+        """Takes [num_candidates, dim] and [num_queries, dim] vectors; a query's id is its number."""
+        super().__init__()
+        self.candidate_ids = tf.Variable([id_of(row) for row in range(len(candidates))])
+        self.candidate_embeddings = tf.Variable(candidates)
+        self.queries = tf.Variable(queries)
+
+    @graph_function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, keys.QUERY_ID),
+            tf.TensorSpec([None, None], tf.string, keys.HISTORY_IDS),
+            tf.TensorSpec([None, None], tf.int64, keys.HISTORY_TIMES),
+            tf.TensorSpec([None], tf.int64, keys.QUERY_TIME),
+        ]
+    )
+    def query_embedding(
+        self, query_id: tf.Tensor, history_ids: tf.Tensor, history_times: tf.Tensor, query_time: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return {keys.EMBEDDING: gather_rows(self.queries, tf.strings.to_number(query_id, tf.int32))}
+
+    @graph_function(input_signature=[tf.TensorSpec([None], tf.string, keys.CANDIDATE_ID)])
+    def candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {keys.EMBEDDING: gather_rows(self.candidate_embeddings, tf.strings.to_number(candidate_id, tf.int32))}
+
+
+def make(vectors: Vectors, num_searchers: int) -> dict[str, Any]:
+    """Writes both served models anew, and returns the report of their build.
+
+    Returns:
+      `folders` by kind of index, `params` of ScaNN, `seconds` of the tuning, the build and both exports, and `peak_mb`
+      of the process.
+    """
+    for step in (["trained"], ["indexes", str(num_searchers)]):
+        command = [sys.executable, "-m", "benchmarks.index.exports", step[0], str(vectors.folder), *step[1:]]
+        subprocess.run(command, check=True, env=dict(os.environ))
+    report: dict[str, Any] = json.loads((vectors.folder / "exports" / "report.json").read_text())
+    return report
+
+
+def write_trained(vectors: Vectors) -> None:
+    """Writes the trained model."""
+    folder = vectors.folder / "exports"
+    shutil.rmtree(folder, ignore_errors=True)
+    tower = LookupTower(vectors.candidates, vectors.queries)
+    signatures = {"query_embedding": tower.query_embedding, "candidate_embedding": tower.candidate_embedding}
+    tf.saved_model.save(tower, str(folder / "trained"), signatures=signatures)
+
+
+def write_indexes(vectors: Vectors, num_searchers: int) -> None:
+    """Tunes, builds and exports, and writes the report."""
+    folder = vectors.folder / "exports"
+    queries = vectors.queries[-_TUNING_QUERIES:]
+    folders = {kind: str(folder / kind) for kind in ("scann", "brute_force")}
+    start = time.perf_counter()
+    trained = tf.saved_model.load(str(folder / "trained"))
+    candidates = trained.candidate_embeddings
+    nothing = [np.zeros(0, np.int32)] * len(queries)
+    answers = ExactAnswers.find(queries, candidates.numpy(), nothing, K)
+    tuned = tuning.tune(candidates, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL, num_searchers)
+    for kind, index in (("scann", tuned.index), ("brute_force", ExactIndex(k=K).index(candidates))):
+        export.save(export.ServedModel(trained, index, K), str(folder / "trained"), folders[kind])
+        export.write_index_file(folders[kind], {"kind": kind})
+    report = {
+        "folders": folders,
+        "params": {"leaves": tuned.index.params.leaves_to_search, "reorder": tuned.index.params.reorder},
+        "seconds": round(time.perf_counter() - start, 2),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+def id_of(row: int) -> str:
+    """Returns the id of a candidate."""
+    return f"{row:0{_ID_DIGITS}d}"
+
+
+if __name__ == "__main__":
+    of_size = Vectors(pathlib.Path(sys.argv[2]))
+    write_trained(of_size) if sys.argv[1] == "trained" else write_indexes(of_size, int(sys.argv[3]))
