@@ -501,6 +501,12 @@ def _artifact_properties(
         return {**common, "skipped": 0}
     if node == "Indexer" and key == "model" and ends.blessed:
         index = {"kind": "scann", "k": 100, "recall_at_k": 0.998, "p50_ms": 0.5, "p99_ms": 0.9, "reason": ""}
+        trials = [
+            {"leaves_to_search": leaves, "reorder": 120, "recall": recall, "p50_ms": p50_ms}
+            for leaves, recall, p50_ms in ((2, 0.91, 0.2), (4, 0.97, 0.3), (6, 0.998, 0.4), (8, 0.999, 0.5))
+        ]
+        params = {"leaves_to_search": 6, "reorder": 120, "num_leaves": 41, "searchers": 1}
+        index |= {"trials": trials, "params": params, "exact_p50_ms": 1.5, "min_recall": 0.99}
         return {**common, "index": json.dumps(index)}
     if node == "Evaluator" and key == "evaluation":
         shares = {

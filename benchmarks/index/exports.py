@@ -26,7 +26,7 @@ from benchmarks.index.data import K, Vectors
 from components.graph import gather_rows, graph_function
 from components.indexer import export, tuning
 from components.indexer.exact import ExactIndex
-from components.indexer.recall import ExactAnswers
+from components.indexer.recall import MAX_QUERIES, ExactAnswers
 from shortlist import keys
 
 _MIN_RECALL = 0.99
@@ -96,7 +96,7 @@ def write_indexes(vectors: Vectors, num_searchers: int) -> None:
     candidates = trained.candidate_embeddings
     nothing = [np.zeros(0, np.int32)] * len(queries)
     answers = ExactAnswers.find(queries, candidates.numpy(), nothing, K)
-    tuned = tuning.tune(candidates, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL, num_searchers)
+    tuned = tuning.tune(candidates, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL, MAX_QUERIES, num_searchers)
     for kind, index in (("scann", tuned.index), ("brute_force", ExactIndex(k=K).index(candidates))):
         export.save(export.ServedModel(trained, index, K), str(folder / "trained"), folders[kind])
         export.write_index_file(folders[kind], {"kind": kind})

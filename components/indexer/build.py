@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.indexer import export, queries, tuning, variety
+from components.indexer import export, queries, timing, tuning, variety
 from components.indexer.exact import ExactIndex
 from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
 from components.indexer.scann_index import MIN_CANDIDATES
@@ -175,12 +175,14 @@ def _scann(
     if size < MIN_CANDIDATES * settings.searchers:
         return None, f"the corpus has {size} candidates and ScaNN needs {MIN_CANDIDATES * settings.searchers}"
     tune_on = _tuning_windows(windows_dir) or list(test)
+    tuning_answers = trained.answers(tune_on, settings.k)
     tuned = tuning.tune(
         trained.model.candidate_embeddings,
-        trained.answers(tune_on, settings.k),
+        tuning_answers,
         settings.k,
         settings.max_exclusions,
         settings.min_recall,
+        len(test),
         settings.searchers,
     )
     # With kind scann the user chose ScaNN, so a low recall rejects the index. Only auto may use exact search instead.
@@ -188,6 +190,8 @@ def _scann(
     if tuned.recall < settings.min_recall and may_fall_back:
         return None, f"ScaNN's recall@{settings.k} on eval queries is {tuned.recall:.4f} at best"
     export.save(export.ServedModel(trained.model, tuned.index, settings.k), trained.directory, model_dir)
+    # After the choice, which no clock takes part in.
+    trial_ms = timing.trial_ms(tuned.index, [it.params for it in tuned.trials], tuning_answers, settings.k)
     description = {
         "kind": "scann",
         "k": settings.k,
@@ -197,9 +201,12 @@ def _scann(
                 "leaves_to_search": it.params.leaves_to_search,
                 "reorder": it.params.reorder,
                 "recall": round(it.recall, 5),
+                "p50_ms": round(p50_ms, 3),
             }
-            for it in tuned.trials
+            for it, p50_ms in zip(tuned.trials, trial_ms, strict=True)
         ],
+        "exact_p50_ms": round(timing.exact_ms(tuned.index, tuning_answers, settings.k), 3),
+        "min_recall": settings.min_recall,
         "eval_recall_at_k": tuned.recall,
     }
     index = _measure(description, model_dir, trained, test, answers)

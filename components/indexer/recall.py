@@ -83,7 +83,9 @@ class ExactAnswers:
         return min(int(self.is_hit(row, found).sum()), int(self.depth[row])) / int(self.depth[row])
 
 
-def latency_ms(call: Callable[..., Any], inputs: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+def latency_ms(
+    call: Callable[..., Any], inputs: Sequence[Mapping[str, Any]], calls: int = _LATENCY_CALLS
+) -> tuple[float, float]:
     """Returns the median and the 99th percentile of the time of one call, in ms.
 
     Calls run one after the other in this process.
@@ -91,9 +93,10 @@ def latency_ms(call: Callable[..., Any], inputs: Sequence[Mapping[str, Any]]) ->
     Args:
       call: A signature.
       inputs: Keyword arguments of one query each; used in turn.
+      calls: Number of measured calls.
     """
     seconds = []
-    for number in range(_WARM_UP_CALLS + _LATENCY_CALLS):
+    for number in range(_WARM_UP_CALLS + calls):
         arguments = inputs[number % len(inputs)]
         start = time.perf_counter()
         call(**arguments)

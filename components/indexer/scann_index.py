@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 
 import tensorflow as tf
@@ -12,6 +11,7 @@ from tensorflow_recommenders.layers import factorized_top_k
 
 from components.graph import graph_function
 from components.indexer import exact, retrieval
+from components.indexer.searcher import Searcher
 
 # Asymmetric hashing clusters each block into 16 centres. ScaNN fails to train on fewer points, and crashes on one.
 MIN_CANDIDATES = 16
@@ -34,49 +34,6 @@ class ScannParams:
 
     reorder: int
     """Number of best approximate candidates that are scored exactly, k or more; exclusions are fetched in addition."""
-
-
-class _Searcher(tf.Module):
-    """A trained searcher's tensors, and the searcher that ScaNN makes of them.
-
-    The searcher is a resource of the process, whose name must be that of its content. By default ScaNN names it after
-    the operation: two searchers of one loaded model then were one, with wrong answers (measured recall 0.65 to 0.75).
-    All signatures of a model share it, too.
-    """
-
-    def __init__(self, state: tf.Module) -> None:
-        super().__init__()
-        # In the order of `tensors_to_scann`.
-        tensors = [
-            state.dataset,
-            state.scann_config,
-            state.serialized_partitioner,
-            state.datapoint_to_token,
-            state.ah_codebook,
-            state.hashed_dataset,
-            state.int8_dataset,
-            state.int8_multipliers,
-            state.dp_norms,
-        ]
-        digest = hashlib.sha256()
-        for tensor in tensors:
-            values = tensor.numpy()
-            digest.update(b"".join(values.ravel()) if values.dtype == object else values.tobytes())
-        self._shared_name = f"scann-{digest.hexdigest()}"
-        # Each variable that a signature reads costs 3 to 5 µs per call from Python. What does not grow with the corpus
-        # is a constant: the configuration, the centres of the leaves (their number is the root of the candidates'),
-        # the code book, and the tensors that are empty without ScaNN's own rescoring.
-        self._tensors = [tensor if _grows(tensor) else tensor.numpy() for tensor in tensors]
-
-    @graph_function(input_signature=[])
-    def handle(self) -> tf.Tensor:
-        """Returns the searcher's handle, and makes the searcher first if the process has none of this content."""
-        return scann_ops.tensors_to_scann(*self._tensors, shared_name=self._shared_name)
-
-
-def _grows(tensor: tf.Variable) -> bool:
-    """Returns whether a searcher's tensor has a row per candidate."""
-    return tensor.dtype != tf.string and tensor.shape.rank > 0
 
 
 class ScannIndex(factorized_top_k.ScaNN):
@@ -145,7 +102,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         parts = tf.convert_to_tensor(candidates)
         for start, stop in itertools.pairwise(self._bounds):
             super().index(parts[start:stop])
-            self._searchers.append(_Searcher(self._serialized_searcher))
+            self._searchers.append(Searcher(self._serialized_searcher))
         return self
 
     @property
@@ -259,6 +216,14 @@ class ScannIndex(factorized_top_k.ScaNN):
         # An empty slot has the score NaN and the row of some real candidate.
         return rows + first if first else rows, tf.math.is_finite(scores)
 
+    def rank(self, queries: tf.Tensor, rows: tf.Tensor, keep: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores [batch, k] and rows [batch, k] of the best rows to keep, scored exactly."""
+        return retrieval.rank_rows(queries, self._candidates, rows, keep, k)
+
+    def search_exactly(self, queries: tf.Tensor, exclusions: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the answer of exact search over the same candidates; see `ExactIndex.query_with_exclusions`."""
+        return self._exact.query_with_exclusions(queries, exclusions, k)
+
     def approximate(
         self, queries: tf.Tensor, exclusions: tf.Tensor, k: int | None = None
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -275,7 +240,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         """
         width = self._k if k is None else k
         rows, is_candidate, num_excluded = self.fetch(queries, exclusions)
-        scores, rows = retrieval.rank_rows(queries, self._candidates, rows, is_candidate, width)
+        scores, rows = self.rank(queries, rows, is_candidate, width)
         is_full = rows[:, -1] != retrieval.NO_ROW
         return scores, rows, is_full & (num_excluded <= self.max_exclusions)
 
@@ -298,15 +263,13 @@ class ScannIndex(factorized_top_k.ScaNN):
 
         # In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
         @graph_function(experimental_attributes={"_noinline": True})
-        def search_exactly(
+        def complete(
             queries: tf.Tensor, exclusions: tf.Tensor, scores: tf.Tensor, rows: tf.Tensor, is_answered: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor]:
             unanswered = tf.where(~is_answered)
             # tf.gather, because tf.gather_nd fails on exclusions without columns.
             lines = unanswered[:, 0]
-            exact_scores, exact_rows = self._exact.query_with_exclusions(
-                tf.gather(queries, lines), tf.gather(exclusions, lines), k
-            )
+            exact_scores, exact_rows = self.search_exactly(tf.gather(queries, lines), tf.gather(exclusions, lines), k)
             return (
                 tf.tensor_scatter_nd_update(scores, unanswered, exact_scores),
                 tf.tensor_scatter_nd_update(rows, unanswered, exact_rows),
@@ -315,7 +278,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         return tf.cond(
             tf.reduce_all(is_answered),
             lambda: (scores, rows),
-            lambda: search_exactly(queries, exclusions, scores, rows, is_answered),
+            lambda: complete(queries, exclusions, scores, rows, is_answered),
         )
 
 

@@ -17,7 +17,7 @@ from components.indexer.scann_index import ScannIndex, ScannParams
 
 MAX_QUERIES = 500
 STANDARD_ERRORS = 3.0
-"""Margin above `min_recall`, in standard errors of the mean recall, because the test queries are others."""
+"""Margin above `min_recall`, in standard errors of the difference to the gate's queries, which are others."""
 # With fewer queries the standard error is no estimate: all of 10 answers may be right by chance.
 _MIN_QUERIES = 50
 _BATCH = 64
@@ -32,6 +32,21 @@ _MIN_MAX_REORDER = 4_096
 # from a random place.
 _LOOKUP_COST = 0.25
 _RESCORE_COST = 25.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Margin:
+    """The recall that tuning needs, so that the gate rejects few indexes by chance."""
+
+    min_recall: float
+    num_queries: int
+    """Number of queries to tune on."""
+    num_gate_queries: int
+
+    def is_exceeded(self, recall: np.ndarray) -> bool:
+        """Returns whether the mean recall of queries, float64 [num_queries], exceeds `min_recall` by the margin."""
+        error = float(recall.std()) * math.sqrt(1 / self.num_queries + 1 / self.num_gate_queries)
+        return float(recall.mean()) >= self.min_recall + STANDARD_ERRORS * error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,22 +84,24 @@ def tune(
     k: int,
     max_exclusions: int,
     min_recall: float,
+    num_gate_queries: int,
     num_searchers: int = 1,
 ) -> TunedIndex:
     """Returns the cheapest index with sufficient recall, or the index with the highest recall.
 
-    The recall must exceed `min_recall` by three standard errors of its mean, or by half of the distance to 1. The
-    smallest sufficient number of leaves is found by bisection, from 1% of the leaves on. More leaves can do with fewer
-    rescored candidates, so larger numbers are tried as long as they may be cheaper. The number of rescored candidates
-    needs no trials: ScaNN returns them in order, so one search gives the recall of every number. With fewer than 50
-    queries, all leaves are searched and the most candidates rescored.
+    The recall must exceed `min_recall` by three standard errors of the difference between the mean of these queries and
+    that of the gate's. The smallest sufficient number of leaves is found by bisection, from 1% of the leaves on. More
+    leaves can do with fewer rescored candidates, so larger numbers are tried as long as they may be cheaper. The number
+    of rescored candidates needs no trials: ScaNN returns them in order, so one search gives the recall of every number.
+    With fewer than 50 queries, all leaves are searched and the most candidates rescored.
 
     Args:
       candidates: [corpus_size, embedding_dim], 16 rows or more, all finite.
       exact: The queries to tune on, one or more, and their exact answers.
       k: Width of an answer.
       max_exclusions: Number of excluded candidates that a search fetches in addition to k.
-      min_recall: The recall@k to reach.
+      min_recall: The recall@k to reach on other queries, one or more.
+      num_gate_queries: Number of those other queries.
       num_searchers: Parts of the corpus with a searcher each, which all have the same parameters.
     """
     size, dim = int(candidates.shape[0]) // num_searchers, int(candidates.shape[1])
@@ -94,18 +111,19 @@ def tune(
     widest = ScannParams(num_leaves, num_leaves, _DIMENSIONS_PER_BLOCK, max_reorder)
     index = ScannIndex(widest, k, max_exclusions, num_searchers).index(candidates)
     count_hits = _hit_counter(index, exact)
+    margin = Margin(min_recall, len(exact.queries), num_gate_queries)
     trials: dict[int, Trial] = {}
 
     def best_trial(leaves: int) -> Trial:
         """Returns the trial with the fewest rescored candidates that suffice, or with the most."""
         if leaves not in trials:
             trials[leaves] = _fewest_rescored(
-                dataclasses.replace(widest, leaves_to_search=leaves), count_hits(leaves), exact, k, min_recall
+                dataclasses.replace(widest, leaves_to_search=leaves), count_hits(leaves), exact, k, margin
             )
         return trials[leaves]
 
     if len(exact.queries) < _MIN_QUERIES:
-        every = _trial(widest, count_hits(num_leaves), exact, min_recall)
+        every = _trial(widest, count_hits(num_leaves), exact, margin)
         return TunedIndex(index, every.recall, [every])
 
     enough = _bisect(math.ceil(_MIN_LEAF_FRACTION * num_leaves), num_leaves, lambda it: best_trial(it).is_sufficient)
@@ -140,7 +158,7 @@ def _growing(first: int, last: int) -> list[int]:
     return sorted({*itertools.takewhile(lambda number: number < last, powers), last} - {first})
 
 
-def _fewest_rescored(widest: ScannParams, hits: np.ndarray, exact: ExactAnswers, k: int, min_recall: float) -> Trial:
+def _fewest_rescored(widest: ScannParams, hits: np.ndarray, exact: ExactAnswers, k: int, margin: Margin) -> Trial:
     """Returns the trial with the fewest rescored candidates that suffice, or with `widest.reorder`.
 
     Args:
@@ -148,23 +166,21 @@ def _fewest_rescored(widest: ScannParams, hits: np.ndarray, exact: ExactAnswers,
       hits: See `_hit_counter`.
       exact: The queries and their exact answers.
       k: Width of an answer, and the smallest number of rescored candidates.
-      min_recall: The recall@k to reach.
+      margin: The recall@k to reach.
     """
 
     def trial(reorder: int) -> Trial:
-        return _trial(dataclasses.replace(widest, reorder=reorder), hits, exact, min_recall)
+        return _trial(dataclasses.replace(widest, reorder=reorder), hits, exact, margin)
 
     most = widest.reorder
     return trial(_bisect(min(k, most), most, lambda reorder: trial(reorder).is_sufficient))
 
 
-def _trial(params: ScannParams, hits: np.ndarray, exact: ExactAnswers, min_recall: float) -> Trial:
+def _trial(params: ScannParams, hits: np.ndarray, exact: ExactAnswers, margin: Margin) -> Trial:
     """Returns the recall of parameters, from the hits of their number of leaves."""
     recall = np.minimum(hits[:, params.reorder - 1], exact.depth) / np.maximum(exact.depth, 1)
     recall[exact.depth == 0] = 1.0
-    mean, error = float(recall.mean()), float(recall.std() / math.sqrt(len(recall)))
-    halfway = min_recall + (1.0 - min_recall) / 2
-    return Trial(params, mean, mean >= min(min_recall + STANDARD_ERRORS * error, halfway))
+    return Trial(params, float(recall.mean()), margin.is_exceeded(recall))
 
 
 def _hit_counter(index: ScannIndex, exact: ExactAnswers) -> Callable[[int], np.ndarray]:

@@ -7,8 +7,8 @@ from typing import Any
 from shortlist.lineage.facts import flat
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing
-from shortlist.report import format
-from shortlist.report.blocks import PageSection, TableBlock, TableColumn
+from shortlist.report import format, plots
+from shortlist.report.blocks import Block, Figure, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
 
@@ -34,13 +34,16 @@ def section(facts: Facts) -> PageSection | None:
             for name, value in sorted(flat(index.get("params") or {}).items())
         ),
     ]
-    blocks = [
+    blocks: list[Block] = [
         TableBlock(
             "Index parameters, recall and latency",
             [TableColumn("figure", numeric=False), TableColumn("value"), TableColumn("basis", numeric=False)],
             [row for row in rows if row[1] != format.NOTHING],
         )
     ]
+    figure = _trials(index)
+    if figure is not None:
+        blocks.append(figure)
     check = _check(facts)
     if check is not None:
         blocks.append(check)
@@ -49,6 +52,59 @@ def section(facts: Facts) -> PageSection | None:
         "Index",
         f"Recall of the {index.get('kind')} index against exact search, and its latency per query.",
         blocks,
+    )
+
+
+def _trials(index: dict[str, Any]) -> Figure | None:
+    """Returns recall against latency of the tuning's trials; None for exact search and for older versions."""
+    trials = [trial for trial in index.get("trials") or [] if "p50_ms" in trial]
+    if not trials:
+        return None
+    # By latency, so that the line goes from left to right.
+    trials.sort(key=lambda trial: (trial["p50_ms"], trial["recall"]))
+    k, params = index.get("k"), index.get("params") or {}
+    chosen = [all(trial[name] == params.get(name) for name in ("leaves_to_search", "reorder")) for trial in trials]
+    lines = [
+        plots.PlotLine(
+            "ScaNN, by leaves searched",
+            [trial["p50_ms"] for trial in trials],
+            [trial["recall"] for trial in trials],
+            marked=chosen.index(True) if any(chosen) else None,
+        )
+    ]
+    rows = [
+        [
+            format.count(trial["leaves_to_search"]),
+            format.count(trial["reorder"]),
+            format.share(trial["recall"]),
+            format.milliseconds(trial["p50_ms"]),
+            "chosen" if is_chosen else "",
+        ]
+        for trial, is_chosen in zip(trials, chosen, strict=True)
+    ]
+    if "exact_p50_ms" in index:
+        lines.append(plots.PlotLine("exact search", [index["exact_p50_ms"]], [1.0]))
+        rows.append(["all", "all", format.share(1.0), format.milliseconds(index["exact_p50_ms"]), "exact search"])
+    goal = (
+        f" The recall had to exceed {format.share(index['min_recall'])} by a margin." if "min_recall" in index else ""
+    )
+    return Figure(
+        "Recall against latency",
+        "Each dot is a number of searched leaves, with the fewest rescored candidates that reach the recall. A ring "
+        "marks the chosen parameters. The latency is the median of 50 searches of one query on this machine, without "
+        f"the query tower; it was measured after the choice and decided nothing.{goal}",
+        lambda: [plots.lines(lines, "p50 in ms", f"recall@{k} on eval queries")],
+        TableBlock(
+            "Trials of the tuning, by latency",
+            [
+                TableColumn("leaves searched"),
+                TableColumn("rescored"),
+                TableColumn(f"recall@{k}"),
+                TableColumn("p50"),
+                TableColumn("", numeric=False),
+            ],
+            rows,
+        ),
     )
 
 

@@ -235,7 +235,8 @@ def test_auto_searches_exactly_as_long_as_that_is_as_quick(tmp_path, monkeypatch
     report = _build(tmp_path / "large", 33, Index(k=5, searchers=2))
     assert (report.reasons, report.index["kind"], report.index["reason"]) == ([], "scann", "")
     assert report.index["params"]["searchers"] == 2
-    assert all(trial["recall"] <= 1.0 for trial in report.index["trials"])
+    assert all(trial["recall"] <= 1.0 < trial["p50_ms"] * 1e6 for trial in report.index["trials"])
+    assert report.index["exact_p50_ms"] > 0.0
 
 
 def test_auto_falls_back_where_scanns_recall_fails_and_scann_is_rejected(tmp_path, monkeypatch):

@@ -23,6 +23,34 @@ def test_bisection_finds_the_smallest_sufficient_number(wanted):
     assert len(asked) == len(set(asked)) <= 10
 
 
+def test_the_margin_counts_both_samples():
+    # Mean 0.99, standard deviation 0.01.
+    recall = np.array([1.0, 0.98] * 50)
+    # 3 * 0.01 * sqrt(1/100 + 1/100) = 0.00424.
+    assert tuning.Margin(0.9857, 100, 100).is_exceeded(recall)
+    assert not tuning.Margin(0.9858, 100, 100).is_exceeded(recall)
+    # 3 * 0.01 * sqrt(1/100 + 1/10,000) = 0.00302.
+    assert tuning.Margin(0.9869, 100, 10_000).is_exceeded(recall)
+    assert not tuning.Margin(0.9870, 100, 10_000).is_exceeded(recall)
+
+
+@pytest.mark.parametrize(("num_queries", "num_gate_queries", "most"), [(100, 100, 0.02), (500, 943, 0.01)])
+def test_the_gate_rejects_few_tuned_indexes_by_chance(num_queries, num_gate_queries, most):
+    # 30 sizes of an index with a recall from 0.985 to 0.9995. One query in ten has all misses: the recall of queries is
+    # as skewed as it was on real vectors, with a standard deviation of 0.03 at 0.99.
+    generator = np.random.default_rng(0)
+    misses = 10 * (0.015 - 0.0005 * np.arange(30))
+    rejected = 0
+    for _ in range(500):
+        worse = generator.random((num_queries + num_gate_queries, 1)) < 0.1
+        recall = 1.0 - worse * misses * generator.uniform(0.5, 1.5, size=worse.shape)
+        margin = tuning.Margin(0.99, num_queries, num_gate_queries)
+        enough = [margin.is_exceeded(recall[:num_queries, size]) for size in range(30)]
+        chosen = enough.index(True) if any(enough) else 29
+        rejected += recall[num_queries:, chosen].mean() < 0.99
+    assert rejected / 500 <= most
+
+
 def _clusters(size: int, num_queries: int, dim: int = 16) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(20, dim)) * 3
@@ -35,8 +63,8 @@ def test_a_lower_bar_gives_a_cheaper_index_that_still_clears_it():
     excluded = [np.arange(row, row + 20, dtype=np.int32) for row in range(100)]
     exact = ExactAnswers.find(queries, candidates, excluded, 10)
     variable = tf.Variable(candidates)
-    strict = tuning.tune(variable, exact, k=10, max_exclusions=40, min_recall=0.99)
-    lax = tuning.tune(variable, exact, k=10, max_exclusions=40, min_recall=0.5)
+    strict = tuning.tune(variable, exact, k=10, max_exclusions=40, min_recall=0.99, num_gate_queries=100)
+    lax = tuning.tune(variable, exact, k=10, max_exclusions=40, min_recall=0.5, num_gate_queries=100)
     assert strict.recall >= 0.99
     assert lax.recall >= 0.5
     assert tuning.cost(lax.index.params, 2_000, 16) < tuning.cost(strict.index.params, 2_000, 16)
@@ -54,7 +82,7 @@ def test_queries_searched_exactly_do_not_count_against_scann():
     candidates, queries = _clusters(100, 20)
     excluded = [np.arange(50, dtype=np.int32)] * 20
     exact = ExactAnswers.find(queries, candidates, excluded, 10)
-    tuned = tuning.tune(tf.Variable(candidates), exact, k=10, max_exclusions=5, min_recall=0.99)
+    tuned = tuning.tune(tf.Variable(candidates), exact, k=10, max_exclusions=5, min_recall=0.99, num_gate_queries=100)
     assert tuned.recall == 1.0
 
 
@@ -62,7 +90,7 @@ def test_several_searchers_reach_the_recall_with_the_parameters_of_one():
     candidates, queries = _clusters(2_000, 60)
     excluded = [np.arange(row, row + 20, dtype=np.int32) for row in range(60)]
     exact = ExactAnswers.find(queries, candidates, excluded, 10)
-    tuned = tuning.tune(tf.Variable(candidates), exact, 10, 40, 0.99, num_searchers=3)
+    tuned = tuning.tune(tf.Variable(candidates), exact, 10, 40, 0.99, num_gate_queries=100, num_searchers=3)
     assert tuned.index.params.num_leaves == 26  # The root of 666.
     found = tuned.index.approximate(queries, retrieval.pad(excluded), 10)[1].numpy()
     assert exact.recall(found).mean() == pytest.approx(tuned.recall, abs=0.005)

@@ -17,7 +17,7 @@ from shortlist.metrics import names
 from shortlist.report import as_json, comparison, format, html, sections, text
 from shortlist.report.blocks import Figure, Notes, TableBlock, Tiles
 from shortlist.report.facts import read
-from shortlist.report.sections import answers, cold_start, moments, training
+from shortlist.report.sections import answers, cold_start, index, moments, training
 from shortlist.summary import RefitSummary
 
 
@@ -224,6 +224,28 @@ def test_other_data_is_marked_in_the_history(shop):
     # The first run had data "a", the others "b".
     assert [row[4].endswith("others") for row in block.table.rows] == [True, False, False]
     assert "model on other rows" in block.draw()[0]
+
+
+def test_the_index_shows_its_trials_by_latency_with_the_chosen_one_and_exact_search():
+    trials = [
+        {"leaves_to_search": 6, "reorder": 120, "recall": 0.998, "p50_ms": 0.4},
+        {"leaves_to_search": 2, "reorder": 300, "recall": 0.91, "p50_ms": 0.2},
+    ]
+    measured = {"kind": "scann", "k": 100, "trials": trials, "params": {"leaves_to_search": 6, "reorder": 120}}
+    facts = types.SimpleNamespace(index=measured | {"exact_p50_ms": 1.5, "min_recall": 0.99}, nodes={})
+    [figure] = [block for block in index.section(facts).blocks if isinstance(block, Figure)]
+    assert figure.table.rows == [
+        ["2", "300", "0.9100", "0.20 ms", ""],
+        ["6", "120", "0.9980", "0.40 ms", "chosen"],
+        ["all", "all", "1.0000", "1.50 ms", "exact search"],
+    ]
+    assert "The recall had to exceed 0.9900 by a margin" in figure.description
+    [svg] = figure.draw()
+    assert "exact search" in svg
+    # An index of an earlier version has trials without latency, or none.
+    for older in ({"trials": [{"leaves_to_search": 6, "reorder": 120, "recall": 0.998}]}, {"trials": None}):
+        blocks = index.section(types.SimpleNamespace(index=measured | older, nodes={})).blocks
+        assert not any(isinstance(block, Figure) for block in blocks)
 
 
 def test_a_cached_run_says_unchanged_and_leads_to_the_run_that_did_the_work(shop):
