@@ -100,9 +100,10 @@ class ScannIndex(factorized_top_k.ScaNN):
         self._candidates = candidates
         self._exact.index(candidates)
         parts = tf.convert_to_tensor(candidates)
+        trained = dataclasses.asdict(self.params)
+        del trained["reorder"]
         for start, stop in itertools.pairwise(self._bounds):
-            super().index(parts[start:stop])
-            self._searchers.append(Searcher(self._serialized_searcher))
+            self._searchers.append(Searcher.train(parts[start:stop], self._k, **trained))
         return self
 
     @property

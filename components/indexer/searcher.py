@@ -36,16 +36,42 @@ class Searcher(tf.Module):
         for tensor in tensors:
             values = tensor.numpy()
             digest.update(b"".join(values.ravel()) if values.dtype == object else values.tobytes())
-        self._shared_name = f"scann-{digest.hexdigest()}"
+        self.shared_name = f"scann-{digest.hexdigest()}"
         # Each variable that a signature reads costs 3 to 5 µs per call from Python. What does not grow with the corpus
         # is a constant: the configuration, the centres of the leaves (their number is the root of the candidates'),
         # the code book, and the tensors that are empty without ScaNN's own rescoring.
         self._tensors = [tensor if _grows(tensor) else tensor.numpy() for tensor in tensors]
 
+    @classmethod
+    def train(
+        cls, candidates: tf.Tensor, k: int, num_leaves: int, leaves_to_search: int, dimensions_per_block: int
+    ) -> Searcher:
+        """Returns a searcher of candidates; the same candidates give the same searcher.
+
+        ScaNN's clustering has a fixed seed. It differs from build to build for two reasons, which this one lacks. By
+        default the first centres of the leaves are read from a hash set, whose order is random in Abseil; k-means++
+        chooses them in order. And threads share out the candidates that the clustering did not sample, so that some 20
+        in a million, which lie between two leaves, were rounded to one or the other.
+
+        Args:
+          candidates: [num_candidates, embedding_dim], all finite.
+          k: Default number of results of a search.
+          num_leaves: Clusters of the candidates.
+          leaves_to_search: Default number of clusters that a search scores.
+          dimensions_per_block: Dimensions that share one code.
+        """
+        builder = scann_ops.builder(db=candidates, num_neighbors=k, distance_measure="dot_product")
+        builder = builder.tree(num_leaves, leaves_to_search, random_init=False).score_ah(dimensions_per_block)
+        trained = builder.set_n_training_threads(1).build()
+        searcher = cls(trained.serialize_to_module())
+        # The tensors are all that is needed; the process would keep the searcher for good.
+        tf.raw_ops.DestroyResourceOp(resource=trained.searcher_handle)
+        return searcher
+
     @graph_function(input_signature=[])
     def handle(self) -> tf.Tensor:
         """Returns the searcher's handle, and makes the searcher first if the process has none of this content."""
-        return scann_ops.tensors_to_scann(*self._tensors, shared_name=self._shared_name)
+        return scann_ops.tensors_to_scann(*self._tensors, shared_name=self.shared_name)
 
 
 def _grows(tensor: tf.Variable) -> bool:

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_recommenders.layers import factorized_top_k
 
+from components.indexer import searcher as searchers
 from components.indexer.exact import ExactIndex
 from components.indexer.recall import ExactAnswers
 from components.indexer.scann_index import ScannIndex, ScannParams
@@ -129,3 +130,13 @@ def test_search_parameters_change_on_one_trained_searcher_and_its_clusters_do_no
     np.testing.assert_array_equal(wide(queries)[1], numpy_answer(queries, embeddings, NOTHING, 10))
     with pytest.raises(ValueError, match="stay"):
         index.with_params(ScannParams(9, 9, 2, 100))
+
+
+def test_the_same_candidates_give_the_same_searcher():
+    generator = np.random.default_rng(0)
+    # Leaves of fewer than ScaNN's smallest cluster are split anew, by a random choice of candidates.
+    embeddings = tf.constant(generator.normal(size=(3_000, 16)).astype(np.float32))
+    arguments = {"k": 10, "num_leaves": 150, "leaves_to_search": 10, "dimensions_per_block": 2}
+    names = {searchers.Searcher.train(embeddings, **arguments).shared_name for _ in range(3)}
+    assert len(names) == 1
+    assert searchers.Searcher.train(embeddings[1:], **arguments).shared_name not in names
