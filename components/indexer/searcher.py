@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import tensorflow as tf
 from scann import scann_ops
 
@@ -32,15 +33,16 @@ class Searcher(tf.Module):
             state.int8_multipliers,
             state.dp_norms,
         ]
+        # Each variable that a signature reads costs 3 to 5 µs per call from Python. What does not grow with the corpus
+        # is a constant: the configuration, the centres of the leaves (their number is the root of the candidates') and
+        # the code book. Without ScaNN's own rescoring the other tensors are scalars that stand for nothing, whose
+        # values are not initialized.
+        self._tensors = [tensor if _grows(tensor) else _constant(tensor) for tensor in tensors]
         digest = hashlib.sha256()
-        for tensor in tensors:
-            values = tensor.numpy()
+        for tensor in self._tensors:
+            values = np.asarray(tensor)
             digest.update(b"".join(values.ravel()) if values.dtype == object else values.tobytes())
         self.shared_name = f"scann-{digest.hexdigest()}"
-        # Each variable that a signature reads costs 3 to 5 µs per call from Python. What does not grow with the corpus
-        # is a constant: the configuration, the centres of the leaves (their number is the root of the candidates'),
-        # the code book, and the tensors that are empty without ScaNN's own rescoring.
-        self._tensors = [tensor if _grows(tensor) else tensor.numpy() for tensor in tensors]
 
     @classmethod
     def train(
@@ -77,3 +79,8 @@ class Searcher(tf.Module):
 def _grows(tensor: tf.Variable) -> bool:
     """Returns whether a searcher's tensor has a row per candidate."""
     return tensor.dtype != tf.string and tensor.shape.rank > 0
+
+
+def _constant(tensor: tf.Variable) -> np.ndarray:
+    values: np.ndarray = np.asarray(tensor.numpy())
+    return values if values.ndim else np.zeros_like(values)
