@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.invocation import Invocation
 from cli.options import ConfigOption, SetOption
 from shortlist.errors import BadInputError
+
+if TYPE_CHECKING:
+    from shortlist.config.config import Config
+
+# 10 s of reading.
+_MAX_LOG_BYTES = 64 * 2**20
 
 
 def serve(
@@ -41,6 +48,7 @@ def serve(
     from shortlist.config.serve import Serve
     from shortlist.config.serve_file import read_settings
 
+    known = None
     if model is not None:
         if config is not None or set_:
             raise BadInputError("give either --config or --model; with --model, --settings has the settings")
@@ -50,6 +58,22 @@ def serve(
 
         checked = Invocation.of(config, set_).load()
         model, section = Workspace.of(checked).serving_dir, checked.serve
+        if section.histories is None and settings is None:
+            known = _interactions(checked)
     if settings is not None:
         section = read_settings(settings)
-    run(Options(model, host, port, grpc_port, section))
+    run(Options(model, host, port, grpc_port, section, known))
+
+
+def _interactions(config: Config) -> Iterator[tuple[str, str, int]] | None:
+    """Returns the config's log as histories, if it is small enough to be read at each start."""
+    from shortlist import datasets
+    from shortlist.errors import DataError
+    from shortlist.tables.lookup import Log
+
+    try:
+        log = Log(config.data, datasets.default_data_dir())
+    except DataError:
+        # The model can be served without its data.
+        return None
+    return log.interactions() if log.size <= _MAX_LOG_BYTES else None

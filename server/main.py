@@ -13,11 +13,16 @@ import pathlib
 import socket
 import sys
 import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from shortlist import __version__
 from shortlist.config.serve import Serve
 from shortlist.config.serve_file import read_settings
 from shortlist.errors import BadInputError, ShortlistError
+
+if TYPE_CHECKING:
+    from server.histories import Row
 
 TOKEN_VARIABLE = "SHORTLIST_SERVE_TOKEN"  # noqa: S105  The name of a variable.
 PORT = 8501
@@ -39,6 +44,8 @@ class Options:
     grpc_port: int = GRPC_PORT
     """Port of gRPC; 0 for none."""
     settings: Serve = dataclasses.field(default_factory=Serve)
+    interactions: Iterable[Row] | None = None
+    """Interactions of known queries, if `serve.histories` names no table."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,9 +117,11 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     # TensorFlow imports packages that warn of their own end of support.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
     settings = options.settings
-    known = None
+    known: histories.Histories | None = None
     if settings.histories is not None:
         known = histories.read(pathlib.Path(settings.histories), settings.histories_memory_mb)
+    elif options.interactions is not None:
+        known = histories.MemoryHistories(options.interactions)
     metrics = Metrics()
     log = None
     if settings.log.folder is not None:

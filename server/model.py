@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import pathlib
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,8 @@ from shortlist.serving.rules import Filter
 RECOMMEND = "recommend"
 _QUERY_EMBEDDING = "query_embedding"
 _POOL = 500
+# The Pusher numbers versions by time; smaller numbers are someone else's.
+_FIRST_TIME = 1e9
 _LOGGER = logging.getLogger("shortlist.server")
 
 
@@ -101,16 +102,13 @@ class LoadedModel:
         self.features = features.Features(self._recommend.structured_input_signature[1])
         self._own_attributes = Attributes.of_version(catalogue, len(self.corpus.ids))
         self.attributes = self._own_attributes
-        self.loaded_at = time.time()
+        # Read now: the folder may be deleted while the version still answers.
+        self.pushed_at = folder.stat().st_mtime if int(self.version) < _FIRST_TIME else float(self.version)
+        """When the version was pushed, seconds since 1970."""
 
     def override(self, table: Overrides) -> None:
         """Takes today's attributes."""
         self.attributes = self._own_attributes.overridden(table, self.corpus.rows)
-
-    @property
-    def pushed_at(self) -> float:
-        """When the version was pushed, seconds since 1970."""
-        return self.folder.stat().st_mtime if int(self.version) < 1e9 else float(self.version)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Returns an answer per question. What the model cannot answer gets the popularity list."""

@@ -236,6 +236,7 @@ def main(arguments: list[str]) -> int:
         if shutil.which(program) is None:
             raise SystemExit(f"{program} is not on PATH; on Debian and Ubuntu: apt install wrk util-linux")
     figures: dict[str, Any] = {"load_average_before": os.getloadavg()[0]}
+    print(__doc__.splitlines()[0], file=sys.stderr)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         bodies = write_bodies(options.model, folder / "bodies", 10)

@@ -101,7 +101,7 @@ class Serve(Section):
 
     histories: Line | None = None
     """Parquet file with the histories of known queries: `query_id`, `candidate_id` and `timestamp`, one row per
-    interaction."""
+    interaction. By default `shortlist serve` with a config reads its log, if that has 64 MB at most."""
 
     histories_memory_mb: Whole = pydantic.Field(1_024, ge=1, le=1_000_000)
     """Size up to which the histories are kept in memory; larger ones are put into a temporary sqlite file."""

@@ -71,6 +71,17 @@ class Log:
         rows = _rows(dataclasses.replace(self._table, spec=spec))
         return LogTimes(self.unit, max((int(row[keys.TIMESTAMP][0]) for _, row in rows), default=None))
 
+    @property
+    def size(self) -> int:
+        """Bytes of the log's files."""
+        return sum(file.size for file in self._table.files)
+
+    def interactions(self) -> Iterator[tuple[str, str, int]]:
+        """Yields query id, candidate id and seconds of each row that passes `filter`, in the pipeline's order."""
+        for _, row in _rows(self._table):
+            seconds = int((row.get(keys.TIMESTAMP) or [0])[0])
+            yield str(row[keys.QUERY_ID][0]), str(row[keys.CANDIDATE_ID][0]), seconds
+
     def find(self, query_id: str, candidate_ids: Container[str], before: int | None = None) -> tuple[Query, LogTimes]:
         """Returns a query with its history, and the times of the log.
 

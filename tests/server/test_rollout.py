@@ -167,9 +167,11 @@ def test_a_version_that_is_deleted_gives_way_to_the_one_before(other_model, serv
         shutil.rmtree(serving_dir / "2")
         rollout.refresh()
         assert rollout.newest.model.version == "1"
+        # What is in memory still answers, and its age is known.
         shutil.rmtree(serving_dir / "1")
         rollout.refresh()
         assert rollout.newest.model.version == "1"
+        assert rollout.newest.model.pushed_at > 1e9
 
 
 def test_one_version_is_served_alone(other_model, serving_dir):
