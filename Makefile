@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-kill test-image test-s3 bench-quality bench-index bench-scale lint format docs venv lock pin-images audit clean broken
+.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-cluster test-kill test-image test-s3 bench-quality bench-index bench-scale lint format docs venv lock pin-images audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
@@ -75,6 +75,10 @@ test-portable: .venv/.dev ## The smoke run on Beam's job server and a worker poo
 test-flink: .venv/.dev ## The same on Flink: FLINK_JAR=beam-runners-flink-1.18-job-server-2.60.0.jar, and Java 17
 	@SHORTLIST_TEST_ENGINE=flink SHORTLIST_FLINK_JAR=$(FLINK_JAR) \
 	    .venv/bin/python -m pytest --capture=no tests/pipeline/test_engines.py
+
+test-cluster: .venv/.dev .tools/flink/.made ## Checks of a Flink cluster before a run, on a real one with two TaskManagers; needs a JDK 17
+	@SHORTLIST_FLINK_HOME=.tools/flink/lib/python3.10/site-packages/pyflink \
+	    .venv/bin/python -m pytest --capture=no tests/shortlist/engines/test_real_cluster.py
 
 bench-quality: .venv/.runtime ## Compares Shortlist with its peers, 20 minutes; BENCH_ARGS=--full for the whole table, hours
 	@.venv/bin/python -m benchmarks.quality.run $(BENCH_ARGS)
@@ -140,6 +144,13 @@ LATER := Bringing .venv in line with the locks
 
 # Not by setuptools' finder, which is asked last: beside a clone named `shortlist`, Python takes that folder for the package.
 AS_A_PATH := --config-settings editable_mode=compat
+
+# Flink comes as a source package without code to compile.
+.tools/flink/.made: requirements/flink.txt | .venv/.runtime
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/flink
+	@$(UV) pip sync --quiet --python .tools/flink/bin/python --require-hashes \
+	    --build-constraints requirements/build.txt requirements/flink.txt
+	@touch $@
 
 # Compiled here, since a process that may not write to .venv would compile TFX's thousand modules each time it starts.
 define install

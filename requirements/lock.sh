@@ -19,6 +19,7 @@ compile uv.txt requirements/uv.in "$@"
 compile audit.txt requirements/audit.in "$@"
 compile manifests.txt requirements/manifests.in "$@"
 compile s3.txt requirements/s3.in "$@"
+compile flink.txt requirements/flink.in "$@"
 # What is compared with Shortlist in an environment of its own: its pins fight TFX's.
 for peer in bench-implicit bench-rectools bench-index bench-plot; do
     compile "$peer.txt" "requirements/$peer.in" "$@"

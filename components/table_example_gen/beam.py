@@ -23,7 +23,7 @@ from components.table_example_gen import parts, value_counts
 from components.table_example_gen.encode import Encoder
 from shortlist import keys
 from shortlist.process import progress
-from shortlist.tables import readers, zip_files
+from shortlist.tables import readers, spans, zip_files
 from shortlist.tables.inputs import InputFile
 from shortlist.tables.spec import TableSpec
 
@@ -89,9 +89,15 @@ def build(root: Pipeline, files: Sequence[InputFile], spec: TableSpec, folder: s
 
 
 def _row_groups(part: parts.FilePart, spec: TableSpec) -> Iterator[parts.FilePart]:
-    # Other files are one part each: a quoted CSV cell may hold a line break, so that a file has no safe cut.
+    """Part of a whole file -> parts of it that several workers can read. Packed files and workbooks stay whole."""
     if spec.format_of(part.file.name) != "parquet":
-        yield part
+        # A file is opened only if it is large: an object store takes a tenth of a second for each.
+        if part.file.size < 2 * spans.SPAN_BYTES:
+            yield part
+            return
+        with contextlib.closing(part.file.open()) as file:
+            found = spans.spans(file, spec, part.file.name)
+        yield from (dataclasses.replace(part, span=span) for span in (found or (None,)))
         return
     from shortlist.tables.parquet_reader import ParquetReader
 
@@ -125,8 +131,10 @@ class _ReadFn(beam.DoFn):
         name = part.file.name
         values_counted = value_counts.ValueCounts(self._counted)
         first_shard = part.number + (part.row_groups or (0,))[0]
+        if part.span is not None:
+            first_shard += part.span.first_row // readers.BATCH_ROWS
         with contextlib.closing(part.file.open()) as file:
-            reader = readers.open_table(file, self._spec, name, part.row_groups)
+            reader = readers.open_table(file, self._spec, name, part.row_groups, part.span)
             for index, rows in enumerate(readers.batches(reader, self._spec)):
                 examples = self._encoder.encode(rows, name)
                 progress.count(len(rows), "rows")

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from shortlist.tables.inputs import InputFile
+from shortlist.tables.span import Span
 from shortlist.tables.spec import TableSpec
 
 # A row of 20 bytes becomes an example of about 150: a shard is about 100 MB of examples, which one worker sorts.
@@ -18,13 +19,15 @@ _MAX_TASKS_PER_FILE = 64
 
 @dataclasses.dataclass(frozen=True)
 class FilePart:
-    """A file, or some row groups of a Parquet file."""
+    """A file, some row groups of a Parquet file, or a span of a text file."""
 
     file: InputFile
     number: int
     """Index among the table's files, from 0."""
     row_groups: tuple[int, int] | None = None
     """Index of the first row group, and of the one after the last; None for the whole file."""
+    span: Span | None = None
+    """Rows of a plain CSV or JSON Lines file; None for the whole file."""
 
 
 def num_shards(files: Sequence[InputFile], spec: TableSpec) -> int:

@@ -1,8 +1,8 @@
 """Detection of timestamps that lie far from all others.
 
 A corrupted timestamp can make its row the newest, and thus the test target. The
-middle 99.8% are all timestamps without the `num_rows // 1000` first and last ones.
-With fewer than 1,000 rows, no timestamp is isolated.
+middle 99.8% are all timestamps without the `num_rows // 1000` first and last ones,
+at most 100,000 each, so that one worker can hold them. With fewer than 1,000 rows, no timestamp is isolated.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 # Rows at each end that do not count as the middle: one in 1,000.
 ONE_IN = 1_000
+
+MAX_TAIL_ROWS = 100_000
+"""Most rows that are cut off at each end: those of a log of 100 million rows."""
 
 
 class RowLocation(NamedTuple):
@@ -51,7 +54,7 @@ class IsolatedTimes(NamedTuple):
 
 def tail_size(num_rows: int) -> int:
     """Returns the number of first and of last rows that `find_isolated` needs."""
-    return num_rows // ONE_IN + 1
+    return min(num_rows // ONE_IN, MAX_TAIL_ROWS) + 1
 
 
 def find_isolated(first: Sequence[RowLocation], last: Sequence[RowLocation]) -> IsolatedTimes | None:

@@ -38,12 +38,15 @@ class Cluster:
 
     Args:
       master: HOST:PORT of the REST interface.
+
+    Attributes:
+      port: The port of it.
     """
 
     def __init__(self, master: str) -> None:
         self._master = master
         host, _, port = master.rpartition(":")
-        self._host, self._port = host.strip("[]"), int(port)
+        self._host, self.port = host.strip("[]"), int(port)
 
     def check(self, parallelism: int) -> None:
         """Raises an error if the cluster has another version than the job server, or too few free task slots.
@@ -134,7 +137,7 @@ class Cluster:
             raise self._no_flink("another answer") from None
 
     def _request(self, method: str, path: str) -> bytes:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_SECONDS)
+        connection = http.client.HTTPConnection(self._host, self.port, timeout=_SECONDS)
         try:
             connection.request(method, path)
             response = connection.getresponse()

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from shortlist.errors import DataError
 from shortlist.quoting import short_repr
 from shortlist.tables import fields
+from shortlist.tables.span import Span
 from shortlist.tables.spec import TableSpec, has_typed_header
 from shortlist.tables.table_reader import MAX_COLUMNS, Row, TableReader
 from shortlist.tables.text_lines import MAX_BLANK_LINES, MAX_LINE_BYTES, TextLines
@@ -21,12 +22,13 @@ MAX_RECORD_LINES = 100_000
 class CsvReader(TableReader):
     """Reads delimited text, such as CSV as in RFC 4180: any line end and encoding, plain or gzip."""
 
-    def __init__(self, file: BinaryIO, spec: TableSpec, name: str):
+    def __init__(self, file: BinaryIO, spec: TableSpec, name: str, span: Span | None = None):
         super().__init__(spec, name)
-        self._line = 0
+        self._line = self._lines_before = 0
         self._table = f"data.{spec.kind}"
         self._delimiter = spec.delimiter_of(name)
-        self._lines = TextLines(file, spec, name, "csv")
+        is_first = span is None or span.start == 0
+        self._lines = TextLines(file, spec, name, "csv", span.bounds if span is not None and is_first else None)
         self._record_characters = self._record_lines_read = 0
         lines = self._record_lines()
         self._first_line = next(lines, "")
@@ -34,6 +36,8 @@ class CsvReader(TableReader):
         if not spec.dialect.header:
             self.columns = spec.dialect.columns or ()
             self._check_columns()
+            if span is not None and not is_first:
+                self._start_at(file, span)
             return
         self.columns = self._next_record() or []
         if has_typed_header(name):
@@ -43,6 +47,14 @@ class CsvReader(TableReader):
         # Engines write empty part files: a file without a header has no columns to check.
         if self.columns:
             self._check_header()
+        if span is not None and not is_first:
+            self._start_at(file, span)
+
+    def _start_at(self, file: BinaryIO, span: Span) -> None:
+        self._lines = TextLines(file, self._spec, self._name, "csv", span.bounds)
+        self._records = fields.records(self._record_lines(), self._delimiter)
+        self._lines_before = span.first_line
+        self._first_row, self._row = span.first_row, span.first_row - 1
 
     def __iter__(self) -> Iterator[Row]:
         """Yields row numbers and string cells; blank lines are not counted as rows."""
@@ -70,13 +82,13 @@ class CsvReader(TableReader):
 
     def _next_record(self) -> list[str] | None:
         """Returns the fields of the next line that is not blank; None at the end of the file."""
-        first = self._line = self._records.line_num + 1
+        first = self._line = self._lines_before + self._records.line_num + 1
         self._record_characters = self._record_lines_read = 0
         try:
             for record in self._records:
                 if record:
                     return record
-                self._line = self._records.line_num + 1
+                self._line = self._lines_before + self._records.line_num + 1
                 self._record_characters = self._record_lines_read = 0
                 if self._line - first > MAX_BLANK_LINES:
                     raise self._lines.blank_lines(self._line)

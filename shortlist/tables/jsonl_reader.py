@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from shortlist.scalars import BadCell, short_repr
+from shortlist.tables.span import Span
 from shortlist.tables.spec import Format, TableSpec
 from shortlist.tables.table_reader import MAX_COLUMNS, Row, TableReader
 from shortlist.tables.text_lines import MAX_BLANK_LINES, TextLines
@@ -35,9 +36,10 @@ class JsonlReader(TableReader):
 
     _format: Format = "jsonl"
 
-    def __init__(self, file: BinaryIO, spec: TableSpec, name: str):
+    def __init__(self, file: BinaryIO, spec: TableSpec, name: str, span: Span | None = None):
         super().__init__(spec, name)
-        self._line = 0
+        self._line = self._lines_before = 0
+        self._span = span
         self._file = file
         self._lines = TextLines(file, spec, name, self._format)
         self.columns = self._first_keys()
@@ -47,7 +49,11 @@ class JsonlReader(TableReader):
 
     def __iter__(self) -> Iterator[Row]:
         """Yields row numbers and cells: text, bool, int, Decimal, list, dict or None. Blank lines are skipped."""
-        self._lines = TextLines(self._file, self._spec, self._name, self._format)
+        bounds = None
+        if self._span is not None:
+            bounds, self._lines_before = self._span.bounds, self._span.first_line
+            self._first_row, self._row = self._span.first_row, self._span.first_row - 1
+        self._lines = TextLines(self._file, self._spec, self._name, self._format, bounds)
         needed = list(self._keys)
         for record in self._records():
             yield self._row, {column: record.get(column) for column in needed}
@@ -78,7 +84,7 @@ class JsonlReader(TableReader):
 
     def _records(self) -> Iterator[dict[str, Any]]:
         blank_lines = 0
-        for line, text in enumerate(self._lines, start=1):
+        for line, text in enumerate(self._lines, start=self._lines_before + 1):
             self._line = line
             if not text.strip(BLANKS):
                 blank_lines += 1

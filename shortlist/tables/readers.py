@@ -17,6 +17,7 @@ from shortlist.tables import magic, zip_files
 from shortlist.tables.csv_reader import CsvReader
 from shortlist.tables.json_array_reader import JsonArrayReader
 from shortlist.tables.jsonl_reader import BLANKS, JsonlReader
+from shortlist.tables.span import Span
 from shortlist.tables.spec import ENDINGS, Format, TableSpec
 from shortlist.tables.table_reader import TableReader, nearest
 from shortlist.tables.text_lines import TextLines
@@ -26,11 +27,19 @@ __all__ = ["ParsedRow", "TableReader", "batches", "nearest", "open_table", "pars
 
 ParsedRow = tuple[int, dict[str, Values]]
 
-_BATCH_ROWS = 1000
+BATCH_ROWS = 1000
+"""Most rows of a batch."""
+
 _BATCH_BYTES = 16 * 2**20
 
 
-def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int, int] | None = None) -> TableReader:
+def open_table(
+    file: BinaryIO,
+    spec: TableSpec,
+    name: str,
+    row_groups: tuple[int, int] | None = None,
+    span: Span | None = None,
+) -> TableReader:
     """Returns a reader for an open file, after checking its header.
 
     Args:
@@ -38,23 +47,30 @@ def open_table(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int
       spec: The columns to read.
       name: Name of the file for errors: its path relative to the data root.
       row_groups: For Parquet, the first row group to read, and the one after the last; all by default.
+      span: For CSV and JSON Lines, one of the file's `spans.spans`; the whole file by default.
 
     Raises:
       DataError: The file has another format, or a column is missing.
     """
     if zip_files.is_zip(file):
         return _open_zip(file, spec, name)
-    return _open_plain(file, spec, name, row_groups)
+    return _open_plain(file, spec, name, row_groups, span)
 
 
-def _open_plain(file: BinaryIO, spec: TableSpec, name: str, row_groups: tuple[int, int] | None = None) -> TableReader:
+def _open_plain(
+    file: BinaryIO,
+    spec: TableSpec,
+    name: str,
+    row_groups: tuple[int, int] | None = None,
+    span: Span | None = None,
+) -> TableReader:
     format = spec.format_of(name)
     if format == "csv":
-        return CsvReader(file, spec, name)
+        return CsvReader(file, spec, name, span)
     if format == "json" and (spec.format is not None or _is_array(file, spec, name)):
         return JsonArrayReader(file, spec, name)
     if format in ("jsonl", "json"):
-        return JsonlReader(file, spec, name)
+        return JsonlReader(file, spec, name, span)
     if format in ("xlsx", "parquet"):
         magic.check(file.read(magic.HEAD_BYTES), spec.kind, name, format)
     if format == "xlsx":
@@ -146,7 +162,7 @@ def batches(reader: TableReader, spec: TableSpec) -> Iterator[list[ParsedRow]]:
     start = reader.bytes_read
     for row in parsed_rows(reader, spec):
         batch.append(row)
-        if len(batch) == _BATCH_ROWS or reader.bytes_read - start > _BATCH_BYTES:
+        if len(batch) == BATCH_ROWS or reader.bytes_read - start > _BATCH_BYTES:
             yield batch
             batch, start = [], reader.bytes_read
     if batch:

@@ -27,7 +27,7 @@ from shortlist.lineage.database import SqliteDatabase
 from shortlist.lineage.store import Store
 from shortlist.process import progress
 from shortlist.records import properties
-from shortlist.tables import content, inputs
+from shortlist.tables import content, inputs, spans
 from tests.pipeline.conftest import RecordingListener
 from tests.shortlist.tables import formats
 
@@ -224,6 +224,22 @@ def test_formats_may_be_mixed_in_a_folder(tmp_path):
     assert places(artifact) == [
         (path, row) for path in ("log/a.csv", "log/b.csv.gz", "log/d.jsonl", "log/deep/c.parquet") for row in range(3)
     ]
+
+
+def test_a_large_text_file_is_read_in_parts_with_the_rows_and_counts_of_the_whole(tmp_path, monkeypatch):
+    rows = [(f"{row % 7}", f"{row}", row, 1.0, '"a\n|b"') for row in range(300)]
+    write_csv(tmp_path / "x.csv", rows)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole = ingest(gen("x.csv", tmp_path, filter="timestamp >= 10"), tmp_path / "whole")
+    monkeypatch.setattr(spans, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(spans, "SPAN_BYTES", 1000)
+    find, found = spans.spans, []
+    monkeypatch.setattr(spans, "spans", lambda *args: found.extend(parts := find(*args)) or parts)
+    artifact = ingest(gen("x.csv", tmp_path, filter="timestamp >= 10"), tmp_path / "parts")
+    assert len(found) > 3
+    assert places(artifact) == places(whole) == [("x.csv", row) for row in range(10, 300)]
+    assert number(artifact, "dropped_filter") == number(whole, "dropped_filter") == 10
 
 
 def test_files_at_a_uri(tmp_path, monkeypatch):

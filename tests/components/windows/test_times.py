@@ -46,6 +46,11 @@ def test_where_all_others_are_at_one_time_any_other_is_isolated():
     assert isolated([7] * 1999 + [8]) == (1, 7, 7, (8, b"log.csv", 1999))
 
 
+def test_tails_are_bounded_however_long_the_log_is():
+    # one in 1,000 of 100 million rows, and the first row of the middle
+    assert [times.tail_size(rows) for rows in (0, 2_999, 10**8, 10**10)] == [1, 3, 100_001, 100_001]
+
+
 def test_isolated_times_survive_json():
     found = times.IsolatedTimes(1, 2, 3, times.RowLocation(4, "ü.csv".encode(), 5))
     assert times.IsolatedTimes.from_json(found.to_json()) == found
