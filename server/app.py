@@ -15,7 +15,7 @@ import fastapi
 import orjson
 from starlette.requests import ClientDisconnect
 
-from server import openapi, predict
+from server import openapi, page, predict
 from server.histories import Histories
 from server.metrics import Metrics
 from server.request_log import RequestLog
@@ -26,8 +26,9 @@ from shortlist import __version__
 from shortlist.config.serve import Serve
 
 _LOGGER = logging.getLogger("shortlist.server")
-_OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-_UNLIMITED_PATHS = _OPEN_PATHS | {"/metrics"}
+_HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+_OPEN_PATHS = _HEALTH_PATHS | page.open_paths()
+_UNLIMITED_PATHS = _HEALTH_PATHS | {"/metrics"}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MAX_LIMIT = 200
 _MAX_SEARCH = 200
@@ -68,6 +69,7 @@ def make_app(
     _add_recommend(app, service)
     _add_catalogue(app, service)
     _add_predict(app, service)
+    page.add_page(app, rollout, lambda: service.pick("")[0], histories is not None, token is not None)
     schema = orjson.dumps(openapi.schema(app, with_token=token is not None))
     app.add_api_route("/openapi.json", lambda: _raw(schema), include_in_schema=False)
     return Gate(app, settings, metrics, token, is_draining)

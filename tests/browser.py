@@ -47,15 +47,16 @@ class Browser:
         self._chromium = chromium
 
     @contextlib.contextmanager
-    def opened(self, path: pathlib.Path, width: int = 1280, scheme: str = "light") -> Iterator[Tab]:
-        """Yields a file in a tab of its own, without a network."""
+    def opened(self, place: pathlib.Path | str, width: int = 1280, scheme: str = "light") -> Iterator[Tab]:
+        """Yields a page in a tab of its own: a file without a network, or the address of a server."""
+        is_file = isinstance(place, pathlib.Path)
         context = self._chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", offline=True
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce", offline=is_file
         )
         page, said = context.new_page(), []
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.goto(path.as_uri())
+        page.goto(place.as_uri() if isinstance(place, pathlib.Path) else place)
         try:
             yield Tab(page, said)
         finally:
