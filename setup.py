@@ -44,6 +44,7 @@ setuptools.setup(
         ]
     ),
     package_data={
+        "server.page": ["*.html", "*.css", "*.js", "*.svg"],
         "shortlist.lineage.page": ["*.html", "*.css", "*.js", "vendor/*/*"],
         "shortlist.report": ["templates/*"],
     },

@@ -1,4 +1,4 @@
-"""Draws the pictures of README and docs from the latest run: `python docs/make_pictures.py WORKSPACE`.
+"""Draws the pictures of README and docs from the latest run: `python -m docs.make_pictures WORKSPACE`.
 
 Use a run on a quiet machine, because the pictures contain times and latency. rich draws the terminal's picture, and the
 Chromium on PATH takes those of the pages.
@@ -6,12 +6,15 @@ Chromium on PATH takes those of the pages.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -46,6 +49,7 @@ def main(root: pathlib.Path) -> None:
     served = versions.served_version(workspace.serving_dir)
     _draw_terminal(summary, path, str(root.absolute().parent.parent), served)
     _take_pages(workspace, summary.run_id)
+    take_try_page(workspace.serving_dir)
 
 
 def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str, served: int | None) -> None:
@@ -89,6 +93,42 @@ def _take_pages(workspace: Workspace, run_id: str) -> None:
         page.locator("#graph [data-key^=step]", has_text="Trainer").click()
         _take(page, "lineage", 0, _bottom(page, "#graph") + 16)
         browser.close()
+
+
+def take_try_page(serving_dir: pathlib.Path) -> None:
+    """Takes the page of a server with three films in the history.
+
+    Args:
+      serving_dir: The versions of a model of MovieLens 100K.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with _served(serving_dir) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": _WIDTH, "height": 900}, color_scheme="light")
+        page.goto(address)
+        for title in ("Star Wars", "Empire Strikes", "Return of the Jedi"):
+            page.fill("#search", title)
+            page.wait_for_selector("#found li")
+            with page.expect_response("**/v1/recommend"):
+                page.press("#search", "Enter")
+        page.wait_for_selector("#answers-status:has-text('after 3 items')")
+        page.locator("#search").blur()
+        _take(page, "try", 0, _bottom(page, "main") + 16)
+        browser.close()
+
+
+@contextlib.contextmanager
+def _served(serving_dir: pathlib.Path) -> Iterator[str]:
+    """Yields the address of a server."""
+    command = [sys.executable, "-m", "shortlist", "serve", "--model", str(serving_dir), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        try:
+            addresses = (re.search(r"Serving .* at (http://\S+)", line) for line in server.stderr)
+            yield next(found[1] for found in addresses if found)
+        finally:
+            server.terminate()
 
 
 def _top(page: Any, selector: str) -> float:

@@ -17,9 +17,9 @@ export const showFacts = (version) => {
   found.push(fact(version.candidates.toLocaleString("en"), version.candidates === 1 ? "candidate" : "candidates"));
   if (version.metric) {
     const { name, k, value, most_popular: popular, rows } = version.metric;
-    const beside = popular === null ? "" : `, most popular ${percent(popular)}`;
+    const beside = popular === null ? "" : `; most popular: ${percent(popular)}`;
     const held = rows ? `${rows.toLocaleString("en")} held-out items` : "held-out items";
-    found.push(fact(`${name} ${value.toFixed(3)}`, `${percent(value)} of ${held} are in the first ${k}${beside}`));
+    found.push(fact(`${name} ${value.toFixed(3)}`, `(${percent(value)} of ${held} are in the first ${k}${beside})`));
   }
   if (version.report) {
     const link = element("a", "Report of the run");

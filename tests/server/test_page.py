@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import pathlib
 import re
 import shutil
 
@@ -21,6 +23,7 @@ from tests.browser import every_look
 from tests.compatibility import restored
 from tests.server import running
 
+ROOT = pathlib.Path(__file__).parents[2]
 SCRIPT = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 LONG = "Incomprehensibilities" * 15
 TITLES = {"item-0": SCRIPT, "item-1": None, "item-2": "  ", "item-3": LONG, "item-4": "evil\u202etxt\u0007"}
@@ -49,9 +52,13 @@ def server(titled_model, tmp_path_factory):
         yield found
 
 
+def address_of(server):
+    return f"http://127.0.0.1:{server.port}/"
+
+
 @contextlib.contextmanager
 def opened(browser, server, width=1280, scheme="light"):
-    with browser.opened(f"http://127.0.0.1:{server.port}/", width, scheme) as tab:
+    with browser.opened(address_of(server), width, scheme) as tab:
         tab.page.wait_for_selector("#answers li")
         yield tab
 
@@ -86,10 +93,8 @@ def test_each_click_updates_the_answer_of_the_api(browser, server):
         assert f"score\u00a0{expected[0]['score']:.2f} · near Title of {expected[0]['near']}" in first
         assert tab.page.inner_text("#answers-status") == "10 recommendations after 2 items."
         answered(tab, lambda: tab.page.click("#answers li >> nth=0 >> text=Add"))
-        chips = tab.page.locator("#history-list li").all_inner_texts()
-        assert [chip.removesuffix("×") for chip in chips] == [
-            f"Title of {item}" for item in ("item-17", "item-23", expected[0]["id"])
-        ]
+        expected_chips = [f"Title of {item}" for item in ("item-17", "item-23", expected[0]["id"])]
+        assert tab.page.locator("#history-list bdi").all_inner_texts() == expected_chips
         answered(tab, lambda: tab.page.click("#history-list button >> nth=0"))
         expected = client.recommend(history=[{"id": "item-23"}, {"id": expected[0]["id"]}])["items"]
         assert shown_ids(tab) == [item["id"] for item in expected]
@@ -184,8 +189,13 @@ def test_titles_are_text_and_items_without_one_have_their_id(browser, server):
     with opened(browser, server) as tab:
         for item in TITLES:
             add(tab, item)
-        chips = [chip.removesuffix("×") for chip in tab.page.locator("#history-list li").all_inner_texts()]
-        assert chips == [SCRIPT, "item-1", "item-2", LONG, "evil\ufffdtxt\ufffd"]
+        assert tab.page.locator("#history-list bdi").all_inner_texts() == [
+            SCRIPT,
+            "item-1",
+            "item-2",
+            LONG,
+            "evil\ufffdtxt\ufffd",
+        ]
         tab.page.click("#history-list button >> nth=0")
         tab.page.fill("#search", "<script>")
         tab.page.wait_for_selector("#found li")
@@ -209,7 +219,7 @@ def test_everybody_can_read_it(browser, server, width, scheme):
         assert tab.violations() == []
         assert not tab.overflows()
         tab.page.press("#search", "Escape")
-        assert cut_texts(tab) == []
+        assert tab.page.evaluate(_CUT) == []
         tab.page.click("#answers li >> nth=0 >> text=Similar")
         tab.page.wait_for_selector("#similar-list li")
         assert tab.violations() == []
@@ -217,14 +227,13 @@ def test_everybody_can_read_it(browser, server, width, scheme):
         assert tab.said == []
 
 
-def cut_texts(tab):
-    """Returns elements that are wider than the box that shows them; a text for screen readers only is none."""
-    return tab.page.evaluate(
-        """() => [...document.querySelectorAll("main *, header *")].filter((element) =>
-          element.getClientRects().length && !element.matches("select, option, input") &&
-          (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline"
-            || element.getBoundingClientRect().right > innerWidth + 1)).map((element) => element.outerHTML.slice(0, 90))"""
-    )
+# A select shows its own arrow over its text, and an input scrolls.
+_CUT = """[...document.querySelectorAll("main *, header *")].filter((element) => {
+  if (!element.getClientRects().length || element.matches("select, option, input")) return false;
+  const isInline = getComputedStyle(element).display === "inline";
+  const isCut = !isInline && element.scrollWidth > element.clientWidth + 1;
+  return isCut || element.getBoundingClientRect().right > innerWidth + 1;
+}).map((element) => element.outerHTML.slice(0, 90))"""
 
 
 def test_a_version_takes_over_while_the_page_is_open(browser, titled_model, tmp_path):
@@ -283,21 +292,20 @@ def test_a_refusal_of_the_server_is_shown(browser, titled_model, tmp_path):
     serving_dir.mkdir()
     running.push(titled_model, serving_dir, 1)
     settings = Serve(limits={"max_history": 1})
-    with running.running(serving_dir, settings, token="right") as server:
-        with browser.opened(f"http://127.0.0.1:{server.port}/") as tab:
-            tab.page.wait_for_selector("#token-form:not([hidden])")
-            tab.page.fill("#token", "wrong")
-            with tab.page.expect_response("**/v1/version"):
-                tab.page.press("#token", "Enter")
-            assert tab.page.is_visible("#token-form")
-            tab.page.fill("#token", "right")
+    with running.running(serving_dir, settings, token="right") as server, browser.opened(address_of(server)) as tab:
+        tab.page.wait_for_selector("#token-form:not([hidden])")
+        tab.page.fill("#token", "wrong")
+        with tab.page.expect_response("**/v1/version"):
             tab.page.press("#token", "Enter")
-            tab.page.wait_for_selector("#answers li")
-            assert not tab.page.is_visible("#token-form")
-            add(tab, "item-17")
-            add(tab, "item-18")
-            assert tab.page.inner_text("#problem-text") == "history has 2 entries; this server takes at most 1."
-            assert [text for text in tab.said if not STATUS.match(text)] == []
+        assert tab.page.is_visible("#token-form")
+        tab.page.fill("#token", "right")
+        tab.page.press("#token", "Enter")
+        tab.page.wait_for_selector("#answers li")
+        assert not tab.page.is_visible("#token-form")
+        add(tab, "item-17")
+        add(tab, "item-18")
+        assert tab.page.inner_text("#problem-text") == "history has 2 entries; this server takes at most 1."
+        assert [text for text in tab.said if not STATUS.match(text)] == []
 
 
 def test_nothing_but_the_server_itself_may_be_loaded(server):
@@ -316,7 +324,13 @@ def test_nothing_but_the_server_itself_may_be_loaded(server):
 
 def test_the_description_names_the_served_version(server):
     status, found = server.client().get("/v1/version")
-    assert (status, found["name"], found["version"], found["candidates"], found["max_k"]) == (200, "shop", "1795", 40, 10)
+    assert (status, found["name"], found["version"], found["candidates"], found["max_k"]) == (
+        200,
+        "shop",
+        "1795",
+        40,
+        10,
+    )
     assert (found["has_histories"], found["report"], found["metric"]) == (True, None, None)
     assert found["attributes"] == [
         {
@@ -381,3 +395,20 @@ def test_the_report_is_that_of_the_run_that_pushed_the_version(tmp_path):
     (root / "workspace.json").unlink()
     report_of.cache_clear()
     assert report_of(serving_dir, version) is None
+
+
+def test_both_distributions_have_the_files():
+    for path in ("setup.py", "server/pyproject.toml"):
+        [patterns] = re.findall(r'"server\.page"(?:: | = )\[(.*?)\]', (ROOT / path).read_text(encoding="utf-8"))
+        globs = re.findall(r'"(.*?)"', patterns)
+        assert [name for name in page.files() if not any(fnmatch.fnmatch(name, glob) for glob in globs)] == []
+
+
+def test_the_colours_are_those_of_the_report():
+    def colours(*paths):
+        text = "".join((ROOT / path).read_text(encoding="utf-8") for path in paths)
+        return set(re.findall(r"^ *--([\w-]+): (#\w+);", text, re.MULTILINE))
+
+    own = colours("server/page/page.css")
+    house = colours("shortlist/lineage/page/page.css", "shortlist/report/templates/report.css")
+    assert {name for name, _ in own - house} == {"on-chosen"}
