@@ -122,6 +122,7 @@ def take_try_page(serving_dir: pathlib.Path) -> None:
 def _served(serving_dir: pathlib.Path) -> Iterator[str]:
     """Yields the address of a server."""
     command = [sys.executable, "-m", "shortlist", "serve", "--model", str(serving_dir), "--port", "0"]
+    command += ["--grpc-port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         try:

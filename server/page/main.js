@@ -148,10 +148,10 @@ const update = async () => {
   const wait = setTimeout(() => get("answers").classList.add("stale"), SLOW_MS);
   try {
     const answer = await ask("v1/recommend", body, signal);
+    if (answer.version !== version.version) await look();
     if (signal.aborted) return;
     solved();
     draw(answer, shown);
-    if (answer.version !== version.version) await look();
   } catch (error) {
     problem(error);
   } finally {
