@@ -80,6 +80,7 @@ def run_checks(workspace: pathlib.Path) -> list[EnvironmentCheck]:
         *check_packages({name: installed_version(name) for name in PINNED}),
         check_keras(probe),
         check_scann(probe),
+        check_devices(probe),
         check_disk(workspace),
         check_memory(available_memory_bytes()),
     ]
@@ -135,6 +136,14 @@ def check_scann(probe: EnvironmentProbe) -> EnvironmentCheck:
     return _check("scann ops", found == _AGREES, found, _REINSTALL)
 
 
+def check_devices(probe: EnvironmentProbe) -> EnvironmentCheck:
+    """Names the devices that training uses. A machine without a GPU passes: the presets are measured on processors."""
+    found = probe.findings.get("devices")
+    if found is None:
+        return _check("devices", False, f"TensorFlow did not load: {probe.failure}", _REINSTALL)
+    return _check("devices", True, found)
+
+
 def check_disk(workspace: pathlib.Path) -> EnvironmentCheck:
     """Checks that the workspace, or its nearest existing parent, is writable and has enough space."""
     folder = workspace.absolute()
@@ -158,7 +167,7 @@ def check_memory(available_bytes: int) -> EnvironmentCheck:
     return _check("memory", available_bytes >= _MIN_MEMORY_BYTES, f"{available_bytes / _GIB:.1f} GiB available", remedy)
 
 
-def _check(name: str, ok: bool, detail: str, remedy: str) -> EnvironmentCheck:
+def _check(name: str, ok: bool, detail: str, remedy: str = "") -> EnvironmentCheck:
     if ok:
         remedy = ""
     return EnvironmentCheck(name, ok, detail, remedy)
@@ -230,7 +239,19 @@ def _probe() -> None:
         _print_finding("keras", f"tf_keras {tf_keras.__version__}")
     else:
         _print_finding("keras", f"keras {tf.keras.__version__}")
+    _print_finding("devices", _devices(len(os.sched_getaffinity(0))))
     _print_finding("scann", _scann_answer())
+
+
+def _devices(cores: int) -> str:
+    """Returns the GPUs that TensorFlow uses, by name, or the number of processor cores."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"no GPU, {cores} processor cores"
+    names = (tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
+    return f"{len(gpus)} GPU: {', '.join(names)}"
 
 
 def _print_finding(name: str, finding: str) -> None:

@@ -37,7 +37,23 @@ def test_this_environment_passes_every_check_without_loading_tensorflow_here(tmp
         """
     out = subprocess.run(_child(code), cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line for line in out.splitlines() if ": ok: " not in line] == []
-    assert len(out.splitlines()) == 5 + len(doctor_checks.PINNED)
+    assert len(out.splitlines()) == 6 + len(doctor_checks.PINNED)
+
+
+def test_devices_are_named(monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    assert doctor_checks._devices(4) == "no GPU, 4 processor cores"
+    gpus = [types.SimpleNamespace(name="/physical_device:GPU:0"), types.SimpleNamespace(name="/physical_device:GPU:1")]
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: gpus)
+    details = {gpus[0].name: {"device_name": "NVIDIA L4"}, gpus[1].name: {}}
+    monkeypatch.setattr("tensorflow.config.experimental.get_device_details", lambda gpu: details[gpu.name])
+    assert doctor_checks._devices(4) == "2 GPU: NVIDIA L4, /physical_device:GPU:1"
+
+
+def test_a_machine_without_tensorflow_has_no_devices():
+    check = doctor_checks.check_devices(EnvironmentProbe({}, "exit code 1"))
+    assert not check.ok
+    assert "TensorFlow did not load: exit code 1" in check.detail
 
 
 def test_legacy_keras_turned_off_is_found(monkeypatch):
