@@ -29,7 +29,7 @@ export UV_SYSTEM_CERTS ?= 1
 IS_310 := import sys; sys.exit(sys.version_info[:2] != (3, 10))
 BROKEN := $(shell .venv/bin/python -c '$(IS_310)' 2>/dev/null && [ "$$(cat .venv/.made-in 2>/dev/null)" = "$(CURDIR)" ] || echo broken)
 
-.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-cluster test-kill test-image test-s3 bench-quality bench-index bench-scale lint format docs venv lock pin-images audit clean broken
+.PHONY: help run test test-slow servers test-mutants test-portable test-flink test-cluster test-kill test-image test-s3 bench-quality bench-index bench-scale bench-serving lint format docs venv lock pin-images audit clean broken
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
@@ -85,6 +85,9 @@ bench-quality: .venv/.runtime ## Compares Shortlist with its peers, 20 minutes; 
 
 bench-scale: .venv/.runtime ## Runs the pipeline on a planted log, minutes; BENCH_ARGS="--sizes 1000000:200000" for larger ones
 	@.venv/bin/python -m benchmarks.planted.run $(BENCH_ARGS)
+
+bench-serving: .venv/.runtime ## Measures the server with wrk: BENCH_ARGS="--model workspaces/movielens-100k/serving/movielens-100k"
+	@.venv/bin/python -m benchmarks.serving.run $(BENCH_ARGS)
 
 bench-index: .venv/.runtime ## Compares the index with other libraries' on the same vectors, 20 minutes; BENCH_ARGS="--sizes 1000000"
 	@.venv/bin/python -m benchmarks.index.run $(BENCH_ARGS)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import grpc
 
 from server import predict
+from server.model import number_of
 from server.requests import RefusedRequest
 from server.rollout import Rollout
 from server.service import picked
@@ -150,7 +151,7 @@ def _array(name: str, proto: Any) -> Any:
 
 def _describe(spec: Any, name: str, version: str, signature: str) -> None:
     spec.name = name
-    spec.version.value = int(version)
+    spec.version.value = number_of(version)
     spec.signature_name = signature
 
 

@@ -67,6 +67,11 @@ class Answer:
     """Items of the history that the model does not know."""
 
 
+def number_of(version: str) -> int:
+    """Returns the number of a version; 0 for a folder with another name, which can be served alone."""
+    return int(version) if version.isascii() and version.isdigit() else 0
+
+
 class LoadedModel:
     """One version, ready for requests. All methods can be called from several threads."""
 
@@ -103,7 +108,9 @@ class LoadedModel:
         self._own_attributes = Attributes.of_version(catalogue, len(self.corpus.ids))
         self.attributes = self._own_attributes
         # Read now: the folder may be deleted while the version still answers.
-        self.pushed_at = folder.stat().st_mtime if int(self.version) < _FIRST_TIME else float(self.version)
+        self.pushed_at = max(float(number_of(self.version)), _FIRST_TIME)
+        if self.pushed_at == _FIRST_TIME:
+            self.pushed_at = folder.stat().st_mtime
         """When the version was pushed, seconds since 1970."""
 
     def override(self, table: Overrides) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from server import request_log
+from server.model import number_of
 from shortlist.errors import BadInputError
 from shortlist.metrics import intervals
 
@@ -80,7 +81,7 @@ def measure(folder: pathlib.Path, events: Iterable[str] = ()) -> list[VariantMet
     if not groups:
         raise BadInputError.from_parts(folder, "a request log", "no requests", "`serve.log.folder` switches it on")
     found = [_metrics(version, variant, rows) for (version, variant), rows in groups.items()]
-    return sorted(found, key=lambda metrics: (-int(metrics.version), metrics.variant))
+    return sorted(found, key=lambda metrics: (-number_of(metrics.version), metrics.variant))
 
 
 def _happened(folder: pathlib.Path, events: set[str]) -> dict[str, set[str]]:

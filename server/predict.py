@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from server.model import LoadedModel
+from server.model import LoadedModel, number_of
 from server.requests import RefusedRequest
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -215,8 +215,12 @@ def status(versions: Sequence[str], refused: Mapping[str, str]) -> dict[str, Any
     states += [(number, "END", "FAILED_PRECONDITION", "refused, see the server's log") for number in refused]
     return {
         "model_version_status": [
-            {"version": number, "state": state, "status": {"error_code": code, "error_message": message}}
-            for number, state, code, message in sorted(states, key=lambda entry: -int(entry[0]))
+            {
+                "version": str(number_of(number)),
+                "state": state,
+                "status": {"error_code": code, "error_message": message},
+            }
+            for number, state, code, message in sorted(states, key=lambda entry: -number_of(entry[0]))
         ]
     }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import ctypes
 import dataclasses
 import gc
 import hashlib
@@ -141,8 +143,6 @@ class Rollout:
         self._executor.shutdown(wait=False)
 
     def _watch(self) -> None:
-        # Requests come first while a version is loaded: on Linux the priority is that of the thread.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         while not self._end.wait(self._settings.poll_seconds):
             try:
                 self.refresh()
@@ -172,8 +172,10 @@ class Rollout:
             self._metrics.version_pushed.remove(number)
             _LOGGER.info("Version %s takes no more requests", number)
         if dropped:
-            # A model is full of cycles. What is still answered has its own reference.
+            # A model is full of cycles. What is still answered has its own reference. glibc keeps what was freed, unless
+            # it is asked.
             gc.collect()
+            _trim()
         self._warn_of_age()
 
     def _forget_gone(self, found: list[str]) -> None:
@@ -238,6 +240,12 @@ class Rollout:
         if age > days:
             self._warned_of_age = newest.model.version
             _LOGGER.warning("Version %s is %.1f days old, more than serve.max_age_days", newest.model.version, age)
+
+
+def _trim() -> None:
+    """Gives freed memory back to the system, if the C library can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _state_of(folder: pathlib.Path) -> str:

@@ -183,7 +183,8 @@ def measure_swaps(serving_dir: pathlib.Path, folder: pathlib.Path, seconds: floa
             pushed += 1
             shutil.copytree(source, copy / f".staging-{pushed}")
             (copy / f".staging-{pushed}").rename(copy / str(pushed))
-            shutil.rmtree(copy / str(pushed - 1))
+            # As a push does with `push.keep_versions: 3`.
+            shutil.rmtree(copy / str(pushed - 3), ignore_errors=True)
 
     with served(copy) as server:
         thread = threading.Thread(target=push)
@@ -200,7 +201,8 @@ def measure_swaps(serving_dir: pathlib.Path, folder: pathlib.Path, seconds: floa
 
 def measure_in_process(serving_dir: pathlib.Path, bodies: list[dict[str, Any]], calls: int = 500) -> dict[str, float]:
     """Returns the latency of the signature alone, called in this process on core 0."""
-    os.sched_setaffinity(0, {0})
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
     from shortlist.serving.client import load_served, signature_inputs
 
     signature = load_served(serving_dir / str(versions.served_version(serving_dir))).signatures["recommend"]
@@ -220,7 +222,7 @@ def measure_in_process(serving_dir: pathlib.Path, bodies: list[dict[str, Any]], 
         signature(**inputs)["ids"].numpy()
         times.append((time.perf_counter() - start) * 1e3)
     times.sort()
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    os.sched_setaffinity(0, cores)
     return {"p50_ms": round(times[len(times) // 2], 3), "p99_ms": round(times[len(times) * 99 // 100], 3)}
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from components.indexer import export
 from components.indexer.exact import ExactIndex
+from server import predict
 from server.metrics import Metrics
 from server.rollout import Rollout
 from shortlist.config.serve import Serve
@@ -180,6 +181,15 @@ def test_one_version_is_served_alone(other_model, serving_dir):
         rollout.start()
         assert rollout.name == "shop"
         assert list(rollout.active) == ["1"]
+
+
+def test_a_folder_of_any_name_is_served_alone(model_folder):
+    with rollout_of(model_folder) as rollout:
+        rollout.start()
+        newest = rollout.newest.model
+        assert (newest.version, predict.number_of(newest.version)) == ("scann", 0)
+        assert newest.pushed_at > 1e9
+        assert predict.status([newest.version], {})["model_version_status"][0]["version"] == "0"
 
 
 def test_a_folder_without_a_usable_version_is_refused(serving_dir, tmp_path):
