@@ -30,6 +30,8 @@ from shortlist.config.serve import ServeLog
 from shortlist.errors import BadInputError
 
 KEY_VARIABLE = "SHORTLIST_LOG_KEY"
+TRIAL_PREFIX = "try-"
+"""Beginning of the ids of requests that are never logged, such as those of the page at `/`."""
 _MIN_KEY = 16
 _MAX_WAITING = 20_000
 _SECONDS_PER_DAY = 86_400
@@ -117,7 +119,9 @@ class RequestLog:
         self._thread.start()
 
     def has(self, request_id: str) -> bool:
-        """Returns whether a request is in the sample."""
+        """Returns whether a request is in the sample. One of somebody who only tries the model is not."""
+        if request_id.startswith(TRIAL_PREFIX):
+            return False
         digest = hashlib.blake2b(request_id.encode("ascii", "replace"), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self._settings.sample * 2**64
 

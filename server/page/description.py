@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import datetime
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,8 +95,9 @@ def categories_of(values: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 def range_of(values: Sequence[float]) -> dict[str, float | None]:
     """Returns the smallest and the greatest finite number; None if there is none."""
-    finite = [float(value) for value in values if math.isfinite(value)]
-    return {"min": min(finite, default=None), "max": max(finite, default=None)}
+    numbers = np.asarray(values, np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    return {"min": float(finite.min()), "max": float(finite.max())} if len(finite) else {"min": None, "max": None}
 
 
 def metric_of(evaluation: ServedEvaluation) -> dict[str, Any] | None:

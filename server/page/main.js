@@ -132,6 +132,20 @@ const draw = (answer, shown) => {
   if (focused !== undefined) (lines.find((made) => made.dataset.id === focused)?.querySelector("button") ?? get("answers-title")).focus({ preventScroll: true });
 };
 
+/** Shows a failure, unless another version has come, which may lack what the request named: then asks that one. */
+const refused = async (error) => {
+  try {
+    if (error.status === 400 && (await look())) {
+      await update();
+      return;
+    }
+  } catch (later) {
+    problem(later);
+    return;
+  }
+  problem(error);
+};
+
 const update = async () => {
   controller?.abort();
   controller = new AbortController();
@@ -153,7 +167,7 @@ const update = async () => {
     solved();
     draw(answer, shown);
   } catch (error) {
-    problem(error);
+    await refused(error);
   } finally {
     clearTimeout(wait);
   }
@@ -196,6 +210,8 @@ const showSimilar = async (item) => {
 const look = async () => {
   const found = await ask("v1/version");
   const before = version;
+  // Drawing again would take the focus from what is drawn.
+  if (JSON.stringify(found) === JSON.stringify(before)) return false;
   version = found;
   showFacts(version);
   showRules(version, changed);

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from server import histories, page
+from server import histories, page, request_log
 from server.page import description
 from server.page.report import report_of
-from shortlist.config.serve import Serve
+from shortlist.config.serve import Serve, ServeLog
 from shortlist.model_files import CANDIDATES_FILE
 from shortlist.report.write import FILE as REPORT_FILE
 from shortlist.serving.evaluation import ServedEvaluation
@@ -236,23 +236,64 @@ _CUT = """[...document.querySelectorAll("main *, header *")].filter((element) =>
 }).map((element) => element.outerHTML.slice(0, 90))"""
 
 
-def test_a_version_takes_over_while_the_page_is_open(browser, titled_model, tmp_path):
+def test_versions_take_over_while_the_page_is_open(browser, titled_model, model_folder, tmp_path):
     serving_dir = tmp_path / "shop"
     serving_dir.mkdir()
     running.push(titled_model, serving_dir, 1)
+    bare = shutil.copytree(model_folder, tmp_path / "bare")
+    (bare / CANDIDATES_FILE).unlink()
+
+    def push(model, version):
+        running.push(model, serving_dir, version)
+        while server.rollout.newest.model.version != str(version):
+            tab.page.wait_for_timeout(100)
+
     with running.running(serving_dir, Serve(poll_seconds=0.1)) as server, opened(browser, server) as tab:
         add(tab, "item-17")
         assert not tab.page.is_visible("#known-form")
-        running.push(titled_model, serving_dir, 2)
-        # The click comes to whichever version serves then; in the end the page names the new one.
-        while server.rollout.newest.model.version != "2":
-            tab.page.wait_for_timeout(100)
+        push(titled_model, 2)
         answered(tab, lambda: tab.page.click("#answers li >> nth=0 >> text=Add"))
         tab.page.wait_for_selector("#notice:not([hidden])")
         assert tab.page.inner_text("#notice").startswith("Version 2 has taken over from 1.")
         assert "Version 2 " in tab.page.inner_text("#facts")
-        assert tab.page.inner_text("#answers-status") == "10 recommendations after 2 items."
+        tab.page.wait_for_selector("#answers-status:text-is('10 recommendations after 2 items.')")
         assert tab.said == []
+        answered(tab, lambda: tab.page.select_option("#filter-any-genre", label="Odd (20)"))
+        push(bare, 3)
+        # A version without titles and attributes refuses the filter, and the page asks again without it.
+        tab.page.click("#answers li >> nth=0 >> text=Add")
+        tab.page.wait_for_selector("#notice:has-text('Version 3 has taken over from 2.')")
+        tab.page.wait_for_selector("#answers-status:text-is('10 recommendations after 3 items.')")
+        assert tab.page.locator("#filters *").count() == 0
+        assert tab.page.inner_text("#search-label") == "Search for an id"
+        assert not tab.page.is_visible("#problem")
+        chips = tab.page.locator("#history-list bdi").all_inner_texts()
+        history = [{"id": chip.removeprefix("Title of ")} for chip in chips]
+        expected = [item["id"] for item in server.client().recommend(history=history)["items"]]
+        assert tab.page.locator("#answers bdi.title").all_inner_texts() == shown_ids(tab) == expected
+        assert [text for text in tab.said if not STATUS.match(text)] == []
+
+
+def test_a_look_for_versions_leaves_the_focus(browser, server):
+    with opened(browser, server) as tab:
+        tab.page.focus("#popular-list button >> nth=2")
+        with tab.page.expect_response("**/v1/version"):
+            tab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        tab.page.wait_for_timeout(100)
+        assert tab.page.evaluate("document.activeElement.closest('#popular-list') !== null")
+
+
+def test_requests_of_the_page_are_not_logged(browser, server, tmp_path):
+    log = request_log.RequestLog(ServeLog(folder=str(tmp_path)), b"a key of 24 characters..", None)
+    ids = []
+    with opened(browser, server) as tab:
+        tab.page.on("request", lambda request: ids.append(request.headers.get("x-request-id")))
+        add(tab, "item-17")
+    log.close()
+    asked = [found for found in ids if found]
+    assert len(asked) >= 2
+    assert [found for found in asked if log.has(found)] == []
+    assert log.has("any-other")
 
 
 def test_a_server_that_does_not_answer_is_named_and_asked_again(browser, server):
