@@ -47,7 +47,7 @@ _MODULES = {
 _DEFAULT_SIZES = (1_682, 50_000, 200_000)
 _TIMEOUT_SECONDS = 1_800
 _SOURCES = {
-    "product": ("data", "engine", "filtered", "peers", "product", "exports"),
+    "product": ("data", "engine", "filtered", "peers", "product"),
     "peers": ("data", "engine", "filtered", "peers"),
 }
 _PRODUCT_CODE = ("components.indexer.export", "components.indexer.tuning", "shortlist.serving.client")
@@ -101,8 +101,11 @@ def code_sha256(engine: str) -> str:
     files = [environments.ROOT / "benchmarks" / "index" / f"{name}.py" for name in _SOURCES[module]]
     if module == "peers":
         files.append(environments.ROOT / "requirements" / f"{PEERS}.txt")
+    is_served = engine.startswith("shortlist")
+    if is_served:
+        files.append(environments.ROOT / "benchmarks" / "index" / "exports.py")
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))
-    if engine.startswith("shortlist"):
+    if is_served:
         digest.update(fingerprints.code_sha256(*_PRODUCT_CODE).encode())
     return digest.hexdigest()[:16]
 

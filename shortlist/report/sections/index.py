@@ -11,6 +11,9 @@ from shortlist.report import format, plots
 from shortlist.report.blocks import Block, Figure, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
+_FARTHEST = 8
+"""Largest latency in the plot, as a multiple of the slowest trial's."""
+
 
 def section(facts: Facts) -> PageSection | None:
     """Returns the measurements of the index; None if no index was built."""
@@ -83,7 +86,9 @@ def _trials(index: dict[str, Any]) -> Figure | None:
         for trial, is_chosen in zip(trials, chosen, strict=True)
     ]
     if "exact_p50_ms" in index:
-        lines.append(plots.PlotLine("exact search", [index["exact_p50_ms"]], [1.0]))
+        # Further to the right it would leave the trials no room.
+        if index["exact_p50_ms"] <= _FARTHEST * trials[-1]["p50_ms"]:
+            lines.append(plots.PlotLine("exact search", [index["exact_p50_ms"]], [1.0]))
         rows.append(["all", "all", format.share(1.0), format.milliseconds(index["exact_p50_ms"]), "exact search"])
     goal = (
         f" The recall had to exceed {format.share(index['min_recall'])} by a margin." if "min_recall" in index else ""

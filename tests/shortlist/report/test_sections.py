@@ -242,6 +242,11 @@ def test_the_index_shows_its_trials_by_latency_with_the_chosen_one_and_exact_sea
     assert "The recall had to exceed 0.9900 by a margin" in figure.description
     [svg] = figure.draw()
     assert "exact search" in svg
+    slow = types.SimpleNamespace(index=measured | {"exact_p50_ms": 50.0}, nodes={})
+    [figure] = [block for block in index.section(slow).blocks if isinstance(block, Figure)]
+    # It stands in the table alone: in the plot it would leave the trials no room.
+    assert "exact search" not in figure.draw()[0]
+    assert figure.table.rows[-1][3] == "50.00 ms"
     # An index of an earlier version has trials without latency, or none.
     for older in ({"trials": [{"leaves_to_search": 6, "reorder": 120, "recall": 0.998}]}, {"trials": None}):
         blocks = index.section(types.SimpleNamespace(index=measured | older, nodes={})).blocks
