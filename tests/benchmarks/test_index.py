@@ -31,7 +31,7 @@ def test_exact_search_has_a_recall_of_1_with_and_without_exclusions(tmp_path, mo
     np.testing.assert_allclose(np.linalg.norm(vectors.candidates, axis=1), 1.0, rtol=1e-5)
     measure(Exact(), vectors, tmp_path / "records.json")
     records = json.loads((tmp_path / "records.json").read_text())
-    # The curve ends at the first point with enough recall; the other records are of that point.
+    # The curve ends at the first point with a recall of 0.995; the other records are of the first with 0.99.
     shape = [(it["params"]["worst"], it["batch"], it["exclusions"]) for it in records]
     assert shape == [(True, 1, 0), (False, 1, 0), (False, 64, 0), (False, 256, 0), (False, 1, 200)]
     assert records[0]["recall"] < 0.5
