@@ -73,6 +73,7 @@ def test_ratios_compare_with_the_binding_at_the_same_recall():
         return {
             "engine": engine,
             "p50_us": p50_us,
+            "cpu_us": p50_us / batch,
             "recall": recall,
             "batch": batch,
             "exclusions": exclusions,
