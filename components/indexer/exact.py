@@ -46,6 +46,5 @@ class ExactIndex(factorized_top_k.BruteForce):
         """
         width = self._k if k is None else k
         candidates = tf.convert_to_tensor(self._candidates)
-        rows = retrieval.top_of_corpus(self._compute_score(queries, candidates), exclusions, width)
-        keep = rows != retrieval.NO_ROW
-        return retrieval.rank_rows(queries, candidates, tf.maximum(rows, 0), keep, width)
+        rows, keep = retrieval.top_of_corpus(self._compute_score(queries, candidates), exclusions, width)
+        return retrieval.rank_rows(queries, candidates, rows, keep, width)

@@ -46,7 +46,9 @@ def _found(index, queries, excluded, k) -> list[list[int]]:
 
 @pytest.mark.parametrize("size", [1, 2, 15, 16, 100])
 @pytest.mark.parametrize("k", [1, 10, 120])
-def test_exact_index_is_exact(size, k):
+@pytest.mark.parametrize("most_fetched", [512, 0])
+def test_exact_index_is_exact(size, k, most_fetched, monkeypatch):
+    monkeypatch.setattr(retrieval, "_MOST_FETCHED", most_fetched)
     corpus, queries = _corpus(size), _queries(5)
     excluded = [[], [0], list(range(size)), [0, 0, -1], [size - 1]]
     assert _found(ExactIndex(k=k).index(corpus), queries, excluded, k) == _expected(queries, corpus, excluded, k)

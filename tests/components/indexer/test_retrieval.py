@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.indexer import retrieval
@@ -52,22 +52,30 @@ def test_repeats_are_dropped():
     assert retrieval.drop_repeats(tf.zeros([3, 0], tf.int32)).shape == [3, 0]
 
 
-def test_top_of_corpus_with_everything_excluded_is_empty():
-    rows = retrieval.top_of_corpus(tf.constant([[1.0, 2.0]]), tf.constant([[0, 1, 1, -1]]), k=3)
-    np.testing.assert_array_equal(rows, [[-1, -1, -1]])
+# A wide list of exclusions takes another way; -1 sends every list there.
+both_ways = pytest.mark.parametrize("most_fetched", [512, -1])
 
 
-@settings(deadline=None, max_examples=60)
+@both_ways
+def test_top_of_corpus_with_everything_excluded_is_empty(monkeypatch, most_fetched):
+    monkeypatch.setattr(retrieval, "_MOST_FETCHED", most_fetched)
+    _, keep = retrieval.top_of_corpus(tf.constant([[1.0, 2.0]]), tf.constant([[0, 1, 1, -1]]), k=3)
+    assert not keep.numpy().any()
+
+
+@both_ways
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     scores=st.lists(st.integers(-3, 3), min_size=1, max_size=12),
     excluded=st.lists(st.integers(-1, 11), max_size=15),
     k=st.integers(1, 14),
 )
-def test_top_of_corpus_agrees_with_sorting(scores, excluded, k):
+def test_top_of_corpus_agrees_with_sorting(monkeypatch, most_fetched, scores, excluded, k):
     """Returns the answer by definition: by descending score, ties by row, without excluded rows."""
+    monkeypatch.setattr(retrieval, "_MOST_FETCHED", most_fetched)
     excluded = [row for row in excluded if row < len(scores)]
     left = [row for row in range(len(scores)) if row not in excluded]
     expected = sorted(left, key=lambda row: (-scores[row], row))[:k]
-    rows = tf.constant([excluded], tf.int32, shape=[1, len(excluded)])
-    found = retrieval.top_of_corpus(tf.constant([scores], tf.float32), rows, k)
-    assert found.numpy()[0].tolist() == expected + [-1] * (k - len(expected))
+    columns = tf.constant([excluded], tf.int32, shape=[1, len(excluded)])
+    rows, keep = retrieval.top_of_corpus(tf.constant([scores], tf.float32), columns, k)
+    assert rows.numpy()[keep.numpy()].tolist()[:k] == expected
