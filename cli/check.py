@@ -73,7 +73,7 @@ def _plain(config: Config, report: PreflightReport) -> dict[str, Any]:
         "pipeline": config.name,
         "tables": {name: _table(table) for name, table in tables.items() if table is not None},
         "timestamp_unit": report.timestamp_unit,
-        "features_without_model": list(config.data.interactions.features),
+        "features_without_model": config.unread_features,
         "warnings": list(report.warnings),
     }
 

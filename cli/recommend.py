@@ -101,6 +101,7 @@ def recommend(
             query_features=asked.query.features,
             candidates_titles=titles,
             query_time=asked.as_of.time,
+            item_features=asked.query.features_of_items(recommender.history_features),
         )
         notes = [*asked.notes, *_notes_on_model(recommender, asked, at)]
     as_of = asked.as_of.text if recommender.uses_times else None

@@ -113,8 +113,8 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console, reind
     report = preflight.check(config, data_root)
     for warning in report.warnings:
         consoles.warn(console, warning)
-    if config.data.interactions.features:
-        names = ", ".join(config.data.interactions.features)
+    if config.unread_features:
+        names = ", ".join(config.unread_features)
         print_labelled(
             console, "Note", f"data.interactions.features ({names}): checked and profiled; no model reads them"
         )

@@ -20,7 +20,7 @@ from components import shards
 from components.bulk import beam, files, requests, similar, vectors
 from components.bulk.answers import Answerer
 from components.table_example_gen import beam as table_beam
-from shortlist import fingerprints
+from shortlist import fingerprints, model_files
 from shortlist.config.config import Config
 from shortlist.config.table import Interactions, Table
 from shortlist.engines.arguments import beam_args
@@ -282,6 +282,7 @@ def _write_requests(
     given = None
     if options.at is not None:
         given = as_of.given_as_of(options.at, log.unit, "--at", job.now, data.interactions.timestamp_format).time
+    of_items, _ = model_files.interaction_features(served.folder)
     settings = requests.RequestSettings(
         repeats=data.interactions.repeats,
         max_interactions=data.max_interactions_per_query,
@@ -290,6 +291,9 @@ def _write_requests(
         as_of=given,
         now=job.now,
         num_shards=options.shards,
+        history_features=tuple(
+            (name, feature) for name, feature in sorted(data.interactions.features.items()) if name in of_items
+        ),
     )
     wanted = None
     if options.queries is not None:

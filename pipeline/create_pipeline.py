@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from tfx import components as standard
@@ -25,6 +26,7 @@ from pipeline.publication import Candidacy, publish
 from pipeline.target import LocalTarget, Target
 from shortlist import fingerprints
 from shortlist.config.config import Config
+from shortlist.config.features import Feature
 from shortlist.config.table import Table
 from shortlist.engines.arguments import beam_args
 from shortlist.records import nodes
@@ -87,6 +89,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         "queries_preprocessing_fn",
         config.data.queries,
         analyze="train",
+        interactions=config.interaction_features.read,
     )
 
     # Attribute vocabularies, from the catalogue. A second Transform, since one analyses a single input only.
@@ -209,6 +212,7 @@ def _windows(
         data=config.data,
         interactions_sha256=sources.content_sha256["interactions"],
         everything_is_train=everything_is_train,
+        features=config.interaction_features,
     )
 
 
@@ -233,6 +237,7 @@ def _refitted(
         "queries_preprocessing_fn",
         config.data.queries,
         analyze="train",
+        interactions=config.interaction_features.read,
     )
     refit = Refit(
         examples=windows.outputs["examples"],
@@ -253,6 +258,7 @@ def _transform(
     function: str,
     table: Table | None,
     analyze: str,
+    interactions: Mapping[str, Feature] | None = None,
 ) -> standard.Transform:
     features = table.features if table else {}
     # Nothing is materialised: the trainer applies the graph itself, as the served model does.
@@ -265,8 +271,13 @@ def _transform(
         disable_analyzer_cache=True,
         disable_statistics=True,
         custom_config={
-            "features": {name: feature.model_dump(mode="json") for name, feature in features.items()},
+            "features": _dump(features),
+            "interaction_features": _dump(interactions or {}),
             # The cache key has the name of the function only: without the hash, changed code would not run.
             "code_sha256": fingerprints.code_sha256(_PREPROCESSING),
         },
     ).with_id(node_id)
+
+
+def _dump(features: Mapping[str, Feature]) -> dict[str, Any]:
+    return {name: feature.model_dump(mode="json") for name, feature in features.items()}

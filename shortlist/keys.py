@@ -50,6 +50,11 @@ TARGET_SEEN_BEFORE = "target_seen_before"
 # Prefix of a candidate feature's name: the slice by the target's value of that feature.
 TARGET_FEATURE = "target_"
 
+# Prefixes of an interaction feature's name, in windows and signatures: its values at the history's rows, and its value
+# at the target's own row.
+HISTORY_FEATURE = "history_"
+CONTEXT_FEATURE = "context_"
+
 # Splits.
 SPLIT_ALL = "all"
 SPLIT_TRAIN = "train"
@@ -94,4 +99,4 @@ RESERVED_FOR_QUERIES = frozenset({"candidate_counts"})
 
 # Prefixes that a feature's name must not have: inputs of served signatures and rules of requests begin with them.
 FILTER = "filter_"
-RESERVED_PREFIXES = (FILTER, "rerank_", "history_", "context_")
+RESERVED_PREFIXES = (FILTER, "rerank_", HISTORY_FEATURE, CONTEXT_FEATURE)

@@ -31,6 +31,20 @@ MANIFEST_FILE = "assets.extra/files.json"
 """Written by a push: size and SHA-256 of every file of the version."""
 
 
+def interaction_features(model_dir: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    """Returns the names of the log's features that a model reads: those of the history, and those of the request.
+
+    Both are sorted, and empty for a model that does not record its settings.
+    """
+    try:
+        config = json.loads(pathlib.Path(model_dir, TRAINED_FILE).read_text(encoding="utf-8"))["config"]
+        history = config["model"]["query_tower"].get("history_features", [])
+        context = config["data"].get("interaction_features", {}).get("context", {})
+    except (FileNotFoundError, KeyError):
+        return [], []
+    return sorted(history), sorted(context)
+
+
 def uses_times(model_dir: str | os.PathLike[str]) -> bool:
     """Returns whether a model's answers depend on the time of the request; True for a model that does not record it."""
     try:

@@ -46,6 +46,7 @@ class Interaction(NamedTuple):
       source_row: The row within that file, 0-based.
       candidate_id: The candidate that the query interacted with.
       weight: Weight in the loss; with 0 the row is not a target.
+      features: Values of the row's features that the windows have, in the order of their names.
     """
 
     timestamp: int
@@ -54,6 +55,7 @@ class Interaction(NamedTuple):
     source_row: int
     candidate_id: bytes
     weight: float = 1.0
+    features: tuple[bytes | str | float | int | None, ...] = ()
 
     @property
     def time(self) -> tuple[int, int]:

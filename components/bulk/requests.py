@@ -14,9 +14,10 @@ from apache_beam.pipeline import Pipeline
 from apache_beam.pvalue import PCollection
 
 from components import shards
-from components.windows import beam_fns
+from components.windows import beam_fns, records, schema
 from components.windows.beam import read, without_repeats
 from shortlist import keys, splits
+from shortlist.config.features import Feature
 from shortlist.config.table import Repeats
 from shortlist.tables.as_of import LogTimes, default_as_of
 from shortlist.tables.spec import Unit
@@ -36,6 +37,8 @@ class RequestSettings:
     now: int
     """Seconds since 1970."""
     num_shards: int
+    history_features: tuple[tuple[str, Feature], ...] = ()
+    """Features of the log's rows that the model reads of a history's items."""
 
 
 def build(
@@ -50,7 +53,8 @@ def build(
 ) -> None:
     """Adds the graph to a pipeline. It writes `<folder>/requests-<shard>.gz`, each sorted by query id.
 
-    A request is a tf.Example with `query_id`, `history_ids`, `history_times`, `query_time` and the query's features.
+    A request is a tf.Example with `query_id`, `history_ids`, `history_times`, `query_time`, the query's features and
+    those of the history's items.
 
     Args:
       root: The pipeline.
@@ -62,7 +66,7 @@ def build(
       folder: Folder of the requests.
       staging: A folder for unfinished files, on the same file system.
     """
-    parse = beam_fns.ParseInteractionFn(settings.has_times)
+    parse = beam_fns.ParseInteractionFn(settings.has_times, settings.history_features)
     log = read(root, "Log", [interactions], parse)
     newest = (
         log.rows
@@ -165,6 +169,9 @@ def _request(element: Any, settings: RequestSettings, log: LogTimes) -> Iterator
     feature[keys.QUERY_ID].bytes_list.value[:] = [query_id]
     feature[keys.HISTORY_IDS].bytes_list.value[:] = [row.candidate_id for row in rows]
     feature[keys.HISTORY_TIMES].int64_list.value[:] = times
+    for index, (name, kind) in enumerate(settings.history_features):
+        values = [row.features[index] for row in rows]
+        records.extend(feature[keys.HISTORY_FEATURE + name], schema.kind_of(kind), values)
     if query_time is not None:
         feature[keys.QUERY_TIME].int64_list.value[:] = [query_time]
     yield zlib.crc32(query_id) % settings.num_shards, (query_id, example.SerializeToString(deterministic=True))

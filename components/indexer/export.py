@@ -179,12 +179,13 @@ def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
     features[keys.SEEN_IDS] = tf.io.VarLenFeature(tf.string)
     features[keys.TARGET_TIMES] = tf.io.VarLenFeature(tf.int64)
     parsed = tf.io.parse_example(serialized, features)
-    history_width = tf.maximum(parsed[keys.HISTORY_IDS].dense_shape[1], parsed[keys.HISTORY_TIMES].dense_shape[1])
+    of_items = [name for name, spec in query_specs.items() if is_of_items(name, spec)]
+    history_width = tf.reduce_max(tf.stack([parsed[name].dense_shape[1] for name in of_items]))
     dense = {keys.SEEN_IDS: tf.sparse.to_dense(parsed[keys.SEEN_IDS])}
     for name, spec in query_specs.items():
         width = parsed[name].dense_shape[1]
-        if name in (keys.HISTORY_IDS, keys.HISTORY_TIMES):
-            # Items and times pair by position, so both lists get the same width.
+        if name in of_items:
+            # Items, times and features pair by position, so that all lists get the same width.
             width = history_width
         values = _to_dense(parsed[name], width)
         dense[name] = values if spec.shape.rank == 2 else values[:, 0]
@@ -193,9 +194,14 @@ def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
     return dense
 
 
+def is_of_items(name: str, spec: tf.TensorSpec) -> bool:
+    """Returns whether an input has one value per item of the history."""
+    return name.startswith(keys.HISTORY_FEATURE) and spec.shape.rank == 2
+
+
 def _to_dense(values: tf.SparseTensor, width: tf.Tensor) -> tf.Tensor:
     """Returns [batch, max(width, 1)], padded with the value for "missing": `""`, NaN or 0."""
-    fill = float("nan") if values.dtype.is_floating else _zero(values)
+    fill = _missing(values)
     shape = tf.stack([values.dense_shape[0], tf.maximum(width, 1)])
     return tf.sparse.to_dense(tf.SparseTensor(values.indices, values.values, shape), default_value=fill)
 
@@ -206,12 +212,14 @@ def _with_one_column(query: _Tensors) -> _Tensors:
     def widen(value: tf.Tensor) -> tf.Tensor:
         if value.shape.rank != 2:
             return value
-        return tf.pad(value, [[0, 0], [0, tf.cast(tf.shape(value)[1] == 0, tf.int32)]], constant_values=_zero(value))
+        return tf.pad(value, [[0, 0], [0, tf.cast(tf.shape(value)[1] == 0, tf.int32)]], constant_values=_missing(value))
 
     return {name: widen(value) for name, value in query.items()}
 
 
-def _zero(value: tf.Tensor | tf.SparseTensor) -> Any:
+def _missing(value: tf.Tensor | tf.SparseTensor) -> Any:
+    if value.dtype.is_floating:
+        return float("nan")
     return "" if value.dtype == tf.string else 0
 
 

@@ -92,7 +92,8 @@ class ServingProbe:
 
     @staticmethod
     def _without_history(row: dict[str, Any]) -> dict[str, Any]:
-        return row | {keys.HISTORY_IDS: [], keys.HISTORY_TIMES: []}
+        # Ids, times and features of the items.
+        return {name: [] if name.startswith(keys.HISTORY_FEATURE) else value for name, value in row.items()}
 
     def _inputs(self, signature: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         from shortlist.serving.client import signature_inputs

@@ -30,6 +30,10 @@ class TrainBatch(NamedTuple):
     """float32 [batch, targets]: time of each target, from 0 (the first of all train targets) to 1 (the last)."""
     clock: tf.Tensor
     """int64 [batch, length + 1]: time of the item after each position, see `towers.HistoryTower.call`; 0 pads."""
+    item_features: Mapping[str, tf.Tensor] = {}
+    """Transformed features of each item's row in the log, [batch, length] each: ids padded with -1, or floats."""
+    context: Mapping[str, tf.Tensor] = {}
+    """Transformed features of each target's own row that are known at a request, [batch, targets] each."""
 
 
 class Targets(NamedTuple):
@@ -45,6 +49,8 @@ class Targets(NamedTuple):
     """As `TrainBatch.weights`."""
     times: tf.Tensor
     """As `TrainBatch.times`."""
+    context: Mapping[str, tf.Tensor] = {}
+    """As `TrainBatch.context`."""
 
 
 def flat_targets(batch: TrainBatch) -> Targets:
@@ -57,6 +63,7 @@ def flat_targets(batch: TrainBatch) -> Targets:
         positions=tf.gather_nd(batch.positions, present),
         weights=tf.gather_nd(batch.weights, present),
         times=tf.gather_nd(batch.times, present),
+        context={name: tf.gather_nd(column, present) for name, column in batch.context.items()},
     )
 
 

@@ -67,6 +67,8 @@ class ModelBundle(NamedTuple):
             feature_specs(settings.query_features, window_transform),
             feature_specs(settings.candidate_features, candidate_transform),
             vocabulary_size(window_transform, keys.QUERY_ID),
+            feature_specs(settings.history_features, window_transform, keys.CONTEXT_FEATURE),
+            feature_specs(settings.context_features, window_transform, keys.CONTEXT_FEATURE),
         )
         return cls(settings, corpus, reader, model, candidate_transform)
 

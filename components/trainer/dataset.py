@@ -14,6 +14,7 @@ from components.id_table import make_id_table
 from components.trainer.batch import TrainBatch
 from components.trainer.corpus import raw_feature_spec
 from components.trainer.features import to_dense
+from components.trainer.interactions import InteractionReader
 from components.trainer.intervals import UNKNOWN
 from components.trainer.losses import make_loss
 from components.trainer.settings import Settings
@@ -41,6 +42,10 @@ class EvalBatch(NamedTuple):
     """float32 [batch], time of the target, see `WindowReader.shares_of_span`."""
     clock: tf.Tensor
     """int64 [batch, length + 1]: times of the history's items, then the time of the target; 0 pads."""
+    item_features: Mapping[str, tf.Tensor] = {}
+    """Transformed features of the history's rows in the log, [batch, length] each, see `InteractionReader.of_items`."""
+    context: Mapping[str, tf.Tensor] = {}
+    """Transformed features of the request, [batch] each."""
 
 
 class TargetRows(NamedTuple):
@@ -60,7 +65,9 @@ class QuerySide(NamedTuple):
     features: Mapping[str, tf.Tensor]
     history: tf.Tensor
     times: tf.Tensor
-    clock: tf.Tensor
+    clock: tf.Tensor | None
+    item_features: Mapping[str, tf.Tensor]
+    context: Mapping[str, tf.Tensor]
 
 
 class CorpusRows(tf.Module):
@@ -104,6 +111,7 @@ class WindowReader(tf.Module):
         )
         self._transform = window_transform.transform_features_layer()
         self._rows = CorpusRows(candidate_ids)
+        self.interactions = InteractionReader(settings, self._transform)
 
     @property
     def candidate_ids(self) -> tf.Variable:
@@ -129,9 +137,13 @@ class WindowReader(tf.Module):
         return tf.sparse.to_dense(shares, default_value=1.0)
 
     def latest(
-        self, rows: tf.Tensor | tf.RaggedTensor, times: tf.Tensor | tf.RaggedTensor, query_times: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the latest `max_history` items of each history that the corpus has, and their clock.
+        self,
+        rows: tf.Tensor | tf.RaggedTensor,
+        times: tf.Tensor | tf.RaggedTensor,
+        query_times: tf.Tensor,
+        raw: Mapping[str, tf.Tensor | tf.RaggedTensor],
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Returns the latest `max_history` items of each history that the corpus has, their clock and their features.
 
         The items are int32 [batch, length], the clock is int64 [batch, length + 1], see `EvalBatch`.
 
@@ -139,18 +151,27 @@ class WindowReader(tf.Module):
           rows: int32 [batch, n] rows of a corpus, oldest first; -1 for an item that is not in it.
           times: int64 [batch, n], the time of each item.
           query_times: int64 [batch], the time of each query.
+          raw: [batch, n] each, the raw features of each item.
         """
         known = rows >= 0
-        history, times = (tf.ragged.boolean_mask(column, known)[:, -self._max_history :] for column in (rows, times))
+        history, times, *columns = (
+            tf.ragged.boolean_mask(column, known)[:, -self._max_history :] for column in (rows, times, *raw.values())
+        )
         clock = tf.concat([times, tf.cast(query_times[:, tf.newaxis], tf.int64)], axis=1)
-        return history.to_tensor(-1), clock.to_tensor(UNKNOWN)
+        features = self.interactions.of_items(dict(zip(raw, columns, strict=True)))
+        return history.to_tensor(-1), clock.to_tensor(UNKNOWN), features
 
     def eval_batch(self, serialized: tf.Tensor) -> EvalBatch:
         """Returns the batch of serialized eval or test windows, string [batch], with one target each."""
-        parsed, features = self._parse(serialized)
+        parsed, features = self._parse(serialized, self.interactions.eval_spec)
         rows = self._rows.of_windows(parsed)
-        history, clock = self.latest(rows.history, parsed[keys.HISTORY_TIMES], _first(parsed[keys.TARGET_TIMES]))
-        return EvalBatch(features, history, rows.target, rows.seen, self._target_times(parsed), clock)
+        raw = self.interactions.raw_history(parsed)
+        history, clock, item_features = self.latest(
+            rows.history, parsed[keys.HISTORY_TIMES], _first(parsed[keys.TARGET_TIMES]), raw
+        )
+        context = self.interactions.of_windows(parsed)
+        times = self._target_times(parsed)
+        return EvalBatch(features, history, rows.target, rows.seen, times, clock, item_features, context)
 
     def query_side(self, serialized: tf.Tensor, history: tf.Tensor) -> QuerySide:
         """Returns the query tower's inputs for eval or test windows, with histories in another corpus.
@@ -160,10 +181,12 @@ class WindowReader(tf.Module):
           history: int32 [batch, n], each window's history as rows of the other corpus; -1 for padding and for items
             that are not in it.
         """
-        parsed, features = self._parse(serialized)
+        parsed, features = self._parse(serialized, self.interactions.eval_spec)
         times = parsed[keys.HISTORY_TIMES].to_tensor(UNKNOWN)
-        latest, clock = self.latest(history, times, _first(parsed[keys.TARGET_TIMES]))
-        return QuerySide(features, latest, self._target_times(parsed), clock)
+        raw = {name: column.to_tensor() for name, column in self.interactions.raw_history(parsed).items()}
+        latest, clock, item_features = self.latest(history, times, _first(parsed[keys.TARGET_TIMES]), raw)
+        context = self.interactions.of_windows(parsed)
+        return QuerySide(features, latest, self._target_times(parsed), clock, item_features, context)
 
     def _target_times(self, parsed: Mapping[str, tf.RaggedTensor]) -> tf.Tensor:
         return self.shares_of_span(parsed[keys.TARGET_TIMES].to_sparse())[:, 0]
@@ -175,10 +198,13 @@ class WindowReader(tf.Module):
           serialized: string [batch].
           seed: [2], the seed of the random order of ties and of the choice of windows with basket mates.
         """
-        parsed, features = self._parse(serialized)
-        history, history_times = self._known(parsed, keys.HISTORY_IDS, parsed[keys.HISTORY_TIMES])
-        targets, target_times, weights = self._known(
-            parsed, keys.TARGET_IDS, parsed[keys.TARGET_TIMES], parsed[keys.TARGET_WEIGHTS]
+        parsed, features = self._parse(serialized, self.interactions.train_spec)
+        of_history, of_targets = self.interactions.raw_history(parsed), self.interactions.raw_targets(parsed)
+        history, history_times, *history_columns = self._known(
+            parsed, keys.HISTORY_IDS, parsed[keys.HISTORY_TIMES], *of_history.values()
+        )
+        targets, target_times, weights, *target_columns = self._known(
+            parsed, keys.TARGET_IDS, parsed[keys.TARGET_TIMES], parsed[keys.TARGET_WEIGHTS], *of_targets.values()
         )
         in_window = tf.cast(
             history.row_lengths()[:, tf.newaxis] + tf.range(tf.reduce_max(targets.row_lengths())), tf.int32
@@ -194,8 +220,14 @@ class WindowReader(tf.Module):
         else:
             positions = in_window
         if self._shuffles_ties or self._basket_mates:
-            (history,) = shuffled_ties(history_times, seeds[0], history)
-            targets, weights = shuffled_ties(target_times, seeds[1], targets, weights)
+            history, *history_columns = shuffled_ties(history_times, seeds[0], history, *history_columns)
+            targets, weights, *target_columns = shuffled_ties(target_times, seeds[1], targets, weights, *target_columns)
+        of_history = dict(zip(of_history, history_columns, strict=True))
+        of_targets = dict(zip(of_targets, target_columns, strict=True))
+        item_features = self.interactions.of_items(
+            {name: tf.concat([column, of_targets[name]], axis=1) for name, column in of_history.items()}
+        )
+        context = self.interactions.of_items({name: of_targets[name] for name in self.interactions.context_names})
         items = tf.concat([history, targets], axis=1).to_tensor(-1)
         weights = weights.to_tensor(0.0)
         return TrainBatch(
@@ -209,6 +241,9 @@ class WindowReader(tf.Module):
             seen=self._rows.lookup(parsed[keys.SEEN_IDS]).to_tensor(-1),
             times=self.shares_of_span(target_times.to_sparse()),
             clock=tf.concat([history_times, target_times], axis=1).to_tensor(UNKNOWN),
+            # A position attends to the items before its target, so that a target's own features stay out of its query.
+            item_features={name: column[:, :-1] for name, column in item_features.items()},
+            context=context,
         )
 
     def _known(
@@ -218,8 +253,10 @@ class WindowReader(tf.Module):
         rows = self._rows.lookup(parsed[ids])
         return [tf.ragged.boolean_mask(column, rows >= 0) for column in (rows, *columns)]
 
-    def _parse(self, serialized: tf.Tensor) -> tuple[dict[str, tf.RaggedTensor], dict[str, tf.Tensor]]:
-        parsed = tf.io.parse_example(serialized, {**_WINDOW_SPEC, **self._raw_spec})
+    def _parse(
+        self, serialized: tf.Tensor, spec: Mapping[str, tf.io.RaggedFeature]
+    ) -> tuple[dict[str, tf.RaggedTensor], dict[str, tf.Tensor]]:
+        parsed = tf.io.parse_example(serialized, {**_WINDOW_SPEC, **spec, **self._raw_spec})
         return parsed, self.transform({name: parsed[name] for name in self._raw_spec})
 
 

@@ -14,6 +14,7 @@ from components.trainer import corpus as corpora
 from components.trainer import inputs as served_inputs
 from components.trainer.dataset import WindowReader
 from components.trainer.model import RetrievalModel
+from components.trainer.raw_values import feature_types, sparse_features
 from components.trainer.settings import Settings
 from shortlist import keys
 
@@ -31,7 +32,7 @@ class DescribedCandidates(tf.Module):
         self._weights = model.candidate_tower.weights
         self._reader = reader
         self._transform = transform.transform_features_layer()
-        self._types = served_inputs.feature_types(settings.candidate_features)
+        self._types = feature_types(settings.candidate_features)
         self._specs = served_inputs.candidate_inputs(settings)
 
     def signature(self) -> Callable[..., Any]:
@@ -50,6 +51,6 @@ class DescribedCandidates(tf.Module):
         """
         inputs = one_row_per_query(inputs, "candidate")
         rows = self._reader.rows(inputs[keys.CANDIDATE_ID])
-        features = corpora.transform_candidates(self._transform, served_inputs.sparse_features(inputs, self._types))
+        features = corpora.transform_candidates(self._transform, sparse_features(inputs, self._types))
         embeddings = self._hidden.model.embed_described(rows, features)
         return {keys.EMBEDDING: embeddings, keys.KNOWN: rows >= 0}

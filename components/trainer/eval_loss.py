@@ -52,4 +52,6 @@ def train_batch(batch: EvalBatch) -> TrainBatch:
         seen=batch.seen,
         times=batch.times[:, tf.newaxis],
         clock=batch.clock,
+        item_features=batch.item_features,
+        context={name: column[:, tf.newaxis] for name, column in batch.context.items()},
     )

@@ -15,9 +15,10 @@ from components.evaluator.ranks import candidates_below, evaluation_ranks
 from components.graph import gather_rows, graph_function, one_row_per_query
 from components.trainer import inputs as served_inputs
 from components.trainer.corpus import Corpus
-from components.trainer.dataset import WindowReader
+from components.trainer.dataset import EvalBatch, QuerySide, WindowReader
 from components.trainer.described import DescribedCandidates
 from components.trainer.model import RetrievalModel, embed_histories
+from components.trainer.raw_values import feature_types, missing, sparse_features
 from components.trainer.settings import Settings
 from shortlist import keys
 from shortlist.config.features import FeatureType
@@ -65,7 +66,7 @@ class ServingModule(tf.Module):
         self._query_tower = model.query_tower
         self._reader = reader
         self._normalize = settings.model.normalize
-        self._feature_types = served_inputs.feature_types(settings.query_features)
+        self._feature_types = feature_types(settings.query_features)
         query_specs = served_inputs.query_inputs(settings)
         self.query_embedding = graph_function(self._query_embedding, input_signature=[query_specs])
         strings = [tf.TensorSpec([None], tf.string, name=keys.CANDIDATE_ID)]
@@ -98,11 +99,15 @@ class ServingModule(tf.Module):
     def _newcomer(self) -> dict[str, tf.Tensor]:
         number = len(self._moments)
         types = {**self._feature_types, keys.QUERY_ID: FeatureType.CATEGORY}
-        raw = served_inputs.sparse_features(
-            {name: served_inputs.missing(kind, number) for name, kind in types.items()}, types
+        raw = sparse_features({name: missing(kind, number) for name, kind in types.items()}, types)
+        side = QuerySide(
+            self._reader.transform(raw),
+            tf.zeros([number, 0], tf.int32),
+            tf.constant(self._moments),
+            None,
+            *self._reader.interactions.unknown(number),
         )
-        history = tf.zeros([number, 0], tf.int32)
-        return {keys.EMBEDDING: self._embed(self._reader.transform(raw), history, tf.constant(self._moments), None)}
+        return {keys.EMBEDDING: self._embed(side)}
 
     def _candidate_embedding(self, candidate_id: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = self._reader.rows(candidate_id)
@@ -111,18 +116,24 @@ class ServingModule(tf.Module):
 
     def _evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
-        queries = self._embed(batch.features, batch.history, batch.times, batch.clock)
+        queries = self._embed(batch)
         return evaluation_ranks(queries, self.candidate_embeddings, self.candidates_below, batch.target, batch.seen)
 
     def _slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = self._reader.eval_batch(examples)
         return slices.labels(batch.history, batch.target, batch.seen, self.popularity)
 
-    def _embed(
-        self, features: Mapping[str, tf.Tensor], history: tf.Tensor, times: tf.Tensor, clock: tf.Tensor | None
-    ) -> tf.Tensor:
+    def _embed(self, side: EvalBatch | QuerySide) -> tf.Tensor:
         return embed_histories(
-            self._query_tower, features, history, self.candidate_embeddings, times, clock, self._normalize
+            self._query_tower,
+            side.features,
+            side.history,
+            self.candidate_embeddings,
+            side.times,
+            side.clock,
+            self._normalize,
+            side.item_features,
+            side.context,
         )
 
 

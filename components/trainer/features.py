@@ -25,10 +25,15 @@ class FeatureSpec(NamedTuple):
     """Number of values with an embedding of their own; all others share one more. None for a numeric feature."""
 
 
-def feature_specs(features: Mapping[str, Feature], transform_output: tft.TFTransformOutput) -> tuple[FeatureSpec, ...]:
-    """Returns the specs of a table's features, sorted by name: the model does not depend on the config's order."""
+def feature_specs(
+    features: Mapping[str, Feature], transform_output: tft.TFTransformOutput, prefix: str = ""
+) -> tuple[FeatureSpec, ...]:
+    """Returns the specs of a table's features, sorted by name: the model does not depend on the config's order.
+
+    `prefix` precedes the names in the transform graph.
+    """
     return tuple(
-        FeatureSpec(name, None if feature.type in _NUMBERS else vocabulary_size(transform_output, name))
+        FeatureSpec(name, None if feature.type in _NUMBERS else vocabulary_size(transform_output, prefix + name))
         for name, feature in sorted(features.items())
     )
 

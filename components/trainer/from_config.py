@@ -13,6 +13,8 @@ from shortlist.config.config import Config
 def settings_from(config: Config) -> Settings:
     """Returns the part of a config that the trained model depends on."""
     queries = config.data.queries
+    # Slices by a feature of the log change no model.
+    interactions = config.interaction_features.model_copy(update={"slices": {}})
     return Settings(
         model=config.model,
         # A refit afterwards does not change this model.
@@ -22,4 +24,5 @@ def settings_from(config: Config) -> Settings:
         windows=config.data.windows,
         split_kind=config.data.split.kind,
         exclude_seen=not config.evaluate.repeat_consumption,
+        interactions=interactions,
     )

@@ -29,8 +29,20 @@ class RetrievalModel(tfrs.models.Model):
         query_specs: Sequence[FeatureSpec],
         candidate_specs: Sequence[FeatureSpec],
         query_ids: int,
+        history_specs: Sequence[FeatureSpec] = (),
+        context_specs: Sequence[FeatureSpec] = (),
     ) -> None:
-        """Makes the towers; `query_ids` is the number of distinct query ids in train."""
+        """Makes the towers.
+
+        Args:
+          settings: Settings of the training.
+          corpus: The candidates.
+          query_specs: Features of the queries.
+          candidate_specs: Features of the candidates.
+          query_ids: Number of distinct query ids in train.
+          history_specs: Features of the history's items.
+          context_specs: Features of a request.
+        """
         super().__init__()
         width = settings.model.embedding_dim
         self._normalize = settings.model.normalize
@@ -39,7 +51,7 @@ class RetrievalModel(tfrs.models.Model):
         self.frequencies = tf.constant(corpus.counts / max(int(corpus.counts.sum()), 1), tf.float32)
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
         self.candidate_tower = towers.CandidateTower(settings.model.candidate_tower, corpus, candidate_specs, width)
-        self.query_tower = make_query_tower(settings, query_specs, query_ids)
+        self.query_tower = make_query_tower(settings, query_specs, query_ids, history_specs, context_specs)
         self._training_loss = make_loss(settings)
 
     def embed_candidates(self, rows: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
@@ -57,6 +69,8 @@ class RetrievalModel(tfrs.models.Model):
         candidates: tf.Tensor,
         times: tf.Tensor | None = None,
         clock: tf.Tensor | None = None,
+        item_features: Mapping[str, tf.Tensor] | None = None,
+        context: Mapping[str, tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """Returns [batch, embedding_dim], each query after its whole history, see `embed_histories`.
 
@@ -64,7 +78,9 @@ class RetrievalModel(tfrs.models.Model):
         """
         if times is None:
             times = tf.ones([tf.shape(history)[0]])
-        return embed_histories(self.query_tower, features, history, candidates, times, clock, self._normalize)
+        return embed_histories(
+            self.query_tower, features, history, candidates, times, clock, self._normalize, item_features, context
+        )
 
     @property
     def has_candidate_features(self) -> bool:
@@ -104,7 +120,15 @@ class RetrievalModel(tfrs.models.Model):
         if self.query_tower.reads_history:
             embedded = gather_items(candidates, items)
         queries = self.query_tower(
-            batch.features, embedded, targets.windows, targets.positions, targets.times, batch.clock, noise=noise
+            batch.features,
+            embedded,
+            targets.windows,
+            targets.positions,
+            targets.times,
+            batch.clock,
+            batch.item_features,
+            targets.context,
+            noise=noise,
         )
         return self._output(queries)
 
@@ -113,7 +137,11 @@ class RetrievalModel(tfrs.models.Model):
 
 
 def make_query_tower(
-    settings: Settings, specs: Sequence[FeatureSpec], query_ids: int
+    settings: Settings,
+    specs: Sequence[FeatureSpec],
+    query_ids: int,
+    history_specs: Sequence[FeatureSpec] = (),
+    context_specs: Sequence[FeatureSpec] = (),
 ) -> towers.FeaturesTower | towers.HistoryTower:
     """Returns the query tower that the settings specify."""
     model = settings.model
@@ -121,9 +149,11 @@ def make_query_tower(
     if model.query_time:
         time = QueryTimeEmbedding(model.query_time, model.embedding_dim)
     if isinstance(model.query_tower, FeaturesTowerSection):
-        return towers.FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time)
+        return towers.FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time, context_specs)
     max_items = settings.windows.max_history + settings.windows.max_targets
-    return towers.HistoryTower(model.query_tower, specs, max_items, model.embedding_dim, time)
+    return towers.HistoryTower(
+        model.query_tower, specs, max_items, model.embedding_dim, time, history_specs, context_specs
+    )
 
 
 def embed_histories(
@@ -134,6 +164,8 @@ def embed_histories(
     times: tf.Tensor,
     clock: tf.Tensor | None,
     normalize: bool,
+    item_features: Mapping[str, tf.Tensor] | None = None,
+    context: Mapping[str, tf.Tensor] | None = None,
 ) -> tf.Tensor:
     """Returns [batch, embedding_dim]: each query after its whole history.
 
@@ -146,13 +178,15 @@ def embed_histories(
       clock: Optional int64 [batch, length + 1]: times of the history's items, then the time of the query; 0 where
         unknown.
       normalize: Whether outputs have length 1.
+      item_features: Transformed features of the history's items, [batch, length] each.
+      context: Transformed features of the requests, [batch] each.
     """
     items = None
     if tower.reads_history:
         items = gather_items(candidates, history)
     windows = tf.range(tf.shape(history)[0])
     positions = tf.reduce_sum(tf.cast(history >= 0, tf.int32), axis=1)
-    embeddings = tower(features, items, windows, positions, times, clock)
+    embeddings = tower(features, items, windows, positions, times, clock, item_features, context)
     return tf.math.l2_normalize(embeddings, axis=-1) if normalize else embeddings
 
 

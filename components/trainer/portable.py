@@ -15,6 +15,7 @@ from components.trainer.corpus import Corpus
 from components.trainer.dataset import WindowReader
 from components.trainer.described import DescribedCandidates
 from components.trainer.model import RetrievalModel, embed_histories
+from components.trainer.raw_values import feature_types
 from components.trainer.settings import Settings
 from shortlist import keys
 
@@ -65,7 +66,7 @@ class PortableTowers(tf.Module):
         self._features = settings.candidate_features
         self._normalize = settings.model.normalize
         self._transform = candidate_transform.transform_features_layer()
-        self._feature_types = served_inputs.feature_types(settings.query_features)
+        self._feature_types = feature_types(settings.query_features)
         self._query_specs = served_inputs.query_inputs(settings)
         self._described = DescribedCandidates(model, reader, settings, candidate_transform)
         self._counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
@@ -101,7 +102,15 @@ class PortableTowers(tf.Module):
         side = self._reader.query_side(examples, history)
         tower = self._hidden.model.query_tower
         queries = embed_histories(
-            tower, side.features, side.history, candidates, side.times, side.clock, self._normalize
+            tower,
+            side.features,
+            side.history,
+            candidates,
+            side.times,
+            side.clock,
+            self._normalize,
+            side.item_features,
+            side.context,
         )
         return {keys.EMBEDDING: queries}
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shortlist.config.features import Feature
+from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.model import HistoryTowerSection, Model
 from shortlist.config.section import Section
 from shortlist.config.split import WindowsSection
@@ -28,6 +29,8 @@ class Settings:
     split_kind: str
     exclude_seen: bool = True
     """Whether early stopping ranks without seen items; see `evaluate.repeat_consumption`."""
+    interactions: InteractionFeatures = dataclasses.field(default_factory=InteractionFeatures)
+    """Features of the log's rows that the windows have for the model."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Settings:
@@ -41,6 +44,7 @@ class Settings:
             windows=WindowsSection.model_validate(data["windows"]),
             split_kind=data["split"],
             exclude_seen=data.get("exclude_seen", True),
+            interactions=InteractionFeatures.model_validate(data.get("interaction_features", {})),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -54,6 +58,12 @@ class Settings:
                 "windows": self.windows.model_dump(mode="json"),
                 "split": self.split_kind,
                 "exclude_seen": self.exclude_seen,
+                # Absent by default, as in models of earlier versions.
+                **(
+                    {"interaction_features": self.interactions.model_dump(mode="json")}
+                    if self._has_interactions
+                    else {}
+                ),
             },
         }
 
@@ -85,9 +95,29 @@ class Settings:
         tower = self.model.query_tower
         return tower if isinstance(tower, HistoryTowerSection) else None
 
+    @property
+    def history_features(self) -> dict[str, Feature]:
+        """The features of the history's items that the query tower reads, sorted by name."""
+        names = self.history_tower.history_features if self.history_tower else ()
+        return {name: self.interactions.history[name] for name in sorted(names)}
+
+    @property
+    def context_features(self) -> dict[str, Feature]:
+        """The features of a request that its row in the log has, sorted by name."""
+        return dict(sorted(self.interactions.context.items()))
+
+    @property
+    def _has_interactions(self) -> bool:
+        return bool(self.interactions.read)
+
     def features_sha256(self) -> str:
         """Returns a fingerprint of the feature set; models with different ones cannot be compared."""
         features = {"query": _dump(self.query_features), "candidate": _dump(self.candidate_features)}
+        # Absent by default, so that fingerprints of earlier versions stay the same.
+        if self.history_features:
+            features["history"] = _dump(self.history_features)
+        if self.context_features:
+            features["context"] = _dump(self.context_features)
         return hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
 
 

@@ -19,6 +19,8 @@ from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, 
 _INITIALIZER = tf.keras.initializers.RandomNormal
 _TIME_DROPOUT = 0.1
 """Fraction of train windows, redrawn each step, whose times are unknown: requests may lack `history_times`, too."""
+_FEATURE_DROPOUT = 0.1
+"""As `_TIME_DROPOUT`, for each feature of the history's items and of the request."""
 
 
 class CandidateTower(tf.keras.layers.Layer):
@@ -98,12 +100,14 @@ class FeaturesTower(tf.keras.layers.Layer):
         query_ids: int,
         embedding_dim: int,
         query_time: QueryTimeEmbedding | None = None,
+        context_specs: Sequence[FeatureSpec] = (),
     ) -> None:
         """Makes the embedding tables; `query_ids` is the number of distinct query ids in train."""
         super().__init__()
         self._query_time = query_time
         self._dropout_rate = config.dropout
         self._encoder = _make_encoder(specs, embedding_dim, config.dropout)
+        self._context = _make_encoder(context_specs, embedding_dim, config.dropout)
         self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
         self._common = self.add_weight(name="any_query", shape=(1, embedding_dim), initializer="zeros")
         self._ids = None
@@ -117,7 +121,7 @@ class FeaturesTower(tf.keras.layers.Layer):
     @property
     def tables(self) -> list[tf.Variable]:
         """The embedding tables of ids and vocabularies."""
-        return _tables(self._ids, self._encoder)
+        return _tables(self._ids, self._encoder, self._context)
 
     def call(
         self,
@@ -127,10 +131,12 @@ class FeaturesTower(tf.keras.layers.Layer):
         positions: tf.Tensor,
         times: tf.Tensor,
         clock: tf.Tensor | None = None,
+        item_features: Mapping[str, tf.Tensor] | None = None,
+        context: Mapping[str, tf.Tensor] | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Returns [n, embedding_dim]: the embedding of each window's query, see `HistoryTower.call`."""
-        del items, positions, clock
+        del items, positions, clock, item_features
         parts = [self._common]
         if self._ids is not None:
             ids = features[keys.QUERY_ID][:, 0]
@@ -141,7 +147,11 @@ class FeaturesTower(tf.keras.layers.Layer):
         if self._encoder is not None:
             parts.append(self._encoder(features, noise=noise))
         rows = sum(parts[1:], tf.tile(self._common, [tf.shape(features[keys.QUERY_ID])[0], 1]))
-        return add_time(tf.gather(self._hidden(rows), windows), self._query_time, times)
+        if self._context is None:
+            queries = tf.gather(self._hidden(rows), windows)
+        else:
+            queries = self._hidden(tf.gather(rows, windows) + _embed_values(self._context, context, noise))
+        return add_time(queries, self._query_time, times)
 
 
 class HistoryTower(tf.keras.layers.Layer):
@@ -161,6 +171,8 @@ class HistoryTower(tf.keras.layers.Layer):
         max_items: int,
         embedding_dim: int,
         query_time: QueryTimeEmbedding | None = None,
+        history_specs: Sequence[FeatureSpec] = (),
+        context_specs: Sequence[FeatureSpec] = (),
     ) -> None:
         """Makes the blocks; `max_items` is the maximum number of items in a sequence."""
         super().__init__()
@@ -168,6 +180,9 @@ class HistoryTower(tf.keras.layers.Layer):
         self._cold_start_fraction = config.cold_start_fraction
         self._dropout_rate = config.dropout
         self._encoder = _make_encoder(specs, embedding_dim, config.dropout)
+        # Without dropout of their own: the sum of an item and its features has dropout.
+        self._item_features = _make_encoder(history_specs, embedding_dim, 0.0)
+        self._context = _make_encoder(context_specs, embedding_dim, config.dropout)
         self._start = self.add_weight(
             name="start_token", shape=(1, embedding_dim), initializer=_INITIALIZER(stddev=embedding_dim**-0.5)
         )
@@ -182,7 +197,7 @@ class HistoryTower(tf.keras.layers.Layer):
     @property
     def tables(self) -> list[tf.Variable]:
         """The embedding tables of vocabularies."""
-        return _tables(None, self._encoder)
+        return _tables(None, self._encoder, self._item_features, self._context)
 
     def call(
         self,
@@ -192,6 +207,8 @@ class HistoryTower(tf.keras.layers.Layer):
         positions: tf.Tensor,
         times: tf.Tensor,
         clock: tf.Tensor | None = None,
+        item_features: Mapping[str, tf.Tensor] | None = None,
+        context: Mapping[str, tf.Tensor] | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Returns [n, embedding_dim], one vector for each (window, position) pair.
@@ -204,6 +221,8 @@ class HistoryTower(tf.keras.layers.Layer):
           times: float32 [n], each output's time, from 0 (the first train target) to 1 (the last).
           clock: int64 [batch, length + 1]: per position the time of the next item, and at the last position the time of
             the query; 0 where unknown. All times are unknown by default.
+          item_features: Transformed features of the items' rows in the log, [batch, length] each.
+          context: Transformed features of the requests, [n] each.
           noise: Source of dropout; None outside of training.
         """
         batch, length = tf.shape(items)[0], tf.shape(items)[1]
@@ -213,6 +232,8 @@ class HistoryTower(tf.keras.layers.Layer):
         # Position 0 attends to the start token alone: a target moved there is predicted from an empty history.
         has_history = keep_mask(tf.shape(positions), self._cold_start_fraction, noise)
         positions = tf.where(has_history, positions, 0)
+        if self._item_features is not None:
+            items += _embed_values(self._item_features, item_features, noise)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden += self._position_table[: length + 1]
         intervals = None
@@ -228,7 +249,8 @@ class HistoryTower(tf.keras.layers.Layer):
             hidden = block(hidden, intervals=intervals, noise=noise)
         # The last block computes only the requested positions: attention still reads all of them.
         outputs = windows * (length + 1) + positions
-        hidden = self._blocks[-1](hidden, intervals=intervals, outputs=outputs, noise=noise)
+        added = None if self._context is None else _embed_values(self._context, context, noise)
+        hidden = self._blocks[-1](hidden, intervals=intervals, outputs=outputs, added=added, noise=noise)
         queries = self._norm(hidden)
         if noise is not None and self._cold_start_fraction:
             has_features = has_history | keep_mask(tf.shape(positions), 0.5, noise)
@@ -246,9 +268,30 @@ class HistoryTower(tf.keras.layers.Layer):
         return self._norm(hidden[:, 0])
 
 
-def _tables(ids: tf.Variable | None, encoder: FeatureEncoder | None) -> list[tf.Variable]:
+def _tables(ids: tf.Variable | None, *encoders: FeatureEncoder | None) -> list[tf.Variable]:
     """Returns the embedding tables of a tower: of its ids, and of its features' vocabularies."""
-    return [*([] if ids is None else [ids]), *([] if encoder is None else encoder.tables)]
+    of_features = [table for encoder in encoders if encoder is not None for table in encoder.tables]
+    return [*([] if ids is None else [ids]), *of_features]
+
+
+def _embed_values(encoder: FeatureEncoder, values: Mapping[str, tf.Tensor] | None, noise: Noise | None) -> tf.Tensor:
+    """Returns [batch, ..., embedding_dim]: the sum of the features' vectors at each place.
+
+    Args:
+      encoder: The features' encoder.
+      values: Transformed features by name, [batch, ...] each, with one value per place.
+      noise: Source of dropout; None outside of training. A dropped feature is dropped at all places of a row.
+    """
+    if values is None:
+        raise ValueError("expected values of the features that the tower reads, got None")
+    flat, shape = {}, tf.constant([], tf.int32)
+    for name, column in values.items():
+        shape = tf.shape(column)
+        kept = keep_mask(tf.concat([shape[:1], tf.ones_like(shape[1:])], axis=0), _FEATURE_DROPOUT, noise)
+        unknown = tf.constant(0 if column.dtype.is_floating else -1, column.dtype)
+        flat[name] = tf.reshape(tf.where(kept, column, unknown), [-1, 1])
+    vectors = encoder(flat, noise=noise)
+    return tf.reshape(vectors, tf.concat([shape, tf.shape(vectors)[1:]], axis=0))
 
 
 def _make_encoder(specs: Sequence[FeatureSpec], embedding_dim: int, dropout_rate: float) -> FeatureEncoder | None:
@@ -286,6 +329,7 @@ class CausalBlock(tf.keras.layers.Layer):
         hidden: tf.Tensor,
         intervals: tf.Tensor | None = None,
         outputs: tf.Tensor | None = None,
+        added: tf.Tensor | None = None,
         noise: Noise | None = None,
     ) -> tf.Tensor:
         """Maps [batch, length, width] to the same shape; position p depends on positions up to p.
@@ -295,12 +339,15 @@ class CausalBlock(tf.keras.layers.Layer):
           intervals: Optional int32 [batch, length, length], see `intervals.interval_buckets`; unused without
             `time_intervals`.
           outputs: Optional [n] indices into [batch * length]. With them the result is [n, width], at these positions.
+          added: Optional [n, width], added to the outputs before the feed-forward layer, which combines both.
           noise: Source of dropout; None outside of training.
         """
         mixed = self._attend(self._attention_norm(hidden), intervals, noise)
         if outputs is not None:
             mixed, hidden = _take(mixed, outputs), _take(hidden, outputs)
         hidden += dropout(self._merge(mixed), self._dropout_rate, noise)
+        if added is not None:
+            hidden += added
         expanded = dropout(self._expand(self._feed_forward_norm(hidden)), self._dropout_rate, noise)
         return hidden + dropout(self._contract(expanded), self._dropout_rate, noise)
 

@@ -33,12 +33,18 @@ def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str,
 
     Args:
       inputs: Sparse window features, see `components/windows`.
-      custom_config: `features`: feature name to `Feature` as a dict.
+      custom_config: `features` and, for those of the log's rows, `interaction_features`: feature name to `Feature` as
+        a dict.
     """
     is_target = inputs[keys.TARGET_WEIGHTS].values > 0.0
     targets = tf.sparse.retain(inputs[keys.TARGET_IDS], is_target)
     tft.vocabulary(targets, store_frequency=True, vocab_filename=CANDIDATE_COUNTS)
     outputs = _transform_features(inputs, custom_config["features"])
+    for name, feature in sorted(custom_config.get("interaction_features", {}).items()):
+        # The values at the targets: each train interaction once, rows of weight 0 included. The reader transforms
+        # those of histories by the same function.
+        key = keys.CONTEXT_FEATURE + name
+        outputs[key] = _transform(key, _without_missing(inputs[key]), Feature.model_validate(feature))
     outputs[keys.TARGET_TIMES] = _share_of_span(inputs[keys.TARGET_TIMES], is_target)
     outputs[keys.QUERY_ID] = tft.compute_and_apply_vocabulary(
         _dense(inputs[keys.QUERY_ID], ""),
@@ -75,6 +81,14 @@ def _transform(name: str, column: Column, feature: Feature) -> Column:
     if feature.type in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
         return _vocabulary_ids(name, column, feature.max_vocabulary)
     return _z_score(column)
+
+
+def _without_missing(column: tf.SparseTensor) -> tf.SparseTensor:
+    """Returns a column without the placeholders of missing values: an empty string, NaN, and the time 0."""
+    values = column.values
+    if values.dtype.is_floating:
+        return tf.sparse.retain(column, ~tf.math.is_nan(values))
+    return tf.sparse.retain(column, values != ("" if values.dtype == tf.string else 0))
 
 
 def _vocabulary_ids(name: str, values: tf.SparseTensor, max_vocabulary: int) -> tf.SparseTensor:

@@ -66,7 +66,7 @@ def build(
       uri: Folder of the windows artifact.
       staging: A folder for unfinished files, on the same file system as `uri`.
     """
-    parse = beam_fns.ParseInteractionFn(config.has_timestamps)
+    parse = beam_fns.ParseInteractionFn(config.has_timestamps, tuple(config.features.carried.items()))
     interactions = read(root, "Interactions", patterns.interactions, parse)
     candidates = read(root, "Candidates", patterns.candidates, beam_fns.ParseKeyedFn(keys.CANDIDATE_ID, False))
     queries = read(root, "Queries", patterns.queries, beam_fns.ParseKeyedFn(keys.QUERY_ID, True))

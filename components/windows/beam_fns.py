@@ -9,6 +9,7 @@ of a step in its own, so that its type is lost.
 # No `from __future__ import annotations` here: Beam reads the hints at run time.
 
 import collections
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -17,9 +18,10 @@ import apache_beam as beam
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components import shards
-from components.windows import decode, records, stats, times, windowing
+from components.windows import decode, records, schema, stats, times, windowing
 from components.windows.windows_config import WindowsConfig
 from shortlist import keys, splits
+from shortlist.config.features import Feature
 
 COUNTS = "counts"
 PROBLEMS = "problems"
@@ -146,29 +148,44 @@ class TimeTailsFn(beam.CombineFn):
 
 
 class ParseInteractionFn(beam.DoFn):
-    """Serialized flat interactions -> (query_id, `splits.Interaction` as a plain tuple) of each."""
+    """Serialized flat interactions -> (query_id, `splits.Interaction` as a plain tuple) of each.
 
-    def __init__(self, has_timestamps: bool):
+    `features` are the names and types of the rows' features to keep.
+    """
+
+    def __init__(self, has_timestamps: bool, features: tuple[tuple[str, Feature], ...] = ()):
         self._required = [keys.QUERY_ID, keys.CANDIDATE_ID]
         if has_timestamps:
             self._required.append(keys.TIMESTAMP)
+        self._features = {name: schema.kind_of(feature) for name, feature in features}
 
     def setup(self) -> None:
-        self._decoder = decode.Decoder(_INTERACTION)
+        self._decoder = decode.Decoder({**_INTERACTION, **self._features})
 
     def process(self, serialized: list[bytes]) -> Iterable[Any]:
         columns = self._decoder.decode(serialized)
-        for values in zip(*(columns[name] for name in _INTERACTION), strict=True):
+        row_features = self._row_features(columns, len(serialized))
+        located = zip(*(columns[name] for name in _INTERACTION), strict=True)
+        for values, features in zip(located, row_features, strict=True):
             query_id, candidate_id, timestamp, nanos, weight, path, row = values
             path, row = path or b"", row or 0
             # An empty id is a missing one.
             if query_id and candidate_id and (timestamp is not None or keys.TIMESTAMP not in self._required):
                 weight = 1.0 if weight is None else weight
-                yield query_id, (timestamp or 0, nanos or 0, path, row, candidate_id, weight)
+                yield query_id, (timestamp or 0, nanos or 0, path, row, candidate_id, weight, features)
             else:
                 found = dict(zip(_INTERACTION, values, strict=True))
                 missing = next(name for name in self._required if found[name] in (None, b""))
                 yield beam.pvalue.TaggedOutput(PROBLEMS, ("missing value", _missing_value(missing, path, row)))
+
+    def _row_features(self, columns: dict[str, list[Any]], number: int) -> Iterable[tuple[Any, ...]]:
+        if not self._features:
+            return itertools.repeat((), number)
+        filled = (
+            [schema.MISSING[kind] if value is None else value for value in columns[name]]
+            for name, kind in self._features.items()
+        )
+        return zip(*filled, strict=True)
 
 
 class ParseKeyedFn(beam.DoFn):
@@ -222,7 +239,7 @@ class PlanQueryFn(beam.DoFn):
         query_row = query_rows[0][2] if query_rows else None
         for window in windowing.iter_windows(rows, names, split, self._config.windows):
             counts.update(stats.count_window(window))
-            record = records.encode(query_id, window, query_row, self._feature_types)
+            record = records.encode(query_id, window, query_row, self._feature_types, self._config.features)
             yield (window.split, shard), (query_id, window.position, record)
         for count in counts.items():
             yield beam.pvalue.TaggedOutput(COUNTS, count)

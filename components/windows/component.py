@@ -10,6 +10,7 @@ from components.windows import executor
 from components.windows.from_config import windows_config_from
 from shortlist import fingerprints
 from shortlist.config.data import Data
+from shortlist.config.interaction_features import InteractionFeatures
 
 _Examples = standard_artifacts.Examples
 _Schema = standard_artifacts.Schema
@@ -61,6 +62,7 @@ class Windows(base_beam_component.BaseBeamComponent):
         queries_schema: channel.BaseChannel | None = None,
         gate: channel.BaseChannel | None = None,
         everything_is_train: bool = False,
+        features: InteractionFeatures | None = None,
     ):
         """Builds the node.
 
@@ -73,6 +75,7 @@ class Windows(base_beam_component.BaseBeamComponent):
           queries_schema: The schema of the queries table; required with `queries`.
           gate: DataGate's report. It is not read; it makes this node run after the gate.
           everything_is_train: Whether all rows are train rows, with empty eval and test splits (`train.refit`).
+          features: Features of the log's rows that the windows have; none by default.
 
         Raises:
           ValueError: Only one of `queries` and `queries_schema` is given.
@@ -86,7 +89,7 @@ class Windows(base_beam_component.BaseBeamComponent):
                 queries=queries,
                 queries_schema=queries_schema,
                 gate=gate,
-                config=windows_config_from(data, everything_is_train).model_dump_json(),
+                config=windows_config_from(data, everything_is_train, features).model_dump_json(),
                 interactions_sha256=interactions_sha256,
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 examples=channel.Channel(type=_Examples),

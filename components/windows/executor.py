@@ -65,7 +65,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             properties.SPLIT_FINGERPRINT, split_fingerprint(config, _interactions_sha256(input_dict, exec_properties))
         )
         schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
-        io_utils.write_pbtxt_file(os.path.join(schema_uri, schema.SCHEMA_FILE), schema.windows_schema(feature_types))
+        all_types = {**feature_types, **schema.interaction_feature_types(config.features)}
+        io_utils.write_pbtxt_file(os.path.join(schema_uri, schema.SCHEMA_FILE), schema.windows_schema(all_types))
 
 
 def _patterns(artifacts: list[types.Artifact]) -> list[str]:

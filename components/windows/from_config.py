@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from components.windows.windows_config import WindowsConfig
 from shortlist.config.data import Data
+from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.table import Weight
 
 
-def windows_config_from(data: Data, everything_is_train: bool = False) -> WindowsConfig:
-    """Returns the part of `data` that decides the windows."""
+def windows_config_from(
+    data: Data, everything_is_train: bool = False, features: InteractionFeatures | None = None
+) -> WindowsConfig:
+    """Returns the part of `data` that decides the windows, with the features of the log's rows that they have."""
     log = data.interactions
     return WindowsConfig(
         columns=(log.query_id, log.candidate_id, log.timestamp),
@@ -28,6 +31,7 @@ def windows_config_from(data: Data, everything_is_train: bool = False) -> Window
         unknown_candidates=data.gate.unknown_candidates,
         tied_targets=data.gate.tied_targets,
         isolated_times=data.gate.isolated_times,
+        features=features or InteractionFeatures(),
         everything_is_train=everything_is_train,
         has_timestamps=log.timestamp is not None,
     )

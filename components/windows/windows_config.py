@@ -7,6 +7,7 @@ import json
 
 from shortlist import keys
 from shortlist.config.gate import Check
+from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.section import Section
 from shortlist.config.split import Random, Split, WindowsSection
 from shortlist.config.table import Repeats
@@ -47,6 +48,9 @@ class WindowsConfig(Section):
     unknown_candidates: Check
     tied_targets: Check
     isolated_times: Check
+
+    features: InteractionFeatures = InteractionFeatures()
+    """Features of the log's rows that the windows have."""
 
     everything_is_train: bool = False
     """True for `train.refit`: no row is held out."""

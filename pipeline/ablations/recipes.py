@@ -120,6 +120,12 @@ def _of_model(settings: Settings) -> Iterator[Recipe]:
     if (settings.query_features or settings.candidate_features) and model.candidate_tower.use_candidate_id:
         bare = dataclasses.replace(settings, query_features={}, candidate_features={})
         yield Recipe("features", bare, "ids alone")
+    if settings.history_features:
+        items_alone = tower.model_copy(update={"history_features": ()})
+        yield Recipe("history features", _with_tower(settings, items_alone), "the items alone")
+    if settings.context_features:
+        unknown = settings.interactions.model_copy(update={"context": {}})
+        yield Recipe("context features", dataclasses.replace(settings, interactions=unknown), "not read")
     dropout = 0.0 if tower.dropout else DROPOUT
     changed = settings.with_values({"model.query_tower.dropout": dropout})
     yield Recipe("dropout", changed, f"{dropout:g}", not tower.dropout)

@@ -7,7 +7,8 @@ import datetime
 import numbers
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from shortlist.errors import BadInputError
 from shortlist.quoting import short_repr
@@ -19,9 +20,11 @@ Id = str | int
 Time = int | str | datetime.datetime
 """Seconds since 1970 or an order number, an ISO 8601 text, or a datetime; without a zone they are in UTC."""
 
-Interaction = Id | tuple[Id, Time]
-"""A candidate's id, or a pair of it and the time of the interaction."""
+Interaction = Id | tuple[Id, Time] | Mapping[str, Any]
+"""A candidate's id, or a pair of it and the time of the interaction, or `{"id": ..., "time": ..., "features": {...}}`
+with the features of the interaction by name; `time` and `features` are optional."""
 
+_ITEM_KEYS = frozenset({"id", "time", "features"})
 _warned = False
 
 
@@ -79,12 +82,36 @@ def pairs(history: Iterable[object], name: str = "history") -> list[tuple[str, i
     """
     if isinstance(history, str) or not isinstance(history, Iterable):
         raise BadInputError.from_parts(name, "a list of ids", short_repr(history))
-    return [
-        (id_text(item[0], name), seconds(item[1], name))
-        if isinstance(item, tuple | list) and len(item) == 2
-        else (id_text(item, name), 0)
-        for item in history
-    ]
+    return [_pair(item, name) for item in history]
+
+
+def _pair(item: object, name: str) -> tuple[str, int]:
+    if isinstance(item, Mapping):
+        unknown = sorted(map(str, set(item) - _ITEM_KEYS))
+        if unknown or "id" not in item:
+            got = f"the key {unknown[0]!r}" if unknown else "no id"
+            raise BadInputError.from_parts(name, "items with id, and optionally time and features", got)
+        time = item.get("time")
+        return id_text(item["id"], name), 0 if time is None else seconds(time, name)
+    if isinstance(item, tuple | list) and len(item) == 2:
+        return id_text(item[0], name), seconds(item[1], name)
+    return id_text(item, name), 0
+
+
+def item_features(history: Sequence[object], name: str = "history") -> dict[str, list[Any]]:
+    """Returns the features of a history's items by name, in the order of the items; None where an item lacks one.
+
+    Raises:
+      BadInputError: The features of an item are not a mapping.
+    """
+    of_items: list[Mapping[str, Any]] = []
+    for item in history:
+        features = item.get("features") if isinstance(item, Mapping) else None
+        if not isinstance(features, Mapping | None):
+            raise BadInputError.from_parts(f"{name}, features", "values by name", short_repr(features))
+        of_items.append(features or {})
+    names = dict.fromkeys(feature for features in of_items for feature in features)
+    return {feature: [features.get(feature) for features in of_items] for feature in names}
 
 
 def seconds(time: object, name: str) -> int:

@@ -80,6 +80,16 @@ class Model:
         return self._recommender.query_features
 
     @property
+    def history_features(self) -> list[str]:
+        """Names of the features of a history's items that the model reads."""
+        return self._recommender.history_features
+
+    @property
+    def context_features(self) -> list[str]:
+        """Names of the features of a request that the model reads."""
+        return self._recommender.context_features
+
+    @property
     def max_k(self) -> int:
         """The longest answer: `index.k` of the config."""
         return int(self._recommender.index["k"])
@@ -102,6 +112,7 @@ class Model:
         allow: Iterable[Id] = (),
         include_seen: bool | None = None,
         features: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> Recommendations:
         """Returns recommendations for a history, or for a query of the log.
 
@@ -116,6 +127,7 @@ class Model:
           allow: Candidates to choose from; by default all.
           include_seen: Whether items of the history may be recommended. By default as the gates do.
           features: Value by name of the query's features; a list for a multi_category feature. They replace the log's.
+          context: Value by name of the features that only the request has, see `context_features`.
 
         Raises:
           BadInputError: There is neither a history nor a query, or an argument is wrong.
@@ -131,13 +143,16 @@ class Model:
         moment = moments.given(at)
         notes: tuple[str, ...] = ()
         known: dict[str, Any] = {}
+        item_features: dict[str, list[Any]] = {}
         if history is not None:
-            pairs = ids.pairs(history)
+            items = _listed(history)
+            pairs, item_features = ids.pairs(items), ids.item_features(items)
             moment = moment or moments.after(pairs)
         elif query_id is not None:
             catalogue = f"the catalogue of version {self.version}"
             asked = self._source("query").request(query_id, self.titles, moment, catalogue)
             pairs, moment, known, notes = asked.query.history, asked.as_of, asked.query.features, asked.notes
+            item_features = asked.query.features_of_items(self.history_features)
         else:
             raise BadInputError.from_parts("recommend", "history or query", "neither", "a new query is history=[]")
         found = self._recommender.recommend(
@@ -150,6 +165,8 @@ class Model:
             query_time=moment.time,
             exclude=ids.id_texts(exclude, "exclude"),
             allow=ids.id_texts(allow, "allow"),
+            item_features=item_features,
+            context=context,
         )
         history_ids = [item for item, _ in pairs]
         return Recommendations(
@@ -201,6 +218,7 @@ class Model:
         queries: Sequence[Id] | None = None,
         at: Time | None = None,
         features: Sequence[Mapping[str, Any]] | None = None,
+        contexts: Sequence[Mapping[str, Any]] | None = None,
     ) -> FloatArray:
         """Returns embeddings of queries, float32 [num_queries, embedding_dim].
 
@@ -211,6 +229,7 @@ class Model:
           queries: Ids, one per query.
           at: Time of all requests; by default just after the newest interaction of each history.
           features: Value by name, one mapping per query.
+          contexts: Value of the request by name, one mapping per query.
 
         Raises:
           BadInputError: An argument is wrong.
@@ -219,14 +238,17 @@ class Model:
           >>> model.embed_queries([["50", "172"], []]).shape
           (2, 64)
         """
-        for name, values in (("queries", queries), ("features", features)):
+        for name, values in (("queries", queries), ("features", features), ("contexts", contexts)):
             if values is not None and len(values) != len(histories):
                 raise BadInputError.from_parts(name, f"{len(histories)}, one per history", len(values))
         moment = moments.given(at)
         rows: list[dict[str, Any]] = []
         for position, history in enumerate(histories):
-            pairs = ids.pairs(history, "histories")
+            items = _listed(history)
+            pairs = ids.pairs(items, "histories")
             row = dict(features[position]) if features is not None else {}
+            context = None if contexts is None else contexts[position]
+            row |= self._recommender.interaction_inputs(ids.item_features(items, "histories"), context)
             row[keys.QUERY_ID] = None if queries is None else ids.id_text(queries[position], "queries")
             row[keys.HISTORY_IDS] = [item for item, _ in pairs]
             row[keys.HISTORY_TIMES] = [seconds for _, seconds in pairs]
@@ -297,6 +319,11 @@ class Model:
         return [item for item, is_known in zip(corpus, known, strict=True) if is_known], similarity.unit(
             embeddings[known]
         )
+
+
+def _listed(history: Iterable[Interaction]) -> Any:
+    """Returns a history that can be read twice; what is no history, such as a string, stays as it is."""
+    return history if isinstance(history, str) or not isinstance(history, Iterable) else list(history)
 
 
 def _without_missing(row: Mapping[Any, Any]) -> dict[str, Any]:

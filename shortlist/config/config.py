@@ -15,6 +15,7 @@ from shortlist.config.data import Data
 from shortlist.config.engines import NO_ENGINE, Beam, DirectBeam
 from shortlist.config.evaluate import Evaluate
 from shortlist.config.features import Feature, FeatureType
+from shortlist.config.interaction_features import InteractionFeatures, check_features, used_features
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
@@ -118,6 +119,7 @@ class Config(Section):
                 "split random has no order of interactions, so a history tower would have no history; "
                 "use model.query_tower.kind: features, or another split"
             )
+        check_features(self.data.interactions, self.model.query_tower)
         self._check_slices()
         self._check_filters()
         # Checks all pairs of searched values, so that no trial has an invalid combination.
@@ -161,8 +163,24 @@ class Config(Section):
 
     @property
     def target_slices(self) -> tuple[str, ...]:
-        """The names in `evaluate.slices` that are features of the target, not of the query."""
-        return tuple(name for name in self.evaluate.slices if name not in self._query_features)
+        """The names in `evaluate.slices` that are features of the target, not of the query or of the log's row."""
+        return tuple(
+            name
+            for name in self.evaluate.slices
+            if name not in self._query_features and not name.startswith(keys.CONTEXT_FEATURE)
+        )
+
+    @property
+    def interaction_features(self) -> InteractionFeatures:
+        """The features of the log's rows that the model reads, or that its metrics are split by."""
+        slices = [name for name in self.evaluate.slices if name not in self._query_features]
+        return used_features(self.data.interactions, self.model.query_tower, slices)
+
+    @property
+    def unread_features(self) -> list[str]:
+        """Names of features of the log that are checked and profiled, and that the model does not read."""
+        read = self.interaction_features.read
+        return [name for name in self.data.interactions.features if name not in read]
 
     @property
     def _query_features(self) -> dict[str, Feature]:
@@ -174,11 +192,16 @@ class Config(Section):
             # `target_popularity` and the like are slices of every evaluation.
             if keys.TARGET_FEATURE + name not in keys.RESERVED:
                 features.setdefault(keys.TARGET_FEATURE + name, feature)
+        for name, feature in self.data.interactions.features.items():
+            # A row of the windows has one value of a feature of the log.
+            if feature.type is not FeatureType.MULTI_CATEGORY:
+                features.setdefault(keys.CONTEXT_FEATURE + name, feature)
         for name in self.evaluate.slices:
             if name not in features:
                 raise ValueError(
                     f"evaluate.slices: {short_repr(name)} is not a feature of data.queries or, with the prefix "
-                    f"{keys.TARGET_FEATURE!r}, of data.candidates; expected some of {sorted(features)}"
+                    f"{keys.TARGET_FEATURE!r}, of data.candidates, or with {keys.CONTEXT_FEATURE!r}, of "
+                    f"data.interactions; expected some of {sorted(features)}"
                 )
             kind = features[name].type
             if kind not in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):

@@ -73,7 +73,8 @@ class Evaluate(Section):
 
     slices: tuple[str, ...] = ()
     """Features of type category or multi_category; metrics are also computed per value. `name` is a feature of the
-    queries, `target_name` one of the target. Slices by history length and by the target's popularity always exist."""
+    queries, `target_name` one of the target candidate, `context_name` one of the target's own row in the log. Slices by
+    history length and by the target's popularity always exist."""
 
     @pydantic.model_validator(mode="after")
     def _check_ks(self) -> Evaluate:

@@ -19,6 +19,10 @@ class FeatureType(str, enum.Enum):
     TIMESTAMP = "timestamp"
 
 
+# An interaction has one value of each; a client sends one per item of the history, or one per request.
+ONE_VALUE = (FeatureType.CATEGORY, FeatureType.NUMERIC, FeatureType.TIMESTAMP)
+
+
 class Feature(Section):
     """One feature column. `genres: category` is short for `genres: {type: category}`."""
 
@@ -46,4 +50,26 @@ class Feature(Section):
             raise ValueError(f"delimiter needs type multi_category, got {self.type.value}")
         if self.delimiter == "":
             raise ValueError("delimiter must not be empty")
+        return self
+
+
+class InteractionFeature(Feature):
+    """One feature column of the log. `rating: numeric` is short for `rating: {type: numeric}`."""
+
+    known_at_request: bool = False
+    """Whether the value is known when recommendations are requested, such as the hour or the device. The model then
+    reads it as `context_<name>`. A value that comes with the interaction, such as a rating, would leak the target."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _of_feature(cls, value: object) -> object:
+        """Accepts a plain `Feature`, whose value is not known at a request."""
+        if isinstance(value, Feature) and not isinstance(value, cls):
+            return {name: getattr(value, name) for name in value.model_fields_set}
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _check_known(self) -> InteractionFeature:
+        if self.known_at_request and self.type not in ONE_VALUE:
+            raise ValueError(f"known_at_request needs type category, numeric or timestamp, got {self.type.value}")
         return self

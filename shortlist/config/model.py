@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Union
 import pydantic
 
 from shortlist.config import renamed
-from shortlist.config.section import Number, Section, Whole
+from shortlist.config.section import Number, Section, Text, Whole
 
 HiddenUnits = Annotated[tuple[Annotated[Whole, pydantic.Field(ge=1, le=8_192)], ...], pydantic.Field(max_length=16)]
 """Widths of layers, the first one first."""
@@ -46,6 +46,10 @@ class HistoryTowerSection(Section):
     time_intervals: bool = True
     """Add a learned bias to attention for the time since each history item, and a vector for the time since the last
     one. Requests without `query_time`, and history items without a timestamp, get neither."""
+
+    history_features: tuple[Text, ...] = ()
+    """Names of `data.interactions.features` that are embedded and added to their item, such as `[event, rating]`. They
+    become inputs `history_<name>` of the served model. The features of the target itself are never read."""
 
     heads: Whole = pydantic.Field(1, ge=1, le=4_096)
     """Number of attention heads; must divide model.embedding_dim."""

@@ -10,7 +10,7 @@ import pydantic
 
 from shortlist import keys
 from shortlist.config import paths, row_filter, text_format
-from shortlist.config.features import Feature
+from shortlist.config.features import Feature, InteractionFeature
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Number, Section, Text, Whole
 from shortlist.quoting import short_repr
@@ -167,9 +167,10 @@ class Interactions(Table):
     timestamp_format: str | None = None
     """Format of the timestamps for Python's `strptime`, such as `%m/%d/%Y %H:%M`; times without a zone are UTC."""
 
-    features: dict[str, Feature] = {}
-    """Features of an interaction by name, such as `rating: numeric`. They are checked and profiled; **no model reads
-    them**."""
+    # Table's functions read features only, so that a narrower type of value is sound.
+    features: dict[str, InteractionFeature] = {}  # type: ignore[assignment]
+    """Features of an interaction by name, such as `rating: numeric`. They are checked and profiled. The model reads
+    those in `model.query_tower.history_features`, and those with `known_at_request: true`."""
 
     earliest: datetime.date = datetime.date(1990, 1, 1)
     """Timestamps before this date are refused as corrupt. Not used with `timestamp_unit: order`."""

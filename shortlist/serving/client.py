@@ -67,11 +67,41 @@ class Recommender:
         with _raises_damaged(self.path):
             self._signature = self._model.signatures["recommend"]
             self._specs = self._signature.structured_input_signature[1]
+            self.history_features, self.context_features = model_files.interaction_features(self.path)
 
     @property
     def query_features(self) -> list[str]:
         """Names of the model's query features."""
-        return sorted(set(self._specs) - _NOT_FEATURES)
+        return sorted(set(self._specs) - _NOT_FEATURES - set(self._interaction_inputs))
+
+    @property
+    def _interaction_inputs(self) -> list[str]:
+        of_items = [keys.HISTORY_FEATURE + name for name in self.history_features]
+        return [*of_items, *(keys.CONTEXT_FEATURE + name for name in self.context_features)]
+
+    def interaction_inputs(
+        self, item_features: Mapping[str, Sequence[Any]] | None, context: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Returns values by input name.
+
+        Args:
+          item_features: Values of the history's items by name of the feature, in the order of the items.
+          context: Value of the request by name of the feature.
+
+        Raises:
+          BadInputError: The model has no such feature.
+        """
+        given = (
+            (keys.HISTORY_FEATURE, "history", item_features or {}, self.history_features),
+            (keys.CONTEXT_FEATURE, "context", context or {}, self.context_features),
+        )
+        found: dict[str, Any] = {}
+        for prefix, kind, values, known in given:
+            unknown = sorted(set(values) - set(known))
+            if unknown:
+                raise BadInputError(f"the model has no {kind} feature {unknown[0]!r}; it has {known}")
+            found |= {prefix + name: value for name, value in values.items()}
+        return found
 
     @property
     def uses_times(self) -> bool:
@@ -127,7 +157,7 @@ class Recommender:
         signature = self._model.signatures["query_embedding"]
         specs = signature.structured_input_signature[1]
         for row in rows:
-            self._check_features(set(row) - _NOT_FEATURES)
+            self._check_features(set(row) - _NOT_FEATURES - set(self._interaction_inputs))
         return np.asarray(signature(**signature_inputs(specs, rows))[keys.EMBEDDING])
 
     def recommend(
@@ -141,6 +171,8 @@ class Recommender:
         query_time: int | None = None,
         exclude: Sequence[str] = (),
         allow: Sequence[str] = (),
+        item_features: Mapping[str, Sequence[Any]] | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> list[Recommendation]:
         """Returns recommendations for one query, best first.
 
@@ -159,6 +191,9 @@ class Recommender:
             time.
           exclude: Candidate ids to leave out, in addition to the history.
           allow: Candidate ids to choose from; empty for the whole corpus.
+          item_features: Values of the history's items by name of `history_features`, in the order of the history; None
+            and values behind the last one are missing.
+          context: Value of the request by name of `context_features`.
 
         Raises:
           BadInputError: k exceeds `index.k` of the model, a feature is unknown, or a value has a wrong type.
@@ -171,6 +206,7 @@ class Recommender:
         ids, times = [item for item, _ in pairs], [int(time) for _, time in pairs]
         row = {
             **features,
+            **self.interaction_inputs(item_features, context),
             keys.QUERY_ID: query_id,
             keys.HISTORY_IDS: ids,
             keys.HISTORY_TIMES: times,
@@ -260,6 +296,8 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
         lists = [_as_list(value) for value in values]
         # There is at least one column, because a tower that reads the last item needs a pad to read.
         width = max([1, *map(len, lists)])
+        # A list may have missing values: features pair with the items of a history.
+        lists = [[fill if item is None else item for item in items] for items in lists]
         padded = [items + [fill] * (width - len(items)) for items in lists]
     try:
         return tf.constant(padded, spec.dtype)

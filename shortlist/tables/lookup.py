@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from shortlist import keys, splits
@@ -26,12 +26,18 @@ class Query:
     history: list[tuple[str, int]]
     """(candidate id, timestamp), oldest first; timestamp 0 means unknown."""
     features: dict[str, Any]
+    item_features: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
+    """Values of the history's items by name of the log's feature; None where an item lacks one."""
     is_known: bool = True
     """Whether the log has the query."""
     not_in_catalogue: tuple[str, ...] = ()
     """Candidates of the query's rows that the catalogue lacks, sorted. The history does not contain them."""
     rows_from_then_on: int = 0
     """Number of the query's rows at or after the time that the history was asked for."""
+
+    def features_of_items(self, names: Iterable[str]) -> dict[str, list[Any]]:
+        """Returns some of `item_features`; a feature that the log lacks is missing."""
+        return {name: self.item_features.get(name, []) for name in names}
 
 
 class Log:
@@ -93,6 +99,7 @@ class Log:
           candidate_ids: Ids of the catalogue.
           before: Only rows with earlier timestamps are history; all by default.
         """
+        names = list(self._data.interactions.features)
         interactions, missing = [], set()
         is_known, later, newest = False, 0, None
         for (name, row_number), row in _rows(self._table):
@@ -109,14 +116,16 @@ class Log:
             else:
                 nanos = int((row.get(keys.TIMESTAMP_NANOS) or [0])[0])
                 weight = float((row.get(keys.WEIGHT) or [1.0])[0])
+                values = tuple(next(iter(row.get(feature) or ()), None) for feature in names)
                 interactions.append(
-                    splits.Interaction(seconds, nanos, name.encode(), row_number, candidate_id.encode(), weight)
+                    splits.Interaction(seconds, nanos, name.encode(), row_number, candidate_id.encode(), weight, values)
                 )
         kept = splits.drop_repeats(interactions, self._data.interactions.repeats)
         latest = kept[-self._data.max_interactions_per_query :]
         history = [(row.candidate_id.decode(), row.timestamp) for row in latest]
         features = _features(self._data.queries, self._data_root, query_id)
-        query = Query(query_id, history, features, is_known, tuple(sorted(missing)), later)
+        of_items = {feature: [row.features[index] for row in latest] for index, feature in enumerate(names)}
+        query = Query(query_id, history, features, of_items, is_known, tuple(sorted(missing)), later)
         return query, LogTimes(self.unit, newest if self.has_times else None)
 
 

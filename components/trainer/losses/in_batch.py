@@ -135,7 +135,17 @@ def explode(batch: TrainBatch, max_history: int) -> TrainBatch:
         seen=tf.zeros([tf.size(ends), 0], tf.int32),
         times=tf.gather_nd(batch.times, present)[:, tf.newaxis],
         clock=tf.where(on_clock, clock, UNKNOWN),
+        item_features={
+            name: _padded(inside, tf.gather(tf.gather(column, windows), tf.where(inside, columns, 0), batch_dims=1))
+            for name, column in batch.item_features.items()
+        },
+        context={name: tf.gather_nd(column, present)[:, tf.newaxis] for name, column in batch.context.items()},
     )
+
+
+def _padded(inside: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns the values, -1 for ids and 0 for numbers outside."""
+    return tf.where(inside, values, tf.constant(0 if values.dtype.is_floating else -1, values.dtype))
 
 
 def of_other_queries(queries: tf.Tensor, num_uniform: int) -> tf.Tensor:

@@ -46,7 +46,7 @@ def _train_pairs(trained, world):
 def test_a_history_has_the_latest_known_items_and_a_clock_with_the_query_s_time(trained):
     rows = tf.constant([[1, 2, -1, 3, 4, 5], [6, -1, -1, -1, -1, -1]])
     times = tf.constant([[11, 12, 13, 14, 15, 16], [17, 18, 0, 0, 0, 0]], tf.int64)
-    history, clock = trained[1].latest(rows, times, tf.constant([90, 91], tf.int64))
+    history, clock, _ = trained[1].latest(rows, times, tf.constant([90, 91], tf.int64), {})
     # At most four items; an unknown one is left out.
     assert history.numpy().tolist() == [[2, 3, 4, 5], [6, -1, -1, -1]]
     assert clock.numpy().tolist() == [[12, 14, 15, 16, 90], [17, 91, 0, 0, 0]]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import pathlib
 import tempfile
 
@@ -21,6 +22,7 @@ from components.transform.outputs import vocabulary_size
 from components.windows import records, windowing
 from shortlist import keys, splits
 from shortlist.config.features import Feature
+from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.model import Model
 from shortlist.config.split import Random, WindowsSection
 from shortlist.config.train import Train
@@ -33,6 +35,11 @@ QUERY_FEATURES = {
     "tags": {"type": "multi_category"},
 }
 CANDIDATE_FEATURES = {"title": {"type": "text"}, "genres": {"type": "multi_category"}, "year": {"type": "numeric"}}
+# Features of the log's rows: those of the history, and those that a request knows.
+INTERACTIONS = InteractionFeatures(
+    history={"event": {"type": "category"}, "rating": {"type": "numeric"}},
+    context={"device": {"type": "category"}, "hour": {"type": "numeric"}},
+)
 NUM_CANDIDATES = 20
 NUM_QUERIES = 30
 SEED = (1, 2)  # of a train batch
@@ -112,14 +119,36 @@ def interactions(number):
     step = 1 + number % 2
     walk = [(number + step * place) % (NUM_CANDIDATES - 1) for place in range(8)]
     return [
-        splits.Interaction(100 + place // 2, 0, b"interactions.csv", 10 * number + place, b"c%02d" % item)
+        splits.Interaction(
+            100 + place // 2,
+            0,
+            b"interactions.csv",
+            10 * number + place,
+            b"c%02d" % item,
+            1.0,
+            row_features(item, place),
+        )
         for place, item in enumerate(walk)
     ]
 
 
+def row_features(item, place):
+    """Returns device, event, hour and rating of a row; each is missing in some rows."""
+    return (
+        b"" if item % 5 == 0 else b"device%d" % (item % 2),
+        b"" if item % 7 == 0 else b"event%d" % (item % 3),
+        math.nan if item % 6 == 0 else float(place),
+        math.nan if item % 4 == 0 else float(item % 5),
+    )
+
+
 @functools.cache
-def build(split, sizes):
-    """Writes windows, candidates and both transform graphs, once per process, and returns their paths."""
+def build(split, sizes, logged=False):
+    """Writes windows, candidates and both transform graphs, once per process, and returns their paths.
+
+    With `logged`, the windows have the features of the log's rows.
+    """
+    used = INTERACTIONS if logged else InteractionFeatures()
     root = pathlib.Path(tempfile.mkdtemp())
     rows = {number: splits.sort_rows(interactions(number)) for number in range(NUM_QUERIES)}
     cuts = None
@@ -129,18 +158,20 @@ def build(split, sizes):
     by_split = {keys.SPLIT_TRAIN: [], keys.SPLIT_EVAL: [], keys.SPLIT_TEST: []}
     for number, query in rows.items():
         for window in windowing.iter_windows(query, splits.assign_splits(query, split, cuts), split, sizes):
-            by_split[window.split].append(records.encode(b"q%02d" % number, window, query_row(number), types_by_name))
+            record = records.encode(b"q%02d" % number, window, query_row(number), types_by_name, used)
+            by_split[window.split].append(record)
     catalogue = [candidate_row(number) for number in reversed(range(NUM_CANDIDATES))]
     spec = {name: tf.io.VarLenFeature(tf.string) for name in (keys.QUERY_ID, keys.TARGET_IDS)}
     spec |= {keys.TARGET_TIMES: tf.io.VarLenFeature(tf.int64), keys.TARGET_WEIGHTS: tf.io.VarLenFeature(tf.float32)}
     spec |= raw_feature_spec(features(QUERY_FEATURES))
+    spec |= raw_feature_spec({keys.CONTEXT_FEATURE + name: feature for name, feature in used.read.items()})
     candidate_spec = {keys.CANDIDATE_ID: tf.io.VarLenFeature(tf.string)}
     candidate_spec |= raw_feature_spec(features(CANDIDATE_FEATURES))
     return World(
-        windows={name: [_write(root / f"{name}.gz", records_)] for name, records_ in by_split.items()},
-        candidates=[_write(root / "candidates.gz", catalogue)],
-        transform=_analyze(by_split["train"], spec, preprocessing.queries_preprocessing_fn, QUERY_FEATURES),
-        candidate_transform=_analyze(
+        windows={name: [write(root / f"{name}.gz", records_)] for name, records_ in by_split.items()},
+        candidates=[write(root / "candidates.gz", catalogue)],
+        transform=analyze(by_split["train"], spec, preprocessing.queries_preprocessing_fn, QUERY_FEATURES, used.read),
+        candidate_transform=analyze(
             catalogue, candidate_spec, preprocessing.candidates_preprocessing_fn, CANDIDATE_FEATURES
         ),
     )
@@ -151,10 +182,14 @@ def features(declared):
     return {name: Feature.model_validate(value) for name, value in declared.items()}
 
 
-def settings(sizes=None, split="leave_last_out", **sections):
-    """Returns settings with the dataset's features; `model=` and `train=` are plain dicts."""
+def settings(sizes=None, split="leave_last_out", interactions=None, **sections):
+    """Returns settings with the dataset's features; `model=` and `train=` are plain dicts.
+
+    `interactions` are the features of the log's rows that the model reads; none by default.
+    """
+    interactions = interactions or InteractionFeatures()
     # Tracing a second block takes as long as all the rest; test_towers.py has one.
-    tower = {"kind": "history", "blocks": 1}
+    tower = {"kind": "history", "blocks": 1, "history_features": list(interactions.history)}
     return Settings(
         model=Model.model_validate({"embedding_dim": 8, "query_tower": tower, **sections.get("model", {})}),
         train=Train.model_validate({"epochs": 2, "batch_size": 8, **sections.get("train", {})}),
@@ -162,6 +197,7 @@ def settings(sizes=None, split="leave_last_out", **sections):
         candidate_features=features(CANDIDATE_FEATURES),
         windows=sizes or WindowsSection(max_history=4, max_targets=4),
         split_kind=split,
+        interactions=interactions,
     )
 
 
@@ -178,6 +214,8 @@ def assemble(world, settings_):
         feature_specs(settings_.query_features, transform),
         feature_specs(settings_.candidate_features, candidate_transform),
         vocabulary_size(transform, keys.QUERY_ID),
+        feature_specs(settings_.history_features, transform, keys.CONTEXT_FEATURE),
+        feature_specs(settings_.context_features, transform, keys.CONTEXT_FEATURE),
     )
     return model, reader, corpus
 
@@ -203,14 +241,22 @@ def read(files):
     return [record.numpy() for record in tf.data.TFRecordDataset(files, compression_type="GZIP")]
 
 
-def _write(path, rows):
+def write(path, rows):
+    """Writes a gz TFRecord file and returns its path."""
     with tf.io.TFRecordWriter(str(path), tf.io.TFRecordOptions(compression_type="GZIP")) as writer:
         for row in rows:
             writer.write(row)
     return str(path)
 
 
-def _analyze(serialized, spec, function, declared):
+def analyze(serialized, spec, function, declared, interaction_features=None):
+    """Writes the transform graph of a preprocessing function and returns its path."""
+    config = {
+        "features": declared,
+        "interaction_features": {
+            name: feature_.model_dump(mode="json") for name, feature_ in (interaction_features or {}).items()
+        },
+    }
     rows = []
     for text in serialized:
         columns = tf.train.Example.FromString(text).features.feature
@@ -219,6 +265,6 @@ def _analyze(serialized, spec, function, declared):
     path = tempfile.mkdtemp()
     with tft_beam.Context(temp_dir=tempfile.mkdtemp()):
         metadata = tft.DatasetMetadata.from_feature_spec(spec)
-        analyzed = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: function(inputs, {"features": declared}))
+        analyzed = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: function(inputs, config))
         _ = analyzed | tft_beam.WriteTransformFn(path)
     return path

@@ -17,6 +17,7 @@ from components.windows import beam as windows_beam
 from components.windows import checks, from_config
 from shortlist import keys
 from shortlist.config.data import Data
+from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.load import parse_config
 from shortlist.serving.client import signature_inputs
 from shortlist.tables import lookup
@@ -75,6 +76,7 @@ _SPECS = {
     keys.QUERY_ID: tf.TensorSpec([None], tf.string),
     keys.HISTORY_IDS: tf.TensorSpec([None, None], tf.string),
     keys.HISTORY_TIMES: tf.TensorSpec([None, None], tf.int64),
+    "history_kind": tf.TensorSpec([None, None], tf.string),
     keys.QUERY_TIME: tf.TensorSpec([None], tf.int64),
 }
 
@@ -113,6 +115,7 @@ def _data(
                 "filter": "ok == 1",
                 "repeats": repeats,
                 "weight": {"column": "kind", "values": {"view": 0, "buy": 2}},
+                "features": {"kind": "category"},
                 **({"timestamp": None, "timestamp_unit": "row"} if in_order else {}),
             },
             "candidates": {
@@ -143,7 +146,8 @@ def _windows(data: Data, root: pathlib.Path, folder: pathlib.Path, everything_is
         with Pipeline() as pipeline:
             table_beam.build(pipeline, found.files, found.spec, str(folder / kind), str(folder / "staging" / kind))
         patterns[kind] = [str(folder / kind / "*.gz")]
-    config = from_config.windows_config_from(data, everything_is_train)
+    used = InteractionFeatures.model_validate({"history": {"kind": "category"}})
+    config = from_config.windows_config_from(data, everything_is_train, used)
     with Pipeline() as pipeline:
         windows_beam.build(
             pipeline,
@@ -166,6 +170,7 @@ def _served(query: lookup.Query, query_time: int) -> dict[str, Any]:
         keys.HISTORY_IDS: [item for item, _ in query.history],
         keys.HISTORY_TIMES: [time for _, time in query.history],
         keys.QUERY_TIME: query_time,
+        "history_kind": query.features_of_items(["kind"])["kind"],
     }
     return {name: value.numpy().tolist() for name, value in signature_inputs(_SPECS, [row]).items()}
 
@@ -196,6 +201,8 @@ def test_a_history_has_the_rows_that_the_pipeline_trains_on(root, tmp_path, repe
         features = window.features.feature
         features[keys.HISTORY_IDS].bytes_list.value[:] = found[0]
         features[keys.HISTORY_TIMES].int64_list.value[:] = found[1]
+        features["history_kind"].bytes_list.value[:] = flat.bytes_of(window, "context_kind")
+        assert {b"view", b"buy"} >= set(flat.bytes_of(window, "context_kind"))
         del features[keys.TARGET_TIMES]
         features[keys.QUERY_TIME].int64_list.value.append(found[1][-1] + 1)
         served, parsed = _served(query, found[1][-1] + 1), _parsed(window)

@@ -33,6 +33,26 @@ def test_nothing_else_is_an_id(value):
         ids.pairs([value])
 
 
+def test_items_with_features():
+    history = [{"id": "50", "time": 7, "features": {"event": "cart"}}, "51", {"id": "52", "features": {"rating": 3}}]
+    assert ids.pairs(history) == [("50", 7), ("51", 0), ("52", 0)]
+    assert ids.item_features(history) == {"event": ["cart", None, None], "rating": [None, None, 3]}
+    assert ids.item_features(["50"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("item", "sentence"),
+    [
+        ({"time": 7}, "history: expected items with id, and optionally time and features, got no id"),
+        ({"id": "1", "event": "cart"}, "got the key 'event'"),
+        ({"id": "1", "features": ["cart"]}, "history, features: expected values by name"),
+    ],
+)
+def test_an_item_that_is_no_interaction(item, sentence):
+    with pytest.raises(BadInputError, match=sentence):
+        _ = ids.pairs([item]) and ids.item_features([item])
+
+
 @pytest.mark.parametrize("values", ["50", 50, None])
 def test_a_history_is_a_list(values):
     with pytest.raises(BadInputError, match="expected a list of ids, got "):

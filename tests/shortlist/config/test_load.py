@@ -110,8 +110,8 @@ def test_a_feature_may_not_be_called_like_a_slice_of_every_evaluation():
         (
             "height",
             r"evaluate\.slices: 'height' is not a feature of data\.queries or, with the prefix "
-            r"'target_', of data\.candidates; expected some of \['age', 'job', 'target_brand', 'target_price', "
-            r"'target_title'\]",
+            r"'target_', of data\.candidates, or with 'context_', of data\.interactions; expected some of "
+            r"\['age', 'job', 'target_brand', 'target_price', 'target_title'\]",
         ),
         ("target_price", r"evaluate\.slices: 'target_price' is of type numeric; expected category or multi_category"),
         # The name belongs to a slice of every evaluation.
