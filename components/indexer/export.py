@@ -184,6 +184,8 @@ def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
     dense = {keys.SEEN_IDS: tf.sparse.to_dense(parsed[keys.SEEN_IDS])}
     for name, spec in query_specs.items():
         width = parsed[name].dense_shape[1]
+        if spec.shape.rank == 2 and spec.shape[1] is not None:
+            width = spec.shape[1]
         if name in of_items:
             # Items, times and features pair by position, so that all lists get the same width.
             width = history_width
@@ -210,7 +212,8 @@ def _with_one_column(query: _Tensors) -> _Tensors:
     """Returns the inputs with at least one column per list, since a tower cannot reduce over zero columns."""
 
     def widen(value: tf.Tensor) -> tf.Tensor:
-        if value.shape.rank != 2:
+        # A vector's number of columns is fixed.
+        if value.shape.rank != 2 or value.shape[1] is not None:
             return value
         return tf.pad(value, [[0, 0], [0, tf.cast(tf.shape(value)[1] == 0, tf.int32)]], constant_values=_missing(value))
 

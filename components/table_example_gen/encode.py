@@ -17,6 +17,7 @@ _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "weight": pa.float32(),
     "timestamp": pa.int64(),
     "numeric": pa.float32(),
+    "vector": pa.float32(),
 }
 
 

@@ -14,9 +14,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.trainer.features import to_dense
+from components.trainer.raw_values import dtype_of
 from components.transform.outputs import candidate_counts
 from shortlist import keys
-from shortlist.config.features import Feature, FeatureType
+from shortlist.config.features import Feature
 from shortlist.errors import DataError
 
 _BATCH = 4096
@@ -45,7 +46,7 @@ class Corpus:
 
 def raw_feature_spec(features: Mapping[str, Feature]) -> dict[str, tf.io.VarLenFeature]:
     """Returns the spec that parses a table's raw features; all are sparse, and a missing value has no entry."""
-    return {name: tf.io.VarLenFeature(_raw_dtype(feature)) for name, feature in sorted(features.items())}
+    return {name: tf.io.VarLenFeature(dtype_of(feature.type)) for name, feature in sorted(features.items())}
 
 
 def load_corpus(
@@ -160,7 +161,3 @@ def _refuse_duplicates(sorted_ids: np.ndarray) -> None:
             f"candidate id {sorted_ids[same[0]].decode(errors='replace')!r} is in the catalogue more than once; "
             "expected each id once, remove the duplicates from data.candidates.path"
         )
-
-
-def _raw_dtype(feature: Feature) -> tf.DType:
-    return {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64}.get(feature.type, tf.string)

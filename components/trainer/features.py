@@ -12,7 +12,7 @@ from components.trainer.noise import Noise, dropout
 from components.transform.outputs import vocabulary_size
 from shortlist.config.features import Feature, FeatureType
 
-_NUMBERS = (FeatureType.NUMERIC, FeatureType.TIMESTAMP)
+_NUMBERS = (FeatureType.NUMERIC, FeatureType.TIMESTAMP, FeatureType.VECTOR)
 # A larger z-score is an outlier; in the sum, it would outweigh every other feature.
 _MAX_Z_SCORE = 5.0
 
@@ -22,7 +22,9 @@ class FeatureSpec(NamedTuple):
 
     name: str
     vocabulary_size: int | None
-    """Number of values with an embedding of their own; all others share one more. None for a numeric feature."""
+    """Number of values with an embedding of their own; all others share one more. None for numbers."""
+    vector_dim: int | None = None
+    """Number of values of a vector; None for other features."""
 
 
 def feature_specs(
@@ -33,20 +35,24 @@ def feature_specs(
     `prefix` precedes the names in the transform graph.
     """
     return tuple(
-        FeatureSpec(name, None if feature.type in _NUMBERS else vocabulary_size(transform_output, prefix + name))
+        FeatureSpec(
+            name,
+            None if feature.type in _NUMBERS else vocabulary_size(transform_output, prefix + name),
+            feature.dim,
+        )
         for name, feature in sorted(features.items())
     )
 
 
 def to_dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """Returns a transformed feature as int64 ids [batch, n] padded with -1, or as floats [batch, 1]."""
+    """Returns a transformed feature as int64 ids [batch, n] padded with -1, or as floats, [batch, 1] or a vector."""
     if isinstance(column, tf.SparseTensor):
         return tf.sparse.to_dense(column, default_value=-1)
     return column
 
 
 class FeatureEncoder(tf.keras.layers.Layer):
-    """Sum of one vector per feature: the mean embedding of its ids, or a learned vector times its number.
+    """Sum of one vector per feature: the mean embedding of its ids, a learned vector times its number, or a projection.
 
     Each vector has the output's width. The sum therefore equals a concatenation followed by a linear projection.
     """
@@ -59,8 +65,9 @@ class FeatureEncoder(tf.keras.layers.Layer):
         self._tables = {
             spec.name: self.add_weight(
                 name=f"{spec.name}_embedding",
-                # One more row for the values outside of the vocabulary; a numeric feature has a single row.
-                shape=((spec.vocabulary_size or 0) + 1, embedding_dim),
+                # One more row for the values outside of the vocabulary; a number has a single row. A vector has a
+                # row per value, a projection without bias: a missing vector is zero.
+                shape=(spec.vector_dim or (spec.vocabulary_size or 0) + 1, embedding_dim),
                 initializer=tf.keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
             )
             for spec in self._specs
@@ -75,7 +82,8 @@ class FeatureEncoder(tf.keras.layers.Layer):
         """Returns [batch, embedding_dim].
 
         Args:
-          features: Transformed features by name: int64 [batch, n] padded with -1, or float32 [batch, 1].
+          features: Transformed features by name: int64 [batch, n] padded with -1, or float32 [batch, 1] or
+            [batch, vector_dim].
           noise: Source of dropout; None outside of training.
         """
         vectors = [dropout(self._encode(spec, features[spec.name]), self._dropout_rate, noise) for spec in self._specs]
@@ -83,6 +91,8 @@ class FeatureEncoder(tf.keras.layers.Layer):
 
     def _encode(self, spec: FeatureSpec, values: tf.Tensor) -> tf.Tensor:
         table = self._tables[spec.name]
+        if spec.vector_dim is not None:
+            return tf.matmul(values, table)
         if spec.vocabulary_size is None:
             return tf.clip_by_value(values, -_MAX_Z_SCORE, _MAX_Z_SCORE) * table
         return mean_embedding(table, values)

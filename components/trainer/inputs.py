@@ -91,7 +91,9 @@ def embed_requests(
 def _feature_inputs(features: Mapping[str, Feature]) -> dict[str, tf.TensorSpec]:
     specs = {}
     for name, feature in features.items():
-        shape = [None, None] if feature.type is FeatureType.MULTI_CATEGORY else [None]
+        shape = {FeatureType.MULTI_CATEGORY: [None, None], FeatureType.VECTOR: [None, feature.dim]}.get(
+            feature.type, [None]
+        )
         specs[name] = tf.TensorSpec(shape, dtype_of(feature.type), name=name)
     return specs
 

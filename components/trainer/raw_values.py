@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from shortlist.config.features import Feature, FeatureType
 
-_DTYPES = {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64}
+_DTYPES = {FeatureType.NUMERIC: tf.float32, FeatureType.TIMESTAMP: tf.int64, FeatureType.VECTOR: tf.float32}
+_LISTS = (FeatureType.MULTI_CATEGORY, FeatureType.VECTOR)
 
 
 def dtype_of(kind: FeatureType) -> tf.DType:
@@ -19,7 +20,7 @@ def dtype_of(kind: FeatureType) -> tf.DType:
 
 def placeholder(kind: FeatureType) -> Any:
     """Returns the value that stands for a missing one: "" for strings, NaN for numbers, 0 for times."""
-    return {FeatureType.NUMERIC: float("nan"), FeatureType.TIMESTAMP: 0}.get(kind, "")
+    return float("nan") if dtype_of(kind).is_floating else {FeatureType.TIMESTAMP: 0}.get(kind, "")
 
 
 def feature_types(features: Mapping[str, Feature]) -> dict[str, FeatureType]:
@@ -36,13 +37,13 @@ def sparse(values: tf.Tensor, kind: FeatureType) -> tf.SparseTensor:
     """Returns the values of one feature as parsing does: [batch, n] without entries for missing values.
 
     Args:
-      values: [batch]; for multi_category [batch, n].
+      values: [batch]; for multi_category and vector [batch, n].
       kind: The feature's type.
     """
     columns = values
-    if kind is not FeatureType.MULTI_CATEGORY:
+    if kind not in _LISTS:
         columns = values[:, tf.newaxis]
-    if kind is FeatureType.NUMERIC:
+    if dtype_of(kind).is_floating:
         present = ~tf.math.is_nan(columns)
     elif kind is FeatureType.TIMESTAMP:
         present = columns != 0
@@ -53,6 +54,6 @@ def sparse(values: tf.Tensor, kind: FeatureType) -> tf.SparseTensor:
 
 
 def missing(kind: FeatureType, number: int) -> tf.Tensor:
-    """Returns missing values: [number] or, for multi_category, [number, 1]."""
-    shape = [number, 1] if kind is FeatureType.MULTI_CATEGORY else [number]
+    """Returns missing values: [number] or, for lists, [number, 1]."""
+    shape = [number, 1] if kind in _LISTS else [number]
     return tf.fill(shape, tf.constant(placeholder(kind), dtype_of(kind)))

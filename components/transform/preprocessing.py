@@ -76,11 +76,20 @@ def _transform_features(inputs: dict[str, Column], features: dict[str, dict[str,
 
 
 def _transform(name: str, column: Column, feature: Feature) -> Column:
+    if feature.type is FeatureType.VECTOR:
+        return _vector(column, feature.dim or 0)
     if feature.type is FeatureType.TEXT:
         return _vocabulary_ids(name, words.words(_dense(column, "")[:, 0]), feature.max_vocabulary)
     if feature.type in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
         return _vocabulary_ids(name, column, feature.max_vocabulary)
     return _z_score(column)
+
+
+def _vector(column: tf.SparseTensor, dim: int) -> tf.Tensor:
+    """Returns [batch, dim], the values as they are; zeros for a missing vector."""
+    shape = tf.stack([column.dense_shape[0], tf.constant(dim, tf.int64)])
+    dense = tf.sparse.to_dense(tf.SparseTensor(column.indices, column.values, shape))
+    return tf.ensure_shape(dense, [None, dim])
 
 
 def _without_missing(column: tf.SparseTensor) -> tf.SparseTensor:

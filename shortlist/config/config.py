@@ -155,7 +155,7 @@ class Config(Section):
                     f"index.filters: {short_repr(name)} is not a feature of data.candidates; expected some of "
                     f"{sorted(features)}"
                 )
-            if features[name].type in (FeatureType.TEXT, FeatureType.TIMESTAMP):
+            if features[name].type in (FeatureType.TEXT, FeatureType.TIMESTAMP, FeatureType.VECTOR):
                 raise ValueError(
                     f"index.filters: {short_repr(name)} is of type {features[name].type.value}; expected category, "
                     "multi_category or numeric"

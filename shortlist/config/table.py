@@ -10,7 +10,7 @@ import pydantic
 
 from shortlist import keys
 from shortlist.config import paths, row_filter, text_format
-from shortlist.config.features import Feature, InteractionFeature
+from shortlist.config.features import Feature, FeatureType, InteractionFeature
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Number, Section, Text, Whole
 from shortlist.quoting import short_repr
@@ -230,6 +230,8 @@ class Candidates(Table):
     def _check_title(self) -> Candidates:
         if self.title is not None and self.title not in self.features:
             raise ValueError(f"title: {short_repr(self.title)} is not among the features {sorted(self.features)}")
+        if self.title is not None and self.features[self.title].type is FeatureType.VECTOR:
+            raise ValueError(f"title: {short_repr(self.title)} is of type vector; expected a feature that can be read")
         return self
 
 

@@ -46,8 +46,8 @@ class InferredColumn:
     is_list: bool = False
     """Whether some cells are lists."""
 
-    is_vector: bool = False
-    """Whether all cells are lists of one length with fractions, such as embeddings."""
+    vector_dim: int = 0
+    """Length of all cells, if they are lists of one length with fractions, such as embeddings; else 0."""
 
     is_nested: bool = False
     """Whether some cells are objects, or lists of lists or objects. Their texts are None."""
@@ -142,8 +142,9 @@ class InferredColumn:
         """Returns the reason for which the column is no feature; None if it can be one."""
         if self.is_nested:
             return "its cells are objects or nested lists"
-        if self.is_vector:
-            return "its cells are vectors, and no feature type reads them"
+        # A guess of a type costs a projection per value. Whether vectors help is for the user to decide.
+        if self.vector_dim:
+            return f"its cells are vectors, which a feature of `type: vector` with `dim: {self.vector_dim}` reads"
         if not self.present:
             return "it has no values"
         if len(self.counts) < 2:
@@ -200,7 +201,7 @@ def columns_of(
             texts,
             name in time_names,
             is_list=bool(shapes[name]),
-            is_vector=_is_vector(shapes[name]),
+            vector_dim=_vector_dim(shapes[name]),
             is_nested="nested" in shapes[name],
         )
         for name, texts in cells.items()
@@ -259,8 +260,10 @@ def _shape(cell: list[Any] | dict[str, Any]) -> str | int:
     return "list"
 
 
-def _is_vector(shapes: set[str | int]) -> bool:
-    return len(shapes) == 1 and all(isinstance(shape, int) for shape in shapes)
+def _vector_dim(shapes: set[str | int]) -> int:
+    """Returns the length of all lists, if they are numbers of one length; else 0."""
+    lengths = [shape for shape in shapes if isinstance(shape, int)]
+    return lengths[0] if len(shapes) == len(lengths) == 1 else 0
 
 
 def _text(cell: Any) -> str | None:

@@ -66,8 +66,10 @@ def update_schemas(config: Config, data_root: str | os.PathLike[str]) -> list[Ad
 
 
 def _text(column: ColumnSpec, present: float) -> str:
-    single = present == 1.0 and column.type != FeatureType.MULTI_CATEGORY.value
-    return feature_text(column.name, schemas.type_of(column), presence_bound(present), single)
+    values = column.dim or (None if column.type == FeatureType.MULTI_CATEGORY.value else 1)
+    return feature_text(
+        column.name, schemas.type_of(column), presence_bound(present), values if present == 1.0 else None
+    )
 
 
 def _write(path: pathlib.Path, text: str) -> None:

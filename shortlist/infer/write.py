@@ -108,14 +108,14 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
 def schema_text(table: str, guess: TableGuess) -> str:
     """Returns a TFMD schema of a table as text, with types and the minimum fraction of rows with a value."""
     parts = [f"# {table}: guessed from the first rows. Add domains to detect invalid values."]
-    parts += [feature_text(name, "BYTES", 1.0, single=True) for name in _IDS[table]]
+    parts += [feature_text(name, "BYTES", 1.0, values=1) for name in _IDS[table]]
     if table == "interactions" and guess.section["timestamp"] is not None:
-        parts.append(feature_text(keys.TIMESTAMP, "INT", 1.0, single=True))
+        parts.append(feature_text(keys.TIMESTAMP, "INT", 1.0, values=1))
     for name, feature_type in guess.types.items():
         present = len(guess.columns[name].present) / len(guess.columns[name].texts)
         min_fraction = presence_bound(present)
         single = present == 1.0 and feature_type is not FeatureType.MULTI_CATEGORY
-        parts.append(feature_text(name, _ARROW.get(feature_type, "BYTES"), min_fraction, single))
+        parts.append(feature_text(name, _ARROW.get(feature_type, "BYTES"), min_fraction, 1 if single else None))
     return "\n".join(parts) + "\n"
 
 
@@ -124,19 +124,19 @@ def presence_bound(present: float) -> float:
     return 1.0 if present == 1.0 else max(present - _PRESENCE_MARGIN, 0.0)
 
 
-def feature_text(name: str, kind: str, min_fraction: float, single: bool) -> str:
+def feature_text(name: str, kind: str, min_fraction: float, values: int | None) -> str:
     """Returns a feature of a schema as text.
 
     Args:
       name: The feature's name.
       kind: BYTES, FLOAT or INT.
       min_fraction: Minimum fraction of rows with a value.
-      single: Whether each row has exactly one value.
+      values: Number of values in each row; None if it differs.
     """
     fraction = f"min_fraction: {min_fraction:.2f} " if min_fraction > 0 else ""
     lines = [f'feature {{\n  name: "{name}"\n  type: {kind}\n  presence {{ {fraction}min_count: 1 }}']
-    if single:
-        lines.append("  value_count { min: 1 max: 1 }")
+    if values is not None:
+        lines.append(f"  value_count {{ min: {values} max: {values} }}")
     return "\n".join([*lines, "}"])
 
 

@@ -296,6 +296,11 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
         lists = [_as_list(value) for value in values]
         # There is at least one column, because a tower that reads the last item needs a pad to read.
         width = max([1, *map(len, lists)])
+        if spec.shape[1] is not None:
+            width = spec.shape[1]
+            wrong = next((len(items) for items in lists if len(items) not in (0, width)), None)
+            if wrong is not None:
+                raise BadInputError(f"{name} takes {width:,} numbers, or none; got {wrong:,}")
         # A list may have missing values: features pair with the items of a history.
         lists = [[fill if item is None else item for item in items] for items in lists]
         padded = [items + [fill] * (width - len(items)) for items in lists]

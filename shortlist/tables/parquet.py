@@ -35,6 +35,11 @@ def is_time(arrow_type: pa.DataType) -> bool:
     return bool(arrow.is_timestamp(arrow_type) or arrow.is_date(arrow_type))
 
 
+def is_list(arrow_type: pa.DataType) -> bool:
+    """Returns whether a column has lists, of any or of one length."""
+    return bool(arrow.is_list(arrow_type) or arrow.is_large_list(arrow_type) or arrow.is_fixed_size_list(arrow_type))
+
+
 def is_nested(arrow_type: pa.DataType) -> bool:
     """Returns whether a column has objects, maps or nested lists; a list of plain values is none of them."""
     return type_problem("multi_category", arrow_type) is not None
@@ -69,7 +74,10 @@ def type_problem(use: Use, arrow_type: pa.DataType) -> tuple[str, str] | None:
     is_plain = is_number or arrow.is_boolean(arrow_type)
     if use == "filter_text" and is_time(arrow_type):
         return "a string column to compare with a text", "compare times with <, <=, > or >= in the filter"
-    if use == "multi_category" and (arrow.is_list(arrow_type) or arrow.is_large_list(arrow_type)):
+    if use == "vector":
+        is_valid = is_list(arrow_type) and _is_number(arrow_type.value_type)
+        return None if is_valid else ("a column of lists of numbers", _CAST)
+    if use == "multi_category" and is_list(arrow_type):
         arrow_type = arrow_type.value_type
         is_plain = _is_number(arrow_type) or arrow.is_boolean(arrow_type) or _is_text(arrow_type)
     is_number_or_time = is_number or is_time(arrow_type)

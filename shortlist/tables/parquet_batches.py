@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import types as arrow
 
 from shortlist.tables import parquet_pages
-from shortlist.tables.parquet import ParquetFile
+from shortlist.tables.parquet import ParquetFile, is_list
 
 MAX_ROW_BYTES = 16 * 2**20
 """Largest row, in the needed columns; the same as the longest line of a text file."""
@@ -132,7 +132,7 @@ def _largest_entry(source: BinaryIO, file: ParquetFile, group: int, leaf: int, d
     undecoded = ParquetFile(source, metadata=file.metadata, read_dictionary=[path], buffer_size=_READ_AHEAD_BYTES)
     for batch in undecoded.iter_batches(batch_size=1, row_groups=[group], columns=[path], use_threads=False):
         array = batch.column(0)
-        while arrow.is_list(array.type) or arrow.is_large_list(array.type):
+        while is_list(array.type):
             array = array.values
         if arrow.is_dictionary(array.type):
             return int(pc.max(pc.binary_length(array.dictionary)).as_py() or 0)
@@ -167,7 +167,7 @@ def _in_parts(batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
 def _decoded(array: pa.Array) -> tuple[int, int]:
     """Returns the size in bytes of an array after decoding, and the number of elements in its lists."""
     elements = 0
-    if arrow.is_list(array.type) or arrow.is_large_list(array.type):
+    if is_list(array.type):
         array = array.flatten()
         elements = len(array)
     if not arrow.is_dictionary(array.type):

@@ -138,6 +138,10 @@ class ParquetReader(TableReader):
         if self._row >= 0:
             where += f", after row {self._row}"
         reason = " ".join(str(error).split())[:200] or type(error).__name__
+        # A limit of pyarrow 10 (apache/arrow#35692).
+        if reason.startswith("Expected all lists to be of size="):
+            remedy = "write the column as a list, whose rows may be null"
+            return DataError.from_parts(where, "a value in every row of a fixed-size list", "a null", remedy)
         return DataError.from_parts(
             where, "a whole Parquet file", reason, "fetch or write it again, or set `format: csv`"
         )

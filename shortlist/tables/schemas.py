@@ -14,7 +14,7 @@ from shortlist.errors import ConfigError
 from shortlist.quoting import closest
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec, table_spec
 
-_TYPES: dict[ColumnType, str] = {"numeric": "FLOAT", "timestamp": "INT", "order": "INT"}
+_TYPES: dict[ColumnType, str] = {"numeric": "FLOAT", "vector": "FLOAT", "timestamp": "INT", "order": "INT"}
 # The pipeline adds these to each schema.
 _ADDED = frozenset({keys.TIMESTAMP_NANOS, keys.WEIGHT, keys.SOURCE_PATH, keys.SOURCE_ROW})
 # TFDV ignores features of other stages.

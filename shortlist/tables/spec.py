@@ -16,7 +16,9 @@ Kind = TableName
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Format = FormatSection
-ColumnType = Literal["id", "order", "subsecond", "weight", "category", "multi_category", "numeric", "text", "timestamp"]
+ColumnType = Literal[
+    "id", "order", "subsecond", "weight", "category", "multi_category", "numeric", "text", "timestamp", "vector"
+]
 Unit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds", "iso8601", "dates", "order"]
 
 # Units of timestamps with fractions of a second. Every row of such a log has `timestamp_nanos`.
@@ -97,6 +99,12 @@ class ColumnSpec:
     time_format: str | None = None
     """Format for `datetime.strptime` of an order or subsecond column; None for times in `unit`."""
 
+    dim: int | None = None
+    """Number of values of a vector column."""
+
+    allows_missing: bool | None = None
+    """Whether a row may lack the vector; None for other columns."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
@@ -125,8 +133,9 @@ class TableSpec:
         if self.dialect == Dialect():
             del raw["dialect"]
         for column in raw["columns"]:
-            if column["time_format"] is None:
-                del column["time_format"]
+            for name in ("time_format", "dim", "allows_missing"):
+                if column[name] is None:
+                    del column[name]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -192,6 +201,8 @@ def table_spec(kind: Kind, table: Table, timestamp_unit: Unit = "order") -> Tabl
             type=feature.type.value,
             key=f"data.{kind}.features.{name}.column",
             delimiter=_delimiter(feature),
+            dim=feature.dim,
+            allows_missing=feature.missing == "zero" if feature.type is FeatureType.VECTOR else None,
         )
         for name, feature in table.features.items()
     ]

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import decimal
 import functools
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Set
@@ -62,6 +64,8 @@ def parsers(columns: Iterable[ColumnSpec], time_columns: Set[str] = frozenset(),
             return time.seconds if column.type == "order" else time.nanos
         if column.type == "multi_category":
             return functools.partial(_multi_category, delimiter=column.delimiter or DEFAULT_DELIMITER)
+        if column.type == "vector":
+            return functools.partial(_vector, dim=column.dim or 0, allows_missing=bool(column.allows_missing))
         if column.type == "weight" and column.weights is not None:
             return functools.partial(_weight_of_type, weights=column.weights)
         return _PARSERS[column.type]
@@ -126,6 +130,32 @@ def _multi_category(cell: Any, delimiter: str) -> list[str]:
 def _numeric(cell: Any) -> list[float]:
     number = _float(cell, "a finite number or an empty cell", "leave missing numbers empty")
     return [] if number is None else [number]
+
+
+def _vector(cell: Any, dim: int, allows_missing: bool) -> list[float]:
+    """Returns the numbers of a list, or of a text that is one in JSON; an empty list for a missing vector."""
+    expected = f"a vector of {dim:,} finite numbers"
+    if isinstance(cell, str) and cell.strip():
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            raise BadCell(expected, short_repr(cell), "write a list, such as [0.5, -1.25]") from None
+    if cell is None or cell == "" or cell == [] or (isinstance(cell, str) and not cell.strip()):
+        if allows_missing:
+            return []
+        raise BadCell(expected, "none", "fill it in, or set `missing: zero` for zeros")
+    if not isinstance(cell, list):
+        raise BadCell(expected, short_repr(cell), "name a column of lists of numbers")
+    if len(cell) != dim:
+        raise BadCell(expected, f"{len(cell):,}", "correct the row, or `dim` of the feature")
+    numbers = []
+    for position, part in enumerate(cell):
+        is_number = isinstance(part, int | float | decimal.Decimal) and not isinstance(part, bool)
+        number = float(part) if is_number else math.nan
+        if not math.isfinite(number) or abs(number) > MAX_FLOAT32:
+            raise BadCell(expected, f"{short_repr(part)} at position {position}, counted from 0", "correct the row")
+        numbers.append(number)
+    return numbers
 
 
 def _weight(cell: Any) -> list[float]:
