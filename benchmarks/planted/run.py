@@ -4,13 +4,16 @@
     python -m benchmarks.planted.run --sizes 100000:20000 --set train.epochs=4
 
 A size is `interactions:candidates`. The config is what `schema infer` proposes for the log, and `--set` changes it.
-Baselines are measured on the same test rows, and `ceiling` is the planted truth's own score. The figures of a size
-replace earlier ones of the same size in `scale.json`; `scale.md` and `scale.svg` are drawn from all of them.
+With `--keep FOLDER`, log and workspace remain there: the same command continues a run that failed, and the seconds of
+a node are those of the run that did the work. Baselines are measured on the same test rows, and `ceiling` is the
+planted truth's own score. The figures of a size replace earlier ones of the same size in `scale.json`; `scale.md` and
+`scale.svg` are drawn from all of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -18,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.direct_runner import machine
@@ -39,22 +42,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="changes a config value")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--note", default="", help="a remark on the machine, such as what else was running")
-    parser.add_argument(
-        "--scratch", type=pathlib.Path, help="folder for data and workspaces, by default a temporary one"
-    )
+    parser.add_argument("--keep", type=pathlib.Path, help="folder for logs and workspaces, by default a temporary one")
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="folder of the figures")
     args = parser.parse_args(argv)
     for interactions, candidates in args.sizes:
-        with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
-            record = measure(pathlib.Path(folder), interactions, candidates, args.seed, args.set)
+        with _folder(args.keep, f"{interactions}-{candidates}-{args.seed}") as folder:
+            record = measure(folder, interactions, candidates, args.seed, args.set)
         record |= {"machine": machine(), "note": args.note}
         print(json.dumps(record, indent=2), flush=True)
         write(args.results, record)
 
 
 def measure(folder: pathlib.Path, interactions: int, candidates: int, seed: int, changes: list[str]) -> dict[str, Any]:
-    """Writes a log into a folder, measures the baselines and runs the pipeline there."""
-    planted = log.write(folder, interactions, candidates, seed)
+    """Writes a log into a folder, measures the baselines and runs the pipeline there.
+
+    A folder that this function has used for the same log before is continued.
+    """
+    planted = _log(folder, interactions, candidates, seed)
     start = time.monotonic()
     quality: dict[str, Any] = baselines.measure(folder)
     quality["ceiling"] = {name: planted[f"ceiling_{name}"] for name in _METRICS}
@@ -68,29 +72,70 @@ def measure(folder: pathlib.Path, interactions: int, candidates: int, seed: int,
     }
     tables = [f"{table}.parquet" for table in log.TABLES]
     options = [item for name, path in zip(log.TABLES[1:], tables[1:], strict=True) for item in (f"--{name}", path)]
-    _shortlist(folder, "schema", "infer", tables[0], *options, "--name", _NAME)
+    if not (folder / "configs" / f"{_NAME}.yaml").exists():
+        _shortlist(folder, "schema", "infer", tables[0], *options, "--name", _NAME)
     settings = [item for change in (f"train.eval_rows={EVAL_ROWS}", *changes) for item in ("--set", change)]
     code, seconds, peak_mb = _shortlist(folder, "run", "--config", f"configs/{_NAME}.yaml", *settings, may_fail=True)
-    summary = folder / "workspaces" / _NAME / "runs" / "latest" / "summary.json"
-    if code not in (_DONE, _NOTHING_PUSHED) or not summary.exists():
+    summaries = _summaries(folder / "workspaces" / _NAME / "runs")
+    if code not in (_DONE, _NOTHING_PUSHED) or not summaries:
         return record | {"failed": f"exit code {code}", "output": (folder / "output").read_text()[-2000:]}
-    return record | figures(json.loads(summary.read_text())) | {"process_seconds": seconds, "process_peak_mb": peak_mb}
+    return record | figures(summaries) | {"process_seconds": seconds, "process_peak_mb": peak_mb}
 
 
-def figures(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the figures of a run's summary."""
+@contextlib.contextmanager
+def _folder(keep: pathlib.Path | None, name: str) -> Iterator[pathlib.Path]:
+    """Yields a folder of a name that remains, or a temporary one."""
+    if keep is not None:
+        yield keep.absolute() / name
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield pathlib.Path(folder)
+
+
+def _log(folder: pathlib.Path, interactions: int, candidates: int, seed: int) -> dict[str, Any]:
+    """Writes the log, if the folder does not have it, and returns its truth."""
+    # It is written last.
+    path = folder / log.TRUTH_FILE
+    if path.exists():
+        return dict(json.loads(path.read_text()))
+    return log.write(folder, interactions, candidates, seed)
+
+
+def _summaries(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the summaries of a workspace's runs, the latest one last. Names of runs begin with their time."""
+    paths = sorted(path for path in folder.glob("*/summary.json") if not path.parent.is_symlink())
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def figures(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the figures of the last of some runs; those of cached nodes are from the run that did the work.
+
+    Args:
+      summaries: The summaries of a workspace's runs, the oldest one first.
+    """
+    summary = summaries[-1]
+    seconds, peaks = dict[str, float](), dict[str, float]()
+    for node in summary["seconds"]["components"]:
+        worker = next((run for run in reversed(summaries) if _did(run, node)), summary)
+        seconds[node] = worker["seconds"]["components"][node]
+        peaks[node] = worker["node_peaks_mb"].get(node, 0.0)
     overall = summary["metrics"]["overall"] if summary["metrics"] else {}
     shortlist = {name: round(overall[key], 4) for name, key in _metric_keys(overall).items()}
     return {
         "status": summary["status"],
         "shortlist": shortlist,
-        "seconds": summary["seconds"]["components"],
-        "total_seconds": summary["seconds"]["total"],
-        "peak_mb": summary["node_peaks_mb"],
-        "peak_rss_mb": summary["peak_rss_mb"],
+        "seconds": seconds,
+        "total_seconds": round(sum(seconds.values()), 1) if summary["cached"] else summary["seconds"]["total"],
+        "continued": bool(summary["cached"]),
+        "peak_mb": peaks,
+        "peak_rss_mb": max([summary["peak_rss_mb"], *peaks.values()]),
         "training": summary["training"],
         "index": summary["index"],
     }
+
+
+def _did(run: Mapping[str, Any], node: str) -> bool:
+    return node in run["seconds"]["components"] and node not in run["cached"]
 
 
 def write(results: pathlib.Path, record: Mapping[str, Any]) -> None:

@@ -116,3 +116,28 @@ def test_the_table_has_a_column_per_size_and_names_what_failed():
     assert "| ceiling | 0.100 / 0.050 / 0.300 |" in lines
     assert "200 rows, 40 candidates: exit code 137." in lines
     assert "100 rows, 20 candidates; 2 cores (x), 24.0 GB; train.epochs=2; busy." in lines
+
+
+def _summary(seconds, peaks, cached=()):
+    return {
+        "status": "pushed",
+        "metrics": {"overall": {"ndcg_at_10": 0.25}},
+        "cached": list(cached),
+        "seconds": {"components": seconds, "total": 12.0},
+        "node_peaks_mb": peaks,
+        "peak_rss_mb": max(peaks.values()),
+        "training": {},
+        "index": None,
+    }
+
+
+def test_a_continued_run_has_the_seconds_of_the_runs_that_did_the_work():
+    # The first run failed in its Indexer, after 5 s of it; the second one did that node anew.
+    first = _summary({"Windows": 30.0, "Indexer": 5.0}, {"Windows": 900.0, "Indexer": 3000.0})
+    second = _summary({"Windows": 0.1, "Indexer": 11.0}, {"Windows": 400.0, "Indexer": 800.0}, cached=["Windows"])
+    found = run.figures([first, second])
+    assert found["seconds"] == {"Windows": 30.0, "Indexer": 11.0}
+    assert found["peak_mb"] == {"Windows": 900.0, "Indexer": 800.0}
+    assert (found["total_seconds"], found["peak_rss_mb"], found["continued"]) == (41.0, 900.0, True)
+    whole = run.figures([first])
+    assert (whole["total_seconds"], whole["peak_rss_mb"], whole["continued"]) == (12.0, 3000.0, False)
