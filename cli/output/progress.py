@@ -72,13 +72,16 @@ class ProgressListener:
         )
         self._nodes = self._bar.add_task("starting", total=None, counted="")
         self._within = self._bar.add_task("", total=None, counted="", visible=False)
+        self._lines = ProgressLines(self._print_running)
         self._cached: list[str] = []
         self._running = ""
         self._last_update = 0.0
         self._exit = contextlib.ExitStack()
 
     def __enter__(self) -> ProgressListener:
-        listener = self._show if self._console.is_terminal else ProgressLines(self._print_running)
+        if not self._console.is_terminal:
+            self._exit.enter_context(self._lines.ticking())
+        listener = self._show if self._console.is_terminal else self._lines
         self._exit.enter_context(progress.listening(listener))
         self._exit.callback(self._bar.stop)
         self._bar.start()
@@ -92,6 +95,7 @@ class ProgressListener:
         """Advances the bar over the nodes."""
         progress.restart()
         self._running = node_id
+        self._lines.restart()
         self._bar.update(
             self._nodes,
             description=node_id,

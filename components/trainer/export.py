@@ -59,7 +59,7 @@ class ServingModule(tf.Module):
         """Takes the model's current weights."""
         super().__init__()
         self.candidate_ids = reader.candidate_ids
-        self.candidate_embeddings = tf.Variable(model.embed_candidates(), trainable=False, name="candidate_embeddings")
+        self.candidate_embeddings = tf.Variable(model.embed_corpus(), trainable=False, name="candidate_embeddings")
         self.candidate_counts = tf.Variable(corpus.counts, trainable=False, name="candidate_counts")
         self.candidates_below = tf.Variable(candidates_below(corpus.counts), trainable=False, name="candidates_below")
         self.popularity = tf.Variable(slices.popularity_buckets(corpus.counts), trainable=False, name="popularity")

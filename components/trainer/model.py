@@ -18,6 +18,9 @@ from components.trainer.query_time import QueryTimeEmbedding
 from components.trainer.settings import Settings
 from shortlist.config.model import FeaturesTowerSection
 
+CORPUS_TILE = 16_384
+"""Candidates embedded at a time: a text of 50 words has 50 vectors before they become one, 13 kB per candidate."""
+
 
 class RetrievalModel(tfrs.models.Model):
     """Two-tower model: a candidate's score is the dot product of its embedding and the query's."""
@@ -57,6 +60,12 @@ class RetrievalModel(tfrs.models.Model):
     def embed_candidates(self, rows: tf.Tensor | None = None, noise: Noise | None = None) -> tf.Tensor:
         """Returns [n, embedding_dim] for rows [n] of the corpus; for all rows by default."""
         return self._output(self.candidate_tower(rows, noise=noise))
+
+    def embed_corpus(self) -> tf.Tensor:
+        """Returns [corpus_size, embedding_dim] for all candidates, without noise, `CORPUS_TILE` at a time."""
+        starts = range(0, self.corpus_size, CORPUS_TILE)
+        tiles = [tf.range(start, min(start + CORPUS_TILE, self.corpus_size)) for start in starts]
+        return tf.concat([self.embed_candidates(tile) for tile in tiles], axis=0)
 
     def embed_described(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns [n, embedding_dim] for candidates with the given features, see `towers.CandidateTower.embed`."""

@@ -74,7 +74,7 @@ class Ranker:
 
     def ranks(self) -> np.ndarray:
         """Returns the rank of each row's target, int64 [rows]; `NOT_RANKED` for a target that its query had seen."""
-        candidates = self._model.embed_candidates()
+        candidates = self._model.embed_corpus()
         # An operation has one thread, so that several batches are ranked at a time.
         cores = len(os.sched_getaffinity(0))
         ranks = [np.array([], np.int64)]

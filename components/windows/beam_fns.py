@@ -22,6 +22,7 @@ from components.windows import decode, records, schema, stats, times, windowing
 from components.windows.windows_config import WindowsConfig
 from shortlist import keys, splits
 from shortlist.config.features import Feature
+from shortlist.process import progress
 
 COUNTS = "counts"
 PROBLEMS = "problems"
@@ -164,6 +165,7 @@ class ParseInteractionFn(beam.DoFn):
 
     def process(self, serialized: list[bytes]) -> Iterable[Any]:
         columns = self._decoder.decode(serialized)
+        progress.count(len(serialized), "interactions")
         row_features = self._row_features(columns, len(serialized))
         located = zip(*(columns[name] for name in _INTERACTION), strict=True)
         for values, features in zip(located, row_features, strict=True):
@@ -257,7 +259,8 @@ class WriteShardFn(beam.DoFn):
         name = f"windows-{shard:05d}-of-{num_shards:05d}.gz"
         path = os.path.join(self._uri, f"Split-{split}", name)
         # Sorted by query and position, so that each engine and each run writes the same bytes.
-        shards.write((record for _, _, record in sorted(grouped["records"])), path, self._staging)
+        written = shards.write((record for _, _, record in sorted(grouped["records"])), path, self._staging)
+        progress.count(written, "windows")
         yield path
 
 

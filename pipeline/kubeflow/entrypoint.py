@@ -62,7 +62,8 @@ def _run(arguments: argparse.Namespace, others: list[str]) -> int:
 
     try:
         # A container's log is read while it runs, so that no line may wait in a buffer.
-        with progress.listening(ProgressLines(lambda line: print(plain(line), flush=True))):
+        lines = ProgressLines(lambda line: print(plain(line), flush=True))
+        with progress.listening(lines), lines.ticking():
             kubeflow_v2_run_executor.main((arguments, others))
     except Exception as error:
         refusal = find_bad_input(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import threading
 
 from rich.console import Console
 
@@ -99,6 +100,35 @@ def test_a_new_count_has_no_rate_yet():
         listener(progress.Progress(done, None, unit))
     # 138 steps in 69 s.
     assert lines == ["148 steps, 2 steps per second"]
+
+
+def test_a_step_that_reports_nothing_has_a_line_with_its_age():
+    lines, now = [], [0.0]
+    listener = ProgressLines(lines.append, clock=lambda: now[0])
+    # The first step is silent for 140 s. The second one reports until second 200, and is silent from then on.
+    for second in range(0, 141, 5):
+        now[0] = second
+        listener.tick()
+    listener.restart()
+    for second in range(140, 301, 5):
+        now[0] = second
+        if second <= 200:
+            listener(progress.Progress(second, 400, "steps", "loss 6.5"))
+        listener.tick()
+    assert lines == [
+        "1 min 10 s so far",
+        "2 min 20 s so far",
+        "200 of 400 steps, loss 6.5, 1 steps per second, 3 min 20 s left",
+        "200 of 400 steps, loss 6.5, 2 min 10 s so far",
+    ]
+
+
+def test_ticks_come_by_themselves(monkeypatch):
+    monkeypatch.setattr(progress_lines, "_SECONDS_BETWEEN_TICKS", 0.001)
+    written = threading.Event()
+    listener = ProgressLines(lambda line: written.set(), clock=iter(range(0, 10**9, 100)).__next__)
+    with listener.ticking():
+        assert written.wait(timeout=60)
 
 
 def test_counts_restart_with_each_step_and_need_no_listener():

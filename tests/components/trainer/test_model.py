@@ -63,6 +63,13 @@ def test_normalized_outputs_have_length_one(world):
     np.testing.assert_allclose(tf.norm(queries, axis=1), np.ones(3), rtol=1e-5)
 
 
+def test_the_corpus_is_embedded_in_tiles(world, monkeypatch):
+    model, _, _ = worlds.assemble(world, worlds.settings())
+    # 20 candidates in tiles of 8, 8 and 4.
+    monkeypatch.setattr("components.trainer.model.CORPUS_TILE", 8)
+    np.testing.assert_allclose(model.embed_corpus(), model.embed_candidates(), rtol=1e-6)
+
+
 def test_padding_adds_nothing_to_the_loss(trained, world):
     model, reader, _, _ = trained
     batch = _batch(world, reader)
