@@ -36,7 +36,8 @@ class ColdStart(Section):
 
     min_rows: Whole = pydantic.Field(100, ge=1, le=1_000_000_000)
     """Minimum number of test rows whose target has no train interactions. With fewer, `unseen_candidates` is reported
-    but does not gate."""
+    but does not gate. It does not gate either if a model at its threshold would have fewer than 10 hits on them, as in
+    a large catalogue."""
 
     @pydantic.model_validator(mode="after")
     def _check_overlap(self) -> ColdStart:

@@ -72,7 +72,9 @@ def test_only_the_folders_own_files_are_found(folder):
     # As TFX passes them to a training.
     assert bundle.files_of([f"{folder}/*"]) == [f"{folder}/part-0.gz"]
     assert len(queries.sample_windows(folder, 10)) == 1
-    assert targets.read(targets.TargetCatalogue(folder, ("target_kind",))).keys() == {b"own"}
+    features = targets.read(targets.TargetCatalogue(folder, ("target_kind",)))
+    assert features.of(b"own")["target_kind"].tolist() == [b"kind of own"]
+    assert features.of(b"other") == {}
 
 
 def test_beam_reads_only_the_folders_own_files(folder):

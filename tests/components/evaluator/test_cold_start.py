@@ -109,6 +109,12 @@ def test_a_multiple_of_chance_is_not_rounded_up_to_the_bound():
             "without data.candidates.features, new items are indistinguishable",
         ),
         ([], {}, "no test row has a target without train interactions"),
+        # Chance is 100 / 20,000 = 0.005, and 5 times that 0.025.
+        (
+            unseen(399.0, 0.0),
+            {"corpus": 20_000},
+            "5 times chance is 9.97 hits on 399 test rows, the model has 0; required 10 to judge",
+        ),
     ],
 )
 def test_a_gate_that_is_not_applied_records_the_reason(slices, given, why):
@@ -119,6 +125,8 @@ def test_gates_at_their_limits_are_applied():
     # With 500 candidates, five times chance is 100%, which is possible; 100 rows are enough.
     assert _gate(assess(unseen(100.0, 0.99), corpus=500), Gate.NEW_ITEMS)[0] is Result.FAILED
     assert _gate(assess(unseen(100.0, 1.0), corpus=500), Gate.NEW_ITEMS)[0] is Result.PASSED
+    # 400 rows at 0.025 are 10 hits.
+    assert _gate(assess(unseen(400.0, 0.0), corpus=20_000), Gate.NEW_ITEMS)[0] is Result.FAILED
     # A threshold of 0 always passes, and a random list is not mentioned.
     found = assess([], share=0.0, empty_history={"threshold": 0.0})
     expected = "0 of their 100 answers are among the 100 most popular; required 0"
