@@ -7,7 +7,7 @@ import enum
 import json
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,11 +17,15 @@ from cli.options import ConfigOption, JsonOption, SetOption, VerboseOption
 from cli.output import consoles
 from shortlist.errors import BadInputError
 from shortlist.process import limits
+from shortlist.quoting import short_repr
 
 if TYPE_CHECKING:
     from pipeline.bulk import BulkOptions, BulkResult
     from shortlist.config.config import Config
     from shortlist.workspace import Workspace
+
+
+_RULES = ("filter", "diversity", "boost", "promote")
 
 
 class Format(str, enum.Enum):
@@ -52,6 +56,10 @@ def bulk(
             "--include-seen/--exclude-seen", help="As of `recommend`. Default: as the gates do.", show_default=False
         ),
     ] = None,
+    rules: Annotated[
+        pathlib.Path | None,
+        typer.Option(metavar="FILE", help="JSON with `filter`, `diversity`, `boost` and `promote` for all requests."),
+    ] = None,
     form: FormatOption = Format.PARQUET,
     shards: ShardsOption = 16,
     verbose: VerboseOption = False,
@@ -64,10 +72,12 @@ def bulk(
 
     Example: shortlist bulk -k 20 --format jsonl
     Example: shortlist bulk --queries active_users.txt
+    Example: shortlist bulk --rules rules.json
     """
     from shortlist import datasets
 
     wanted = None if queries is None else tuple(_read_ids(queries))
+    given = None if rules is None else _read_rules(rules)
 
     def answer(
         checked: Config, workspace: Workspace, options: BulkOptions, report: Callable[[str], None]
@@ -77,7 +87,7 @@ def bulk(
         # After the config is loaded, whose folder is where relative paths start.
         data_root = datasets.default_data_dir().absolute()
         chosen = dataclasses.replace(
-            options, exclude_seen=None if include_seen is None else not include_seen, queries=wanted, at=at
+            options, exclude_seen=None if include_seen is None else not include_seen, queries=wanted, at=at, rules=given
         )
         return bulk_answers(checked, workspace, data_root, chosen, report)
 
@@ -164,6 +174,21 @@ def _read_ids(path: pathlib.Path) -> Iterator[str]:
     if not ids:
         raise BadInputError.from_parts(path, "an id per line", "none", "leave --queries out for all queries")
     yield from ids
+
+
+def _read_rules(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the rules of a JSON file by name; their form is checked with the model's attributes at hand.
+
+    Raises:
+      BadInputError: The file cannot be read, is no JSON object, or has another key.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError.from_reason(path, "a JSON file", str(error)) from None
+    if not isinstance(found, dict) or not set(found) <= set(_RULES):
+        raise BadInputError.from_parts(path, f"an object with the keys {', '.join(_RULES)}", short_repr(found))
+    return found
 
 
 def _print_nothing(line: str) -> None:

@@ -19,6 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components import shards
 from components.bulk import beam, files, requests, similar, vectors
 from components.bulk.answers import Answerer
+from components.bulk.ruled import RuledAnswerer
 from components.table_example_gen import beam as table_beam
 from shortlist import fingerprints, model_files
 from shortlist.config.config import Config
@@ -29,7 +30,7 @@ from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
 from shortlist.records import nodes, properties
-from shortlist.serving import client, versions
+from shortlist.serving import client, filtered, versions
 from shortlist.tables import as_of, content, inputs
 from shortlist.tables.input_table import InputTable
 from shortlist.tables.spec import Unit, table_spec
@@ -52,6 +53,8 @@ class BulkOptions:
     """Ids to answer for; all by default."""
     at: str | None = None
     """Time of the requests, see `as_of.read_time`."""
+    rules: dict[str, Any] | None = None
+    """Filter, diversity, boosts and promotions of all requests, see `shortlist.serving.filtered.parse`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +97,10 @@ def bulk_answers(
       BadInputError: No model is served, k exceeds the model's, or a table cannot be read.
     """
     served = _Served.of(workspace)
-    client.check_k(options.k, served.index)
+    if options.rules is None:
+        client.check_k(options.k, served.index)
+    else:
+        filtered.parse(served.folder, options.k, **options.rules)
     exclude_seen = options.exclude_seen
     if exclude_seen is None:
         exclude_seen = bool(served.index.get("exclude_seen", True))
@@ -112,7 +118,11 @@ def bulk_answers(
         flat = {name: job.read_table(name, table, data_root, log.unit) for name, table in tables.items()}
         _write_requests(config, job, served, flat, options, log, requests_dir)
         done.touch()
-    answerer = functools.partial(Answerer, str(served.folder), served.index["kind"] != "scann", options.k, exclude_seen)
+    answerer: Callable[[], Answerer | RuledAnswerer] = functools.partial(
+        Answerer, str(served.folder), served.index["kind"] != "scann", options.k, exclude_seen
+    )
+    if options.rules is not None:
+        answerer = functools.partial(RuledAnswerer, str(served.folder), options.k, exclude_seen, options.rules)
     return job.finish(
         lambda root, waiting, path_of: beam.build_answers(
             root, waiting, answerer, str(requests_dir), path_of, str(job.staging)

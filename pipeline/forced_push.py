@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -19,6 +20,7 @@ from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, index_of, refit_of
 from shortlist.serving import versions
+from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.evaluation import ServedEvaluation
 from shortlist.summary import Kind, Status, read_summary
 from shortlist.workspace import Workspace
@@ -211,14 +213,20 @@ def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, report: 
     for folder in folders.values():
         folder.mkdir(parents=True)
     index = _Index(folders["model"] / _SERVING, folders["exact_model"] / _SERVING, {})
-    built = build.build(
-        windows_dir=run.output(nodes.WINDOWS, "examples").uri,
-        trained_dir=str(pathlib.Path(run.trained_model.uri, _SERVING)),
-        settings=Index.model_validate_json(str(run.nodes[nodes.INDEXER].properties[properties.CONFIG])),
-        model_dir=str(index.model_dir),
-        exact_dir=str(index.exact_dir),
-        exclude_seen=bool(run.nodes[nodes.INDEXER].properties.get(properties.EXCLUDE_SEEN, 1)),
-    )
+    indexer = run.nodes[nodes.INDEXER].properties
+    trained_dir = str(pathlib.Path(run.trained_model.uri, _SERVING))
+    with _catalogue(run, trained_dir) as written:
+        built = build.build(
+            windows_dir=run.output(nodes.WINDOWS, "examples").uri,
+            trained_dir=trained_dir,
+            settings=Index.model_validate_json(str(indexer[properties.CONFIG])),
+            catalogue=written,
+            model_dir=str(index.model_dir),
+            exact_dir=str(index.exact_dir),
+            exclude_seen=bool(indexer.get(properties.EXCLUDE_SEEN, 1)),
+        )
+        if built.index is not None and written is not None:
+            catalogue.copy(written, [str(index.model_dir), str(index.exact_dir)])
     if built.index is None:
         raise BadInputError(f"the model of run {run.run_id} has no index that could be pushed: {built.reasons[0]}")
     _describe(run, index)
@@ -229,16 +237,22 @@ def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, report: 
     return index
 
 
+def _catalogue(run: _Run, trained_dir: str) -> contextlib.AbstractContextManager[Catalogue | None]:
+    """Returns the catalogue of the run's model; None for a run of version 0.1, which did not record the fields."""
+    indexer = run.nodes[nodes.INDEXER].properties
+    if properties.CATALOGUE not in indexer:
+        return contextlib.nullcontext()
+    return catalogue.written(
+        str(pathlib.Path(run.output(nodes.CANDIDATES_GEN, "examples").uri, f"Split-{keys.SPLIT_ALL}")),
+        catalogue.CatalogueFields.from_json(str(indexer[properties.CATALOGUE])),
+        trained_dir,
+    )
+
+
 def _describe(run: _Run, index: _Index) -> None:
-    """Writes the catalogue and the evaluation into a new index; a run of version 0.1 did not record the fields."""
+    """Writes the evaluation into a new index."""
     indexer = run.nodes[nodes.INDEXER].properties
     folders = (index.model_dir, index.exact_dir)
-    if properties.CATALOGUE in indexer:
-        catalogue.write(
-            str(pathlib.Path(run.output(nodes.CANDIDATES_GEN, "examples").uri, f"Split-{keys.SPLIT_ALL}")),
-            catalogue.CatalogueFields.from_json(str(indexer[properties.CATALOGUE])),
-            [str(folder) for folder in folders],
-        )
     evaluation = ServedEvaluation.of(
         run.output(nodes.EVALUATOR, "evaluation"),
         run.output(nodes.EVALUATOR, "blessing"),

@@ -30,6 +30,7 @@ QUERY_TIME = "query_time"
 K = "k"
 EXCLUDE = "exclude"
 ALLOW = "allow"
+CANDIDATE_IDS = "candidate_ids"
 IDS = "ids"
 SCORES = "scores"
 COUNT = "count"
@@ -81,6 +82,7 @@ RESERVED = frozenset(
         K,
         EXCLUDE,
         ALLOW,
+        CANDIDATE_IDS,
         IDS,
         SCORES,
         COUNT,

@@ -86,17 +86,22 @@ def write_trained(vectors: Vectors) -> None:
     tf.saved_model.save(tower, str(folder / "trained"), signatures=signatures)
 
 
+def tune(vectors: Vectors, candidates: tf.Variable, num_searchers: int = 1) -> tuning.TunedIndex:
+    """Returns ScaNN over the candidates, tuned on other queries than those of the recall."""
+    queries = vectors.queries[-_TUNING_QUERIES:]
+    nothing = [np.zeros(0, np.int32)] * len(queries)
+    answers = ExactAnswers.find(queries, candidates.numpy(), nothing, K)
+    return tuning.tune(candidates, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL, MAX_QUERIES, num_searchers)
+
+
 def write_indexes(vectors: Vectors, num_searchers: int) -> None:
     """Tunes, builds and exports, and writes the report."""
     folder = vectors.folder / "exports"
-    queries = vectors.queries[-_TUNING_QUERIES:]
     folders = {kind: str(folder / kind) for kind in ("scann", "brute_force")}
     start = time.perf_counter()
     trained = tf.saved_model.load(str(folder / "trained"))
     candidates = trained.candidate_embeddings
-    nothing = [np.zeros(0, np.int32)] * len(queries)
-    answers = ExactAnswers.find(queries, candidates.numpy(), nothing, K)
-    tuned = tuning.tune(candidates, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL, MAX_QUERIES, num_searchers)
+    tuned = tune(vectors, candidates, num_searchers)
     for kind, index in (("scann", tuned.index), ("brute_force", ExactIndex(k=K).index(candidates))):
         export.save(export.ServedModel(trained, index, K), str(folder / "trained"), folders[kind])
         export.write_index_file(folders[kind], {"kind": kind})

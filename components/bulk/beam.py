@@ -12,13 +12,14 @@ from apache_beam.utils import shared
 
 from components.bulk import files, requests, similar
 from components.bulk.answers import Answerer
+from components.bulk.ruled import RuledAnswerer
 from shortlist.process import progress
 
 
 def build_answers(
     root: Pipeline,
     shards: Sequence[int],
-    answerer: Callable[[], Answerer],
+    answerer: Callable[[], Answerer | RuledAnswerer],
     requests_dir: str,
     path_of: Callable[[int], str],
     staging: str,
@@ -89,7 +90,9 @@ class _ShardFn(beam.DoFn):
 class _AnswerFn(_ShardFn):
     """Answers a shard of requests."""
 
-    def __init__(self, load: Callable[[], Answerer], folder: str, path_of: Callable[[int], str], staging: str):
+    def __init__(
+        self, load: Callable[[], Answerer | RuledAnswerer], folder: str, path_of: Callable[[int], str], staging: str
+    ):
         super().__init__(load, path_of, staging)
         self._folder = folder
 

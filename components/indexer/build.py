@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from components.indexer import export, queries, timing, tuning, variety
 from components.indexer.exact import ExactIndex
+from components.indexer.filters import AttributeFilters
 from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
-from components.indexer.scann_index import MIN_CANDIDATES
+from components.indexer.scann_index import MIN_CANDIDATES, ScannIndex
 from shortlist import keys
 from shortlist.config.serving import Index
+from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import load_served, signature_inputs
 
 # Up to this number of candidates times dimensions, exact search takes no longer than ScaNN: measured on single queries,
@@ -48,12 +50,17 @@ class _Trained:
     embeddings: np.ndarray
     rows: dict[bytes, int]
     exclude_seen: bool
+    filters: AttributeFilters = dataclasses.field(default_factory=AttributeFilters)
 
     @classmethod
     def load(cls, directory: str, exclude_seen: bool) -> _Trained:
         model = tf.saved_model.load(directory)
         rows = {candidate: row for row, candidate in enumerate(model.candidate_ids.numpy())}
         return cls(model, directory, model.candidate_embeddings.numpy(), rows, exclude_seen)
+
+    def served(self, index: ExactIndex | ScannIndex, settings: Index) -> export.ServedModel:
+        """Returns the model with an index and the filters."""
+        return export.ServedModel(self.model, index, settings.k, settings.pool, self.filters)
 
     def answers(self, windows: Sequence[bytes], k: int) -> ExactAnswers:
         """Returns the exact answers to windows, without seen candidates if `exclude_seen` is set.
@@ -80,7 +87,13 @@ class _Trained:
 
 
 def build(
-    windows_dir: str, trained_dir: str, settings: Index, model_dir: str, exact_dir: str, exclude_seen: bool = True
+    windows_dir: str,
+    trained_dir: str,
+    settings: Index,
+    model_dir: str,
+    exact_dir: str,
+    exclude_seen: bool = True,
+    catalogue: Catalogue | None = None,
 ) -> IndexBuild:
     """Builds, exports and measures an index and its exact copy.
 
@@ -94,8 +107,11 @@ def build(
       model_dir: Where the served model goes.
       exact_dir: Where the exact copy goes.
       exclude_seen: Whether answers exclude seen items, as they do where the gates use plain metrics.
+      catalogue: The model's candidates with the attributes of `settings.filters`; without it there are no filters.
     """
     trained = _Trained.load(trained_dir, exclude_seen)
+    if catalogue is not None:
+        trained = dataclasses.replace(trained, filters=AttributeFilters.of(catalogue, settings.filters))
     test = queries.sample_windows(os.path.join(windows_dir, "Split-test"), MAX_QUERIES)
     problem = _problem(trained, test, settings)
     if problem:
@@ -118,8 +134,8 @@ def _export(
     """Exports both models and returns the measurements of the model to serve."""
     answers = trained.answers(test, settings.k)
     exact_index = ExactIndex(k=settings.k).index(trained.model.candidate_embeddings)
-    export.save(export.ServedModel(trained.model, exact_index, settings.k), trained.directory, exact_dir)
-    exact = _measure({"kind": "brute_force", "k": settings.k}, exact_dir, trained, test, answers)
+    export.save(trained.served(exact_index, settings), trained.directory, exact_dir)
+    exact = _measure(_described("brute_force", settings), exact_dir, trained, test, answers)
     index, reason = _scann(trained, windows_dir, settings, test, answers, model_dir)
     if index is None:
         # Both folders then hold the same model, so that clients find the same layout for every kind of index.
@@ -127,6 +143,16 @@ def _export(
         index = exact | {"reason": reason}
         export.write_index_file(model_dir, index)
     return index
+
+
+def _described(kind: str, settings: Index) -> dict[str, Any]:
+    """Returns the part of the index file that clients read before a request."""
+    return {
+        "kind": kind,
+        "k": settings.k,
+        "pool": max(settings.k, settings.pool),
+        "filters": list(settings.filters),
+    }
 
 
 def _copy_folder(source: str, destination: str) -> None:
@@ -189,12 +215,10 @@ def _scann(
     may_fall_back = settings.kind == "auto"
     if tuned.recall < settings.min_recall and may_fall_back:
         return None, f"ScaNN's recall@{settings.k} on eval queries is {tuned.recall:.4f} at best"
-    export.save(export.ServedModel(trained.model, tuned.index, settings.k), trained.directory, model_dir)
+    export.save(trained.served(tuned.index, settings), trained.directory, model_dir)
     # After the choice, which no clock takes part in.
     trial_ms = timing.trial_ms(tuned.index, [it.params for it in tuned.trials], tuning_answers, settings.k)
-    description = {
-        "kind": "scann",
-        "k": settings.k,
+    description = _described("scann", settings) | {
         "params": dataclasses.asdict(tuned.index.params) | {"searchers": settings.searchers},
         "trials": [
             {

@@ -1,4 +1,4 @@
-"""Writes the catalogue of an exported model from the flat candidates, in memory for one row group at a time."""
+"""Catalogue of an exported model, written from the flat candidates, in memory for one row group at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import pathlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -65,34 +66,38 @@ class CatalogueFields:
         return {name: kind for name, kind in self.features.items() if catalogue.has_attribute(kind)}
 
 
-def write(candidates_dir: str, fields: CatalogueFields, model_dirs: Sequence[str]) -> int:
-    """Writes `assets.extra/candidates.parquet` into exported models, and returns its number of rows.
+@contextlib.contextmanager
+def written(candidates_dir: str, fields: CatalogueFields, trained_dir: str) -> Iterator[catalogue.Catalogue]:
+    """Writes the catalogue of a model into a temporary file, and yields it.
 
     The ids are read twice: the order of all of them gives the rows, as in the Trainer's corpus.
 
     Args:
       candidates_dir: Folder or URI of the flat candidates, gz TFRecords.
       fields: The features to write.
-      model_dirs: Folders or URIs of exported models, all of this catalogue.
+      trained_dir: Folder or URI of a model of this catalogue.
 
     Raises:
-      DataError: A model has another number of candidates.
+      DataError: The model has another number of candidates.
     """
     files = shards.list_files(candidates_dir)
     rows = _model_rows(files)
-    for folder in model_dirs:
-        _check_size(folder, len(rows), candidates_dir)
+    _check_size(trained_dir, len(rows), candidates_dir)
     schema = catalogue.schema(fields.title, fields.attributes)
     with tempfile.TemporaryDirectory() as scratch:
-        path = os.path.join(scratch, "candidates.parquet")
+        path = pathlib.Path(scratch, "candidates.parquet")
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             for group in _sorted_groups(_tables(files, fields, rows, schema), len(rows), schema, scratch):
                 writer.write_table(group)
-        for folder in model_dirs:
-            destination = os.path.join(folder, CANDIDATES_FILE)
-            tf.io.gfile.makedirs(os.path.dirname(destination))
-            tf.io.gfile.copy(path, destination, overwrite=True)
-    return len(rows)
+        yield catalogue.Catalogue(path)
+
+
+def copy(written_catalogue: catalogue.Catalogue, model_dirs: Sequence[str]) -> None:
+    """Copies a catalogue to `assets.extra/candidates.parquet` of exported models, whose folders may be URIs."""
+    for folder in model_dirs:
+        destination = os.path.join(folder, CANDIDATES_FILE)
+        tf.io.gfile.makedirs(os.path.dirname(destination))
+        tf.io.gfile.copy(str(written_catalogue.path), destination, overwrite=True)
 
 
 def _check_size(model_dir: str, rows: int, candidates_dir: str) -> None:

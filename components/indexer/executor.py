@@ -63,20 +63,24 @@ class Executor(base_executor.BaseExecutor):
             return
 
         folders = [path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict[key])) for key in _MODELS]
-        report = build.build(
-            windows_dir=artifact_utils.get_single_uri(input_dict["examples"]),
-            trained_dir=path_utils.serving_model_path(trained.uri),
-            settings=Index.model_validate_json(exec_properties["config"]),
-            exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
-            model_dir=folders[0],
-            exact_dir=folders[1],
-        )
-        if report.index is not None:
-            catalogue.write(
-                artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
-                catalogue.CatalogueFields.from_json(exec_properties[properties.CATALOGUE]),
-                folders,
+        trained_dir = path_utils.serving_model_path(trained.uri)
+        with catalogue.written(
+            artifact_utils.get_split_uri(input_dict["candidates"], keys.SPLIT_ALL),
+            catalogue.CatalogueFields.from_json(exec_properties[properties.CATALOGUE]),
+            trained_dir,
+        ) as written:
+            report = build.build(
+                windows_dir=artifact_utils.get_single_uri(input_dict["examples"]),
+                trained_dir=trained_dir,
+                settings=Index.model_validate_json(exec_properties["config"]),
+                catalogue=written,
+                exclude_seen=bool(exec_properties[properties.EXCLUDE_SEEN]),
+                model_dir=folders[0],
+                exact_dir=folders[1],
             )
+            if report.index is not None:
+                catalogue.copy(written, folders)
+        if report.index is not None:
             evaluation = ServedEvaluation.of(
                 _Recorded.of(artifact_utils.get_single_instance(input_dict["evaluation"])),
                 _Recorded.of(

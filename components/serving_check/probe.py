@@ -17,7 +17,16 @@ from typing import Any
 from shortlist import keys
 from shortlist.serving.answer_rules import Case, ServedAnswers, find_violations
 
-SIGNATURES = {"serving_default", "recommend", "examples", "query_embedding", "candidate_embedding"}
+_FILTERED, _SIMILAR = "recommend_filtered", "similar"
+SIGNATURES = {
+    "serving_default",
+    "recommend",
+    _FILTERED,
+    _SIMILAR,
+    "examples",
+    "query_embedding",
+    "candidate_embedding",
+}
 _EMBED_CANDIDATES = "embed_candidates"
 # Size of an allow list. A corpus up to this size is also excluded as a whole.
 _FEW = 1_000
@@ -40,7 +49,7 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
     if missing:
         output: dict[str, Any] = {"problems": [f"the model lacks the signatures {sorted(missing)}"], "answers": {}}
     else:
-        output = ServingProbe(model, windows).run()
+        output = ServingProbe(model, windows, model_dir).run()
     output |= {
         "import_seconds": round(imported - start, 3),
         "load_seconds": round(loaded - imported, 3),
@@ -52,11 +61,12 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
 class ServingProbe:
     """Calls all signatures of one model, with all kinds of inputs."""
 
-    def __init__(self, model: Any, windows: list[bytes]) -> None:
-        """Takes a loaded model and serialized test windows as requests."""
+    def __init__(self, model: Any, windows: list[bytes], model_dir: str) -> None:
+        """Takes a loaded model, serialized test windows as requests, and the model's folder or URI."""
         from components.indexer import queries
 
         self._model = model
+        self._model_dir = model_dir
         self._windows = windows
         self._rows = [queries.parse_window(window) for window in windows]
         self._seen = [queries.seen_ids(row) for row in self._rows]
@@ -75,6 +85,9 @@ class ServingProbe:
         self._ask("recommend", "recommend", excluding, self._seen)
         self._ask("recommend, k=1", "recommend", [row | {keys.K: 1} for row in self._rows], limit=1)
         self._ask_allowed()
+        self._ask(_FILTERED, _FILTERED, excluding, self._seen)
+        self._ask_filtered(excluding)
+        self._ask_similar()
         self._ask("no history", "serving_default", [self._without_history(row) for row in self._rows])
         self._ask("an unknown query", "serving_default", [{keys.QUERY_ID: b"\x00nobody"}])
         if len(self._corpus) <= _FEW:
@@ -127,6 +140,26 @@ class ServingProbe:
             for row, seen, allow in zip(self._rows, self._seen, lists, strict=True)
         ]
         self._ask("recommend, allow", "recommend", rows, self._seen, lists)
+
+    def _ask_filtered(self, rows: list[dict[str, Any]]) -> None:
+        """Filters by each attribute: half of the queries by one condition, the others by its opposite."""
+        from components.serving_check import conditions
+
+        specs = self._model.signatures[_FILTERED].structured_input_signature[1]
+        corpus = self._model.trained.candidate_ids.numpy().tolist()
+        # Each query needs a set of half of the corpus.
+        rows = rows if len(corpus) <= _FEW else rows[:2]
+        for asked in conditions.of_attributes(self._model_dir, specs, corpus):
+            filtered = [row | (asked.inputs[number % 2]) for number, row in enumerate(rows)]
+            # An empty list would allow everything.
+            allowed = [[*asked.passing[number % 2], b"\x00nothing"] for number in range(len(rows))]
+            self._ask(f"filter by {asked.attribute}", _FILTERED, filtered, self._seen[: len(rows)], allowed)
+
+    def _ask_similar(self) -> None:
+        corpus = self._model.trained.candidate_ids.numpy().tolist()
+        some = corpus[:: max(1, len(corpus) // len(self._rows))][: len(self._rows)]
+        rows = [{keys.CANDIDATE_IDS: [item], keys.K: 10} for item in some]
+        self._ask(_SIMILAR, _SIMILAR, rows, [[item] for item in some], limit=10)
 
     def _record(
         self,

@@ -17,7 +17,7 @@ from shortlist.api.log import ModelLog
 from shortlist.api.recommendations import Recommendations
 from shortlist.errors import BadInputError
 from shortlist.quoting import closest, listed, short_repr
-from shortlist.serving import similarity
+from shortlist.serving import filtered, similarity
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import FloatArray, Recommendation, Recommender
 from shortlist.serving.evaluation import ServedEvaluation
@@ -39,7 +39,7 @@ class Model:
       >>> model.recommend(history=["50", "172"], k=2).ids  # doctest: +ELLIPSIS
       ['...', '...']
       >>> model.similar("50", k=3).to_pandas().columns.tolist()
-      ['rank', 'id', 'score', 'title', 'near', 'near_title']
+      ['rank', 'id', 'score', 'title', 'near', 'near_title', 'boost', 'promoted']
       >>> model.embed_candidates(["50", "172"]).shape
       (2, 64)
     """
@@ -113,6 +113,10 @@ class Model:
         include_seen: bool | None = None,
         features: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
+        filter: Mapping[str, Mapping[str, Any]] | None = None,
+        diversity: float | None = None,
+        boost: Sequence[Mapping[str, Any]] | None = None,
+        promote: Sequence[Mapping[str, Any]] | None = None,
     ) -> Recommendations:
         """Returns recommendations for a history, or for a query of the log.
 
@@ -128,6 +132,14 @@ class Model:
           include_seen: Whether items of the history may be recommended. By default as the gates do.
           features: Value by name of the query's features; a list for a multi_category feature. They replace the log's.
           context: Value by name of the features that only the request has, see `context_features`.
+          filter: Rule by attribute of the candidates, such as `{"genres": {"any": ["Comedy"]}, "year": {"min": 1990}}`,
+            with `any` and `none` for categories, and `min` and `max` for numbers. `index.filters` of the config
+            declares the attributes.
+          diversity: 0 orders by relevance, 1 by difference from the candidates before (maximal marginal relevance).
+          boost: Objects `{"where": FILTER, "ids": [...], "factor": 2}` with `where` or `ids` or both. Factor 2 doubles
+            the odds of such candidates, .5 halves them. All attributes of the catalogue may be named.
+          promote: Objects `{"where": FILTER, "ids": [...], "at_least": 2}`: the minimum number of places for such
+            candidates. With one of these rules, `k` may be up to `index.pool`.
 
         Raises:
           BadInputError: There is neither a history nor a query, or an argument is wrong.
@@ -155,19 +167,23 @@ class Model:
             item_features = asked.query.features_of_items(self.history_features)
         else:
             raise BadInputError.from_parts("recommend", "history or query", "neither", "a new query is history=[]")
-        found = self._recommender.recommend(
-            query_id=query_id,
-            history=pairs,
-            k=k,
-            exclude_seen=None if include_seen is None else not include_seen,
-            query_features={**known, **(features or {})},
-            candidates_titles=self.titles,
-            query_time=moment.time,
-            exclude=ids.id_texts(exclude, "exclude"),
-            allow=ids.id_texts(allow, "allow"),
-            item_features=item_features,
-            context=context,
-        )
+        asked_for: dict[str, Any] = {
+            "query_id": query_id,
+            "history": pairs,
+            "k": k,
+            "exclude_seen": None if include_seen is None else not include_seen,
+            "query_features": {**known, **(features or {})},
+            "query_time": moment.time,
+            "exclude": ids.id_texts(exclude, "exclude"),
+            "allow": ids.id_texts(allow, "allow"),
+            "item_features": item_features,
+            "context": context,
+        }
+        if any(rule is not None for rule in (filter, diversity, boost, promote)):
+            rules = filtered.parse(self.path, k, filter=filter, diversity=diversity, boost=boost, promote=promote)
+            found = self._ruled.recommend(self._recommender.request(**asked_for), rules, k, self.titles)
+        else:
+            found = self._recommender.recommend(**asked_for, candidates_titles=self.titles)
         history_ids = [item for item, _ in pairs]
         return Recommendations(
             tuple(with_near(self._recommender, found, history_ids, self.titles)),
@@ -176,14 +192,21 @@ class Model:
             (*notes, *self._unknown_note(history_ids)),
         )
 
-    def similar(self, candidate: Id | Iterable[Id], k: int = 10) -> Recommendations:
+    def similar(
+        self,
+        candidate: Id | Iterable[Id],
+        k: int = 10,
+        *,
+        filter: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Recommendations:
         """Returns the candidates that are nearest to one, or to the mean of several, by the cosine of embeddings.
 
-        The first call embeds the whole catalogue, 4 bytes per candidate and dimension.
+        Answers longer than `index.pool`, and those of versions before 0.2, embed the whole catalogue at the first call.
 
         Args:
           candidate: Id of a candidate, or several. They are not in the answer.
           k: Number of candidates, 1 or more.
+          filter: See `recommend`; `k` may then be up to `index.pool`.
 
         Raises:
           BadInputError: The model does not know a candidate.
@@ -197,6 +220,9 @@ class Model:
         wanted = ids.id_texts(candidate if several else [candidate], "candidate")  # type: ignore[arg-type]
         if not wanted or k < 1:
             raise BadInputError.from_parts("similar", "a candidate and k of 1 or more", f"{wanted} and {k}")
+        is_served = self.catalogue is not None and self._recommender.has_signature(filtered.SIMILAR)
+        if filter is not None or (is_served and k <= self._recommender.index["pool"]):
+            return self._similar_served(wanted, k, filter)
         corpus_ids, embeddings = self._corpus
         rows = [bisect.bisect_left(corpus_ids, item) for item in wanted]
         for item, row in zip(wanted, rows, strict=True):
@@ -210,6 +236,26 @@ class Model:
             ),
             self.version,
         )
+
+    def _similar_served(self, wanted: list[str], k: int, filter: object) -> Recommendations:
+        conditions = filtered.parse(self.path, k, filter=filter).filter
+        unknown = [item for item in wanted if item not in self.titles]
+        if unknown:
+            raise self._unknown_candidate(unknown[0])
+        found = self._ruled.similar(wanted, k, conditions)
+        return Recommendations(
+            tuple(
+                Recommendation(rank, item, cosine, self.titles.get(item))
+                for rank, (item, cosine) in enumerate(found, start=1)
+            ),
+            self.version,
+        )
+
+    @functools.cached_property
+    def _ruled(self) -> filtered.RuledRecommender:
+        # `filtered.parse` refuses a version without a catalogue.
+        assert self.catalogue is not None
+        return filtered.RuledRecommender(self._recommender, self.catalogue)
 
     def embed_queries(
         self,

@@ -13,7 +13,7 @@ from shortlist.serving.client import Recommendation
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLUMNS = ("rank", "id", "score", "title", "near", "near_title")
+_COLUMNS = ("rank", "id", "score", "title", "near", "near_title", "boost", "promoted")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -37,7 +37,7 @@ class Recommendations(Sequence[Recommendation]):
         return [row.id for row in self.rows]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Returns a table with the columns rank, id, score, title, near and near_title."""
+        """Returns a table with the columns rank, id, score, title, near, near_title, boost and promoted."""
         import pandas as pd
 
         return pd.DataFrame([dataclasses.asdict(row) for row in self.rows], columns=list(_COLUMNS))
@@ -77,6 +77,7 @@ class Recommendations(Sequence[Recommendation]):
             "score": [f"{row.score:.3f}" for row in self.rows],
             "title": [printable(row.title or "") for row in self.rows],
             "near": [printable(row.near_title or row.near or "") for row in self.rows],
+            "rule": [_rule(row) for row in self.rows],
         }
         shown = {name: cells for name, cells in columns.items() if name in ("rank", "id", "score") or any(cells)}
         return [list(shown), *map(list, zip(*shown.values(), strict=True))]
@@ -84,3 +85,9 @@ class Recommendations(Sequence[Recommendation]):
     def _remarks(self) -> list[str]:
         as_of = [] if self.as_of is None else [f"As of {self.as_of}."]
         return [*as_of, *self.notes]
+
+
+def _rule(row: Recommendation) -> str:
+    """Returns what the request's rules did to a candidate, in a few words."""
+    parts = [f"boost {row.boost:g}"] if row.boost != 1.0 else []
+    return ", ".join([*parts, *(["promoted"] if row.promoted else [])])

@@ -46,6 +46,10 @@ class Recommendation:
     near: str | None = None
     """Id of the history's item that the candidate is closest to, see `shortlist.serving.near`."""
     near_title: str | None = None
+    boost: float = 1.0
+    """Product of the factors of the request's boosts that apply to the candidate."""
+    promoted: bool = False
+    """Whether a promotion of the request took this place from a better candidate."""
 
 
 class Recommender:
@@ -65,8 +69,7 @@ class Recommender:
         self.index: dict[str, Any] = index_of(self.path)
         self._model = load_served(self.path)
         with _raises_damaged(self.path):
-            self._signature = self._model.signatures["recommend"]
-            self._specs = self._signature.structured_input_signature[1]
+            self._specs = self._model.signatures["recommend"].structured_input_signature[1]
             self.history_features, self.context_features = model_files.interaction_features(self.path)
 
     @property
@@ -198,13 +201,37 @@ class Recommender:
         Raises:
           BadInputError: k exceeds `index.k` of the model, a feature is unknown, or a value has a wrong type.
         """
+        check_k(k, self.index)
+        row = self.request(
+            query_id, history, k, exclude_seen, query_features, query_time, exclude, allow, item_features, context
+        )
+        titles = candidates_titles or {}
+        return [
+            Recommendation(rank, item, score, titles.get(item))
+            for rank, (item, score) in enumerate(self.ask("recommend", row), start=1)
+        ]
+
+    def request(
+        self,
+        query_id: str | None,
+        history: Sequence[str | tuple[str, int]] | None,
+        k: int,
+        exclude_seen: bool | None,
+        query_features: Mapping[str, Any] | None,
+        query_time: int | None,
+        exclude: Sequence[str],
+        allow: Sequence[str],
+        item_features: Mapping[str, Sequence[Any]] | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Returns the inputs of `recommend` by name; see there."""
         features = dict(query_features or {})
-        self._check(k, features)
+        self._check_features(features)
         pairs = [(item, 0) if isinstance(item, str) else item for item in history or ()]
         if exclude_seen is None:
             exclude_seen = self.index.get("exclude_seen", True)
         ids, times = [item for item, _ in pairs], [int(time) for _, time in pairs]
-        row = {
+        return {
             **features,
             **self.interaction_inputs(item_features, context),
             keys.QUERY_ID: query_id,
@@ -215,18 +242,23 @@ class Recommender:
             keys.EXCLUDE: [*(ids if exclude_seen else []), *exclude],
             keys.ALLOW: list(allow),
         }
-        answer = self._signature(**signature_inputs(self._specs, [row]))
-        count = int(answer[keys.COUNT][0])
-        found = [item.decode() for item in answer[keys.IDS][0, :count].numpy()]
-        titles = candidates_titles or {}
-        return [
-            Recommendation(rank, item, float(score), titles.get(item))
-            for rank, (item, score) in enumerate(zip(found, answer[keys.SCORES][0].numpy(), strict=False), start=1)
-        ]
 
-    def _check(self, k: int, features: Mapping[str, Any]) -> None:
-        check_k(k, self.index)
-        self._check_features(features)
+    def has_signature(self, name: str) -> bool:
+        """Returns whether the model has a signature; those of earlier versions lack some."""
+        return name in self._model.signatures
+
+    def ask(self, signature: str, row: Mapping[str, Any]) -> list[tuple[str, float]]:
+        """Returns the candidates and scores that a signature answers to one request, best first.
+
+        Args:
+          signature: One that the model has: `recommend`, `recommend_filtered` or `similar`.
+          row: Values by input name, see `signature_inputs`.
+        """
+        called = self._model.signatures[signature]
+        answer = called(**signature_inputs(called.structured_input_signature[1], [row]))
+        count = int(answer[keys.COUNT][0])
+        ids, scores = answer[keys.IDS][0, :count].numpy(), answer[keys.SCORES][0, :count].numpy()
+        return [(item.decode(), float(score)) for item, score in zip(ids, scores, strict=True)]
 
     def _check_features(self, names: Iterable[str]) -> None:
         unknown = sorted(set(names) - set(self.query_features))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shortlist import keys
 from shortlist.errors import BadInputError
 from shortlist.quoting import listed, short_repr
 
@@ -89,7 +90,8 @@ def _parse_rule(name: object, rule: object, kinds: Mapping[str, str], where: str
     if form is None:
         known = [attribute for attribute, kind in sorted(kinds.items()) if kind in _FORM]
         expected = f"one of the attributes {listed(known)}" if known else "no attribute, since the model has none"
-        raise BadInputError.from_parts(where, expected, short_repr(name), "`index.filters` declares them")
+        remedy = "`index.filters` declares them" if where == "filter" else ""
+        raise BadInputError.from_parts(where, expected, short_repr(name), remedy)
     where = f"{where}.{name}"
     if not isinstance(rule, Mapping) or not set(rule) <= set(form):
         raise BadInputError.from_parts(where, f"the keys {form[0]} and {form[1]}", short_repr(rule))
@@ -132,3 +134,26 @@ def matches(conditions: Filter, attributes: Attributes, size: int) -> npt.NDArra
     for name, rule in conditions.items():
         passed &= np.fromiter((rule.passes(value) for value in attributes[name]), np.bool_, size)
     return passed
+
+
+def merged(one: Filter, other: Filter) -> dict[str, Rule]:
+    """Returns a filter that passes all candidates which pass both; of two `any` it keeps the second."""
+    found = dict(one)
+    for name, rule in other.items():
+        first = found.get(name, Rule())
+        found[name] = Rule(
+            any=rule.any or first.any,
+            none=first.none + rule.none,
+            min=max((bound for bound in (first.min, rule.min) if bound is not None), default=None),
+            max=min((bound for bound in (first.max, rule.max) if bound is not None), default=None),
+        )
+    return found
+
+
+def signature_values(conditions: Filter) -> dict[str, list[str] | float | None]:
+    """Returns the inputs of the served signatures for a filter, by name; absent inputs are no condition."""
+    found: dict[str, list[str] | float | None] = {}
+    for name, rule in conditions.items():
+        parts = {"any": list(rule.any), "none": list(rule.none), "min": rule.min, "max": rule.max}
+        found |= {f"{keys.FILTER}{part}_{name}": value for part, value in parts.items() if value not in (None, [])}
+    return found

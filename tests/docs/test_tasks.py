@@ -88,7 +88,7 @@ def test_every_command_and_option_exists(page):
         command.make_context(" ".join(words), list(rest), resilient_parsing=False)
 
 
-@pytest.mark.parametrize("page", ["change-the-loss", "search-settings"])
+@pytest.mark.parametrize("page", ["change-the-loss", "filter", "search-settings"])
 def test_settings_for_a_run_are_valid(page):
     preset = ROOT / "configs" / "movielens_100k.yaml"
     raw = yaml.safe_load(preset.read_text(encoding="utf-8"))

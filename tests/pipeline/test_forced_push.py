@@ -52,7 +52,10 @@ def index(root) -> forced_push._Index:
 def test_both_models_are_described(tmp_path):
     fields = forced_push.catalogue.CatalogueFields("name", {"name": FeatureType.TEXT})
     made = index(tmp_path)
-    forced_push._describe(run(tmp_path, {properties.CATALOGUE: fields.to_json(), properties.EXCLUDE_SEEN: 0}), made)
+    found = run(tmp_path, {properties.CATALOGUE: fields.to_json(), properties.EXCLUDE_SEEN: 0})
+    with forced_push._catalogue(found, str(tmp_path / "trained")) as written:
+        forced_push.catalogue.copy(written, [str(made.model_dir), str(made.exact_dir)])
+    forced_push._describe(found, made)
     for folder in (made.model_dir, made.exact_dir):
         assert dict(Catalogue.of_version(folder)) == {"a": None, "b": "Bee"}
         evaluation = ServedEvaluation.of_version(folder)
@@ -62,6 +65,8 @@ def test_both_models_are_described(tmp_path):
 
 def test_a_run_of_an_older_version_has_no_catalogue(tmp_path):
     made = index(tmp_path)
-    forced_push._describe(run(tmp_path, {}), made)
-    assert Catalogue.of_version(made.model_dir) is None
+    found = run(tmp_path, {})
+    with forced_push._catalogue(found, str(tmp_path / "trained")) as written:
+        assert written is None
+    forced_push._describe(found, made)
     assert ServedEvaluation.of_version(made.model_dir).refit is False

@@ -2,9 +2,11 @@
 
 import functools
 import json
+import shutil
 
 import apache_beam
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
@@ -12,6 +14,10 @@ import tensorflow as tf
 from components import shards
 from components.bulk import beam, files, requests, similar
 from components.bulk.answers import Answerer
+from components.bulk.ruled import RuledAnswerer
+from shortlist.api.model import Model
+from shortlist.model_files import CANDIDATES_FILE
+from shortlist.serving import catalogue
 from shortlist.serving.client import Recommender
 from shortlist.tables.as_of import LogTimes
 from tests.components.indexer import stand_in
@@ -67,6 +73,22 @@ def test_answers_are_those_of_single_requests(models, is_exact, exclude_seen):
             np.testing.assert_allclose(found.scores[place], scores, rtol=1e-5)
 
 
+def test_answers_under_rules_are_those_of_single_requests(models, tmp_path):
+    shutil.copytree(models[1], tmp_path / "1")
+    rows = [{"row": row, "id": item, "title": None} for row, item in enumerate(IDS)]
+    pq.write_table(pa.Table.from_pylist(rows, catalogue.schema(None, {})), tmp_path / "1" / CANDIDATES_FILE)
+    rules = {"diversity": 0.7, "promote": [{"ids": [IDS[0]], "at_least": 1}]}
+    numbers = [7, 0, 23]
+    found = RuledAnswerer(tmp_path / "1", 5, True, rules).answer([serialized(number) for number in numbers])
+    model = Model(Recommender(tmp_path / "1"))
+    for place, number in enumerate(numbers):
+        query_id, history, features = row(number)
+        online = model.recommend(history, query=query_id, k=5, at=500, features=features, **rules)
+        assert found.keys[place] == query_id.encode()
+        assert found.ids[place].tolist() == [item.encode() for item in online.ids]
+        assert found.scores[place].tolist() == [np.float32(item.score) for item in online]
+
+
 def test_no_requests_get_no_answers(models):
     assert [len(column) for column in Answerer(models[1], True, 5, True).answer([])] == [0, 0, 0, 0]
 
@@ -108,6 +130,15 @@ def test_similar_items_by_hand(tmp_path):
         [b"item-2", b"item-0"],
     ]
     np.testing.assert_allclose(found[0].scores, [[1.0, 0.5**0.5]], rtol=1e-6)
+
+
+def test_similar_items_are_those_of_the_signature(models):
+    found = similar.Neighbours(models[1], K).of_shard(0, 1)
+    recommender = Recommender(models[1])
+    for item, ids, scores in zip(found.keys[:7], found.ids, found.scores, strict=False):
+        online = recommender.ask("similar", {"candidate_ids": [item.decode()], "k": K})
+        assert ids.tolist() == [other.encode() for other, _ in online]
+        np.testing.assert_allclose(scores, [cosine for _, cosine in online], rtol=1e-5, atol=1e-6)
 
 
 def _exact(root, trained_dir):

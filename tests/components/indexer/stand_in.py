@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components.id_table import make_id_table
 from components.indexer import export
 from components.indexer.exact import ExactIndex
+from components.indexer.filters import AttributeFilters
 from components.indexer.scann_index import ScannIndex, ScannParams
+from shortlist.config.features import FeatureType
+from shortlist.model_files import CANDIDATES_FILE
+from shortlist.serving import catalogue
 
 FEATURES = {"age": "numeric", "gender": "category", "tags": "multi_category", "joined": "timestamp"}
 MAX_HISTORY = 5
@@ -143,8 +150,30 @@ def write_windows(root: pathlib.Path, ids: list[str], rows: int = 40, splits=("t
     return root
 
 
-def save_both_models(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_exclusions: int) -> tuple[str, str]:
-    """Exports a ScaNN model that searches all clusters and its exact copy, unmeasured; returns their folders."""
+def write_catalogue(path: pathlib.Path, ids: list[str], tags: list, years: list) -> pathlib.Path:
+    """Writes a catalogue with the attributes `tags` (strings) and `year` (a number), and returns its path."""
+    kinds = {"tags": FeatureType.MULTI_CATEGORY, "year": FeatureType.NUMERIC}
+    rows = [
+        {"row": row, "id": item, "title": f"Title of <{item}>", "attribute_tags": tag, "attribute_year": year}
+        for row, (item, tag, year) in enumerate(zip(ids, tags, years, strict=True))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, catalogue.schema("name", kinds)), path)
+    return path
+
+
+def save_both_models(
+    root: pathlib.Path,
+    trained_dir: pathlib.Path,
+    k: int,
+    max_exclusions: int,
+    pool: int | None = None,
+    catalogue_path: pathlib.Path | None = None,
+    filters: tuple[str, ...] = ("tags", "year"),
+) -> tuple[str, str]:
+    """Exports a ScaNN model that searches all clusters and its exact copy, unmeasured; returns their folders.
+
+    With a catalogue, they have its file and filters by its attributes.
+    """
     trained = tf.saved_model.load(str(trained_dir))
     corpus = trained.candidate_embeddings
     params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=int(corpus.shape[0]))
@@ -152,7 +181,15 @@ def save_both_models(root: pathlib.Path, trained_dir: pathlib.Path, k: int, max_
         "scann": ScannIndex(params, k, max_exclusions).index(corpus),
         "brute_force": ExactIndex(k=k).index(corpus),
     }
+    if catalogue_path is None:
+        filters = ()
     for kind, index in indices.items():
-        export.save(export.ServedModel(trained, index, k), str(trained_dir), str(root / kind))  # type: ignore[arg-type]
-        export.write_index_file(str(root / kind), {"kind": kind, "k": k, "recall_at_k": 1.0})
+        folder = root / kind
+        rules = None if catalogue_path is None else AttributeFilters.of(catalogue.Catalogue(catalogue_path), filters)
+        model = export.ServedModel(trained, index, k, pool, rules)  # type: ignore[arg-type]
+        export.save(model, str(trained_dir), str(folder))
+        described = {"kind": kind, "k": k, "pool": pool or k, "filters": list(filters), "recall_at_k": 1.0}
+        export.write_index_file(str(folder), described)
+        if catalogue_path is not None:
+            shutil.copy(catalogue_path, folder / CANDIDATES_FILE)
     return str(root / "scann"), str(root / "brute_force")

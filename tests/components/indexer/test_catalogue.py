@@ -37,13 +37,19 @@ _ROWS = [
 ]
 
 
+def write(flat, described, *folders) -> None:
+    with catalogue.written(str(flat), described, str(folders[0])) as found:
+        catalogue.copy(found, [str(folder) for folder in folders])
+    assert not found.path.exists()
+
+
 def fields() -> catalogue.CatalogueFields:
     return catalogue.CatalogueFields.from_json(catalogue.CatalogueFields.of(_TABLE).to_json())
 
 
 def test_the_rows_are_those_of_the_model_and_missing_values_are_told_from_zeros(tmp_path):
     flat = write_candidates(tmp_path / "flat", _ROWS, per_file=2)
-    assert catalogue.write(str(flat), fields(), [str(tmp_path / "one"), str(tmp_path / "two")]) == 3
+    write(flat, fields(), tmp_path / "one", tmp_path / "two")
     one, two = (tmp_path / name / "assets.extra/candidates.parquet" for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
     assert pq.read_table(one).to_pydict() == {
@@ -71,7 +77,7 @@ def test_many_rows_are_sorted_group_by_group(tmp_path, monkeypatch):
     rows = [{"candidate_id": f"item-{number}", "name": f"Name {number}"} for number in range(1234)]
     random.Random(3).shuffle(rows)
     flat = write_candidates(tmp_path / "flat", rows)
-    catalogue.write(str(flat), fields(), [str(tmp_path)])
+    write(flat, fields(), tmp_path)
     table = pq.read_table(tmp_path / "assets.extra/candidates.parquet")
     assert table.column("row").to_pylist() == list(range(1234))
     ids = sorted(row["candidate_id"] for row in rows)
@@ -84,7 +90,7 @@ def test_a_title_may_be_an_attribute_or_a_number_and_there_may_be_none(tmp_path)
     kinds = {"title": FeatureType.MULTI_CATEGORY, "row": FeatureType.NUMERIC}
     flat = write_candidates(tmp_path / "flat", [{"candidate_id": "a", "title": ["two", "words"], "row": 7.0}])
     for title, expected in (("title", "two words"), ("row", "7"), (None, None)):
-        catalogue.write(str(flat), catalogue.CatalogueFields(title, kinds), [str(tmp_path)])
+        write(flat, catalogue.CatalogueFields(title, kinds), tmp_path)
         read = Catalogue.of_version(tmp_path)
         assert (read["a"], read.has_titles) == (expected, title is not None)
         assert read.attribute("title").to_pylist() == [["two", "words"]]
@@ -96,4 +102,4 @@ def test_another_catalogue_than_the_models_is_refused(tmp_path):
     (tmp_path / "assets.extra/shortlist.json").write_text('{"corpus_size": 4}')
     flat = write_candidates(tmp_path / "flat", _ROWS)
     with pytest.raises(DataError, match="expected the 4 candidates of the model, got 3"):
-        catalogue.write(str(flat), fields(), [str(tmp_path)])
+        write(flat, fields(), tmp_path)

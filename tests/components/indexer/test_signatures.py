@@ -225,6 +225,8 @@ def test_signatures_are_the_contract_s(exported):
     inputs = {
         "serving_default": query,
         "recommend": query | {"k", "exclude", "allow"},
+        "recommend_filtered": query | {"k", "exclude", "allow"},
+        "similar": {"candidate_ids", "k", "exclude"},
         "examples": {"examples"},
         "query_embedding": query,
         "candidate_embedding": {"candidate_id"},

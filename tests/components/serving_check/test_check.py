@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
 from components.indexer import queries
 from components.serving_check import check
+from shortlist.model_files import CANDIDATES_FILE
 from tests.components.indexer import stand_in
 from tests.components.serving_check import broken
 
@@ -33,7 +36,10 @@ def trained_dir(root):
 
 @pytest.fixture(scope="module")
 def model_dirs(root, trained_dir):
-    return stand_in.save_both_models(root, trained_dir, K, 8)
+    tags = [["a"] if row % 3 else [] for row in range(SIZE)]
+    years = [float(row) if row % 4 else None for row in range(SIZE)]
+    path = stand_in.write_catalogue(root / "candidates.parquet", stand_in.candidate_ids(SIZE), tags, years)
+    return stand_in.save_both_models(root, trained_dir, K, 8, 15, path)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +100,21 @@ def test_a_broken_model_is_a_reason(index_class, expected, root, trained_dir, wi
     assert any(problem.startswith(expected) for problem in problems), problems
 
 
+@pytest.mark.parametrize("attribute", ["tags", "year"])
+def test_a_model_that_ignores_a_filter_is_refused(attribute, model_dirs, windows, tmp_path, in_this_process):
+    # The catalogue's values of another candidate: the model then filters by others than it says.
+    shutil.copytree(model_dirs[1], tmp_path / "model")
+    path = tmp_path / "model" / CANDIDATES_FILE
+    table = pq.read_table(path)
+    position = table.column_names.index(f"attribute_{attribute}")
+    column = table.column(position).combine_chunks()
+    moved = pa.concat_arrays([column[1:], column[:1]])
+    pq.write_table(table.set_column(position, table.schema.field(position), moved), path)
+    problems = check.probe(str(tmp_path / "model"), windows)["problems"]
+    assert problems
+    assert all(problem.startswith(f"filter by {attribute}: ") for problem in problems), problems
+
+
 def test_a_model_without_a_signature_is_a_reason(root, trained_dir, windows, in_this_process):
     path = root / "bare"
     trained = tf.saved_model.load(str(trained_dir))
@@ -101,7 +122,10 @@ def test_a_model_without_a_signature_is_a_reason(root, trained_dir, windows, in_
     (path / "assets.extra").mkdir(exist_ok=True)
     (path / "assets.extra" / "index.json").write_text(json.dumps({"kind": "brute_force"}))
     problems, _ = check.check(str(path), str(path), windows)
-    lacks = "the model lacks the signatures ['candidate_embedding', 'examples', 'recommend', 'serving_default']"
+    lacks = (
+        "the model lacks the signatures ['candidate_embedding', 'examples', 'recommend', 'recommend_filtered', "
+        "'serving_default', 'similar']"
+    )
     assert problems == [lacks, f"exact copy: {lacks}"]
 
 

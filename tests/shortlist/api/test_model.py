@@ -7,15 +7,12 @@ import shutil
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
 import shortlist
 from shortlist.errors import BadInputError
 from shortlist.model_files import CANDIDATES_FILE, EVALUATION_FILE
-from shortlist.serving import catalogue
 from shortlist.serving.evaluation import ServedEvaluation
 from tests.components.indexer import stand_in
 
@@ -26,13 +23,14 @@ _IDS = stand_in.candidate_ids(_SIZE)
 def make_workspace(root: pathlib.Path) -> pathlib.Path:
     """Writes a workspace with two versions: 1 as version 0.1 pushed it, 2 with catalogue and evaluation."""
     trained = stand_in.save_stand_in(root / "trained", _SIZE)
-    _, exact = stand_in.save_both_models(root, trained, 10, 5)
+    tags = [["red"] if row % 2 else ["blue"] for row in range(_SIZE)]
+    path = stand_in.write_catalogue(root / "candidates.parquet", _IDS, tags, [float(row) for row in range(_SIZE)])
+    _, exact = stand_in.save_both_models(root, trained, 10, 5, 20, path, ("tags",))
     workspace = root / "workspace"
     for version in ("1", "2"):
         shutil.copytree(exact, workspace / "serving" / "shop" / version)
+    (workspace / "serving" / "shop" / "1" / CANDIDATES_FILE).unlink()
     served = workspace / "serving" / "shop" / "2"
-    rows = [{"row": row, "id": item, "title": f"Title of <{item}>"} for row, item in enumerate(_IDS)]
-    pq.write_table(pa.Table.from_pylist(rows, catalogue.schema("name", {})), served / CANDIDATES_FILE)
     evaluation = ServedEvaluation({"ndcg_at_10": 0.5}, [], None, True, [], [], [], True, False)
     (served / EVALUATION_FILE).write_text(evaluation.to_json())
     (workspace / "workspace.json").write_text('{"layout_version": 1, "name": "shop", "made_by": "shortlist"}')
@@ -105,7 +103,9 @@ def test_an_answer_is_a_table_in_text_html_and_pandas(model):
     assert page.count("<tr>") == 3
     assert f"<td>Title of &lt;{answer.ids[0]}&gt;</td>" in page
     table = answer.to_pandas()
-    assert table.columns.tolist() == ["rank", "id", "score", "title", "near", "near_title"]
+    assert table.columns.tolist() == [
+        *("rank", "id", "score", "title", "near", "near_title", "boost", "promoted"),
+    ]
     assert table.id.tolist() == answer.ids
     assert model.recommend(["item-3"], allow=["item-unknown"]).to_pandas().columns.tolist() == table.columns.tolist()
     assert repr(model.recommend(["item-3"], allow=["item-unknown"])).splitlines()[0].split() == ["rank", "id", "score"]
@@ -148,6 +148,59 @@ def test_similar_candidates_are_by_cosine_and_never_itself(model, oldest):
     assert not {"item-3", "item-4"} & set(model.similar(["item-3", "item-4"], k=_SIZE).ids)
 
 
+def test_similar_candidates_pass_the_filter_and_long_answers_are_the_same(model):
+    red = [item for item in model.similar("item-3", k=20).ids if _IDS.index(item) % 2]
+    assert model.similar("item-3", k=len(red), filter={"tags": {"any": ["red"]}}).ids == red
+    # Beyond index.pool they are found without the signature.
+    assert model.similar("item-3", k=_SIZE).ids[:20] == model.similar("item-3", k=20).ids
+    with pytest.raises(BadInputError, match="k must be 1 to 20, which is index.pool"):
+        model.similar("item-3", k=21, filter={"tags": {"any": ["red"]}})
+
+
+def test_rules_narrow_and_change_an_answer(model):
+    plain = model.recommend(["item-3"], k=10)
+    all_ = model.recommend(["item-3"], k=20, diversity=0.0)
+    assert all_.ids[:10] == plain.ids
+    assert [row.near for row in all_][:10] == [row.near for row in plain]
+    red = [item for item in all_.ids if _IDS.index(item) % 2]
+    assert model.recommend(["item-3"], k=5, filter={"tags": {"any": ["red"]}}).ids == red[:5]
+    cheap = model.recommend(["item-3"], k=20, filter={"tags": {"none": ["red"]}})
+    assert {_IDS.index(item) for item in cheap.ids} == set(range(0, _SIZE, 2)) - {_IDS.index("item-3")}
+    diverse = model.recommend(["item-3"], k=10, diversity=0.9)
+    assert diverse.ids[0] == plain.ids[0]
+    assert diverse.ids != plain.ids
+
+
+def test_what_was_boosted_or_promoted_is_marked(model):
+    plain = model.recommend(["item-3"], k=5)
+    # `year` is an attribute of the catalogue, not of index.filters.
+    boosted = model.recommend(["item-3"], k=5, boost=[{"where": {"year": {"min": 12}}, "factor": 1e6}])
+    large = [_IDS.index(row.id) >= 12 for row in boosted]
+    assert [row.boost for row in boosted] == [1e6 if it else 1.0 for it in large]
+    assert large[0]
+    assert "boost 1e+06" in repr(boosted)
+    # The worst candidate is outside of the pool of 20.
+    everything = model.embed_queries([["item-3"]]) @ model.embed_candidates(_IDS).T
+    worst = _IDS[int(everything[0].argmin())]
+    promoted = model.recommend(["item-3"], k=5, promote=[{"ids": [worst, "nope"], "at_least": 1}])
+    assert promoted.ids == [*plain.ids[:4], worst]
+    assert [row.promoted for row in promoted] == [False] * 4 + [True]
+    assert repr(promoted).splitlines()[0].split()[-1] == "rule"
+    assert repr(promoted).splitlines()[5].endswith("promoted")
+    # A filter and an exclusion hold for promoted candidates, too.
+    other = "red" if _IDS.index(worst) % 2 == 0 else "blue"
+    for narrowed in ({"filter": {"tags": {"any": [other]}}}, {"exclude": [worst]}):
+        found = model.recommend(["item-3"], k=5, promote=[{"ids": [worst], "at_least": 1}], **narrowed)
+        assert worst not in found.ids
+    blue = model.recommend(["item-3"], k=5, promote=[{"where": {"tags": {"any": ["blue"]}}, "at_least": 5}])
+    assert all(_IDS.index(item) % 2 == 0 for item in blue.ids)
+
+
+def test_a_version_without_rules_says_so(oldest):
+    with pytest.raises(BadInputError, match="expected a model with rules, got one of an earlier version"):
+        oldest.recommend(["item-3"], diversity=0.5)
+
+
 def test_embeddings_give_the_scores(model):
     [best] = model.recommend([("item-3", 5)], query="user-1", k=1, features={"age": 30})
     [query] = model.embed_queries([[("item-3", 5)]], queries=["user-1"], features=[{"age": 30}])
@@ -171,6 +224,9 @@ def test_described_candidates_may_be_new(model):
         (lambda model: model.recommend(), "expected history or query, got neither"),
         (lambda model: model.recommend("item-3"), "history: expected a list of ids, got 'item-3'"),
         (lambda model: model.recommend(["item-3"], k=11), "k must be 1 to 10"),
+        (lambda model: model.recommend([], filter={"year": {"min": 1}}), "filter: expected one of the attributes"),
+        (lambda model: model.recommend([], diversity=2), "diversity: expected a number from 0 to 1"),
+        (lambda model: model.recommend([], k=21, diversity=1), "k must be 1 to 20, which is index.pool"),
         (lambda model: model.similar("item-33"), "'item-33'; did you mean 'item-3'?"),
         (lambda model: model.similar("item-3", k=0), "k of 1 or more"),
         (lambda model: model.embed_candidates(["nope"]), "expected an id of the model's catalogue, got 'nope'"),

@@ -1,0 +1,196 @@
+"""Measures filtered requests: recall and CPU time by the share of the candidates that passes.
+
+    python -m benchmarks.index.attributes                     # 200,000 candidates; minutes on 2 cores
+    python -m benchmarks.index.attributes --size 20000
+
+Attributes are independent of the vectors, and one, `region`, follows them: its value is the half-space that a candidate
+is in, so that a query's own half or the other one passes. Times are CPU times of all threads, one query at a time.
+Results go to `benchmarks/results/filters.json` and `filters.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from benchmarks.index import data, exports
+from benchmarks.index.run import RESULTS, VECTORS
+from components.indexer import export
+from components.indexer.exact import ExactIndex
+from components.indexer.filters import AttributeFilters
+from shortlist import keys
+from shortlist.config.features import FeatureType
+from shortlist.serving import catalogue
+from shortlist.serving.client import load_served, signature_inputs
+
+SHARES = (0.5, 0.1, 0.01, 0.001)
+_QUERIES = 200
+_CALLS = 400
+_WARM_UP_CALLS = 20
+_RECALLED = 100
+_POOL = 500
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, writes the results and returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=200_000)
+    parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
+    args = parser.parse_args(argv)
+    records = measure(data.write(VECTORS, args.size))
+    args.results.mkdir(parents=True, exist_ok=True)
+    (args.results / "filters.json").write_text(json.dumps(records, indent=1) + "\n")
+    (args.results / "filters.md").write_text(table(records))
+    print(table(records))
+    return 0
+
+
+def measure(vectors: data.Vectors) -> list[dict[str, Any]]:
+    """Returns a record per kind of index and filter."""
+    candidates, queries = vectors.candidates, vectors.queries[:_QUERIES]
+    values = attributes(candidates)
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        filters = AttributeFilters.of(_catalogue(pathlib.Path(folder, "candidates.parquet"), values), list(values))
+        for kind in ("brute_force", "scann"):
+            signatures = _exported(kind, vectors, filters, f"{folder}/{kind}")
+            plain = [{keys.QUERY_ID: str(number), keys.K: data.K} for number in range(len(queries))]
+            everything = np.ones((len(queries), len(candidates)), bool)
+            for name, signature, rows, passing in [
+                ("recommend", "recommend", plain, everything),
+                ("no filter", "recommend_filtered", plain, everything),
+                *(
+                    (name, "recommend_filtered", [row | rule for row, rule in zip(plain, rules, strict=True)], passing)
+                    for name, rules, passing in _filters(values, candidates, queries)
+                ),
+            ]:
+                record = _measured(signatures[signature], rows, candidates, queries, passing)
+                records.append({"index": kind, "filter": name, "candidates": len(candidates), **record})
+                print(records[-1], flush=True)
+    return records
+
+
+def attributes(candidates: np.ndarray) -> dict[str, list[Any]]:
+    """Returns values by attribute: a category per share, a number, and the half-space of each candidate."""
+    generator = np.random.default_rng(0)
+    found: dict[str, list[Any]] = {
+        f"in_{share:g}".replace(".", "_"): [
+            ["yes"] if it else ["no"] for it in generator.random(len(candidates)) < share
+        ]
+        for share in SHARES
+    }
+    found["number"] = generator.random(len(candidates)).astype(np.float32).tolist()
+    found["region"] = [["right"] if it else ["left"] for it in candidates[:, 0] > 0]
+    return found
+
+
+def _catalogue(path: pathlib.Path, values: dict[str, list[Any]]) -> catalogue.Catalogue:
+    kinds = dict.fromkeys(values, FeatureType.CATEGORY) | {"number": FeatureType.NUMERIC}
+    size = len(values["number"])
+    columns = {"row": range(size), "id": [f"{row:08d}" for row in range(size)], "title": [None] * size}
+    columns |= {catalogue.column_of(name): line for name, line in values.items()}
+    schema = catalogue.schema(None, kinds)
+    pq.write_table(pa.Table.from_arrays([pa.array(columns[it.name], it.type) for it in schema], schema=schema), path)
+    return catalogue.Catalogue(path)
+
+
+def _exported(kind: str, vectors: data.Vectors, filters: AttributeFilters, folder: str) -> Any:
+    tower = exports.LookupTower(vectors.candidates, vectors.queries)
+    signatures = {"query_embedding": tower.query_embedding, "candidate_embedding": tower.candidate_embedding}
+    tf.saved_model.save(tower, f"{folder}-tower", signatures=signatures)
+    trained = tf.saved_model.load(f"{folder}-tower")
+    candidates = trained.candidate_embeddings
+    index = exports.tune(vectors, candidates).index if kind == "scann" else ExactIndex(k=data.K).index(candidates)
+    export.save(export.ServedModel(trained, index, data.K, _POOL, filters), folder, folder)
+    export.write_index_file(folder, {"kind": kind})
+    return load_served(folder).signatures
+
+
+def _filters(
+    values: dict[str, list[Any]], candidates: np.ndarray, queries: np.ndarray
+) -> list[tuple[str, list[dict[str, Any]], np.ndarray]]:
+    """Returns name, inputs per query, and the passing candidates, bool [num_queries, num_candidates]."""
+    number = len(queries)
+    found = []
+    for share in SHARES:
+        name = f"in_{share:g}".replace(".", "_")
+        passes = np.array([line == ["yes"] for line in values[name]])
+        rule = {f"filter_any_{name}": ["yes"]}
+        found.append((f"category, {share:.1%}", [rule] * number, np.broadcast_to(passes, (number, len(passes)))))
+    numbers = np.array(values["number"], np.float32)
+    for share in SHARES:
+        rule = {"filter_max_number": share}
+        passes = numbers <= np.float32(share)
+        found.append((f"number, {share:.1%}", [rule] * number, np.broadcast_to(passes, (number, len(passes)))))
+    is_right, query_is_right = candidates[:, 0] > 0, queries[:, 0] > 0
+    for name, wanted in (("the query's half", query_is_right), ("the other half", ~query_is_right)):
+        rules = [{"filter_any_region": ["right" if it else "left"]} for it in wanted]
+        found.append((name, rules, is_right == wanted[:, np.newaxis]))
+    return found
+
+
+def _measured(
+    signature: Any, rows: list[dict[str, Any]], candidates: np.ndarray, queries: np.ndarray, passing: np.ndarray
+) -> dict[str, Any]:
+    specs = signature.structured_input_signature[1]
+    requests = [signature_inputs(specs, [row]) for row in rows]
+    recalls = []
+    for number in range(_RECALLED):
+        scores = np.where(passing[number], candidates @ queries[number], -np.inf)
+        depth = min(data.K, int(passing[number].sum()))
+        lowest = np.partition(scores, -depth)[-depth] - 1e-6
+        found = [int(item) for item in signature(**requests[number])[keys.IDS].numpy()[0][: data.K] if item]
+        # Excluded, repeated and missing candidates lower the recall.
+        recalls.append(sum(scores[row] >= lowest for row in set(found)) / depth)
+    for number in range(_WARM_UP_CALLS):
+        signature(**requests[number % len(requests)])
+    seconds, wall = [], []
+    for number in range(_CALLS):
+        start, cpu = time.perf_counter(), time.process_time()
+        signature(**requests[number % len(requests)])
+        seconds.append(time.process_time() - cpu)
+        wall.append(time.perf_counter() - start)
+    return {
+        "recall": round(float(np.mean(recalls)), 5),
+        "cpu_p50_us": round(float(np.median(seconds)) * 1e6),
+        "cpu_mean_us": round(float(np.mean(seconds)) * 1e6),
+        "wall_p50_us": round(float(np.median(wall)) * 1e6),
+    }
+
+
+def table(records: Sequence[dict[str, Any]]) -> str:
+    """Returns the records as a table in Markdown, ScaNN beside exact search."""
+    size = records[0]["candidates"]
+    lines = [
+        f"# Filtered requests, {size:,} candidates, {data.DIM} dimensions, k {data.K}",
+        "",
+        "CPU time of a request, median and mean, in microseconds.",
+        "",
+        "| filter | ScaNN, recall | p50 | mean | exact, recall | p50 | mean |",
+        f"|{' --- |' * 7}",
+    ]
+    by_index = {(it["index"], it["filter"]): it for it in records}
+    for name in dict.fromkeys(it["filter"] for it in records):
+        cells = [
+            cell
+            for kind in ("scann", "brute_force")
+            for it in [by_index[kind, name]]
+            for cell in (f"{it['recall']:.4f}", f"{it['cpu_p50_us']:,}", f"{it['cpu_mean_us']:,}")
+        ]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

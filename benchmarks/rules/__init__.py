@@ -1,0 +1,1 @@
+"""The price of diversity, and the quality of similar candidates, on a pushed model."""

@@ -1,0 +1,240 @@
+"""Search of what passes the filters: over-fetching from ScaNN, or exact search of a query's passing rows.
+
+A candidate is the better, the higher its score, whether it passes or not. If the best of the whole corpus are fetched
+and k of them pass, these are the best k that pass. The number to fetch grows with one over the share that passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from components.graph import gather_rows, graph_function
+from components.indexer import retrieval
+from components.indexer.exact import ExactIndex
+from components.indexer.filters import AttributeFilters
+from components.indexer.scann_index import ScannIndex
+
+# Candidates that are fetched, relative to an unfiltered answer of `index.k`. Beyond it, exact search of what passes is
+# quicker.
+_MAX_SCALE = 8.0
+# Deeper results are in more leaves: leaves grow with this power of the scale.
+_LEAF_POWER = 0.5
+# Passing rows are gathered up to this share of the corpus; above it, all scores are computed and masked.
+_MAX_GATHERED = 0.125
+# Products of matrices round differently by position. With more rows than wanted, equal candidates at the end of the
+# answer are ranked again, by scores that do not differ.
+_SPARE_ROWS = 32
+
+_Inputs = dict[str, tf.Tensor]
+
+
+class FilteredSearch:
+    """Searches the corpus of an index under filters."""
+
+    def __init__(
+        self, index: ExactIndex | ScannIndex, candidates: tf.Variable, filters: AttributeFilters, k: int
+    ) -> None:
+        """Combines an index with filters of the same corpus.
+
+        Args:
+          index: The index; an exact one is not asked, since its candidates are searched here.
+          candidates: [corpus_size, embedding_dim].
+          filters: Filters by row of the corpus.
+          k: The width that the index was tuned for.
+        """
+        self._index = index
+        self._candidates = candidates
+        self._size = int(candidates.shape[0])
+        self._filters = filters
+        self._k = k
+
+    def search(
+        self, queries: tf.Tensor, exclusions: tf.Tensor, inputs: _Inputs, k: tf.Tensor, width: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the best candidates that pass and are not excluded.
+
+        Args:
+          queries: [batch, embedding_dim] finite query embeddings.
+          exclusions: [batch, num_excluded] int32 rows, padded with -1.
+          inputs: The filters' inputs, see `AttributeFilters.specs`.
+          k: [batch] int32, the wanted number of results.
+          width: Width of the answer, an int32 scalar.
+
+        Returns:
+          scores [batch, width] and rows [batch, width], best first, ties in the order of the corpus, padded with the
+          lowest finite float and -1. There are min(k, width) results if as many pass.
+        """
+        if isinstance(self._index, ExactIndex):
+            batch = tf.shape(queries)[0]
+            scores = tf.fill([batch, width], retrieval.LOWEST)
+            rows = tf.fill([batch, width], retrieval.NO_ROW)
+            return self._search_exactly(queries, exclusions, inputs, scores, rows, tf.zeros([batch], tf.bool))
+        share = self._filters.share(inputs, tf.shape(queries)[0])
+        wanted = tf.clip_by_value(k, 0, width)
+        scale = tf.maximum(tf.cast(wanted, tf.float32) / (self._k * tf.maximum(share, 1e-9)), 1.0)
+        may_fetch = (scale <= _MAX_SCALE) & (share > 0.0)
+
+        @graph_function(experimental_attributes={"_noinline": True})
+        def fetch(
+            queries: tf.Tensor,
+            exclusions: tf.Tensor,
+            scale: tf.Tensor,
+            wanted: tf.Tensor,
+            width: tf.Tensor,
+            **inputs: tf.Tensor,
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            return self._fetch(queries, exclusions, inputs, scale, wanted, width)
+
+        def skip() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            shape = [tf.shape(queries)[0], width]
+            return tf.fill(shape, retrieval.LOWEST), tf.fill(shape, retrieval.NO_ROW), tf.zeros_like(may_fetch)
+
+        scores, rows, is_answered = tf.cond(
+            tf.reduce_any(may_fetch),
+            lambda: fetch(queries, exclusions, tf.where(may_fetch, scale, 1.0), wanted, width, **inputs),
+            skip,
+        )
+        is_answered &= may_fetch
+        return self._search_exactly(queries, exclusions, inputs, scores, rows, is_answered)
+
+    def _fetch(
+        self,
+        queries: tf.Tensor,
+        exclusions: tf.Tensor,
+        inputs: _Inputs,
+        scale: tf.Tensor,
+        wanted: tf.Tensor,
+        width: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns scores and rows [batch, width] of approximate search, and whether it found as many as wanted."""
+        assert isinstance(self._index, ScannIndex)
+        params = self._index.params
+        growth = tf.pow(tf.reduce_max(scale), _LEAF_POWER)
+        leaves = tf.minimum(tf.cast(tf.math.ceil(params.leaves_to_search * growth), tf.int32), params.num_leaves)
+        reorder = tf.minimum(tf.cast(tf.math.ceil(params.reorder * scale), tf.int32), self._size)
+        rows, is_candidate, num_excluded = self._index.fetch(queries, exclusions, leaves, reorder)
+        keep = is_candidate & self._filters.passes(inputs, rows)
+        scores, rows = retrieval.rank_rows(queries, self._candidates, rows, keep, width)
+        is_full = retrieval.count_found(rows) >= wanted
+        return scores, rows, is_full & (num_excluded <= self._index.max_exclusions)
+
+    def _search_exactly(
+        self,
+        queries: tf.Tensor,
+        exclusions: tf.Tensor,
+        inputs: _Inputs,
+        scores: tf.Tensor,
+        rows: tf.Tensor,
+        is_answered: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the answers, those that are not answered yet by exact search."""
+
+        # In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
+        @graph_function(experimental_attributes={"_noinline": True})
+        def search(
+            queries: tf.Tensor,
+            exclusions: tf.Tensor,
+            scores: tf.Tensor,
+            rows: tf.Tensor,
+            is_answered: tf.Tensor,
+            **inputs: tf.Tensor,
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            unanswered = tf.where(~is_answered)
+            lines = unanswered[:, 0]
+            width = tf.shape(scores)[1]
+            found_scores, found_rows = one_by_one(
+                lambda line: self._search_line(
+                    tf.gather(queries, line),
+                    tf.gather(exclusions, line),
+                    {name: tf.gather(value, line) for name, value in inputs.items()},
+                    width,
+                ),
+                lines,
+                width,
+            )
+            return (
+                tf.tensor_scatter_nd_update(scores, unanswered, found_scores),
+                tf.tensor_scatter_nd_update(rows, unanswered, found_rows),
+            )
+
+        found: tuple[tf.Tensor, tf.Tensor] = tf.cond(
+            tf.reduce_all(is_answered),
+            lambda: (scores, rows),
+            lambda: search(queries, exclusions, scores, rows, is_answered, **inputs),
+        )
+        return found
+
+    def _search_line(
+        self, query: tf.Tensor, exclusions: tf.Tensor, inputs: _Inputs, width: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores [width] and rows [width] of exact search for one query, without batch axes."""
+        mask = without_rows(self._filters.mask(inputs, self._size), exclusions)
+        return search_masked(query, tf.convert_to_tensor(self._candidates), mask, width)
+
+
+def one_by_one(
+    search: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]], lines: tf.Tensor, width: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns scores [num_lines, width] and rows of the same shape, of a search of one line after the other.
+
+    The passing rows of the queries of a batch differ in number, and memory would grow with both.
+
+    Args:
+      search: Takes a line, a scalar, and returns scores [width] and rows [width].
+      lines: [num_lines] positions in the batch.
+      width: Width of the answer, an int32 scalar.
+    """
+
+    def search_some() -> tuple[tf.Tensor, tf.Tensor]:
+        scores, rows = tf.map_fn(search, lines, fn_output_signature=(tf.float32, tf.int32), parallel_iterations=1)
+        return tf.ensure_shape(scores, [None, None]), tf.ensure_shape(rows, [None, None])
+
+    # tf.map_fn does not know the shape of what no line gives.
+    return tf.cond(tf.size(lines) > 0, search_some, lambda: (tf.zeros([0, width]), tf.zeros([0, width], tf.int32)))
+
+
+def without_rows(mask: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Returns a mask [corpus_size] that is not set for some rows, [num_rows] int32, padded with -1."""
+    named = tf.boolean_mask(rows, rows != retrieval.NO_ROW)[:, tf.newaxis]
+    return tf.tensor_scatter_nd_update(mask, named, tf.zeros_like(named[:, 0], tf.bool))
+
+
+def search_masked(
+    query: tf.Tensor, candidates: tf.Tensor, mask: tf.Tensor, width: tf.Tensor, weights: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the best rows of a mask for one query by exact search, best first.
+
+    Args:
+      query: [embedding_dim].
+      candidates: [corpus_size, embedding_dim].
+      mask: bool [corpus_size].
+      width: Width of the answer, an int32 scalar.
+      weights: float32 [corpus_size], factors for the scores; all 1 by default.
+
+    Returns:
+      scores [width] and rows [width], ties in the order of the corpus, padded with the lowest finite float and -1.
+    """
+    size = int(candidates.shape[0])
+    number = tf.reduce_sum(tf.cast(mask, tf.int32))
+    num_ranked = tf.minimum(number, width + _SPARE_ROWS)
+
+    def weighted(scores: tf.Tensor, rows: tf.Tensor | None = None) -> tf.Tensor:
+        if weights is None:
+            return scores
+        return scores * (weights if rows is None else tf.gather(weights, rows))
+
+    def gather() -> tf.Tensor:
+        passing = tf.cast(tf.where(mask)[:, 0], tf.int32)
+        scores = weighted(tf.linalg.matvec(gather_rows(candidates, passing), query), passing)
+        return tf.gather(passing, tf.math.top_k(scores, k=num_ranked).indices)
+
+    def score_all() -> tf.Tensor:
+        scores = tf.where(mask, weighted(tf.linalg.matvec(candidates, query)), retrieval.LOWEST)
+        return tf.math.top_k(scores, k=num_ranked).indices
+
+    best = tf.cond(number <= int(size * _MAX_GATHERED), gather, score_all)[tf.newaxis]
+    scores = weighted(retrieval.score_rows(query[tf.newaxis], candidates, best), best)
+    scores, rows = retrieval.top_rows(scores, best, tf.ones_like(best, tf.bool), width)
+    return scores[0], rows[0]

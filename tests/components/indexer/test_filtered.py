@@ -1,0 +1,155 @@
+"""The signatures `recommend_filtered` and `similar`, on a ScaNN export and its exact copy, against NumPy."""
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from components.indexer import filtered
+from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.rules import Rule, matches
+from tests.components.indexer import stand_in
+
+SIZE, K, POOL = 40, 6, 15
+IDS = stand_in.candidate_ids(SIZE)
+LOWEST = np.finfo(np.float32).min
+KINDS = ["scann", "brute_force"]
+# "rare" is the value of one candidate; every fourth has none, every fifth has several.
+TAGS = [
+    [] if row % 4 == 0 else ["a", "b", "b"] if row % 5 == 0 else [["a"], ["b"], ["c"]][row % 3] for row in range(SIZE)
+]
+TAGS[7] = ["rare", "c"]
+YEARS = [None if row % 6 == 0 else float(1990 + row % 10) for row in range(SIZE)]
+ATTRIBUTES = {"tags": TAGS, "year": YEARS}
+
+values = st.lists(st.sampled_from(["a", "b", "c", "rare", "unknown", ""]), max_size=3)
+bound = st.one_of(st.none(), st.sampled_from([1980.0, 1992.0, 1995.0, 1999.0, 2020.0]))
+rules = {"filter_any_tags": values, "filter_none_tags": values, "filter_min_year": bound, "filter_max_year": bound}
+some_ids = st.lists(st.sampled_from([*IDS, "item-unknown"]), max_size=12)
+one_query = st.fixed_dictionaries(
+    {
+        "query_id": st.sampled_from(["user-1", "user-2", "stranger"]),
+        "k": st.sampled_from([1, 3, K, 11, POOL, 1000, 0, -1]),
+        "exclude": some_ids,
+        "allow": st.one_of(st.just([]), st.just([]), some_ids),
+        **rules,
+    }
+)
+one_similar = st.fixed_dictionaries(
+    {"candidate_ids": some_ids, "k": st.sampled_from([1, 4, POOL, 1000]), "exclude": some_ids, **rules}
+)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Both exports with two attributes; five pairs of candidates have equal embeddings, and one has zeros."""
+    root = tmp_path_factory.mktemp("filtered")
+    embeddings = np.random.default_rng(5).normal(size=(SIZE, 8))
+    embeddings[20:25] = embeddings[:5]
+    embeddings[30] = 0.0
+    trained = stand_in.save_stand_in(root / "trained", SIZE, embeddings=embeddings)
+    path = stand_in.write_catalogue(root / "candidates.parquet", IDS, TAGS, YEARS)
+    folders = stand_in.save_both_models(root, trained, K, 8, POOL, path)
+    return {kind: load_served(folder) for kind, folder in zip(KINDS, folders, strict=True)}
+
+
+def ask(model, name, rows):
+    signature = model.signatures[name]
+    answer = signature(**signature_inputs(signature.structured_input_signature[1], rows))
+    return answer["ids"].numpy().astype(str), answer["scores"].numpy(), answer["count"].numpy()
+
+
+def passing(row):
+    tags = Rule(any=tuple(filter(None, row["filter_any_tags"])), none=tuple(filter(None, row["filter_none_tags"])))
+    year = Rule(min=row["filter_min_year"], max=row["filter_max_year"])
+    return matches({"tags": tags, "year": year}, ATTRIBUTES, SIZE)
+
+
+def check(answer, rows, all_scores, eligible):
+    """Asserts the promises of an answer: the best of the eligible, each once, ties in order, no padding in between."""
+    ids, scores, counts = answer
+    width = min(max([K, *(row["k"] for row in rows)]), POOL)
+    assert ids.shape == scores.shape == (len(rows), width)
+    for line, row in enumerate(rows):
+        left = np.flatnonzero(eligible[line])
+        count = min(max(row["k"], 0), width, len(left))
+        assert counts[line] == count
+        assert (ids[line, count:] == "").all()
+        assert (scores[line, count:] == LOWEST).all()
+        found = [IDS.index(item) for item in ids[line, :count]]
+        order = left[np.lexsort((left, -all_scores[line, left].round(5)))]
+        assert set(found) <= set(left)
+        np.testing.assert_allclose(scores[line, :count], all_scores[line, order[:count]], rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(found, order[:count])
+
+
+@hypothesis.settings(max_examples=60)
+@hypothesis.given(st.lists(one_query, min_size=1, max_size=3))
+def test_the_best_that_pass_are_found_and_the_exact_copy_agrees(models, rows):
+    trained = models["brute_force"].trained
+    signature = models["brute_force"].signatures["query_embedding"]
+    embeddings = signature(**signature_inputs(signature.structured_input_signature[1], rows))["embedding"].numpy()
+    all_scores = embeddings @ trained.candidate_embeddings.numpy().T
+    eligible = np.array([passing(row) & ~np.isin(IDS, row["exclude"]) for row in rows])
+    for line, row in enumerate(rows):
+        if any(row["allow"]):
+            eligible[line] &= np.isin(IDS, row["allow"])
+    answers = [ask(models[kind], "recommend_filtered", rows) for kind in KINDS]
+    for answer in answers:
+        check(answer, rows, all_scores, eligible)
+    for one, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(st.lists(one_similar, min_size=1, max_size=3))
+def test_similar_candidates_are_the_nearest_by_cosine_without_the_given_ones(models, rows):
+    embeddings = models["brute_force"].trained.candidate_embeddings.numpy()
+    units = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    known = [[IDS.index(item) for item in row["candidate_ids"] if item in IDS] for row in rows]
+    means = np.array([units[line].sum(axis=0) if line else np.zeros(units.shape[1]) for line in known])
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    cosines = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 1e-6) @ units.T
+    eligible = np.array(
+        [
+            passing(row) & ~np.isin(IDS, row["exclude"]) & ~np.isin(IDS, row["candidate_ids"]) & bool(line)
+            for row, line in zip(rows, known, strict=True)
+        ]
+    )
+    for kind in KINDS:
+        check(ask(models[kind], "similar", rows), rows, cosines, eligible)
+
+
+def test_without_rules_an_answer_is_that_of_recommend(models):
+    rows = [{"query_id": "user-3", "k": K, "exclude": IDS[:3]}, {"query_id": "user-4", "k": 2}]
+    for kind in KINDS:
+        for one, other in zip(
+            ask(models[kind], "recommend_filtered", rows), ask(models[kind], "recommend", rows), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_an_empty_batch_has_an_empty_answer(models):
+    for kind in KINDS:
+        for name in ("recommend_filtered", "similar"):
+            specs = models[kind].signatures[name].structured_input_signature[1]
+            empty = {key: tf.zeros([0, 1][: spec.shape.rank], spec.dtype) for key, spec in specs.items()}
+            assert models[kind].signatures[name](**empty)["count"].shape == (0,)
+
+
+@pytest.mark.parametrize("gathered", [0.0, 1.0])
+def test_both_ways_of_exact_search_are_the_same(gathered, monkeypatch):
+    monkeypatch.setattr(filtered, "_MAX_GATHERED", gathered)
+    generator = np.random.default_rng(1)
+    candidates = generator.normal(size=(50, 4)).astype(np.float32)
+    candidates[25:] = candidates[:25]
+    mask = generator.random(50) < 0.5
+    query = generator.normal(size=4).astype(np.float32)
+    scores, rows = filtered.search_masked(
+        tf.constant(query), tf.constant(candidates), tf.constant(mask), tf.constant(40)
+    )
+    expected = sorted(np.flatnonzero(mask), key=lambda row: (-(candidates[row % 25] @ query).round(5), row))
+    assert rows.numpy()[: len(expected)].tolist() == expected
+    assert (rows.numpy()[len(expected) :] == -1).all()
+    assert (scores.numpy()[len(expected) :] == LOWEST).all()
