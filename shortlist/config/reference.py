@@ -15,7 +15,7 @@ import pydantic
 from shortlist.config import key_paths, problems
 from shortlist.config.config import Config
 from shortlist.config.key_paths import Declared
-from shortlist.config.section import Section
+from shortlist.config.section import Section, own_values
 
 PATH = pathlib.Path("docs/configuration.md")
 
@@ -32,6 +32,7 @@ Any value can be overridden on the command line: `shortlist run --set train.seed
 def render() -> str:
     """Returns the reference as Markdown, with one table per section."""
     places: dict[type[Section], list[str]] = {}
+    by_key: dict[type[Section], set[str]] = {}
     waiting: list[tuple[str, type[Section]]] = [("(top)", Config)]
     while waiting:
         key, section = waiting.pop(0)
@@ -41,13 +42,23 @@ def render() -> str:
             continue
         prefix = "" if key == "(top)" else f"{key}."
         for name, field in section.model_fields.items():
+            if isinstance(field.default, Section):
+                by_key.setdefault(type(field.default), set()).update(own_values(field.default))
             for nested in _nested(field.annotation):
                 waiting.append((f"{prefix}{name}", nested))
-    return "\n".join([_HEAD, *(_section(keys, section) for section, keys in places.items())])
+    return "\n".join(
+        [_HEAD, *(_section(keys, section, by_key.get(section, set())) for section, keys in places.items())]
+    )
 
 
-def _section(keys: list[str], section: type[Section]) -> str:
-    """Returns the table of a section, which may be the value of several keys."""
+def _section(keys: list[str], section: type[Section], by_key: set[str]) -> str:
+    """Returns the table of a section, which may be the value of several keys.
+
+    Args:
+      keys: Dotted keys whose value the section is.
+      section: The section.
+      by_key: Names whose default differs between those keys; the table of the section above has it.
+    """
     title = ", ".join(keys)
     tag = _tag(section)
     kind = section.model_fields.get(tag)
@@ -65,7 +76,8 @@ def _section(keys: list[str], section: type[Section]) -> str:
     for name, field in section.model_fields.items():
         type_ = f"{_type_name(field.annotation)}{_limits(key_paths.fields(section)[name])}"
         meaning = (field.description or "").replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| `{name}` | {type_} | {_default(field)} | {meaning} |")
+        default = "by key, see above" if name in by_key else _default(field)
+        lines.append(f"| `{name}` | {type_} | {default} | {meaning} |")
     return "\n".join([*lines, ""])
 
 

@@ -59,3 +59,29 @@ class Section(pydantic.BaseModel):
 
     # Attribute docstrings become field descriptions, from which docs/configuration.md is made.
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _complete_sections(cls, values: object) -> object:
+        """Gives a nested section the absent keys from that key's own default, not from the nested class alone.
+
+        `drift: {threshold: 0.5}` thus keeps the documented `action: warn`.
+        """
+        if not isinstance(values, dict):
+            return values
+        completed = dict(values)
+        for name, field in cls.model_fields.items():
+            given, default = values.get(name), field.default
+            # A section of a union has its values by `kind`, which may be another one than the default's.
+            if isinstance(given, dict) and isinstance(default, Section) and field.annotation is type(default):
+                completed[name] = {**own_values(default), **given}
+        return completed
+
+
+def own_values(section: Section) -> dict[str, object]:
+    """Returns the values that a section does not share with every other section of its class."""
+    fields = type(section).model_fields
+    values = {name: getattr(section, name) for name in fields}
+    return {
+        name: value for name, value in values.items() if fields[name].is_required() or value != fields[name].default
+    }

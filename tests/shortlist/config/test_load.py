@@ -3,8 +3,13 @@ import pathlib
 import pytest
 
 from shortlist.config import reference
+from shortlist.config.config import Config
+from shortlist.config.data import Data
+from shortlist.config.evaluate import Floor
+from shortlist.config.gate import Check
 from shortlist.config.load import load_config, parse_config
 from shortlist.config.overrides import parse_overrides
+from shortlist.config.section import Section, own_values
 from shortlist.errors import ConfigError, ExitCode
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -292,3 +297,38 @@ def test_filters_are_attributes_that_a_rule_can_name(filters, sentence):
     with pytest.raises(ConfigError) as refused:
         parse_config(_with(data=data, index={"filters": filters}), "x.yaml")
     assert sentence in str(refused.value)
+
+
+def _sections_with_defaults(section=Config, path=()):
+    """Yields the path and the default of every key whose default is a section."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.default, Section) and field.annotation is type(field.default):
+            yield (*path, name), field.default
+            yield from _sections_with_defaults(type(field.default), (*path, name))
+
+
+# `beam.*` and others, too: no section may ask for a key that the reference gives a default for.
+@pytest.mark.parametrize(("path", "default"), [*_sections_with_defaults(), *_sections_with_defaults(Data, ("data",))])
+def test_absent_keys_of_a_section_are_those_of_its_own_default(path, default):
+    for name in own_values(default):
+        given = {other: value for other, value in default.model_dump().items() if other != name}
+        nested = given
+        for part in reversed(path):
+            nested = {part: nested}
+        raw = {**MINIMAL, **nested}
+        if path[0] == "data":
+            raw["data"] = {**MINIMAL["data"], **nested["data"]}
+        loaded = parse_config(raw, "x.yaml")
+        for part in path:
+            loaded = getattr(loaded, part)
+        assert getattr(loaded, name) == getattr(default, name)
+
+
+def test_only_the_action_of_a_gate_may_be_given():
+    floors = {"cold_start": {"unseen_candidates": {"action": "warn"}}}
+    gate = {"volume": {"action": "ignore"}, "drift": {"threshold": 0.5}}
+    config = parse_config({**MINIMAL, "data": {**MINIMAL["data"], "gate": gate}, "evaluate": floors}, "x.yaml")
+    assert config.evaluate.cold_start.unseen_candidates == Floor(threshold=5.0, action="warn")
+    assert config.data.gate.volume == Check(threshold=0.5, action="ignore")
+    # Drift only warns by default, and a threshold of its own does not change that.
+    assert config.data.gate.drift == Check(threshold=0.5, action="warn")
