@@ -25,6 +25,8 @@ CONFIG_NAME = "shortlist.yaml"
 """Name of a config that is found without being named."""
 _DATA_VARIABLE = "SHORTLIST_DATA_DIR"
 _DEMO = pathlib.Path(__file__).resolve().parents[1] / "configs" / "movielens_100k.yaml"
+# Commands that refuse to work without a named config.
+_OF_OWN_PIPELINE = frozenset({"ablate", "push", "rollback", "schema", "submit"})
 # The command after `make`, and in a program that calls the command line's functions.
 _DEFAULT_PROGRAM = ".venv/bin/shortlist"
 
@@ -106,8 +108,12 @@ class Invocation:
         Args:
           *arguments: The command's name and its other arguments.
         """
-        words = [*arguments, *([] if self.found else option("--config", str(self.config)))]
-        for assignment in self.assignments:
+        # A command that changes a workspace never finds the demo by itself, see `of_own_pipeline`.
+        must_name = not self.found or (self.config == _DEMO and arguments[0] in _OF_OWN_PIPELINE)
+        named = _quoted(self.config) if self.found else str(self.config)
+        words = [*arguments, *(option("--config", named) if must_name else [])]
+        # `schema infer --update` takes the file as it is.
+        for assignment in self.assignments if arguments[0] != "schema" else ():
             words += option("--set", assignment)
         return f"{_program()} {shlex.join(words)}"
 

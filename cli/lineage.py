@@ -186,6 +186,7 @@ def _why(workspace: Workspace, run_id: str, invocation: Invocation, as_json: boo
 
 def _print_next(answer: Verdict, workspace: Workspace, invocation: Invocation, console: Console) -> None:
     """Prints the log, and a command that may help next."""
+    from cli.output import manual_pushes
     from cli.output.wrapping import print_command, print_labelled
     from shortlist.lineage.why import Outcome
 
@@ -193,8 +194,7 @@ def _print_next(answer: Verdict, workspace: Workspace, invocation: Invocation, c
     # `push --force` pushes only the latest run.
     latest = (workspace.runs_dir / "latest").resolve().name == answer.run_id
     if answer.outcome in (Outcome.NOT_BLESSED, Outcome.INDEX_REJECTED) and latest and not answer.forced_push:
-        print_labelled(console, "Next", "to push it nevertheless:")
-        print_command(console, "", invocation.command("push", "--force", "--reason", "TEXT"))
+        manual_pushes.print_forced_push(invocation, console)
     if answer.outcome in (Outcome.FAILED, Outcome.KILLED):
         if log.exists():
             print_labelled(console, "Log", str(log))

@@ -80,7 +80,7 @@ def run(
     invocation = Invocation.of(config, set_)
     checked_config = invocation.load({"tune.enabled": True} if tune else None)
     data_root = datasets.default_data_dir()
-    unit = _check_data(checked_config, data_root, console, reindex)
+    unit = _check_data(invocation, checked_config, data_root, console, reindex)
     workspace = Workspace.of(checked_config)
     limits.check_addresses()
     # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
@@ -94,7 +94,9 @@ def run(
         _run_here(invocation, checked_config, workspace, data_root.absolute(), unit, console, verbose, reindex)
 
 
-def _check_data(config: Config, data_root: pathlib.Path, console: Console, reindex: bool) -> Unit:
+def _check_data(
+    invocation: Invocation, config: Config, data_root: pathlib.Path, console: Console, reindex: bool
+) -> Unit:
     """Fetches the config's data set, prints warnings on the data, and returns the unit of the timestamps.
 
     A reindex reads the catalogue alone, so that the unit is then `order`.
@@ -107,10 +109,11 @@ def _check_data(config: Config, data_root: pathlib.Path, console: Console, reind
 
     if config.data.source:
         data.fetch_with_progress(config.data.source, console)
+    update = invocation.command("schema", "infer", "--update")
     if reindex:
-        preflight.check_catalogue(config, data_root)
+        preflight.check_catalogue(config, data_root, update)
         return "order"
-    report = preflight.check(config, data_root)
+    report = preflight.check(config, data_root, update)
     for warning in report.warnings:
         consoles.warn(console, warning)
     if config.unread_features:
@@ -195,6 +198,8 @@ def _run_here(
         console,
     )
     manual_pushes.print_served(served_before, workspace, summary, invocation, console)
+    if summary.status in (Status.NOT_BLESSED, Status.INDEX_REJECTED):
+        manual_pushes.print_forced_push(invocation, console)
     if summary.status is not Status.PUSHED:
         raise typer.Exit(int(ExitCode.NOTHING_PUSHED))
 

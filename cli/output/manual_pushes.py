@@ -1,6 +1,6 @@
-"""Notice about a served version that a person chose.
+"""Notices about versions that a person chooses: the served one, and a rejected one that could be pushed.
 
-Without it, the page of a cached run would suggest that the run's own version is served.
+Without the first, the page of a cached run would suggest that the run's own version is served.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 from rich.console import Console
 
 from cli.invocation import Invocation
-from cli.output.wrapping import print_command
+from cli.output.wrapping import print_command, print_labelled
 from shortlist.serving import versions
 from shortlist.summary import Summary
 from shortlist.workspace import Workspace
@@ -62,3 +62,14 @@ def print_served(
             print_command(console, "", back)
     elif before is not None and summary.pushed is not None:
         console.print(f"Replaced  version {before.version}: {before.facts}; the push above is newer")
+
+
+def print_forced_push(invocation: Invocation, console: Console) -> None:
+    """Prints the command that pushes the latest run's model although a gate rejected it.
+
+    Args:
+      invocation: The config, for the command.
+      console: Console for the output.
+    """
+    print_labelled(console, "Next", "after a remedy above, run again; to push this model nevertheless:")
+    print_command(console, "", invocation.command("push", "--force", "--reason", "TEXT"))

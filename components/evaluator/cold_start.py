@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from components.evaluator import remedies
+from components.evaluator.remedies import NEW_ITEMS_KEY, NEW_USERS_KEY, TrainedSettings
 from shortlist import keys
 from shortlist.config.evaluate import ColdStart, Floor
 from shortlist.metrics import names
@@ -27,14 +29,6 @@ _MIN_HITS = 10.0
 """Hits that a model at the threshold has on average: with fewer, chance decides. With 10, the standard error is a third
 of the threshold. In 200,000 candidates, 680 rows at 5 times chance have 1.7 hits (decision 14)."""
 
-_UNSEEN_REMEDY = (
-    "raise model.candidate_tower.id_dropout, set train.loss.mask_unseen_candidates: true, or add "
-    "data.candidates.features"
-)
-_EMPTY_HISTORY_REMEDY = (
-    "raise model.query_tower.cold_start_fraction, or model.query_tower.dropout of the features tower"
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class ColdStartScores:
@@ -44,8 +38,8 @@ class ColdStartScores:
     """[corpus] The score of each candidate."""
     counts: np.ndarray
     """[corpus] The number of times that each candidate is a train target."""
-    candidates_have_features: bool = True
-    """Whether candidates have features; without them, candidates without train interactions all look the same."""
+    settings: TrainedSettings = dataclasses.field(default_factory=TrainedSettings)
+    """Settings of the model. Without features, candidates without train interactions all look the same."""
 
     @property
     def k(self) -> int:
@@ -108,7 +102,7 @@ def _judge_new_users(share: float, scores: ColdStartScores, floor: Floor) -> Gat
     gate, k, corpus_size = Gate.NEW_USERS, scores.k, len(scores.counts)
     popular = int(scores.popular.sum())
     if floor.action == "ignore":
-        return _not_judged(gate, "evaluate.cold_start.empty_history.action is ignore")
+        return _not_judged(gate, f"{NEW_USERS_KEY}.action is ignore")
     # With this many ties, a random list passes on average.
     if 0.0 < corpus_size * floor.threshold <= popular:
         return _not_judged(
@@ -120,19 +114,19 @@ def _judge_new_users(share: float, scores: ColdStartScores, floor: Floor) -> Gat
         f"{round(share * k):,} of their {k:,} answers are among the {k:,} most popular; "
         f"required {floor.threshold * k:g}"
     )
-    return _judged(gate, floor, share, sentence, _EMPTY_HISTORY_REMEDY)
+    return _judged(gate, floor, share, sentence, remedies.new_users(scores.settings))
 
 
 def _judge_new_items(metrics: Mapping[str, float], scores: ColdStartScores, settings: ColdStart) -> GateResult:
     gate, floor, corpus_size = Gate.NEW_ITEMS, settings.unseen_candidates, len(scores.counts)
     rows, accuracy, chance = int(names.counted_rows(metrics)), metrics[names.top_k(K)], _chance(scores)
     if floor.action == "ignore":
-        return _not_judged(gate, "evaluate.cold_start.unseen_candidates.action is ignore")
+        return _not_judged(gate, f"{NEW_ITEMS_KEY}.action is ignore")
     if rows < settings.min_rows:
         return _not_judged(gate, f"{rows:,} test rows; required {settings.min_rows:,}")
     if floor.threshold * chance > 1.0:
         return _not_judged(gate, f"{floor.threshold:g} times chance is more than 100%: {corpus_size:,} candidates")
-    if not scores.candidates_have_features:
+    if not scores.settings.feature_types:
         return _not_judged(gate, "without data.candidates.features, new items are indistinguishable")
     required_hits = rows * floor.threshold * chance
     if 0.0 < required_hits < _MIN_HITS:
@@ -148,7 +142,7 @@ def _judge_new_items(metrics: Mapping[str, float], scores: ColdStartScores, sett
         f"{beside(accuracy / chance, floor.threshold)} times chance (95%: {low:.1f} to {high:.1f}); "
         f"required {floor.threshold:g}"
     )
-    return _judged(gate, floor, accuracy / chance, sentence, _UNSEEN_REMEDY, names.top_k(K))
+    return _judged(gate, floor, accuracy / chance, sentence, remedies.new_items(scores.settings), names.top_k(K))
 
 
 def _judged(gate: Gate, floor: Floor, value: float, sentence: str, remedy: str, metric: str = "") -> GateResult:
@@ -204,5 +198,5 @@ def score_empty_query(model_dir: str) -> ColdStartScores | None:
     scores = embeddings.astype(np.float64) @ model.candidate_embeddings.numpy().astype(np.float64).T
     with tf.io.gfile.GFile(os.path.join(model_dir, TRAINED_FILE), "r") as file:
         trained = json.loads(file.read())
-    features = trained["config"]["data"]["candidate_features"]
-    return ColdStartScores(scores.mean(axis=0), model.candidate_counts.numpy(), bool(features))
+    settings = TrainedSettings.of(trained["config"])
+    return ColdStartScores(scores.mean(axis=0), model.candidate_counts.numpy(), settings)

@@ -12,6 +12,9 @@ from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
 from shortlist.verdicts import Gate, GateResult, Result, beside, hit_rate, short_share
 
+POPULARITY_KEY = "evaluate.min_lift_over_popularity"
+PREVIOUS_MODEL_KEY = "evaluate.max_drop_from_baseline"
+
 
 def read_evaluation(evaluation_uri: str) -> dict[str, Any]:
     """Reads the files of a ModelEvaluation artifact.
@@ -133,12 +136,13 @@ def _against_popularity(
 ) -> GateResult:
     # `rank_metrics.lift` counts a baseline without hits as one with a single hit.
     note = "" if popular else " (taken as one hit)"
+    key = "" if passed else f" by {POPULARITY_KEY}"
     return GateResult(
         gate=Gate.POPULARITY,
         result=Result.PASSED if passed else Result.FAILED,
         sentence=(
             f"{hit_rate(metric)} {short_share(overall[metric])}, most popular {short_share(popular)}{note}: "
-            f"{beside(overall[names.LIFT], least)} times; required {least:g}"
+            f"{beside(overall[names.LIFT], least)} times; required {least:g}{key}"
         ),
         metric=metric,
         value=overall[names.LIFT],
@@ -149,6 +153,7 @@ def _against_popularity(
 def _against_baseline(passed: bool, metric: str, overall: dict[str, float], before: float, least: float) -> GateResult:
     change = overall[metric] - before
     difference = beside(change, least, decimals=3).lstrip("-")
+    key = "" if passed else f" by {PREVIOUS_MODEL_KEY}"
     text = "equal"
     if change:
         text = f"{difference} {'higher' if change > 0 else 'lower'}"
@@ -157,7 +162,7 @@ def _against_baseline(passed: bool, metric: str, overall: dict[str, float], befo
         result=Result.PASSED if passed else Result.FAILED,
         sentence=(
             f"{hit_rate(metric)} {short_share(overall[metric])}, previous model {short_share(before)}: {text}; "
-            f"allowed drop {-least:.4g}"
+            f"allowed drop {-least:.4g}{key}"
         ),
         metric=metric,
         value=change,

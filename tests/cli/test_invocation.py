@@ -20,7 +20,7 @@ from benchmarks.lineage_store import PUSHED, StoreWriter
 from cli import invocation as cli_invocation
 from cli.app import app
 from cli.invocation import Invocation, option
-from cli.output import consoles, results
+from cli.output import consoles, manual_pushes, results
 from cli.run import next_commands
 from shortlist.errors import BadInputError
 from shortlist.summary import Summary
@@ -60,6 +60,24 @@ def test_a_command_has_the_users_words_for_any_shell(config, assignments, value)
     assert words[:2] == [".venv/bin/shortlist", "x"]
     joined = [word for name, text in (("--query", value), ("--config", config)) for word in option(name, text)]
     assert words[2:] == [*joined, *(word for text in assignments for word in option("--set", text))]
+
+
+def test_a_command_that_never_means_the_demo_names_it(monkeypatch):
+    monkeypatch.delenv("SHORTLIST_CONFIG", raising=False)
+    monkeypatch.chdir(ROOT)
+    demo = Invocation(ROOT / "configs" / "movielens_100k.yaml", ("train.seed=2",), found=True)
+    assert demo.command("run") == ".venv/bin/shortlist run --set train.seed=2"
+    for words in (("push", "--force"), ("rollback", "1")):
+        assert " --config configs/movielens_100k.yaml" in demo.command(*words)
+    # It has no --set.
+    update = demo.command("schema", "infer", "--update")
+    assert update == ".venv/bin/shortlist schema infer --update --config configs/movielens_100k.yaml"
+
+
+def test_a_rejected_model_has_a_next_command():
+    console = consoles.console(file=io.StringIO())
+    manual_pushes.print_forced_push(Invocation(pathlib.Path("shop.yaml")), console)
+    assert "push --force --reason TEXT --config shop.yaml" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
 
-from components.evaluator import cold_start, executor
+from components.evaluator import cold_start, executor, remedies
 from components.evaluator.cold_start import ColdStartFindings, ColdStartScores
+from components.evaluator.remedies import TrainedSettings
 from shortlist.config.evaluate import ColdStart
 from shortlist.metrics import names
 from shortlist.verdicts import Gate, Result
@@ -18,7 +19,8 @@ TOP_100 = names.top_k(100)
 
 
 def empty_query(scores, counts, features=True):
-    return ColdStartScores(np.array(scores, float), np.array(counts), features)
+    settings = TrainedSettings(id_dropout=0.2, feature_types={"title": "text"} if features else {})
+    return ColdStartScores(np.array(scores, float), np.array(counts), settings)
 
 
 def unseen(rows, accuracy):
@@ -88,7 +90,7 @@ def test_unseen_candidates_are_measured_against_chance(accuracy, passed):
         f"HR@100 {accuracy:.3f} on 200 test rows: {accuracy / 0.05:.1f} times chance (95%: {interval}); required 5"
     )
     if not passed:
-        sentence += f"; {cold_start._UNSEEN_REMEDY}"
+        sentence += f"; {remedies.new_items(empty_query([], []).settings)}"
     assert _gate(found, Gate.NEW_ITEMS) == (Result.PASSED if passed else Result.FAILED, sentence)
 
 
@@ -143,7 +145,7 @@ def test_an_empty_history_needs_popular_recommendations(share, passed):
     assert found.metrics[names.POPULAR_SHARE] == share
     sentence = f"{round(share * 100)} of their 100 answers are among the 100 most popular; required 50"
     if not passed:
-        sentence += f"; {cold_start._EMPTY_HISTORY_REMEDY}"
+        sentence += f"; {remedies.new_users(empty_query([], []).settings)}"
     assert _gate(found, Gate.NEW_USERS) == (Result.PASSED if passed else Result.FAILED, sentence)
 
 
@@ -183,7 +185,7 @@ def test_scores_are_averaged_over_moments(tmp_path, features):
     # 3, 0 and 1 at one moment, 0, 1 and 1 at the other.
     assert found.scores.tolist() == [1.5, 0.5, 1.0]
     assert found.counts.tolist() == [5, 0, 2]
-    assert found.candidates_have_features == bool(features)
+    assert found.settings.feature_types == {name: feature["type"] for name, feature in features.items()}
 
 
 def test_a_model_of_an_older_version_has_no_scores(tmp_path):

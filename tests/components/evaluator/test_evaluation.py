@@ -222,7 +222,7 @@ def test_the_lift_gate_lets_the_bound_pass(model, popularity, blessed, sentence)
     assert result == GateResult(
         gate=Gate.POPULARITY,
         result=Result.PASSED if blessed else Result.FAILED,
-        sentence=f"{sentence}; required 1.1",
+        sentence=f"{sentence}; required 1.1{'' if blessed else ' by evaluate.min_lift_over_popularity'}",
         metric=names.top_k(10),
         value=model / max(popularity, 1),
         required=1.1,
@@ -270,7 +270,8 @@ def test_the_drop_gate_lets_the_bound_pass(model, baseline, blessed, sentence):
     passed, [_, result] = gate(model, 0, baseline)
     assert passed is blessed
     assert (result.gate, result.result) == (Gate.PREVIOUS_MODEL, Result.PASSED if blessed else Result.FAILED)
-    assert result.sentence == f"{sentence}; allowed drop 0.01"
+    key = "" if blessed else " by evaluate.max_drop_from_baseline"
+    assert result.sentence == f"{sentence}; allowed drop 0.01{key}"
 
 
 def test_targets_that_were_all_seen_before_bless_nothing(tmp_path):
