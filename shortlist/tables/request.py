@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 from shortlist.config.data import Data
 from shortlist.errors import BadInputError
+from shortlist.quoting import listed
 from shortlist.scalars import short_repr
 from shortlist.tables import as_of, lookup
 from shortlist.tables.typed_history import read_history
@@ -67,10 +68,11 @@ def of_history(
 ) -> Request:
     """Returns the request of a typed history, see `typed_history.read_history`.
 
-    The log is read only for the times of the history, and for the default of `at`. See `of_query` for the arguments.
+    Ids that are not in the catalogue are left out, and a note names them. The log is read only for the times of the
+    history, and for the default of `at`. See `of_query` for the arguments.
 
     Raises:
-      BadInputError: An id is not in the catalogue, a time is not one or after `at`, or the log cannot be read.
+      BadInputError: A value is not CSV, a time is not one or after `at`, or the log cannot be read.
     """
     log: lookup.Log | None = None
 
@@ -83,8 +85,8 @@ def of_history(
         timed = _timed(opened(), "--history")
         return as_of.read_time(text, timed.unit, "--history, after the @", timed.time_format)
 
-    history = read_history(values, candidate_ids, catalogue or data.candidates.path, read_time)
-    query = lookup.Query(None, history, {})
+    typed = read_history(values, candidate_ids, read_time)
+    query = lookup.Query(None, typed.items, {})
     newest = _newest(query)
     if at is not None:
         given = _given(opened(), at, now)
@@ -96,8 +98,16 @@ def of_history(
         given = as_of.unknown_as_of()
     else:
         given = as_of.default_as_of(opened().times(), newest, now)
-    notes = () if history else ("The history is empty: answered as a new query.",)
-    return Request(query, given, notes)
+    notes = []
+    if typed.unknown:
+        notes.append(
+            f"The history's {listed(typed.unknown, _NAMED)} {'is' if len(typed.unknown) == 1 else 'are'} left out: not "
+            f"in {catalogue or data.candidates.path}. For an id with commas or spaces, repeat --history, with one id "
+            "each."
+        )
+    if not typed.items:
+        notes.append("The history is empty: answered as a new query.")
+    return Request(query, given, tuple(notes))
 
 
 def _given(log: lookup.Log, at: str | as_of.AsOf, now: int) -> as_of.AsOf:

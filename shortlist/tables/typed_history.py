@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Callable, Container, Iterator, Sequence
 
 from shortlist.errors import BadInputError
-from shortlist.quoting import listed
 from shortlist.scalars import short_repr
 
-_NAMED = 5
+
+@dataclasses.dataclass(frozen=True)
+class TypedHistory:
+    """A history, and the ids that the catalogue does not have."""
+
+    items: list[tuple[str, int]]
+    """(candidate id, timestamp), oldest first; timestamp 0 means unknown."""
+    unknown: list[str]
+    """Texts without an id of the catalogue. They are left out, as the Python API and the server leave them out."""
 
 
-def read_history(
-    values: Sequence[str], candidate_ids: Container[str], catalogue: str, read_time: Callable[[str], int]
-) -> list[tuple[str, int]]:
-    """Returns (candidate id, timestamp), oldest first; timestamp 0 means unknown.
+def read_history(values: Sequence[str], candidate_ids: Container[str], read_time: Callable[[str], int]) -> TypedHistory:
+    """Returns the history of the option's values.
 
     A value that is a candidate id, commas and spaces included, is this id. Any other value is one line of CSV (RFC
     4180): ids separated by commas, and in quotes if they have commas or quotes. `ID@TIME` is an id with its time,
@@ -24,11 +30,10 @@ def read_history(
     Args:
       values: The values of the option, in order. An empty value has no ids.
       candidate_ids: Ids of the catalogue.
-      catalogue: Path of the catalogue, for the error.
       read_time: Returns a time from its text; may raise `BadInputError`.
 
     Raises:
-      BadInputError: A value is not CSV, or ids are not in the catalogue.
+      BadInputError: A value is not CSV.
     """
     items: list[tuple[str, int]] = []
     unknown: list[str] = []
@@ -43,16 +48,9 @@ def read_history(
                 items.append(item)
             elif field.strip():
                 unknown.append(field.strip())
-    if unknown:
-        raise BadInputError.from_parts(
-            "--history",
-            f"candidate ids of {catalogue}",
-            listed(unknown, _NAMED),
-            "for an id with commas or spaces, repeat --history, with one id each",
-        )
     if all(time for _, time in items):
         items.sort(key=lambda item: item[1])
-    return items
+    return TypedHistory(items, unknown)
 
 
 def _item(text: str, candidate_ids: Container[str], read_time: Callable[[str], int]) -> tuple[str, int] | None:

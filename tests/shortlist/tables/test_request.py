@@ -123,6 +123,17 @@ def test_a_history_without_times_does_not_need_the_log(shop):
     assert (empty.query.history, empty.notes) == ([], ("The history is empty: answered as a new query.",))
 
 
+def test_unknown_ids_of_a_typed_history_are_left_out_with_a_note(shop):
+    tables = shop(["u,a,1000000000"])
+    found = _of_history(tables, "a,gone,b")
+    assert found.query.history == [("a", 0), ("b", 0)]
+    [note] = found.notes
+    assert note.startswith("The history's 'gone' is left out: not in items.csv.")
+    left, empty = _of_history(tables, "gone,lost").notes
+    assert left.startswith("The history's 'gone', 'lost' are left out")
+    assert empty == "The history is empty: answered as a new query."
+
+
 def test_a_typed_history_after_the_time_that_is_given_is_refused(shop):
     tables = shop(["u,a,1000000000"])
     assert _of_history(tables, "a@1000000300", at="1000000300").as_of.time == 1_000_000_300

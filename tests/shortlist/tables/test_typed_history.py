@@ -14,7 +14,7 @@ _IDS = {"50", "172", "181", "toy, story", ' "b" ', "a@b.org", "a", "1,2", "1", "
 
 
 def _read(*values, ids=_IDS):
-    return read_history(values, ids, "items.csv", int)
+    return read_history(values, ids, int).items
 
 
 @pytest.mark.parametrize(
@@ -61,15 +61,9 @@ def test_an_id_may_have_its_time(values, expected):
     assert _read(*values) == expected
 
 
-def test_all_unknown_ids_are_named():
-    with pytest.raises(BadInputError) as error:
-        _read("50,x,toy,story", "y@5")
-    assert str(error.value) == (
-        "--history: expected candidate ids of items.csv, got 'x', 'toy', 'story', 'y@5'; "
-        "for an id with commas or spaces, repeat --history, with one id each"
-    )
-    with pytest.raises(BadInputError, match="'u4' and 15 more"):
-        _read(",".join(f"u{number}" for number in range(20)))
+def test_unknown_ids_are_left_out_and_named():
+    found = read_history(["50,x,toy,story", "y@5"], _IDS, int)
+    assert (found.items, found.unknown) == ([("50", 0)], ["x", "toy", "story", "y@5"])
 
 
 @pytest.mark.parametrize("value", ['"50', '50,"toy', '"50"x,172', "50\n172"])
