@@ -39,7 +39,9 @@ def check(
     checked_config = invocation.load()
     workspace = Workspace.of(checked_config)
     new_folders = [folder for folder in (workspace.root, *workspace.root.parents) if not folder.exists()]
-    report = preflight.check(checked_config, datasets.default_data_dir())
+    report = preflight.check(
+        checked_config, datasets.default_data_dir(), invocation.command("schema", "infer", "--update")
+    )
     limits.check_addresses()
     checks.check(checked_config.beam)
     database(workspace).check()
@@ -54,7 +56,7 @@ def check(
     console = consoles.console()
     console.print(f"Pipeline  {checked_config.name}; {invocation.config}")
     for name, table in found["tables"].items():
-        rows = "more rows than are read before a run" if table["rows"] is None else f"{table['rows']:,} rows"
+        rows = "rows not counted" if table["rows"] is None else f"{table['rows']:,} rows"
         files = "1 file" if table["files"] == 1 else f"{table['files']:,} files"
         console.print(f"Table     {name}: {table['path']}, {files}, {rows}")
     console.print(f"Times     {found['timestamp_unit']}")

@@ -27,7 +27,7 @@ def _group() -> None:
 @app.command("infer")
 def infer(
     interactions: Annotated[
-        str | None, typer.Argument(help="The log: a file, folder or pattern; relative to SHORTLIST_DATA_DIR.")
+        str | None, typer.Argument(help="The log: a file, folder or pattern, from SHORTLIST_DATA_DIR or here.")
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the new pipeline: a-z, 0-9 and dashes.", show_default=False)
@@ -81,19 +81,21 @@ def infer(
         raise BadInputError("give the log and --name NAME, or --update --config FILE")
     from shortlist import datasets
     from shortlist.config.secrets import check_no_credentials
-    from shortlist.infer import Hints, TextOptions, guess_config, write_guess
+    from shortlist.infer import Hints, TextOptions, guess_config, locate, write_guess
 
     for option, path in (("INTERACTIONS", interactions), ("--candidates", candidates), ("--queries", queries)):
         # The written config would contain them.
         check_no_credentials(option, path or "")
     console = consoles.console()
     root = datasets.default_data_dir()
+    here = pathlib.Path.cwd()
+    log, catalogue, users = (path and locate(path, root, here) for path in (interactions, candidates, queries))
     text = TextOptions(_DELIMITERS.get(delimiter or "", delimiter), header, _names(columns), encoding, decimal)
     hints = Hints(
         query_id, candidate_id, timestamp, timestamp_format, text, _names(candidates_columns), _names(queries_columns)
     )
     with console.status(f"Reading {interactions} ..."):
-        guess = guess_config(interactions, candidates, queries, root, hints)
+        guess = guess_config(str(log), catalogue, users, root, hints)
     for line in guess.profile:
         console.print(f"  {line}")
     for warning in guess.warnings:
@@ -103,11 +105,13 @@ def infer(
     paths = write_guess(guess, name, target, pathlib.Path("schemas") / file_name, force)
     for reason in guess.reasons:
         console.print(f"  {reason}")
+    for typed, path in ((interactions, log), (candidates, catalogue), (queries, users)):
+        if typed != path:
+            console.print(f"  {typed} was found from the current folder; the config names it {path}.")
     console.print(f"Wrote {paths.config} and {', '.join(map(str, paths.schemas))}.")
     _check(console, paths.config, root)
-    command = Invocation(paths.config).command("run")
     console.print("Correct wrong guesses, then:")
-    print_command(console, "", command)
+    print_command(console, "", Invocation(paths.config).command("check"))
 
 
 def _update(path: pathlib.Path | None) -> None:

@@ -1,7 +1,8 @@
 """Inference of a first config and schemas for new data, with reasons."""
 
 from shortlist.infer.guess import Guess, Hints, guess_config
+from shortlist.infer.located import locate
 from shortlist.infer.text_format import TextOptions
 from shortlist.infer.write import Written, write_guess
 
-__all__ = ["Guess", "Hints", "TextOptions", "Written", "guess_config", "write_guess"]
+__all__ = ["Guess", "Hints", "TextOptions", "Written", "guess_config", "locate", "write_guess"]

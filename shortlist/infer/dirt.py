@@ -33,6 +33,9 @@ class Condition:
     is_required: bool
     """Whether the pipeline refuses these rows; the others are a guess."""
 
+    is_of_form: bool = False
+    """Whether it is the form of candidate ids, which holds in a catalogue as in the log."""
+
 
 def find_conditions(
     columns: Sequence[InferredColumn],
@@ -63,6 +66,26 @@ def find_conditions(
     if basket is not None:
         guesses = [*_cancelled(basket), *guesses]
     return conditions + [guess for guess in guesses if _drops_little(guess, candidate)]
+
+
+def conditions_of_table(ids: InferredColumn, log_conditions: Sequence[Condition]) -> list[Condition]:
+    """Returns the filter conditions of a table in a file of its own.
+
+    Ids that the log's filter drops for their form, such as POST, would otherwise stay in the catalogue and be
+    recommended.
+
+    Args:
+      ids: The table's column of ids.
+      log_conditions: The log's conditions if the table is the catalogue, else none.
+    """
+    conditions = _missing(ids)
+    if any(condition.is_of_form for condition in log_conditions):
+        odd = sorted(value for value in ids.counts if _is_odd(value))
+        if odd:
+            reason = f"as in the log, {names.enumerated(odd)} are not ids of products"
+            drops = [text is not None and _is_odd(text) for text in ids.texts]
+            conditions.append(Condition(_form(ids), reason, drops, is_required=False, is_of_form=True))
+    return conditions
 
 
 def losses(conditions: Sequence[Condition], candidate: InferredColumn) -> tuple[int, int]:
@@ -143,8 +166,7 @@ def _odd_ids(column: InferredColumn) -> list[Condition]:
     drops = [text in odd for text in column.texts]
     examples = ", ".join(sorted(odd, key=lambda value: -odd[value])[:5])
     reason = f"nearly all {column.name} are numbers or codes with digits, but not {examples}"
-    condition = f'matches({quoted(column.name)}, "{_CODE}")'
-    return [Condition(condition, reason, drops, is_required=False)]
+    return [Condition(_form(column), reason, drops, is_required=False, is_of_form=True)]
 
 
 def _drops_little(condition: Condition, candidate: InferredColumn) -> bool:
@@ -174,6 +196,10 @@ def _is_not_positive(text: str) -> bool:
         return float(text) <= 0
     except ValueError:
         return False
+
+
+def _form(column: InferredColumn) -> str:
+    return f'matches({quoted(column.name)}, "{_CODE}")'
 
 
 def _is_odd(text: str) -> bool:

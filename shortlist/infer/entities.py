@@ -18,6 +18,8 @@ from shortlist.infer.tables import sample
 from shortlist.infer.text_format import TextOptions
 from shortlist.tables.spec import Kind
 
+# Words in names of title columns, the clearest first.
+_TITLE_WORDS = ("title", "name", "description", "headline")
 _ID_KEYS: dict[Kind, str] = {"candidates": "candidate_id", "queries": "query_id"}
 # A column with a value of its own for nearly every id is another name of the id.
 _MAX_VALUES_PER_ID = 0.9
@@ -32,15 +34,39 @@ class TableGuess:
     types: Mapping[str, FeatureType]
 
 
+def title_of(candidates: TableGuess) -> str | None:
+    """Returns the feature that is most likely the title."""
+    for word in _TITLE_WORDS:
+        for name in candidates.types:
+            if names.has_word(candidates.columns[name].name, (word,)):
+                return name
+    return None
+
+
 def table_of_file(
     kind: Kind,
     path: str,
     own: InferredColumn,
     data_root: str | os.PathLike[str],
     text: TextOptions,
+    conditions: Sequence[dirt.Condition],
     reasons: list[str],
 ) -> TableGuess:
-    """Returns the guess about a table in a separate file; `own` is the log's column with its ids."""
+    """Returns the guess about a table in a file of its own.
+
+    Args:
+      kind: Candidates or queries.
+      path: Path as in the config.
+      own: The log's column with the table's ids.
+      data_root: Start of relative paths; may be a URI.
+      text: Options of the text format that the user has given.
+      conditions: The conditions of the log's filter; those on the form of candidate ids hold for a catalogue, too.
+      reasons: The sentences on guesses, for more of them.
+
+    Raises:
+      ConfigError: No column has the log's ids, or the table has no row per id.
+      DataError: The file is missing or cannot be read.
+    """
     found = sample(kind, path, data_root, text, f"--{kind}-columns")
     reasons += found.reasons
     key = _same_ids(found.columns, own)
@@ -53,8 +79,13 @@ def table_of_file(
             "write ids the same way in both files, leading zeros and `.0` included",
         )
     section: dict[str, Any] = {"path": path, **found.options, _ID_KEYS[kind]: key.name}
-    if key.blanks:
-        section["filter"] = f"{names.quoted(key.name)} is not None"
+    found_conditions = dirt.conditions_of_table(key, conditions if kind == "candidates" else ())
+    if found_conditions:
+        section["filter"] = " and ".join(condition.text for condition in found_conditions)
+        reasons += [
+            f"{path}: filter `{condition.text}`: {condition.reason}; it drops {sum(condition.drops):,} rows."
+            for condition in found_conditions
+        ]
     if _is_long_format(found.columns, key):
         raise ConfigError.from_parts(
             path,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from shortlist.config import text_format as config_format
 from shortlist.errors import ConfigError
-from shortlist.infer import dirt, entities, feedback, names, profile, roles, times
+from shortlist.infer import dirt, entities, explain, feedback, names, profile, roles, times
 from shortlist.infer.columns import InferredColumn, determines
 from shortlist.infer.entities import TableGuess
 from shortlist.infer.settings import Size
@@ -69,6 +69,9 @@ class Guess:
     reasons: Sequence[str]
     """One sentence per guess, with its reason."""
 
+    new_items_reason: str | None = None
+    """Why the gate on new items should only warn; None if it should stop a push."""
+
 
 @dataclasses.dataclass(frozen=True)
 class _Log:
@@ -120,12 +123,15 @@ def guess_config(
     log = _roles(log_sample.columns, hints, reasons)
     section: dict[str, Any] = {"path": interactions, **log_sample.options}
     section |= {"query_id": log.query.name, "candidate_id": log.candidate.name, **_time_section(log)}
-    used = _add_filter_and_weights(log, section, reasons)
+    conditions = dirt.find_conditions(log.columns, log.query, log.candidate, log.time, log.basket)
+    used = _add_filter_and_weights(log, conditions, section, reasons)
     rest = [column for column in log.columns if column.name not in {*log.roles, *used}]
     tables = {"interactions": TableGuess(section, {}, {})}
     if candidates:
         text = TextOptions(columns=hints.candidates_columns)
-        tables["candidates"] = entities.table_of_file("candidates", candidates, log.candidate, data_root, text, reasons)
+        tables["candidates"] = entities.table_of_file(
+            "candidates", candidates, log.candidate, data_root, text, conditions, reasons
+        )
     else:
         tables["candidates"] = entities.table_of_log("candidates", section, log.candidate, log.query, rest, None)
         reasons.append(
@@ -134,13 +140,19 @@ def guess_config(
         )
     if queries:
         text = TextOptions(columns=hints.queries_columns)
-        tables["queries"] = entities.table_of_file("queries", queries, log.query, data_root, text, reasons)
+        tables["queries"] = entities.table_of_file("queries", queries, log.query, data_root, text, (), reasons)
     else:
         guess = entities.table_of_log("queries", section, log.query, log.candidate, rest, log.moments)
         if guess.types:
             tables["queries"] = guess
             reasons.append(f"Features of a query, the same in all of its rows: {names.enumerated(list(guess.types))}.")
+    for kind, path in (("candidates", candidates), ("queries", queries)):
+        if path:
+            reasons.append(explain.table_reason(kind, path, tables[kind]))
+    new_items = explain.new_items_reason(tables["candidates"])
     _add_unused(rest, tables, reasons)
+    if new_items:
+        reasons.append(new_items)
     return Guess(
         tables,
         _split(log, reasons),
@@ -148,6 +160,7 @@ def guess_config(
         profile.lines(log.columns, log.query, log.candidate, log.time, log_sample.is_whole),
         profile.warnings(log.query, log.candidate, log.time),
         reasons,
+        new_items,
     )
 
 
@@ -196,13 +209,13 @@ def _roles(columns: Sequence[InferredColumn], hints: Hints, reasons: list[str]) 
     if order == "time":
         time_choice = times.choose(columns, query, candidate, time_hint, hints.timestamp_format)
     reading = time_choice.reading if time_choice else None
-    order_text = {"none": "no times", "row": "the order of rows as the time"}.get(order)
-    reasons.append(
-        f"{query.name} is the query (it gets recommendations), {candidate.name} the candidate (it is recommended), "
-        f"{reading.column.name + ' the time' if reading else order_text}."
+    choices = (
+        (explain.query_reason(query, query_hint is not None), query_choice.runner_up),
+        (explain.candidate_reason(candidate, candidate_hint is not None), candidate_choice.runner_up),
+        (explain.time_reason(reading, order, time_hint is not None), time_choice.runner_up if time_choice else None),
     )
-    choices = (query_choice.runner_up, candidate_choice.runner_up, time_choice.runner_up if time_choice else None)
-    for role, option, runner_up in zip(("query", "candidate", "time"), _OPTIONS, choices, strict=True):
+    for role, option, (reason, runner_up) in zip(("query", "candidate", "time"), _OPTIONS, choices, strict=True):
+        reasons.append(reason)
         if runner_up:
             reasons.append(f"Not the {role}: {runner_up} (change it with {option}).")
     _check_ids(candidate, "--candidate-id")
@@ -255,9 +268,10 @@ def _time_section(log: _Log) -> dict[str, Any]:
     return section
 
 
-def _add_filter_and_weights(log: _Log, section: dict[str, Any], reasons: list[str]) -> list[str]:
+def _add_filter_and_weights(
+    log: _Log, conditions: Sequence[dirt.Condition], section: dict[str, Any], reasons: list[str]
+) -> list[str]:
     """Adds the filter, the weights and `repeats` to the log's section. Returns the names of the columns they use."""
-    conditions = dirt.find_conditions(log.columns, log.query, log.candidate, log.time, log.basket)
     texts = [condition.text for condition in conditions]
     for condition in conditions:
         rows, candidates = dirt.losses([condition], log.candidate)

@@ -16,8 +16,8 @@ from shortlist import keys
 from shortlist.config import load
 from shortlist.config.features import FeatureType
 from shortlist.errors import ConfigError
-from shortlist.infer import names, settings
-from shortlist.infer.entities import TableGuess
+from shortlist.infer import settings
+from shortlist.infer.entities import TableGuess, title_of
 from shortlist.infer.guess import Guess
 
 _ARROW = {FeatureType.NUMERIC: "FLOAT", FeatureType.TIMESTAMP: "INT"}
@@ -26,8 +26,6 @@ _IDS = {
     "candidates": (keys.CANDIDATE_ID,),
     "queries": (keys.QUERY_ID,),
 }
-# Words in names of title columns, the clearest first.
-_TITLE_WORDS = ("title", "name", "description", "headline")
 # Only the first rows are sampled, so the schema allows a few more missing values.
 _PRESENCE_MARGIN = 0.05
 
@@ -87,7 +85,7 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
         **{table: dict(table_guess.section) for table, table_guess in guess.tables.items()},
         "split": {"kind": guess.split},
     }
-    title = _title(guess.tables["candidates"])
+    title = title_of(guess.tables["candidates"])
     if title:
         raw["data"]["candidates"] = _with_title(raw["data"]["candidates"], title)
     raw["model"] = {"query_tower": settings.query_tower_section(guess.size)}
@@ -97,11 +95,17 @@ def config_text(guess: Guess, name: str, schemas: pathlib.Path, config: pathlib.
     if guess.split == "leave_last_basket":
         raw["model"]["query_time"] = {"knots": 32}
         raw["train"]["basket_mates"] = 0.5
+    if guess.new_items_reason is not None:
+        raw["evaluate"] = {"cold_start": {"unseen_candidates": {"action": "warn"}}}
     load.parse_config(raw, str(config))
     head = [f"# {name}: a first config, guessed from the data. Check and correct it.", "#"]
     for reason in guess.reasons:
         head += textwrap.wrap(reason, 116, initial_indent="# - ", subsequent_indent="#   ")
     body = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=False)
+    if guess.new_items_reason is not None:
+        # The reason stands beside the value that weakens a gate.
+        comment = textwrap.wrap(guess.new_items_reason, 110, initial_indent="  # ", subsequent_indent="  # ")
+        body = body.replace("evaluate:\n", "\n".join(["evaluate:", *comment, ""]))
     return "\n".join(head) + "\n" + body
 
 
@@ -138,15 +142,6 @@ def feature_text(name: str, kind: str, min_fraction: float, values: int | None) 
     if values is not None:
         lines.append(f"  value_count {{ min: {values} max: {values} }}")
     return "\n".join([*lines, "}"])
-
-
-def _title(candidates: TableGuess) -> str | None:
-    """Returns the feature that is most likely the title."""
-    for word in _TITLE_WORDS:
-        for name in candidates.types:
-            if names.has_word(candidates.columns[name].name, (word,)):
-                return name
-    return None
 
 
 def _with_title(section: dict[str, Any], title: str) -> dict[str, Any]:

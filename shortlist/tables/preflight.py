@@ -97,12 +97,15 @@ class PreflightReport:
         return self.candidates.rows
 
 
-def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
+def check(
+    config: Config, data_root: str | os.PathLike[str], update_command: str = schemas.UPDATE_COMMAND
+) -> PreflightReport:
     """Refuses a config with data or folders that a run cannot use.
 
     Args:
       config: The checked config.
       data_root: Start of relative data paths; may be a URI.
+      update_command: Command line that adds missing features to the schemas, for errors.
 
     Raises:
       DataError: A table is missing, unreadable or too small, or a row of it is invalid.
@@ -110,25 +113,28 @@ def check(config: Config, data_root: str | os.PathLike[str]) -> PreflightReport:
         pattern, or `shuffle_ties` would destroy a known order.
     """
     paths.check_no_pattern(config.workspace)
-    warnings = check_schemas(config.data)
+    warnings = check_schemas(config.data, update_command)
     report = check_tables(config, data_root)
     check_workspace(config.workspace)
     return dataclasses.replace(report, warnings=(*warnings, *report.warnings))
 
 
-def check_catalogue(config: Config, data_root: str | os.PathLike[str]) -> None:
+def check_catalogue(
+    config: Config, data_root: str | os.PathLike[str], update_command: str = schemas.UPDATE_COMMAND
+) -> None:
     """Refuses a config with a catalogue or folders that a reindex cannot use; the log is not read.
 
     Args:
       config: The checked config.
       data_root: Start of relative data paths; may be a URI.
+      update_command: Command line that adds missing features to the schemas, for errors.
 
     Raises:
       DataError: The catalogue is missing, unreadable or too small, or a row of it is invalid.
       ConfigError: A schema is missing, the workspace is not writable or its path could be a pattern.
     """
     paths.check_no_pattern(config.workspace)
-    check_schemas(config.data)
+    check_schemas(config.data, update_command)
     _unique_table("candidates", config.data.candidates, data_root, Sample((), 0, is_whole=False))
     check_workspace(config.workspace)
 
@@ -181,8 +187,12 @@ def _check_shuffle_ties(config: Config, unit: Unit) -> None:
         )
 
 
-def check_schemas(data: Data) -> list[str]:
+def check_schemas(data: Data, update_command: str = schemas.UPDATE_COMMAND) -> list[str]:
     """Refuses schemas that do not fit the config, as the data gate would after ingestion.
+
+    Args:
+      data: The section `data`.
+      update_command: Command line that adds missing features to the schemas, for errors.
 
     Returns:
       The differences, if `gate.schema_anomalies` is `warn`.
@@ -191,7 +201,7 @@ def check_schemas(data: Data) -> list[str]:
       ConfigError: A schema is missing, or differs from the config and the gate's action is `error`.
     """
     action = data.gate.schema_anomalies
-    problems = list(schemas.problems(data))
+    problems = list(schemas.problems(data, update_command))
     if problems and action == "error":
         raise problems[0]
     return [str(problem) for problem in problems if action == "warn"]

@@ -19,7 +19,7 @@ _TYPES: dict[ColumnType, str] = {"numeric": "FLOAT", "vector": "FLOAT", "timesta
 _ADDED = frozenset({keys.TIMESTAMP_NANOS, keys.WEIGHT, keys.SOURCE_PATH, keys.SOURCE_ROW})
 # TFDV ignores features of other stages.
 _IN_USE = (schema_pb2.UNKNOWN_STAGE, schema_pb2.BETA, schema_pb2.PRODUCTION, schema_pb2.VALIDATION_DERIVED)
-_UPDATE = "`shortlist schema infer --update` adds it"
+UPDATE_COMMAND = "shortlist schema infer --update --config FILE"
 
 
 def type_of(column: ColumnSpec) -> str:
@@ -74,21 +74,28 @@ def undeclared(spec: TableSpec, schema: schema_pb2.Schema) -> list[ColumnSpec]:
     return [column for column in spec.columns if column.name not in declared | _ADDED]
 
 
-def problems(data: Data) -> Iterator[ConfigError]:
+def problems(data: Data, update_command: str) -> Iterator[ConfigError]:
     """Yields the differences between the config and the schemas that the data gate would find after ingestion.
+
+    Args:
+      data: The section `data`.
+      update_command: Command line that adds missing features to the schemas, for errors.
 
     Raises:
       ConfigError: A schema is missing, or is not one.
     """
     for kind, table in data.tables.items():
         path = path_of(data, kind)
-        yield from _differences(table_spec(kind, table), read(path), path)
+        yield from _differences(table_spec(kind, table), read(path), path, f"`{update_command}` adds it")
 
 
-def _differences(spec: TableSpec, schema: schema_pb2.Schema, path: pathlib.Path) -> Iterator[ConfigError]:
+def _differences(
+    spec: TableSpec, schema: schema_pb2.Schema, path: pathlib.Path, remedy_of_missing: str
+) -> Iterator[ConfigError]:
     features = {feature.name: feature for feature in schema.feature}
     for column in undeclared(spec, schema):
-        yield ConfigError.from_parts(path, f"the feature {column.name!r}, for {_described(column)}", "none", _UPDATE)
+        expected = f"the feature {column.name!r}, for {_described(column)}"
+        yield ConfigError.from_parts(path, expected, "none", remedy_of_missing)
     for column in spec.columns:
         feature = features.get(column.name)
         if feature is None or column.name in _ADDED or feature.type == schema_pb2.TYPE_UNKNOWN:

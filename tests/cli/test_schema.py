@@ -40,7 +40,7 @@ def test_a_config_that_run_accepts_and_the_reasons(infer):
     done = call("orders.csv", "--name", "shop")
     assert done.returncode == 0, done.stderr
     assert "CustomerID is the query" in done.stdout
-    assert "shortlist run --config configs/shop.yaml" in done.stdout
+    assert "shortlist check --config configs/shop.yaml" in done.stdout
     assert load_config(here / "configs" / "shop.yaml").data.candidates.duplicates == "first"
     names = sorted(path.name for path in (here / "schemas" / "shop").iterdir())
     assert names == ["candidates.pbtxt", "interactions.pbtxt", "queries.pbtxt"]
@@ -105,3 +105,18 @@ def test_update_adds_a_feature_of_the_config_and_nothing_else(infer):
     assert 'name: "first_price"' in path.read_text()
     for arguments in (("--update",), ("orders.csv", "--update", "--config", str(config)), ("orders.csv",)):
         assert call(*arguments).returncode == 2
+
+
+def test_a_path_from_the_current_folder_is_found_and_written_so_that_it_works(infer):
+    call, here = infer
+    mine = here / "mine"
+    mine.mkdir()
+    write_csv(mine / "log.csv", SHOP, shop_rows())
+    done = call("mine/log.csv", "--name", "shop")
+    assert done.returncode == 0, done.stderr
+    assert "mine/log.csv was found from the current folder" in " ".join(done.stdout.split())
+    assert load_config(here / "configs" / "shop.yaml").data.interactions.path == str(mine / "log.csv")
+    missing = call("mine/lag.csv", "--name", "third")
+    assert missing.returncode == 2
+    assert "data.interactions" not in missing.stderr
+    assert "did you mean 'log.csv'?" in missing.stderr

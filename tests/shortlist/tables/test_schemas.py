@@ -29,7 +29,7 @@ def test_a_new_feature_is_named_with_the_command_that_adds_it(project):
     project.set(candidates={"features": {"title": "text", "brand": "category"}})
     assert project.refusal(ConfigError) == (
         f"{project.root}/schemas/candidates.pbtxt: expected the feature 'brand', for "
-        "data.candidates.features.brand: category, got none; `shortlist schema infer --update` adds it"
+        "data.candidates.features.brand: category, got none; `shortlist schema infer --update --config FILE` adds it"
     )
 
 
@@ -67,7 +67,7 @@ def test_the_gates_action_decides(project):
     project.write(items="item_id,title,brand\ni0,Zero,a\ni1,One,b\ni2,Two,a\ni3,Three,b\n")
     project.set(gate={"schema_anomalies": "warn"})
     [warning] = project.check().warnings
-    assert "`shortlist schema infer --update` adds it" in warning
+    assert "`shortlist schema infer --update --config FILE` adds it" in warning
     project.set(gate={"schema_anomalies": "ignore"})
     assert project.check().warnings == ()
 
