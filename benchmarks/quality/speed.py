@@ -82,6 +82,7 @@ def equal_config(config: Config, schemas: pathlib.Path) -> Config:
     plain["data"]["interactions"]["features"] = {}
     plain["data"]["candidates"].update(title=None, features={})
     plain["evaluate"]["slices"] = []
+    plain["index"]["filters"] = []
     plain["data"]["windows"] = {"max_history": MAX_HISTORY, "max_targets": MAX_HISTORY + 1}
     plain["model"]["query_tower"].update(
         feed_forward_factor=1, position_bias=False, time_intervals=False, cold_start_fraction=0.0

@@ -48,6 +48,7 @@ def _read(model_dir: str, attribute: str) -> list[Any]:
     """Returns the values of all candidates by row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+    import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
     import tensorflow as tf
 
     with tf.io.gfile.GFile(os.path.join(model_dir, CANDIDATES_FILE), "rb") as file:

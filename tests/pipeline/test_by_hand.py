@@ -115,7 +115,7 @@ def test_model_that_fails_the_serving_check_is_not_pushed_by_force_either(reject
     from pipeline import forced_push
     from shortlist.config.load import load_config
 
-    def broken(windows_dir, trained_dir, settings, model_dir, exact_dir, exclude_seen):
+    def broken(windows_dir, trained_dir, settings, model_dir, exact_dir, exclude_seen, catalogue):
         for folder, copy in (
             (rejected.workspace.serving_dir, model_dir),
             (versions.exact_dir(rejected.workspace.serving_dir), exact_dir),

@@ -1,4 +1,4 @@
-"""docs/tasks/serve.md on a pushed model: the body of its request fits the exact copy's signature."""
+"""docs/tasks/tensorflow-serving.md on a pushed model: the body of its request fits the exact copy's signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.pipeline.conftest import ROOT
 
 pytestmark = pytest.mark.e2e
-PAGE = (ROOT / "docs" / "tasks" / "serve.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "tasks" / "tensorflow-serving.md").read_text(encoding="utf-8")
 
 
 def test_the_request_is_answered_by_the_same_signature(smoke):

@@ -55,5 +55,5 @@ def test_both_find_the_same(tmp_path, rule, has_brand, is_anomaly):
     path = tmp_path / "candidates.pbtxt"
     path.write_text(text)
     table = Candidates.model_validate({"path": "x.csv", "features": {"brand": "category"} if has_brand else {}})
-    found = list(schemas._differences(table_spec("candidates", table), schemas.read(path), path))
+    found = list(schemas._differences(table_spec("candidates", table), schemas.read(path), path, "add it"))
     assert bool(found) == is_anomaly
