@@ -47,7 +47,7 @@ IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadsc
 
 SLOWEST := --durations=30 --durations-min=1
 
-test: lint .tools/manifests/.made ## Lints, then runs the tests, 15 minutes; PYTEST_ARGS="-k windows" narrows them down
+test: lint .tools/manifests/.made ## Lints, then runs the tests, 18 minutes; PYTEST_ARGS="-k windows" narrows them down
 	@.venv/bin/python -m pytest $(IN_PARALLEL) $(SLOWEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: servers .tools/audit/.made ## Audits the locks, then runs the tests that `make test` leaves out (CONTRIBUTING.md lists them)
