@@ -60,8 +60,8 @@ servers: .venv/.dev
 test-kill: .venv/.dev ## Kills the smoke run in twenty nodes, a quarter of an hour; SHORTLIST_SEED=N repeats the moments
 	@SHORTLIST_KILLS=20 .venv/bin/python -m pytest --capture=no tests/pipeline/test_killed.py
 
-test-image: .venv/.dev ## Executes the steps of deploy/Dockerfile without Docker: root or user namespaces, 10 GB, minutes
-	@SHORTLIST_TEST_IMAGE=1 .venv/bin/python -m pytest --capture=no tests/deploy/test_dockerfile.py
+test-image: .venv/.dev ## Executes the steps of both Dockerfiles without Docker: root or user namespaces, 10 GB, minutes
+	@SHORTLIST_TEST_IMAGE=1 .venv/bin/python -m pytest --capture=no tests/deploy/test_dockerfile.py tests/server/test_image.py
 
 test-s3: .venv/.dev .tools/s3/.made ## Copies a task's artifacts from and to a real S3 server (SeaweedFS)
 	@SHORTLIST_WEED=.tools/s3/bin/weed .venv/bin/python -m pytest --capture=no tests/pipeline/kubeflow/test_object_store.py

@@ -320,7 +320,8 @@ class _RunState:
         if self.log and self.log[-1][NDCG] is not None:
             parts.append(f"{NDCG} {self.log[-1][NDCG]:.4f} (best {self.best[NDCG]:.4f}){self._sample}")
         steps = self.step - (self.log[-1]["step"] if self.log else 0)
-        if steps:
+        # Negative once the best step is restored: a line of progress may ask after the last step.
+        if steps > 0:
             parts.append(f"loss {float(self.loss_sum.numpy()) / steps:.3f}")
         elif self.log:
             parts.append(f"loss {self.log[-1]['loss']:.3f}")

@@ -153,7 +153,10 @@ class Builder:
             f"exec chroot --userspec={user} {mount} sh -c {shlex.quote(inner)}"
         )
         unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user", "--user"]
-        done = subprocess.run([*unshare, "sh", "-c", script], capture_output=True, text=True, check=False)
+        # A bare PATH has no chroot.
+        environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"}
+        command_line = [*unshare, "sh", "-c", script]
+        done = subprocess.run(command_line, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(json.dumps({"step": command, "printed": (done.stdout + done.stderr)[-4000:]}, indent=1))
         return done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import subprocess
@@ -56,7 +57,7 @@ def test_everything_is_installed_from_locks_with_hashes_and_nobody_is_root():
     assert "setup.py" not in copied
 
 
-@pytest.mark.slow
+@pytest.mark.skipif("SHORTLIST_TEST_IMAGE" not in os.environ, reason="minutes and 2 GB: make test-image")
 def test_every_step_of_the_image_succeeds(tmp_path):
     builder = steps.Builder(ROOT, tmp_path)
     printed = builder.build(steps.read(DOCKERFILE), skip={})

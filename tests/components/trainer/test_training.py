@@ -58,11 +58,18 @@ def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
 
 def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
     model, history, _ = unbroken
-    heard = []
-    with progress.listening(lambda report: heard.append((report.done, report.total, report.note))):
+    heard, reports = [], []
+
+    def listen(report):
+        heard.append((report.done, report.total, report.note))
+        reports.append(report)
+
+    with progress.listening(listen):
         again, same = _fit(world, tmp_path / "again", _settings())
     done, total, note = heard[-1]
     assert (done, total) == (history["steps"], history["steps"])
+    # Asked after the best weights are back, as a line of progress may.
+    assert f"loss {history['log'][-1]['loss']:.3f}" in reports[-1].note
     assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in note
     # The loss is that of the steps since the last evaluation, also before the first one.
     assert note.endswith(f"loss {history['log'][3]['loss']:.3f}")
