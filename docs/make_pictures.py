@@ -43,7 +43,7 @@ def main(root: pathlib.Path) -> None:
       root: The workspace. The picture of the terminal omits the path of its parent folders.
     """
     IMAGES.mkdir(exist_ok=True)
-    path = root / "runs" / "latest" / "summary.json"
+    path = (root / "runs" / "latest").resolve() / "summary.json"
     summary = read_summary(path)
     workspace = Workspace(root.absolute(), summary.pipeline)
     served = versions.served_version(workspace.serving_dir)
@@ -66,7 +66,7 @@ def _draw_terminal(summary: Summary, path: pathlib.Path, hidden_path: str, serve
 
 
 def _next_commands() -> list[str]:
-    invocation = Invocation(pathlib.Path("configs/movielens_100k.yaml"))
+    invocation = Invocation(pathlib.Path("configs/movielens_100k.yaml"), found=True)
     return [invocation.command("recommend", "--query", "196"), invocation.command("lineage")]
 
 

@@ -109,6 +109,8 @@ class PlotLine:
     y: Sequence[float]
     marked: int | None = None
     """Index of the marked point."""
+    joined: bool = True
+    """Whether a line joins the points."""
 
 
 def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = False) -> str:
@@ -131,7 +133,7 @@ def lines(drawn: Sequence[PlotLine], x_axis: str, y_axis: str, diagonal: bool = 
                 line.x,
                 line.y,
                 color=style.colour,
-                linestyle=style.dashes,
+                linestyle=style.dashes if line.joined else "",
                 linewidth=2,
                 label=canvas.legend_label(line.name),
                 marker=style.marker if few else "",

@@ -63,7 +63,6 @@ def _trials(index: dict[str, Any]) -> Figure | None:
     trials = [trial for trial in index.get("trials") or [] if "p50_ms" in trial]
     if not trials:
         return None
-    # By latency, so that the line goes from left to right.
     trials.sort(key=lambda trial: (trial["p50_ms"], trial["recall"]))
     k, params = index.get("k"), index.get("params") or {}
     chosen = [all(trial[name] == params.get(name) for name in ("leaves_to_search", "reorder")) for trial in trials]
@@ -73,6 +72,8 @@ def _trials(index: dict[str, Any]) -> Figure | None:
             [trial["p50_ms"] for trial in trials],
             [trial["recall"] for trial in trials],
             marked=chosen.index(True) if any(chosen) else None,
+            # Latencies of a small index are equal but for noise, and a line would go to and fro.
+            joined=False,
         )
     ]
     rows = [
@@ -88,7 +89,7 @@ def _trials(index: dict[str, Any]) -> Figure | None:
     if "exact_p50_ms" in index:
         # Further to the right it would leave the trials no room.
         if index["exact_p50_ms"] <= _FARTHEST * trials[-1]["p50_ms"]:
-            lines.append(plots.PlotLine("exact search", [index["exact_p50_ms"]], [1.0]))
+            lines.append(plots.PlotLine("exact search", [index["exact_p50_ms"]], [1.0], joined=False))
         rows.append(["all", "all", format.share(1.0), format.milliseconds(index["exact_p50_ms"]), "exact search"])
     goal = (
         f" The recall had to exceed {format.share(index['min_recall'])} by a margin." if "min_recall" in index else ""
