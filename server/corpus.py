@@ -94,30 +94,19 @@ class Corpus:
         if passed is not None:
             cosines[~passed] = -np.inf
         cosines[np.asarray(rows)] = -np.inf
-        return [Item(self.ids[row], self.title(row), float(cosines[row])) for row in top(cosines, k)]
+        return [Item(self.ids[row], self.title(row), float(cosines[row])) for row in similarity.top_rows(cosines, k)]
 
-    def popular(self, excluded: frozenset[int], passed: npt.NDArray[np.bool_] | None, k: int) -> list[Item]:
+    def popular(self, passed: npt.NDArray[np.bool_] | None, k: int) -> list[Item]:
         """Returns the most popular candidates; none for a model without counts.
 
         Args:
-          excluded: Rows to leave out.
           passed: [corpus_size] candidates that may be returned; None for all.
           k: Number of candidates.
         """
         items: list[Item] = []
         for row in () if self.popular_rows is None else self.popular_rows.tolist():
-            if row not in excluded and (passed is None or passed[row]):
+            if passed is None or passed[row]:
                 items.append(Item(self.ids[row], self.title(row), None))
                 if len(items) == k:
                     break
         return items
-
-
-def top(scores: npt.NDArray[np.float32], k: int) -> list[int]:
-    """Returns the rows of the k greatest finite scores, best first, ties by row; fewer if there are fewer."""
-    k = min(k, int(np.isfinite(scores).sum()))
-    if not k:
-        return []
-    finite = np.where(np.isfinite(scores), scores, -np.inf)
-    rows = np.flatnonzero(finite >= -np.partition(-finite, k - 1)[k - 1])
-    return [int(row) for row in rows[np.lexsort((rows, -finite[rows]))][:k]]

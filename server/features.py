@@ -7,12 +7,8 @@ from typing import Any
 
 from shortlist import keys
 from shortlist.errors import BadInputError
+from shortlist.serving.client import FIXED_INPUTS, kind_and_missing
 
-_FIXED = frozenset(
-    {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
-)
-_HISTORY_PREFIX = "history_"
-_CONTEXT_PREFIX = "context_"
 _MAX_INT64 = 2**63
 _MAX_MESSAGE = 300
 
@@ -26,10 +22,12 @@ class Features:
         Args:
           specs: Input name to its spec.
         """
-        free = {name: spec for name, spec in specs.items() if name not in _FIXED}
-        self._events = {name.removeprefix(_HISTORY_PREFIX): name for name in free if name.startswith(_HISTORY_PREFIX)}
+        free = {name: spec for name, spec in specs.items() if name not in FIXED_INPUTS}
+        self._events = {
+            name.removeprefix(keys.HISTORY_FEATURE): name for name in free if name.startswith(keys.HISTORY_FEATURE)
+        }
         self._context = {
-            name.removeprefix(_CONTEXT_PREFIX): name for name in free if not name.startswith(_HISTORY_PREFIX)
+            name.removeprefix(keys.CONTEXT_FEATURE): name for name in free if not name.startswith(keys.HISTORY_FEATURE)
         }
         self._specs = free
 
@@ -69,9 +67,8 @@ class Features:
                 if name not in self._events:
                     raise BadInputError(f"the model has no feature {name!r} of interactions; it has {self.of_events}")
                 key = self._events[name]
-                missing = _missing(self._specs[key])
-                column = columns.setdefault(key, [missing] * len(rows))
-                column[position] = missing if value is None else _checked(name, self._specs[key], value)
+                column = columns.setdefault(key, [None] * len(rows))
+                column[position] = _checked(name, self._specs[key], value)
         return columns
 
 
@@ -85,18 +82,11 @@ def _checked(name: str, spec: Any, value: Any) -> Any:
     """
     values = value if isinstance(value, list) else [value]
     if spec.dtype.is_floating:
-        kind, fits = "numbers", all(isinstance(item, float | int) and not isinstance(item, bool) for item in values)
+        fits = all(isinstance(item, float | int) and not isinstance(item, bool) for item in values)
     elif spec.dtype.is_integer:
-        kind = "whole numbers"
         fits = all(isinstance(item, int) and not isinstance(item, bool) and abs(item) < _MAX_INT64 for item in values)
     else:
-        kind, fits = "strings", all(isinstance(item, str) for item in values)
+        fits = all(isinstance(item, str) for item in values)
     if value is not None and not fits:
-        raise BadInputError(f"{name} takes {kind}; got {value!r}"[:_MAX_MESSAGE])
+        raise BadInputError(f"{name} takes {kind_and_missing(spec)[0]}; got {value!r}"[:_MAX_MESSAGE])
     return value
-
-
-def _missing(spec: Any) -> Any:
-    if spec.dtype.is_floating:
-        return float("nan")
-    return 0 if spec.dtype.is_integer else ""

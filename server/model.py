@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from server import features
 from server.attributes import Attributes, Overrides
-from server.corpus import Corpus, Item, top
+from server.corpus import Corpus, Item
 from shortlist import keys, model_files
 from shortlist.errors import BadInputError
-from shortlist.serving import client, versions
+from shortlist.serving import client, similarity, versions
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.evaluation import ServedEvaluation
 from shortlist.serving.rerank import Pool, Rerank, rerank
@@ -165,15 +165,17 @@ class LoadedModel:
         assert passed is not None
         scores[~passed] = -np.inf
         if question.rerank.is_empty:
-            best = top(scores, question.k)
+            best = similarity.top_rows(scores, question.k).tolist()
             return self._answer(question, best, scores[best].tolist())
-        best = top(scores, max(question.k, int(self.index.get("pool", _POOL))))
+        best = similarity.top_rows(scores, max(question.k, int(self.index.get("pool", _POOL))))
         # A promotion may choose candidates that are not among the best.
         wanted = np.zeros(len(scores), np.bool_)
         for promotion in question.rerank.promotions:
             wanted |= self._meets(promotion.condition, attributes)
         wanted[best] = False
-        extra = top(np.where(wanted, scores, -np.inf), sum(rule.at_least for rule in question.rerank.promotions))
+        extra = similarity.top_rows(
+            np.where(wanted, scores, -np.inf), sum(rule.at_least for rule in question.rerank.promotions)
+        )
         rows = np.array([*best, *extra], np.int64)
         pool = Pool(
             [self.corpus.ids[row] for row in rows],
@@ -235,5 +237,5 @@ class LoadedModel:
         return Answer(items, None, unknown)
 
     def _fallback(self, question: Question, unknown: int) -> Answer:
-        popular = self.corpus.popular(frozenset(), self._passed(question, self.attributes), question.k)
+        popular = self.corpus.popular(self._passed(question, self.attributes), question.k)
         return Answer(popular, "popularity" if popular else None, unknown)

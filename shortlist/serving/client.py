@@ -29,9 +29,10 @@ _MAX_REASON = 150
 _EMBED_CANDIDATES = "embed_candidates"
 _MAX_INT32 = 2**31 - 1
 # All other inputs of `recommend` are features of the query.
-_NOT_FEATURES = frozenset(
+FIXED_INPUTS = frozenset(
     {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
 )
+"""Inputs of `recommend` that are no features."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Recommender:
     @property
     def query_features(self) -> list[str]:
         """Names of the model's query features."""
-        return sorted(set(self._specs) - _NOT_FEATURES - set(self._interaction_inputs))
+        return sorted(set(self._specs) - FIXED_INPUTS - set(self._interaction_inputs))
 
     @property
     def _interaction_inputs(self) -> list[str]:
@@ -160,7 +161,7 @@ class Recommender:
         signature = self._model.signatures["query_embedding"]
         specs = signature.structured_input_signature[1]
         for row in rows:
-            self._check_features(set(row) - _NOT_FEATURES - set(self._interaction_inputs))
+            self._check_features(set(row) - FIXED_INPUTS - set(self._interaction_inputs))
         return np.asarray(signature(**signature_inputs(specs, rows))[keys.EMBEDDING])
 
     def recommend(
@@ -318,7 +319,7 @@ def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[
 def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
     import tensorflow as tf
 
-    kind, fill = _kind_and_missing(spec)
+    kind, fill = kind_and_missing(spec)
     if name == keys.K:
         fill = _MAX_INT32
     padded: list[Any]
@@ -343,7 +344,7 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
         raise BadInputError(f"{name} takes {kind}; got {got!r}") from error
 
 
-def _kind_and_missing(spec: tf.TensorSpec) -> tuple[str, Any]:
+def kind_and_missing(spec: tf.TensorSpec) -> tuple[str, Any]:
     """Returns the kind of values for messages, and the value that stands for "missing"."""
     if spec.dtype.is_floating:
         return "numbers", float("nan")

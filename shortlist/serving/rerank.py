@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from shortlist.errors import BadInputError
 from shortlist.quoting import short_repr
-from shortlist.serving import rules
+from shortlist.serving import rules, similarity
 from shortlist.serving.rules import Attributes, Filter, Rule
 
 # Sums in float64 differ in the last digits between equal candidates of different rows; such candidates have to tie.
@@ -163,7 +163,7 @@ class _Selection:
         self._relevance = _relevance(adjusted, regular) if diversity else adjusted
         # By relevance, then by position in the pool; `argmax` takes the first of equals.
         self._order = np.argsort(-adjusted, kind="stable")
-        self._directions = _directions(embeddings) if diversity and embeddings is not None else None
+        self._directions = similarity.directions(embeddings) if diversity and embeddings is not None else None
         self._closest = np.full(len(adjusted), -np.inf)
 
     def best(self, allowed: npt.NDArray[np.bool_]) -> int | None:
@@ -195,12 +195,6 @@ def _relevance(adjusted: npt.NDArray[np.float64], regular: int) -> npt.NDArray[n
         return adjusted
     low, high = adjusted[:regular].min(), adjusted[:regular].max()
     return np.asarray((adjusted - low) / (high - low if high > low else 1.0))
-
-
-def _directions(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    wide = embeddings.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(lengths > 0.0, lengths, 1.0))
 
 
 def _factors(pool: Pool, boosts: Sequence[Boost]) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from shortlist.serving.client import FloatArray
+FloatArray = npt.NDArray[np.float32]
 
 
 def unit(embeddings: FloatArray) -> FloatArray:
@@ -16,7 +16,7 @@ def unit(embeddings: FloatArray) -> FloatArray:
     Args:
       embeddings: [num_rows, embedding_dim].
     """
-    return _directions(embeddings).astype(np.float32)
+    return directions(embeddings).astype(np.float32)
 
 
 def closest(answers: FloatArray, history: FloatArray, is_same: npt.NDArray[np.bool_]) -> list[int | None]:
@@ -30,14 +30,19 @@ def closest(answers: FloatArray, history: FloatArray, is_same: npt.NDArray[np.bo
     """
     if not len(history):
         return [None] * len(answers)
-    cosines = _directions(answers) @ _directions(history).T
+    cosines = directions(answers) @ directions(history).T
     cosines[is_same | ~history.any(axis=1) | np.isnan(cosines)] = -np.inf
     best = cosines.argmax(axis=1)
     return [int(column) if np.isfinite(cosines[row, column]) else None for row, column in enumerate(best)]
 
 
-def _directions(embeddings: FloatArray) -> npt.NDArray[np.float64]:
-    # With 64 bits, since float32 cannot square numbers below 1e-19.
+def directions(embeddings: FloatArray) -> npt.NDArray[np.float64]:
+    """Returns float64 embeddings of length 1; an embedding of zeros stays.
+
+    Args:
+      embeddings: [num_rows, embedding_dim].
+    """
+    # float32 cannot square numbers below 1e-19.
     wide = embeddings.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)
     return np.asarray(wide / np.maximum(lengths, np.finfo(np.float64).tiny))
@@ -58,10 +63,20 @@ def nearest(corpus: FloatArray, wanted: Sequence[int], k: int) -> tuple[npt.NDAr
     mean = unit(corpus[excluded].mean(axis=0, keepdims=True))[0]
     cosines = corpus @ mean
     cosines[excluded] = -np.inf
-    k = min(k, int(np.isfinite(cosines).sum()))
-    if not k:
-        return np.array([], np.int64), np.array([], np.float32)
-    # By cosine, then by row, so that ties have one order.
-    rows = np.flatnonzero(cosines >= -np.partition(-cosines, k - 1)[k - 1])
-    rows = rows[np.lexsort((rows, -cosines[rows]))][:k]
+    rows = top_rows(cosines, k)
     return rows, cosines[rows]
+
+
+def top_rows(scores: FloatArray, k: int) -> npt.NDArray[np.int64]:
+    """Returns the rows of the k greatest finite scores, best first, ties by row; fewer if there are fewer.
+
+    Args:
+      scores: [num_rows].
+      k: Number of rows.
+    """
+    finite = np.where(np.isfinite(scores), scores, -np.inf)
+    k = min(k, int(np.isfinite(scores).sum()))
+    if not k:
+        return np.array([], np.int64)
+    rows = np.flatnonzero(finite >= -np.partition(-finite, k - 1)[k - 1])
+    return np.asarray(rows[np.lexsort((rows, -finite[rows]))][:k], np.int64)
