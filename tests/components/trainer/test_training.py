@@ -68,7 +68,8 @@ def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_p
         again, same = _fit(world, tmp_path / "again", _settings())
     done, total, note = heard[-1]
     assert (done, total) == (history["steps"], history["steps"])
-    # Asked after the best weights are back, as a line of progress may.
+    # A line of progress may ask once the weights of an earlier step are back, and with them that step.
+    again.step.assign(1)
     assert f"loss {history['log'][-1]['loss']:.3f}" in reports[-1].note
     assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in note
     # The loss is that of the steps since the last evaluation, also before the first one.
