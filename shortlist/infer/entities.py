@@ -32,6 +32,8 @@ class TableGuess:
     section: Mapping[str, Any]
     columns: Mapping[str, InferredColumn]
     types: Mapping[str, FeatureType]
+    estimated_rows: int | None = None
+    """Number of rows of its file, see `TableSample.estimated_rows`; None for a table made from the log."""
 
 
 def title_of(candidates: TableGuess) -> str | None:
@@ -106,7 +108,7 @@ def table_of_file(
     if left_out:
         listed = names.enumerated([f"{names.shown(name)} ({reason})" for name, reason in left_out])
         reasons.append(f"{path}: left out: {listed}.")
-    return _with_features(section, columns)
+    return dataclasses.replace(_with_features(section, columns), estimated_rows=found.estimated_rows)
 
 
 def table_of_log(

@@ -13,7 +13,7 @@ from shortlist.infer import dirt, entities, explain, feedback, names, profile, r
 from shortlist.infer.columns import InferredColumn, determines
 from shortlist.infer.entities import TableGuess
 from shortlist.infer.settings import Size
-from shortlist.infer.tables import sample
+from shortlist.infer.tables import TableSample, sample
 from shortlist.infer.text_format import TextOptions
 from shortlist.infer.times import TimeChoice, TimeReading
 
@@ -119,7 +119,10 @@ def guess_config(
     log_sample = sample("interactions", interactions, data_root, hints.text, "--columns")
     reasons = [f"Read the first {log_sample.rows:,} rows of {interactions}.", *log_sample.reasons]
     if not log_sample.is_whole:
-        reasons.append("Later rows may contain other faults: `run` checks all rows.")
+        reasons.append(
+            f"The log has about {log_sample.estimated_rows:,} rows; later ones may contain other faults: `run` checks "
+            "all rows."
+        )
     log = _roles(log_sample.columns, hints, reasons)
     section: dict[str, Any] = {"path": interactions, **log_sample.options}
     section |= {"query_id": log.query.name, "candidate_id": log.candidate.name, **_time_section(log)}
@@ -156,11 +159,25 @@ def guess_config(
     return Guess(
         tables,
         _split(log, reasons),
-        Size(len(log.query.counts), len(log.candidate.counts), log_sample.rows),
+        _size(log, log_sample, tables["candidates"]),
         profile.lines(log.columns, log.query, log.candidate, log.time, log_sample.is_whole),
         profile.warnings(log.query, log.candidate, log.time),
         reasons,
         new_items,
+    )
+
+
+def _size(log: _Log, log_sample: TableSample, candidates: TableGuess) -> Size:
+    """Returns the size of the data.
+
+    The rows of a query are taken to be as many as in the sample. Candidates are those of the catalogue's file; without
+    one they are those of the sample, and later rows may have more.
+    """
+    growth = log_sample.estimated_rows / log_sample.rows
+    return Size(
+        queries=round(len(log.query.counts) * growth),
+        candidates=max(len(log.candidate.counts), candidates.estimated_rows or 0),
+        rows=log_sample.estimated_rows,
     )
 
 

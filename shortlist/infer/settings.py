@@ -26,7 +26,7 @@ _MIN_SAMPLED_BATCH, _MAX_SAMPLED_BATCH = 16, 512
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Size of a log: that of its first rows, if it was not read to its end."""
+    """Size of a log and its catalogue, in part estimated if they were not read to their ends."""
 
     queries: int
     candidates: int

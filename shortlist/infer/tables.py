@@ -13,6 +13,7 @@ from shortlist.infer import text_format
 from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, columns_of
 from shortlist.infer.text_format import TextOptions
 from shortlist.tables import inputs, preflight, readers
+from shortlist.tables.input_table import InputTable
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
 
 # Cells are kept as Python strings, which takes several times as much memory.
@@ -30,6 +31,9 @@ class TableSample:
 
     reasons: Sequence[str]
     """One sentence per guessed option."""
+
+    estimated_rows: int
+    """Number of rows of the table: estimated from the sizes of its files, if the sample is not the whole table."""
 
     is_whole: bool
     """Whether the table has no other rows."""
@@ -76,7 +80,9 @@ def sample(
     rows = len(columns[0].texts)
     columns += [InferredColumn(name, [None] * rows, is_time=False, is_nested=True) for name in sorted(unreadable)]
     is_whole = rows < SAMPLED_ROWS and not table_rows.is_cut
-    return TableSample(columns, found.options, found.reasons, is_whole)
+    # A file may have grown since, and no table has fewer rows than were read.
+    estimated = rows if is_whole else max(rows, InputTable(spec, path, tuple(files), ()).estimated_rows())
+    return TableSample(columns, found.options, found.reasons, estimated, is_whole)
 
 
 def _unparsed(kind: Kind, name: str, is_time: bool) -> ColumnSpec:

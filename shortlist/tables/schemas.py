@@ -15,8 +15,13 @@ from shortlist.quoting import closest
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec, table_spec
 
 _TYPES: dict[ColumnType, str] = {"numeric": "FLOAT", "vector": "FLOAT", "timestamp": "INT", "order": "INT"}
-# The pipeline adds these to each schema.
-_ADDED = frozenset({keys.TIMESTAMP_NANOS, keys.WEIGHT, keys.SOURCE_PATH, keys.SOURCE_ROW})
+ADDED = {
+    keys.TIMESTAMP_NANOS: "type: INT int_domain { min: 0 max: 999999999 }",
+    keys.WEIGHT: "type: FLOAT float_domain { min: 0.0 }",
+    keys.SOURCE_PATH: "type: BYTES",
+    keys.SOURCE_ROW: "type: INT int_domain { min: 0 }",
+}
+"""The columns that the pipeline adds to each schema, with the type of each as the text of a feature."""
 # TFDV ignores features of other stages.
 _IN_USE = (schema_pb2.UNKNOWN_STAGE, schema_pb2.BETA, schema_pb2.PRODUCTION, schema_pb2.VALIDATION_DERIVED)
 UPDATE_COMMAND = "shortlist schema infer --update --config FILE"
@@ -71,7 +76,7 @@ def not_a_schema(path: pathlib.Path, error: Exception) -> ConfigError:
 def undeclared(spec: TableSpec, schema: schema_pb2.Schema) -> list[ColumnSpec]:
     """Returns the columns that a run reads and the schema lacks, without those that the pipeline adds to it."""
     declared = {feature.name for feature in schema.feature}
-    return [column for column in spec.columns if column.name not in declared | _ADDED]
+    return [column for column in spec.columns if column.name not in declared | ADDED.keys()]
 
 
 def problems(data: Data, update_command: str) -> Iterator[ConfigError]:
@@ -98,7 +103,7 @@ def _differences(
         yield ConfigError.from_parts(path, expected, "none", remedy_of_missing)
     for column in spec.columns:
         feature = features.get(column.name)
-        if feature is None or column.name in _ADDED or feature.type == schema_pb2.TYPE_UNKNOWN:
+        if feature is None or column.name in ADDED or feature.type == schema_pb2.TYPE_UNKNOWN:
             continue
         got = schema_pb2.FeatureType.Name(feature.type)
         if got != type_of(column):
@@ -109,7 +114,7 @@ def _differences(
                 "correct the schema, or the feature's type in the config",
             )
     names = [column.name for column in spec.columns]
-    for name in features.keys() - set(names) - _ADDED:
+    for name in features.keys() - set(names) - ADDED.keys():
         if not _is_required(features[name]):
             continue
         remedy = f"add it to data.{spec.kind}.features, or remove it from the schema"

@@ -3,6 +3,9 @@
 import csv
 import random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow_hotfix  # noqa: F401
 import pytest
 
 from shortlist.config.features import FeatureType
@@ -145,6 +148,27 @@ def test_a_day_above_12_decides_the_format_of_dates(tmp_path):
     log = write_csv(tmp_path / "log.csv", ("user", "item", "InvoiceDate"), rows)
     section = guess_config(log, None, None, tmp_path, Hints()).tables["interactions"].section
     assert section["timestamp_format"] == "%m/%d/%Y %H:%M"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_log_that_is_larger_than_its_sample_is_counted_in_full(tmp_path, monkeypatch, suffix):
+    for module in ("columns", "tables"):
+        monkeypatch.setattr(f"shortlist.infer.{module}.SAMPLED_ROWS", 500)
+    rows = [[f"u{1000 + i // 10}", f"p{100 + i % 17}", 1_600_000_000 + i] for i in range(3000)]
+    log = write_csv(tmp_path / "log.csv", ("user", "item", "ts"), rows)
+    catalogue = write_csv(
+        tmp_path / "items.csv", ("item", "colour"), [[f"p{100 + i}", f"c{i % 5}"] for i in range(800)]
+    )
+    if suffix == "parquet":
+        table = {name: [row[index] for row in rows] for index, name in enumerate(("user", "item", "ts"))}
+        pq.write_table(pa.table(table), tmp_path / "log.parquet")
+        log = "log.parquet"
+    guess = guess_config(log, catalogue, None, tmp_path, Hints())
+    assert guess.size.rows == pytest.approx(3000, rel=0.02)
+    assert guess.size.queries == pytest.approx(300, rel=0.02)
+    # All of the catalogue is scored by a loss over the corpus, whatever the log has of it.
+    assert guess.size.candidates == pytest.approx(800, rel=0.02)
+    assert f"The log has about {guess.size.rows:,} rows" in " ".join(guess.reasons)
 
 
 def test_settings_follow_the_size():
