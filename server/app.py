@@ -21,7 +21,7 @@ from server.metrics import Metrics
 from server.request_log import RequestLog
 from server.requests import OutcomeRequest, RecommendRequest, RefusedRequest, SimilarRequest, parse
 from server.rollout import Rollout
-from server.service import Service, new_request_id, picked
+from server.service import Service, new_request_id
 from shortlist import __version__
 from shortlist.config.serve import Serve
 
@@ -69,7 +69,7 @@ def make_app(
     _add_recommend(app, service)
     _add_catalogue(app, service)
     _add_predict(app, service)
-    page.add_page(app, rollout, lambda: service.pick("")[0], histories is not None, token is not None)
+    page.add_page(app, service, token is not None)
     schema = orjson.dumps(openapi.schema(app, with_token=token is not None))
     app.add_api_route("/openapi.json", lambda: _raw(schema), include_in_schema=False)
     return Gate(app, settings, metrics, token, is_draining)
@@ -89,12 +89,12 @@ def _add_health(
             return _json({"error": "The server is about to stop."}, 503)
         if newest is None:
             return _json({"error": "No version is loaded yet."}, 503)
-        return _json({"status": "ok", "version": newest.model.version})
+        return _json({"status": "ok", "version": newest.facts.version})
 
     @app.get("/metrics", summary="Metrics for Prometheus", tags=["health"])
     async def exposition() -> fastapi.Response:
         newest = rollout.newest
-        content = metrics.exposition(None if newest is None else newest.model.pushed_at, settings.max_age_days)
+        content = metrics.exposition(None if newest is None else newest.facts.pushed_at, settings.max_age_days)
         return fastapi.Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -147,11 +147,10 @@ def _add_predict(app: fastapi.FastAPI, service: Service) -> None:
     tags: list[str | enum.Enum] = ["TensorFlow Serving"]
 
     async def run(name: str, version: str | None, label: str | None, request: fastapi.Request) -> fastapi.Response:
-        model = picked(service.rollout, name, version, label).model
+        service.rollout.directory.find(name, version, label)
         content = await _body(request, service.settings)
-        # In a thread, as for other requests: the event loop stays free.
-        answer = await asyncio.to_thread(predict.predict, model, content, service.settings.limits.max_rows)
-        return _raw(answer)
+        max_rows = service.settings.limits.max_rows
+        return _raw(await asyncio.to_thread(service.call_named, name, version, label, "predict", content, max_rows))
 
     @app.post("/v1/models/{name}:predict", summary="A call of any signature", tags=tags)
     async def predict_newest(name: str, request: fastapi.Request) -> fastapi.Response:
@@ -167,20 +166,21 @@ def _add_predict(app: fastapi.FastAPI, service: Service) -> None:
 
     @app.get("/v1/models/{name}", summary="Versions and their states", tags=tags)
     async def model_status(name: str) -> fastapi.Response:
-        picked(service.rollout, name, None, None)
-        return _json(predict.status(sorted(service.rollout.active), service.rollout.refused))
+        directory = service.rollout.directory
+        directory.find(name, None, None)
+        return _json(predict.status(directory.active, directory.refused))
 
     @app.get("/v1/models/{name}/versions/{version}", summary="State of a version", tags=tags)
     async def version_status(name: str, version: str) -> fastapi.Response:
-        return _json(predict.status([picked(service.rollout, name, version, None).model.version], {}))
+        return _json(predict.status([service.rollout.directory.find(name, version, None)], {}))
 
     @app.get("/v1/models/{name}/metadata", summary="Signatures", tags=tags)
     async def model_metadata(name: str) -> fastapi.Response:
-        return _json(predict.metadata(name, picked(service.rollout, name, None, None).model))
+        return _json(await asyncio.to_thread(service.call_named, name, None, None, "metadata", name))
 
     @app.get("/v1/models/{name}/versions/{version}/metadata", summary="Signatures of a version", tags=tags)
     async def version_metadata(name: str, version: str) -> fastapi.Response:
-        return _json(predict.metadata(name, picked(service.rollout, name, version, None).model))
+        return _json(await asyncio.to_thread(service.call_named, name, version, None, "metadata", name))
 
 
 async def _body(request: fastapi.Request, settings: Serve) -> bytes:
@@ -249,6 +249,7 @@ class Gate:
         self._token = None if token is None else token.encode("utf-8")
         self._is_draining = is_draining
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import concurrent.futures
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
@@ -14,7 +13,7 @@ Answered = TypeVar("Answered")
 
 
 class Batcher(Generic[Asked, Answered]):
-    """Collects questions of one event loop and has them answered in batches by a thread.
+    """Collects questions of one event loop and has them answered in batches, one at a time.
 
     A question that is alone is asked at once. After a call with several questions, the next one waits up to
     `max_delay_seconds` for as many as it had: its clients are about to ask again.
@@ -22,8 +21,7 @@ class Batcher(Generic[Asked, Answered]):
 
     def __init__(
         self,
-        answer: Callable[[Sequence[Asked]], Sequence[Answered]],
-        executor: concurrent.futures.Executor,
+        answer: Callable[[Sequence[Asked]], Awaitable[Sequence[Answered]]],
         max_batch: int,
         max_delay_seconds: float,
         observe: Callable[[int], None] = lambda size: None,
@@ -31,14 +29,12 @@ class Batcher(Generic[Asked, Answered]):
         """Takes the function that answers.
 
         Args:
-          answer: Returns an answer per question; called in the executor.
-          executor: Its threads.
+          answer: Returns an answer per question.
           max_batch: Questions per call.
           max_delay_seconds: Longest wait for further questions.
           observe: Called with the size of each batch.
         """
         self._answer = answer
-        self._executor = executor
         self._max_batch = max_batch
         self._max_delay = max_delay_seconds
         self._observe = observe
@@ -84,9 +80,8 @@ class Batcher(Generic[Asked, Answered]):
     async def _call(self, batch: list[tuple[Asked, asyncio.Future[Answered]]]) -> None:
         self._last_size = len(batch)
         self._observe(len(batch))
-        loop = asyncio.get_running_loop()
         try:
-            answers = await loop.run_in_executor(self._executor, self._answer, [question for question, _ in batch])
+            answers = await self._answer([question for question, _ in batch])
         except Exception as error:
             for _, future in batch:
                 if not future.done():

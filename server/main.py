@@ -12,10 +12,10 @@ import os
 import pathlib
 import socket
 import sys
-import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from server.log_format import log_to_stderr
 from shortlist import __version__
 from shortlist.config.serve import Serve
 from shortlist.config.serve_file import read_settings
@@ -23,6 +23,7 @@ from shortlist.errors import BadInputError, ShortlistError
 
 if TYPE_CHECKING:
     from server.histories import Row
+    from server.processes import Loader
 
 TOKEN_VARIABLE = "SHORTLIST_SERVE_TOKEN"  # noqa: S105  The name of a variable.
 PORT = 8501
@@ -97,13 +98,22 @@ def serve(options: Options) -> None:
       BadInputError: There is nothing to serve, the address cannot be used, or there is no token.
     """
     token = _token(options.host)
-    _log_to_stderr()
+    log_to_stderr()
     # Bound first: a port in use is known before the model has been loaded for seconds.
     with contextlib.closing(_bound(options.host, options.port)) as listener:
         _serve(options, token, listener)
 
 
 def _serve(options: Options, token: str | None, listener: socket.socket) -> None:
+    from server.processes import Loader
+
+    with contextlib.closing(Loader()) as loader:
+        # Now: it imports TensorFlow while this process imports the rest and reads histories.
+        loader.start()
+        _serve_with(loader, options, token, listener)
+
+
+def _serve_with(loader: Loader, options: Options, token: str | None, listener: socket.socket) -> None:
     import uvicorn
 
     from server import grpc_service, histories
@@ -114,24 +124,21 @@ def _serve(options: Options, token: str | None, listener: socket.socket) -> None
     from server.request_log import RequestLog, key_from_environment
     from server.rollout import Rollout
 
-    # TensorFlow imports packages that warn of their own end of support.
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
     settings = options.settings
     known: histories.Histories | None = None
+    metrics = Metrics()
+    rollout = Rollout(options.model, settings, metrics, loader)
     if settings.histories is not None:
         known = histories.read(pathlib.Path(settings.histories), settings.histories_memory_mb)
     elif options.interactions is not None:
         known = histories.MemoryHistories(options.interactions)
-    metrics = Metrics()
     log = None
     if settings.log.folder is not None:
         log = RequestLog(settings.log, key_from_environment(), metrics.dropped_rows)
-    rollout = Rollout(options.model, settings, metrics)
     # What the imports left is never freed; the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    # A request makes some hundred objects, which are freed without the collector. By default it would look at all of a
-    # model's objects again and again, for tenths of a second each time.
+    # A request makes some hundred objects, which are freed without the collector.
     gc.set_threshold(100_000, 50, 1_000)
     # A thread that computes in Python keeps the event loop waiting for up to this time, 5 ms by default.
     sys.setswitchinterval(0.001)
@@ -213,16 +220,6 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for name, level in (("shortlist.server", logging.INFO), ("uvicorn", logging.ERROR)):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.setLevel(level)
-        logger.propagate = False
 
 
 def script() -> None:

@@ -47,6 +47,7 @@ class Metrics:
         self.fallbacks = self._counter("shortlist_fallback_answers", "Popularity lists instead of the model's answer.")
         self.loaded_versions = self._counter("shortlist_loaded_versions", "Versions that took traffic.")
         self.refused_versions = self._counter("shortlist_refused_versions", "Versions that were refused.")
+        self.lost_processes = self._counter("shortlist_lost_processes", "Processes of versions that crashed.")
         self.dropped_rows = self._counter("shortlist_log_dropped_rows", "Rows of the request log that were lost.")
         self.refused_requests = self._counter("shortlist_refused_requests", "Requests refused by a limit.", "status")
 

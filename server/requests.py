@@ -32,6 +32,10 @@ class RefusedRequest(Exception):
         self.sentence = sentence
         self.headers = headers or {}
 
+    def __reduce__(self) -> tuple[type[RefusedRequest], tuple[int, str, dict[str, str]]]:
+        """Permits another process to raise it here."""
+        return type(self), (self.status, self.sentence, self.headers)
+
 
 Id = Annotated[str, pydantic.Field(min_length=1, max_length=_MAX_ID)]
 """A candidate's or a query's id."""

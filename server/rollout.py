@@ -1,12 +1,12 @@
-"""The versions in memory: new ones are loaded, checked and warmed before they take traffic, and old ones dropped."""
+"""The versions in memory: new ones are loaded, checked and warmed before they take traffic, and old ones dropped.
+
+Each version has a process of its own. So neither a load nor the end of a version stops a request, its memory is free
+afterwards, and a model that crashes is a refused version.
+"""
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
-import ctypes
 import dataclasses
-import gc
 import hashlib
 import logging
 import os
@@ -14,11 +14,14 @@ import pathlib
 import threading
 import time
 
-from server import questions
-from server.attributes import WatchedOverrides
+from server.attributes import Overrides, WatchedOverrides
 from server.batching import Batcher
+from server.channel import GoneError
+from server.directory import Directory
+from server.facts import Facts, Load
 from server.metrics import Metrics
-from server.model import Answer, LoadedModel, Question
+from server.model import Answer, Question
+from server.processes import Loader, RemoteModel
 from shortlist.config.serve import LATEST, Serve
 from shortlist.errors import BadInputError, ShortlistError
 from shortlist.serving import client, versions
@@ -31,8 +34,13 @@ _SECONDS_PER_DAY = 86_400
 class Active:
     """A version that takes traffic."""
 
-    model: LoadedModel
+    model: RemoteModel
     batcher: Batcher[Question, Answer]
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of it."""
+        return self.model.facts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,28 +54,30 @@ class _State:
 class Rollout:
     """The versions of one serving folder. `pick` is called by the event loop, `refresh` by one thread."""
 
-    def __init__(self, path: pathlib.Path, settings: Serve, metrics: Metrics, threads: int = 1) -> None:
+    def __init__(self, path: pathlib.Path, settings: Serve, metrics: Metrics, loader: Loader | None = None) -> None:
         """Looks at a folder; `start` loads.
 
         Args:
           path: The folder of all versions, or of one, which then stays the only one.
           settings: The section `serve`.
           metrics: Where loaded and refused versions are counted.
-          threads: Threads that call the models.
+          loader: Starts the processes of the versions; by default one that ends with the rollout.
         """
         self.path = path
         self._settings = settings
         self._metrics = metrics
         attributes = settings.attributes
         self._overrides = None if attributes is None else WatchedOverrides(pathlib.Path(attributes))
-        self._executor = concurrent.futures.ThreadPoolExecutor(threads, "model")
         self._fixed = client.version_path(path).name if not versions.versions(path) else None
         self._folder = path.parent if self._fixed else path
         self._state = _State({}, None)
         self._refused: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._warned_of_age: str | None = None
-        self._end = threading.Event()
+        self._has_ended = False
+        self._wake = threading.Event()
+        self._own_loader = loader is None
+        self._loader = loader or Loader()
         self._thread: threading.Thread | None = None
 
     @property
@@ -90,6 +100,12 @@ class Rollout:
     def refused(self) -> dict[str, str]:
         """The reasons of refused versions that are still there, by number."""
         return dict(self._reasons)
+
+    @property
+    def directory(self) -> Directory:
+        """The names of the versions."""
+        state = self._state
+        return Directory(self.name, state.newest, tuple(sorted(state.active)), self.refused)
 
     def version(self, number: str) -> Active | None:
         """Returns a version that takes traffic; None if there is no such one."""
@@ -131,19 +147,26 @@ class Rollout:
             if not self._reasons:
                 raise BadInputError.from_parts(self.path, "a folder with pushed versions", "none", "run the pipeline")
             raise BadInputError(next(iter(self._reasons.values())))
-        if self._fixed is None or self._overrides is not None:
-            self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
-            self._thread.start()
+        self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Ends the threads."""
-        self._end.set()
+        """Ends the thread and the processes."""
+        self._has_ended = True
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=1.0)
-        self._executor.shutdown(wait=False)
+        for active in self._state.active.values():
+            active.model.close()
+        if self._own_loader:
+            self._loader.close()
 
     def _watch(self) -> None:
-        while not self._end.wait(self._settings.poll_seconds):
+        while True:
+            self._wake.wait(self._settings.poll_seconds)
+            if self._has_ended:
+                return
+            self._wake.clear()
             try:
                 self.refresh()
             except Exception:
@@ -151,9 +174,9 @@ class Rollout:
 
     def refresh(self) -> None:
         """Loads what is new, and drops what is no longer wanted."""
+        self._drop_gone()
         if self._overrides is not None and self._overrides.refresh():
-            for active in self._state.active.values():
-                active.model.override(self._overrides.table)
+            self._override(self._overrides.table)
         found = [self._fixed] if self._fixed else [str(number) for number in versions.versions(self._folder)]
         self._forget_gone(found)
         newest = self._load_newest(found)
@@ -165,18 +188,27 @@ class Rollout:
             self._load(number)
         before = self._state.active
         kept = {number: active for number, active in before.items() if number in wanted}
-        dropped = set(before) - set(kept)
         self._state = _State(kept, newest)
-        del before
-        for number in dropped:
+        for number in set(before) - set(kept):
             self._metrics.version_pushed.remove(number)
             _LOGGER.info("Version %s takes no more requests", number)
-        if dropped:
-            # A model is full of cycles, and what still answers has its own reference. This stops all threads: measured
-            # 0.25 s per model on a busy core.
-            gc.collect()
-            _trim()
+            before[number].model.retire()
         self._warn_of_age()
+
+    def _drop_gone(self) -> None:
+        """Forgets versions whose process has ended by itself, so that they are loaded again."""
+        state = self._state
+        kept = {number: active for number, active in state.active.items() if not active.model.is_gone}
+        if len(kept) < len(state.active):
+            self._state = _State(kept, state.newest if state.newest in kept else None)
+
+    def _override(self, table: Overrides) -> None:
+        for active in self._state.active.values():
+            try:
+                active.model.override(table)
+            except GoneError:
+                # It is loaded again, with the table.
+                continue
 
     def _forget_gone(self, found: list[str]) -> None:
         for number in set(self._refused) - set(found):
@@ -200,17 +232,14 @@ class Rollout:
             return False
         start = time.perf_counter()
         try:
-            model = LoadedModel(folder)
-            if self._overrides is not None:
-                model.override(self._overrides.table)
-            questions.check(model, self._settings.batching.max_batch)
+            table = None if self._overrides is None else self._overrides.table
+            model = self._loader.load(Load(folder, self._settings.batching.max_batch, table), self._note_end)
         except Exception as error:
             self._refuse(number, state, error)
             return False
         batching = self._settings.batching
         batcher = Batcher(
             model.answer,
-            self._executor,
             batching.max_batch,
             batching.max_delay_ms / 1e3,
             self._metrics.batch_sizes.observe,
@@ -219,9 +248,13 @@ class Rollout:
         self._reasons.pop(number, None)
         self._state = _State({**self._state.active, number: Active(model, batcher)}, self._state.newest)
         self._metrics.loaded_versions.inc()
-        self._metrics.version_pushed.labels(number).set(model.pushed_at)
+        self._metrics.version_pushed.labels(number).set(model.facts.pushed_at)
         _LOGGER.info("Version %s takes requests, loaded in %.1f s", number, time.perf_counter() - start)
         return True
+
+    def _note_end(self) -> None:
+        self._metrics.lost_processes.inc()
+        self._wake.set()
 
     def _refuse(self, number: str, state: str, error: Exception) -> None:
         self._refused[number] = state
@@ -236,16 +269,10 @@ class Rollout:
         newest, days = self.newest, self._settings.max_age_days
         if newest is None or days is None or self._warned_of_age == newest.model.version:
             return
-        age = (time.time() - newest.model.pushed_at) / _SECONDS_PER_DAY
+        age = (time.time() - newest.facts.pushed_at) / _SECONDS_PER_DAY
         if age > days:
             self._warned_of_age = newest.model.version
             _LOGGER.warning("Version %s is %.1f days old, more than serve.max_age_days", newest.model.version, age)
-
-
-def _trim() -> None:
-    """Gives freed memory back to the system, if the C library can."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _state_of(folder: pathlib.Path) -> str:

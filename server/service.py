@@ -6,11 +6,14 @@ import datetime
 import json
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from server.channel import GoneError
+from server.facts import Facts
 from server.histories import Event, Histories
 from server.metrics import Metrics
-from server.model import Answer, LoadedModel, Question
+from server.model import Answer, Question
 from server.request_log import RequestLog
 from server.requests import (
     OutcomeRequest,
@@ -25,13 +28,13 @@ from server.requests import (
 )
 from server.rollout import Active, Rollout
 from shortlist import keys
-from shortlist.config.serve import LATEST, Serve
+from shortlist.config.serve import Serve
 from shortlist.errors import BadInputError
 from shortlist.serving import rerank, rules
 
 _MAX_SHOWN = 100
-# TF Serving's usual label.
-_STABLE = "stable"
+# A version may end between its choice and the call; then the next one is asked.
+_ATTEMPTS = 3
 _MAX_SENTENCE = 500
 _MAX_TIME = 2**63 - 1
 _FIRST_SECONDS = 31_536_000
@@ -72,32 +75,68 @@ class Service:
           RefusedRequest: The request breaks a limit, or names what the model does not have.
         """
         check_limits(request, self.settings.limits)
-        active, variant = self.pick(request.query or request_id)
         at = int(time.time()) if request.at is None else seconds(request.at, "at")
-        question = self._question(request, active.model, at)
-        answer = await active.batcher.ask(question)
+        for _ in range(_ATTEMPTS):
+            active, variant = self.pick(request.query or request_id)
+            question = self._question(request, active.facts, at)
+            try:
+                answer = await active.batcher.ask(question)
+            except GoneError:
+                continue
+            break
+        else:
+            raise _gone()
+        facts = active.facts
         self._count(question, answer, variant)
         if self.log is not None:
-            self._log(self.log, request, question, answer, active.model.version, variant, request_id)
+            self._log(self.log, request, question, answer, facts.version, variant, request_id)
         found: dict[str, Any] = {
             "items": answer.items,
-            "version": active.model.version,
+            "version": facts.version,
             "variant": variant,
-            "as_of": _time_text(at) if active.model.uses_times else None,
+            "as_of": _time_text(at) if facts.uses_times else None,
             "request_id": request_id,
         }
         if answer.fallback is not None:
             found["fallback"] = answer.fallback
         return found
 
-    def _question(self, request: RecommendRequest, model: LoadedModel, at: int) -> Question:
+    def call(self, sticky: str, method: str, arguments: Callable[[Facts], Sequence[Any]]) -> tuple[Any, Facts]:
+        """Returns the value of a call of a version, and the version; see `server.worker.Worker`.
+
+        Args:
+          sticky: The query's id, so that it keeps its version.
+          method: The call.
+          arguments: Returns its arguments for a version.
+
+        Raises:
+          RefusedRequest: No version is loaded, or the version refuses the call.
+        """
+        for _ in range(_ATTEMPTS):
+            active, _ = self.pick(sticky)
+            facts = active.facts
+            try:
+                return active.model.call(method, *arguments(facts)), facts
+            except GoneError:
+                continue
+        raise _gone()
+
+    def call_named(self, name: str, version: str | None, label: str | None, method: str, *arguments: Any) -> Any:
+        """Returns the value of a call of the version that a request of TF Serving's API names.
+
+        Raises:
+          RefusedRequest: There is no such model, version or label, or the version refuses the call.
+        """
+        return call_named(self.rollout, name, version, label, method, *arguments)
+
+    def _question(self, request: RecommendRequest, model: Facts, at: int) -> Question:
         if request.k > model.max_k:
             raise RefusedRequest(400, f"k is {request.k:,}; this model returns at most {model.max_k:,}.")
         events = request.history or []
         known = self._known_events(request.query, at)
         ids = [*(item for item, _ in known), *(event.id for event in events)]
         times = [*(moment for _, moment in known), *(seconds(event.time, "history") for event in events)]
-        kinds = model.attributes.kinds
+        kinds = model.kinds
         try:
             row: dict[str, Any] = model.features.context_inputs(request.context)
             if any(event.features for event in events):
@@ -133,16 +172,16 @@ class Service:
         if (request.id is None) == (request.ids is None):
             raise RefusedRequest(400, "Give either id or ids.")
         check_filter(request.filter, self.settings.limits)
-        model = self.pick("")[0].model
-        rows = [self._row(model, item) for item in request.ids or [str(request.id)]]
-        attributes = model.attributes
-        try:
-            wanted = rules.parse_filter(plain_filter(request.filter), attributes.kinds)
-        except BadInputError as error:
-            raise _refused(error) from None
-        items = model.corpus.similar(rows, attributes.mask(wanted) if wanted else None, request.k)
-        found = [{"id": item.id, "title": item.title, "score": item.score} for item in items]
-        return {"items": found, "version": model.version, "request_id": request_id}
+
+        def arguments(facts: Facts) -> tuple[Any, ...]:
+            try:
+                wanted = rules.parse_filter(plain_filter(request.filter), facts.kinds)
+            except BadInputError as error:
+                raise _refused(error) from None
+            return request.ids or [str(request.id)], wanted, request.k
+
+        items, facts = self.call("", "similar", arguments)
+        return {"items": items, "version": facts.version, "request_id": request_id}
 
     def query(self, query_id: str, before: int = _MAX_TIME) -> dict[str, Any]:
         """Returns the history of a known query.
@@ -155,9 +194,9 @@ class Service:
         events = self.histories.find(query_id, before)
         if events is None:
             raise RefusedRequest(404, f"There is no history of query {query_id[:_MAX_SHOWN]!r}.")
-        model = self.pick(query_id)[0].model
-        history = [{**model.corpus.titled(item), "time": moment} for item, moment in events]
-        return {"query": query_id, "history": history, "version": model.version}
+        titles, facts = self.call(query_id, "titles", lambda _: [[item for item, _ in events]])
+        history = [{**titled, "time": moment} for titled, (_, moment) in zip(titles, events, strict=True)]
+        return {"query": query_id, "history": history, "version": facts.version}
 
     @staticmethod
     def _log(
@@ -221,47 +260,31 @@ class Service:
           search: The text; case does not matter. Empty: any candidate.
           limit: Number of candidates.
         """
-        model = self.pick("")[0].model
-        corpus, wanted = model.corpus, search.casefold()
-        first: list[int] = []
-        others: list[int] = []
-        for row, item in enumerate(corpus.ids):
-            title = (corpus.title(row) or "").casefold()
-            if title.startswith(wanted) or item.casefold().startswith(wanted):
-                first.append(row)
-                if len(first) >= limit:
-                    break
-            elif len(others) < limit and wanted in title:
-                others.append(row)
-        rows = [*first, *others][:limit]
-        return {"candidates": [corpus.titled(corpus.ids[row]) for row in rows], "version": model.version}
-
-    @staticmethod
-    def _row(model: LoadedModel, candidate_id: str) -> int:
-        """Returns the row of a candidate.
-
-        Raises:
-          RefusedRequest: The model does not know it.
-        """
-        row = model.corpus.rows.get(candidate_id)
-        if row is None:
-            raise RefusedRequest(404, f"The model does not know candidate {candidate_id[:_MAX_SHOWN]!r}.")
-        return row
+        found, facts = self.call("", "candidates", lambda _: (search, limit))
+        return {"candidates": found, "version": facts.version}
 
 
-def picked(rollout: Rollout, name: str, version: str | None, label: str | None) -> Active:
-    """Returns the version that a request of TF Serving's API names; the newest without a version and a label.
+def call_named(
+    rollout: Rollout, name: str, version: str | None, label: str | None, method: str, *arguments: Any
+) -> Any:
+    """Returns the value of a call of the version that a request of TF Serving's API names.
 
     Raises:
-      RefusedRequest: There is no such model, version or label.
+      RefusedRequest: There is no such model, version or label, or the version refuses the call.
     """
-    if name != rollout.name:
-        raise RefusedRequest(404, f"There is no model {name[:_MAX_SHOWN]!r}.")
-    active = rollout.newest if version is None else rollout.version(version)
-    if active is None or label not in (None, LATEST, _STABLE):
-        wanted = version or label or LATEST
-        raise RefusedRequest(404, f"The model has no version {wanted[:_MAX_SHOWN]!r} in memory.")
-    return active
+    for _ in range(_ATTEMPTS):
+        active = rollout.version(rollout.directory.find(name, version, label))
+        if active is None:
+            continue
+        try:
+            return active.model.call(method, *arguments)
+        except GoneError:
+            continue
+    raise _gone()
+
+
+def _gone() -> RefusedRequest:
+    return RefusedRequest(503, "The version has just ended; try again.", {"retry-after": "1"})
 
 
 def _refused(error: BadInputError) -> RefusedRequest:

@@ -7,13 +7,11 @@ forbids all other sources. The scripts show data as text only, so that no title 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable
 
 import fastapi
 
-from server.page.description import Descriptions
 from server.page.report import report_of
-from server.rollout import Active, Rollout
+from server.service import Service
 
 _FILES = pathlib.Path(__file__).parent
 _TYPES = {
@@ -43,20 +41,17 @@ def open_paths() -> frozenset[str]:
     return frozenset({"/", *(f"/page/{name}" for name in files())})
 
 
-def add_page(
-    app: fastapi.FastAPI, rollout: Rollout, picked: Callable[[], Active], has_histories: bool, with_token: bool
-) -> None:
+def add_page(app: fastapi.FastAPI, service: Service, with_token: bool) -> None:
     """Adds the page, its files, the report and the description of the served version.
 
     Args:
       app: The application.
-      rollout: The versions.
-      picked: Returns the version to describe.
-      has_histories: Whether the server knows histories of queries.
+      service: Describes the version.
       with_token: Whether requests need a token. There is no link to the report then: a link sends no token.
     """
     contents = {name: path.read_bytes() for name, path in files().items()}
-    descriptions = Descriptions(has_histories)
+    rollout = service.rollout
+    has_histories = service.histories is not None
 
     def report(version: str) -> pathlib.Path | None:
         return None if with_token else report_of(rollout.path, version)
@@ -73,12 +68,14 @@ def add_page(
 
     @app.get("/v1/version", summary="The served version: its quality, attributes and most popular", tags=["catalogue"])
     def version() -> fastapi.Response:
-        model = picked().model
-        return _answer(descriptions.of(model, rollout.name, report(model.version) is not None), "application/json")
+        found, _ = service.call(
+            "", "describe", lambda facts: (rollout.name, has_histories, report(facts.version) is not None)
+        )
+        return _answer(found, "application/json")
 
     @app.get("/report", include_in_schema=False)
     def run_report() -> fastapi.Response:
-        found = report(picked().model.version)
+        found = report(service.pick("")[0].facts.version)
         if found is None:
             raise fastapi.HTTPException(404)
         return _answer(found.read_bytes(), _TYPES[".html"], REPORT_POLICY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import pathlib
@@ -21,6 +22,7 @@ from server.app import make_app
 from server.drain import Drain, DrainedServer
 from server.main import _bound
 from server.metrics import Metrics
+from server.processes import Loader
 from server.protocol import limited_protocol
 from server.rollout import Rollout
 from shortlist.config.features import FeatureType
@@ -69,6 +71,12 @@ def push(model: pathlib.Path, serving_dir: pathlib.Path, version: int) -> pathli
     manifest.write(staged)
     staged.rename(serving_dir / str(version))
     return serving_dir / str(version)
+
+
+@functools.cache
+def loader() -> Loader:
+    """Returns the process of this test process that starts those of versions, so that TensorFlow is imported once."""
+    return Loader()
 
 
 class Client:
@@ -128,7 +136,7 @@ def running(
 ) -> Iterator[Running]:
     """Yields a server of a folder of versions."""
     metrics = Metrics()
-    rollout = Rollout(path, settings, metrics)
+    rollout = Rollout(path, settings, metrics, loader())
     drain = Drain(settings.drain_seconds)
     rollout.start()
     app = make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known, log)

@@ -209,8 +209,7 @@ def test_predict_by_column_and_by_row_is_the_signatures_answer(server, client, r
     inputs = predict_inputs()
     status, columns = client.post("/v1/models/shop:predict", {"inputs": inputs})
     assert status == 200
-    model = server.rollout.newest.model
-    signature = model.signatures["serving_default"]
+    signature = recommender._model.signatures["serving_default"]
     expected = signature(**serving.signature_inputs(signature.structured_input_signature[1], _rows(inputs)))
     assert columns["outputs"]["ids"] == [[item.decode() for item in line] for line in expected["ids"].numpy()]
     assert columns["outputs"]["count"] == [10, 10]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
 
 import pytest
@@ -11,13 +10,21 @@ import pytest
 from server.batching import Batcher
 
 
+def in_thread(answer):
+    """Returns a coroutine function that answers in a thread."""
+
+    async def answered(asked):
+        return await asyncio.to_thread(answer, asked)
+
+    return answered
+
+
 def ask_all(batches, answer, questions, max_batch=4, delay=0.0):
     """Asks all questions at once, and returns the answers."""
 
     async def run():
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(answer, executor, max_batch, delay, batches.append)
-            return await asyncio.gather(*(batcher.ask(question) for question in questions), return_exceptions=True)
+        batcher = Batcher(in_thread(answer), max_batch, delay, batches.append)
+        return await asyncio.gather(*(batcher.ask(question) for question in questions), return_exceptions=True)
 
     return asyncio.run(run())
 
@@ -33,10 +40,9 @@ def test_a_request_that_is_alone_does_not_wait():
     batches = []
 
     async def run():
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            # Whoever waited would wait for ever.
-            batcher = Batcher(lambda asked: asked, executor, 4, 1e9, batches.append)
-            return [await batcher.ask(number) for number in range(3)]
+        # Whoever waited would wait for ever.
+        batcher = Batcher(in_thread(lambda asked: asked), 4, 1e9, batches.append)
+        return [await batcher.ask(number) for number in range(3)]
 
     assert asyncio.run(run()) == [0, 1, 2]
     assert batches == [1, 1, 1]
@@ -49,9 +55,8 @@ def test_after_a_shared_call_the_next_one_waits_for_as_many():
         return [await batcher.ask(number) for _ in range(5)]
 
     async def run():
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(lambda asked: asked, executor, 8, 1e9, batches.append)
-            return await asyncio.gather(*(client(batcher, number) for number in range(3)))
+        batcher = Batcher(in_thread(lambda asked: asked), 8, 1e9, batches.append)
+        return await asyncio.gather(*(client(batcher, number) for number in range(3)))
 
     assert asyncio.run(run()) == [[number] * 5 for number in range(3)]
     assert batches == [3, 3, 3, 3, 3]
@@ -80,15 +85,14 @@ def test_a_request_that_was_given_up_is_not_asked():
         return asked
 
     async def run():
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(answer, executor, 4, 0.0)
-            first = asyncio.ensure_future(batcher.ask(1))
-            await asyncio.sleep(0.01)
-            second = asyncio.ensure_future(batcher.ask(2))
-            await asyncio.sleep(0.01)
-            second.cancel()
-            release.set()
-            return await first
+        batcher = Batcher(in_thread(answer), 4, 0.0)
+        first = asyncio.ensure_future(batcher.ask(1))
+        await asyncio.sleep(0.01)
+        second = asyncio.ensure_future(batcher.ask(2))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        release.set()
+        return await first
 
     assert asyncio.run(run()) == 1
     assert asked_for == [1]

@@ -20,6 +20,7 @@ from server import grpc_service
 from server.metrics import Metrics
 from server.rollout import Rollout
 from shortlist.config.serve import Serve
+from shortlist.serving import client
 from tests.server import running
 from tests.server.test_api import predict_inputs
 
@@ -29,7 +30,7 @@ def rollout(model_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("grpc") / "shop"
     folder.mkdir()
     running.push(model_folder, folder, 7)
-    with contextlib.closing(Rollout(folder, Serve(), Metrics())) as found:
+    with contextlib.closing(Rollout(folder, Serve(), Metrics(), running.loader())) as found:
         found.refresh()
         yield found
 
@@ -58,11 +59,11 @@ def predict_request(inputs, signature="serving_default", name="shop"):
     return request
 
 
-def test_predict_is_the_signatures_answer(channel, rollout):
+def test_predict_is_the_signatures_answer(channel, model_folder):
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
     inputs = predict_inputs()
     answer = stub.Predict(predict_request(inputs))
-    signature = rollout.newest.model.signatures["serving_default"]
+    signature = client.load_served(model_folder).signatures["serving_default"]
     specs = signature.structured_input_signature[1]
     expected = signature(**{name: tf.constant(inputs[name], spec.dtype) for name, spec in specs.items()})
     assert set(answer.outputs) == set(expected)

@@ -101,6 +101,7 @@ def test_overload_is_503_with_a_time_to_wait(server):
             if found == 503:
                 break
         assert (found, headers.get("retry-after")) == (503, "1")
+        assert server.metric("shortlist_requests_in_flight") == 2
         assert client.get("/readyz")[0] == 200
     assert server.metric("shortlist_refused_requests_total", status="503") >= 1
 

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from server import histories, page, request_log
-from server.page import description
+from server import description, histories, page, request_log
 from server.page.report import report_of
 from shortlist.config.serve import Serve, ServeLog
 from shortlist.model_files import CANDIDATES_FILE
@@ -245,7 +244,7 @@ def test_versions_take_over_while_the_page_is_open(browser, titled_model, model_
 
     def push(model, version):
         running.push(model, serving_dir, version)
-        while server.rollout.newest.model.version != str(version):
+        while server.rollout.newest.facts.version != str(version):
             tab.page.wait_for_timeout(100)
 
     with running.running(serving_dir, Serve(poll_seconds=0.1)) as server, opened(browser, server) as tab:

@@ -35,6 +35,20 @@ def process(tmp_path):
     started.stderr.close()
 
 
+def parent_of(stat):
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        # It has ended meanwhile.
+        return None
+
+
+def descendants(pid):
+    """Returns the processes that a process or its descendants have started."""
+    children = [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/stat") if parent_of(path) == pid]
+    return [*children, *(found for child in children for found in descendants(child))]
+
+
 def test_it_serves_until_sigterm_and_ends_with_0(process):
     lines = []
     for line in process.stderr:
@@ -44,6 +58,9 @@ def test_it_serves_until_sigterm_and_ends_with_0(process):
     else:
         pytest.fail("".join(lines))
     assert len(lines) == 2, lines
+    processes = descendants(process.pid)
+    # The loader's, and one of the version.
+    assert len(processes) == 2
     client = Client(int(found[1]))
     # Histories of known queries are those of the config's log.
     status, answer = client.get("/v1/queries/u0")
@@ -58,6 +75,7 @@ def test_it_serves_until_sigterm_and_ends_with_0(process):
     assert client.post("/v1/recommend", {})[0] in (200, 503)
     assert process.wait(timeout=60) == 0
     rest = process.stderr.read()
+    assert not [pid for pid in processes if pathlib.Path(f"/proc/{pid}").exists()]
     assert "Traceback" not in rest
     assert "Draining for 0.5 s" in rest
 

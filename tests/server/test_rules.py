@@ -11,6 +11,7 @@ import pytest
 
 from server import histories, openapi
 from server.attributes import Attributes, Categories, Overrides
+from server.model import LoadedModel
 from server.requests import SimilarRequest
 from shortlist.config.serve import Serve
 from shortlist.errors import BadInputError
@@ -135,7 +136,7 @@ def test_a_wrong_rule_is_answered_with_one_sentence(client, body, sentence):
 
 
 def test_similar_candidates_are_by_cosine_and_never_the_candidate(server, client):
-    corpus = server.rollout.newest.model.corpus
+    corpus = LoadedModel(server.rollout.newest.facts.folder).corpus
     unit = corpus.embeddings / np.linalg.norm(corpus.embeddings, axis=1, keepdims=True)
     cosines = unit @ unit[corpus.rows["item-3"]]
     expected = [corpus.ids[row] for row in np.argsort(-cosines)[1:6]]

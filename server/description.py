@@ -28,21 +28,16 @@ _SHOWN_K = 10
 class Descriptions:
     """Descriptions by version. The last one is kept until the version or its attributes change."""
 
-    def __init__(self, has_histories: bool) -> None:
-        """Takes what is the same for all versions.
-
-        Args:
-          has_histories: Whether the server knows histories of queries.
-        """
-        self._has_histories = has_histories
+    def __init__(self) -> None:
         self._last: tuple[LoadedModel, Attributes, list[dict[str, Any]]] | None = None
 
-    def of(self, model: LoadedModel, name: str, has_report: bool) -> bytes:
+    def of(self, model: LoadedModel, name: str, has_histories: bool, has_report: bool) -> bytes:
         """Returns the description of a version as JSON.
 
         Args:
           model: The version.
           name: Name of the served model.
+          has_histories: Whether the server knows histories of queries.
           has_report: Whether `/report` has the report of its run.
         """
         corpus = model.corpus
@@ -62,7 +57,7 @@ class Descriptions:
                 "metric": None if evaluation is None else metric_of(evaluation),
                 "attributes": self._attributes(model),
                 "popular": [corpus.titled(corpus.ids[row]) for row in popular],
-                "has_histories": self._has_histories,
+                "has_histories": has_histories,
                 "report": "report" if has_report else None,
             }
         )

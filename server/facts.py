@@ -1,0 +1,46 @@
+"""What the server knows of a version whose model is in another process."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+from server.features import Features
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """A version without its model."""
+
+    version: str
+    """Name of its folder."""
+
+    folder: pathlib.Path
+    pushed_at: float
+    """When the version was pushed, seconds since 1970."""
+
+    max_k: int
+    """Candidates that an answer may have."""
+
+    uses_times: bool
+    """Whether answers depend on the time of the request."""
+
+    excludes_seen: bool
+    """Whether answers leave the history out."""
+
+    features: Features
+    kinds: Mapping[str, str]
+    """The attributes that a filter may name, with their kind as `rules.parse_filter` takes it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """The order to load a version."""
+
+    folder: pathlib.Path
+    max_batch: int
+    """Largest batch that the version will be asked."""
+
+    overrides: object | None = None
+    """Today's attributes, `server.attributes.Overrides`."""
