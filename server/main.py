@@ -85,9 +85,16 @@ def check() -> None:
     from tensorflow_serving.apis import predict_pb2
 
     import server.app
-    import server.grpc_service
+    import server.grpc_calls
+    import server.worker
 
-    loaded = (scann.__name__, predict_pb2.__name__, server.app.__name__, server.grpc_service.__name__)
+    loaded = (
+        scann.__name__,
+        predict_pb2.__name__,
+        server.app.__name__,
+        server.grpc_calls.__name__,
+        server.worker.__name__,
+    )
     print(f"shortlist {__version__}, TensorFlow {tf.__version__}, {len(loaded)} modules: ok")
 
 
