@@ -47,7 +47,7 @@ IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadsc
 
 SLOWEST := --durations=30 --durations-min=1
 
-test: lint .tools/manifests/.made ## Lints, then runs the tests, 18 minutes; PYTEST_ARGS="-k windows" narrows them down
+test: lint .tools/manifests/.made .tools/api-fuzz/.made ## Lints, then runs the tests, 18 minutes; PYTEST_ARGS="-k windows" narrows them down
 	@.venv/bin/python -m pytest $(IN_PARALLEL) $(SLOWEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: servers .tools/audit/.made ## Audits the locks, then runs the tests that `make test` leaves out (CONTRIBUTING.md lists them)
@@ -139,7 +139,8 @@ LATER := Bringing .venv in line with the locks
 	@touch $@
 
 # Programs that tests start, each in an environment of its own: the scanner brings pip, which `data fetch` would prefer to
-# uv if .venv had it; the manifests' schemas would slow down each import of TFX; the S3 server is 150 MB for one test.
+# uv if .venv had it; the manifests' schemas would slow down each import of TFX, and schemathesis each pytest; the S3
+# server is 150 MB for one test.
 .tools/%/.made: requirements/%.txt | .venv/.runtime
 	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/$*
 	@$(UV) pip sync --quiet --python .tools/$*/bin/python --require-hashes --only-binary :all: requirements/$*.txt

@@ -18,6 +18,7 @@ compile build.txt requirements/build.in --constraints requirements/kubeflow.txt 
 compile uv.txt requirements/uv.in "$@"
 compile audit.txt requirements/audit.in "$@"
 compile manifests.txt requirements/manifests.in "$@"
+compile api-fuzz.txt requirements/api-fuzz.in "$@"
 compile s3.txt requirements/s3.in "$@"
 compile flink.txt requirements/flink.in "$@"
 # What is compared with Shortlist in an environment of its own: its pins fight TFX's.

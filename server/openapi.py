@@ -54,7 +54,9 @@ def body(kind: type[Body]) -> dict[str, Any]:
     content = {"schema": {"$ref": _REF.format(model=kind.__name__)}}
     if kind in _EXAMPLES:
         content["examples"] = _EXAMPLES[kind]
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    # A body with optional fields alone may be absent.
+    is_required = any(field.is_required() for field in kind.model_fields.values())
+    return {"requestBody": {"required": is_required, "content": {"application/json": content}}}
 
 
 def examples(kind: type[Body]) -> dict[str, Any]:

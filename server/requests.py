@@ -49,9 +49,9 @@ FeatureValue = str | float | int | None | list[str] | list[float]
 
 
 class Body(pydantic.BaseModel):
-    """Base of all bodies: unknown fields are refused."""
+    """Base of all bodies: unknown fields are refused, and so are true and "1" where a number is expected."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Event(Body):
@@ -111,7 +111,7 @@ class Promotion(Body):
     ids: list[Id] | None = None
     """Or some of these candidates."""
 
-    at_least: int = pydantic.Field(strict=True)
+    at_least: int
     """Number of places in the answer."""
 
 
@@ -130,7 +130,7 @@ class RecommendRequest(Body):
     context: dict[str, FeatureValue] = pydantic.Field(default_factory=dict, max_length=100)
     """Features of the query and of the request."""
 
-    k: int = pydantic.Field(10, ge=1, le=100_000, strict=True)
+    k: int = pydantic.Field(10, ge=1, le=100_000)
     """Number of candidates."""
 
     exclude: list[Id] = []
@@ -161,7 +161,7 @@ class SimilarRequest(Body):
     ids: list[Id] | None = pydantic.Field(None, min_length=1, max_length=100)
     """Several candidates instead: similar to their mean."""
 
-    k: int = pydantic.Field(10, ge=1, le=1_000, strict=True)
+    k: int = pydantic.Field(10, ge=1, le=1_000)
     """Number of candidates."""
 
     filter: Filter = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -294,7 +294,7 @@ def _refused(error: BadInputError) -> RefusedRequest:
 
 def new_request_id() -> str:
     """Returns a random id of a request."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def _time_text(moment: int) -> str:

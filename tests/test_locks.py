@@ -7,7 +7,7 @@ import pytest
 import tomli
 
 REQUIREMENTS = pathlib.Path(__file__).parent.parent / "requirements"
-TOOLS = ("audit", "flink", "manifests", "s3")
+TOOLS = ("api-fuzz", "audit", "flink", "manifests", "s3")
 PEERS = ("bench-implicit", "bench-rectools", "bench-index", "bench-plot")
 SERVER = "server"
 LOCKS = (SERVER, "runtime", "kubeflow", "dev", "build", "uv", *TOOLS, *PEERS)

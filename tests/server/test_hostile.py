@@ -49,6 +49,9 @@ def status(answer):
 
 
 PIECES = {
+    "10 MB of headers": [_HEAD + b"x-filler: " + b"a" * 10_000_000 + b"\r\n\r\n"],
+    "10 MB of names of headers": [_HEAD + b"".join(b"x-%d: 1\r\n" % number for number in range(800_000)) + b"\r\n"],
+    "a body that never ends": [_HEAD + b"content-length: 50000\r\n\r\n", b"{"],
     "not HTTP": [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20],
     "an unknown method": [b"BREW /v1/recommend HTTP/1.1\r\nhost: x\r\n\r\n"],
     "two lengths": [_HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}}"],

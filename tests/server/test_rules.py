@@ -124,6 +124,7 @@ def test_promoted_and_boosted_candidates_are_marked(client):
         ({"filter": {"genre": {"any": ["a", "b", "c", "d", "e", "f"]}}}, "The filters have 7 entries"),
         ({"filter": {"genre": {"all": []}}}, "filter.genre.all is not a field"),
         ({"diversity": 2}, "diversity: "),
+        ({"diversity": True}, "diversity: "),
         ({"boost": [{"ids": ["a"], "factor": 0}]}, "Boost[0].factor: "),
         ({"boost": [{"factor": 2}]}, "Boost: "),
         ({"promote": [{"ids": ["a"], "at_least": 11}]}, "Promote: expected at most k=10 places in all, got 11"),
