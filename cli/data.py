@@ -35,7 +35,7 @@ def fetch(
         return
     for data_set in datasets.NAMES:
         counts = ", ".join(f"{rows:,} {table}" for table, rows in datasets.row_counts(data_set).items())
-        console.print(f"{data_set:16}{counts}")
+        console.print(f"{data_set:20}{counts}")
 
 
 def fetch_with_progress(name: str, console: Console) -> None:
@@ -45,3 +45,5 @@ def fetch_with_progress(name: str, console: Console) -> None:
     with console.status(f"Fetching {name} ..."):
         result = datasets.fetch(name, datasets.default_data_dir())
     console.print(f"Data      {relative(result.path)} ({result.source})")
+    if result.caveat:
+        console.print(f"Note      {result.caveat}")

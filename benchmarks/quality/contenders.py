@@ -14,8 +14,10 @@ PRODUCT = "product"
 """Name of Shortlist's own environment; each other environment has a requirements/bench-*.txt."""
 SHORTLIST = "shortlist"
 DEFAULT_DATA = "movielens-100k"
-_SHORT_EPOCHS = {DEFAULT_DATA: 1 / 3, "movielens-1m": 3 / 4, "online-retail": 1 / 4}
+_SHORT_EPOCHS = {DEFAULT_DATA: 1 / 3, "movielens-1m": 3 / 8, "online-retail": 1 / 4}
 """Data set to a share of the preset's epochs that takes at most a third of SASRec's training time."""
+_SASREC_EPOCHS = {DEFAULT_DATA: 24, "movielens-1m": 32, "online-retail": 24}
+"""Data set to the most epochs of SASRec in small batches, at least the preset's."""
 
 
 class Contender(NamedTuple):
@@ -29,6 +31,8 @@ class Contender(NamedTuple):
     """Returns the settings to try on a data set, given the product's preset for it."""
     has_seed: bool = True
     """False for a deterministic model."""
+    reads_times: bool = False
+    """Whether the model reads times and not only the order of the rows."""
 
 
 def _product(**choices: tuple[Any, ...]) -> list[exchange.Setting]:
@@ -71,8 +75,8 @@ def _sasrec(config: Config) -> list[exchange.Setting]:
     """Returns trainings with the product's dimensions, blocks, heads and length.
 
     All data sets have one with the product's small batches, which learn more per epoch. It has as many epochs as the
-    preset on MovieLens 100K, and twice as many on the larger data sets: its learning rate is constant, and eval still
-    rises there. MovieLens 100K also has one with RecTools' own learning rate and batches, which is equally good there.
+    preset on MovieLens, and twice as many on Online Retail. MovieLens 100K also has one with RecTools' own learning
+    rate and batches, which is equally good there.
     """
     tower = config.model.query_tower
     if not isinstance(tower, HistoryTowerSection):
@@ -85,11 +89,11 @@ def _sasrec(config: Config) -> list[exchange.Setting]:
         "dropout_rate": 0.2,
     }
     grid: list[exchange.Setting] = []
-    epochs = 2 * config.train.epochs
     if config.name == DEFAULT_DATA:
         grid.append({**size, "batch_size": 64, "lr": 0.001, "stop_after": [10, 20, 30, 40, 50, 60]})
-        epochs = config.train.epochs
-    grid.append({**size, "batch_size": 16, "lr": 0.002, "stop_after": list(range(4, epochs + 1, 4))})
+    grid.append(
+        {**size, "batch_size": 16, "lr": 0.002, "stop_after": list(range(4, _SASREC_EPOCHS[config.name] + 1, 4))}
+    )
     return grid
 
 
@@ -112,10 +116,20 @@ def _short(config: Config) -> list[exchange.Setting]:
 CONTENDERS: Mapping[str, Contender] = {
     "popularity": Contender("most popular", PRODUCT, "peers.popularity", lambda _: [{}], has_seed=False),
     "recent_popularity": Contender(
-        "most popular recently", PRODUCT, "peers.recent_popularity", _recent_popularity, has_seed=False
+        "most popular recently",
+        PRODUCT,
+        "peers.recent_popularity",
+        _recent_popularity,
+        has_seed=False,
+        reads_times=True,
     ),
     "popularity_around": Contender(
-        "most popular around the query's time", PRODUCT, "peers.recent_popularity", _popularity_around, has_seed=False
+        "most popular around the query's time",
+        PRODUCT,
+        "peers.recent_popularity",
+        _popularity_around,
+        has_seed=False,
+        reads_times=True,
     ),
     "item_knn": Contender("item kNN (implicit)", "bench-implicit", "peers.implicit_models", _item_knn, has_seed=False),
     "ease": Contender("EASE", PRODUCT, "peers.ease", _ease, has_seed=False),

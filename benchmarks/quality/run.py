@@ -86,18 +86,19 @@ def prepare(name: str, cache: pathlib.Path) -> trials.Bench | None:
     """Returns a data set with its split. Prints a message and returns None if its files cannot be fetched."""
     config = load_config(split.RECIPES[name].config)
     # SHORTLIST_DATA_DIR may have some of the data sets only; the others are in `data`.
-    for data_dir in (datasets.default_data_dir(), pathlib.Path("data")):
-        if (data_dir / config.data.interactions.path).exists():
-            break
-    else:
-        try:
-            print(f"{name}: fetching ...", flush=True)
-            datasets.fetch(config.data.source or name, data_dir)
-        except DataError as error:
-            print(f"{name}: skipped, {error}", file=sys.stderr, flush=True)
-            return None
+    folders = (datasets.default_data_dir(), pathlib.Path("data"))
+    data_dir = next((folder for folder in folders if (folder / config.data.interactions.path).exists()), folders[-1])
+    caveat = None
+    try:
+        # Files that no publisher offers can only be there.
+        if config.data.source or not (data_dir / config.data.interactions.path).exists():
+            caveat = datasets.fetch(config.data.source or name, data_dir).caveat
+    except DataError as error:
+        print(f"{name}: skipped, {error}", file=sys.stderr, flush=True)
+        return None
     labelled = split.make(name, data_dir)
-    return trials.Bench(name, config, data_dir, labelled, cache / name, inputs_sha256(config, data_dir))
+    hashes = inputs_sha256(config, data_dir)
+    return trials.Bench(name, config, data_dir, labelled, cache / name, hashes, caveat)
 
 
 def inputs_sha256(config: Config, data_dir: pathlib.Path) -> dict[str, str]:

@@ -22,7 +22,9 @@ def document(results: Mapping[str, Any]) -> str:
     for name, group in itertools.groupby(results["records"], key=lambda record: record["data"]):
         records = list(group)
         differences = [difference for difference in results["differences"] if difference["data"] == name]
-        parts += [f"## {name}", f"{records[0]['protocol']}.", table(records)]
+        parts += [f"## {name}", f"{records[0]['protocol']}."]
+        parts += sorted({f"Note: {record['note']}." for record in records if "note" in record})
+        parts.append(table(records))
         if any(record["machine"]["busy"] for record in records):
             parts.append(_BUSY_NOTE)
         for of, of_one in itertools.groupby(differences, key=lambda difference: difference["of"]):

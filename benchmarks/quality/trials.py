@@ -60,6 +60,8 @@ class Bench:
     """Folder of the data set's cache."""
     inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Table name to the SHA-256 of its files, and that of the schemas. Shortlist reads more of them than the rows."""
+    note: str | None = None
+    """A sentence on what the data set's files lack."""
     grids: Mapping[str, list[exchange.Setting]] = dataclasses.field(default_factory=dict)
     """Contender to the settings to try instead of its own."""
 
@@ -70,7 +72,8 @@ class Bench:
     @property
     def split_folder(self) -> pathlib.Path:
         """Folder of the split for the peers."""
-        return self.folder / f"split-{self.labelled.rows_sha256[:12]}"
+        rows, times = self.labelled.rows_sha256[:12], self.labelled.times_sha256[:12]
+        return self.folder / "-".join(["split", rows, *([times] if times else [])])
 
     def write_split(self) -> None:
         """Writes the split for the peers, unless it is there."""
@@ -94,6 +97,8 @@ def recipe(bench: Bench, model: str) -> str:
         "lock": environments.lock_of(contender.environment),
         "code": [_code(path) for path in (script, *_SHARED)],
     }
+    if contender.reads_times and bench.labelled.times_sha256:
+        parts["times"] = bench.labelled.times_sha256
     if contender.script == contenders.SHORTLIST:
         # The product's code and settings count in place of all locked versions, and without gates and index.
         del parts["lock"]
@@ -158,6 +163,8 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
         "rows_sha256": bench.labelled.rows_sha256,
         "recipe_sha256": sha256,
     }
+    if bench.note:
+        record["note"] = bench.note
     if "log" in chosen:
         record["log"] = chosen["log"]
     exchange.write(folder, {_TEST_RANKS: ranks}, record)

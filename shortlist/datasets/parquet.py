@@ -19,15 +19,19 @@ def to_parquet(columns: Mapping[str, Sequence[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def rows_sha256(content: bytes) -> str | None:
+def rows_sha256(content: bytes, columns: Sequence[str] = ()) -> str | None:
     """Returns the SHA-256 of a Parquet file's content: its columns' names and values, in their order.
 
     Each column contributes two parts. The first is a line of UTF-8 with the JSON array of its name and its distinct
     values, in the order of their first row. The second is the index of each row's value in that array (int32, little
     endian, -1 for null). The width of integers and the encoding of strings therefore make no difference.
 
+    Args:
+      content: The file.
+      columns: Names of the columns that count, in this order; all by default.
+
     Returns:
-      The checksum in hex; None if `content` is not a Parquet file.
+      The checksum in hex; None if `content` is not a Parquet file or lacks a column.
     """
     import pyarrow
     import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
@@ -35,7 +39,8 @@ def rows_sha256(content: bytes) -> str | None:
 
     try:
         table = parquet.read_table(io.BytesIO(content))
-    except (pyarrow.ArrowException, OSError, RuntimeError):
+        table = table.select(list(columns)) if columns else table
+    except (pyarrow.ArrowException, OSError, RuntimeError, KeyError):
         return None
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):

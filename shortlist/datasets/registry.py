@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 from shortlist.datasets import movielens_1m, movielens_100k, online_retail, store
@@ -71,27 +72,55 @@ SMOKE = DataSet(
     remedy=_100K_REMEDY,
 )
 
-MOVIELENS_1M = DataSet(
-    name="movielens-1m",
+_1M_FACTS = _GROUPLENS_FACTS | {"home_page": "https://grouplens.org/datasets/movielens/1m/"}
+_1M_ARCHIVE = Archive(
+    publisher="GroupLens",
+    url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+    sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+    members=movielens_1m.GROUPLENS_MEMBERS,
+    convert=movielens_1m.from_grouplens,
+)
+_1M_REMEDY = "put GroupLens' ml-1m.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder"
+
+MOVIELENS_1M_ORDER = DataSet(
+    name="movielens-1m-order",
     folder="ml-1m",
     files={
         movielens_1m.INTERACTIONS: File(
-            1_000_209, "4a25d53307cdd6074746f93547e42af96fd766175592aacc9ff1e4870eae141f", "rows"
+            1_000_209,
+            "4a25d53307cdd6074746f93547e42af96fd766175592aacc9ff1e4870eae141f",
+            "rows",
+            movielens_1m.ORDER_COLUMNS,
         ),
         movielens_1m.ITEMS: File(3_883, "1872f26d6ec4e669e00309b7000885b81d65a49b09faac20f27a3ad1d36c484b", "rows"),
         movielens_1m.USERS: File(6_040, "ea120326e73f29adc3da40e6e44e06e0b4e5b70dc92af2434bcee083511438f6", "rows"),
     },
-    sources=(
-        Archive(
-            publisher="GroupLens",
-            url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-            sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
-            members=movielens_1m.GROUPLENS_MEMBERS,
-            convert=movielens_1m.from_grouplens,
+    sources=(_1M_ARCHIVE,),
+    facts=_1M_FACTS,
+    remedy=_1M_REMEDY,
+)
+
+MOVIELENS_1M = DataSet(
+    name="movielens-1m",
+    folder="ml-1m-clock",
+    files={
+        # GroupLens' times are pinned by the archive's checksum, which other copies of the ratings do not have.
+        movielens_1m.INTERACTIONS: File(
+            1_000_209,
+            "6c2902006c68c3c3b9a25716748372336c905996d06d85e7b2a043d084ec7bec",
+            "rows",
+            movielens_1m.CLOCK_COLUMNS,
         ),
+    },
+    sources=(
+        Derived(MOVIELENS_1M_ORDER, movielens_1m.with_clock),
+        # For a folder `ml-1m` that was there before, from a copy without times.
+        dataclasses.replace(_1M_ARCHIVE, convert=movielens_1m.clock_from_grouplens),
     ),
-    facts=_GROUPLENS_FACTS | {"home_page": "https://grouplens.org/datasets/movielens/1m/"},
-    remedy="put GroupLens' ml-1m.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder",
+    facts=_1M_FACTS,
+    remedy=_1M_REMEDY + "; configs/movielens_1m_order.yaml needs no times",
+    needs=(MOVIELENS_1M_ORDER,),
+    caveat=movielens_1m.estimated_times,
 )
 
 ONLINE_RETAIL = DataSet(
@@ -121,15 +150,18 @@ ONLINE_RETAIL = DataSet(
     remedy="put UCI's online+retail.zip into {data_dir} and run this again; SHORTLIST_DATA_DIR names another folder",
 )
 
-_DATA_SETS = {data_set.name: data_set for data_set in (MOVIELENS_100K, SMOKE, MOVIELENS_1M, ONLINE_RETAIL)}
+_DATA_SETS = {
+    data_set.name: data_set for data_set in (MOVIELENS_100K, SMOKE, MOVIELENS_1M, MOVIELENS_1M_ORDER, ONLINE_RETAIL)
+}
 
 NAMES = tuple(_DATA_SETS)
 
 
 def row_counts(name: str) -> dict[str, int]:
     """Returns the number of rows in a data set's tables: interactions, candidates and queries."""
-    files = _DATA_SETS[name].files.values()
-    return dict(zip(("interactions", "candidates", "queries"), (file.rows for file in files), strict=True))
+    data_set = _DATA_SETS[name]
+    files = {name: file for part in (*data_set.needs, data_set) for name, file in part.files.items()}
+    return dict(zip(("interactions", "candidates", "queries"), (file.rows for file in files.values()), strict=True))
 
 
 def fetch(name: str, data_dir: pathlib.Path, progress: Progress | None = None) -> FetchResult:

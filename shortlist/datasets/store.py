@@ -48,6 +48,8 @@ def fetch_data_set(data_set: DataSet, data_dir: pathlib.Path, progress: Progress
       DataError: All sources failed, or the folder cannot be written.
     """
     started = time.monotonic()
+    for other in data_set.needs:
+        fetch_data_set(other, data_dir, progress)
     folder = data_dir / data_set.folder
     source, fetched = _recorded_source(folder), False
     if not _is_verified(folder, data_set):
@@ -62,7 +64,8 @@ def fetch_data_set(data_set: DataSet, data_dir: pathlib.Path, progress: Progress
             raise DataError(
                 f"{folder} cannot be written ({error}); free space, or set SHORTLIST_DATA_DIR to another folder"
             ) from error
-    return FetchResult(data_set.name, folder, source, fetched, data_set.files, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return FetchResult(data_set.name, folder, source, fetched, data_set.files, seconds, data_set.caveat(folder))
 
 
 def _is_verified(folder: pathlib.Path, data_set: DataSet) -> bool:
@@ -162,5 +165,5 @@ def _tidy(scratch: pathlib.Path, keep_parts: bool) -> None:
 def _sha256(content: bytes, file: File) -> str | None:
     """Returns the SHA-256 of the rows or bytes that `file` pins; None if it pins rows and `content` is no table."""
     if file.pins == "rows":
-        return rows_sha256(content)
+        return rows_sha256(content, file.columns)
     return hashlib.sha256(content).hexdigest()

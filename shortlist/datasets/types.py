@@ -30,11 +30,13 @@ class File:
       sha256: SHA-256, in hex.
       pins: Content of the checksum: all bytes of the file, or the rows of a Parquet file (`parquet.rows_sha256`), whose
         bytes depend on the version of the writer.
+      columns: Columns that a checksum of rows covers; all by default. Sources may differ in the others.
     """
 
     rows: int
     sha256: str
     pins: Literal["bytes", "rows"] = "bytes"
+    columns: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,8 @@ class DataSet:
       sources: Sources in the order in which they are tried.
       facts: Entries for SOURCE.json: home page, licence, citation.
       remedy: Advice for the user if all sources fail; `{data_dir}` is filled in.
+      needs: Other data sets, fetched first: a config that names this one also reads their tables.
+      caveat: Returns a sentence on what the files in a folder lack, for the user; None if they lack nothing.
     """
 
     name: str
@@ -87,6 +91,8 @@ class DataSet:
     sources: tuple[Source, ...]
     facts: Mapping[str, str]
     remedy: str
+    needs: tuple[DataSet, ...] = ()
+    caveat: Callable[[pathlib.Path], str | None] = lambda _: None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +106,7 @@ class FetchResult:
       fetched: False if the files existed already with the right checksums.
       files: Row counts and checksums by file name.
       seconds: Wall time.
+      caveat: See `DataSet.caveat`.
     """
 
     name: str
@@ -108,3 +115,4 @@ class FetchResult:
     fetched: bool
     files: Mapping[str, File]
     seconds: float
+    caveat: str | None = None

@@ -13,6 +13,7 @@ from components.windows import records, windowing
 from shortlist import datasets, splits
 from shortlist.config.data import Data
 from shortlist.config.load import load_config
+from tests.shared_data import shared_data
 
 
 def write(folder, log, candidates):
@@ -118,6 +119,29 @@ def test_movielens_100k_has_the_committed_rows():
         pytest.skip("MovieLens 100K was not fetched; `shortlist data fetch movielens-100k`")
     made = split.make("movielens-100k", data_dir)
     assert [len(part.query) for part in made.split[2:]] == [100_000 - 2 * 943, 943, 943]
+
+
+@pytest.mark.parametrize("config", ["configs/movielens_1m.yaml", "configs/movielens_1m_order.yaml"])
+def test_movielens_1m_has_the_committed_rows_with_and_without_its_clock(config):
+    folder = shared_data("ml-1m-clock").parent
+    recipe = split.RECIPES["movielens-1m"]
+    made = split.split_tables(load_config(config).data, folder, recipe.has_exact_times)
+    assert made.rows_sha256 == recipe.rows_sha256
+    assert [len(part.query) for part in made.split[2:]] == [1_000_209 - 2 * 6_040, 6_040, 6_040]
+    assert (np.diff(made.split.history("test").time)[np.diff(made.split.history("test").query) == 0] >= 0).all()
+
+
+def test_times_that_may_be_estimated_count_by_their_order(tmp_path):
+    def made(times, has_exact_times=False):
+        write(tmp_path, [("1", name, time) for name, time in zip("abcd", times, strict=True)], "abcd")
+        return split.split_tables(data("leave_last_out", "all"), tmp_path, has_exact_times)
+
+    exact, estimated, other_order = made([10, 20, 20, 30]), made([10, 20, 25, 30]), made([10, 25, 20, 30])
+    assert exact.rows_sha256 == estimated.rows_sha256 != other_order.rows_sha256
+    assert exact.times_sha256 != estimated.times_sha256
+    assert list(exact.split.train.time) == [10, 20]
+    assert made([10, 20, 20, 30], True).rows_sha256 != made([10, 20, 25, 30], True).rows_sha256
+    assert not made([10, 20, 20, 30], True).times_sha256
 
 
 def test_other_rows_than_the_committed_ones_are_refused(tmp_path):

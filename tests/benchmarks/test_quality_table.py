@@ -61,3 +61,9 @@ def test_differences_stand_below_and_busy_times_are_explained():
     line = "| EASE | 2 and 1 | +0.0700 (-0.0500 to +0.0900) | +0.0700 (-0.0500 to +0.0900) |"
     for title in ("Shortlist", "Shortlist, in fewer epochs"):
         assert f"| {title} less | seeds | top_10 (95%) | top_100 (95%) |\n|---|---:|---|---|\n{line}" in text
+
+
+def test_what_the_files_lack_is_told_once():
+    noted = [record("ease", 1, 0.1) | {"note": "61% exact"}, record("sasrec", 1, 0.2) | {"note": "61% exact"}]
+    text = table.document({"records": noted, "differences": []})
+    assert "leave_last_out.\n\nNote: 61% exact.\n\n| |" in text

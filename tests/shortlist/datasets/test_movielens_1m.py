@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pathlib
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from pyarrow import parquet
 
 from shortlist.datasets import movielens_1m as ml
 from shortlist.datasets import registry
-from shortlist.datasets.parquet import rows_sha256
+from shortlist.datasets.parquet import rows_sha256, to_parquet
+from shortlist.datasets.types import SourceError
 from tests.shared_data import shared_data
 
 MEMBERS = {
@@ -30,6 +32,7 @@ EXPECTED = {
         "rating": [3, 5, 4, 1],
         "file_row": [0, 1, 2, 3],
         "seq": [2, 0, 0, 1],
+        "timestamp": [978300761, 978300760, 978300000, 978300760],
     },
     ml.ITEMS: {
         "item_id": [1, 2, 3],
@@ -44,6 +47,14 @@ EXPECTED = {
         "zip_code": ["48067", "98107-2117"],
     },
 }
+CLOCK: dict[str, list[Any]] = {
+    "user_id": [5, 7, 7, 7],
+    "item_id": [3, 1, 3, 2],
+    "rating": [4, 5, 1, 3],
+    "seq": [0, 0, 1, 2],
+    "timestamp": [978300000, 978300760, 978300760, 978300761],
+    "exact": [True, True, True, True],
+}
 # The files inside GroupLens' archive, as other projects pinned them.
 PUBLISHED_SHA256 = {
     ml.MOVIES_DAT: "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9",
@@ -54,6 +65,29 @@ PUBLISHED_SHA256 = {
 def test_grouplens_files_become_the_normal_form() -> None:
     files = ml.from_grouplens(MEMBERS)
     assert {name: parquet.read_table(io.BytesIO(file)).to_pydict() for name, file in files.items()} == EXPECTED
+
+
+def test_the_clock_has_the_ratings_by_user_and_order() -> None:
+    [(name, content)] = ml.clock_from_grouplens(MEMBERS).items()
+    assert (name, parquet.read_table(io.BytesIO(content)).to_pydict()) == (ml.INTERACTIONS, CLOCK)
+
+
+def test_a_copy_without_times_gives_no_clock() -> None:
+    table = parquet.read_table(io.BytesIO(ml.from_grouplens(MEMBERS)[ml.INTERACTIONS])).drop(["timestamp"])
+    with pytest.raises(SourceError, match=r"interactions\.parquet is a copy without the column timestamp"):
+        ml.with_clock({ml.INTERACTIONS: to_parquet(table.to_pydict())})
+
+
+@pytest.mark.parametrize(("exact", "caveat"), [([True] * 4, None), ([True, False, False, True], "50% of the timest")])
+def test_estimated_times_are_told(tmp_path: pathlib.Path, exact: list[bool], caveat: str | None) -> None:
+    folder = tmp_path / "ml-1m-clock"
+    folder.mkdir()
+    (folder / ml.INTERACTIONS).write_bytes(to_parquet(CLOCK | {"exact": exact}))
+    told = ml.estimated_times(folder)
+    assert (told or "").startswith(caveat or "")
+    assert (told is None) == (caveat is None)
+    # The sentence goes into results that people commit.
+    assert str(tmp_path) not in (told or "")
 
 
 @pytest.mark.parametrize(
@@ -84,11 +118,28 @@ def test_the_real_files_have_the_pinned_checksums() -> None:
         ml.USERS_DAT: dat(*users.columns),
     }
     assert {name: hashlib.sha256(members[name]).hexdigest() for name in PUBLISHED_SHA256} == PUBLISHED_SHA256
-    made = {name: rows_sha256(content) for name, content in ml.from_grouplens(members).items()}
-    assert made == {name: file.sha256 for name, file in registry.MOVIELENS_1M.files.items()}
+    made = ml.from_grouplens(members)
+    pins = registry.MOVIELENS_1M_ORDER.files
+    assert {name: rows_sha256(made[name], file.columns) for name, file in pins.items()} == {
+        name: file.sha256 for name, file in pins.items()
+    }
+    [file] = registry.MOVIELENS_1M.files.values()
+    assert rows_sha256(ml.with_clock(made)[ml.INTERACTIONS], file.columns) == file.sha256
 
 
-def test_files_that_are_there_are_recognised() -> None:
-    folder = shared_data("ml-1m")
-    result = registry.fetch("movielens-1m", folder.parent)
-    assert (result.fetched, result.path) == (False, folder)
+@pytest.mark.parametrize(
+    ("name", "folder", "caveat"), [("movielens-1m", "ml-1m-clock", "61% of"), ("movielens-1m-order", "ml-1m", "None")]
+)
+def test_files_that_are_there_are_recognised(name: str, folder: str, caveat: str) -> None:
+    path = shared_data(folder)
+    result = registry.fetch(name, path.parent)
+    assert (result.fetched, result.path) == (False, path)
+    assert str(result.caveat).startswith(caveat)
+
+
+def test_the_clocks_order_is_that_of_seq() -> None:
+    """The two configs have equal eval and test targets, since time and then the file's order give `seq`."""
+    path = shared_data("ml-1m-clock") / ml.INTERACTIONS
+    log = parquet.read_table(path, columns=["user_id", "seq", "timestamp"]).to_pandas()
+    in_order = log.sort_values(["user_id", "timestamp"], kind="stable")
+    assert (in_order.seq == in_order.groupby("user_id").cumcount()).all()

@@ -66,5 +66,11 @@ def test_other_files_than_parquet_have_no_checksum() -> None:
     assert [rows_sha256(content) for content in (b"", b"id\n7\n", whole[:-9], whole[20:])] == [None] * 4
 
 
+def test_a_checksum_of_some_columns_ignores_the_others() -> None:
+    some = {name: COLUMNS[name] for name in ("text", "id")}
+    assert rows_sha256(to_parquet(COLUMNS), ["text", "id"]) == rows_sha256(to_parquet(some))
+    assert rows_sha256(to_parquet(COLUMNS), ["text", "missing"]) is None
+
+
 def test_times_of_somebody_elses_file_are_no_reason_to_fail() -> None:
     assert rows_sha256(written(pa.table({"t": pa.array([0], pa.timestamp("us"))}))) is not None

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -220,6 +221,22 @@ def test_a_derived_data_set_fetches_its_base_first(
     assert contents(fetch(derived, tmp_path).path) == tiny.NORMAL
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half-folder", "tiny-folder"]
     assert len(server.requests) == 1
+
+
+def test_the_data_sets_that_a_data_set_needs_come_with_it(
+    server: FileServer, data_set: DataSet, tmp_path: pathlib.Path
+) -> None:
+    told = "half of it is estimated"
+    more = dataclasses.replace(data_set, name="more", folder="more", needs=(data_set,), caveat=lambda path: told)
+    (tmp_path / "tiny.zip").write_bytes(ARCHIVE)
+    result = fetch(more, tmp_path)
+    assert (result.name, result.path, result.caveat) == ("more", tmp_path / "more", told)
+    assert contents(tmp_path / "tiny-folder") == contents(tmp_path / "more") == tiny.NORMAL
+    # Also where its own files are there already, and each time with the caveat.
+    shutil.rmtree(tmp_path / "tiny-folder")
+    again = fetch(more, tmp_path)
+    assert (again.fetched, again.caveat) == (False, told)
+    assert contents(tmp_path / "tiny-folder") == tiny.NORMAL
 
 
 def test_default_data_dir(monkeypatch: pytest.MonkeyPatch) -> None:
