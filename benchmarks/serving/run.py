@@ -1,38 +1,41 @@
 """Measures `shortlist serve` with wrk: server and client on one core each, 10,000 different bodies, no cached answers.
 
-    python -m benchmarks.serving.run --model SERVING_DIR [--large SERVING_DIR] [--seconds 600] [--output FILE]
+    python -m benchmarks.serving.run --model SERVING_DIR [--seconds 600] [--only SCENARIO ...] [--output FILE]
 
-wrk is a package of Debian and Ubuntu (`apt install wrk`). The scenarios are those of docs/figures.md: throughput with
-16 clients and memory over time, the same while a version is swapped every five seconds, one client beside the signature
-in process, and the time from start to ready.
+wrk is a package of Debian and Ubuntu (`apt install wrk`). The scenarios are those of docs/figures.md:
+
+    clients    16 clients: requests per second, latency, memory over time
+    one        one client, beside the signature called in process
+    overload   requests at the rate that 16 clients reach, and at twice that rate, whatever the server does
+    swaps      16 clients, and then 500 requests per second, while a version arrives every five seconds
+    reloads    memory of the server while 50 versions take over
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
 import random
 import re
 import shutil
-import signal
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.serving.server import PORT, ROOT, Pusher, Server, loaded_versions, served
 from shortlist.serving import versions
 
-ROOT = pathlib.Path(__file__).parents[2]
-PORT = 18_599
 _BODIES = 10_000
 _HISTORY = 50
+_SCENARIOS = ("clients", "one", "overload", "swaps", "reloads")
+_RELOADS = 50
+_PARTS = 4
 _SCRIPT = """
 local bodies = {}
 for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
@@ -49,83 +52,6 @@ done = function(summary, latency)
     latency.max / 1e3, errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
-
-
-class Server:
-    """A server on core 0."""
-
-    def __init__(self, model: pathlib.Path) -> None:
-        start = time.perf_counter()
-        command = [sys.executable, "-m", "shortlist", "serve", "--model", str(model), "--port", str(PORT)]
-        self._process = subprocess.Popen(
-            [str(shutil.which("taskset")), "--cpu-list", "0", *command, "--grpc-port", "0"],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-        )
-        assert self._process.stderr is not None
-        # Read to the end, else the pipe fills up.
-        threading.Thread(target=self._process.stderr.read, daemon=True).start()
-        while not self._is_ready():
-            if self._process.poll() is not None:
-                raise SystemExit("the server ended; start it by hand to see why")
-            time.sleep(0.02)
-        self.ready_seconds = time.perf_counter() - start
-
-    @staticmethod
-    def _is_ready() -> bool:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=5) as answer,
-        ):
-            return bool(answer.status == 200)
-        return False
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Seconds of CPU so far, of all processes that run."""
-        ticks = 0
-        for pid in self._pids():
-            with contextlib.suppress(OSError):
-                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    @property
-    def memory_mb(self) -> float:
-        """Resident memory of all processes; what they share counts once."""
-        found = 0
-        for pid in self._pids():
-            with contextlib.suppress(OSError):
-                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-                found += int(re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)[0])
-        return found / 1024
-
-    def _pids(self) -> list[int]:
-        """Returns the processes of the server: its own, the loader's, and one per version."""
-        parents: dict[int, list[int]] = {}
-        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = path.read_text().rpartition(")")[2].split()
-                parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
-        found = [self._process.pid]
-        for pid in found:
-            found.extend(parents.get(pid, ()))
-        return found
-
-    def close(self) -> None:
-        """Ends the server at once."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=60)
-
-
-@contextlib.contextmanager
-def served(model: pathlib.Path) -> Iterator[Server]:
-    """Yields a server of a folder of versions."""
-    server = Server(model)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def write_bodies(model: pathlib.Path, path: pathlib.Path, exclusions: int) -> list[dict[str, Any]]:
@@ -171,52 +97,83 @@ def wrk(folder: pathlib.Path, clients: int, seconds: float) -> dict[str, float]:
     return found
 
 
-def measure_load(server: Server, folder: pathlib.Path, clients: int, seconds: float) -> dict[str, float]:
-    """Returns throughput, latency, CPU time per request and memory."""
+def measure_load(server: Server, folder: pathlib.Path, clients: int, seconds: float) -> dict[str, Any]:
+    """Returns throughput, latency, CPU time per request and memory, in four parts; `p99_ms` is the worst part's."""
     wrk(folder, clients, 2)
-    minute = min(60.0, seconds / 2)
     start = server.cpu_seconds
-    first = wrk(folder, clients, minute)
-    memory = server.memory_mb
-    rest = wrk(folder, clients, seconds - minute)
-    requests = first["requests"] + rest["requests"]
+    parts, memory = [], []
+    for _ in range(_PARTS):
+        parts.append(wrk(folder, clients, seconds / _PARTS))
+        memory.append(round(server.memory_mb, 1))
+    requests = sum(part["requests"] for part in parts)
     return {
-        **{name: round(value, 3) for name, value in rest.items()},
-        "requests_per_second": round(requests / (first["seconds"] + rest["seconds"]), 1),
+        "requests_per_second": round(requests / sum(part["seconds"] for part in parts), 1),
+        "p50_ms": round(statistics.median(part["p50_ms"] for part in parts), 3),
+        "p99_ms": round(max(part["p99_ms"] for part in parts), 3),
+        "max_ms": round(max(part["max_ms"] for part in parts), 3),
+        "lost": sum(part["lost"] for part in parts),
         "cpu_ms_per_request": round((server.cpu_seconds - start) * 1e3 / requests, 3),
-        "memory_first_mb": round(memory, 1),
-        "memory_last_mb": round(server.memory_mb, 1),
+        "memory_mb": memory,
     }
 
 
-def measure_swaps(serving_dir: pathlib.Path, folder: pathlib.Path, seconds: float) -> dict[str, float]:
-    """Returns the same while a version arrives every five seconds."""
-    copy = folder / "swapped" / serving_dir.name
-    source = serving_dir / str(versions.served_version(serving_dir))
-    shutil.copytree(source, copy / "1")
-    is_over = threading.Event()
-    pushed = 1
+def open_loop(folder: pathlib.Path, rate: float, seconds: float) -> dict[str, Any]:
+    """Returns what a client on core 1 measures that sends requests at a rate, whatever the server does."""
+    command = [str(shutil.which("taskset")), "--cpu-list", "1", sys.executable, "-m", "benchmarks.serving.open_loop"]
+    options = ["--port", PORT, "--bodies", folder / "bodies", "--rate", rate, "--seconds", seconds]
+    done = subprocess.run([*command, *map(str, options)], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
-    def push() -> None:
-        nonlocal pushed
-        while not is_over.wait(5):
-            pushed += 1
-            shutil.copytree(source, copy / f".staging-{pushed}")
-            (copy / f".staging-{pushed}").rename(copy / str(pushed))
-            # As a push does with `push.keep_versions: 3`.
-            shutil.rmtree(copy / str(pushed - 3), ignore_errors=True)
 
-    with served(copy) as server:
-        thread = threading.Thread(target=push)
-        thread.start()
-        try:
-            found = measure_load(server, folder, 16, seconds)
-        finally:
-            is_over.set()
-            thread.join()
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics") as answer:
-            loaded = re.findall(rb"^shortlist_loaded_versions_total (\S+)", answer.read(), re.MULTILINE)
-    return found | {"versions": pushed, "versions_that_took_traffic": float(loaded[0])}
+def measure_overload(model: pathlib.Path, folder: pathlib.Path, seconds: float) -> dict[str, Any]:
+    """Returns answers per second at the rate that 16 clients reach, and at twice that rate."""
+    with served(model) as server:
+        wrk(folder, 16, 2)
+        found = wrk(folder, 16, min(10.0, seconds))
+        best = found["requests"] / found["seconds"]
+        once, twice = (open_loop(folder, round(best * factor), seconds) for factor in (1, 2))
+        memory = server.memory_mb
+    share = twice["goodput"] / max(best, once["goodput"])
+    return {"closed_loop": round(best, 1), "once": once, "twice": twice, "share": round(share, 3), "memory_mb": memory}
+
+
+def measure_swaps(serving_dir: pathlib.Path, folder: pathlib.Path, seconds: float) -> dict[str, Any]:
+    """Returns throughput and latency while a version arrives every five seconds."""
+    figures: dict[str, Any] = {}
+    for name in ("16_clients", "500_per_second"):
+        pusher = Pusher(serving_dir, folder)
+        with served(pusher.path), pusher.every(5):
+            if name == "16_clients":
+                wrk(folder, 16, 2)
+                found: dict[str, Any] = wrk(folder, 16, seconds)
+            else:
+                found = open_loop(folder, 500, seconds)
+            loaded = loaded_versions()
+        figures[name] = found | {"versions": pusher.pushed, "versions_that_took_traffic": loaded}
+    return figures
+
+
+def measure_reloads(serving_dir: pathlib.Path, folder: pathlib.Path, count: int) -> dict[str, Any]:
+    """Returns the memory after each of some versions that take over one after the other, with requests to each."""
+    pusher = Pusher(serving_dir, folder)
+    settings = folder / "serve.yaml"
+    settings.write_text("poll_seconds: 0.1\n")
+    body = (folder / "bodies").read_bytes().splitlines()[0]
+    memory = []
+    with served(pusher.path, settings) as server:
+        for _ in range(count):
+            pusher.push()
+            while loaded_versions() < pusher.pushed:
+                time.sleep(0.05)
+            for _ in range(20):
+                url = f"http://127.0.0.1:{PORT}/v1/recommend"
+                with urllib.request.urlopen(urllib.request.Request(url, body, method="POST")) as answer:
+                    answer.read()
+            # The process of the version before ends meanwhile.
+            time.sleep(0.3)
+            memory.append(round(server.memory_mb, 1))
+    return {"versions": count, "first_mb": memory[0], "last_mb": memory[-1], "most_mb": max(memory)}
 
 
 def measure_in_process(serving_dir: pathlib.Path, bodies: list[dict[str, Any]], calls: int = 500) -> dict[str, float]:
@@ -250,8 +207,9 @@ def main(arguments: list[str]) -> int:
     """Prints the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of versions")
-    parser.add_argument("--large", type=pathlib.Path, help="folder of versions of a model with 200,000 candidates")
     parser.add_argument("--seconds", type=float, default=600, help="length of each measurement")
+    parser.add_argument("--only", nargs="+", choices=_SCENARIOS, default=_SCENARIOS, metavar="SCENARIO")
+    parser.add_argument("--exclusions", type=int, default=10, help="excluded ids per request")
     parser.add_argument("--output", type=pathlib.Path, help="file for the figures")
     options = parser.parse_args(arguments)
     for program in ("wrk", "taskset"):
@@ -259,22 +217,26 @@ def main(arguments: list[str]) -> int:
             raise SystemExit(f"{program} is not on PATH; on Debian and Ubuntu: apt install wrk util-linux")
     figures: dict[str, Any] = {"load_average_before": os.getloadavg()[0]}
     print(__doc__.splitlines()[0], file=sys.stderr)
+    minute = min(options.seconds, 60)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        bodies = write_bodies(options.model, folder / "bodies", 10)
-        with served(options.model) as server:
-            figures["ready_seconds"] = round(server.ready_seconds, 1)
-            figures["16_clients"] = measure_load(server, folder, 16, options.seconds)
-            figures["1_client"] = measure_load(server, folder, 1, min(options.seconds, 60))
-            figures["32_clients"] = measure_load(server, folder, 32, min(options.seconds, 60))
-        figures["in_process"] = measure_in_process(options.model, bodies)
-        figures["swaps"] = measure_swaps(options.model, folder, options.seconds)
-        if options.large is not None:
-            large = write_bodies(options.large, folder / "bodies", 50)
-            with served(options.large) as server:
-                figures["large_ready_seconds"] = round(server.ready_seconds, 1)
-                figures["large_1_client"] = measure_load(server, folder, 1, min(options.seconds, 60))
-            figures["large_in_process"] = measure_in_process(options.large, large)
+        bodies = write_bodies(options.model, folder / "bodies", options.exclusions)
+        for scenario in options.only:
+            if scenario == "clients":
+                with served(options.model) as server:
+                    figures["ready_seconds"] = round(server.ready_seconds, 1)
+                    figures[scenario] = measure_load(server, folder, 16, options.seconds)
+            elif scenario == "one":
+                with served(options.model) as server:
+                    figures["ready_seconds"] = round(server.ready_seconds, 1)
+                    figures[scenario] = measure_load(server, folder, 1, minute)
+                figures["in_process"] = measure_in_process(options.model, bodies)
+            elif scenario == "overload":
+                figures[scenario] = measure_overload(options.model, folder, minute)
+            elif scenario == "swaps":
+                figures[scenario] = measure_swaps(options.model, folder, options.seconds)
+            else:
+                figures[scenario] = measure_reloads(options.model, folder, _RELOADS)
     text = json.dumps(figures, indent=2)
     print(text)
     if options.output is not None:
