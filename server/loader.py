@@ -11,7 +11,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -22,8 +21,13 @@ PID_BYTES = 8
 """Length of the reply, the process' id."""
 
 
-def main(control: socket.socket) -> None:
-    """Forks a process for each message on a socket until it ends."""
+def main(descriptor: int) -> None:
+    """Forks a process for each message on a socket until it ends.
+
+    Args:
+      descriptor: The socket's file descriptor.
+    """
+    control = socket.socket(fileno=descriptor)
     # Ctrl-C and systemd send their signals to all processes. The server drains first, and then the sockets end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -59,7 +63,3 @@ def _import_all() -> Callable[[Sequence[socket.socket]], NoReturn]:
     from server import grpc_calls, worker  # noqa: F401
 
     return worker.run
-
-
-if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import logging
 import os
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +26,13 @@ _CALLS = 4
 # A load takes seconds; one of ten minutes hangs.
 _LOAD_SECONDS = 600.0
 _END_SECONDS = 5.0
+# An answer takes milliseconds. Its process is ended after the second alarm: the first may only mean that all processes
+# stood still, as on a machine that was suspended.
+_ALARM_SECONDS = 30.0
+# Not `-m`, which looks into the current folder first: it may have another package `server`.
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); import server.loader as it; it.main(int(sys.argv[1]))"
+)
 _LOGGER = logging.getLogger("shortlist.server")
 
 
@@ -66,7 +76,7 @@ class RemoteModel:
         Raises:
           GoneError: The process has ended, or the version takes no more requests.
         """
-        with self._use():
+        with self._use(), self._watched():
             found: list[Answer] = _value(await channel.exchange(self._batches, ("answer", (questions,))))
             return found
 
@@ -111,6 +121,27 @@ class RemoteModel:
             while self._batches.recv(65_536):
                 pass
         self._close()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Ends the process if the body takes far too long."""
+        loop = asyncio.get_running_loop()
+        alarms: list[asyncio.TimerHandle] = []
+
+        def first() -> None:
+            alarms.append(loop.call_later(_ALARM_SECONDS, second))
+
+        def second() -> None:
+            _LOGGER.error("Version %s does not answer", self.version)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+        alarms.append(loop.call_later(_ALARM_SECONDS, first))
+        try:
+            yield
+        finally:
+            for alarm in alarms:
+                alarm.cancel()
 
     @contextlib.contextmanager
     def _use(self) -> Iterator[None]:
@@ -164,11 +195,10 @@ class Loader:
         self.close()
         ours, theirs = socket.socketpair()
         # The same modules as in this process, wherever they were found.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        paths = json.dumps([path or os.getcwd() for path in sys.path])
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server.loader", str(theirs.fileno())],
-                env=environment,
+                [sys.executable, "-c", _START, str(theirs.fileno()), paths],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -195,7 +225,7 @@ class Loader:
                 facts: Facts = _value(channel.receive(ours[0]))
             except (channel.GoneError, TimeoutError) as error:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, 9)
+                    os.kill(pid, signal.SIGKILL)
                 what = "one that hangs" if isinstance(error, TimeoutError) else "one that ends its process"
                 raise BadInputError.from_parts(
                     load.folder, "a model that loads", what, "push another version"

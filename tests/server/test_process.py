@@ -14,6 +14,7 @@ import pytest
 from server.main import TOKEN_VARIABLE, main
 from tests.compatibility.restored import restore
 from tests.server.running import Client
+from tests.server.test_rollout import is_running, wait_for
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -75,7 +76,7 @@ def test_it_serves_until_sigterm_and_ends_with_0(process):
     assert client.post("/v1/recommend", {})[0] in (200, 503)
     assert process.wait(timeout=60) == 0
     rest = process.stderr.read()
-    assert not [pid for pid in processes if pathlib.Path(f"/proc/{pid}").exists()]
+    wait_for(lambda: not any(map(is_running, processes)))
     assert "Traceback" not in rest
     assert "Draining for 0.5 s" in rest
 

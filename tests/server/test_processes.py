@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import threading
 
 import pytest
 
-from server import channel
+from server import channel, processes
 from server.facts import Load
 from server.metrics import Metrics
 from server.rollout import Rollout
@@ -123,6 +124,27 @@ def test_a_version_whose_process_crashes_is_loaded_again(serving_dir):
         assert client.get("/readyz")[0] == 200
 
 
+def test_a_version_that_hangs_is_ended_and_loaded_again(serving_dir, monkeypatch):
+    monkeypatch.setattr(processes, "_ALARM_SECONDS", 0.2)
+    with running.running(serving_dir, Serve(poll_seconds=600)) as server:
+        hanging = server.rollout.newest.model.pid
+        os.kill(hanging, signal.SIGSTOP)
+        client = server.client()
+        assert client.post("/v1/recommend", {})[0] == 503
+        wait_for(lambda: client.get("/readyz")[0] == 200 and server.rollout.newest.model.pid != hanging)
+        wait_for(lambda: not is_running(hanging))
+
+
+def test_the_loader_has_the_modules_of_its_server_and_none_of_the_current_folder(tmp_path, monkeypatch, model_folder):
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "__init__.py").write_text("raise SystemExit('another package')")
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(processes.Loader()) as loader:
+        model = loader.load(Load(model_folder, 1), lambda: None)
+        assert model.facts.max_k == running.K
+        model.close()
+
+
 def test_a_process_without_its_loader_goes_on_and_the_next_one_has_another_loader(model_folder):
     loader = running.loader()
     first = loader.load(Load(model_folder, 1), lambda: None)
@@ -160,7 +182,7 @@ def test_what_a_call_refuses_is_refused_here(model_folder):
     with pytest.raises(RuntimeError, match="KeyError"):
         model.call("nonsense")
     model.close()
-    assert not is_running(model.pid)
+    wait_for(lambda: not is_running(model.pid))
     # It was closed, and did not end by itself.
     assert ended == []
 
