@@ -14,9 +14,9 @@ PRODUCT = "product"
 """Name of Shortlist's own environment; each other environment has a requirements/bench-*.txt."""
 SHORTLIST = "shortlist"
 DEFAULT_DATA = "movielens-100k"
-_SHORT_EPOCHS = {DEFAULT_DATA: 1 / 3, "movielens-1m": 3 / 8, "online-retail": 1 / 4}
+_SHORT_EPOCHS = {DEFAULT_DATA: 1 / 3, "movielens-1m": 3 / 8, "amazon-beauty": 1 / 3, "online-retail": 1 / 4}
 """Data set to a share of the preset's epochs that takes at most a third of SASRec's training time."""
-_SASREC_EPOCHS = {DEFAULT_DATA: 24, "movielens-1m": 32, "online-retail": 24}
+_SASREC_EPOCHS = {DEFAULT_DATA: 24, "movielens-1m": 32, "amazon-beauty": 48, "online-retail": 24}
 """Data set to the most epochs of SASRec in small batches, at least the preset's."""
 
 

@@ -90,9 +90,12 @@ def prepare(name: str, cache: pathlib.Path) -> trials.Bench | None:
     data_dir = next((folder for folder in folders if (folder / config.data.interactions.path).exists()), folders[-1])
     caveat = None
     try:
-        # Files that no publisher offers can only be there.
-        if config.data.source or not (data_dir / config.data.interactions.path).exists():
-            caveat = datasets.fetch(config.data.source or name, data_dir).caveat
+        if config.data.source:
+            caveat = datasets.fetch(config.data.source, data_dir).caveat
+        elif not (data_dir / config.data.interactions.path).exists():
+            raise DataError(
+                f"expected {config.data.interactions.path} in SHORTLIST_DATA_DIR; `data fetch` has no source"
+            )
     except DataError as error:
         print(f"{name}: skipped, {error}", file=sys.stderr, flush=True)
         return None

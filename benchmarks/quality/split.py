@@ -41,6 +41,9 @@ RECIPES: Mapping[str, Recipe] = {
     "movielens-1m": Recipe(
         "configs/movielens_1m.yaml", "425b19d9d54de98ef7b00c0cee047c21785cc16da7a134c9c36be327f9fedaaf", False
     ),
+    "amazon-beauty": Recipe(
+        "configs/amazon_beauty.yaml", "f8d15bdeecbe11991aea792ee1fc10e542f198764c1680fbb0794e02a843eb23"
+    ),
     "online-retail": Recipe(
         "configs/online_retail.yaml", "9d13e9164aff56982115dc0557baa92f2a3f9028b23ed90d62da5e444a0d9e9d"
     ),

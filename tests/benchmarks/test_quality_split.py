@@ -131,6 +131,11 @@ def test_movielens_1m_has_the_committed_rows_with_and_without_its_clock(config):
     assert (np.diff(made.split.history("test").time)[np.diff(made.split.history("test").query) == 0] >= 0).all()
 
 
+def test_amazon_beauty_has_the_committed_rows():
+    made = split.make("amazon-beauty", shared_data("amazon-beauty").parent)
+    assert [len(part.query) for part in made.split[2:]] == [198_502 - 2 * 22_363, 22_363, 22_363]
+
+
 def test_times_that_may_be_estimated_count_by_their_order(tmp_path):
     def made(times, has_exact_times=False):
         write(tmp_path, [("1", name, time) for name, time in zip("abcd", times, strict=True)], "abcd")

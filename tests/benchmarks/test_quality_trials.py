@@ -99,6 +99,12 @@ def test_other_times_of_the_same_rows_run_those_again_who_read_them(tmp_path):
     assert after.split_folder != before.split_folder
 
 
+def test_a_data_set_without_source_and_files_is_skipped_with_its_path(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SHORTLIST_DATA_DIR", str(tmp_path))
+    assert run.prepare("amazon-beauty", tmp_path / "cache") is None
+    assert "amazon-beauty: skipped, expected amazon-beauty/interactions.parquet in SHORTLIST" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("model", sorted(SHORTLISTS))
 def test_gates_index_and_workspace_are_no_part_of_shortlists_key(tmp_path, model):
     other = bench(tmp_path, overrides={"workspace": "x", "index.min_recall": 0.5, "evaluate.gate_k": 5})
