@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +41,14 @@ def recommend(
             help="Time of the request: ISO 8601, the log's unit, or `now`. Interactions from then on are left out.",
         ),
     ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A feature of the request, such as the hour or the device: one with `known_at_request`. Repeat it for "
+            "several.",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Number of candidates.")] = 10,
     include_seen: Annotated[
         bool | None,
@@ -58,9 +67,11 @@ def recommend(
 
     Example: shortlist recommend --query 196 --at 1998-05-01
     Example: shortlist recommend --history 50,181,172
+    Example: shortlist recommend --history 50,181 --context device=phone
     """
     if (query is None) == (history is None):
         raise BadInputError("give either --query ID or --history ID,ID,...")
+    typed_context = _named(context or [])
     from cli.output import answers, log
     from shortlist import datasets
     from shortlist.serving import client as serving
@@ -102,14 +113,28 @@ def recommend(
             candidates_titles=titles,
             query_time=asked.as_of.time,
             item_features=asked.query.features_of_items(recommender.history_features),
+            context=recommender.typed_context(typed_context, "--context"),
         )
-        notes = [*asked.notes, *_notes_on_model(recommender, asked, at)]
+        notes = [*asked.notes, *_notes_on_model(recommender, asked, at, typed_context)]
     as_of = asked.as_of.text if recommender.uses_times else None
     source = f"{checked_config.name} version {model_path.name}"
     answers.print_answer(source, [dataclasses.asdict(row) for row in found], history_ids, titles, as_of, notes, as_json)
 
 
-def _notes_on_model(recommender: Recommender, asked: Request, at: str | None) -> list[str]:
+def _named(values: list[str]) -> dict[str, str]:
+    """Returns the texts of `--context` by name."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, separator, text = value.partition("=")
+        if not separator or not name:
+            raise BadInputError.from_parts("--context", "NAME=VALUE", repr(value), "such as --context device=phone")
+        if name in found:
+            raise BadInputError.from_parts("--context", "each name once", f"{name!r} twice", "leave one out")
+        found[name] = text
+    return found
+
+
+def _notes_on_model(recommender: Recommender, asked: Request, at: str | None, context: Collection[str]) -> list[str]:
     """Returns sentences on what the pushed model does not know or use."""
     from shortlist.quoting import listed
 
@@ -121,4 +146,6 @@ def _notes_on_model(recommender: Recommender, asked: Request, at: str | None) ->
         )
     if at is not None and not recommender.uses_times:
         notes.append("The pushed model does not use times: --at only ends the history.")
+    if absent := [name for name in recommender.context_features if name not in context]:
+        notes.append(f"The pushed model also reads {listed(absent, _NAMED)} of a request: give --context NAME=VALUE.")
     return notes

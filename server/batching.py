@@ -21,7 +21,7 @@ class Batcher(Generic[Asked, Answered]):
 
     def __init__(
         self,
-        answer: Callable[[Sequence[Asked]], Awaitable[Sequence[Answered]]],
+        answer: Callable[[Sequence[Asked]], Awaitable[Sequence[Answered | Exception]]],
         max_batch: int,
         max_delay_seconds: float,
         observe: Callable[[int], None] = lambda size: None,
@@ -29,7 +29,7 @@ class Batcher(Generic[Asked, Answered]):
         """Takes the function that answers.
 
         Args:
-          answer: Returns an answer per question.
+          answer: Returns per question an answer, or the exception that its asker gets.
           max_batch: Questions per call.
           max_delay_seconds: Longest wait for further questions.
           observe: Called with the size of each batch.
@@ -47,7 +47,7 @@ class Batcher(Generic[Asked, Answered]):
         """Returns the answer to a question.
 
         Raises:
-          Exception: What `answer` raises for the batch.
+          Exception: What `answer` raises for the batch, or returns for the question.
         """
         future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
@@ -88,5 +88,9 @@ class Batcher(Generic[Asked, Answered]):
                     future.set_exception(error)
             return
         for (_, future), found in zip(batch, answers, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(found, Exception):
+                future.set_exception(found)
+            else:
                 future.set_result(found)

@@ -64,22 +64,14 @@ class Corpus:
         return np.asarray(self.embeddings[positions] / self._lengths[positions, np.newaxis])
 
     def near(self, rows: Sequence[int], history: Sequence[int]) -> list[str | None]:
-        """Returns, per row, the history's candidate with the highest cosine; of equal ones the newest.
+        """Returns, per row, the id of the history's nearest candidate, see `similarity.nearest_of_history`.
 
         Args:
           rows: Rows of an answer.
           history: Rows of the history, oldest first.
         """
-        # The newest first, because argmax takes the first of equal ones.
-        items = list(dict.fromkeys(reversed(history)))
-        if not items or not rows:
-            return [None] * len(rows)
-        cosines = self._unit(rows) @ self._unit(items).T
-        cosines[np.asarray(rows)[:, np.newaxis] == np.asarray(items)] = -np.inf
-        best = cosines.argmax(axis=1)
-        return [
-            self.ids[items[column]] if np.isfinite(cosines[line, column]) else None for line, column in enumerate(best)
-        ]
+        near = similarity.nearest_of_history(rows, history, lambda wanted: self.embeddings[np.asarray(wanted)])
+        return [None if row is None else self.ids[row] for row in near]
 
     def similar(self, rows: Sequence[int], passed: npt.NDArray[np.bool_] | None, k: int) -> list[Item]:
         """Returns the candidates nearest to the mean direction of some, best first, without these.

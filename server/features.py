@@ -7,10 +7,8 @@ from typing import Any
 
 from shortlist import keys
 from shortlist.errors import BadInputError
-from shortlist.serving.client import FIXED_INPUTS, kind_and_missing
-
-_MAX_INT64 = 2**63
-_MAX_MESSAGE = 300
+from shortlist.serving.client import FIXED_INPUTS
+from shortlist.serving.request_values import ValueSpec, check_value
 
 
 class Features:
@@ -29,8 +27,8 @@ class Features:
         self._context = {
             name.removeprefix(keys.CONTEXT_FEATURE): name for name in free if not name.startswith(keys.HISTORY_FEATURE)
         }
-        # Not the specs: to read these, another process would import TensorFlow.
-        self._kinds = {name: _kind(spec) for name, spec in free.items()}
+        # Not the specs of TensorFlow: to read these, another process would import it.
+        self._specs = {name: ValueSpec.of(spec) for name, spec in free.items()}
 
     @property
     def of_context(self) -> list[str]:
@@ -53,7 +51,9 @@ class Features:
             if name not in self._context:
                 raise BadInputError(f"the model has no feature {name!r}; it has {self.of_context}")
             key = self._context[name]
-            found[key] = _checked(name, self._kinds[key], value)
+            # Per request, since in a batch a wrong value would spoil the answers of others.
+            check_value(name, self._specs[key], value)
+            found[key] = value
         return found
 
     def event_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -68,32 +68,7 @@ class Features:
                 if name not in self._events:
                     raise BadInputError(f"the model has no feature {name!r} of interactions; it has {self.of_events}")
                 key = self._events[name]
+                check_value(name, self._specs[key].entry, value)
                 column = columns.setdefault(key, [None] * len(rows))
-                column[position] = _checked(name, self._kinds[key], value)
+                column[position] = value
         return columns
-
-
-def _kind(spec: Any) -> tuple[str, str]:
-    """Returns `float`, `integer` or `text`, and the kind for messages."""
-    plain = "float" if spec.dtype.is_floating else "integer" if spec.dtype.is_integer else "text"
-    return plain, kind_and_missing(spec)[0]
-
-
-def _checked(name: str, kind: tuple[str, str], value: Any) -> Any:
-    """Returns a value if its type fits the input.
-
-    It is checked per request, since in a batch it would spoil the answers of others.
-
-    Raises:
-      BadInputError: It does not fit.
-    """
-    values = value if isinstance(value, list) else [value]
-    if kind[0] == "float":
-        fits = all(isinstance(item, float | int) and not isinstance(item, bool) for item in values)
-    elif kind[0] == "integer":
-        fits = all(isinstance(item, int) and not isinstance(item, bool) and abs(item) < _MAX_INT64 for item in values)
-    else:
-        fits = all(isinstance(item, str) for item in values)
-    if value is not None and not fits:
-        raise BadInputError(f"{name} takes {kind[1]}; got {value!r}"[:_MAX_MESSAGE])
-    return value

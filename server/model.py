@@ -117,11 +117,17 @@ class LoadedModel:
         """Takes today's attributes."""
         self.attributes = self._own_attributes.overridden(table, self.corpus.rows)
 
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Returns an answer per question. What the model cannot answer gets the popularity list."""
+    def answer(self, questions: Sequence[Question]) -> list[Answer | BadInputError]:
+        """Returns an answer per question.
+
+        If the model fails at a question, its answer is the popularity list. A question with a wrong value gets an
+        error: a popularity list would hide the client's fault.
+        """
         try:
-            return self._answers(questions)
+            return [*self._answers(questions)]
         except Exception as error:
+            if len(questions) == 1 and isinstance(error, BadInputError):
+                return [error]
             if len(questions) == 1:
                 _LOGGER.warning("The model failed, and the answer is the popularity list: %s", error)
                 return [self._fallback(questions[0], self._rows_of_history(questions[0]).count(None))]

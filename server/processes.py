@@ -70,7 +70,7 @@ class RemoteModel:
         """Name of the version's folder."""
         return self.facts.version
 
-    async def answer(self, questions: Sequence[Question]) -> list[Answer]:
+    async def answer(self, questions: Sequence[Question]) -> list[Answer | BadInputError]:
         """Returns an answer per question. There is one such call at a time.
 
         Raises:

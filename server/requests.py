@@ -44,8 +44,9 @@ Id = Annotated[str, pydantic.Field(min_length=1, max_length=_MAX_ID)]
 Time = Annotated[int, pydantic.Field(ge=0, le=_MAX_INT64, strict=True)] | Annotated[str, pydantic.Field(max_length=60)]
 """Seconds since 1970, or the log's order number; or ISO 8601 text."""
 
-FeatureValue = str | float | int | None | list[str] | list[float]
-"""A value of a feature; a list for several categories."""
+# `server.features` checks it against the model's input: its sentence names the feature, not the members of a union.
+FeatureValue = Annotated[str | float | int | list[str] | list[float] | None, pydantic.SkipValidation]
+"""A value of a feature; a list for several categories, or for a vector."""
 
 
 class Body(pydantic.BaseModel):

@@ -83,6 +83,8 @@ class Service:
                 answer = await active.batcher.ask(question)
             except GoneError:
                 continue
+            except BadInputError as error:
+                raise _refused(error) from None
             break
         else:
             raise _gone()

@@ -22,7 +22,7 @@ from server.facts import Facts, Load
 from server.log_format import log_to_stderr
 from server.model import Answer, LoadedModel, Question
 from server.requests import RefusedRequest
-from shortlist.errors import ShortlistError
+from shortlist.errors import BadInputError, ShortlistError
 from shortlist.serving import rules
 
 _LOGGER = logging.getLogger("shortlist.server")
@@ -125,8 +125,8 @@ class Worker:
             _LOGGER.exception("A call of %s failed", method)
             return False, _described(error)
 
-    def answer(self, asked: Sequence[Question]) -> list[Answer]:
-        """Returns an answer per question."""
+    def answer(self, asked: Sequence[Question]) -> list[Answer | BadInputError]:
+        """Returns an answer per question, or the error of a wrong one."""
         return self._model.answer(asked)
 
     def override(self, table: Overrides) -> Facts:

@@ -102,7 +102,12 @@ def describe(
         for row, index in enumerate(chosen):
             recommended = answers[row][answers[row] != NO_ROW]
             history = [rows[item] for item in parsed[index].get(keys.HISTORY_IDS, []) if item in rows]
-            near = [None if item is None else ids[item] for item in _nearest(recommended, history, candidates)]
+            near = [
+                None if item is None else ids[item]
+                for item in similarity.nearest_of_history(
+                    recommended.tolist(), history, lambda wanted: candidates[np.asarray(wanted)]
+                )
+            ]
             example = _example(parsed[index], ids[recommended], scores[row], ranks[row], report)
             examples.append(example | {"near": near})
     listed_ids = {*(ids[row] for row in np.concatenate(list(lists.values()))), *_ids_in(examples)}
@@ -202,21 +207,6 @@ def _example(
         "answers": list(answers),
         "scores": [float(score) for score in scores[: len(answers)]],
     }
-
-
-def _nearest(answers: np.ndarray, history: Sequence[int], vectors: np.ndarray) -> list[int | None]:
-    """Returns per answer the row of the history's item that it is closest to; None if there is no other item.
-
-    Args:
-      answers: [n] rows of the corpus.
-      history: Rows of the corpus, oldest first; of equally close items the newest counts.
-      vectors: [corpus, embedding_dim].
-    """
-    newest_first = np.array(list(dict.fromkeys(reversed(history))), np.int64)
-    positions = similarity.closest(
-        vectors[answers], vectors[newest_first], is_same=answers[:, np.newaxis] == newest_first
-    )
-    return [None if position is None else int(newest_first[position]) for position in positions]
 
 
 def _ids_in(examples: Sequence[dict[str, Any]]) -> set[bytes]:

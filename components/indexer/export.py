@@ -254,7 +254,7 @@ def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
     for name, spec in query_specs.items():
         width = parsed[name].dense_shape[1]
         if spec.shape.rank == 2 and spec.shape[1] is not None:
-            width = spec.shape[1]
+            width = tf.constant(spec.shape[1], tf.int64)
         if name in of_items:
             # Items, times and features pair by position, so that all lists get the same width.
             width = history_width

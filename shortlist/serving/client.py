@@ -19,6 +19,7 @@ from shortlist.errors import BadInputError
 from shortlist.model_files import INDEX_FILE, MANIFEST_FILE
 from shortlist.process import causes, resources
 from shortlist.serving import versions
+from shortlist.serving.request_values import check_values, kind_and_missing, parse_value
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -107,6 +108,22 @@ class Recommender:
             found |= {prefix + name: value for name, value in values.items()}
         return found
 
+    def typed_context(self, texts: Mapping[str, str], option: str) -> dict[str, Any]:
+        """Returns the values of `context_features` that a user typed, see `request_values.parse_value`.
+
+        Args:
+          texts: Text by name of the feature.
+          option: Name of the option, for messages.
+
+        Raises:
+          BadInputError: The model has no such feature, or a text is no value of it.
+        """
+        self.interaction_inputs(None, texts)
+        return {
+            name: parse_value(f"{option} {name}", self._specs[keys.CONTEXT_FEATURE + name], text)
+            for name, text in texts.items()
+        }
+
     @property
     def uses_times(self) -> bool:
         """Whether the model's answers depend on the time of the request; True for a model that does not record it."""
@@ -147,6 +164,8 @@ class Recommender:
         if unknown:
             names = sorted(set(specs) - {keys.CANDIDATE_ID})
             raise BadInputError(f"the model has no candidate feature {unknown[0]!r}; it has {names}")
+        for row in rows:
+            check_values(specs, row)
         return np.asarray(signature(**signature_inputs(specs, rows))[keys.EMBEDDING])
 
     def embed_queries(self, rows: Sequence[Mapping[str, Any]]) -> FloatArray:
@@ -162,6 +181,7 @@ class Recommender:
         specs = signature.structured_input_signature[1]
         for row in rows:
             self._check_features(set(row) - FIXED_INPUTS - set(self._interaction_inputs))
+            check_values(_without_fixed(specs), row)
         return np.asarray(signature(**signature_inputs(specs, rows))[keys.EMBEDDING])
 
     def recommend(
@@ -232,9 +252,10 @@ class Recommender:
         if exclude_seen is None:
             exclude_seen = self.index.get("exclude_seen", True)
         ids, times = [item for item, _ in pairs], [int(time) for _, time in pairs]
+        features |= self.interaction_inputs(item_features, context)
+        check_values(_without_fixed(self._specs), features)
         return {
             **features,
-            **self.interaction_inputs(item_features, context),
             keys.QUERY_ID: query_id,
             keys.HISTORY_IDS: ids,
             keys.HISTORY_TIMES: times,
@@ -344,13 +365,8 @@ def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
         raise BadInputError(f"{name} takes {kind}; got {got!r}") from error
 
 
-def kind_and_missing(spec: tf.TensorSpec) -> tuple[str, Any]:
-    """Returns the kind of values for messages, and the value that stands for "missing"."""
-    if spec.dtype.is_floating:
-        return "numbers", float("nan")
-    if spec.dtype.is_integer:
-        return "whole numbers", 0
-    return "strings", ""
+def _without_fixed(specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.TensorSpec]:
+    return {name: spec for name, spec in specs.items() if name not in FIXED_INPUTS}
 
 
 def _as_list(value: Any) -> list[Any]:

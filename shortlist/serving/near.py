@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from shortlist.serving import similarity
 from shortlist.serving.client import Recommendation, Recommender
 
@@ -25,16 +23,10 @@ def with_near(
       history_ids: Candidate ids of the history, oldest first.
       titles: Title by candidate id.
     """
-    # Of equally close items the newest counts.
-    items = list(dict.fromkeys(reversed(history_ids)))
-    if not rows or not items:
-        return list(rows)
-    embeddings = recommender.embed_candidates([*(row.id for row in rows), *items])
-    is_same = np.array([[row.id == item for item in items] for row in rows])
-    positions = similarity.closest(embeddings[: len(rows)], embeddings[len(rows) :], is_same)
+    near = similarity.nearest_of_history(
+        [row.id for row in rows], list(history_ids), lambda ids: recommender.embed_candidates(ids)
+    )
     return [
-        row
-        if position is None
-        else dataclasses.replace(row, near=items[position], near_title=titles.get(items[position]))
-        for row, position in zip(rows, positions, strict=True)
+        row if item is None else dataclasses.replace(row, near=item, near_title=titles.get(item))
+        for row, item in zip(rows, near, strict=True)
     ]

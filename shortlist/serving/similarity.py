@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+Key = TypeVar("Key", bound=Hashable)
+
+# Products of equal embeddings differ by rounding, depending on their places in a matrix.
+_ROUNDING = 1e-9
 
 
 def unit(embeddings: FloatArray) -> FloatArray:
@@ -19,21 +24,33 @@ def unit(embeddings: FloatArray) -> FloatArray:
     return directions(embeddings).astype(np.float32)
 
 
-def closest(answers: FloatArray, history: FloatArray, is_same: npt.NDArray[np.bool_]) -> list[int | None]:
-    """Returns the position in the history of the item with the highest cosine to each answer; None if there is none.
+def nearest_of_history(
+    answers: Sequence[Key], history: Sequence[Key], embed: Callable[[Sequence[Key]], FloatArray]
+) -> list[Key | None]:
+    """Returns, per answer, the history's item with the highest cosine; of equal ones the newest.
 
     Args:
-      answers: [num_answers, embedding_dim] embeddings.
-      history: [num_items, embedding_dim] embeddings; of equal cosines the first item counts. A row of zeros is an
-        unknown item.
-      is_same: [num_answers, num_items] whether the item is the answer itself, which says nothing.
+      answers: Candidates of an answer, by id or row.
+      history: Candidates of the history, oldest first.
+      embed: Returns embeddings of candidates, [num_candidates, embedding_dim]. Zeros are an unknown candidate.
+
+    Returns:
+      None for an answer without another item in the history.
     """
-    if not len(history):
+    items = list(dict.fromkeys(reversed(history)))
+    if not items or not len(answers):
         return [None] * len(answers)
-    cosines = directions(answers) @ directions(history).T
-    cosines[is_same | ~history.any(axis=1) | np.isnan(cosines)] = -np.inf
-    best = cosines.argmax(axis=1)
-    return [int(column) if np.isfinite(cosines[row, column]) else None for row, column in enumerate(best)]
+    vectors = directions(embed([*answers, *items]))
+    known = vectors.any(axis=1)
+    cosines = vectors[: len(answers)] @ vectors[len(answers) :].T
+    # An answer says nothing about itself.
+    is_same = np.asarray(answers)[:, np.newaxis] == np.asarray(items)
+    is_known = known[: len(answers), np.newaxis] & known[len(answers) :]
+    cosines[is_same | ~is_known | np.isnan(cosines)] = -np.inf
+    best = cosines.max(axis=1, keepdims=True)
+    # The newest is the first; argmax takes the first of those that are equal.
+    columns = (cosines >= best - _ROUNDING).argmax(axis=1)
+    return [items[column] if np.isfinite(best[row, 0]) else None for row, column in enumerate(columns)]
 
 
 def directions(embeddings: FloatArray) -> npt.NDArray[np.float64]:

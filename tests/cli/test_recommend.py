@@ -22,9 +22,9 @@ _SIZE = 30
 _ITEMS = [*stand_in.candidate_ids(_SIZE), "item-new", 'item, "odd"']
 
 
-def make_shop(root: pathlib.Path) -> pathlib.Path:
+def make_shop(root: pathlib.Path, kind: type[stand_in.StandIn] = stand_in.StandIn) -> pathlib.Path:
     """Writes a pushed model, its tables and its config."""
-    trained = stand_in.save_stand_in(root / "trained", _SIZE)
+    trained = stand_in.save_stand_in(root / "trained", _SIZE, kind=kind)
     _, exact = stand_in.save_both_models(root, trained, 10, 5)
     shutil.copytree(exact, root / "workspace" / "serving" / "shop" / "1")
     items = "".join('"{}","Title of {}"\n'.format(*[item.replace('"', '""')] * 2) for item in _ITEMS)
@@ -56,11 +56,11 @@ def root(tmp_path_factory):
 @pytest.fixture
 def recommend(root, monkeypatch, capfd):
     """A function that runs the command in this process, and returns what it printed on stdout and stderr."""
-    monkeypatch.chdir(root)
     monkeypatch.setenv("SHORTLIST_DATA_DIR", str(root))
 
-    def run(*arguments: str) -> tuple[str, str]:
-        command = ["recommend", "--config", "shop.yaml", "--set", f"workspace={root / 'workspace'}"]
+    def run(*arguments: str, shop: pathlib.Path = root) -> tuple[str, str]:
+        monkeypatch.chdir(shop)
+        command = ["recommend", "--config", "shop.yaml", "--set", f"workspace={shop / 'workspace'}"]
         app([*command, *arguments], standalone_mode=False)
         return capfd.readouterr()
 
@@ -127,6 +127,25 @@ def test_the_time_of_the_request_reaches_the_model(recommend):
     assert given != unknown
 
 
+def test_features_of_the_request_reach_the_model(recommend, tmp_path):
+    shop = make_shop(tmp_path, stand_in.RequestStandIn)
+    # The stand-in adds to its scores by the hour.
+    plain = recommend("--history", "item-3", shop=shop)
+    assert "The pushed model also reads 'hour', 'since' of a request: give --context" in " ".join(plain.out.split())
+    timed = recommend("--history", "item-3", "--context", "hour=80", "--context", "since=2001-10-01", shop=shop)
+    assert "Note:" not in timed.out
+    assert timed.out.splitlines()[-10:] != plain.out.splitlines()[-10:]
+    empty = recommend("--history", "item-3", "--context", "hour=", "--context", "since=", shop=shop)
+    assert empty.out.splitlines()[-10:] == plain.out.splitlines()[-10:]
+    for argument, message in (
+        ("minute=1", "the model has no context feature 'minute'; it has ['hour', 'since']"),
+        ("hour=late", "--context hour: expected a finite number, got 'late'"),
+    ):
+        with pytest.raises(BadInputError) as error:
+            recommend("--history", "item-3", "--context", argument, shop=shop)
+        assert message in str(error.value)
+
+
 def test_an_empty_history_is_a_new_query(recommend):
     out, _ = recommend("--history", "", "-k", "1")
     assert "History: 0 interactions; the last: none" in out
@@ -138,6 +157,8 @@ def test_an_empty_history_is_a_new_query(recommend):
     ("arguments", "message"),
     [
         (("--history", '"item-3'), "expected ids separated by commas"),
+        (("--history", "item-3", "--context", "hour"), "--context: expected NAME=VALUE, got 'hour'"),
+        (("--history", "item-3", "--context", "hour=1", "--context", "hour=2"), "expected each name once"),
         (("--query", "user-1", "--at", "yesterday"), "--at: expected a time in ISO 8601"),
         (("--query", "user-1", "--history", "item-3"), "give either --query ID or --history"),
     ],

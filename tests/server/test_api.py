@@ -89,7 +89,7 @@ def test_features_of_the_query_change_scores(client):
 
 def test_what_the_model_cannot_answer_gets_the_most_popular_and_says_so(server, client):
     # The query's embedding is not finite, so the model returns nothing. The last row is the most popular one.
-    answer = client.recommend(history=[{"id": running.IDS[-1]}], context={"age": 1e39}, k=3)
+    answer = client.recommend(history=[{"id": running.IDS[-1]}], context={"age": 1e30}, k=3)
     assert [item["id"] for item in answer["items"]] == running.IDS[-2:-5:-1]
     assert answer["fallback"] == "popularity"
     assert {item["score"] for item in answer["items"]} == {None}
@@ -137,6 +137,12 @@ def test_candidates_are_found_by_title_and_id(client):
         ),
         ({"context": {"age": "old"}}, 400, "Age takes numbers; got 'old'."),
         ({"context": {"joined": 2**70}}, 400, ""),
+        (b'{"context": {"age": NaN, "joined": 0.5}}', 400, "Joined takes whole numbers; got 0.5."),
+        (b'{"context": {"age": -Infinity}}', 400, "Age takes finite numbers; got -inf."),
+        ({"context": {"age": [30, 31]}}, 400, "Age takes one value; got the list"),
+        ({"context": {"tags": ["a", 3]}}, 400, "Tags takes strings; got 3 at position 1, counted from 0."),
+        ({"context": {"tags": {"a": 3}}}, 400, "Tags takes strings; got {'a': 3}."),
+        ({"context": {"age": True}}, 400, "Age takes numbers; got True."),
         (
             {"history": [{"id": "a", "features": {"rating": 3}}]},
             400,

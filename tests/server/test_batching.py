@@ -62,6 +62,12 @@ def test_after_a_shared_call_the_next_one_waits_for_as_many():
     assert batches == [3, 3, 3, 3, 3]
 
 
+def test_an_error_in_place_of_an_answer_is_raised_for_its_question_alone():
+    error = ValueError("a wrong question")
+    answers = ask_all([], lambda asked: [error if number == 1 else number for number in asked], range(3))
+    assert answers == [0, error, 2]
+
+
 def test_a_failed_call_fails_its_own_requests_alone():
     def answer(asked):
         if 1 in asked:

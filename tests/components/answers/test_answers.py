@@ -116,12 +116,6 @@ def test_each_answer_names_the_item_of_the_history_that_it_is_closest_to(folders
     # "gone" is not in the corpus, so that a is the only item with a vector.
     assert ann["near"] == [{"id": "a", "title": "Alien"}] * 3
     assert bob["near"] == [None] * 4
-    # By angle: (3, 4) is at cosine 0.8 to (0, 1) and 0.6 to (1, 0). Lengths do not count, nor does the answer itself.
-    vectors = np.array([[9.0, 0.0], [0.0, 1.0], [3.0, 4.0], [np.nan, 0.0]], np.float32)
-    assert answers._nearest(np.array([2, 0, 1]), [0, 1, 3], vectors) == [1, 1, 0]
-    # Of equal ones, the newest: (1, 0) and (9, 0) have one direction.
-    assert answers._nearest(np.array([2]), [1, 0], np.array([[1, 0], [9, 0], [5, 5]], np.float32)) == [0]
-    assert answers._nearest(np.array([0]), [0], vectors) == [None]
 
 
 def test_query_ids_and_examples_are_shown_only_if_configured(folders):

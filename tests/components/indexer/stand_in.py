@@ -68,7 +68,12 @@ class StandIn(tf.Module):
         history = tf.reduce_sum(vectors, 1) / tf.maximum(tf.reduce_sum(latest, 1, keepdims=True), 1.0)
         user = tf.gather(self.query_table, self.query_rows.lookup(query_id))
         age = tf.where(tf.math.is_nan(age), 0.0, age)
-        extra = age / 100 + tf.cast(gender == "F", tf.float32) + tf.cast(joined + query_time > 0, tf.float32) / 10
+        # The square of an age of 1e30 is infinite.
+        extra = (
+            tf.square(age) / 10_000
+            + tf.cast(gender == "F", tf.float32)
+            + tf.cast(joined + query_time > 0, tf.float32) / 10
+        )
         extra += tf.reduce_sum(tf.cast(tags != "", tf.float32), axis=1) / 10
         extra += tf.cast(tf.reduce_sum(history_times, axis=1) > 0, tf.float32) / 10
         return {"embedding": user + history + 0.01 * extra[:, tf.newaxis]}
@@ -90,16 +95,61 @@ class StandIn(tf.Module):
         return {"embedding": self.candidate_embedding(candidate_id)["embedding"] + described, "known": known}
 
 
-def save_stand_in(path: pathlib.Path, size: int, dim: int = 8, embeddings: np.ndarray | None = None) -> pathlib.Path:
+class RequestStandIn(StandIn):
+    """A stand-in that also reads a vector of the query, and an hour and a time of the request."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "query_id"),
+            tf.TensorSpec([None, None], tf.string, "history_ids"),
+            tf.TensorSpec([None, None], tf.int64, "history_times"),
+            tf.TensorSpec([None], tf.int64, "query_time"),
+            tf.TensorSpec([None, 2], tf.float32, "look"),
+            tf.TensorSpec([None], tf.float32, "context_hour"),
+            tf.TensorSpec([None], tf.int64, "context_since"),
+        ]
+    )
+    def query_embedding(self, query_id, history_ids, history_times, query_time, look, context_hour, context_since):
+        batch = tf.shape(query_id)[0]
+        missing = tf.fill([batch], "")
+        embedded = StandIn.query_embedding.python_function(
+            self,
+            query_id,
+            history_ids,
+            history_times,
+            query_time,
+            tf.where(tf.math.is_nan(context_hour), 0.0, context_hour),
+            missing,
+            missing[:, tf.newaxis],
+            context_since,
+        )
+        shift = tf.reduce_sum(tf.where(tf.math.is_nan(look), 0.0, look), axis=1, keepdims=True)
+        return {"embedding": embedded["embedding"] + shift}
+
+
+def save_stand_in(
+    path: pathlib.Path,
+    size: int,
+    dim: int = 8,
+    embeddings: np.ndarray | None = None,
+    kind: type[StandIn] = StandIn,
+) -> pathlib.Path:
     """Writes the SavedModel of a corpus of `size` candidates, and returns its folder."""
     if embeddings is None:
         embeddings = np.random.default_rng(size).normal(size=(size, dim))
-    model = StandIn(embeddings, candidate_ids(size))
+    model = kind(embeddings, candidate_ids(size))
     signatures = {name: getattr(model, name) for name in ("query_embedding", "candidate_embedding", "embed_candidates")}
     tf.saved_model.save(model, str(path), signatures=signatures)
     extra = path / "assets.extra"
     extra.mkdir(exist_ok=True)
-    (extra / "shortlist.json").write_text(json.dumps({"contract_version": 1, "query_features": FEATURES}))
+    trained = {"contract_version": 1, "query_features": FEATURES}
+    if kind is RequestStandIn:
+        context = {"hour": {"type": "numeric"}, "since": {"type": "timestamp"}}
+        trained |= {
+            "query_features": {"look": "vector"},
+            "config": {"model": {"query_tower": {}}, "data": {"interaction_features": {"context": context}}},
+        }
+    (extra / "shortlist.json").write_text(json.dumps(trained))
     return path
 
 

@@ -112,7 +112,8 @@ def test_one_string_is_one_value_of_a_multi_category_feature(recommender):
         ({"gender": 3}, "gender takes strings; got 3"),
         ({"joined": "yesterday"}, "joined takes whole numbers; got 'yesterday'"),
         ({"joined": 2**70}, "joined takes whole numbers"),
-        ({"tags": [1]}, r"tags takes strings; got \[1\]"),
+        ({"tags": [1]}, "tags takes strings; got 1"),
+        ({"age": [30, 31]}, r"age takes one value; got the list \[30, 31\]"),
     ],
 )
 def test_a_value_of_a_wrong_type_is_refused_by_name(recommender, features, expected):
