@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -51,24 +52,60 @@ def to_dense(column: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
     return column
 
 
+def met_values(
+    specs: Sequence[FeatureSpec], features: Mapping[str, np.ndarray], counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns, per feature with a vocabulary, whether train met each value, bool [vocabulary_size + 1].
+
+    Args:
+      specs: The features.
+      features: Transformed features by name, [corpus, n] each, ids padded with -1.
+      counts: [corpus] number of train targets of each candidate.
+    """
+    found = {}
+    for spec in specs:
+        if spec.vocabulary_size is not None:
+            ids = features[spec.name][counts > 0]
+            met = np.zeros(spec.vocabulary_size + 1, bool)
+            met[ids[ids >= 0]] = True
+            found[spec.name] = met
+    return found
+
+
 class FeatureEncoder(tf.keras.layers.Layer):
     """Sum of one vector per feature: the mean embedding of its ids, a learned vector times its number, or a projection.
 
     Each vector has the output's width. The sum therefore equals a concatenation followed by a linear projection.
+
+    A value that train never met counts as a missing one (decision 33): its row would still be as it was drawn.
     """
 
-    def __init__(self, specs: Sequence[FeatureSpec], embedding_dim: int, dropout_rate: float = 0.0) -> None:
-        """Makes the embedding tables; `dropout_rate` applies to each feature's vector in training."""
+    def __init__(
+        self,
+        specs: Sequence[FeatureSpec],
+        embedding_dim: int,
+        dropout_rate: float = 0.0,
+        met: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Makes the embedding tables.
+
+        Args:
+          specs: The features.
+          embedding_dim: Width of the output.
+          dropout_rate: Dropout of each feature's vector in training.
+          met: See `met_values`. By default, train met all values of the vocabularies, which come from it.
+        """
         super().__init__()
         self._specs = tuple(specs)
         self._dropout_rate = dropout_rate
+        self._met = met
         self._tables = {
             spec.name: self.add_weight(
                 name=f"{spec.name}_embedding",
                 # One more row for the values outside of the vocabulary; a number has a single row. A vector has a
                 # row per value, a projection without bias: a missing vector is zero.
                 shape=(spec.vector_dim or (spec.vocabulary_size or 0) + 1, embedding_dim),
-                initializer=tf.keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
+                initializer=_initializer(spec, embedding_dim),
             )
             for spec in self._specs
         }
@@ -89,6 +126,19 @@ class FeatureEncoder(tf.keras.layers.Layer):
         vectors = [dropout(self._encode(spec, features[spec.name]), self._dropout_rate, noise) for spec in self._specs]
         return tf.add_n(vectors)
 
+    def without_unmet(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns features for `call`, in which the ids of values that train never met are -1."""
+        if self._met is None:
+            return dict(features)
+        known = {}
+        for spec in self._specs:
+            ids = features[spec.name]
+            if spec.vocabulary_size is not None:
+                is_met = (ids >= 0) & tf.gather(tf.constant(self._met[spec.name]), tf.maximum(ids, 0))
+                ids = tf.where(is_met, ids, tf.constant(-1, ids.dtype))
+            known[spec.name] = ids
+        return known
+
     def _encode(self, spec: FeatureSpec, values: tf.Tensor) -> tf.Tensor:
         table = self._tables[spec.name]
         if spec.vector_dim is not None:
@@ -96,6 +146,23 @@ class FeatureEncoder(tf.keras.layers.Layer):
         if spec.vocabulary_size is None:
             return tf.clip_by_value(values, -_MAX_Z_SCORE, _MAX_Z_SCORE) * table
         return mean_embedding(table, values)
+
+
+def _initializer(spec: FeatureSpec, embedding_dim: int) -> Callable[..., tf.Tensor]:
+    """Returns the initializer of a feature's table.
+
+    Whether a value outside of the vocabulary ever comes in train is not known. Its row is zero until one does: a
+    gradient of zero moves it in no optimizer, and weight decay keeps it.
+    """
+    normal = tf.keras.initializers.RandomNormal(stddev=embedding_dim**-0.5)
+    if spec.vocabulary_size is None:
+        return normal
+
+    def initial(shape: Sequence[int], dtype: tf.DType = tf.float32, **options: Any) -> tf.Tensor:
+        drawn = normal(shape, dtype, **options)
+        return tf.concat([drawn[:-1], tf.zeros_like(drawn[-1:])], axis=0)
+
+    return initial
 
 
 def mean_embedding(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:

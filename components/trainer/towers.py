@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.trainer.corpus import Corpus
-from components.trainer.features import FeatureEncoder, FeatureSpec
+from components.trainer.features import FeatureEncoder, FeatureSpec, met_values
 from components.trainer.intervals import UNKNOWN, GapEmbedding, IntervalBias, interval_buckets
 from components.trainer.noise import Noise, dropout, keep_mask
 from components.trainer.query_time import QueryTimeEmbedding
@@ -35,12 +35,15 @@ class CandidateTower(tf.keras.layers.Layer):
     ) -> None:
         """Makes the embedding tables; the corpus' features are constants."""
         super().__init__()
-        self._features = {spec.name: tf.constant(corpus.features[spec.name]) for spec in specs}
         self._corpus_size = corpus.size
         self.has_features = bool(specs)
         # Without features, a candidate without its id would have no embedding at all.
         self._id_dropout = config.id_dropout if specs else 0.0
-        self._encoder = _make_encoder(specs, embedding_dim, config.dropout)
+        met = met_values(specs, corpus.features, corpus.counts)
+        self._encoder = _make_encoder(specs, embedding_dim, config.dropout, met)
+        features = {spec.name: tf.constant(corpus.features[spec.name]) for spec in specs}
+        # Once for the corpus, which costs the training nothing.
+        self._features = features if self._encoder is None else self._encoder.without_unmet(features)
         self._hidden = HiddenLayers(config.hidden_units, embedding_dim)
         trained = corpus.counts > 0
         self._id_rows = tf.constant(np.where(trained, np.cumsum(trained) - 1, -1), tf.int32)
@@ -67,16 +70,18 @@ class CandidateTower(tf.keras.layers.Layer):
         if rows is None:
             rows = tf.range(self._corpus_size)
         features = {name: tf.gather(column, rows) for name, column in self._features.items()}
-        return self.embed(rows, features, noise=noise)
+        return self._embed(rows, features, noise)
 
-    def embed(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
+    def embed(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns [n, embedding_dim] for candidates with the given features, in the corpus or not.
 
         Args:
           rows: [n] rows of the corpus; -1 for a candidate that is not in it, which is embedded by its features alone.
           features: Transformed features by name, [n, ...] each.
-          noise: Source of dropout; None outside of training.
         """
+        return self._embed(rows, features if self._encoder is None else self._encoder.without_unmet(features), None)
+
+    def _embed(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor], noise: Noise | None) -> tf.Tensor:
         parts = []
         if self._ids is not None:
             id_rows = tf.where(rows >= 0, tf.gather(self._id_rows, tf.maximum(rows, 0)), -1)
@@ -294,9 +299,14 @@ def _embed_values(encoder: FeatureEncoder, values: Mapping[str, tf.Tensor] | Non
     return tf.reshape(vectors, tf.concat([shape, tf.shape(vectors)[1:]], axis=0))
 
 
-def _make_encoder(specs: Sequence[FeatureSpec], embedding_dim: int, dropout_rate: float) -> FeatureEncoder | None:
+def _make_encoder(
+    specs: Sequence[FeatureSpec],
+    embedding_dim: int,
+    dropout_rate: float,
+    met: Mapping[str, np.ndarray] | None = None,
+) -> FeatureEncoder | None:
     """Returns the encoder of a tower's features; None for a table without features."""
-    return FeatureEncoder(specs, embedding_dim, dropout_rate) if specs else None
+    return FeatureEncoder(specs, embedding_dim, dropout_rate, met) if specs else None
 
 
 def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.trainer.features import FeatureEncoder, FeatureSpec, feature_specs, mean_embedding, to_dense
+from components.trainer.features import (
+    FeatureEncoder,
+    FeatureSpec,
+    feature_specs,
+    mean_embedding,
+    met_values,
+    to_dense,
+)
 from components.trainer.noise import Noise, dropout
 from tests.components.trainer import tiny_dataset as worlds
 
@@ -37,6 +44,41 @@ def test_the_encoder_adds_up_its_features():
     price = encoder({"kind": tf.constant([[-1, -1]]), "price": tf.constant([[2.0]])})
     np.testing.assert_allclose(both, kind + price, rtol=1e-6)
     assert np.abs(kind).min() > 0
+
+
+def test_met_values_are_those_of_candidates_with_train_targets():
+    specs = [FeatureSpec("kind", 3), FeatureSpec("price", None)]
+    features = {"kind": np.array([[0, 1], [2, -1], [3, -1]]), "price": np.zeros((3, 1), np.float32)}
+    # Candidate 1 has no train target, so that value 2 was never met. Id 3 is all that the vocabulary lacks.
+    met = met_values(specs, features, np.array([5, 0, 1]))
+    assert {name: values.tolist() for name, values in met.items()} == {"kind": [True, True, False, True]}
+
+
+def test_an_unmet_value_is_a_missing_one():
+    specs = [FeatureSpec("kind", 3), FeatureSpec("price", None)]
+    encoder = FeatureEncoder(specs, 4, met={"kind": np.array([True, True, False, False])})
+    ids = np.array([[0, 2], [2, 3], [-1, 1]], np.int32)
+    known = encoder.without_unmet({"kind": tf.constant(ids), "price": tf.constant([[1.0], [2.0], [3.0]])})
+    assert known["kind"].numpy().tolist() == [[0, -1], [-1, -1], [-1, 1]]
+    # The unmet value does not count in the mean, either.
+    alone = encoder({"kind": tf.constant([[0], [-1], [1]]), "price": known["price"]})
+    np.testing.assert_allclose(encoder(known), alone, rtol=1e-6)
+
+
+def test_values_outside_of_the_vocabulary_are_zero_until_train_meets_one():
+    tf.keras.utils.set_random_seed(1)
+    encoder = FeatureEncoder([FeatureSpec("kind", 2)], 4)
+    [table] = encoder.tables
+    first = table.numpy()
+    assert (first[2] == 0.0).all()
+    assert np.abs(first[:2]).min() > 0.0
+    # Of AdamW with weight decay, as of rows that a step does not read.
+    optimizer = tf.keras.optimizers.AdamW(0.1, weight_decay=0.5)
+    optimizer.apply_gradients([(tf.constant([[1.0] * 4, [0.0] * 4, [0.0] * 4]), table)])
+    assert (table.numpy()[2] == 0.0).all()
+    assert (table.numpy()[:2] != first[:2]).all()
+    optimizer.apply_gradients([(tf.constant([[0.0] * 4, [0.0] * 4, [1.0] * 4]), table)])
+    assert (table.numpy()[2] < 0.0).all()
 
 
 def test_an_outlier_counts_no_more_than_five_deviations():

@@ -71,6 +71,19 @@ def test_a_query_does_not_depend_on_its_batch(trained, features):
         np.testing.assert_allclose(_query(model, _of(features, row), [history]), together[row : row + 1], atol=1e-6)
 
 
+def test_a_value_that_train_never_met_is_missing_in_the_corpus_and_in_descriptions():
+    # Candidate 0 has a train target, and thereby value 0. Candidate 1 adds value 1, candidate 2 has it alone.
+    kinds = np.array([[0, -1], [0, 1], [1, -1]], np.int32)
+    corpus = Corpus(np.array([b"a", b"b", b"c"]), {"kind": kinds}, np.array([1, 0, 0]), "")
+    tower = CandidateTower(CandidateTowerSection(use_candidate_id=False), corpus, [FeatureSpec("kind", 2)], 4)
+    known, mixed, unknown = tower(None).numpy()
+    assert known.any()
+    assert (mixed == known).all()
+    assert not unknown.any()
+    described = tower.embed(tf.constant([-1, -1, -1]), {"kind": tf.constant([[0, 1, 2], [1, 2, -1], [0, 0, -1]])})
+    assert (described.numpy() == [known, unknown, known]).all()
+
+
 def test_a_tower_reads_embeddings_of_candidates_not_their_ids(trained, features):
     model, *_ = trained
     with tf.GradientTape() as tape:
