@@ -216,7 +216,7 @@ class _Job:
         # Beside the folder, whose files are all records.
         done = folder.with_suffix(_DONE)
         if not done.exists():
-            spec = table_spec(name, table, unit)  # type: ignore[arg-type]
+            spec = table_spec(name, table, unit).located(data_root)  # type: ignore[arg-type]
             spans = table.last_spans if isinstance(table, Interactions) else None
             found = inputs.find(table.path, data_root, spans)
             if not found:

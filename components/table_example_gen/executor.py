@@ -51,7 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         expected = exec_properties[properties.CONTENT_SHA256]
         # A scheduled run reads the files as they are at that time; the node then computes their fingerprint.
         if expected == fingerprints.UNPINNED:
-            expected = content.files_sha256(files)
+            expected = content.files_sha256(_content_files(exec_properties))
             examples.set_string_custom_property(properties.CONTENT_SHA256, expected)
         staging = os.path.join(examples.uri, _STAGING)
         examples.split_names = artifact_utils.encode_split_names([keys.SPLIT_ALL])
@@ -60,7 +60,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             pipeline: Any = self._make_beam_pipeline()
             with pipeline as root:
                 split = artifact_utils.get_split_uri([examples], keys.SPLIT_ALL)
-                beam.build(root, files, spec, split, staging)
+                beam.build(root, files, spec.located(exec_properties["data_root"]), split, staging)
         except Exception:
             # A file that is still being written reads like a broken one; that error would point at the wrong cause.
             _check_content(exec_properties, expected)
@@ -86,9 +86,14 @@ def _files(exec_properties: dict[str, Any]) -> list[InputFile]:
     )
 
 
+def _content_files(exec_properties: dict[str, Any]) -> list[InputFile]:
+    spec = TableSpec.from_json(exec_properties[properties.TABLE])
+    return [*_files(exec_properties), *spec.vector_files(exec_properties["data_root"])]
+
+
 def _check_content(exec_properties: dict[str, Any], expected: str) -> None:
     """Raises if the files changed since the run began: the fingerprint would not match the examples."""
-    if content.files_sha256(_files(exec_properties)) != expected:
+    if content.files_sha256(_content_files(exec_properties)) != expected:
         raise DataError.from_parts(
             exec_properties["data_path"],
             "the files that this run began with",

@@ -126,4 +126,5 @@ def _features(value: Mapping[str, Any]) -> dict[str, Feature]:
 
 
 def _dump(features: Mapping[str, Feature]) -> dict[str, Any]:
-    return {name: feature.model_dump(mode="json") for name, feature in features.items()}
+    # The model does not depend on where the vectors were read.
+    return {name: feature.model_dump(mode="json", exclude={"path", "ids"}) for name, feature in features.items()}

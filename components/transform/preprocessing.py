@@ -14,7 +14,7 @@ import tensorflow_transform as tft
 
 from components.transform import words
 from shortlist import keys
-from shortlist.config.features import Feature, FeatureType
+from shortlist.config.features import LISTS, Feature, FeatureType
 
 Column = Union[tf.Tensor, tf.SparseTensor]
 
@@ -79,8 +79,10 @@ def _transform(name: str, column: Column, feature: Feature) -> Column:
     if feature.type is FeatureType.VECTOR:
         return _vector(column, feature.dim or 0)
     if feature.type is FeatureType.TEXT:
-        return _vocabulary_ids(name, words.words(_dense(column, "")[:, 0]), feature.max_vocabulary)
-    if feature.type in (FeatureType.CATEGORY, FeatureType.MULTI_CATEGORY):
+        column = words.words(_dense(column, "")[:, 0])
+    if feature.type in LISTS:
+        column = _first(column, feature.max_tokens)
+    if feature.type in (FeatureType.CATEGORY, *LISTS):
         return _vocabulary_ids(name, column, feature.max_vocabulary)
     return _z_score(column)
 
@@ -90,6 +92,11 @@ def _vector(column: tf.SparseTensor, dim: int) -> tf.Tensor:
     shape = tf.stack([column.dense_shape[0], tf.constant(dim, tf.int64)])
     dense = tf.sparse.to_dense(tf.SparseTensor(column.indices, column.values, shape))
     return tf.ensure_shape(dense, [None, dim])
+
+
+def _first(column: tf.SparseTensor, number: int) -> tf.SparseTensor:
+    """Returns the first values of each row of a column [batch, n]."""
+    return tf.sparse.slice(column, [0, 0], tf.stack([column.dense_shape[0], tf.constant(number, tf.int64)]))
 
 
 def _without_missing(column: tf.SparseTensor) -> tf.SparseTensor:

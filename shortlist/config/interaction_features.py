@@ -91,4 +91,6 @@ def check_features(log: Interactions, tower: QueryTower) -> None:
 
 def _plain(feature: Feature) -> Feature:
     """Returns a feature without the settings of the log's features alone."""
-    return Feature.model_validate({name: getattr(feature, name) for name in Feature.model_fields})
+    return Feature.model_validate(
+        {name: getattr(feature, name) for name in feature.model_fields_set & set(Feature.model_fields)}
+    )

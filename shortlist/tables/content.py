@@ -23,6 +23,7 @@ from shortlist.config.table import Interactions, Table, TableName
 from shortlist.errors import DataError
 from shortlist.tables import inputs
 from shortlist.tables.inputs import InputFile
+from shortlist.tables.spec import table_spec
 
 _CHUNK_BYTES = 2**20
 # A write at this distance from an earlier one may not change the file's times: kernels count them in ticks, and clocks
@@ -86,7 +87,8 @@ def tables_sha256(tables: Mapping[TableName, Table], data_root: str | os.PathLik
     fingerprint_of: dict[str, str] = {}
     for name, table in tables.items():
         last_spans = table.last_spans if isinstance(table, Interactions) else None
-        fingerprint_of[name] = files_sha256(inputs.find(table.path, data_root, last_spans))
+        files = inputs.find(table.path, data_root, last_spans)
+        fingerprint_of[name] = files_sha256([*files, *table_spec(name, table).vector_files(data_root)])
     return fingerprint_of
 
 

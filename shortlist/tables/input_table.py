@@ -78,7 +78,7 @@ class InputTable:
           DataError: There are no files, a file lacks a column, or the files have different units of time.
         """
         last_spans = table.last_spans if isinstance(table, Interactions) else None
-        spec = table_spec(kind, table)
+        spec = table_spec(kind, table).located(data_root)
         files = existing_files(kind, table.path, data_root, last_spans)
         input_table = cls(spec, table.path, tuple(files), ())
         columns = []
@@ -90,7 +90,7 @@ class InputTable:
             unit = _unit(input_table, table)
         # Empty part files have no columns.
         first_columns = next(filter(None, columns), ())
-        return cls(table_spec(kind, table, unit), table.path, tuple(files), first_columns, unit)
+        return cls(table_spec(kind, table, unit).located(data_root), table.path, tuple(files), first_columns, unit)
 
     def rows(self) -> Iterator[tuple[str, ParsedRow]]:
         """Yields each row after the filter: its location for messages, such as "row 3", and its values."""

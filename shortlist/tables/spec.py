@@ -5,12 +5,16 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import json
-from typing import Literal, get_args
+import os
+from typing import Any, Literal, get_args
 
 from shortlist import keys
+from shortlist.config import paths
 from shortlist.config.features import Feature, FeatureType
 from shortlist.config.table import Candidates, Duplicates, Interactions, Queries, Table, TableName
 from shortlist.config.table import Format as FormatSection
+from shortlist.errors import DataError
+from shortlist.tables.inputs import InputFile
 
 Kind = TableName
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -68,6 +72,36 @@ class Dialect:
 
 
 @dataclasses.dataclass(frozen=True)
+class VectorFile:
+    """The locations of a matrix of vectors and of their ids, see `vector_files`."""
+
+    path: str
+    """Path of the matrix, as in the config or absolute."""
+
+    ids: str
+    """Path of the ids: UTF-8, one per line, in the order of the matrix' rows."""
+
+    def located(self, data_root: str | os.PathLike[str]) -> VectorFile:
+        """Returns the absolute locations; relative paths start at the data root."""
+        return VectorFile(paths.full_path(self.path, data_root), paths.full_path(self.ids, data_root))
+
+    def files(self, data_root: str | os.PathLike[str]) -> list[InputFile]:
+        """Returns both files, for fingerprints of their content.
+
+        Raises:
+          DataError: A file does not exist.
+        """
+        found = []
+        for name in (self.path, self.ids):
+            full = paths.full_path(name, data_root)
+            try:
+                found.append(InputFile(name, full, os.path.getsize(full)))
+            except OSError as error:
+                raise DataError.from_reason(full, "a readable file", error.strerror, "correct the path") from None
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
 class ColumnSpec:
     """One column to read."""
 
@@ -105,6 +139,9 @@ class ColumnSpec:
     allows_missing: bool | None = None
     """Whether a row may lack the vector; None for other columns."""
 
+    vectors: VectorFile | None = None
+    """File of a vector column that has one of its own: `column` is then that of the table's ids."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TableSpec:
@@ -133,7 +170,7 @@ class TableSpec:
         if self.dialect == Dialect():
             del raw["dialect"]
         for column in raw["columns"]:
-            for name in ("time_format", "dim", "allows_missing"):
+            for name in ("time_format", "dim", "allows_missing", "vectors"):
                 if column[name] is None:
                     del column[name]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
@@ -142,7 +179,7 @@ class TableSpec:
     def from_json(cls, text: str) -> TableSpec:
         """Returns the spec from the JSON of `to_json`."""
         raw = json.loads(text)
-        raw["columns"] = tuple(ColumnSpec(**column) for column in raw["columns"])
+        raw["columns"] = tuple(map(_column_of_json, raw["columns"]))
         dialect = raw.pop("dialect", {})
         if dialect.get("columns") is not None:
             dialect["columns"] = tuple(dialect["columns"])
@@ -151,6 +188,23 @@ class TableSpec:
     def column(self, name: str) -> ColumnSpec:
         """Returns the column with the key `name` in the examples."""
         return next(column for column in self.columns if column.name == name)
+
+    def located(self, data_root: str | os.PathLike[str]) -> TableSpec:
+        """Returns the spec with the absolute locations of files of vectors."""
+        columns = (
+            column if column.vectors is None else dataclasses.replace(column, vectors=column.vectors.located(data_root))
+            for column in self.columns
+        )
+        return dataclasses.replace(self, columns=tuple(columns))
+
+    def vector_files(self, data_root: str | os.PathLike[str]) -> list[InputFile]:
+        """Returns the files of vectors, for fingerprints of their content.
+
+        Raises:
+          DataError: A file does not exist.
+        """
+        of_columns = (column.vectors.files(data_root) for column in self.columns if column.vectors is not None)
+        return [file for files in of_columns for file in files]
 
     def format_of(self, file_name: str) -> Format | None:
         """Returns the format of one of the table's files; None if the ending of its name is unknown.
@@ -171,6 +225,11 @@ class TableSpec:
             return self.dialect.delimiter
         ending = _text_ending(file_name)
         return "," if ending is None else _TEXT_ENDINGS[ending][1]
+
+
+def _column_of_json(raw: dict[str, Any]) -> ColumnSpec:
+    vectors = raw.pop("vectors", None)
+    return ColumnSpec(**raw, vectors=VectorFile(**vectors) if vectors else None)
 
 
 def has_typed_header(file_name: str) -> bool:
@@ -197,12 +256,13 @@ def table_spec(kind: Kind, table: Table, timestamp_unit: Unit = "order") -> Tabl
     columns += [
         ColumnSpec(
             name=name,
-            column=feature.column or name,
+            column=feature.column or name if feature.path is None else columns[0].column,
             type=feature.type.value,
-            key=f"data.{kind}.features.{name}.column",
+            key=f"data.{kind}.features.{name}" + (".column" if feature.path is None else ""),
             delimiter=_delimiter(feature),
             dim=feature.dim,
             allows_missing=feature.missing == "zero" if feature.type is FeatureType.VECTOR else None,
+            vectors=None if feature.path is None else VectorFile(feature.path, feature.ids or ""),
         )
         for name, feature in table.features.items()
     ]

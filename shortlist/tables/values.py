@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Set
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from shortlist.quoting import closest, listed, short_repr
 from shortlist.scalars import (
@@ -26,6 +26,9 @@ from shortlist.scalars import (
 from shortlist.tables.clocks import Clock, clock
 from shortlist.tables.spec import DEFAULT_DELIMITER, ColumnSpec
 from shortlist.tables.timestamps import PER_SECOND, latest_allowed
+
+if TYPE_CHECKING:
+    from shortlist.tables.vector_files import Vectors
 
 Values = Union[list[str], list[int], list[float]]
 Parser = Callable[[Any], Values]
@@ -64,6 +67,12 @@ def parsers(columns: Iterable[ColumnSpec], time_columns: Set[str] = frozenset(),
             return time.seconds if column.type == "order" else time.nanos
         if column.type == "multi_category":
             return functools.partial(_multi_category, delimiter=column.delimiter or DEFAULT_DELIMITER)
+        if column.vectors is not None:
+            # NumPy is imported for such columns alone.
+            from shortlist.tables import vector_files
+
+            vectors = vector_files.read(column.vectors, column.dim or 0, column.key)
+            return functools.partial(_vector_of_id, vectors=vectors, column=column)
         if column.type == "vector":
             return functools.partial(_vector, dim=column.dim or 0, allows_missing=bool(column.allows_missing))
         if column.type == "weight" and column.weights is not None:
@@ -156,6 +165,25 @@ def _vector(cell: Any, dim: int, allows_missing: bool) -> list[float]:
             raise BadCell(expected, f"{short_repr(part)} at position {position}, counted from 0", "correct the row")
         numbers.append(number)
     return numbers
+
+
+def _vector_of_id(cell: Any, vectors: Vectors, column: ColumnSpec) -> list[float]:
+    """Returns the vector of an id, from a file of its own."""
+    [item] = _id(cell)
+    assert column.vectors is not None
+    expected = f"a vector of {column.dim:,} finite numbers in {column.vectors.path} for {short_repr(item)}"
+    found = vectors.find(item)
+    if found is None:
+        if column.allows_missing:
+            return []
+        remedy = f"add it to {column.vectors.ids} and the matrix, or set {column.key}.missing: zero"
+        raise BadCell(expected, "none", remedy)
+    row, vector = found
+    bad = next((position for position, number in enumerate(vector) if not math.isfinite(number)), None)
+    if bad is not None:
+        got = f"{vector[bad]} in row {row:,}, column {bad:,}, counted from 0"
+        raise BadCell(expected, got, "correct the matrix")
+    return vector
 
 
 def _weight(cell: Any) -> list[float]:

@@ -153,3 +153,22 @@ def test_how_beam_batches_the_rows_does_not_change_a_digit():
     outputs_by_size = [_analyze(rows, spec, fn, features, size) for size in (7, 1000)]
     first, second = [_apply(output, rows, spec, list(spec))["year"].numpy().tolist() for output in outputs_by_size]
     assert first == second
+
+
+def test_the_first_values_of_a_text_and_of_a_list_are_read():
+    features = {
+        "title": {"type": "text", "max_tokens": 2},
+        "genres": {"type": "multi_category", "max_tokens": 1},
+    }
+    spec = {name: _SPEC[name] for name in ("candidate_id", *features)}
+    rows = [
+        {"candidate_id": [b"a"], "title": [b"one two three " * 5_000], "genres": [b"x", b"y"]},
+        {"candidate_id": [b"b"], "title": [b"two"], "genres": [b"x"]},
+    ]
+    output = _analyze(rows, spec, preprocessing.candidates_preprocessing_fn, features)
+    # The words and values beyond are not even in the vocabularies.
+    assert [outputs.vocabulary_size(output, name) for name in ("title", "genres")] == [2, 1]
+    transformed = _apply(output, rows, spec, features)
+    title, genres = (tf.sparse.to_dense(transformed[name], -1).numpy().tolist() for name in ("title", "genres"))
+    assert title == [[1, 0], [0, -1]]
+    assert genres == [[0], [0]]
