@@ -28,6 +28,7 @@ from shortlist.errors import ConfigError
 from shortlist.scalars import short_repr
 from shortlist.tables import inputs, schemas
 from shortlist.tables.input_table import SAMPLED_ROWS, InputTable, ParsedRow, Sample, existing_files, timestamp_unit
+from shortlist.tables.long_values import long_value_warnings
 from shortlist.tables.spec import UNITS_WITH_PARTS, Kind, Unit
 
 __all__ = [
@@ -158,9 +159,11 @@ def check_tables(config: Config, data_root: str | os.PathLike[str]) -> Preflight
     _check_query_count(table, sample)
 
     candidates, known_candidates = _unique_table("candidates", data.candidates, data_root, sample)
+    warnings += long_value_warnings("candidates", data.candidates, candidates.sample)
     queries = None
     if data.queries is not None:
         queries, known_queries = _unique_table("queries", data.queries, data_root, sample)
+        warnings += long_value_warnings("queries", data.queries, queries.sample)
         warnings += _unknown_query_warnings(table, sample, known_queries)
 
     if known_candidates is not None:
