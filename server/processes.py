@@ -77,7 +77,8 @@ class RemoteModel:
           GoneError: The process has ended, or the version takes no more requests.
         """
         with self._use(), self._watched():
-            found: list[Answer] = _value(await channel.exchange(self._batches, ("answer", (questions,))))
+            reply = await channel.exchange(self._batches, ("answer", (questions,)))
+            found: list[Answer | BadInputError] = _value(reply)
             return found
 
     def call(self, method: str, *arguments: Any) -> Any:
