@@ -77,7 +77,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
 
     Each vector has the output's width. The sum therefore equals a concatenation followed by a linear projection.
 
-    A value that train never met counts as a missing one (decision 33): its row would still be as it was drawn.
+    A value that train never met counts as a missing one (decision 37): its row would still be as it was drawn.
     """
 
     def __init__(
