@@ -142,6 +142,7 @@ def _protocol(config: Config, windows: WindowsRecord | None) -> Protocol | None:
         tied_targets=stats["tied_targets"],
         repeat_targets=stats["repeat_targets"],
         unseen_queries=stats["unseen_queries"],
+        **windows.cuts,
     )
 
 

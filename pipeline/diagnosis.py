@@ -79,7 +79,7 @@ def _of_split_sizes(data: DataSummary) -> Iterator[str]:
     if not data.rows.get(keys.SPLIT_EVAL):
         yield (
             "the eval split has no rows: early stopping and the choice of the best epoch had nothing to watch, and the "
-            "last epoch was used; move data.split.eval_from, or use another data.split"
+            "last epoch was used; move data.split.eval_from or count more spans, or use another data.split"
         )
 
 

@@ -8,7 +8,8 @@ can be read and tested in one place. Every split has two cuts:
   is train. A query with fewer than three interactions is train only.
 - `leave_last_basket`: all rows at the last timestamp are test. The basket before is
   eval if there are three baskets, else train. A single basket is train only.
-- `temporal`: two cuts in time, the same for all queries.
+- `temporal`: two cuts in time, the same for all queries. `time_cuts` returns them;
+  spans count from the latest row.
 - `random`: all rows, shuffled by `row_key`. The last 20% are test, the 8% before
   are eval. `random_cuts` returns the two keys.
 
@@ -28,12 +29,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from shortlist import keys
-from shortlist.config.split import LeaveLastBasket, Random, Split, Temporal
+from shortlist.config.split import LeaveLastBasket, Random, SpanName, Split, Temporal
 from shortlist.config.table import Repeats
 
 # Greater than every SHA-256, as it is one byte longer.
 _AFTER_ALL_KEYS = b"\xff" * (hashlib.sha256().digest_size + 1)
 _Cut = TypeVar("_Cut", int, bytes, "Interaction")
+
+_DAY = 24 * 60 * 60
+SPAN_SECONDS: dict[SpanName, int] = {"hour": 60 * 60, "day": _DAY, "week": 7 * _DAY}
+"""Length of a span in seconds."""
+
+# 1970 began on a Thursday, 4 days before a Monday.
+_SPAN_OFFSETS: dict[SpanName, int] = {"hour": 0, "day": 0, "week": 4 * _DAY}
 
 
 class Interaction(NamedTuple):
@@ -68,11 +76,21 @@ class Interaction(NamedTuple):
         return self.weight > 0.0
 
 
+class TimeCuts(NamedTuple):
+    """The first second, or order number, of the eval and of the test split."""
+
+    eval_from: int
+    test_from: int
+
+
 class RandomCuts(NamedTuple):
     """The first `row_key` of the eval and of the test split."""
 
     eval_from: bytes
     test_from: bytes
+
+
+Cuts = RandomCuts | TimeCuts
 
 
 def sort_rows(interactions: Iterable[Interaction]) -> list[Interaction]:
@@ -112,26 +130,51 @@ def strict_times(split: Split) -> bool:
     return isinstance(split, LeaveLastBasket)
 
 
-def assign_splits(interactions: Sequence[Interaction], split: Split, cuts: RandomCuts | None = None) -> list[str]:
+def assign_splits(interactions: Sequence[Interaction], split: Split, cuts: Cuts | None = None) -> list[str]:
     """Returns the name of the split of each interaction of one query, including those that are not targets.
 
     Args:
       interactions: All of one query's interactions, sorted.
       split: The split section of the config.
-      cuts: The result of `random_cuts` over the rows of all queries; only for split random.
+      cuts: The result of `random_cuts` or `time_cuts` over the rows of all queries, for split random and for spans.
 
     Raises:
-      ValueError: The split is random and there are no cuts.
+      ValueError: The split needs cuts and there are none.
     """
     if isinstance(split, Temporal):
-        return [_side(row.timestamp, split.eval_from, split.test_from) for row in interactions]
+        found = cuts if isinstance(cuts, TimeCuts) else time_cuts(split, None)
+        return [_side(row.timestamp, *found) for row in interactions]
     if isinstance(split, Random):
-        if cuts is None:
-            raise ValueError("split random needs the cuts of random_cuts(), got None")
+        if not isinstance(cuts, RandomCuts):
+            raise ValueError(f"split random needs the cuts of random_cuts(), got {cuts}")
         return [_side(row_key(split.seed, row), *cuts) for row in interactions]
     if isinstance(split, LeaveLastBasket):
         return _last_basket(interactions)
     return _last_out(interactions)
+
+
+def time_cuts(split: Temporal, latest: int | None) -> TimeCuts:
+    """Returns the cuts of a temporal split.
+
+    Args:
+      split: The split section of the config.
+      latest: Seconds of the latest target of ALL queries; only spans need it.
+
+    Raises:
+      ValueError: The split has spans and there is no latest row.
+    """
+    if split.eval_from is not None and split.test_from is not None:
+        return TimeCuts(split.eval_from, split.test_from)
+    if latest is None or split.eval_spans is None or split.test_spans is None:
+        raise ValueError("a split by spans needs the time of the latest row, got None")
+    length = SPAN_SECONDS[split.span]
+    test_from = span_start(split.span, latest) - (split.test_spans - 1) * length
+    return TimeCuts(test_from - split.eval_spans * length, test_from)
+
+
+def span_start(span: SpanName, time: int) -> int:
+    """Returns the first second of the span that contains a time, in seconds since 1970, in UTC."""
+    return time - (time - _SPAN_OFFSETS[span]) % SPAN_SECONDS[span]
 
 
 def row_key(seed: int, row: Interaction) -> bytes:

@@ -57,6 +57,12 @@ class Protocol(SummaryPart):
     """Share of test targets that the query had seen before. Plain metrics leave these rows out."""
     unseen_queries: float
     """Share of test rows whose query has no train row."""
+    eval_from: str | None = None
+    """First time of the eval split with split temporal, in UTC, or as an order number; null with other splits."""
+    test_from: str | None = None
+    """First time of the test split, in the same way."""
+    latest_time: str | None = None
+    """Time of the latest target, in the same way."""
 
 
 class DataSummary(SummaryPart):

@@ -67,6 +67,8 @@ def _print_data(summary: Summary, console: Console) -> None:
         f"Split     {protocol.split}: trained on {data.rows['train']:,}, stopped early on {data.rows['eval']:,}, "
         f"tested on {data.rows['test']:,} ({protocol_text.TESTED_ON[protocol.split]})"
     )
+    if cuts := protocol_text.cuts_sentence(protocol):
+        console.print(f"          {cuts}")
     ties = protocol_text.tie_sentence(protocol)
     console.print(f"Protocol  ranked against all {protocol.corpus_size:,} candidates; {ties}")
     if protocol.unseen_queries > 0:

@@ -27,7 +27,10 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the model and sets `skipped` (0 or 1), `reason` if skipped, and `catalogue_changed` if it changed."""
+        """Writes the model and sets `skipped` (0 or 1), `reason` if skipped, and the changes otherwise.
+
+        The changes are `catalogue_changed` and `features_changed`; each is absent if there is none.
+        """
         del exec_properties  # only the cache key needs it
         output = artifact_utils.get_single_instance(output_dict["model"])
         candidate = _metadata(artifact_utils.get_single_uri(input_dict["candidate"]))
@@ -38,6 +41,9 @@ class Executor(base_executor.BaseExecutor):
             return
         uri = artifact_utils.get_single_uri(input_dict["baseline"])
         model_dir, earlier = path_utils.serving_model_dir(output.uri), _metadata(uri)
+        note = compatibility.features_note(candidate, earlier)
+        if note:
+            output.set_string_custom_property(properties.FEATURES_CHANGED, note)
         if _ranks_as_today(candidate, earlier):
             io_utils.copy_dir(path_utils.serving_model_path(uri), model_dir)
             return

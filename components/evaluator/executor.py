@@ -84,7 +84,9 @@ def _with_baseline(
         by_gate[Gate.PREVIOUS_MODEL] = GateResult(gate=Gate.PREVIOUS_MODEL, result=Result.NOT_JUDGED, sentence=sentence)
     elif previous is not None:
         changes = [text for baseline in real if (text := _text(baseline, properties.CATALOGUE_CHANGED))]
-        sentence = "; ".join([previous.sentence, *(f"it ranked today's catalogue: {text}" for text in changes)])
+        notes = [f"it ranked today's catalogue: {text}" for text in changes]
+        notes += [text for baseline in real if (text := _text(baseline, properties.FEATURES_CHANGED))]
+        sentence = "; ".join([previous.sentence, *notes])
         by_gate[Gate.PREVIOUS_MODEL] = previous.model_copy(update={"sentence": sentence})
     return [gate for gate in complete(by_gate.values(), "the model has no signature for it") if gate.gate in EVALUATED]
 

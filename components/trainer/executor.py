@@ -12,6 +12,7 @@ from tfx.utils import io_utils
 
 from components.trainer import run_fn
 from shortlist import keys
+from shortlist.records import artifacts, properties
 
 
 class Executor(executor.GenericExecutor):
@@ -31,7 +32,7 @@ class Executor(executor.GenericExecutor):
         return fn_args
 
 
-def extra_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, str]:
+def extra_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -> dict[str, Any]:
     """Returns the entries of custom_config that `run_fn.read` expects.
 
     Args:
@@ -47,7 +48,14 @@ def extra_inputs(input_dict: dict[str, list[types.Artifact]], output_uri: str) -
         # Outside the outputs of this execution, so that the execution after a kill finds the checkpoints.
         run_fn.CHECKPOINT_ROOT: os.path.join(_node_dir(output_uri), "checkpoints"),
         run_fn.SPLIT_FINGERPRINT: windows.get_string_custom_property(run_fn.SPLIT_FINGERPRINT),
+        run_fn.TEST_FROM: _test_from(windows),
     }
+
+
+def _test_from(windows: types.Artifact) -> int | None:
+    stats = artifacts.json_object(windows.get_string_custom_property(properties.STATS))
+    cuts: dict[str, int] = stats.get("cuts") or {}
+    return cuts.get(run_fn.TEST_FROM)
 
 
 def _node_dir(artifact_uri: str) -> str:

@@ -138,7 +138,13 @@ class ServingModule(tf.Module):
 
 
 def export(
-    module: ServingModule, path: str, settings: Settings, corpus: Corpus, split_fingerprint: str, history: Any
+    module: ServingModule,
+    path: str,
+    settings: Settings,
+    corpus: Corpus,
+    split_fingerprint: str,
+    history: Any,
+    test_from: int | None = None,
 ) -> None:
     """Writes the SavedModel and its `assets.extra/shortlist.json`.
 
@@ -149,6 +155,8 @@ def export(
       corpus: Corpus of the training.
       split_fingerprint: Fingerprint of the split; models of different splits cannot be compared.
       history: Result of `training.fit`.
+      test_from: First time of the test split with split temporal, in seconds or as an order number. The training has
+        read no row from then on.
     """
     signatures = {
         "query_embedding": module.query_embedding,
@@ -164,6 +172,7 @@ def export(
         "ranks_version": RANKS_VERSION,
         "catalogue_sha256": corpus.sha256,
         "split_fingerprint": split_fingerprint,
+        "test_from": test_from,
         "features_sha256": settings.features_sha256(),
         "config": settings.to_json(),
         "query_features": {name: feature.type.value for name, feature in sorted(settings.query_features.items())},

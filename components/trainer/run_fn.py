@@ -18,6 +18,7 @@ from shortlist.model_files import TOWERS_DIR
 CANDIDATES = "candidates"
 CANDIDATE_TRANSFORM = "candidate_transform"
 SPLIT_FINGERPRINT = "split_fingerprint"
+TEST_FROM = "test_from"
 CHECKPOINT_ROOT = "checkpoint_root"
 
 
@@ -45,6 +46,7 @@ def write(bundle: ModelBundle, fn_args: FnArgs, history: dict[str, Any]) -> None
         bundle.corpus,
         fn_args.custom_config[SPLIT_FINGERPRINT],
         {**history, "logq_clipped_candidates": make_loss(bundle.settings).count_clipped(bundle.corpus.counts)},
+        fn_args.custom_config.get(TEST_FROM),
     )
     towers = portable.PortableTowers(
         bundle.model, bundle.reader, bundle.corpus, bundle.settings, bundle.candidate_transform

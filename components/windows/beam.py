@@ -23,7 +23,7 @@ from components import shards
 from components.windows import beam_fns, records, stats, times
 from components.windows.windows_config import SPLITS, WindowsConfig
 from shortlist import keys, splits
-from shortlist.config.split import Random
+from shortlist.config.split import Random, Temporal
 from shortlist.config.table import Repeats
 
 SUMMARY_FILE = "summary.json"
@@ -55,7 +55,7 @@ def build(
     """Adds the node's whole graph to a pipeline.
 
     The graph writes `<uri>/Split-<split>/windows-*.gz` and `<staging>/summary.json`.
-    The summary holds counts, problems, unknown_ids and isolated times. Call
+    The summary holds counts, problems, unknown_ids, isolated times and the latest time. Call
     `checks.check` on it before you use the files.
 
     Args:
@@ -82,9 +82,12 @@ def build(
 
     num_rows = latest | "KeptPerQuery" >> beam.Map(lambda pair: len(pair[1])) | "Kept" >> beam.CombineGlobally(_total)
     num_shards = beam.pvalue.AsSingleton(num_rows | "NumShards" >> beam.Map(records.num_shards))
-    cuts = None
+    cuts, latest_time = None, root | "NoLatestTime" >> beam.Create([None])
     if isinstance(config.split, Random) and not config.everything_is_train:
         cuts = beam.pvalue.AsSingleton(_random_cuts(latest, config.split))
+    elif isinstance(config.split, Temporal) and not config.everything_is_train:
+        latest_time = latest | "Latest" >> beam.Map(_latest_target) | "LatestTime" >> beam.CombineGlobally(_latest)
+        cuts = beam.pvalue.AsSingleton(latest_time | "TimeCuts" >> beam.Map(_time_cuts, config.split))
     plan = beam_fns.PlanQueryFn(config.model_dump_json(), feature_types, bool(patterns.queries))
     outputs = (
         {"interactions": latest, "queries": query_rows}
@@ -106,7 +109,8 @@ def build(
         query_rows | "QueryTwice" >> beam.FlatMap(beam_fns.duplicates, keys.QUERY_ID),
     )
     isolated = _isolated_times(root, latest, num_rows, config.has_timestamps)
-    _write_summary(root, counts, problems, known[beam_fns.UNKNOWN], isolated, os.path.join(staging, SUMMARY_FILE))
+    path = os.path.join(staging, SUMMARY_FILE)
+    _write_summary(root, counts, problems, known[beam_fns.UNKNOWN], isolated, latest_time, path)
 
 
 def read(root: Pipeline, table: str, patterns: list[str], parse: beam.DoFn) -> Any:
@@ -201,6 +205,20 @@ def _random_cuts(latest: PCollection, split: Random) -> PCollection:
     )
 
 
+def _latest_target(pair: Any) -> int | None:
+    """(query_id, rows) -> the time of its latest target; None if it has none."""
+    return _latest(row.timestamp for row in (splits.Interaction(*row) for row in pair[1]) if row.is_target)
+
+
+def _latest(times: Iterable[int | None]) -> int | None:
+    return max((time for time in times if time is not None), default=None)
+
+
+def _time_cuts(latest: int | None, split: Temporal) -> splits.TimeCuts:
+    # A log without targets has nothing to split; the checks of the counts refuse it.
+    return splits.time_cuts(split, 0 if latest is None else latest)
+
+
 def _keys_in(row_keys: list[bytes], buckets: Any) -> list[bytes]:
     return [key for key in row_keys if splits.key_bucket(key) in buckets]
 
@@ -237,6 +255,7 @@ def _write_summary(
     problems: Iterable[Any],
     unknown: PCollection,
     isolated: PCollection,
+    latest_time: PCollection,
     path: str,
 ) -> None:
     summed = counts | "AllCounts" >> beam.Flatten() | "SumCounts" >> beam.CombinePerKey(_total)
@@ -256,18 +275,25 @@ def _write_summary(
             beam.pvalue.AsDict(first),
             beam.pvalue.AsSingleton(some_unknown),
             beam.pvalue.AsSingleton(isolated),
+            beam.pvalue.AsSingleton(latest_time),
         )
     )
 
 
 def _dump_summary(
-    path: str, counts: Any, problems: Any, unknown_ids: Any, isolated: times.IsolatedTimes | None
+    path: str,
+    counts: Any,
+    problems: Any,
+    unknown_ids: Any,
+    isolated: times.IsolatedTimes | None,
+    latest_time: int | None,
 ) -> None:
     summary = {
         "counts": dict(counts),
         "problems": dict(problems),
         "unknown_ids": [candidate_id.decode(errors="replace") for candidate_id in unknown_ids],
         "isolated": isolated and isolated.to_json(),
+        "latest_time": latest_time,
     }
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from components.windows import stats
+from components.windows import cuts, stats
 from components.windows.times import IsolatedTimes
 from components.windows.windows_config import WindowsConfig
 from shortlist import keys
-from shortlist.config.split import LeaveLastOut, Split, Temporal
+from shortlist.config.split import SPANS_NEED_TIMES, LeaveLastOut, Split, Temporal
 from shortlist.findings import Findings
-
-_ORDER = "order"
 
 
 class GraphSummary(NamedTuple):
@@ -25,12 +22,14 @@ class GraphSummary(NamedTuple):
       problems: Sentences on single rows by kind, the first few per kind.
       unknown_ids: Some of the candidate ids that the catalogue lacks.
       isolated: Times far from all others; None if there are none.
+      latest_time: Time of the latest target with split temporal; None with other splits.
     """
 
     counts: Mapping[str, int]
     problems: Mapping[str, Sequence[str]]
     unknown_ids: Sequence[str]
     isolated: IsolatedTimes | None
+    latest_time: int | None = None
 
     @classmethod
     def from_json(cls, text: str) -> GraphSummary:
@@ -42,6 +41,7 @@ class GraphSummary(NamedTuple):
             value["problems"],
             value["unknown_ids"],
             isolated and IsolatedTimes.from_json(isolated),
+            value["latest_time"],
         )
 
 
@@ -58,6 +58,7 @@ def check(summary: GraphSummary, config: WindowsConfig, timestamp_unit: str = ""
     if problem:
         return Findings(errors=[problem])
     findings = Findings()
+    _check_spans(summary, config, timestamp_unit, findings)
     _check_unknown(summary, config, findings)
     _check_isolated(summary, config, timestamp_unit, findings)
     _check_tied(counts, config, findings)
@@ -91,21 +92,35 @@ def _check_unknown(summary: GraphSummary, config: WindowsConfig, findings: Findi
         )
 
 
+def _check_spans(summary: GraphSummary, config: WindowsConfig, unit: str, findings: Findings) -> None:
+    split = config.split
+    if not isinstance(split, Temporal) or not split.moves or config.everything_is_train:
+        return
+    if unit == cuts.ORDER:
+        findings.errors.append(f"data.split.{SPANS_NEED_TIMES}")
+    elif summary.latest_time is None:
+        findings.errors.append("interactions: expected rows of positive weight, got none; check their weight")
+    else:
+        found = cuts.check_latest(split, summary.latest_time, summary.isolated, config.isolated_times.action)
+        findings.errors += found.errors
+        findings.warnings += found.warnings
+
+
 def _check_isolated(summary: GraphSummary, config: WindowsConfig, unit: str, findings: Findings) -> None:
     isolated, limit = summary.isolated, config.isolated_times
     num_rows = summary.counts.get(stats.INTERACTIONS_KEPT, 0)
     if isolated is None or isolated.number / num_rows <= limit.threshold:
         return
 
-    text = str if unit == _ORDER else _date
     example = isolated.example
     findings.add(
         limit.action,
         f"{example.source_path.decode(errors='replace')} data row {example.source_row} (counted from 0): expected a "
-        f"time near the others (99.8% are from {text(isolated.middle_from)} to {text(isolated.middle_to)}), "
-        f"got {text(example.timestamp)}; {isolated.number} of {num_rows} rows ({isolated.number / num_rows:.2g}) are "
-        f"this far from the others, above data.gate.isolated_times.threshold={limit.threshold}; correct these rows, "
-        "remove them with data.interactions.filter, or raise the limit",
+        f"time near the others (99.8% are from {cuts.text(isolated.middle_from, unit)} to "
+        f"{cuts.text(isolated.middle_to, unit)}), got {cuts.text(example.timestamp, unit)}; {isolated.number} "
+        f"of {num_rows} rows ({isolated.number / num_rows:.2g}) are this far from the others, above "
+        f"data.gate.isolated_times.threshold={limit.threshold}; correct these rows, remove them with "
+        "data.interactions.filter, or raise the limit",
     )
 
 
@@ -136,17 +151,11 @@ def _split_problems(counts: Mapping[str, int], split: Split) -> list[str]:
         "temporal": "set data.split.eval_from and data.split.test_from to times that the data covers",
         "random": "it needs at least 5 interactions",
     }[split.kind]
+    if isinstance(split, Temporal) and split.moves:
+        remedy = "the log is shorter than data.split.eval_spans and test_spans; take fewer or shorter spans"
     # Eval may be empty: with leave_last_basket, a query with two baskets has test rows but no eval rows.
     for name in (keys.SPLIT_TRAIN, keys.SPLIT_TEST):
         if not counts.get(f"rows/{name}"):
             rows = counts.get(stats.INTERACTIONS_KEPT, 0)
             return [f"interactions: split {split.kind} puts none of the {rows} rows into {name}; {remedy}"]
     return []
-
-
-def _date(seconds: int) -> str:
-    """Returns the UTC time, or the number itself if the calendar has no such time."""
-    try:
-        return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):
-        return f"second {seconds}"

@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components import shards
-from components.windows import beam, checks, schema, stats
+from components.windows import beam, checks, cuts, schema, stats
 from components.windows.windows_config import SPLITS, WindowsConfig, split_fingerprint
 from shortlist.errors import DataError
 from shortlist.records import nodes, properties
@@ -52,11 +52,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         with fileio.open(os.path.join(staging, beam.SUMMARY_FILE)) as file:
             graph_summary = checks.GraphSummary.from_json(file.read())
         fileio.rmtree(staging)
-        findings = checks.check(graph_summary, config, _timestamp_unit(input_dict))
+        unit = _timestamp_unit(input_dict)
+        findings = checks.check(graph_summary, config, unit)
         if findings.errors:
             raise DataError("; ".join(findings.errors))
 
-        stats_json = json.dumps(stats.summarize(graph_summary.counts, config), sort_keys=True)
+        summarized = stats.summarize(graph_summary.counts, config, graph_summary.latest_time)
+        stats_json = json.dumps(summarized, sort_keys=True)
         io_utils.write_string_file(os.path.join(windows.uri, STATS_FILE), stats_json)
         windows.split_names = artifact_utils.encode_split_names(list(SPLITS))
         windows.set_string_custom_property(properties.STATS, stats_json)
@@ -64,6 +66,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         windows.set_string_custom_property(
             properties.SPLIT_FINGERPRINT, split_fingerprint(config, _interactions_sha256(input_dict, exec_properties))
         )
+        for name, time in (summarized["cuts"] or {}).items():
+            windows.set_string_custom_property(name, cuts.text(time, unit))
         schema_uri = artifact_utils.get_single_uri(output_dict["schema"])
         all_types = {**feature_types, **schema.interaction_feature_types(config.features)}
         io_utils.write_pbtxt_file(os.path.join(schema_uri, schema.SCHEMA_FILE), schema.windows_schema(all_types))

@@ -10,7 +10,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.windows import windowing
+from components.windows import cuts, windowing
 from components.windows.windows_config import SPLITS, WindowsConfig
 from shortlist import keys, splits
 
@@ -74,8 +74,14 @@ def repeat_targets(counts: Mapping[str, int]) -> float:
     return counts.get(_REPEATED, 0) / _test_rows(counts)
 
 
-def summarize(counts: Mapping[str, int], config: WindowsConfig) -> dict[str, Any]:
-    """Returns the `stats` of the windows artifact; shares are shares of the test rows, 0 if there are none."""
+def summarize(counts: Mapping[str, int], config: WindowsConfig, latest_time: int | None = None) -> dict[str, Any]:
+    """Returns the `stats` of the windows artifact; shares are shares of the test rows, 0 if there are none.
+
+    Args:
+      counts: Sums of the graph, by name.
+      config: The part of the config that decides the windows.
+      latest_time: Time of the latest target with split temporal.
+    """
 
     def by_split(name: str) -> dict[str, int]:
         return {split: counts.get(f"{name}/{split}", 0) for split in SPLITS}
@@ -100,6 +106,7 @@ def summarize(counts: Mapping[str, int], config: WindowsConfig) -> dict[str, Any
         "tied_targets": tied_targets(counts, config),
         "repeat_targets": repeat_targets(counts),
         "unseen_queries": counts.get(_UNSEEN, 0) / test_rows,
+        "cuts": cuts.describe(config.split, latest_time),
     }
 
 

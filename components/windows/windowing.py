@@ -46,7 +46,7 @@ def windows_of(
     interactions: Iterable[splits.Interaction],
     split: Split,
     sizes: WindowsSection,
-    cuts: splits.RandomCuts | None = None,
+    cuts: splits.Cuts | None = None,
 ) -> dict[str, list[Window]]:
     """Returns one query's windows by split, each list in the order of its targets.
 
@@ -54,7 +54,7 @@ def windows_of(
       interactions: All interactions of one query, in any order.
       split: The split section of the config.
       sizes: max_history and max_targets.
-      cuts: `splits.random_cuts` over the rows of all queries; split random only.
+      cuts: `splits.random_cuts` or `splits.time_cuts` over the rows of all queries; for split random and for spans.
     """
     rows = splits.sort_rows(interactions)
     windows: dict[str, list[Window]] = {keys.SPLIT_TRAIN: [], keys.SPLIT_EVAL: [], keys.SPLIT_TEST: []}

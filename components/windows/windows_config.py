@@ -9,7 +9,7 @@ from shortlist import keys
 from shortlist.config.gate import Check
 from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.section import Section
-from shortlist.config.split import Random, Split, WindowsSection
+from shortlist.config.split import Random, Split, Temporal, WindowsSection
 from shortlist.config.table import Repeats
 
 CONTRACT_VERSION = 2  # raise it when the same config gives other splits, histories or seen ids
@@ -79,6 +79,9 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     week's. New rows move no row from train into test. Split random is the exception:
     one more row moves every cut, so its fingerprint covers the content of the log.
 
+    Of a split by spans it covers the rule, not the cuts, which move forward with the log.
+    The Baseline node compares the cuts of both models, in case that the log became shorter.
+
     Removed rows can move a row with any split. If a candidate leaves the catalogue, an
     earlier row becomes its query's last one. `data.gate.unknown_candidates` limits
     the number of such rows.
@@ -89,7 +92,7 @@ def split_fingerprint(config: WindowsConfig, interactions_sha256: str) -> str:
     """
     settings: dict[str, object] = {
         "contract_version": CONTRACT_VERSION,
-        "split": config.split.model_dump(mode="json"),
+        "split": config.split.rule if isinstance(config.split, Temporal) else config.split.model_dump(mode="json"),
         "columns": config.columns,
         "filter": config.filter,
         "candidates_filter": config.candidates_filter,

@@ -8,7 +8,7 @@ from shortlist.config.gate import Gate
 from shortlist.config.paths import local_folder
 from shortlist.config.secrets import without_credentials
 from shortlist.config.section import Line, Section, Whole
-from shortlist.config.split import LeaveLastOut, Split, WindowsSection
+from shortlist.config.split import SPANS_NEED_TIMES, LeaveLastOut, Split, Temporal, WindowsSection
 from shortlist.config.table import Candidates, Interactions, Queries, Table, TableName
 
 
@@ -58,6 +58,8 @@ class Data(Section):
     @pydantic.model_validator(mode="after")
     def _check_timestamp(self) -> Data:
         if self.interactions.timestamp is not None:
+            if isinstance(self.split, Temporal) and self.split.moves and self.interactions.timestamp_unit == "order":
+                raise ValueError(f"split.{SPANS_NEED_TIMES}")
             return self
         in_order = self.interactions.timestamp_unit == "row"
         if self.split.kind != "random" and not (in_order and self.split.kind == "leave_last_out"):

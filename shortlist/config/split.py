@@ -50,24 +50,70 @@ def _seconds(value: object) -> object:
 Cut = Annotated[Whole, pydantic.BeforeValidator(_seconds), pydantic.Field(ge=-(2**63), le=_MAX_TIMESTAMP)]
 
 
+SpanName = Literal["hour", "day", "week"]
+
+Spans = Annotated[Whole, pydantic.Field(ge=1, le=10_000)]
+"""A number of spans."""
+
+
+SPANS_NEED_TIMES = (
+    "eval_spans needs times, but interactions.timestamp_unit is order; give eval_from and test_from as order numbers"
+)
+"""Refusal of spans for a log whose timestamps are plain numbers."""
+
+
 class Temporal(Section):
-    """Two cuts in time, the same for all queries: train < eval_from <= eval < test_from <= test."""
+    """Two cuts in time, the same for all queries: train < eval_from <= eval < test_from <= test.
+
+    The cuts are fixed, or they move with the log: `eval_spans` and `test_spans` count from its latest row.
+    """
 
     kind: Literal["temporal"] = "temporal"
     """Cuts in time."""
 
-    eval_from: Cut
+    eval_from: Cut | None = None
     """First time of the eval split: a date or time such as `2024-06-01`, in UTC if it has no zone, a number in seconds,
     milliseconds, microseconds or nanoseconds since 1970, or an order number."""
 
-    test_from: Cut
+    test_from: Cut | None = None
     """First time of the test split, in the same way."""
 
+    eval_spans: Spans | None = None
+    """Number of spans in the eval split, instead of `eval_from`. They end where the test split begins."""
+
+    test_spans: Spans | None = None
+    """Number of spans in the test split, instead of `test_from`. The last one contains the log's latest row, and counts
+    even if it has only begun."""
+
+    span: SpanName = "day"
+    """Length of a span. Hours, days and weeks begin as in UTC, a week on Monday."""
+
     @pydantic.model_validator(mode="after")
-    def _check_order(self) -> Temporal:
-        if self.eval_from >= self.test_from:
+    def _check_cuts(self) -> Temporal:
+        given = [name for name in (*_FIXED, *_MOVING) if getattr(self, name) is not None]
+        if tuple(given) not in (_FIXED, _MOVING):
+            raise ValueError(
+                "expected either eval_from and test_from, or eval_spans and test_spans, "
+                f"got {' and '.join(given) or 'none of them'}"
+            )
+        if self.eval_from is not None and self.test_from is not None and self.eval_from >= self.test_from:
             raise ValueError(f"eval_from={self.eval_from} must be before test_from={self.test_from}")
         return self
+
+    @property
+    def moves(self) -> bool:
+        """Whether the cuts follow from the log's latest row."""
+        return self.eval_spans is not None
+
+    @property
+    def rule(self) -> dict[str, object]:
+        """The keys that decide the cuts, with their values."""
+        names = (*_MOVING, "span") if self.moves else _FIXED
+        return {"kind": self.kind, **{name: getattr(self, name) for name in names}}
+
+
+_FIXED = ("eval_from", "test_from")
+_MOVING = ("eval_spans", "test_spans")
 
 
 class Random(Section):

@@ -247,9 +247,10 @@ def _baseline(execution: Execution) -> list[str]:
     record = BaselineRecord.of(execution.output("model"))
     if record is not None and record.skipped:
         return [f"no comparison: {record.reason}"]
+    notes = [record.features_changed] if record is not None and record.features_changed else []
     if record is not None and record.catalogue_changed:
-        return [f"compared with the latest blessed model in this catalogue: {record.catalogue_changed}"]
-    return ["compared with the latest blessed model"]
+        return [f"compared with the latest blessed model in this catalogue: {record.catalogue_changed}", *notes]
+    return ["compared with the latest blessed model", *notes]
 
 
 def _refit(execution: Execution) -> list[str]:
@@ -280,12 +281,16 @@ def _windows(execution: Execution) -> list[str]:
     found, counts, config = [], stats(execution), artifacts.json_object(execution.properties.get(properties.CONFIG))
     if counts:
         rows = ", ".join(f"{split} {count:,}" for split, count in counts.get("rows", {}).items())
+        record = WindowsRecord.of(execution.output("examples"))
+        if record and record.cuts:
+            found.append(_listed({name.replace("_", " "): time for name, time in record.cuts.items()}))
         found.append(f"targets: {rows}; {counts.get('candidates', 0):,} candidates")
         dropped = ", ".join(f"{count:,} {name}" for name, count in counts.get("dropped", {}).items() if count)
         found.append(f"{counts.get('interactions', 0):,} interactions; dropped: {dropped or 'none'}")
     if config:
         split = config.get("split") or {}
-        found.append(_listed({"split": split.get("kind"), **{k: v for k, v in split.items() if k != "kind"}}))
+        named = {name: value for name, value in split.items() if name != "kind" and value is not None}
+        found.append(_listed({"split": split.get("kind"), **named}))
         found.append(_listed(config.get("windows") or {}))
     return [sentence for sentence in found if sentence]
 

@@ -141,6 +141,8 @@ class WindowsRecord:
     stats: dict[str, Any]
     split_fingerprint: str | None
     warnings: list[str]
+    cuts: dict[str, str]
+    """The times of `properties.CUTS` as text; empty with other splits than temporal."""
 
     @classmethod
     def of(cls, artifact: HasProperties | None) -> WindowsRecord | None:
@@ -152,6 +154,7 @@ class WindowsRecord:
             stats=json_object(artifact.properties.get(properties.STATS)),
             split_fingerprint=str(fingerprint) if fingerprint else None,
             warnings=sentences(artifact, properties.WARNINGS),
+            cuts={name: str(artifact.properties[name]) for name in properties.CUTS if name in artifact.properties},
         )
 
 
@@ -191,6 +194,8 @@ class BaselineRecord:
     """Reason for skipping the comparison."""
     catalogue_changed: str
     """Difference of today's catalogue from the earlier model's; empty if there is none."""
+    features_changed: str
+    """Features of today's model that the earlier one does not read, as a clause; empty if there are none."""
 
     @classmethod
     def of(cls, artifact: HasProperties | None) -> BaselineRecord | None:
@@ -202,6 +207,7 @@ class BaselineRecord:
             skipped=found.get(properties.SKIPPED) == 1,
             reason=str(found.get(properties.REASON, "")),
             catalogue_changed=str(found.get(properties.CATALOGUE_CHANGED, "")),
+            features_changed=str(found.get(properties.FEATURES_CHANGED, "")),
         )
 
 

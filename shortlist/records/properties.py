@@ -62,6 +62,9 @@ TABLE = "table"
 """Exec property of a node that reads a table: JSON of its `TableSpec`."""
 STATS = "stats"
 """Property of windows: JSON of the counts of rows, queries and dropped rows."""
+CUTS = ("eval_from", "test_from", "latest_time")
+"""Properties of windows with split temporal: the first times of eval and test, and the time of the latest target, in
+UTC. Order numbers stay numbers."""
 SPLIT_FINGERPRINT = "split_fingerprint"
 """Property of windows: equal fingerprints hold out the same rows of the same log."""
 
@@ -78,6 +81,8 @@ REASON = "reason"
 """Reason for skipping the comparison; for a rollback or a forced push, the reason given by its author."""
 NO_EARLIER_MODEL = "no earlier blessed model"
 """Value of `REASON` of a Baseline node in the first run."""
+FEATURES_CHANGED = "features_changed"
+"""Clause on features of today's model that the earlier one does not read; absent without any."""
 CATALOGUE_CHANGED = "catalogue_changed"
 """Difference of today's catalogue from the earlier model's own."""
 

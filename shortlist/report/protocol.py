@@ -26,6 +26,7 @@ def sentence(protocol: Protocol, data: DataSummary) -> str:
 def details(protocol: Protocol, data: DataSummary) -> list[str]:
     """Returns the details of the protocol, a sentence each."""
     found = [
+        *([f"{cuts_sentence(protocol)}."] if protocol.test_from else []),
         f"The split is {protocol.split}: trained on {data.rows.get('train', 0):,} interactions, stopped early on "
         f"{data.rows.get('eval', 0):,}.",
         f"Tied scores count against the target; {tie_sentence(protocol)}.",
@@ -43,6 +44,13 @@ def details(protocol: Protocol, data: DataSummary) -> list[str]:
             "Metrics with seen items count all rows."
         )
     return found
+
+
+def cuts_sentence(protocol: Protocol) -> str:
+    """Returns the times of a split by time, without a final full stop; empty for other splits."""
+    if not protocol.test_from:
+        return ""
+    return f"Eval from {protocol.eval_from}, test from {protocol.test_from}, to {protocol.latest_time}"
 
 
 def tie_sentence(protocol: Protocol) -> str:

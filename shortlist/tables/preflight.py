@@ -7,26 +7,23 @@ they are read completely, up to two million rows.
 from __future__ import annotations
 
 import array
-import collections
 import dataclasses
 import itertools
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from shortlist import keys, splits
+from shortlist import keys
 from shortlist.config import paths
 from shortlist.config.config import Config
 from shortlist.config.data import Data
-from shortlist.config.split import LeaveLastBasket, LeaveLastOut, Random, Temporal
 from shortlist.config.table import Table
 from shortlist.errors import ConfigError
 from shortlist.scalars import short_repr
-from shortlist.tables import inputs, schemas
+from shortlist.tables import inputs, schemas, split_check
 from shortlist.tables.input_table import SAMPLED_ROWS, InputTable, ParsedRow, Sample, existing_files, timestamp_unit
 from shortlist.tables.long_values import long_value_warnings
 from shortlist.tables.spec import UNITS_WITH_PARTS, Kind, Unit
@@ -149,12 +146,13 @@ def check_tables(config: Config, data_root: str | os.PathLike[str]) -> Preflight
 
     Raises:
       DataError: A table is missing, unreadable or too small, or a row of it is invalid.
-      ConfigError: `shuffle_ties` would destroy a known order.
+      ConfigError: `shuffle_ties` would destroy a known order, or the split needs times and the log has none.
     """
     data = config.data
     table = InputTable.of("interactions", data.interactions, data_root)
     sample = table.sample()
     warnings = _check_first_rows(table, sample)
+    split_check.check_unit(data.split, table.unit)
     _check_times(table)
     _check_query_count(table, sample)
 
@@ -168,7 +166,7 @@ def check_tables(config: Config, data_root: str | os.PathLike[str]) -> Preflight
 
     if known_candidates is not None:
         warnings += _check_unknown_candidates(table, data, sample, known_candidates)
-        _check_split(table, data, sample, known_candidates)
+        split_check.check_split(table, data, sample, known_candidates)
     _check_shuffle_ties(config, table.unit)
     warnings += _size_warnings(table, sample)
     rows = len(sample.rows) if sample.is_whole else None
@@ -403,74 +401,3 @@ def _size_warnings(table: InputTable, sample: Sample) -> list[str]:
         f"{table.path}: about {rows:,} interactions; Beam's direct runner was measured with up to "
         f"{DIRECT_RUNNER_ROWS:,} on one machine and keeps groups in memory; use Flink or Dataflow for more"
     ]
-
-
-def _check_split(table: InputTable, data: Data, sample: Sample, known: set[str]) -> None:
-    """Refuses a complete table if the split would leave train or test empty."""
-    if not sample.is_whole:
-        return
-    queries: dict[object, list[splits.Interaction]] = collections.defaultdict(list)
-    for number, row in enumerate(sample.rows):
-        if row[keys.CANDIDATE_ID][0] in known:
-            queries[row[keys.QUERY_ID][0]].append(_interaction(number, row))
-    rows_of_queries = [splits.drop_repeats(rows, data.interactions.repeats) for rows in queries.values()]
-    requirement = _REQUIREMENTS[data.split.kind](rows_of_queries, data.split)
-    if requirement is not None:
-        raise table.error(
-            f"{requirement} for split {data.split.kind}",
-            f"none among {sum(map(len, rows_of_queries))} rows with known candidates",
-            "add interactions or choose another data.split",
-        )
-
-
-def _interaction(number: int, row: ParsedRow) -> splits.Interaction:
-    """Returns a row in the form of the Windows component.
-
-    Args:
-      number: Position of the row in the order of files and rows.
-      row: Values by feature name.
-    """
-    return splits.Interaction(
-        timestamp=int(row.get(keys.TIMESTAMP, [0])[0]),
-        nanos=int(row.get(keys.TIMESTAMP_NANOS, [0])[0]),
-        source_path=b"",
-        source_row=number,
-        candidate_id=str(row[keys.CANDIDATE_ID][0]).encode(),
-        weight=float(row.get(keys.WEIGHT, [1.0])[0]),
-    )
-
-
-_Queries = Sequence[Sequence[splits.Interaction]]
-
-
-def _unmet_by_leave_last(queries: _Queries, split: LeaveLastOut | LeaveLastBasket) -> str | None:
-    if any(keys.SPLIT_TEST in splits.assign_splits(rows, split) for rows in queries):
-        return None
-    if isinstance(split, LeaveLastBasket):
-        return "a query with at least 2 different timestamps"
-    return "a query with at least 3 interactions"
-
-
-def _unmet_by_temporal(queries: _Queries, split: Temporal) -> str | None:
-    times = [row.timestamp for row in itertools.chain(*queries) if row.is_target]
-    if min(times, default=split.eval_from) >= split.eval_from:
-        return f"an interaction before eval_from={split.eval_from}"
-    if max(times) < split.test_from:
-        return f"an interaction at or after test_from={split.test_from}"
-    return None
-
-
-def _unmet_by_random(queries: _Queries, split: Random) -> str | None:
-    targets = sum(row.is_target for row in itertools.chain(*queries))
-    if splits.random_counts(targets)[2]:
-        return None
-    return "at least 5 interactions, of which 20% are test,"
-
-
-# By split: returns the requirement that the rows do not meet, or None.
-_REQUIREMENTS: dict[str, Callable[[_Queries, Any], str | None]] = {
-    "leave_last_out": _unmet_by_leave_last,
-    "leave_last_basket": _unmet_by_leave_last,
-    "temporal": _unmet_by_temporal,
-    "random": _unmet_by_random,
-}

@@ -65,6 +65,41 @@ def test_each_row_gets_its_split(split: Split, times: list[int], expected: str):
     assert short(splits.assign_splits(at(*times), split)) == expected
 
 
+DAY = 86_400
+# Thursday 2024-02-29; 1970-01-01 was a Thursday, too, and this day is 19,782 days later.
+LEAP_DAY = 19_782 * DAY
+
+
+@pytest.mark.parametrize(
+    ("rule", "latest", "eval_from", "test_from"),
+    [
+        # The day of the latest row is the test split, the day before is eval.
+        ({"eval_spans": 1, "test_spans": 1}, LEAP_DAY + 5, LEAP_DAY - DAY, LEAP_DAY),
+        ({"eval_spans": 1, "test_spans": 1}, LEAP_DAY, LEAP_DAY - DAY, LEAP_DAY),
+        ({"eval_spans": 1, "test_spans": 1}, LEAP_DAY - 1, LEAP_DAY - 2 * DAY, LEAP_DAY - DAY),
+        ({"eval_spans": 3, "test_spans": 2}, LEAP_DAY + 5, LEAP_DAY - 4 * DAY, LEAP_DAY - DAY),
+        # 00:59:59 is in the first hour of the day; 24 hours end with it.
+        ({"eval_spans": 1, "test_spans": 24, "span": "hour"}, LEAP_DAY + 3_599, LEAP_DAY - DAY, LEAP_DAY - 23 * 3_600),
+        # The week began on Monday, three days before.
+        ({"eval_spans": 1, "test_spans": 1, "span": "week"}, LEAP_DAY + 5, LEAP_DAY - 10 * DAY, LEAP_DAY - 3 * DAY),
+        ({"eval_spans": 1, "test_spans": 1}, -1, -2 * DAY, -DAY),
+        ({"eval_from": 3, "test_from": 5}, None, 3, 5),
+    ],
+)
+def test_cuts_of_a_split_by_time(rule, latest, eval_from, test_from):
+    assert splits.time_cuts(Temporal(**rule), latest) == (eval_from, test_from)
+
+
+def test_spans_need_the_latest_row_of_all_queries():
+    split = Temporal(eval_spans=1, test_spans=1)
+    with pytest.raises(ValueError, match="needs the time of the latest row"):
+        splits.assign_splits(at(1, 2), split)
+    names = splits.assign_splits(at(0, DAY, 2 * DAY), split, splits.time_cuts(split, 2 * DAY))
+    assert short(names) == "teT"
+    # This query's own latest row is a day before the log's.
+    assert short(splits.assign_splits(at(0, DAY), split, splits.time_cuts(split, 2 * DAY))) == "te"
+
+
 def weighted(*times_and_weights: tuple[int, float]) -> list[splits.Interaction]:
     return [
         splits.Interaction(time, 0, b"log.csv", row, b"c", weight)

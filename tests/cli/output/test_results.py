@@ -83,6 +83,14 @@ def test_the_order_of_ties_is_named_only_if_it_decides_anything():
     assert "file order" not in basket
 
 
+def test_the_times_of_a_split_by_time_are_printed():
+    cuts = {"eval_from": "2024-05-31T00:00:00Z", "test_from": "2024-06-01T00:00:00Z"}
+    protocol = {**_SUMMARY["protocol"], "split": "temporal", **cuts, "latest_time": "2024-06-01T21:09:00Z"}
+    line = "          Eval from 2024-05-31T00:00:00Z, test from 2024-06-01T00:00:00Z, to 2024-06-01T21:09:00Z\n"
+    assert line in printed(protocol=protocol)
+    assert "Eval from" not in printed()
+
+
 def test_a_reason_is_printed_once_and_drops_are_counted():
     text = printed()
     assert text.count("too low") == 1

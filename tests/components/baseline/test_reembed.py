@@ -1,5 +1,6 @@
 """An earlier model with a changed catalogue: some candidates are new to it, others are gone."""
 
+import copy
 import dataclasses
 import json
 import pathlib
@@ -179,13 +180,13 @@ def test_ranks_of_an_older_definition_are_taken_anew_in_the_same_catalogue(world
 
 
 def test_a_candidate_that_is_new_to_it_counts_in_a_history_by_its_features(earlier, tmp_path):
-    copy = tf.train.Example.FromString(worlds.candidate_row(19))
-    copy.features.feature[keys.CANDIDATE_ID].bytes_list.value[:] = [b"c99"]
-    output = run(tmp_path, earlier, [*_all_rows(), copy.SerializeToString()], catalogue_sha256="0" * 64)
+    twin = tf.train.Example.FromString(worlds.candidate_row(19))
+    twin.features.feature[keys.CANDIDATE_ID].bytes_list.value[:] = [b"c99"]
+    output = run(tmp_path, earlier, [*_all_rows(), twin.SerializeToString()], catalogue_sha256="0" * 64)
     # c19 was never a train target, so that c99, of the same features, is the same to the model.
     towers = tf.saved_model.load(f"{earlier}/{TOWERS_DIR}")
     result = towers.signatures[portable.EMBED_CATALOGUE](
-        examples=tf.constant([worlds.candidate_row(19), copy.SerializeToString(), worlds.candidate_row(3)])
+        examples=tf.constant([worlds.candidate_row(19), twin.SerializeToString(), worlds.candidate_row(3)])
     )
     np.testing.assert_array_equal(result[keys.EMBEDDING][0], result[keys.EMBEDDING][1])
     assert result[keys.KNOWN].numpy().tolist() == [True, False, True]
@@ -193,6 +194,55 @@ def test_a_candidate_that_is_new_to_it_counts_in_a_history_by_its_features(earli
     first, second, without = ranks(output.uri, records)[keys.RANK_WITH_SEEN]
     assert first == second
     assert 1 <= without <= 21
+
+
+def _with_query_feature(described, name):
+    """Returns a config in which the queries have one feature more."""
+    config = copy.deepcopy(described["config"])
+    config["data"]["query_features"][name] = {"type": "numeric", "max_vocabulary": 20_000}
+    return {"config": config, "features_sha256": "1" * 64}
+
+
+def test_a_model_is_compared_on_its_own_features_if_one_was_added(world, earlier, tmp_path):
+    described = json.loads(pathlib.Path(earlier, "Format-Serving/assets.extra/shortlist.json").read_text())
+    output = run(tmp_path, earlier, _all_rows(), **_with_query_feature(described, "height"))
+    assert output.get_int_custom_property("skipped") == 0
+    assert output.get_string_custom_property("features_changed") == "it does not read height of queries"
+    # Today's rows have the new feature, which changes none of its ranks.
+    records = worlds.read(world.windows["test"])
+    assert ranks(output.uri, tf.constant([_with_value(record, "height") for record in records])) == ranks(
+        earlier, tf.constant(records)
+    )
+
+
+def _with_value(record, name):
+    example = tf.train.Example.FromString(record)
+    example.features.feature[name].float_list.value[:] = [1.75]
+    return example.SerializeToString()
+
+
+def test_a_model_is_compared_on_its_own_features_in_a_catalogue_with_one_more(earlier, tmp_path):
+    records = tf.constant([window(b"c02", history=[b"c01"])])
+    described = json.loads(pathlib.Path(earlier, "Format-Serving/assets.extra/shortlist.json").read_text())
+    config = copy.deepcopy(described["config"])
+    config["data"]["candidate_features"]["price"] = {"type": "numeric", "max_vocabulary": 20_000}
+    rows = [_with_value(row, "price") for row in _all_rows()]
+    changed = {"config": config, "features_sha256": "1" * 64, "catalogue_sha256": "0" * 64}
+    output = run(tmp_path, earlier, rows, **changed)
+    assert output.get_string_custom_property("features_changed") == "it does not read price of candidates"
+    assert ranks(output.uri, records) == ranks(earlier, records)
+
+
+def test_a_model_is_not_compared_if_a_feature_of_it_was_dropped(earlier, tmp_path):
+    described = json.loads(pathlib.Path(earlier, "Format-Serving/assets.extra/shortlist.json").read_text())
+    config = copy.deepcopy(described["config"])
+    dropped = sorted(config["data"]["query_features"])[0]
+    del config["data"]["query_features"][dropped]
+    output = run(tmp_path, earlier, _all_rows(), config=config, features_sha256="1" * 64)
+    assert output.get_int_custom_property("skipped") == 1
+    assert output.get_string_custom_property("reason") == (
+        f"its features differ: it reads {dropped} of queries, which today's rows do not have as it knows them"
+    )
 
 
 def test_another_split_is_not_compared_whatever_the_catalogue(earlier, tmp_path):

@@ -20,7 +20,7 @@ _ROOT = pathlib.Path(__file__).parents[3]
 
 def _export(world, path, model, reader, corpus, settings):
     module = worlds.serving_module(world, model, reader, corpus, settings)
-    export(module, path, settings, corpus, "split-1", {"epochs": 0})
+    export(module, path, settings, corpus, "split-1", {"epochs": 0}, test_from=1_700_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_metadata_is_saved_with_the_model(saved):
     metadata = json.loads((pathlib.Path(saved) / TRAINED_FILE).read_text())
     assert metadata["contract_version"] == 1
     assert metadata["corpus_size"] == worlds.NUM_CANDIDATES
-    assert metadata["split_fingerprint"] == "split-1"
+    assert (metadata["split_fingerprint"], metadata["test_from"]) == ("split-1", 1_700_000_000)
     assert metadata["query_features"] == {name: kind["type"] for name, kind in worlds.QUERY_FEATURES.items()}
     assert (metadata["embedding_dim"], metadata["max_history"]) == (8, 4)
     assert len(metadata["catalogue_sha256"]) == len(metadata["features_sha256"]) == 64

@@ -27,6 +27,7 @@ SPLIT_CONFIGS = [
     Temporal(eval_from=12, test_from=16),
     Random(seed=3),
 ]
+DAY = 86_400
 AGE = {"age": schema_pb2.FLOAT, "tags": schema_pb2.BYTES}
 
 
@@ -123,6 +124,35 @@ def test_beam_writes_the_cores_windows_for_any_order_of_input(split: Split, tmp_
         assert summary["windows"][name] == len(found)
     assert sum(summary["rows"].values()) == summary["interactions"] == len(log)
     assert checks.check(graph_summary, config) == Findings()
+
+
+def test_spans_are_counted_from_the_latest_target_of_all_queries(tmp_path: pathlib.Path):
+    def row(day: int, number: int, weight: float = 1.0) -> splits.Interaction:
+        return splits.Interaction(day * DAY + number, 0, b"log.csv", number, b"c%d" % number, weight)
+
+    # The latest target is on day 9; a view of weight 0 and an unknown candidate are later.
+    log = [(b"q1", row(day, day)) for day in (6, 7, 8)]
+    log += [(b"q2", row(day, day)) for day in (5, 8, 9)]
+    log += [(b"q2", row(11, 11, weight=0.0)), (b"q2", row(12, 99))]
+    split = Temporal(eval_spans=1, test_spans=1)
+    config = make_config(split, unknown_candidates=Check(threshold=0.5))
+    graph_summary = run(tmp_path, config, [flat.interaction(*each) for each in log], catalogue())
+    assert graph_summary.latest_time == 9 * DAY + 9
+    assert checks.check(graph_summary, config).errors == []
+    summary = stats.summarize(graph_summary.counts, config, graph_summary.latest_time)
+    assert summary["rows"] == {"train": 3, "eval": 2, "test": 1}
+    assert summary["cuts"] == {"eval_from": 8 * DAY, "test_from": 9 * DAY, "latest_time": 9 * DAY + 9}
+    [test] = flat.read(tmp_path / "windows", "test")
+    assert list(test.features.feature["target_ids"].bytes_list.value) == [b"c9"]
+
+
+def test_spans_of_a_log_without_targets_are_refused(tmp_path: pathlib.Path):
+    row = splits.Interaction(5, 0, b"log.csv", 0, b"c1", 0.0)
+    config = make_config(Temporal(eval_spans=1, test_spans=1))
+    graph_summary = run(tmp_path, config, [flat.interaction(b"q", row)], catalogue())
+    assert checks.check(graph_summary, config).errors == [
+        "interactions: expected rows of positive weight, got none; check their weight"
+    ]
 
 
 @pytest.mark.parametrize("split", [LeaveLastOut(), LeaveLastBasket(), Random()], ids=lambda it: it.kind)

@@ -15,6 +15,7 @@ from tensorflow_transform.tf_metadata import schema_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, channel, standard_artifacts
 
+from components.trainer.executor import extra_inputs
 from components.windows.component import Windows
 from components.windows.executor import Executor
 from components.windows.from_config import windows_config_from
@@ -22,8 +23,10 @@ from components.windows.schema import SCHEMA_FILE
 from components.windows.windows_config import split_fingerprint
 from shortlist.config.data import Data
 from shortlist.config.gate import Check, Gate
+from shortlist.config.split import Temporal
 from shortlist.config.table import Candidates, Interactions
 from shortlist.errors import DataError
+from shortlist.records import properties
 from tests.components.windows import flat
 from tests.components.windows.test_beam import catalogue, random_log
 
@@ -115,6 +118,19 @@ def test_windows_artifact_and_schema(tmp_path: pathlib.Path):
     # q11's age is 11; ids are in the order of bytes, so q11 is the third after q0, q1 and q10.
     assert dense["query_id"].numpy()[3, 0] == b"q11"
     assert dense["age"].numpy()[3, 0] == 11.0
+
+
+def test_cuts_are_properties_of_the_artifact_and_reach_the_trainer(tmp_path: pathlib.Path):
+    data = DATA.model_copy(update={"split": Temporal(eval_from=12, test_from=16)})
+    input_dict = inputs(tmp_path, with_queries=False)
+    input_dict["interactions"][0].set_string_custom_property("timestamp_unit", "order")
+    windows, _ = do(tmp_path, input_dict, data)
+    # The log has 20 seconds.
+    assert [windows.get_string_custom_property(name) for name in properties.CUTS] == ["12", "16", "19"]
+    catalogue_and_graph = {"candidates": input_dict["candidates"], "candidate_transform_graph": [windows]}
+    entries = extra_inputs({"examples": [windows], **catalogue_and_graph}, "/root/Trainer/model/7")
+    assert entries["test_from"] == 16
+    assert entries["checkpoint_root"] == "/root/Trainer/checkpoints"
 
 
 def test_refused_data_raises_after_the_pipeline_and_names_the_cause(tmp_path: pathlib.Path):

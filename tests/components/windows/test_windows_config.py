@@ -84,6 +84,21 @@ def test_the_content_matters_only_where_it_moves_the_cuts():
     assert fingerprint(early) != fingerprint(late)
 
 
+def test_spans_are_fingerprinted_by_their_rule():
+    spans = Temporal(eval_spans=1, test_spans=1)
+    others = [Temporal(eval_spans=1, test_spans=2), Temporal(eval_spans=2, test_spans=1)]
+    others += [Temporal(eval_spans=1, test_spans=1, span="week"), Temporal(eval_from=1, test_from=2)]
+    assert len({fingerprint(data(split=split)) for split in (spans, *others)}) == 5
+    # A longer log moves the cuts, and a model is still comparable with yesterday's.
+    assert fingerprint(data(split=spans), "a") == fingerprint(data(split=spans), "b")
+
+
+def test_fixed_cuts_keep_the_fingerprint_of_earlier_versions():
+    # Made before there were spans.
+    known = "de589ccc39a45b0110b85f44762fab670b570b598a91b2294e1a69f585eb6122"
+    assert fingerprint(data(split=Temporal(eval_from=1, test_from=2))) == known
+
+
 def test_windows_without_held_out_rows_have_their_own_fingerprint():
     everything = windows_config_from(data(), everything_is_train=True)
     assert split_fingerprint(everything, "a") != fingerprint(data())

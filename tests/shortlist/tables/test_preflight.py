@@ -153,6 +153,11 @@ def test_samples_without_a_known_id_warn(project):
         ({"kind": "leave_last_basket"}, "u,i0,5\nu,i1,5\nu,i2,5\nv,i0,1\n", "2 different timestamps"),
         ({"kind": "temporal", "eval_from": 10, "test_from": 20}, "u,i0,10\nv,i1,25\n", "before eval_from=10"),
         ({"kind": "temporal", "eval_from": 10, "test_from": 20}, "u,i0,9\nv,i1,19\n", "at or after test_from=20"),
+        (
+            {"kind": "temporal", "eval_spans": 1, "test_spans": 1},
+            "u,i0,2024-01-01T09:00:00\nv,i1,2024-01-02T09:00:00\n",
+            "more than 1 + 1 spans before the latest one",
+        ),
         ({"kind": "random"}, "u,i0,9\nv,i1,19\n", "at least 5 interactions"),
     ],
 )
@@ -169,6 +174,17 @@ def test_enough_to_evaluate(project):
     project.write(log="user_id,item_id,timestamp\nu,i0,5\nu,i1,6\nv,i0,1\n").check()
     project.set(split={"kind": "temporal", "eval_from": 10, "test_from": 20})
     project.write(log="user_id,item_id,timestamp\nu,i0,5\nv,i1,20\n").check()
+    project.set(split={"kind": "temporal", "eval_spans": 1, "test_spans": 1})
+    rows = "u,i0,2024-01-01T23:59:59\nu,i1,2024-01-02T00:00:00\nv,i1,2024-01-03T00:00:00\n"
+    project.write(log=f"user_id,item_id,timestamp\n{rows}").check()
+
+
+def test_spans_need_times(project):
+    project.set(split={"kind": "temporal", "eval_spans": 1, "test_spans": 1})
+    project.write(log="user_id,item_id,timestamp\nu,i0,5\nv,i1,20\n")
+    assert project.refusal(ConfigError).startswith(
+        "data.split.eval_spans needs times, but interactions.timestamp_unit is order; give eval_from and test_from"
+    )
 
 
 def test_missing_schema(project):
