@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from cli.invocation import Invocation
@@ -31,6 +32,7 @@ def check(
     from shortlist import datasets
     from shortlist.engines import checks
     from shortlist.lineage.database import database
+    from shortlist.notify import channels
     from shortlist.process import limits
     from shortlist.tables import preflight
     from shortlist.workspace import Workspace
@@ -44,6 +46,7 @@ def check(
     )
     limits.check_addresses()
     checks.check(checked_config.beam)
+    channels.check(checked_config.notify, os.environ)
     database(workspace).check()
     for folder in new_folders:
         # The check that files can be written there has made them.

@@ -13,6 +13,7 @@ from shortlist.errors import ExitCode
 from shortlist.workspace import Workspace
 
 if TYPE_CHECKING:
+    from cli.notification import Ended
     from shortlist.config.config import Config
     from shortlist.tables.spec import Unit
 
@@ -23,7 +24,13 @@ _NOTICE = (
 
 
 def run_local_kfp(
-    config: Config, workspace: Workspace, data_root: pathlib.Path, unit: Unit, console: Console, verbose: bool
+    config: Config,
+    workspace: Workspace,
+    data_root: pathlib.Path,
+    unit: Unit,
+    console: Console,
+    verbose: bool,
+    ended: Ended,
 ) -> None:
     """Runs the compiled pipeline in a folder of the workspace and prints the run's summary.
 
@@ -47,7 +54,8 @@ def run_local_kfp(
         # In a separate folder, so that the served model stays the same.
         stage = Workspace(workspace.root / "kubeflow", workspace.name)
         run_id = stage.start_run(datetime.datetime.now(datetime.timezone.utc))
-        log_path = stage.run_dir(run_id) / "run.log"
+        ended.folder = stage.run_dir(run_id)
+        log_path = ended.folder / "run.log"
         console.print(f"Local KFP run {run_id} of {config.name}; log: {log_path}")
         with log.redirect_output(log_path, verbose) as terminal:
             with terminal.status(log.LOADING_TFX):

@@ -21,6 +21,7 @@ from shortlist.errors import BadInputError, ExitCode
 from shortlist.process import limits
 
 if TYPE_CHECKING:
+    from cli.notification import Ended
     from shortlist.config.config import Config
     from shortlist.tables.spec import Unit
     from shortlist.workspace import Workspace
@@ -68,9 +69,11 @@ def run(
     Example: shortlist run --tune --set tune.minutes=20
     Example: shortlist run --reindex
     """
+    from cli.notification import notified
     from shortlist import datasets
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
+    from shortlist.summary import Kind
     from shortlist.workspace import Workspace
 
     if reindex and (tune or orchestrator is not Orchestrator.LOCAL):
@@ -80,18 +83,20 @@ def run(
     invocation = Invocation.of(config, set_)
     checked_config = invocation.load({"tune.enabled": True} if tune else None)
     data_root = datasets.default_data_dir()
-    unit = _check_data(invocation, checked_config, data_root, console, reindex)
-    workspace = Workspace.of(checked_config)
-    limits.check_addresses()
-    # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
-    checks.check(checked_config.beam)
-    if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
-        from cli import local_kfp
+    with notified(checked_config, Kind.REINDEX if reindex else Kind.RUN, console) as ended:
+        unit = _check_data(invocation, checked_config, data_root, console, reindex)
+        workspace = Workspace.of(checked_config)
+        limits.check_addresses()
+        # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
+        checks.check(checked_config.beam)
+        if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
+            from cli import local_kfp
 
-        with running_engine(checked_config.beam, workspace.root, console.print, console.print):
-            local_kfp.run_local_kfp(checked_config, workspace, data_root.absolute(), unit, console, verbose)
-    else:
-        _run_here(invocation, checked_config, workspace, data_root.absolute(), unit, console, verbose, reindex)
+            with running_engine(checked_config.beam, workspace.root, console.print, console.print):
+                local_kfp.run_local_kfp(checked_config, workspace, data_root.absolute(), unit, console, verbose, ended)
+        else:
+            root = data_root.absolute()
+            _run_here(invocation, checked_config, workspace, root, unit, console, verbose, reindex, ended)
 
 
 def _check_data(
@@ -136,9 +141,11 @@ def _times_text(config: Config, unit: Unit) -> str:
     if times and config.data.interactions.timestamp_unit == "auto":
         text = f"{times} read as {config.data.interactions.timestamp_format or unit}; "
     split = config.data.split
-    if isinstance(split, Temporal) and unit != "order":
-        text += f"eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "
-    return text
+    if not isinstance(split, Temporal) or unit == "order":
+        return text
+    if split.eval_from is not None and split.test_from is not None:
+        return f"{text}eval from {_moment(split.eval_from)}, test from {_moment(split.test_from)}; "
+    return f"{text}spans of a {split.span} (UTC): the last {split.test_spans} for test, {split.eval_spans} for eval; "
 
 
 def _run_here(
@@ -150,6 +157,7 @@ def _run_here(
     console: Console,
     verbose: bool,
     reindex: bool,
+    ended: Ended,
 ) -> None:
     """Runs the pipeline with TFX's local runner and prints the run's summary.
 
@@ -175,7 +183,8 @@ def _run_here(
 
             served = find_served_model(workspace)
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-        log_path = workspace.run_dir(run_id) / "run.log"
+        ended.folder = workspace.run_dir(run_id)
+        log_path = ended.folder / "run.log"
         kind = "Reindex" if reindex else "Run"
         about = "" if reindex else _times_text(config, unit)
         console.print(f"{kind:<10}{run_id} of {config.name}; {about}log: {relative(log_path)}")

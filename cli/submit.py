@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from shortlist.errors import BadInputError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from cli.kubeflow import CompilationPlan
+    from pipeline.kubeflow.metadata.outcome import PushOutcome
     from pipeline.kubeflow.package import Package
     from pipeline.kubeflow.parameters import ComparisonUris
     from pipeline.kubeflow.submit import Cluster, RunState, Submission
@@ -60,7 +62,9 @@ def submit(
     Example: shortlist submit --config configs/movielens_100k.yaml --wait
     """
     from cli import kubeflow as shared
+    from cli.notification import Ended, cluster_message, notified
     from shortlist.config.secrets import check_no_credentials
+    from shortlist.summary import Kind
 
     check_no_credentials("--baseline", baseline or "")
     parameters = _parsed_parameters(param or [])
@@ -75,13 +79,18 @@ def submit(
     from pipeline.kubeflow.submit import Cluster
 
     section = shared.section(checked_config)
-    cluster = Cluster(section)
-    compare = _comparison(checked_config, baseline, no_baseline, console)
-    plan = shared.plan_submission(checked_config, parameters, compare, cron is not None, console, verbose)
-    name = run_name or f"{checked_config.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
-    submission = _start(cluster, plan, name, cron)
-    _print_submitted(submission, plan.parameters, console)
-    outcome = _outcome(cluster, submission, section, console) if wait else None
+    # Without --wait, the command ends before the run does.
+    with notified(checked_config, Kind.RUN, console) if wait else contextlib.nullcontext(Ended()) as ended:
+        cluster = Cluster(section)
+        compare = _comparison(checked_config, baseline, no_baseline, console)
+        plan = shared.plan_submission(checked_config, parameters, compare, cron is not None, console, verbose)
+        name = run_name or f"{checked_config.name} {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
+        submission = _start(cluster, plan, name, cron)
+        _print_submitted(submission, plan.parameters, console)
+        outcome = None
+        if wait:
+            outcome, reason, verdict = _outcome(cluster, submission, section, console)
+            ended.message = cluster_message(checked_config, submission, outcome, reason, verdict)
     if as_json:
         _print_json(submission, plan.parameters, outcome)
     if outcome is not None:
@@ -162,11 +171,14 @@ def _print_json(submission: Submission, parameters: dict[str, str], outcome: str
     print(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
-def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, console: Console) -> str:
+def _outcome(
+    cluster: Cluster, submission: Submission, kubeflow: Kubeflow, console: Console
+) -> tuple[str, str, PushOutcome | None]:
     """Waits for the end of a run and prints each change of a task's state.
 
     Returns:
-      One of pushed, nothing pushed, succeeded, failed and canceled.
+      One of pushed, nothing pushed, succeeded, failed and canceled; the reason that nothing was pushed; and the record
+      in ML Metadata, None if it was not read.
     """
     last_states: dict[str, str] = {}
 
@@ -181,13 +193,14 @@ def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, conso
         for error in end.errors:
             console.print(f"          {' '.join(error.split())}", soft_wrap=True)
         console.print(f"Result    {end.state.lower()}")
-        return {"FAILED": "failed", "ERROR": "failed"}.get(end.state, "canceled")
+        word = {"FAILED": "failed", "ERROR": "failed"}.get(end.state, "canceled")
+        return word, "; ".join(" ".join(error.split()) for error in end.errors) or word, None
     if kubeflow.metadata is None:
         console.print(
             "Result    succeeded; set kubeflow.metadata to see here whether the model was pushed",
             soft_wrap=True,
         )
-        return "succeeded"
+        return "succeeded", "", None
     from pipeline.kubeflow.metadata import outcome
 
     verdict = outcome.read(kubeflow.metadata, submission.id)
@@ -195,6 +208,6 @@ def _outcome(cluster: Cluster, submission: Submission, kubeflow: Kubeflow, conso
         console.print(f"          {reason}", soft_wrap=True)
     if verdict.pushed:
         console.print(f"Result    pushed {verdict.destination}")
-        return "pushed"
+        return "pushed", "", verdict
     console.print("Result    nothing pushed")
-    return "nothing pushed"
+    return "nothing pushed", "; ".join(verdict.reasons), verdict

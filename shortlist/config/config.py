@@ -19,6 +19,7 @@ from shortlist.config.interaction_features import InteractionFeatures, check_fea
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.config.metadata import Metadata, SqliteMetadata
 from shortlist.config.model import HistoryTowerSection, Model
+from shortlist.config.notify import Notify
 from shortlist.config.paths import local_folder
 from shortlist.config.report import ReportSection
 from shortlist.config.secrets import without_credentials
@@ -68,6 +69,9 @@ class Config(Section):
 
     report: ReportSection = ReportSection()
     """The HTML report of a run."""
+
+    notify: Notify | None = None
+    """Who is told how a run ended. By default nobody."""
 
     beam: Beam = DirectBeam()
     """Engine for the Beam steps: ingestion, statistics, windows, transform and evaluation."""

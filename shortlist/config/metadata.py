@@ -7,12 +7,12 @@ from typing import Annotated, Literal, Union
 
 import pydantic
 
+from shortlist.config.secrets import VariableName
 from shortlist.config.section import HOST, Section, Whole
 from shortlist.quoting import short_repr
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _IDENTIFIER_RULE = "1 to 63 of a-z, A-Z, 0-9 and _, starting with a letter or _"
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 # Four pipelines of 40 nodes each ran at the same time without a lock error (docs/metadata.md).
@@ -35,7 +35,7 @@ class MetadataServer(Section):
     user: str
     """User of the database."""
 
-    password_env: str | None = None
+    password_env: VariableName | None = None
     """Name of the environment variable with the password. The password itself is never stored. `null`: no password."""
 
     @pydantic.field_validator("host")
@@ -60,14 +60,6 @@ class MetadataServer(Section):
         if not _IDENTIFIER.fullmatch(value):
             raise ValueError(f"{short_repr(value)} must be {_IDENTIFIER_RULE}")
         return value
-
-    @pydantic.field_validator("password_env")
-    @classmethod
-    def _check_variable(cls, name: str | None) -> str | None:
-        # The value is not repeated: people write the password itself here.
-        if name is not None and not _VARIABLE.fullmatch(name):
-            raise ValueError("expected the name of an environment variable (A-Z, 0-9 and _), not its value")
-        return name
 
 
 class MySqlMetadata(MetadataServer):

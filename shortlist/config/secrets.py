@@ -5,8 +5,26 @@ A config's values end up in logs, in the run's copy of the config and in ML Meta
 
 from __future__ import annotations
 
+import re
+from typing import Annotated
+
+import pydantic
+
 from shortlist.errors import BadInputError
 from shortlist.secrets import secrets_in
+
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+def _check_variable(name: str) -> str:
+    # The value is not repeated: people write the secret itself here.
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("expected the name of an environment variable (A-Z, 0-9 and _), not its value")
+    return name
+
+
+VariableName = Annotated[str, pydantic.AfterValidator(_check_variable)]
+"""Name of an environment variable with a secret. The secret itself is never stored."""
 
 _REMEDY = "put them where the store's own client reads them"
 

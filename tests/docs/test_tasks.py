@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import yaml
 from cli.app import app
 from shortlist.config.load import load_config, parse_config
 from shortlist.config.overrides import parse_overrides
+from shortlist.notify.message import Ending, Message
 from shortlist.tables import preflight
 from tests.compatibility.restored import restore
 from tests.shortlist.infer.test_guess import SHOP, shop_rows, write_csv
@@ -88,7 +90,7 @@ def test_every_command_and_option_exists(page):
         command.make_context(" ".join(words), list(rest), resilient_parsing=False)
 
 
-@pytest.mark.parametrize("page", ["change-the-loss", "filter", "search-settings"])
+@pytest.mark.parametrize("page", ["change-the-loss", "filter", "retrain-every-day", "search-settings"])
 def test_settings_for_a_run_are_valid(page):
     preset = ROOT / "configs" / "movielens_100k.yaml"
     raw = yaml.safe_load(preset.read_text(encoding="utf-8"))
@@ -98,6 +100,15 @@ def test_settings_for_a_run_are_valid(page):
         overrides = [value for option, value in itertools.pairwise(words) if option == "--set"]
         if overrides:
             load_config(preset, parse_overrides(tuple(overrides)))
+
+
+def test_the_message_on_a_run_is_as_shown():
+    [shown] = blocks("retrain-every-day", "json")
+    message = Message.model_validate_json(shown)
+    assert list(json.loads(shown)) == list(Message.model_fields)
+    endings = {ending.value for ending in Ending}
+    assert endings <= set(re.findall(r"`([a-z_]+)`", PAGES["retrain-every-day"]))
+    assert message.status is Ending.NOT_BLESSED
 
 
 @pytest.fixture

@@ -54,6 +54,9 @@ def _shortlist(folder: pathlib.Path, data_root: pathlib.Path, *arguments: str) -
 def test_submit_sends_the_data_it_saw_and_waits_for_the_end(api, config_path, data_root, tmp_path):
     arguments = ["submit", "--config", str(config_path), "--host", api.url, "--set", "kubeflow.data_root=/data"]
     arguments += ["--set", "kubeflow.serving_dir=/models/smoke", "--run-name", "tried", "--wait", "--json"]
+    told = tmp_path / "told.json"
+    command = {"argv": ["/bin/sh", "-c", 'cat > "$0"', str(told)]}
+    arguments += ["--set", f"notify={json.dumps({'command': command})}"]
     done = _shortlist(tmp_path, data_root, *arguments)
     assert done.returncode == 0, done.stderr
     submitted = json.loads(done.stdout)
@@ -69,6 +72,9 @@ def test_submit_sends_the_data_it_saw_and_waits_for_the_end(api, config_path, da
     assert run["display_name"] == "tried"
     assert "No comparison with an earlier run" in done.stderr
     assert not (config_path.parent / "workspace").exists()
+    message = json.loads(told.read_text())
+    assert (message["status"], message["run_id"]) == ("succeeded", "r-1")
+    assert message["report"].endswith("/r-1")
 
 
 def test_compile_writes_a_file_and_lists_the_run_parameters(config_path, data_root, tmp_path):

@@ -18,6 +18,7 @@ from pipeline.kubeflow.metadata.store import ClusterStore, connect
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import ComparisonUris
 from shortlist.errors import BadInputError
+from shortlist.notify.message import Ending
 
 _TABLES = ("interactions", "candidates")
 _SEED_1, _SEED_2 = {"seed": 1.0}, {"seed": 2.0}
@@ -138,7 +139,7 @@ def test_a_cluster_is_asked_over_grpc(served):
     _run(store, "run-2", _SEED_1, _run_parameters("tuesday"), blessed=False)
     assert _found(connect(address), _SEED_2, _run_parameters("monday")).baseline_model == "s3://root/run-1/Trainer"
     assert outcome.read(address, "run-1") == outcome.PushOutcome(True, "/models/7", ())
-    assert outcome.read(address, "run-2") == outcome.PushOutcome(False, "", ("too weak",))
+    assert outcome.read(address, "run-2") == outcome.PushOutcome(False, "", ("too weak",), None, Ending.NOT_BLESSED)
     assert outcome.read(address, "run-9").reasons == (f"ML Metadata at {address} does not have the run",)
 
 

@@ -1,0 +1,1 @@
+"""Messages on how a run ended, to a program or a webhook."""
