@@ -130,9 +130,9 @@ def _filters(
         found.append((f"category, {share:.1%}", [rule] * number, np.broadcast_to(passes, (number, len(passes)))))
     numbers = np.array(values["number"], np.float32)
     for share in SHARES:
-        rule = {"filter_max_number": share}
+        limit = {"filter_max_number": share}
         passes = numbers <= np.float32(share)
-        found.append((f"number, {share:.1%}", [rule] * number, np.broadcast_to(passes, (number, len(passes)))))
+        found.append((f"number, {share:.1%}", [limit] * number, np.broadcast_to(passes, (number, len(passes)))))
     is_right, query_is_right = candidates[:, 0] > 0, queries[:, 0] > 0
     for name, wanted in (("the query's half", query_is_right), ("the other half", ~query_is_right)):
         rules = [{"filter_any_region": ["right" if it else "left"]} for it in wanted]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping
 
 from shortlist.lineage.facts import facts
 from shortlist.lineage.store import Artifact, Execution
 
 
-def execution(node: str, key: str, properties: dict[str, str | int], config: str = "") -> Execution:
+def execution(node: str, key: str, properties: Mapping[str, str | int], config: str = "") -> Execution:
     """Returns a finished execution with one output."""
-    output = Artifact(1, "tfx", "/artifact", properties)
+    output = Artifact(1, "tfx", "/artifact", dict(properties))
     given: dict[str, str | int | float] = {"config": config} if config else {}
     moment = datetime.datetime(2024, 6, 1, tzinfo=datetime.timezone.utc)
     return Execution(1, node, "run", "COMPLETE", moment, 1.0, given, {}, {key: [output]})
