@@ -122,7 +122,7 @@ def _filters(
 ) -> list[tuple[str, list[dict[str, Any]], np.ndarray]]:
     """Returns name, inputs per query, and the passing candidates, bool [num_queries, num_candidates]."""
     number = len(queries)
-    found = []
+    found: list[tuple[str, list[dict[str, Any]], np.ndarray]] = []
     for share in SHARES:
         name = f"in_{share:g}".replace(".", "_")
         passes = np.array([line == ["yes"] for line in values[name]])
