@@ -82,6 +82,7 @@ def with_clock(tables: Mapping[str, bytes]) -> dict[str, bytes]:
     Raises:
       SourceError: They lack the times.
     """
+    import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
     from pyarrow import compute, parquet  # The import takes half a second.
 
     log = parquet.read_table(io.BytesIO(tables[INTERACTIONS]))
@@ -94,6 +95,7 @@ def with_clock(tables: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def estimated_times(folder: pathlib.Path) -> str | None:
     """Returns a sentence on the estimated times of an `ml-1m-clock`; None if all times are GroupLens'."""
+    import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
     from pyarrow import compute, parquet  # The import takes half a second.
 
     exact = parquet.read_table(folder / INTERACTIONS, columns=[_EXACT])[_EXACT]
