@@ -37,6 +37,7 @@ from shortlist.summary import (
     Seconds,
     Status,
     Summary,
+    WarmStartSummary,
 )
 from shortlist.workspace import Workspace
 
@@ -54,6 +55,7 @@ def collect(
     peak_rss_mb: float,
     node_peaks_mb: dict[str, float],
     reindexed: ServedModel | None = None,
+    warm_start: WarmStartSummary | None = None,
 ) -> Summary:
     """Returns the summary of a run. Parts that the run did not reach are None or empty.
 
@@ -67,18 +69,22 @@ def collect(
       peak_rss_mb: Peak resident memory of the whole run, in MiB.
       node_peaks_mb: Node id to the peak resident memory during the node, in MiB.
       reindexed: The served model before a reindex; None for a run of the whole pipeline.
+      warm_start: How the training began; None without `train.warm_start`.
     """
-    windows = WindowsRecord.of(_output(executions, nodes.WINDOWS, "examples"))
-    blessing = artifacts.Blessing.of(_output(executions, nodes.EVALUATOR, "blessing"))
-    evaluation = _output(executions, nodes.EVALUATOR, "evaluation")
+    windows = WindowsRecord.of(output(executions, nodes.WINDOWS, "examples"))
+    blessing = artifacts.Blessing.of(output(executions, nodes.EVALUATOR, "blessing"))
+    evaluation = output(executions, nodes.EVALUATOR, "evaluation")
     metrics, baselines = _metrics(evaluation)
     judged = judge(run_id, list(executions.values()))
     status, reasons = _status(judged)
-    protocol, answers = _protocol(config, windows), _answers(_output(executions, nodes.ANSWERS, "answers"))
+    protocol, answers = _protocol(config, windows), _answers(output(executions, nodes.ANSWERS, "answers"))
     data = _data(executions, windows)
-    model = _output(executions, nodes.TRAINER, "model")
-    training, tuning = _training(model), tuned.tuning(_output(executions, nodes.TUNER, "tuner_results"), model)
+    model = output(executions, nodes.TRAINER, "model")
+    training, tuning = _training(model), tuned.tuning(output(executions, nodes.TUNER, "tuner_results"), model)
     trained = tuned.with_values(config, tuning.used) if tuning else config
+    is_warm = warm_start is not None and not warm_start.reason
+    if is_warm:
+        trained = trained.model_copy(update={"train": trained.train.from_warm_start})
     return Summary(
         run_id=run_id,
         pipeline=config.name,
@@ -87,21 +93,24 @@ def collect(
         reasons=reasons,
         gates=judged.gates,
         warnings=[
-            *_warnings(_output(executions, nodes.DATA_GATE, "report"), windows, blessing),
-            *artifacts.sentences(_output(executions, nodes.REFRESH, "blessing"), properties.WARNINGS),
+            *_warnings(output(executions, nodes.DATA_GATE, "report"), windows, blessing),
+            *artifacts.sentences(output(executions, nodes.REFRESH, "blessing"), properties.WARNINGS),
             *_many_repeats(protocol),
         ],
-        advice=diagnose(trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers)),
+        advice=diagnose(
+            trained, Figures(data, protocol, metrics, baselines, training.get("log", []), answers, is_warm)
+        ),
         protocol=protocol,
         data=data,
         metrics=metrics,
         baselines=baselines,
         blessing=Blessing(blessed=blessing.blessed, reasons=blessing.reasons) if blessing else None,
-        refit=_refit(_output(executions, nodes.REFIT, "model")),
-        refresh=_refresh(_output(executions, nodes.REFRESH, "model"), reindexed),
+        refit=_refit(output(executions, nodes.REFIT, "model")),
+        warm_start=warm_start,
+        refresh=_refresh(output(executions, nodes.REFRESH, "model"), reindexed),
         answers=answers,
-        index=_index(_output(executions, nodes.INDEXER, "model")),
-        pushed=_pushed(_output(executions, nodes.PUSHER, "pushed_model")),
+        index=_index(output(executions, nodes.INDEXER, "model")),
+        pushed=_pushed(output(executions, nodes.PUSHER, "pushed_model")),
         tuning=tuning,
         training={name: value for name, value in training.items() if isinstance(value, int | float)},
         cached=[node for node, execution in executions.items() if execution.state == "CACHED"],
@@ -124,7 +133,8 @@ def nodes_of(workspace: Workspace, run_id: str) -> dict[str, Execution]:
     return {execution.node: execution for execution in executions}
 
 
-def _output(executions: dict[str, Execution], node: str, key: str) -> Artifact | None:
+def output(executions: dict[str, Execution], node: str, key: str) -> Artifact | None:
+    """Returns an output of a node; None if the node did not run or failed."""
     execution = executions.get(node)
     if execution is None or execution.state not in ("COMPLETE", "CACHED"):
         return None
@@ -160,7 +170,7 @@ def _data(executions: dict[str, Execution], windows: WindowsRecord | None) -> Da
     if windows is None:
         return None
     stats = windows.stats
-    tables = {name: TableRecord.of(_output(executions, node, "examples")) for name, node in nodes.GENS.items()}
+    tables = {name: TableRecord.of(output(executions, node, "examples")) for name, node in nodes.GENS.items()}
     dropped = {
         f"{reason}/{name}": table.dropped[reason]
         for reason in properties.DROPPED

@@ -23,7 +23,7 @@ from components.tuner.component import RetrievalTuner
 from components.windows.component import Windows
 from pipeline.checked_table import CheckedTable, Sources, checked_table
 from pipeline.publication import Candidacy, publish
-from pipeline.target import LocalTarget, Target
+from pipeline.target import ExternalInputs, LocalTarget, Target
 from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.config.features import Feature
@@ -115,11 +115,18 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     # With `tune.enabled`: searches for better settings than the config's, on eval and within a time limit.
     tuner = RetrievalTuner(**trained_on, config=config) if config.tune.enabled else None
 
+    # With `train.warm_start`: the latest blessed model of other data, from whose weights the training begins. A search
+    # compares trainings from scratch.
+    earlier_model = ExternalInputs([], {})
+    if config.train.warm_start and tuner is None:
+        earlier_model = target.warm_start(windows.outputs["examples"])
+
     # The two towers.
     trainer = RetrievalTrainer(
         **trained_on,
         config=config,
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
+        source_model=earlier_model.outputs.get("model"),
     )
 
     # The latest blessed model. Its own towers embed today's catalogue, so that both models rank the same corpus.
@@ -154,7 +161,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     # With `train.refit`: trains the blessed recipe again on all data. The verdict stays that of the measured model.
     final = _FinalModel([], trainer.outputs["model"], evaluator.outputs["blessing"])
     if config.train.refit:
-        final = _refitted(config, tables, gate, sources, candidate_transform, final)
+        final = _refitted(config, tables, gate, sources, candidate_transform, final, earlier_model.outputs.get("model"))
 
     # The served index with its exact copy, their check in a clean process, and the push.
     publication = publish(
@@ -182,6 +189,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
             transform,
             candidate_transform,
             *([tuner] if tuner else []),
+            *earlier_model.nodes,
             trainer,
             *blessed_model.nodes,
             baseline,
@@ -223,6 +231,7 @@ def _refitted(
     sources: Sources,
     candidate_transform: standard.Transform,
     measured: _FinalModel,
+    source_model: channel.BaseChannel | None,
 ) -> _FinalModel:
     """Returns the measured model trained again on all data, with its own windows, vocabularies and counts.
 
@@ -247,6 +256,7 @@ def _refitted(
         candidate_transform_graph=candidate_transform.outputs["transform_graph"],
         measured_model=measured.model,
         blessing=measured.blessing,
+        source_model=source_model,
     )
     return _FinalModel([windows, transform, refit], refit.outputs["model"], refit.outputs["blessing"])
 

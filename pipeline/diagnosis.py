@@ -45,6 +45,8 @@ class Figures:
     """One line per evaluation during training: epoch, mean loss since the last evaluation, metrics on eval."""
     answers: AnswersSummary | None = None
     """Variety of the recommendations."""
+    from_warm_start: bool = False
+    """Whether the training began from an earlier model's weights, for `train.warm_start_epochs`."""
 
 
 def diagnose(config: Config, figures: Figures) -> list[str]:
@@ -59,7 +61,8 @@ def diagnose(config: Config, figures: Figures) -> list[str]:
         found += _of_split_sizes(figures.data)
     if figures.protocol is not None:
         found += _of_unseen_targets(figures)
-    found += _of_training(config, figures.log)
+    epochs = "train.warm_start_epochs" if figures.from_warm_start else "train.epochs"
+    found += _of_training(config, figures.log, epochs)
     if figures.data is not None:
         found += _of_batches(config, figures.data)
     if figures.protocol is not None:
@@ -101,7 +104,7 @@ def _of_unseen_targets(figures: Figures) -> Iterator[str]:
         )
 
 
-def _of_training(config: Config, log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _of_training(config: Config, log: Sequence[Mapping[str, Any]], epochs: str) -> Iterator[str]:
     first_nan = next((line for line in log if not math.isfinite(line["loss"])), None)
     if first_nan is not None:
         yield (
@@ -114,7 +117,7 @@ def _of_training(config: Config, log: Sequence[Mapping[str, Any]]) -> Iterator[s
     # `max` returns the first of equals: the epoch after which nothing improved.
     best, last = max(log, key=lambda line: line[_NDCG]), log[-1]
     if best is last and last["epoch"] == config.train.epochs:
-        yield f"the last of {last['epoch']} epochs was the best one: more train.epochs may do better"
+        yield f"the last of {last['epoch']} epochs was the best one: more {epochs} may do better"
     if last["loss"] < best["loss"] and last[_NDCG] <= (1.0 - DIVERGED) * best[_NDCG]:
         yield (
             f"train and eval diverge: from epoch {best['epoch']}, the best, to epoch {last['epoch']} the loss fell "

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from pipeline import collect, schemas, tuned
+from pipeline import collect, schemas, tuned, warm_start
 from pipeline.bad_input import find_bad_input
 from pipeline.checked_table import Sources
 from pipeline.create_pipeline import create_pipeline
@@ -26,6 +26,7 @@ from shortlist.lineage.database import database
 from shortlist.lineage.served_model import ServedModel
 from shortlist.process import memory, resources, stopping
 from shortlist.process.causes import first_cause
+from shortlist.records import nodes
 from shortlist.report.write import write_report
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.tables import content
@@ -80,9 +81,10 @@ def run_pipeline(
     runner = LocalRunner(run_id, timed, metadata.connection())
 
     def summarise(status: Status | None, reason: str | None = None) -> Summary:
+        executions = collect.nodes_of(workspace, run_id)
         summary = collect.collect(
             config=config,
-            executions=collect.nodes_of(workspace, run_id),
+            executions=executions,
             run_id=run_id,
             data_sha256={name: str(sha256) for name, sha256 in sources.content_sha256.items()},
             seconds=timed.seconds,
@@ -90,6 +92,7 @@ def run_pipeline(
             peak_rss_mb=timed.memory.highest_mb(),
             node_peaks_mb=timed.peaks_mb,
             reindexed=served,
+            warm_start=warm_start.summarize(workspace, collect.output(executions, nodes.TRAINER, "model")),
         )
         summary = summary.model_copy(update={"warnings": [*runner.warnings, *summary.warnings]})
         if status is not None:

@@ -13,6 +13,7 @@ from tfx.types import channel
 
 from components.baseline.component import latest_other_blessed_model
 from components.data_gate.component import blessed_statistics
+from components.trainer.component import latest_blessed_before
 from shortlist.config.table import TableName
 from shortlist.records import nodes
 from shortlist.workspace import Workspace
@@ -50,6 +51,9 @@ class Target(Protocol):
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns the latest blessed model other than `model`, under the key `model`."""
 
+    def warm_start(self, examples: channel.BaseChannel) -> ExternalInputs:
+        """Returns the latest blessed model of other data than that of the windows `examples`, under the key `model`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class LocalTarget:
@@ -85,4 +89,9 @@ class LocalTarget:
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns a Resolver of the model."""
         node = latest_other_blessed_model(model)
+        return ExternalInputs([node], node.outputs)
+
+    def warm_start(self, examples: channel.BaseChannel) -> ExternalInputs:
+        """Returns a Resolver of the model."""
+        node = latest_blessed_before(examples)
         return ExternalInputs([node], node.outputs)

@@ -27,6 +27,10 @@ EVALUATION_FILE = "assets.extra/evaluation.json"
 TOWERS_DIR = "Format-Towers"
 """Folder beside the Trainer's SavedModel: the towers without their catalogue. They can embed another catalogue."""
 
+WARM_START_DIR = "Format-WarmStart"
+"""Folder beside the Trainer's SavedModel: names and vocabularies of its weights, and fingerprints of its train rows. A
+later training needs them to begin from these weights."""
+
 MANIFEST_FILE = "assets.extra/files.json"
 """Written by a push: size and SHA-256 of every file of the version."""
 

@@ -175,6 +175,23 @@ class RefitSummary(SummaryPart):
     seconds: float
 
 
+class WarmStartSummary(SummaryPart):
+    """The beginning of a training with `train.warm_start`."""
+
+    reason: str = ""
+    """Reason why training started from scratch; empty if it began from an earlier model's weights."""
+    run_of: str | None = None
+    """The run that trained the earlier model; null without one."""
+    version: int | None = None
+    """The version that this run pushed: that model or its refit. Null if it pushed none."""
+    known_candidates: int = 0
+    """Candidates with train interactions that began with the earlier model's embedding of their id."""
+    new_candidates: int = 0
+    """The other candidates with train interactions."""
+    left_out: int = 0
+    """Eval rows that early stopping left out, because the earlier model was trained on them."""
+
+
 class RefreshSummary(SummaryPart):
     """Today's catalogue in the eyes of the served model. A reindex trains nothing and measures no accuracy."""
 
@@ -235,6 +252,8 @@ class Summary(SummaryPart):
     refit: RefitSummary | None = None
     """Set if the served model is a refit on all data. All metrics are those of the measured model, which was trained on
     train alone."""
+    warm_start: WarmStartSummary | None = None
+    """Null without `train.warm_start`."""
     refresh: RefreshSummary | None = None
     """Set if a reindex made a model of today's catalogue."""
     answers: AnswersSummary | None = None

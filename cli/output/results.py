@@ -194,6 +194,8 @@ def _print_verdict(summary: Summary, served: int | None, console: Console) -> No
             f"Warning   {clipped:,.0f} candidates are sampled with a probability below 1e-6; "
             "their logQ correction is clipped there"
         )
+    if summary.warm_start:
+        console.print(f"Start     {plain(protocol_text.warm_start_sentence(summary.warm_start))}")
     if summary.refit:
         console.print(f"Refit     {protocol_text.refit_sentence(summary.refit)}")
     if summary.index:

@@ -38,6 +38,10 @@ def print_list(name: str, records: Sequence[Record], limit: int) -> None:
         TextColumn("seconds", drop=3),
         TextColumn("GiB", drop=4),
     ]
+    # Versions that trainings began from, if any did.
+    with_start = any(record.summary and record.summary.warm_start for record in records[:limit])
+    if with_start:
+        columns.append(TextColumn("began from", drop=2))
     rows: list[list[str | Text]] = [
         [
             record.run_id,
@@ -48,6 +52,7 @@ def print_list(name: str, records: Sequence[Record], limit: int) -> None:
             _version(record),
             _seconds(record),
             _peak(record),
+            *([_beginning(record)] if with_start else []),
         ]
         for record in records[:limit]
     ]
@@ -90,6 +95,8 @@ def _rows(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
         ("status", [record.status for record in records]),
         ("version", [_version(record) for record in records]),
     ]
+    if any(record.summary and record.summary.warm_start for record in records):
+        rows.append(("began from", [_beginning(record) for record in records]))
     metrics = {name for record in records for name in _overall(record) if not name.endswith("_with_seen")}
     for name in sorted(metrics - {names.EXAMPLE_COUNT, names.NEW_TARGET_COUNT}, key=_metric_order):
         rows.append(
@@ -153,6 +160,16 @@ def _version(record: Record) -> str:
     if record.summary is None or record.summary.pushed is None:
         return _NOTHING
     return str(record.summary.pushed.version)
+
+
+def _beginning(record: Record) -> str:
+    """Returns the version from which a training began, its run if it pushed none, or `scratch`."""
+    if record.summary is None or record.summary.metrics is None:
+        return _NOTHING
+    start = record.summary.warm_start
+    if start is None or start.reason:
+        return "scratch"
+    return str(start.version or start.run_of)
 
 
 def _seconds(record: Record) -> str:

@@ -38,12 +38,12 @@ class BlessedStatisticsStrategy(resolver.ResolverStrategy):
           `model_blessing` is empty.
         """
         tables = [key for key in input_dict if key != BLESSINGS]
-        lineage = _Lineage(store)
+        lineage = Lineage(store)
         now = {
             table: lineage.examples_of_statistics(statistics.id) for table in tables for statistics in input_dict[table]
         }
         empty: _Artifacts = {key: [] for key in input_dict}
-        for model_id in _blessed_models(input_dict[BLESSINGS]):
+        for model_id in blessed_models(input_dict[BLESSINGS]):
             before = lineage.examples_behind_model(model_id)
             if before and before != now:
                 found = {table: lineage.statistics(before[table]) for table in tables if table in before}
@@ -51,7 +51,7 @@ class BlessedStatisticsStrategy(resolver.ResolverStrategy):
         return empty
 
 
-def _blessed_models(blessings: list[types.Artifact]) -> list[int]:
+def blessed_models(blessings: list[types.Artifact]) -> list[int]:
     """Returns the ids of the blessed models, the latest blessed first."""
     # ML Metadata assigns ids in the order of creation.
     latest_first = sorted(blessings, key=lambda artifact: artifact.id, reverse=True)
@@ -62,7 +62,7 @@ def _blessed_models(blessings: list[types.Artifact]) -> list[int]:
     ]
 
 
-class _Lineage:
+class Lineage:
     """Finds related artifacts over the executions that produced them; cached executions are ignored."""
 
     def __init__(self, store: mlmd.MetadataStore):
@@ -72,10 +72,15 @@ class _Lineage:
         """Returns the ids of the flat examples by table name; empty if they are unknown."""
         # The Trainer's input `examples` are the windows, whose inputs are the flat tables.
         windows = self._inputs_of_producer(model_id).get("examples")
-        tables = self._inputs_of_producer(windows) if windows else {}
+        return self.tables_of_windows(windows) if windows else {}
+
+    def tables_of_windows(self, windows_id: int) -> dict[str, int]:
+        """Returns the ids of the flat examples that windows were made of, by table name."""
+        tables = self._inputs_of_producer(windows_id)
         return {table: tables[table] for table in TABLES if table in tables}
 
     def examples_of_statistics(self, statistics_id: int) -> int | None:
+        """Returns the id of the flat examples that statistics describe."""
         return self._inputs_of_producer(statistics_id).get("examples")
 
     def statistics(self, examples_id: int) -> list[types.Artifact]:

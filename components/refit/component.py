@@ -53,6 +53,7 @@ class Refit(standard.Trainer):
         candidate_transform_graph: types.BaseChannel,
         measured_model: types.BaseChannel,
         blessing: types.BaseChannel,
+        source_model: types.BaseChannel | None = None,
     ):
         """Wires the node.
 
@@ -64,6 +65,7 @@ class Refit(standard.Trainer):
           candidate_transform_graph: Transform graph of the catalogue.
           measured_model: The Trainer's model; its settings are the recipe.
           blessing: The Evaluator's blessing of the measured model.
+          source_model: The model that the measured model's training began from, with `train.warm_start`.
         """
         custom_config = {"code_sha256": fingerprints.code_sha256(refit_fn.__name__, executor.__name__)}
         # TFX's own constructor would build the standard specification, which lacks the additional inputs.
@@ -77,6 +79,7 @@ class Refit(standard.Trainer):
                 candidate_transform_graph=candidate_transform_graph,
                 measured_model=measured_model,
                 model_blessing=blessing,
+                source_model=source_model,
                 run_fn=f"{refit_fn.__name__}.{refit_fn.refit_fn.__name__}",
                 train_args=trainer_pb2.TrainArgs(),
                 eval_args=trainer_pb2.EvalArgs(),

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from tfx import types
 from tfx.components.trainer import fn_args_utils
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import path_utils
 
 from components.indexer import verdict
 from components.refit import refit_fn
 from components.trainer import executor
-from shortlist.model_files import TRAINED_FILE
 from shortlist.records import properties
 
 MEASURED_MODEL = "measured_model"
@@ -41,7 +37,7 @@ class Executor(executor.Executor):
             verdict.give(blessing, model, properties.NOT_BLESSED, objections)
             return
         super().Do(input_dict, output_dict, exec_properties)
-        trained = _trained(model.uri)["train"]
+        trained = executor.read_trained(model.uri)["train"]
         refit = {
             "steps": trained["steps"],
             "targets": trained["targets"],
@@ -58,7 +54,7 @@ class Executor(executor.Executor):
         exec_properties: dict[str, Any],
     ) -> fn_args_utils.FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
-        measured = _trained(artifact_utils.get_single_uri(input_dict[MEASURED_MODEL]))
+        measured = executor.read_trained(artifact_utils.get_single_uri(input_dict[MEASURED_MODEL]))
         # The recipe comes from the trained model, because a Tuner may have overridden the config.
         fn_args.custom_config = {
             **fn_args.custom_config,
@@ -66,8 +62,3 @@ class Executor(executor.Executor):
             refit_fn.MEASURED: measured["train"],
         }
         return fn_args
-
-
-def _trained(model_uri: str) -> dict[str, Any]:
-    with fileio.open(os.path.join(path_utils.serving_model_path(model_uri), TRAINED_FILE), "r") as file:
-        return dict(json.load(file))

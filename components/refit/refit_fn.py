@@ -6,6 +6,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import checkpoints, run_fn, training
 from components.trainer.bundle import files_of
+from components.trainer.warm_start import start
 
 MEASURED = "measured"
 """Key of custom_config: result of `training.fit` for the model that the Evaluator blessed."""
@@ -19,6 +20,10 @@ def refit_fn(fn_args: FnArgs) -> None:
     """
     measured = fn_args.custom_config[MEASURED]
     bundle = run_fn.read(fn_args)
+    # From the same weights as the measured model, whose number of steps would mean nothing from others.
+    begins = {}
+    if measured.get(run_fn.WARM_START, {}).get("reason") == "":
+        begins = {run_fn.WARM_START: run_fn.begin(bundle, fn_args, start.HeldOut([], [])).record}
     # Only these two values decide the training, so only these are part of its checkpoints' identity.
     recipe = {name: measured[name] for name in ("best_step", "planned_steps")}
     checkpoint_dir = run_fn.checkpoints_of(fn_args, bundle.settings, recipe)
@@ -32,5 +37,5 @@ def refit_fn(fn_args: FnArgs) -> None:
         run_dir=fn_args.model_run_dir,
         checkpoint_dir=checkpoint_dir,
     )
-    run_fn.write(bundle, fn_args, {**history, "targets": int(bundle.corpus.counts.sum())})
+    run_fn.write(bundle, fn_args, {**history, **begins, "targets": int(bundle.corpus.counts.sum())})
     checkpoints.remove(checkpoint_dir)

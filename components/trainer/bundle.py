@@ -45,6 +45,7 @@ class ModelBundle(NamedTuple):
     reader: WindowReader
     model: RetrievalModel
     candidate_transform: tft.TFTransformOutput
+    window_transform: tft.TFTransformOutput
 
     @classmethod
     def read(cls, settings: Settings, inputs: Inputs) -> ModelBundle:
@@ -70,7 +71,7 @@ class ModelBundle(NamedTuple):
             feature_specs(settings.history_features, window_transform, keys.CONTEXT_FEATURE),
             feature_specs(settings.context_features, window_transform, keys.CONTEXT_FEATURE),
         )
-        return cls(settings, corpus, reader, model, candidate_transform)
+        return cls(settings, corpus, reader, model, candidate_transform, window_transform)
 
 
 def files_of(patterns: Iterable[str]) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from tfx import components as standard
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.common import resolver
 from tfx.proto import trainer_pb2
-from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.types import channel, component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
 from components.trainer import executor, run_fn
 from components.trainer.from_config import settings_from
+from components.trainer.warm_start import strategy
 from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.records import nodes
@@ -23,10 +25,14 @@ CATALOGUE_INPUTS = {
 
 
 class RetrievalTrainerSpec(component_spec.ComponentSpec):
-    """TFX's TrainerSpec with `CATALOGUE_INPUTS`."""
+    """TFX's TrainerSpec with `CATALOGUE_INPUTS` and the model of a warm start."""
 
     PARAMETERS = standard_component_specs.TrainerSpec.PARAMETERS
-    INPUTS = {**standard_component_specs.TrainerSpec.INPUTS, **CATALOGUE_INPUTS}
+    INPUTS = {
+        **standard_component_specs.TrainerSpec.INPUTS,
+        **CATALOGUE_INPUTS,
+        executor.SOURCE_MODEL: component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+    }
     OUTPUTS = standard_component_specs.TrainerSpec.OUTPUTS
     TYPE_ANNOTATION = standard_component_specs.TrainerSpec.TYPE_ANNOTATION
 
@@ -52,6 +58,7 @@ class RetrievalTrainer(standard.Trainer):
         candidate_transform_graph: types.BaseChannel,
         config: Config,
         hyperparameters: types.BaseChannel | None = None,
+        source_model: types.BaseChannel | None = None,
     ):
         """Wires the node.
 
@@ -63,6 +70,7 @@ class RetrievalTrainer(standard.Trainer):
           candidate_transform_graph: Transform graph of the catalogue.
           config: The config; its model and train sections and its features become part of the node's cache key.
           hyperparameters: Output of a Tuner; its values override the config's.
+          source_model: The model that `train.warm_start` begins from; the channel may be absent or resolve to nothing.
         """
         custom_config = {
             **settings_from(config).to_json(),
@@ -78,6 +86,7 @@ class RetrievalTrainer(standard.Trainer):
                 candidates=candidates,
                 candidate_transform_graph=candidate_transform_graph,
                 hyperparameters=hyperparameters,
+                source_model=source_model,
                 run_fn=f"{run_fn.__name__}.{run_fn.run_fn.__name__}",
                 train_args=trainer_pb2.TrainArgs(),
                 eval_args=trainer_pb2.EvalArgs(),
@@ -87,3 +96,21 @@ class RetrievalTrainer(standard.Trainer):
             ),
         )
         self.with_id(nodes.TRAINER)
+
+
+def latest_blessed_before(
+    examples: types.BaseChannel, trainer_id: str = nodes.TRAINER, evaluator_id: str = nodes.EVALUATOR
+) -> resolver.Resolver:
+    """Returns the Resolver whose output `model` is the latest blessed model that was trained on other data.
+
+    Args:
+      examples: Windows of this run.
+      trainer_id: The node that makes models.
+      evaluator_id: The node that blesses them.
+    """
+    return resolver.Resolver(
+        strategy_class=strategy.LatestBlessedBeforeStrategy,
+        model=channel.Channel(type=standard_artifacts.Model, producer_component_id=trainer_id),
+        model_blessing=channel.Channel(type=standard_artifacts.ModelBlessing, producer_component_id=evaluator_id),
+        examples=examples,
+    ).with_id(nodes.WARM_START_MODEL)

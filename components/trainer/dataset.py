@@ -17,14 +17,13 @@ from components.trainer.features import to_dense
 from components.trainer.interactions import InteractionReader
 from components.trainer.intervals import UNKNOWN
 from components.trainer.losses import make_loss
+from components.trainer.row_sample import RowSample, interleave, window_records
 from components.trainer.settings import Settings
 from shortlist import keys
 from shortlist.config.features import Feature, FeatureType
 
 _SHUFFLE_WINDOWS = 20_000
 _PARSED_WINDOWS = 64
-_HASHED_ROWS = 1024
-_PARALLEL_FILES = 8
 
 
 class EvalBatch(NamedTuple):
@@ -308,7 +307,7 @@ def count_train_batches(files: Sequence[str], settings: Settings, num_targets: i
       settings: Batch size and loss.
       num_targets: Number of train targets in all windows.
     """
-    records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
+    records = window_records(files)
     return make_loss(settings).count_batches(records, num_targets)
 
 
@@ -332,56 +331,20 @@ def train_batches(
         # flat_map traces this once for all epochs; a new dataset per epoch would be traced again each time.
         seed = settings.train.seed * 1_000 + epoch
         ordered = tf.data.Dataset.from_tensor_slices(sorted(files)).shuffle(len(files), seed=seed)
-        records = _records(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
+        records = interleave(ordered).shuffle(_SHUFFLE_WINDOWS, seed=seed)
         return loss.batches(records, reader.train_batch, seed)
 
     epochs = tf.data.Dataset.range(first_epoch, last_epoch + 1)
     return _without_autotuner(epochs.flat_map(without_autograph(one_epoch)).prefetch(4))
 
 
-class RowSample(NamedTuple):
-    """Some rows of a split: those whose content has a hash up to `last_hash`. Order and files do not matter."""
-
-    rows: int
-    """Number of rows in the sample."""
-    all_rows: int
-    """Number of rows in the split."""
-    last_hash: int | None
-    """None if all rows are in the sample."""
-
-    @property
-    def is_part(self) -> bool:
-        """Whether a row of the split is not in the sample."""
-        return self.last_hash is not None
-
-
-def sample_rows(files: Sequence[str], rows: int) -> RowSample:
-    """Returns a sample of `rows` rows of a split, or all if there are fewer.
-
-    The sample depends on the content of the rows alone, so that trainings on the same windows use the same rows.
-    Rows with equal contents are all in it or none.
-    """
-    batches = _records(tf.data.Dataset.from_tensor_slices(sorted(files))).batch(_HASHED_ROWS).map(_hashes)
-    hashes = np.concatenate([np.array([], np.int64), *batches.as_numpy_iterator()])
-    if len(hashes) <= rows:
-        return RowSample(len(hashes), len(hashes), None)
-    last = int(np.partition(hashes, rows - 1)[rows - 1])
-    return RowSample(int(np.count_nonzero(hashes <= last)), len(hashes), last)
-
-
-def _hashes(serialized: tf.Tensor) -> tf.Tensor:
-    return tf.strings.to_hash_bucket_fast(serialized, 2**62)
-
-
 def eval_batches(
     reader: WindowReader, files: Sequence[str], batch_size: int = 256, sample: RowSample | None = None
 ) -> tf.data.Dataset:
     """Returns the `EvalBatch`es of a split, or of a sample of its rows."""
-    records = _records(tf.data.Dataset.from_tensor_slices(sorted(files)))
-    if sample is not None and sample.last_hash is not None:
-        last = tf.constant(sample.last_hash, tf.int64)
-        batches = records.batch(_HASHED_ROWS).map(lambda rows: tf.boolean_mask(rows, _hashes(rows) <= last))
-        records = batches.unbatch()
+    records = window_records(files)
+    if sample is not None:
+        records = sample.select(records)
     batches = records.batch(batch_size)
     return _without_autotuner(batches.map(without_autograph(reader.eval_batch), tf.data.AUTOTUNE).prefetch(2))
 
@@ -389,7 +352,7 @@ def eval_batches(
 def query_ids(files: Sequence[str]) -> np.ndarray:
     """Returns the query id of each row of a split, [rows] bytes objects in the order of `eval_batches`."""
     spec = {keys.QUERY_ID: tf.io.FixedLenFeature([], tf.string)}
-    batches = _records(tf.data.Dataset.from_tensor_slices(sorted(files))).batch(_PARSED_WINDOWS)
+    batches = window_records(files).batch(_PARSED_WINDOWS)
     parsed = batches.map(lambda serialized: tf.io.parse_example(serialized, spec)[keys.QUERY_ID])
     return np.concatenate([np.array([], object), *parsed.as_numpy_iterator()])
 
@@ -400,10 +363,3 @@ def _without_autotuner(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)
-
-
-def _records(files: tf.data.Dataset) -> tf.data.Dataset:
-    return files.interleave(
-        lambda file: tf.data.TFRecordDataset(file, compression_type="GZIP"),
-        cycle_length=_PARALLEL_FILES,
-    )

@@ -115,6 +115,11 @@ class FeatureEncoder(tf.keras.layers.Layer):
         """The embedding tables of vocabularies."""
         return [self._tables[spec.name] for spec in self._specs if spec.vocabulary_size is not None]
 
+    @property
+    def tables_by_feature(self) -> dict[str, tf.Variable]:
+        """The weights of each feature."""
+        return dict(self._tables)
+
     def call(self, features: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
         """Returns [batch, embedding_dim].
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from components.trainer.settings import Settings
 from shortlist.config.config import Config
+from shortlist.config.train import Train
 
 
 def settings_from(config: Config) -> Settings:
@@ -17,8 +18,7 @@ def settings_from(config: Config) -> Settings:
     interactions = config.interaction_features.model_copy(update={"slices": {}})
     return Settings(
         model=config.model,
-        # A refit afterwards does not change this model.
-        train=config.train.model_copy(update={"refit": False}),
+        train=_train(config),
         query_features=dict(queries.features) if queries else {},
         candidate_features=dict(config.data.candidates.features),
         windows=config.data.windows,
@@ -26,3 +26,14 @@ def settings_from(config: Config) -> Settings:
         exclude_seen=not config.evaluate.repeat_consumption,
         interactions=interactions,
     )
+
+
+def _train(config: Config) -> Train:
+    # A refit afterwards does not change this model.
+    changed: dict[str, object] = {"refit": False}
+    if config.tune.enabled:
+        # Trials compare trainings from scratch, and can change the shapes of the weights (decision 38).
+        changed["warm_start"] = None
+    if config.tune.enabled or config.train.warm_start is None:
+        changed["warm_start_epochs"] = None
+    return config.train.model_copy(update=changed)

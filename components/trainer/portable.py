@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import types
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -42,6 +45,25 @@ items that `candidates` lack."""
 CANDIDATES = "candidates"
 """Input, float32 [corpus, embedding_dim]."""
 
+# TensorFlow's name of an entry of `PortableTowers._weights` in a checkpoint.
+_WEIGHT = re.compile(r"_weights/(\d+)/\.ATTRIBUTES/VARIABLE_VALUE")
+
+
+def tower_weights(model: RetrievalModel) -> list[tf.Variable]:
+    """Returns all weights of both towers, in the order of the saved ones; see `read_weights`."""
+    return [*model.query_tower.weights, *model.candidate_tower.weights]
+
+
+def read_weights(path: str) -> list[np.ndarray]:
+    """Returns the weights of saved towers, in the order of `tower_weights`, without their graphs."""
+    reader = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+    names = sorted(
+        (int(match[1]), name)
+        for name in reader.get_variable_to_shape_map()
+        if (match := _WEIGHT.fullmatch(name)) is not None
+    )
+    return [reader.get_tensor(name) for _, name in names]
+
 
 class PortableTowers(tf.Module):
     """Both towers with the vocabularies of their training.
@@ -61,7 +83,7 @@ class PortableTowers(tf.Module):
         super().__init__()
         # The namespace hides the model: tf.saved_model.save would save it as a Keras model, with its catalogue.
         self._hidden = types.SimpleNamespace(model=model)
-        self._weights = [*model.query_tower.weights, *model.candidate_tower.weights]
+        self._weights = tower_weights(model)
         self._reader = reader
         self._features = settings.candidate_features
         self._normalize = settings.model.normalize

@@ -21,6 +21,11 @@ class QueryTimeEmbedding(tf.keras.layers.Layer):
         self._intervals = config.knots - 1
         self._table = self.add_weight(name="query_time", shape=(config.knots, embedding_dim), initializer="zeros")
 
+    @property
+    def table(self) -> tf.Variable:
+        """[knots, embedding_dim], the vectors from the first train target to the last."""
+        return self._table
+
     def call(self, times: tf.Tensor) -> tf.Tensor:
         """Returns [n, embedding_dim].
 

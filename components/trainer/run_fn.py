@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import Any
 
+import numpy as np
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer import checkpoints, export, portable, training
 from components.trainer.bundle import Inputs, ModelBundle, files_of
 from components.trainer.losses import make_loss
 from components.trainer.settings import Settings
+from components.trainer.warm_start import rows, source, start
+from components.trainer.warm_start.weights import ModelWeights
 from shortlist.model_files import TOWERS_DIR
 
 # Keys of custom_config: inputs for which TFX's FnArgs has no attribute. The executor adds them.
@@ -20,6 +24,15 @@ CANDIDATE_TRANSFORM = "candidate_transform"
 SPLIT_FINGERPRINT = "split_fingerprint"
 TEST_FROM = "test_from"
 CHECKPOINT_ROOT = "checkpoint_root"
+TEST_FILES = "test_files"
+SOURCE_MODEL = "source_model"
+"""URI of the model that `train.warm_start` begins from; absent without one."""
+NO_SOURCE = "no_source"
+"""Reason why there is none."""
+
+WARM_START = "warm_start"
+"""Key of the training's history in `shortlist.json`: `start.Start.record`."""
+_FIRST = "no earlier model was blessed on other data"
 
 
 def read(fn_args: FnArgs) -> ModelBundle:
@@ -37,8 +50,18 @@ def read(fn_args: FnArgs) -> ModelBundle:
     return ModelBundle.read(settings, inputs)
 
 
-def write(bundle: ModelBundle, fn_args: FnArgs, history: dict[str, Any]) -> None:
-    """Writes the trained model to `fn_args.serving_model_dir`, and its portable towers beside it."""
+def write(
+    bundle: ModelBundle, fn_args: FnArgs, history: dict[str, Any], earlier_rows: np.ndarray | None = None
+) -> None:
+    """Writes the trained model to `fn_args.serving_model_dir`, and its portable towers beside it.
+
+    Args:
+      bundle: The model.
+      fn_args: TFX's arguments.
+      history: Result of the training.
+      earlier_rows: Fingerprints of the rows behind the weights that the training began from. None for a model that no
+        later training may start from.
+    """
     export.export(
         export.ServingModule(bundle.model, bundle.reader, bundle.corpus, bundle.settings, bundle.candidate_transform),
         fn_args.serving_model_dir,
@@ -51,7 +74,32 @@ def write(bundle: ModelBundle, fn_args: FnArgs, history: dict[str, Any]) -> None
     towers = portable.PortableTowers(
         bundle.model, bundle.reader, bundle.corpus, bundle.settings, bundle.candidate_transform
     )
-    towers.save(os.path.join(os.path.dirname(fn_args.serving_model_dir), TOWERS_DIR))
+    model_uri = os.path.dirname(fn_args.serving_model_dir)
+    towers.save(os.path.join(model_uri, TOWERS_DIR))
+    if earlier_rows is not None:
+        own, train_rows = ModelWeights.of(bundle), rows.read_rows(files_of(fn_args.train_files))
+        source.write(
+            model_uri,
+            [weight.name for weight in own.weights],
+            own.vocabularies,
+            train_rows.span,
+            rows.union(train_rows.fingerprints, earlier_rows),
+        )
+
+
+def begin(bundle: ModelBundle, fn_args: FnArgs, held_out: start.HeldOut) -> start.Start:
+    """Sets the first weights of a training with `train.warm_start`, or says why it starts from scratch.
+
+    Args:
+      bundle: The untrained model.
+      fn_args: TFX's arguments; `custom_config` has `SOURCE_MODEL` or `NO_SOURCE`.
+      held_out: Windows that the source must not have been trained on.
+    """
+    config = fn_args.custom_config
+    if SOURCE_MODEL not in config:
+        return start.from_scratch(config.get(NO_SOURCE, _FIRST))
+    train_rows = rows.read_rows(files_of(fn_args.train_files))
+    return start.start(bundle, train_rows, held_out, config[SOURCE_MODEL])
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -64,17 +112,28 @@ def run_fn(fn_args: FnArgs) -> None:
       fn_args: TFX's arguments, see `read`.
     """
     bundle = read(fn_args)
+    settings = bundle.settings
+    files = training.Files(train=files_of(fn_args.train_files), eval=files_of(fn_args.eval_files))
+    beginning = None
+    if settings.train.warm_start:
+        beginning = begin(bundle, fn_args, start.HeldOut(files.eval, files_of(fn_args.custom_config[TEST_FILES])))
+        files = dataclasses.replace(files, left_out=beginning.left_out)
+        if beginning.is_warm:
+            settings = dataclasses.replace(settings, train=settings.train.from_warm_start)
     checkpoint_dir = checkpoints_of(fn_args, bundle.settings)
     history = training.fit(
         bundle.model,
         bundle.reader,
-        training.Files(train=files_of(fn_args.train_files), eval=files_of(fn_args.eval_files)),
-        bundle.settings,
+        files,
+        settings,
         num_targets=int(bundle.corpus.counts.sum()),
         run_dir=fn_args.model_run_dir,
         checkpoint_dir=checkpoint_dir,
     )
-    write(bundle, fn_args, history)
+    if beginning is None:
+        write(bundle, fn_args, history, np.array([], np.int64))
+    else:
+        write(bundle, fn_args, {**history, WARM_START: beginning.record}, beginning.earlier_rows)
     # Not before the model is written: a kill in between would cost the whole training.
     checkpoints.remove(checkpoint_dir)
 
@@ -98,4 +157,6 @@ def _identity(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
     config = fn_args.custom_config
     text = json.dumps([settings.to_json(), config["code_sha256"], config[SPLIT_FINGERPRINT], *more], sort_keys=True)
     inputs = Inputs(files_of([config[CANDIDATES]]), config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path)
+    if SOURCE_MODEL in config:
+        text += source.identity(config[SOURCE_MODEL])
     return checkpoints.identity(text, [*files_of([*fn_args.train_files, *fn_args.eval_files]), *inputs.files])

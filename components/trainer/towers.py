@@ -60,6 +60,16 @@ class CandidateTower(tf.keras.layers.Layer):
         """The embedding tables of ids and vocabularies."""
         return _tables(self._ids, self._encoder)
 
+    @property
+    def ids(self) -> tf.Variable | None:
+        """The embedding table of the candidates with train interactions, in the corpus' order; None without one."""
+        return self._ids
+
+    @property
+    def encoder(self) -> FeatureEncoder | None:
+        """The encoder of the candidates' features; None without features."""
+        return self._encoder
+
     def call(self, rows: tf.Tensor | None, noise: Noise | None = None) -> tf.Tensor:
         """Returns [n, embedding_dim].
 
@@ -127,6 +137,26 @@ class FeaturesTower(tf.keras.layers.Layer):
     def tables(self) -> list[tf.Variable]:
         """The embedding tables of ids and vocabularies."""
         return _tables(self._ids, self._encoder, self._context)
+
+    @property
+    def ids(self) -> tf.Variable | None:
+        """The embedding table of the query ids in train; None without one."""
+        return self._ids
+
+    @property
+    def encoder(self) -> FeatureEncoder | None:
+        """The encoder of the query's features; None without features."""
+        return self._encoder
+
+    @property
+    def log_encoders(self) -> tuple[FeatureEncoder | None, ...]:
+        """The encoders of features of the log's rows."""
+        return (self._context,)
+
+    @property
+    def query_time(self) -> QueryTimeEmbedding | None:
+        """The embedding of a query's time."""
+        return self._query_time
 
     def call(
         self,
@@ -203,6 +233,26 @@ class HistoryTower(tf.keras.layers.Layer):
     def tables(self) -> list[tf.Variable]:
         """The embedding tables of vocabularies."""
         return _tables(None, self._encoder, self._item_features, self._context)
+
+    @property
+    def ids(self) -> tf.Variable | None:
+        """None: the tower has no embeddings of query ids."""
+        return None
+
+    @property
+    def encoder(self) -> FeatureEncoder | None:
+        """The encoder of the query's features; None without features."""
+        return self._encoder
+
+    @property
+    def log_encoders(self) -> tuple[FeatureEncoder | None, ...]:
+        """The encoders of features of the log's rows: of the history's items and of the request."""
+        return self._item_features, self._context
+
+    @property
+    def query_time(self) -> QueryTimeEmbedding | None:
+        """The embedding of a query's time."""
+        return self._query_time
 
     def call(
         self,

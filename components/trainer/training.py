@@ -27,6 +27,7 @@ from components.trainer.eval_loss import EvalLoss
 from components.trainer.losses import make_loss
 from components.trainer.model import RetrievalModel
 from components.trainer.optimizer import Optimizer
+from components.trainer.row_sample import sample_rows
 from components.trainer.settings import Settings
 from shortlist.process import progress
 
@@ -45,6 +46,8 @@ class Files:
 
     train: Sequence[str]
     eval: Sequence[str]
+    left_out: tuple[int, ...] = ()
+    """Content hashes of eval rows that early stopping does not rank, see `row_sample`."""
 
 
 class Ranker:
@@ -132,7 +135,7 @@ def fit(
     train = settings.train
     steps_per_epoch = dataset.count_train_batches(files.train, settings, num_targets)
     planned = steps_per_epoch * train.epochs
-    sample = dataset.sample_rows(files.eval, train.eval_rows)
+    sample = sample_rows(files.eval, train.eval_rows, files.left_out)
     ranker = Ranker(model, dataset.eval_batches(reader, files.eval, sample=sample), settings.exclude_seen)
     eval_size = make_loss(settings).eval_batch_size(model.corpus_size)
     eval_loss = EvalLoss(model, dataset.eval_batches(reader, files.eval, eval_size, sample), eval_size)

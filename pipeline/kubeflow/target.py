@@ -68,9 +68,18 @@ class KubeflowTarget:
 
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns an importer of the baseline model; without a baseline, neither nodes nor outputs."""
+        del model
+        return self._earlier_model(nodes.BLESSED_MODEL)
+
+    def warm_start(self, examples: channel.BaseChannel) -> ExternalInputs:
+        """Returns an importer of the same model as `baseline`, which submission finds."""
+        del examples
+        return self._earlier_model(nodes.WARM_START_MODEL)
+
+    def _earlier_model(self, node_id: str) -> ExternalInputs:
         if self.comparison.baseline_model is None:
             return ExternalInputs([], {})
         node = importer.Importer(
             source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
-        ).with_id(nodes.BLESSED_MODEL)
+        ).with_id(node_id)
         return ExternalInputs([node], {"model": node.outputs["result"]})

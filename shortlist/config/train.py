@@ -64,6 +64,20 @@ class Train(Section):
     model is indexed and pushed. All metrics are still of the first model, because no data is left to measure the
     second."""
 
+    warm_start: Literal["latest_blessed"] | None = None
+    """`latest_blessed` begins from the weights of the latest blessed model that was trained on other data, instead of
+    random ones. Refused if that model was trained on today's test rows, or if its shapes differ. By default, and in a
+    run with `--tune`, training starts from scratch."""
+
+    warm_start_epochs: Whole | None = pydantic.Field(None, ge=1, le=100_000)
+    """Maximum number of passes from a warm start; the schedule decays over as many. Default: a third of `epochs`,
+    rounded up. A run without a model to start from has `epochs`."""
+
+    @property
+    def from_warm_start(self) -> Train:
+        """These settings with the number of epochs from a warm start."""
+        return self.model_copy(update={"epochs": self.warm_start_epochs or -(-self.epochs // 3)})
+
     @pydantic.model_validator(mode="after")
     def _check_batch_size(self) -> Train:
         self.loss.check_batch_size(self.batch_size)

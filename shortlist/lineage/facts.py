@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shortlist.config import paths, renamed
-from shortlist.lineage.store import Execution, output_of
+from shortlist.lineage.store import Artifact, Execution, output_of
 from shortlist.metrics import names
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import BaselineRecord, Blessing, Evaluation, PushedModel, TableRecord, WindowsRecord
@@ -228,7 +228,20 @@ def _trainer(execution: Execution) -> list[str]:
     named = {"kind", "seed", "loss", "embedding_dim", "query_tower"}
     for section in (tower, model, loss, train):
         found.append(_listed({name: value for name, value in section.items() if name not in named}))
+    found.append(_beginning(execution.output("model")))
     return [sentence for sentence in found if sentence]
+
+
+def _beginning(model: Artifact | None) -> str:
+    start = artifacts.warm_start_of(model)
+    if not start:
+        return ""
+    if start["reason"]:
+        return f"from scratch, since {start['reason']}"
+    return (
+        f"from the weights of model {start.get('model_id', 'of an earlier run')}; {start['new_candidates']:,} of "
+        f"{start['new_candidates'] + start['known_candidates']:,} candidates were new to it"
+    )
 
 
 def _tuner(execution: Execution) -> list[str]:

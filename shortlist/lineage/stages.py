@@ -9,7 +9,7 @@ _STAGES: dict[str, tuple[str, ...]] = {
     "check": (nodes.SERVING_CHECK,),
     "index": (nodes.INDEXER,),
     "verdict": (nodes.EVALUATOR, nodes.ANSWERS, nodes.BASELINE, nodes.BLESSED_MODEL),
-    "model": (nodes.TRAINER, nodes.TUNER, nodes.REFIT, nodes.REFRESH, nodes.SERVED_MODEL),
+    "model": (nodes.TRAINER, nodes.TUNER, nodes.WARM_START_MODEL, nodes.REFIT, nodes.REFRESH, nodes.SERVED_MODEL),
     "features": (nodes.TRANSFORM, nodes.CANDIDATE_TRANSFORM, nodes.REFIT_TRANSFORM),
     "windows": (nodes.WINDOWS, nodes.REFIT_WINDOWS),
     "gate": (nodes.DATA_GATE, nodes.BLESSED_STATISTICS),

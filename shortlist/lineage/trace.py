@@ -12,6 +12,8 @@ from shortlist.records import nodes, properties
 
 COMPARED_WITH = re.compile(r"baseline|.+_before")
 """Input keys of Baseline and DataGate that are only compared with; nothing is made from them."""
+_OWN_TRACE = "source_model"
+"""Input key of the Trainer: an earlier model, which has a trace of its own. Otherwise a trace would have all days."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,10 @@ def manual_push_facts(store: Store, version: int) -> str | None:
 
 
 def upstream(store: Store, artifact_ids: list[int]) -> list[Execution]:
-    """Returns the executions that made artifacts, without those that were only compared with, the latest first."""
+    """Returns the executions that made artifacts, the latest first.
+
+    Those that were only compared with do not count, nor does a model that a training started from.
+    """
     found: dict[int, Execution] = {}
     seen, waiting = set(artifact_ids), set(artifact_ids)
     # Each round asks for the producers of a whole generation of artifacts, not of each artifact.
@@ -97,7 +102,7 @@ def upstream(store: Store, artifact_ids: list[int]) -> list[Execution]:
             artifact.id
             for execution in fresh
             for key, artifacts in execution.inputs.items()
-            if not COMPARED_WITH.fullmatch(key)
+            if key != _OWN_TRACE and not COMPARED_WITH.fullmatch(key)
             for artifact in artifacts
         } - seen
         seen |= waiting

@@ -221,6 +221,11 @@ def refit_of(model: HasProperties | None) -> dict[str, Any]:
     return json_object(_property(model, properties.REFIT))
 
 
+def warm_start_of(model: HasProperties | None) -> dict[str, Any]:
+    """Returns the record of a model's warm start, see `properties.WARM_START`; empty without `train.warm_start`."""
+    return json_object(_property(model, properties.WARM_START))
+
+
 def refresh_of(model: HasProperties | None) -> dict[str, Any]:
     """Returns `candidates`, `known`, `new`, `removed` and `refresh_of` of a refreshed model; empty for any other."""
     return json_object(_property(model, properties.REFRESH))

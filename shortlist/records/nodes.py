@@ -24,6 +24,8 @@ WINDOWS = "Windows"
 TRANSFORM = "Transform"
 CANDIDATE_TRANSFORM = "CandidateTransform"
 TUNER = "Tuner"
+WARM_START_MODEL = "WarmStartModel"
+"""Finds the model that a training with `train.warm_start` begins from."""
 TRAINER = "Trainer"
 BLESSED_MODEL = "BlessedModel"
 BASELINE = "Baseline"
@@ -61,7 +63,7 @@ PUSHER_TYPE = "components.pusher.component.TwinPusher"
 PUSHER_TYPES = ("TwinPusher", "Pusher")
 """Last parts of the execution types of the Pusher."""
 
-_RESOLVERS = (BLESSED_MODEL, BLESSED_STATISTICS, SERVED_MODEL)
+_RESOLVERS = (BLESSED_MODEL, BLESSED_STATISTICS, WARM_START_MODEL, SERVED_MODEL)
 
 
 def gen(table: str) -> str:

@@ -104,6 +104,10 @@ INDEX = "index"
 REFIT = "refit"
 """Property of a refitted model: JSON of `steps`, `targets`, `seconds` and `metrics_of`, the artifact id of the model
 that the Evaluator measured."""
+WARM_START = "warm_start"
+"""Property of a model with `train.warm_start`: JSON of `reason`, why it was trained from scratch, which is empty if it
+was not; else `model_id`, the artifact id of the model that its training began from, `known_candidates`,
+`new_candidates` and `left_out`, the number of eval rows that early stopping left out."""
 REFRESH = "refresh"
 """Property of a refreshed model: JSON of `candidates`, `known`, `new`, `removed` and `refresh_of`, the artifact id of
 the model whose towers it has."""

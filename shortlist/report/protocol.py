@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist.summary import DataSummary, Protocol, RefitSummary, RefreshSummary
+from shortlist.summary import DataSummary, Protocol, RefitSummary, RefreshSummary, WarmStartSummary
 
 TESTED_ON = {
     "leave_last_out": "each query's last interaction",
@@ -58,6 +58,20 @@ def tie_sentence(protocol: Protocol) -> str:
     if protocol.split == "leave_last_basket":
         return "the rows of a basket are not history for each other"
     return f"{protocol.tied_targets:.0%} of test targets share their time with another row (file order decides)"
+
+
+def warm_start_sentence(start: WarmStartSummary) -> str:
+    """Returns the beginning of a training with `train.warm_start`, without a final full stop."""
+    if start.reason:
+        return f"Trained from scratch: {start.reason}"
+    version = "which pushed nothing" if start.version is None else f"version {start.version}"
+    sentence = (
+        f"Training began from the measured model of run {start.run_of} ({version}): {start.known_candidates:,} "
+        f"candidates with its embedding of their id, {start.new_candidates:,} new ones"
+    )
+    if start.left_out:
+        sentence += f"; early stopping left out {start.left_out:,} eval rows on which that model was trained"
+    return sentence
 
 
 def refit_sentence(refit: RefitSummary) -> str:

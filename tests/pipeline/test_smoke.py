@@ -122,7 +122,7 @@ def test_the_summary_is_the_frozen_contract(smoke):
             "seconds",
             "peak_rss_mb",
         ),
-        *("node_peaks_mb", "refit", "answers", "kind", "refresh"),
+        *("node_peaks_mb", "refit", "answers", "kind", "refresh", "warm_start"),
         "fingerprints",
     }
     assert set(raw["protocol"]) >= {"split", "exclude_seen", "corpus_size", "tied_targets"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shortlist.report import format, plots
+from shortlist.report import format, plots, protocol
 from shortlist.report.blocks import Figure, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts
 
@@ -50,7 +50,10 @@ def section(facts: Facts) -> PageSection | None:
             _table(log, "train", ("epoch", "step", *losses, "learning_rate", "seconds")),
         ),
     ]
-    return PageSection("training", "Training", f"{lead}.", figures)
+    lead += "."
+    if facts.summary is not None and facts.summary.warm_start is not None:
+        lead += f" {protocol.warm_start_sentence(facts.summary.warm_start)}."
+    return PageSection("training", "Training", lead, figures)
 
 
 def _loss_description(log: list[dict[str, Any]], rows: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from components.refit import refit_fn
 from components.trainer import run_fn, training
+from components.trainer.warm_start import start
 from tests.components.trainer import tiny_dataset as worlds
 from tests.components.trainer.test_run_fn import arguments
 
@@ -58,3 +59,18 @@ def test_a_refit_for_other_steps_goes_on_from_no_checkpoint_of_this_one(refitted
     assert refitted(planned_steps=50).checkpoints != first
     # A metric does not change the training, so the checkpoints are the same.
     assert refitted(best_ndcg_at_10=0.2).checkpoints == first
+
+
+@pytest.mark.parametrize(("warm_start", "begins"), [({"reason": ""}, 1), ({"reason": "first run"}, 0), (None, 0)])
+def test_it_begins_where_the_measured_model_began(refitted, monkeypatch, warm_start, begins):
+    held_out = []
+
+    def begin(parts, fn_args, files):
+        held_out.append(files)
+        return start.Start({"reason": "", "known_candidates": 2})
+
+    monkeypatch.setattr(run_fn, "begin", begin)
+    calls = refitted(**({} if warm_start is None else {"warm_start": warm_start}))
+    # No rows are held out from a refit, so that none can have been trained on.
+    assert held_out == [start.HeldOut([], [])] * begins
+    assert ("warm_start" in calls.history) == bool(begins)

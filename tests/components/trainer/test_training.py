@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer import training
+from components.trainer import row_sample, training
 from components.trainer.optimizer import WarmUpSchedule
 from components.trainer.training import Files
 from shortlist.process import progress
@@ -120,7 +120,7 @@ def test_early_stopping_ranks_a_sample_of_the_eval_rows(unbroken, world, tmp_pat
     assert f" on 3 of {rows} eval rows, loss " in heard[-1]
     # The metric is that of three of the rows: the same three, however the split is cut into files.
     _, reader, _ = worlds.assemble(world, _settings())
-    sample = training.dataset.sample_rows(files, 3)
+    sample = row_sample.sample_rows(files, 3)
     batches = training.dataset.eval_batches(reader, files, batch_size=2, sample=sample)
     assert training.Ranker(model, batches).evaluate()[training.NDCG] == pytest.approx(sampled["best_ndcg_at_10"])
     records = worlds.read(files)
@@ -129,7 +129,7 @@ def test_early_stopping_ranks_a_sample_of_the_eval_rows(unbroken, world, tmp_pat
             for record in part:
                 writer.write(record)
     others = [str(tmp_path / f"{number}.gz") for number in range(2)]
-    assert training.dataset.sample_rows(others, 3) == sample
+    assert row_sample.sample_rows(others, 3) == sample
     chosen = [
         sorted(np.concatenate([batch.features["query_id"].numpy()[:, 0] for batch in found]).tolist())
         for found in (batches, training.dataset.eval_batches(reader, others, sample=sample))

@@ -143,14 +143,15 @@ def row_features(item, place):
 
 
 @functools.cache
-def build(split, sizes, logged=False):
+def build(split, sizes, logged=False, queries=NUM_QUERIES, rows_each=8):
     """Writes windows, candidates and both transform graphs, once per process, and returns their paths.
 
-    With `logged`, the windows have the features of the log's rows.
+    With `logged`, the windows have the features of the log's rows. Of each of the first `queries` queries, the log has
+    the first `rows_each` interactions.
     """
     used = INTERACTIONS if logged else InteractionFeatures()
     root = pathlib.Path(tempfile.mkdtemp())
-    rows = {number: splits.sort_rows(interactions(number)) for number in range(NUM_QUERIES)}
+    rows = {number: splits.sort_rows(interactions(number))[:rows_each] for number in range(queries)}
     cuts = None
     if isinstance(split, Random):
         cuts = splits.random_cuts([row for query in rows.values() for row in query], split.seed)

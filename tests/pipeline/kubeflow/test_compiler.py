@@ -34,7 +34,8 @@ def first() -> Package:
 
 @pytest.fixture(scope="module")
 def later() -> Package:
-    return _compiled(_config(**{"train.refit": True}), baseline=True, statistics=True)
+    changed = {"train.refit": True, "train.warm_start": "latest_blessed"}
+    return _compiled(_config(**changed), baseline=True, statistics=True)
 
 
 def test_a_first_run_has_nothing_to_compare_with(first):
@@ -55,11 +56,38 @@ def test_later_runs_import_the_artifacts_to_compare_with(later):
     assert find_problems(later, private_paths=[str(ROOT), str(pathlib.Path.home())]) == []
     assert set(later.parameters) > {"baseline_model", "interactions_statistics_before"}
     importers = [name for name, task in later.tasks.items() if "artifact_uri" in task["inputs"].get("parameters", {})]
-    assert sorted(importers) == ["BlessedModel", "CandidatesBefore", "InteractionsBefore", "QueriesBefore"]
+    assert sorted(importers) == [
+        "BlessedModel",
+        "CandidatesBefore",
+        "InteractionsBefore",
+        "QueriesBefore",
+        "WarmStartModel",
+    ]
     assert later.tasks["Baseline"]["inputs"]["artifacts"]["baseline"]["taskOutputArtifact"] == {
         "producerTask": "BlessedModel",
         "outputArtifactKey": "result",
     }
+
+
+def test_a_warm_start_and_its_refit_begin_from_the_same_model(first, later):
+    source = {"taskOutputArtifact": {"producerTask": "WarmStartModel", "outputArtifactKey": "result"}}
+    assert "source_model" not in first.tasks["Trainer"]["inputs"]["artifacts"]
+    for task in ("Trainer", "Refit"):
+        assert later.tasks[task]["inputs"]["artifacts"]["source_model"] == source
+    importers = [
+        later.tasks[name]["inputs"]["parameters"]["artifact_uri"] for name in ("BlessedModel", "WarmStartModel")
+    ]
+    assert importers[0] == importers[1] == {"componentInputParameter": "baseline_model"}
+
+
+def test_a_search_starts_from_scratch():
+    searched = _compiled(
+        _config(**{"train.warm_start": "latest_blessed", "tune.enabled": True}), baseline=True, statistics=False
+    )
+    assert "WarmStartModel" not in searched.tasks
+    for task in ("Tuner", "Trainer"):
+        settings = searched.tasks[task]["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+        assert json.loads(settings)["train"]["warm_start"] is None
 
 
 def test_with_a_refit_it_is_the_refit_that_is_indexed(first, later):

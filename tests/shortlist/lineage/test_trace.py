@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+
 import pytest
 
 from benchmarks.lineage_store import NODES
 from shortlist.errors import BadInputError
-from shortlist.lineage.trace import trace_pushed, upstream
+from shortlist.lineage.facts import facts
+from shortlist.lineage.store import Artifact, Execution
+from shortlist.lineage.trace import COMPARED_WITH, trace_pushed, upstream
 
 
 def _nodes(trace):
@@ -71,3 +76,41 @@ def test_version_that_was_never_pushed(shop):
 
 def test_nothing_is_upstream_of_nothing(shop):
     assert upstream(shop.store, []) == []
+
+
+class _Chain:
+    """A store in which each day's model was trained from the one before: model 10 * day, from windows 10 * day + 1."""
+
+    def producers(self, artifact_ids):
+        found = map(self._producer, sorted(artifact_ids))
+        return [execution for execution in found if execution is not None]
+
+    def _producer(self, artifact_id):
+        day, is_windows = divmod(artifact_id, 10)
+        if is_windows or not day:
+            return None
+        inputs = {"examples": [_artifact(10 * day + 1)], "source_model": [_artifact(10 * (day - 1))]}
+        warm_start = '{"reason": "", "model_id": 20, "known_candidates": 1999, "new_candidates": 1}'
+        return Execution(
+            day,
+            "Trainer",
+            f"day {day}",
+            "COMPLETE",
+            datetime.datetime(2026, 11, day),
+            1.0,
+            {"custom_config": '{"model": {}, "train": {}}'},
+            inputs,
+            {"model": [dataclasses.replace(_artifact(artifact_id), properties={"warm_start": warm_start})]},
+        )
+
+
+def _artifact(artifact_id):
+    return Artifact(artifact_id, "Model", "/models", {})
+
+
+def test_a_trace_ends_at_the_model_that_its_training_began_from():
+    [trainer] = upstream(_Chain(), [30])
+    assert trainer.run_id == "day 3"
+    assert facts(trainer)[-1] == "from the weights of model 20; 1 of 2,000 candidates were new to it"
+    # Its impact goes on: old data is behind the new weights.
+    assert not COMPARED_WITH.fullmatch("source_model")

@@ -18,7 +18,7 @@ from shortlist.report import as_json, comparison, format, html, sections, text
 from shortlist.report.blocks import Figure, Notes, TableBlock, Tiles
 from shortlist.report.facts import read
 from shortlist.report.sections import answers, cold_start, index, moments, training
-from shortlist.summary import RefitSummary
+from shortlist.summary import RefitSummary, WarmStartSummary
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,32 @@ def test_a_refit_names_the_measured_model(shop):
         "The served model was trained again on all 1,100 interactions, eval and test included, for the best number of "
         "steps, 20. All metrics are those of the model trained on train alone."
     ) in json.dumps(as_json.report(sections.run_page(again)))
+
+
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        (
+            {
+                "run_of": "20261129T000000Z",
+                "version": 7,
+                "known_candidates": 1_000,
+                "new_candidates": 12,
+                "left_out": 3,
+            },
+            "Training began from the measured model of run 20261129T000000Z (version 7): 1,000 candidates with its "
+            "embedding of their id, 12 new ones; early stopping left out 3 eval rows on which that model was trained.",
+        ),
+        ({"run_of": "20261129T000000Z"}, "of run 20261129T000000Z (which pushed nothing): 0 candidates"),
+        ({"reason": "no earlier model"}, "Trained from scratch: no earlier model."),
+    ],
+)
+def test_a_warm_start_names_its_beginning(shop, start, sentence):
+    facts = read(shop.workspace, shop.pushed)
+    summary = facts.summary.model_copy(update={"warm_start": WarmStartSummary(**start)})
+    warm = dataclasses.replace(facts, record=dataclasses.replace(facts.record, summary=summary))
+    [training] = [part for part in as_json.report(sections.run_page(warm))["chapters"] if part["key"] == "training"]
+    assert sentence in training["lead"]
 
 
 def test_best_epoch_is_named(chapters):
@@ -190,14 +216,16 @@ def test_history_has_the_latest_runs_that_measured_a_model(shop):
 
 def test_the_loss_of_eval_stands_beside_that_of_train():
     log = [{"epoch": epoch, "step": epoch, "ndcg_at_10": 0.1, "loss": 2.0, "eval_loss": 3.0} for epoch in (1, 2)]
-    facts = types.SimpleNamespace(training=log, eval_rows="100 eval rows")
+    facts = types.SimpleNamespace(training=log, eval_rows="100 eval rows", summary=None)
     [_, losses] = training.section(facts).blocks
     assert [column.title for column in losses.table.columns][2:4] == ["train loss", "eval loss"]
     assert losses.table.rows[0][2:4] == ["2", "3"]
     assert "the same loss on 100 eval rows" in losses.description
     # A model of an older version has no eval loss.
     older = [{name: value for name, value in line.items() if name != "eval_loss"} for line in log]
-    [_, losses] = training.section(types.SimpleNamespace(training=older, eval_rows="100 eval rows")).blocks
+    [_, losses] = training.section(
+        types.SimpleNamespace(training=older, eval_rows="100 eval rows", summary=None)
+    ).blocks
     assert "eval loss" not in [column.title for column in losses.table.columns]
 
 

@@ -1,0 +1,1 @@
+"""Warm start: a training that begins from the weights of an earlier model (`train.warm_start`)."""
