@@ -36,7 +36,7 @@ from shortlist.serving.client import load_served, signature_inputs
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 _QUERIES = 200
-_CALLS = 400
+_CALLS = 200
 _WARM_UP_CALLS = 20
 _RECALLED = 100
 _POOL = 500

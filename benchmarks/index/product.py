@@ -20,9 +20,12 @@ from benchmarks.index.data import DIM, EXCLUSIONS, K, Vectors
 from benchmarks.index.engine import Engine, Params, measure
 from benchmarks.index.peers import NewestScann
 from components.graph import graph_function
+from components.indexer.exact import ExactIndex
 from shortlist import keys
 from shortlist.serving.client import load_served
+from shortlist.serving.signatures import quick_signatures
 
+_LAYER_INPUTS = [tf.TensorSpec([None, DIM], tf.float32), tf.TensorSpec([None, None], tf.int32)]
 _PAGE_BYTES = 4_096
 _WARM_UP_CALLS = 20
 
@@ -117,7 +120,7 @@ class EmptySignature(Shortlist):
         with tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(tower, folder, signatures=function)
             self._model = tf.saved_model.load(folder)
-        self._signature = self._model.signatures["serving_default"]
+        self._signature = quick_signatures(self._model.signatures)["serving_default"]
 
     def rows(self, answer: Any) -> np.ndarray:
         return np.full((len(answer[keys.IDS]), K), -1)
@@ -139,9 +142,7 @@ class Tfrs(Engine):
     def _serve(self, layer: factorized_top_k.TopK) -> None:
         self._layer = layer
 
-        @graph_function(
-            input_signature=[tf.TensorSpec([None, DIM], tf.float32), tf.TensorSpec([None, None], tf.int32)],
-        )
+        @graph_function(input_signature=_LAYER_INPUTS)
         def call(queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             # The layer needs a static width of the exclusions, as few as there are.
             def one() -> tuple[tf.Tensor, tf.Tensor]:
@@ -164,6 +165,24 @@ class TfrsBruteForce(Tfrs):
     def build(self, candidates: np.ndarray) -> None:
         layer = factorized_top_k.BruteForce(k=K)
         self._serve(layer.index(tf.constant(candidates), tf.range(len(candidates))))
+
+
+class ExactLayer(Tfrs):
+    """Exact search as the served model has it, called as the layers of TFRS are: without ids and a tower."""
+
+    name = "shortlist exact layer"
+    is_exact = True
+
+    def build(self, candidates: np.ndarray) -> None:
+        layer = ExactIndex(k=K).index(tf.Variable(candidates))
+        self._layer = layer
+
+        # A function of its own: the optional argument of the method makes each call slower.
+        @graph_function(input_signature=_LAYER_INPUTS)
+        def call(queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return layer.query_with_exclusions(queries, excluded)
+
+        self._call = call.get_concrete_function()
 
 
 class TfrsScann(Tfrs):
@@ -192,7 +211,7 @@ class ScannBinding(NewestScann):
 
 
 PRODUCT = (ShortlistScann, ShortlistSearchers, ShortlistExact, EmptySignature)
-ENGINES = {engine.name: engine for engine in (*PRODUCT, TfrsBruteForce, TfrsScann, ScannBinding)}
+ENGINES = {engine.name: engine for engine in (*PRODUCT, ExactLayer, TfrsBruteForce, TfrsScann, ScannBinding)}
 
 
 def _resident_bytes() -> int:

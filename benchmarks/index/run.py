@@ -34,6 +34,7 @@ _MODULES = {
     "shortlist scann": "product",
     "shortlist scann, 3 searchers": "product",
     "shortlist exact": "product",
+    "shortlist exact layer": "product",
     "empty signature": "product",
     "tfrs scann": "product",
     "tfrs brute force": "product",
@@ -101,7 +102,7 @@ def code_sha256(engine: str) -> str:
     files = [environments.ROOT / "benchmarks" / "index" / f"{name}.py" for name in _SOURCES[module]]
     if module == "peers":
         files.append(environments.ROOT / "requirements" / f"{PEERS}.txt")
-    is_served = engine.startswith("shortlist")
+    is_served = engine.startswith("shortlist") or engine == "empty signature"
     if is_served:
         files.append(environments.ROOT / "benchmarks" / "index" / "exports.py")
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files))

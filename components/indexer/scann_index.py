@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 
 import tensorflow as tf
 from scann import scann_ops
@@ -70,6 +71,8 @@ class ScannIndex(factorized_top_k.ScaNN):
             dimensions_per_block=params.dimensions_per_block,
         )
         self.params = params
+        self.deep_params: Mapping[float, ScannParams] = {}
+        """Parameters of searches for more candidates than an answer, by their number in answers."""
         self.max_exclusions = max_exclusions
         self._exact = exact.ExactIndex(k=k)
         self._corpus_size = 0
@@ -111,8 +114,12 @@ class ScannIndex(factorized_top_k.ScaNN):
         """The first row of each part, and the end of the last."""
         return [self._corpus_size * part // self._num_searchers for part in range(self._num_searchers + 1)]
 
-    def with_params(self, params: ScannParams) -> ScannIndex:
+    def with_params(self, params: ScannParams, deep_params: Mapping[float, ScannParams] | None = None) -> ScannIndex:
         """Returns an index that uses the same trained searcher with other parameters.
+
+        Args:
+          params: The parameters of an answer.
+          deep_params: See the attribute; none by default.
 
         Raises:
           ValueError: `params` differs in the trained `num_leaves` or `dimensions_per_block`, or is invalid.
@@ -126,6 +133,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         other._candidates = self._candidates
         other._exact = self._exact
         other._corpus_size = self._corpus_size
+        other.deep_params = dict(deep_params or {})
         other._check()
         return other
 

@@ -20,6 +20,7 @@ from shortlist.model_files import INDEX_FILE, MANIFEST_FILE
 from shortlist.process import causes, resources
 from shortlist.serving import versions
 from shortlist.serving.request_values import check_values, kind_and_missing, parse_value
+from shortlist.serving.signatures import quick_signatures
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -291,14 +292,14 @@ class Recommender:
 def load_served(path: str | os.PathLike[str]) -> Any:
     """Loads and returns a served SavedModel, from a local folder or a URI that TensorFlow opens.
 
+    Its `signatures` are those of `shortlist.serving.signatures`.
+
     If the model needs ScaNN's op library, that is loaded first. Otherwise TensorFlow raises "Op type not registered".
 
     Raises:
       BadInputError: The folder has no model that Shortlist wrote, or a damaged one.
       ResourceError: Memory ran out.
     """
-    import tensorflow as tf
-
     if is_uri(os.fspath(path)):
         return _load_at_uri(os.fspath(path))
     folder = pathlib.Path(path)
@@ -306,7 +307,15 @@ def load_served(path: str | os.PathLike[str]) -> Any:
     if index_of(folder)["kind"] == "scann":
         import scann  # noqa: F401
     with _raises_damaged(folder):
-        return tf.saved_model.load(os.fspath(path))
+        return _loaded(os.fspath(path))
+
+
+def _loaded(path: str) -> Any:
+    import tensorflow as tf
+
+    model = tf.saved_model.load(path)
+    model.signatures = quick_signatures(model.signatures)
+    return model
 
 
 def _load_at_uri(uri: str) -> Any:
@@ -316,7 +325,7 @@ def _load_at_uri(uri: str) -> Any:
         index = json.loads(file.read())
     if index["kind"] == "scann":
         import scann  # noqa: F401
-    return tf.saved_model.load(uri)
+    return _loaded(uri)
 
 
 def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:

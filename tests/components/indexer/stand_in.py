@@ -227,8 +227,9 @@ def save_both_models(
     trained = tf.saved_model.load(str(trained_dir))
     corpus = trained.candidate_embeddings
     params = ScannParams(num_leaves=4, leaves_to_search=4, dimensions_per_block=2, reorder=int(corpus.shape[0]))
+    scann = ScannIndex(params, k, max_exclusions).index(corpus)
     indices = {
-        "scann": ScannIndex(params, k, max_exclusions).index(corpus),
+        "scann": scann.with_params(params, {2.5: params, 10.0: params}),
         "brute_force": ExactIndex(k=k).index(corpus),
     }
     if catalogue_path is None:

@@ -7,6 +7,10 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from components.indexer import filtered
+from components.indexer.exact import ExactIndex
+from components.indexer.filters import AttributeFilters
+from components.indexer.scann_index import ScannIndex, ScannParams
+from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import load_served, signature_inputs
 from shortlist.serving.rules import Rule, matches
 from tests.components.indexer import stand_in
@@ -153,3 +157,34 @@ def test_both_ways_of_exact_search_are_the_same(gathered, monkeypatch):
     assert rows.numpy()[: len(expected)].tolist() == expected
     assert (rows.numpy()[len(expected) :] == -1).all()
     assert (scores.numpy()[len(expected) :] == LOWEST).all()
+
+
+def test_a_filter_against_the_scores_is_searched_exactly(tmp_path):
+    # Only the candidates with a negative score pass, half of them: the share says that 15 candidates are enough.
+    generator = np.random.default_rng(2)
+    candidates = generator.normal(size=(400, 8)).astype(np.float32)
+    query = np.eye(1, 8, dtype=np.float32)
+    passes = candidates[:, 0] < 0
+    path = stand_in.write_catalogue(
+        tmp_path / "candidates.parquet",
+        stand_in.candidate_ids(400),
+        [["yes"] if it else ["no"] for it in passes],
+        [None] * 400,
+    )
+    params = ScannParams(num_leaves=20, leaves_to_search=4, dimensions_per_block=2, reorder=100)
+    index = ScannIndex(params, 5, 5).index(tf.Variable(candidates)).with_params(params, {10.0: params})
+    filters = AttributeFilters.of(Catalogue(path), ["tags"])
+    search = filtered.FilteredSearch(index, index._candidates, filters, 5)
+    rules = {"filter_any_tags": tf.constant([["yes"]]), "filter_none_tags": tf.constant([[""]])}
+    nothing = tf.constant([[-1]])
+    _, rows = search.search(tf.constant(query), nothing, rules, tf.constant([5]), tf.constant(5))
+    expected = sorted(np.flatnonzero(passes), key=lambda row: -candidates[row, 0])[:5]
+    assert rows.numpy().tolist() == [expected]
+
+
+def test_the_number_to_fetch_allows_for_chance():
+    search = filtered.FilteredSearch(ExactIndex(k=100), tf.zeros([10, 2]), AttributeFilters(), 100)
+    # 100 wanted, half pass: 200 on average, with a standard deviation of sqrt(100 * 0.5) / 0.5 = 14.1.
+    # 500 wanted and all pass: five answers. 10 wanted: one answer is enough.
+    scale = search._scale(tf.constant([100.0, 500.0, 10.0]), tf.constant([0.5, 1.0, 1.0]))
+    np.testing.assert_allclose(scale, [2.283, 5.0, 1.0], atol=1e-3)

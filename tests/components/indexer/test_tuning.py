@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -76,6 +78,25 @@ def test_a_lower_bar_gives_a_cheaper_index_that_still_clears_it():
         found = tuned.index.approximate(queries, retrieval.pad(excluded), 10)[1].numpy()
         assert abs(exact.recall(found).mean() - tuned.recall) < 0.005
         assert tuned.recall >= least
+
+
+def test_deeper_searches_have_the_recall_of_an_answer():
+    candidates, queries = _clusters(2_000, 100)
+    nothing = [np.zeros(0, np.int32)] * 100
+    exact = ExactAnswers.find(queries, candidates, nothing, 10)
+    tuned = tuning.tune(tf.Variable(candidates), exact, 10, 40, min_recall=0.95, num_gate_queries=100)
+    index = tuned.index
+    assert list(index.deep_params) == list(tuning.DEPTHS)
+
+    def recall(params, depth):
+        rows, is_candidate, _ = index.fetch(queries, retrieval.pad(nothing), params.leaves_to_search, params.reorder)
+        deep = ExactAnswers.find(queries, candidates, nothing, round(10 * depth))
+        return deep.recall(np.where(is_candidate, rows, -1)).mean()
+
+    for depth, params in index.deep_params.items():
+        assert recall(params, depth) >= 0.95
+    # More of the same leaves do not suffice.
+    assert recall(dataclasses.replace(index.params, reorder=index.deep_params[10.0].reorder), 10.0) < 0.95
 
 
 def test_queries_searched_exactly_do_not_count_against_scann():
