@@ -126,7 +126,7 @@ def _filters(
     for share in SHARES:
         name = f"in_{share:g}".replace(".", "_")
         passes = np.array([line == ["yes"] for line in values[name]])
-        rule = {f"filter_any_{name}": ["yes"]}
+        rule: dict[str, Any] = {f"filter_any_{name}": ["yes"]}
         found.append((f"category, {share:.1%}", [rule] * number, np.broadcast_to(passes, (number, len(passes)))))
     numbers = np.array(values["number"], np.float32)
     for share in SHARES:
