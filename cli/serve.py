@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.invocation import Invocation
 from cli.options import ConfigOption, SetOption
 from shortlist.errors import BadInputError
-
-if TYPE_CHECKING:
-    from shortlist.config.config import Config
-
-# 10 s of reading.
-_MAX_LOG_BYTES = 64 * 2**20
 
 
 def serve(
@@ -43,12 +37,13 @@ def serve(
     Example: shortlist serve
     Example: shortlist serve --model serving/movielens-100k --port 9000
     """
+    from cli import known_queries
     from server.main import Options
     from server.main import serve as run
     from shortlist.config.serve import Serve
     from shortlist.config.serve_file import read_settings
 
-    known = None
+    read_known = None
     if model is not None:
         if config is not None or set_:
             raise BadInputError("give either --config or --model; with --model, --settings has the settings")
@@ -58,22 +53,8 @@ def serve(
 
         checked = Invocation.of(config, set_).load()
         model, section = Workspace.of(checked).serving_dir, checked.serve
-        if section.histories is None and settings is None:
-            known = _interactions(checked)
+        read_known = functools.partial(known_queries.of_config, checked, section)
     if settings is not None:
         section = read_settings(settings)
-    run(Options(model, host, port, grpc_port, section, known))
-
-
-def _interactions(config: Config) -> Iterator[tuple[str, str, int]] | None:
-    """Returns the config's log as histories, if it is small enough to be read at each start."""
-    from shortlist import datasets
-    from shortlist.errors import DataError
-    from shortlist.tables.lookup import Log
-
-    try:
-        log = Log(config.data, datasets.default_data_dir())
-    except DataError:
-        # The model can be served without its data.
-        return None
-    return log.interactions() if log.size <= _MAX_LOG_BYTES else None
+        read_known = None
+    run(Options(model, host, port, grpc_port, section, read_known))

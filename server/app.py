@@ -16,7 +16,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 
 from server import openapi, page, predict
-from server.histories import Histories
+from server.known import Histories
 from server.metrics import Metrics
 from server.request_log import RequestLog
 from server.requests import OutcomeRequest, RecommendRequest, RefusedRequest, SimilarRequest, parse

@@ -23,13 +23,6 @@ from shortlist.serving import rules
 from shortlist.serving.catalogue import Catalogue
 
 _LOGGER = logging.getLogger("shortlist.server")
-# `rules` has no own kind for times; they are compared as numbers.
-_KINDS = {
-    FeatureType.CATEGORY: "multi_category",
-    FeatureType.MULTI_CATEGORY: "multi_category",
-    FeatureType.NUMERIC: rules.NUMBER,
-    FeatureType.TIMESTAMP: rules.NUMBER,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,22 +50,27 @@ class Categories:
         return mask
 
 
-Numbers = npt.NDArray[np.float64]
-"""[corpus_size] numbers; NaN if missing."""
+Numbers = npt.NDArray[np.floating[Any]]
+"""[corpus_size] numbers; NaN if missing. Those of the catalogue are float32, as in the model: a bound such as 0.1 then
+means the same number to both. Times, and numbers that only today's table has, are float64."""
 
 
 class Attributes:
     """The attributes of all candidates of a version. It is immutable and safe for several threads."""
 
-    def __init__(self, columns: Mapping[str, Categories | Numbers], size: int) -> None:
+    def __init__(
+        self, columns: Mapping[str, Categories | Numbers], size: int, of_today: frozenset[str] = frozenset()
+    ) -> None:
         """Takes the columns.
 
         Args:
           columns: The values by attribute.
           size: Number of candidates.
+          of_today: The attributes whose values may differ from those that the model has.
         """
         self._columns = columns
         self._size = size
+        self.of_today = of_today
         self.kinds: Mapping[str, str] = {
             name: "multi_category" if isinstance(column, Categories) else rules.NUMBER
             for name, column in columns.items()
@@ -84,10 +82,13 @@ class Attributes:
         """Returns those in a version's catalogue."""
         if catalogue is None:
             return cls({}, size)
-        columns = {}
+        columns: dict[str, Categories | Numbers] = {}
         for name, kind in catalogue.attributes.items():
             values = catalogue.attribute(name)
-            columns[name] = _categories(values) if _KINDS.get(kind) == "multi_category" else _numbers(values)
+            if kind in (FeatureType.NUMERIC, FeatureType.TIMESTAMP):
+                columns[name] = _numbers(values, np.float32 if kind is FeatureType.NUMERIC else np.float64)
+            else:
+                columns[name] = _categories(values)
         return cls(columns, size)
 
     def overridden(self, table: Overrides, rows: Mapping[str, int]) -> Attributes:
@@ -112,7 +113,7 @@ class Attributes:
                 for position, row in positions:
                     numbers[row] = column[position]
                 columns[name] = numbers
-        return Attributes(columns, self._size)
+        return Attributes(columns, self._size, self.of_today | frozenset(table.columns))
 
     def mask(self, conditions: rules.Filter) -> npt.NDArray[np.bool_]:
         """Returns which candidates pass a filter, bool [corpus_size]; see `rules` for its meaning."""
@@ -223,5 +224,5 @@ def _lists(values: pa.ChunkedArray) -> list[list[Any]]:
     return [value or [] for value in values.to_pylist()]
 
 
-def _numbers(values: pa.ChunkedArray) -> Numbers:
-    return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(), np.float64)
+def _numbers(values: pa.ChunkedArray, kind: Any = np.float64) -> Numbers:
+    return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy(), kind)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.known import Known
+from server.requests import Event
 from shortlist import keys
 from shortlist.errors import BadInputError
 from shortlist.serving.client import FIXED_INPUTS
@@ -39,6 +41,25 @@ class Features:
     def of_events(self) -> list[str]:
         """Names of the features of the history's interactions."""
         return sorted(self._events)
+
+    def inputs(self, known: Known, context: Mapping[str, Any], events: Sequence[Event]) -> dict[str, Any]:
+        """Returns values by input for a request.
+
+        Args:
+          known: What is known of the query. Features that the model does not have are left out.
+          context: Features of the query and of the request, which count before those that are known.
+          events: The request's events, which come after the known ones.
+
+        Raises:
+          BadInputError: The model has no such feature, or a value of the request has a wrong type.
+        """
+        found = {self._context[name]: value for name, value in known.features.items() if name in self._context}
+        found |= self.context_inputs(context)
+        of_known = [
+            {name: value for name, value in event.features.items() if name in self._events} for event in known.events
+        ]
+        of_request = [event.features or {} for event in events]
+        return found | (self.event_inputs([*of_known, *of_request]) if any(of_known) or any(of_request) else {})
 
     def context_inputs(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Returns values by input for features of the query and of the request.

@@ -12,7 +12,7 @@ import os
 import pathlib
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from server.log_format import log_to_stderr
@@ -22,7 +22,7 @@ from shortlist.config.serve_file import read_settings
 from shortlist.errors import BadInputError, ShortlistError
 
 if TYPE_CHECKING:
-    from server.histories import Row
+    from server.known import Histories
     from server.processes import Loader
 
 TOKEN_VARIABLE = "SHORTLIST_SERVE_TOKEN"  # noqa: S105  The name of a variable.
@@ -45,8 +45,8 @@ class Options:
     grpc_port: int = GRPC_PORT
     """Port of gRPC; 0 for none."""
     settings: Serve = dataclasses.field(default_factory=Serve)
-    interactions: Iterable[Row] | None = None
-    """Interactions of known queries, if `serve.histories` names no table."""
+    read_known: Callable[[], Histories | None] | None = None
+    """Returns what is known of queries; by default what `settings` names."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,13 +132,9 @@ def _serve_with(loader: Loader, options: Options, token: str | None, listener: s
     from server.rollout import Rollout
 
     settings = options.settings
-    known: histories.Histories | None = None
     metrics = Metrics()
     rollout = Rollout(options.model, settings, metrics, loader)
-    if settings.histories is not None:
-        known = histories.read(pathlib.Path(settings.histories), settings.histories_memory_mb)
-    elif options.interactions is not None:
-        known = histories.MemoryHistories(options.interactions)
+    known = options.read_known() if options.read_known else histories.of_settings(settings, options.model)
     log = None
     if settings.log.folder is not None:
         log = RequestLog(settings.log, key_from_environment(), metrics.dropped_rows)

@@ -19,7 +19,7 @@ from typing import Any
 from server import channel
 from server.facts import Facts, Load
 from server.loader import PID_BYTES
-from server.model import Answer, Question
+from server.question import Answer, Question
 from shortlist.errors import BadInputError
 
 _CALLS = 4

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from server.model import RECOMMEND, LoadedModel, Question
+from server.model import RECOMMEND, LoadedModel
+from server.question import Question
 from shortlist import keys
 from shortlist.errors import BadInputError
 from shortlist.serving import client
 from shortlist.serving.answer_rules import Case, ServedAnswers, find_violations
+from shortlist.serving.rerank import Rerank
 
 _NUM_QUERIES = 16
 _HISTORY = 50
@@ -68,8 +70,11 @@ def _ask(model: LoadedModel, case: Case, rows: list[dict[str, Any]], corpus: fro
 def _warm_up(model: LoadedModel, max_batch: int) -> None:
     """Asks batches of each size that occurs: a first call of a size allocates memory."""
     history = model.corpus.ids[:_HISTORY]
-    question = Question({keys.HISTORY_IDS: history, keys.EXCLUDE: history, keys.K: 10}, tuple(history), 10)
+    row = {keys.HISTORY_IDS: history, keys.EXCLUDE: history, keys.K: 10}
+    plain, ruled = (Question(row, tuple(history), 10, rerank=ranking) for ranking in (Rerank(), Rerank(diversity=0.5)))
     size = 1
     while size <= max_batch:
-        model.answer([question] * size)
+        model.answer([plain] * size)
         size *= 2
+    # Rules ask another signature.
+    model.answer([ruled])

@@ -20,8 +20,8 @@ from server.channel import GoneError
 from server.directory import Directory
 from server.facts import Facts, Load
 from server.metrics import Metrics
-from server.model import Answer, Question
 from server.processes import Loader, RemoteModel
+from server.question import Answer, Question
 from shortlist.config.serve import LATEST, Serve
 from shortlist.errors import BadInputError, ShortlistError
 from shortlist.serving import client, versions

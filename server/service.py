@@ -11,9 +11,9 @@ from typing import Any
 
 from server.channel import GoneError
 from server.facts import Facts
-from server.histories import Event, Histories
+from server.known import Histories, Known
 from server.metrics import Metrics
-from server.model import Answer, Question
+from server.question import Answer, Question
 from server.request_log import RequestLog
 from server.requests import (
     OutcomeRequest,
@@ -135,14 +135,12 @@ class Service:
         if request.k > model.max_k:
             raise RefusedRequest(400, f"k is {request.k:,}; this model returns at most {model.max_k:,}.")
         events = request.history or []
-        known = self._known_events(request.query, at)
-        ids = [*(item for item, _ in known), *(event.id for event in events)]
-        times = [*(moment for _, moment in known), *(seconds(event.time, "history") for event in events)]
+        known = self._known(request.query, at)
+        ids = [*(event.id for event in known.events), *(event.id for event in events)]
+        times = [*(event.time for event in known.events), *(seconds(event.time, "history") for event in events)]
         kinds = model.kinds
         try:
-            row: dict[str, Any] = model.features.context_inputs(request.context)
-            if any(event.features for event in events):
-                row |= model.features.event_inputs([{} for _ in known] + [event.features or {} for event in events])
+            row: dict[str, Any] = model.features.inputs(known, request.context, events)
             wanted = rules.parse_filter(plain_filter(request.filter), kinds)
             ranking = rerank.parse(
                 request.diversity, plain_conditions(request.boost), plain_conditions(request.promote), kinds, request.k
@@ -155,15 +153,15 @@ class Service:
             keys.HISTORY_TIMES: times,
             keys.QUERY_TIME: at,
             keys.K: request.k,
-            keys.EXCLUDE: [*(ids if model.excludes_seen else ()), *request.exclude],
+            keys.EXCLUDE: [*((*ids, *known.seen) if model.excludes_seen else ()), *request.exclude],
             keys.ALLOW: request.allow,
         }
         return Question(row, tuple(ids), request.k, wanted, ranking)
 
-    def _known_events(self, query: str | None, before: int) -> list[Event]:
+    def _known(self, query: str | None, before: int) -> Known:
         if query is None or self.histories is None:
-            return []
-        return self.histories.find(query, before) or []
+            return Known([])
+        return self.histories.find(query, before) or Known([])
 
     def similar(self, request: SimilarRequest, request_id: str) -> dict[str, Any]:
         """Returns the candidates that are similar to others.
@@ -193,11 +191,12 @@ class Service:
         """
         if self.histories is None:
             raise RefusedRequest(404, "This server has no histories; serve.histories names their table.")
-        events = self.histories.find(query_id, before)
-        if events is None:
+        known = self.histories.find(query_id, before)
+        if known is None:
             raise RefusedRequest(404, f"There is no history of query {query_id[:_MAX_SHOWN]!r}.")
-        titles, facts = self.call(query_id, "titles", lambda _: [[item for item, _ in events]])
-        history = [{**titled, "time": moment} for titled, (_, moment) in zip(titles, events, strict=True)]
+        events = known.events
+        titles, facts = self.call(query_id, "titles", lambda _: [[event.id for event in events]])
+        history = [{**titled, "time": event.time} for titled, event in zip(titles, events, strict=True)]
         return {"query": query_id, "history": history, "version": facts.version}
 
     @staticmethod

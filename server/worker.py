@@ -20,7 +20,8 @@ from server.description import Descriptions
 from server.directory import Directory
 from server.facts import Facts, Load
 from server.log_format import log_to_stderr
-from server.model import Answer, LoadedModel, Question
+from server.model import LoadedModel
+from server.question import Answer, Question
 from server.requests import RefusedRequest
 from shortlist.errors import BadInputError, ShortlistError
 from shortlist.serving import rules

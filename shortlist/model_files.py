@@ -24,6 +24,9 @@ CANDIDATES_FILE = "assets.extra/candidates.parquet"
 EVALUATION_FILE = "assets.extra/evaluation.json"
 """Written by the Indexer: metrics and verdict of the model, see `shortlist.serving.evaluation`."""
 
+HISTORIES_FILE = "assets.extra/histories.json"
+"""Written by the Indexer: the histories that it measured on, see `shortlist.serving.measured_histories`."""
+
 TOWERS_DIR = "Format-Towers"
 """Folder beside the Trainer's SavedModel: the towers without their catalogue. They can embed another catalogue."""
 

@@ -24,13 +24,23 @@ def main(source: pathlib.Path, target: pathlib.Path) -> None:
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     for panel, (name, title) in zip(panels, _PANELS, strict=True):
         panel.plot([it[name] for it in records], [it["hr_at_10"] for it in records], marker="o", color="#3b6ea5")
-        for record in records[::2]:
-            place = (record[name], record["hr_at_10"])
-            panel.annotate(f"{record['diversity']:g}", place, textcoords="offset points", xytext=(5, 5))
+        for number, record in enumerate(records):
+            if number % 2:
+                continue
+            # On the outer side of the curve, where it goes back to the left as well.
+            is_rightmost = record[name] >= max(it[name] for it in records[: number + 1])
+            panel.annotate(
+                f"{record['diversity']:g}",
+                (record[name], record["hr_at_10"]),
+                textcoords="offset points",
+                xytext=(6 if is_rightmost else -6, 5),
+                ha="left" if is_rightmost else "right",
+            )
+        panel.margins(x=0.08)
         panel.set_xlabel(title)
     panels[0].set_ylabel("HR@10")
-    panels[0].set_ylim(bottom=0.0)
-    figure.suptitle("HR@10 over diversity, from 0 to 1")
+    panels[0].set_ylim(0.0, 1.15 * max(it["hr_at_10"] for it in records))
+    figure.suptitle("HR@10 for diversity 0 to 1")
     figure.tight_layout()
     figure.savefig(target, metadata={"Date": None})
 

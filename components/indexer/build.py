@@ -17,8 +17,10 @@ from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
 from components.indexer.scann_index import MIN_CANDIDATES, ScannIndex
 from shortlist import keys
 from shortlist.config.serving import Index
+from shortlist.model_files import HISTORIES_FILE
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.measured_histories import MeasuredHistories
 
 # Up to this number of candidates times dimensions, exact search takes no longer than ScaNN: measured on single queries,
 # whose times cross at 8,000 candidates of 64 dimensions and of 32. A constant: the same data gives the same kind.
@@ -120,6 +122,10 @@ def build(
         index = _export(trained, windows_dir, settings, test, model_dir, exact_dir)
     except _RejectedError as reason:
         return IndexBuild([str(reason)])
+    histories = MeasuredHistories.of_windows([queries.parse_window(window) for window in test])
+    for folder in (model_dir, exact_dir):
+        if histories is not None:
+            export.write_text_file(folder, HISTORIES_FILE, histories.to_json())
     return IndexBuild(_shortfalls(index, settings.min_recall), index)
 
 

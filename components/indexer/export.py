@@ -314,7 +314,18 @@ def save(model: ServedModel, trained_dir: str, model_dir: str) -> None:
 
 def write_index_file(model_dir: str, index: Mapping[str, Any]) -> None:
     """Writes `assets.extra/index.json`: kind, parameters and measurements of the index."""
-    path = os.path.join(model_dir, INDEX_FILE)
+    write_text_file(model_dir, INDEX_FILE, json.dumps(index, indent=2, sort_keys=True) + os.linesep)
+
+
+def write_text_file(model_dir: str, name: str, content: str) -> None:
+    """Writes a file of a model.
+
+    Args:
+      model_dir: The SavedModel's folder.
+      name: Path within it.
+      content: The file's content.
+    """
+    path = os.path.join(model_dir, name)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(index, indent=2, sort_keys=True) + os.linesep)
+        file.write(content)

@@ -100,11 +100,19 @@ class Serve(Section):
     again when the file changes."""
 
     histories: Line | None = None
-    """Parquet file with the histories of known queries: `query_id`, `candidate_id` and `timestamp`, one row per
-    interaction. By default `shortlist serve` with a config reads its log, if that has 64 MB at most."""
+    """Histories of known queries: a Parquet file with `query_id`, `candidate_id` and `timestamp`, one row per
+    interaction, and columns for the features of interactions that the model reads. Or the folder of a run's windows,
+    the output `examples` of the node Windows, whose newest window per query counts. By default `shortlist serve` with a
+    config reads its log, if that has 64 MB at most, else the windows of the run that pushed the version."""
+
+    queries: Line | None = None
+    """Parquet file with the features of known queries: `query_id` and a column per feature. The server adds them to
+    requests, whose own `context` counts first. By default `shortlist serve` with a config reads its queries table, if
+    that has 64 MB at most; windows have the features, too."""
 
     histories_memory_mb: Whole = pydantic.Field(1_024, ge=1, le=1_000_000)
-    """Size up to which the histories are kept in memory; larger ones are put into a temporary sqlite file."""
+    """Size up to which histories, and up to which features of queries, are kept in memory; larger ones are put into a
+    temporary sqlite file."""
 
     @pydantic.field_validator("split", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from shortlist import keys, model_files
 from shortlist.errors import BadInputError
@@ -154,5 +155,9 @@ class RuledRecommender:
         for name in names:
             if name not in self._columns:
                 self._columns[name] = self._catalogue.attribute(name).combine_chunks()
-            found[name] = self._columns[name].take(rows).to_pylist() if rows else []
+            taken = self._columns[name].take(pa.array(rows, pa.int64()))
+            # Numbers stay float32, which a filter's bounds are compared with.
+            found[name] = (
+                list(taken.to_numpy(zero_copy_only=False)) if pa.types.is_float32(taken.type) else (taken.to_pylist())
+            )
         return found

@@ -51,9 +51,11 @@ class Rule:
     def passes(self, value: Any) -> bool:
         """Returns whether a value passes: a list of strings, one string, a number, or None."""
         if self.min is not None or self.max is not None:
-            number = math.nan if value is None else float(value)
+            number = value if isinstance(value, np.floating) else np.float64(math.nan if value is None else value)
+            # The bounds get the number's precision: the model has float32, and 0.1 is another number there.
+            low, high = (None if bound is None else number.dtype.type(bound) for bound in (self.min, self.max))
             # A comparison with NaN is false.
-            return (self.min is None or number >= self.min) and (self.max is None or number <= self.max)
+            return bool((low is None or number >= low) and (high is None or number <= high))
         if not self.any and not self.none:
             return True
         values = () if value is None else (value,) if isinstance(value, str) else value

@@ -82,11 +82,11 @@ class Log:
         """Bytes of the log's files."""
         return sum(file.size for file in self._table.files)
 
-    def interactions(self) -> Iterator[tuple[str, str, int]]:
-        """Yields query id, candidate id and seconds of each row that passes `filter`, in the pipeline's order."""
-        for _, row in _rows(self._table):
-            seconds = int((row.get(keys.TIMESTAMP) or [0])[0])
-            yield str(row[keys.QUERY_ID][0]), str(row[keys.CANDIDATE_ID][0]), seconds
+    def interactions(self) -> Iterator[tuple[str, splits.Interaction]]:
+        """Yields the query id and the interaction of each row that passes `filter`, in the order of the files."""
+        names = list(self._data.interactions.features)
+        for (name, row_number), row in _rows(self._table):
+            yield str(row[keys.QUERY_ID][0]), _interaction(name, row_number, row, names)
 
     def find(self, query_id: str, candidate_ids: Container[str], before: int | None = None) -> tuple[Query, LogTimes]:
         """Returns a query with its history, and the times of the log.
@@ -114,12 +114,7 @@ class Log:
             elif before is not None and seconds >= before:
                 later += 1
             else:
-                nanos = int((row.get(keys.TIMESTAMP_NANOS) or [0])[0])
-                weight = float((row.get(keys.WEIGHT) or [1.0])[0])
-                values = tuple(next(iter(row.get(feature) or ()), None) for feature in names)
-                interactions.append(
-                    splits.Interaction(seconds, nanos, name.encode(), row_number, candidate_id.encode(), weight, values)
-                )
+                interactions.append(_interaction(name, row_number, row, names))
         kept = splits.drop_repeats(interactions, self._data.interactions.repeats)
         latest = kept[-self._data.max_interactions_per_query :]
         history = [(row.candidate_id.decode(), row.timestamp) for row in latest]
@@ -155,17 +150,45 @@ def candidate_titles(data: Data, data_root: pathlib.Path) -> dict[str, str | Non
     return titles
 
 
+def query_features(queries: Queries, data_root: pathlib.Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the id and the features by name of each row of the queries table; see `Queries.duplicates`."""
+    for _, row in _rows(InputTable.of("queries", queries, data_root)):
+        yield str(row[keys.QUERY_ID][0]), {name: list(row[name]) for name in queries.features}
+
+
+def size_of_queries(queries: Queries, data_root: pathlib.Path) -> int:
+    """Returns the bytes of the queries table's files.
+
+    Raises:
+      DataError: There are no files.
+    """
+    return sum(file.size for file in InputTable.of("queries", queries, data_root).files)
+
+
 def _features(queries: Queries | None, data_root: pathlib.Path, query_id: str) -> dict[str, Any]:
     """Returns the values of a query's features by name; empty if the table has no such query."""
     if queries is None:
         return {}
     found: dict[str, Any] = {}
-    for _, row in _rows(InputTable.of("queries", queries, data_root)):
-        if row[keys.QUERY_ID] == [query_id]:
-            found = {name: list(row[name]) for name in queries.features}
+    for query, features in query_features(queries, data_root):
+        if query == query_id:
+            found = features
             if queries.duplicates != "last":
                 break
     return found
+
+
+def _interaction(name: str, row_number: int, row: dict[str, Any], features: list[str]) -> splits.Interaction:
+    """Returns a row of the log, with its features in the order of their names."""
+    return splits.Interaction(
+        timestamp=int((row.get(keys.TIMESTAMP) or [0])[0]),
+        nanos=int((row.get(keys.TIMESTAMP_NANOS) or [0])[0]),
+        source_path=name.encode(),
+        source_row=row_number,
+        candidate_id=str(row[keys.CANDIDATE_ID][0]).encode(),
+        weight=float((row.get(keys.WEIGHT) or [1.0])[0]),
+        features=tuple(next(iter(row.get(feature) or ()), None) for feature in features),
+    )
 
 
 def _rows(table: InputTable) -> Iterator[tuple[tuple[str, int], dict[str, Any]]]:

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import uvicorn
 
-from server import histories, request_log
+from server import request_log
 from server.app import make_app
 from server.drain import Drain, DrainedServer
+from server.known import Histories
 from server.main import _bound
 from server.metrics import Metrics
 from server.processes import Loader
@@ -27,12 +28,12 @@ from server.protocol import limited_protocol
 from server.rollout import Rollout
 from shortlist.config.features import FeatureType
 from shortlist.config.serve import Serve
-from shortlist.model_files import CANDIDATES_FILE
 from shortlist.serving import catalogue, manifest
 from tests.components.indexer import stand_in
 
 SIZE = 40
 K = 10
+POOL = 20
 IDS = stand_in.candidate_ids(SIZE)
 
 
@@ -42,7 +43,6 @@ def write_model(root: pathlib.Path, seed: int = 0, size: int = SIZE) -> pathlib.
 
     embeddings = np.random.default_rng(seed).normal(size=(size, 8))
     trained = stand_in.save_stand_in(root / "trained", size, embeddings=embeddings)
-    folder = pathlib.Path(stand_in.save_both_models(root, trained, K, 5)[0])
     rows = [
         {
             "row": row,
@@ -59,9 +59,10 @@ def write_model(root: pathlib.Path, seed: int = 0, size: int = SIZE) -> pathlib.
         "genres": FeatureType.MULTI_CATEGORY,
         "release_year": FeatureType.NUMERIC,
     }
-    schema = catalogue.schema("name", kinds)
-    pq.write_table(pa.Table.from_pylist(rows, schema), folder / CANDIDATES_FILE)
-    return folder
+    path = root / "candidates.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, catalogue.schema("name", kinds)), path)
+    found = stand_in.save_both_models(root, trained, K, 5, POOL, path, ("genre", "release_year"))
+    return pathlib.Path(found[0])
 
 
 def push(model: pathlib.Path, serving_dir: pathlib.Path, version: int) -> pathlib.Path:
@@ -131,7 +132,7 @@ def running(
     path: pathlib.Path,
     settings: Serve,
     token: str | None = None,
-    known: histories.Histories | None = None,
+    known: Histories | None = None,
     log: request_log.RequestLog | None = None,
 ) -> Iterator[Running]:
     """Yields a server of a folder of versions."""

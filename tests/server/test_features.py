@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from server.features import Features
-from server.model import Answer, LoadedModel, Question
+from server.model import LoadedModel
+from server.question import Answer, Question
 from shortlist import keys
 from shortlist.errors import BadInputError
 

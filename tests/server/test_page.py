@@ -26,7 +26,15 @@ ROOT = pathlib.Path(__file__).parents[2]
 SCRIPT = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 LONG = "Incomprehensibilities" * 15
 TITLES = {"item-0": SCRIPT, "item-1": None, "item-2": "  ", "item-3": LONG, "item-4": "evil\u202etxt\u0007"}
-EVENTS = [("user/1", "item-0", 5), ("user/1", "item-7", 10), ("user/1", "item-8", 20), ("user/1", "item-12", 20)]
+ROWS = [
+    (*event, 0, b"")
+    for event in [
+        ("user/1", "item-0", 5),
+        ("user/1", "item-7", 10),
+        ("user/1", "item-8", 20),
+        ("user/1", "item-12", 20),
+    ]
+]
 # The console says this of each answer that is no success.
 STATUS = re.compile("error: Failed to load resource")
 
@@ -47,7 +55,7 @@ def server(titled_model, tmp_path_factory):
     serving_dir = tmp_path_factory.mktemp("page") / "shop"
     serving_dir.mkdir()
     running.push(titled_model, serving_dir, 1795)
-    with running.running(serving_dir, Serve(poll_seconds=0.1), known=histories.MemoryHistories(EVENTS)) as found:
+    with running.running(serving_dir, Serve(poll_seconds=0.1), known=histories.MemoryHistories(ROWS)) as found:
         yield found
 
 

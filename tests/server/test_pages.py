@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -16,7 +18,7 @@ from tests.server import running
 from tests.server.test_request_log import make_log
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "tasks"
-PAGES = ("serve", "call-the-server", "filter-and-diversify", "compare-two-versions", "watch-the-server")
+PAGES = ("serve", "call-the-server", "filter", "diversify", "compare-two-versions", "watch-the-server")
 
 
 def blocks(page, language):
@@ -38,7 +40,10 @@ def server(model_folder, tmp_path_factory):
     (root / "shop").mkdir()
     running.push(model_folder, root / "shop", 1)
     log = make_log(root / "log")
-    with running.running(root / "shop", Serve(), log=log) as found:
+    # The page on filters asks for an attribute of today.
+    table = pa.table({"candidate_id": running.IDS[:5], "in_stock": [True, False, True, True, True]})
+    pq.write_table(table, root / "today.parquet")
+    with running.running(root / "shop", Serve(attributes=str(root / "today.parquet")), log=log) as found:
         yield found
     log.close()
 
@@ -50,7 +55,7 @@ def test_a_request_is_answered(server, page, path, body):
 
 
 def test_there_are_requests_on_the_pages():
-    assert len(REQUESTS) == 5
+    assert len(REQUESTS) == 6
     assert {path for _, path, _ in REQUESTS} == {"/v1/recommend", "/v1/outcome"}
 
 

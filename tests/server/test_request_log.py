@@ -77,8 +77,8 @@ def test_requests_and_outcomes_over_http_are_joined(model_folder, tmp_path):
     assert "user-0" not in "".join(map(str, rows))
     [metrics] = online.measure(tmp_path / "log")
     # The second outcome is of a candidate that was not in the answer. 4 of the 8 items are unknown.
-    assert (metrics.requests, metrics.hits, metrics.unknown_share, metrics.median_history) == (5, 1, 0.5, 2)
-    assert metrics.is_out_of_date
+    assert (metrics.requests, metrics.hits, metrics.unknown_share, metrics.observed.lengths.p50) == (5, 1, 0.5, 2)
+    assert metrics.advice.is_due
 
 
 def test_without_a_log_there_are_no_outcomes(model_folder, tmp_path):
@@ -98,7 +98,7 @@ def test_hit_rates_are_by_version_and_variant(tmp_path):
     assert (first.version, first.variant, first.requests, first.hits) == ("1", "latest", 4, 2)
     assert first.interval == intervals.wilson(0.5, 4)
     # Requests 0 to 3 have ages of 0 to 180 s.
-    assert (first.unknown_share, first.median_age) == (0.0, 90.0)
+    assert (first.unknown_share, first.observed.ages.p50) == (0.0, 90.0)
     assert (second.version, second.hits, second.unknown_share) == ("2", 1, 0.25)
     assert [metrics.hits for metrics in online.measure(tmp_path, ["click"])] == [1, 1]
     with pytest.raises(BadInputError, match="no requests"):
@@ -151,7 +151,7 @@ def test_the_command_prints_hit_rates(tmp_path):
     done = CliRunner().invoke(app, ["online", "--log", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "hit rate" in done.output
-    assert "does not know 25.0% of the histories' items" in done.output
+    assert "the model does not know 25.0% of the histories' items" in " ".join(done.output.split())
     found = json.loads(CliRunner().invoke(app, ["online", "--log", str(tmp_path), "--json"]).output)
     assert found[0]["hit_rate"] == 0.0
 

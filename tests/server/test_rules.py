@@ -173,16 +173,16 @@ def test_examples_of_similar_have_the_form_of_the_request():
         SimilarRequest.model_validate(example)
 
 
-ROWS = [("b", "x", 3), ("a", "y", 2), ("a", "x", 2), ("b", "z", 1), ("a", "z", 1)]
+ROWS = [(*row, 0, b"") for row in [("b", "x", 3), ("a", "y", 2), ("a", "x", 2), ("b", "z", 1), ("a", "z", 1)]]
 
 
 @pytest.mark.parametrize("kind", [histories.MemoryHistories, histories.SqliteHistories])
 def test_histories_are_by_time_and_then_in_the_order_of_the_table(kind):
     found = kind(ROWS)
     try:
-        assert found.find("a", 10) == [("z", 1), ("y", 2), ("x", 2)]
-        assert found.find("a", 2) == [("z", 1)]
-        assert found.find("b", 0) == []
+        assert found.find("a", 10).events == [("z", 1, {}), ("y", 2, {}), ("x", 2, {})]
+        assert found.find("a", 2).events == [("z", 1, {})]
+        assert found.find("b", 0).events == []
         assert found.find("c", 10) is None
     finally:
         found.close()
@@ -201,7 +201,7 @@ def test_a_large_table_of_histories_goes_to_sqlite(tmp_path):
         assert isinstance(small, histories.MemoryHistories)
         assert isinstance(large, histories.SqliteHistories)
         assert small.find("7", 10**9) == large.find("7", 10**9)
-        assert len(small.find("7", 10**9)) == 200
+        assert len(small.find("7", 10**9).events) == 200
     finally:
         large.close()
     pq.write_table(pa.table({"query_id": ["a"]}), path)

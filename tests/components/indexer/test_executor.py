@@ -141,7 +141,7 @@ def test_a_blessed_model_is_exported_twice_and_then_checked(nodes, monkeypatch):
     assert nodes.index(kind="scann") == (1, "ok", [])
     wanted = {"Format-Serving/saved_model.pb"} | {
         f"Format-Serving/assets.extra/{name}"
-        for name in ("index.json", "shortlist.json", "candidates.parquet", "evaluation.json")
+        for name in ("index.json", "shortlist.json", "candidates.parquet", "evaluation.json", "histories.json")
     }
     assert wanted <= nodes.files(nodes.model)
     assert wanted <= nodes.files(nodes.exact_model)
