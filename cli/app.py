@@ -35,6 +35,7 @@ from cli import (
     schema,
     serve,
     submit,
+    train_worker,
     worker,
 )
 from cli.conventions import SuggestingGroup, print_version, without_styles
@@ -87,6 +88,7 @@ app.command("push", rich_help_panel=_SERVE)(push.push)
 app.command("rollback", rich_help_panel=_SERVE)(rollback.rollback)
 app.command("compile", rich_help_panel=_SCALE)(compile.compile_)
 app.command("submit", rich_help_panel=_SCALE)(submit.submit)
+app.command("train-worker", rich_help_panel=_SCALE)(train_worker.train_worker)
 app.command("worker", rich_help_panel=_SCALE)(worker.worker)
 
 

@@ -70,6 +70,7 @@ def run(
     Example: shortlist run --reindex
     """
     from cli.notification import notified
+    from components.trainer import workers
     from shortlist import datasets
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
@@ -89,6 +90,7 @@ def run(
         limits.check_addresses()
         # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
         checks.check(checked_config.beam)
+        workers.check(checked_config.train)
         if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
             from cli import local_kfp
 

@@ -27,6 +27,7 @@ def refit_fn(fn_args: FnArgs) -> None:
     # Only these two values decide the training, so only these are part of its checkpoints' identity.
     recipe = {name: measured[name] for name in ("best_step", "planned_steps")}
     checkpoint_dir = run_fn.checkpoints_of(fn_args, bundle.settings, recipe)
+    run_fn.train_apart(fn_args, bundle.settings, checkpoint_dir, recipe)
     history = training.refit(
         bundle.model,
         bundle.reader,

@@ -16,6 +16,7 @@ from components.trainer.features import feature_specs
 from components.trainer.losses import make_loss
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
+from components.trainer.team import ALONE, Team
 from components.transform.outputs import vocabulary_size
 from shortlist import keys
 
@@ -48,8 +49,13 @@ class ModelBundle(NamedTuple):
     window_transform: tft.TFTransformOutput
 
     @classmethod
-    def read(cls, settings: Settings, inputs: Inputs) -> ModelBundle:
+    def read(cls, settings: Settings, inputs: Inputs, team: Team = ALONE) -> ModelBundle:
         """Reads the inputs and makes a model whose initial weights depend on the seed alone.
+
+        Args:
+          settings: Settings of the training.
+          inputs: The catalogue and the graphs.
+          team: The replicas that get a copy of the weights.
 
         Raises:
           ConfigError: The loss cannot fit into memory.
@@ -62,15 +68,16 @@ class ModelBundle(NamedTuple):
         corpus = load_corpus(inputs.candidates, settings.candidate_features, candidate_transform, window_transform)
         make_loss(settings).check_fits(corpus.size)
         reader = WindowReader(settings, corpus.ids, window_transform)
-        model = RetrievalModel(
-            settings,
-            corpus,
-            feature_specs(settings.query_features, window_transform),
-            feature_specs(settings.candidate_features, candidate_transform),
-            vocabulary_size(window_transform, keys.QUERY_ID),
-            feature_specs(settings.history_features, window_transform, keys.CONTEXT_FEATURE),
-            feature_specs(settings.context_features, window_transform, keys.CONTEXT_FEATURE),
-        )
+        with team.scope():
+            model = RetrievalModel(
+                settings,
+                corpus,
+                feature_specs(settings.query_features, window_transform),
+                feature_specs(settings.candidate_features, candidate_transform),
+                vocabulary_size(window_transform, keys.QUERY_ID),
+                feature_specs(settings.history_features, window_transform, keys.CONTEXT_FEATURE),
+                feature_specs(settings.context_features, window_transform, keys.CONTEXT_FEATURE),
+            )
         return cls(settings, corpus, reader, model, candidate_transform, window_transform)
 
 

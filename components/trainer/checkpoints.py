@@ -136,6 +136,11 @@ def identity(text: str, files: Iterable[str]) -> str:
     return digest.hexdigest()[:16]
 
 
+def newest(folder: str) -> str:
+    """Returns the name of a training's newest state; "" if there is none."""
+    return max((match[0] for match in map(_STATE_INDEX.fullmatch, _listdir(folder)) if match), default="")
+
+
 def prune(root: str, own: str) -> None:
     """Removes old checkpoints of trainings that were killed or failed; never those of the identity `own`.
 

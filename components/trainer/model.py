@@ -16,6 +16,7 @@ from components.trainer.losses import make_loss
 from components.trainer.noise import Noise
 from components.trainer.query_time import QueryTimeEmbedding
 from components.trainer.settings import Settings
+from components.trainer.team import WHOLE, Share
 from shortlist.config.model import FeaturesTowerSection
 
 CORPUS_TILE = 16_384
@@ -106,12 +107,12 @@ class RetrievalModel(tfrs.models.Model):
         """Whether a training step reads few rows of `tables`."""
         return self._training_loss.has_sparse_gradients
 
-    def compute_loss(self, inputs: TrainBatch, training: bool = False) -> tf.Tensor:
-        """Returns the weighted mean loss of a batch's targets."""
+    def compute_loss(self, inputs: TrainBatch, training: bool = False, share: Share = WHOLE) -> tf.Tensor:
+        """Returns the weighted mean loss of a batch's targets, or a replica's share of it."""
         noise = None
         if training:
             noise = Noise(self._seed, self.step)
-        return self._training_loss.compute(self, inputs, noise)
+        return self._training_loss.compute(self, inputs, noise, share)
 
     def embed_targets(
         self, batch: TrainBatch, targets: Targets, candidates: tf.Tensor, items: tf.Tensor, noise: Noise | None

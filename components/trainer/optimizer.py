@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from components.trainer import team
 from components.trainer.model import RetrievalModel
 from shortlist.config.train import Train
 
@@ -69,7 +70,19 @@ class RowAdamW(tf.Module):
           rate: float32 [], the step's learning rate.
         """
         place = self._places[id(table)]
-        squares, last_steps = self._squares[place], self._last_steps[place]
+        state = self._squares[place], self._last_steps[place]
+        team.update(table, self._update_rows, *state, gradient, step, rate)
+
+    def _update_rows(
+        self,
+        table: tf.Variable,
+        squares: tf.Variable,
+        last_steps: tf.Variable,
+        gradient: tf.IndexedSlices,
+        step: tf.Tensor,
+        rate: tf.Tensor,
+    ) -> None:
+        """Updates one replica's copies of a table and its state; see `apply`."""
         rows, values = _sums_by_row(gradient)
         passed = tf.cast(step - tf.gather(last_steps, rows), tf.float32)[:, tf.newaxis]
         beta_2 = tf.constant(self._beta_2, tf.float32)
@@ -121,7 +134,7 @@ class Optimizer(tf.Module):
         return float(self.dense.learning_rate.numpy())
 
     def apply(self, gradients: Sequence[tf.Tensor | tf.IndexedSlices]) -> None:
-        """Moves the weights; the gradients are in the order of `weights`."""
+        """Moves the weights; the gradients are in the order of `weights`, and equal in all replicas."""
         done = self.dense.iterations
         step, rate = tf.cast(done, tf.int32) + 1, self._schedule(done)
         dense = []
@@ -131,4 +144,5 @@ class Optimizer(tf.Module):
             else:
                 # AdamW changes every row in every step. A sparse gradient would only add a search for equal rows.
                 dense.append(tf.convert_to_tensor(gradient))
-        self.dense.apply_gradients(zip(dense, self._others, strict=True))
+        # The gradients are sums over all replicas already; by default Keras would add them again.
+        self.dense.apply_gradients(zip(dense, self._others, strict=True), skip_gradients_aggregation=True)

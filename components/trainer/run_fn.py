@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer import checkpoints, export, portable, training
+from components.trainer import checkpoints, export, portable, training, workers
 from components.trainer.bundle import Inputs, ModelBundle, files_of
+from components.trainer.job import Job
 from components.trainer.losses import make_loss
 from components.trainer.settings import Settings
 from components.trainer.warm_start import rows, source, start
 from components.trainer.warm_start.weights import ModelWeights
+from shortlist.config.train import STRATEGY_KEYS
 from shortlist.model_files import TOWERS_DIR
 
 # Keys of custom_config: inputs for which TFX's FnArgs has no attribute. The executor adds them.
@@ -121,6 +123,7 @@ def run_fn(fn_args: FnArgs) -> None:
         if beginning.is_warm:
             settings = dataclasses.replace(settings, train=settings.train.from_warm_start)
     checkpoint_dir = checkpoints_of(fn_args, bundle.settings)
+    train_apart(fn_args, bundle.settings, checkpoint_dir)
     history = training.fit(
         bundle.model,
         bundle.reader,
@@ -136,6 +139,35 @@ def run_fn(fn_args: FnArgs) -> None:
         write(bundle, fn_args, {**history, WARM_START: beginning.record}, beginning.earlier_rows)
     # Not before the model is written: a kill in between would cost the whole training.
     checkpoints.remove(checkpoint_dir)
+
+
+def train_apart(fn_args: FnArgs, settings: Settings, checkpoint_dir: str, recipe: dict[str, Any] | None = None) -> None:
+    """Trains in processes of their own, if `train.strategy` says so.
+
+    `training.fit` and `training.refit` then find the finished training in the checkpoints, and do no further step. The
+    exported model is thus made in the same way with every strategy.
+
+    Args:
+      fn_args: TFX's arguments, see `read`.
+      settings: Settings of the training.
+      checkpoint_dir: Result of `checkpoints_of`.
+      recipe: For a refit, see `training.refit`.
+    """
+    if settings.train.strategy == "none":
+        return
+    config = fn_args.custom_config
+    job = Job(
+        settings=settings.to_json(),
+        train=list(fn_args.train_files),
+        eval=list(fn_args.eval_files),
+        candidates=config[CANDIDATES],
+        candidate_transform=config[CANDIDATE_TRANSFORM],
+        window_transform=fn_args.transform_graph_path,
+        run_dir=fn_args.model_run_dir,
+        checkpoint_dir=checkpoint_dir,
+        recipe=recipe,
+    )
+    workers.train(job, settings.train, lambda: checkpoints.newest(checkpoint_dir))
 
 
 def checkpoints_of(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
@@ -155,7 +187,10 @@ def checkpoints_of(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
 def _identity(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
     """Returns a name for the training that its checkpoints belong to: settings, code and content of every input."""
     config = fn_args.custom_config
-    text = json.dumps([settings.to_json(), config["code_sha256"], config[SPLIT_FINGERPRINT], *more], sort_keys=True)
+    values = settings.to_json()
+    # Another number of workers resumes the same training.
+    values["train"] = {name: value for name, value in values["train"].items() if name not in STRATEGY_KEYS}
+    text = json.dumps([values, config["code_sha256"], config[SPLIT_FINGERPRINT], *more], sort_keys=True)
     inputs = Inputs(files_of([config[CANDIDATES]]), config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path)
     if SOURCE_MODEL in config:
         text += source.identity(config[SOURCE_MODEL])

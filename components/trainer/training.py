@@ -29,6 +29,7 @@ from components.trainer.model import RetrievalModel
 from components.trainer.optimizer import Optimizer
 from components.trainer.row_sample import sample_rows
 from components.trainer.settings import Settings
+from components.trainer.team import ALONE, Share, Team
 from shortlist.process import progress
 
 PROGRESS_FILE = "progress.jsonl"
@@ -110,6 +111,7 @@ def fit(
     run_dir: str,
     checkpoint_dir: str,
     time_is_up: Callable[[], bool] = lambda: False,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Trains the model in place and leaves it with its best weights.
 
@@ -126,6 +128,8 @@ def fit(
       run_dir: Folder for TensorBoard logs and `progress.jsonl`, which has one line per evaluation.
       checkpoint_dir: Folder for the checkpoints of this training alone, see `checkpoints.identity`.
       time_is_up: Called after each evaluation; training ends when it returns True.
+      team: The replicas that train together; the model was made in its scope. All processes return the same, but
+        only the chief's model has the best weights.
 
     Returns:
       `epochs`, `steps`, `planned_steps`, `best_epoch`, `best_step`, `best_ndcg_at_10`, `best_top_10`, `seconds`,
@@ -151,6 +155,7 @@ def fit(
         lambda: ranker.evaluate() | {EVAL_LOSS: eval_loss.mean()},
         time_is_up,
         f" on {sample.rows:,} of {sample.all_rows:,} eval rows" if sample.is_part else "",
+        team,
     )
     return {**history, "planned_steps": planned, "eval_rows": sample.rows, "all_eval_rows": sample.all_rows}
 
@@ -164,6 +169,7 @@ def refit(
     num_targets: int,
     run_dir: str,
     checkpoint_dir: str,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Trains the model in place for the best number of steps of a measured model, with the same learning rates.
 
@@ -178,6 +184,7 @@ def refit(
       num_targets: Number of train targets in all windows.
       run_dir: As for `fit`.
       checkpoint_dir: As for `fit`.
+      team: As for `fit`.
 
     Returns:
       The same keys as `fit`, without those of eval rows and the plan; metrics are None.
@@ -191,7 +198,15 @@ def refit(
         scheduled_steps=int(measured["planned_steps"]),
     )
     return _train(
-        model, reader, train_files, settings, plan, run_dir, checkpoint_dir, lambda: _NOT_EVALUATED | {EVAL_LOSS: None}
+        model,
+        reader,
+        train_files,
+        settings,
+        plan,
+        run_dir,
+        checkpoint_dir,
+        lambda: _NOT_EVALUATED | {EVAL_LOSS: None},
+        team=team,
     )
 
 
@@ -217,16 +232,18 @@ def _train(
     evaluate: Callable[[], dict[str, float | None]],
     time_is_up: Callable[[], bool] = lambda: False,
     sample: str = "",
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Trains according to a plan, from the last checkpoint, until `evaluate` stops improving; see `fit`.
 
     `sample` says which rows `evaluate` ranks, for the progress display.
     """
     train = settings.train
-    optimizer = Optimizer(model, train, plan.scheduled_steps)
-    state = _RunState(model, optimizer, run_dir, checkpoint_dir, sample)
+    with team.scope():
+        optimizer = Optimizer(model, train, plan.scheduled_steps)
+    state = _RunState(model, optimizer, run_dir, checkpoint_dir, sample, team)
     train_batches = dataset.train_batches(reader, train_files, settings, state.epoch + 1, plan.last_epoch)
-    step = _step_function(model, optimizer, state.loss_sum, train_batches.element_spec)
+    step = _step_function(model, optimizer, state.loss_sum, train_batches.element_spec, team)
     # The order of an epoch is a function of seed and epoch, so skipping finds the batch after the last trained one.
     batches = iter(train_batches.skip(state.step - state.epoch * plan.steps_per_epoch))
     for epoch in range(state.epoch + 1, plan.last_epoch + 1):
@@ -238,20 +255,38 @@ def _train(
             progress.report(done + 1, plan.last_step, "steps", note)
             state.save_if_due()
         if epoch % train.eval_every_epochs == 0 or epoch == plan.last_epoch:
-            state.record(epoch, optimizer.learning_rate, evaluate())
+            state.record(epoch, optimizer.learning_rate, _evaluated(evaluate, team))
         state.end_epoch(epoch)
     return state.finish()
 
 
+def _evaluated(evaluate: Callable[[], dict[str, float | None]], team: Team) -> dict[str, float | None]:
+    """Returns the chief's metrics in all processes, so that all of them stop at the same evaluation."""
+    metrics = evaluate() if team.is_chief else dict.fromkeys((NDCG, TOP_10, EVAL_LOSS))
+    names = sorted(metrics)
+    return dict(zip(names, team.from_chief([metrics[name] for name in names]), strict=True))
+
+
 class _RunState:
-    """State of a training that a checkpoint restores: weights, best weights and progress."""
+    """State of a training that a checkpoint restores: weights, best weights and progress.
+
+    All processes of a team have it, and only the chief writes it.
+    """
 
     def __init__(
-        self, model: RetrievalModel, optimizer: Optimizer, run_dir: str, checkpoint_dir: str, sample: str
+        self,
+        model: RetrievalModel,
+        optimizer: Optimizer,
+        run_dir: str,
+        checkpoint_dir: str,
+        sample: str,
+        team: Team,
     ) -> None:
         self._sample = sample
         self._step = model.step
-        self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+        self._is_chief = team.is_chief
+        with team.scope():
+            self.loss_sum = tf.Variable(0.0, trainable=False, dtype=tf.float64)
         # The log is a variable of the checkpoint, so that log and weights never disagree.
         self._notes = tf.Variable(json.dumps({"epoch": 0, "seconds": 0.0, "log": []}), trainable=False)
         self._checkpoints = Checkpoints(
@@ -266,13 +301,17 @@ class _RunState:
         # As if the run had started earlier, so that `seconds` includes the time before the interruption.
         self._started = time.monotonic() - notes["seconds"]
         self._saved = time.monotonic()
+        if team.from_chief([self.step]) != [self.step]:
+            raise RuntimeError(f"{checkpoint_dir}: expected the chief's checkpoint, got one of step {self.step}")
         if resumed:
             logging.getLogger(__name__).info(
                 "resuming from a checkpoint at step %d, epoch %d", self.step, self.epoch + 1
             )
-        tf.io.gfile.makedirs(run_dir)
         self._progress_path = os.path.join(run_dir, PROGRESS_FILE)
-        self._summaries = tf.summary.create_file_writer(os.path.join(run_dir, "logs"))
+        self._summaries = tf.summary.create_noop_writer()
+        if self._is_chief:
+            tf.io.gfile.makedirs(run_dir)
+            self._summaries = tf.summary.create_file_writer(os.path.join(run_dir, "logs"))
         self._show(self.log)
 
     @property
@@ -313,7 +352,7 @@ class _RunState:
         self.log.append(line)
         self.loss_sum.assign(0.0)
         # Before the state of this epoch: a kill in between must not leave a state whose best weights are missing.
-        if self.stale == 0:
+        if self.stale == 0 and self._is_chief:
             self._checkpoints.save_weights(self.step)
         self._show([line])
 
@@ -343,7 +382,8 @@ class _RunState:
     def finish(self) -> dict[str, Any]:
         """Restores the best weights and returns the summary of the run."""
         self._summaries.close()
-        self._checkpoints.restore_weights(self.best["step"])
+        if self._is_chief:
+            self._checkpoints.restore_weights(self.best["step"])
         return {
             "epochs": self.log[-1]["epoch"],
             "steps": self.log[-1]["step"],
@@ -356,12 +396,16 @@ class _RunState:
         }
 
     def _save(self) -> None:
+        if not self._is_chief:
+            return
         self._notes.assign(json.dumps({"epoch": self.epoch, "seconds": self.seconds, "log": self.log}))
         self._checkpoints.save_state(self.best["step"] if self.log else 0)
         self._saved = time.monotonic()
 
     def _show(self, lines: Sequence[dict[str, Any]]) -> None:
         """Writes `progress.jsonl` and the TensorBoard summaries; a resumed run can have a new, empty folder."""
+        if not self._is_chief:
+            return
         with tf.io.gfile.GFile(self._progress_path, "w") as file:
             file.write("".join(json.dumps(line) + "\n" for line in self.log))
         with self._summaries.as_default():
@@ -372,12 +416,18 @@ class _RunState:
         self._summaries.flush()
 
 
-def _step_function(model: RetrievalModel, optimizer: Optimizer, loss_sum: tf.Variable, batch_spec: Any) -> Any:
+def _step_function(
+    model: RetrievalModel, optimizer: Optimizer, loss_sum: tf.Variable, batch_spec: Any, team: Team
+) -> Any:
+    def of_replica(batch: TrainBatch, share: Share) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(batch, training=True, share=share)
+        optimizer.apply(team.sum(tape.gradient(loss, optimizer.weights)))
+        return team.sum(loss)
+
     @graph_function(input_signature=[batch_spec])
     def step(batch: TrainBatch) -> None:
-        with tf.GradientTape() as tape:
-            loss = model.compute_loss(batch, training=True)
-        optimizer.apply(tape.gradient(loss, optimizer.weights))
+        loss = team.run(of_replica, batch)
         model.step.assign_add(1)
         loss_sum.assign_add(tf.cast(loss, tf.float64))
 

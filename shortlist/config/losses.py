@@ -28,6 +28,22 @@ class LossSection(Section):
           ValueError: A step over such a batch would need too much memory.
         """
 
+    def check_replicas(self, replicas: int) -> None:
+        """Refuses a number of replicas among which this loss cannot be divided.
+
+        Args:
+          replicas: Workers or GPUs that train together.
+
+        Raises:
+          ValueError: A replica computes whole parts of a batch, and their number is no multiple of the replicas.
+        """
+        parts = getattr(self, "parts", replicas)
+        if parts % replicas:
+            raise ValueError(
+                f"train.loss.parts {parts} is no multiple of the {replicas} workers or GPUs that compute them; set it "
+                f"to {-(-parts // replicas) * replicas}"
+            )
+
     def most_negatives(self, batch_size: int, num_targets: int) -> int | None:
         """Returns the maximum number of negatives per target; None if all other candidates are negatives.
 

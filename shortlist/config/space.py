@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shortlist.config.section import Section
-from shortlist.config.train import MAX_LEARNING_RATE, MIN_LEARNING_RATE
+from shortlist.config.train import MAX_LEARNING_RATE, MIN_LEARNING_RATE, STRATEGY_KEYS
 from shortlist.config.tune import Searched, Tune
 from shortlist.config.values import Sections, Value, one_line, with_values
 from shortlist.quoting import closest, short_repr
@@ -19,6 +19,7 @@ _FIXED = {
     "train.patience": "tune.epochs sets the length of a trial",
     "train.refit": "the refit follows all evaluation",
     "train.eval_every_epochs": "a trial is ranked after every epoch",
+    **{f"train.{name}": "it does not change the model" for name in STRATEGY_KEYS},
 }
 _DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 

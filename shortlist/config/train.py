@@ -13,6 +13,10 @@ from shortlist.config.section import Number, Section, Seed, Whole
 MIN_LEARNING_RATE, MAX_LEARNING_RATE = 1e-12, 10.0
 
 
+STRATEGY_KEYS = ("strategy", "workers", "worker_timeout_seconds")
+"""Settings of `Train` that change where it runs, and no result but by rounding."""
+
+
 class Train(Section):
     """Training of the towers, with early stopping on the eval split."""
 
@@ -64,6 +68,17 @@ class Train(Section):
     model is indexed and pushed. All metrics are still of the first model, because no data is left to measure the
     second."""
 
+    strategy: Literal["none", "mirrored", "multi_worker"] = "none"
+    """`mirrored`: all GPUs of one machine. `multi_worker`: several processes, on this machine or, with the variable
+    TF_CONFIG, on several. Each computes a share of every batch, so that the model is that of one process, apart from
+    rounding (and random numbers with loss in_batch). `tune` and `ablate` train in one process."""
+
+    workers: Whole = pydantic.Field(2, ge=2, le=256)
+    """Number of processes of strategy `multi_worker`, the chief included."""
+
+    worker_timeout_seconds: Number = pydantic.Field(300.0, ge=1.0, le=86_400.0)
+    """Time in which each worker must answer at its address when a training starts."""
+
     warm_start: Literal["latest_blessed"] | None = None
     """`latest_blessed` begins from the weights of the latest blessed model that was trained on other data, instead of
     random ones. Refused if that model was trained on today's test rows, or if its shapes differ. By default, and in a
@@ -81,4 +96,20 @@ class Train(Section):
     @pydantic.model_validator(mode="after")
     def _check_batch_size(self) -> Train:
         self.loss.check_batch_size(self.batch_size)
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _check_workers(self) -> Train:
+        if self.strategy != "none" and self.warm_start:
+            raise ValueError(
+                f"train.warm_start is for one process, train.strategy is {self.strategy}: several would begin from random "
+                "weights; remove one of them"
+            )
+        if self.strategy == "multi_worker":
+            self.loss.check_replicas(self.workers)
+            if self.batch_size < self.workers:
+                raise ValueError(
+                    f"train.batch_size {self.batch_size} is less than train.workers {self.workers}, each of which "
+                    "computes a part of every batch; raise the first or lower the second"
+                )
         return self

@@ -13,6 +13,7 @@ from components.graph import without_autograph
 from components.trainer.batch import PartT, Targets, TrainBatch, split_windows
 from components.trainer.noise import Noise
 from components.trainer.settings import Settings
+from components.trainer.team import WHOLE, Share
 from shortlist import keys
 from shortlist.config.losses import LossSection
 
@@ -76,13 +77,15 @@ class TrainingLoss(abc.ABC, Generic[SectionT]):
         self._section = cast(SectionT, settings.train.loss)
 
     @abc.abstractmethod
-    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None) -> tf.Tensor:
+    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None, share: Share = WHOLE) -> tf.Tensor:
         """Returns the mean loss of a batch's targets, weighted; 0 where no target has a weight.
 
         Args:
           model: The same model in all calls, so that a loss may cache graphs that were traced for it.
           batch: One of `batches`.
           noise: Source of dropout and other random draws; None outside of training.
+          share: The replica's share of the batch. The results of all replicas add up to the mean loss of the batch:
+            negatives and their weights are those of the whole batch.
         """
 
     def batches(self, records: tf.data.Dataset, parse: Parse, seed: tf.Tensor) -> tf.data.Dataset:
@@ -148,8 +151,12 @@ def mean_over_parts(
     windows: PartT,
     parts: int,
     noise: Noise | None,
+    share: Share,
+    batch: TrainBatch,
 ) -> tf.Tensor:
     """Returns the mean loss of windows whose losses are computed in parts; 0 where no target has a weight.
+
+    A replica computes some of the parts, with the noise that a single process would have for them.
 
     Args:
       part_loss: Returns the weighted sum of the losses of some windows, and that of their weights. Its second argument
@@ -157,13 +164,21 @@ def mean_over_parts(
       windows: A structure of tensors [batch, ...].
       parts: Number of parts.
       noise: Source of random draws; None outside of training.
+      share: The replica's share of the parts, see `TrainingLoss.compute`.
+      batch: The windows as a batch.
     """
+    all_parts = split_windows(windows, parts)
     found = [
-        part_loss(part, None if noise is None else noise.key_of_part(number, parts))
-        for number, part in enumerate(split_windows(windows, parts))
+        part_loss(all_parts[number], None if noise is None else noise.key_of_part(number, parts))
+        for number in share.parts(parts)
     ]
     loss, weight = map(tf.add_n, zip(*found, strict=True))
-    return tf.math.divide_no_nan(loss, weight)
+    return tf.math.divide_no_nan(loss, weight if share.is_whole else total_weight(batch))
+
+
+def total_weight(batch: TrainBatch) -> tf.Tensor:
+    """Returns the sum of the weights of a batch's targets."""
+    return tf.reduce_sum(tf.where(batch.targets >= 0, batch.weights, 0.0))
 
 
 def _similar_lengths(records: tf.data.Dataset, settings: Settings) -> tf.data.Dataset:

@@ -15,6 +15,7 @@ from components.trainer.losses.base import MIN_FLOAT, TrainingLoss, TwoTowers, m
 from components.trainer.losses.corpus_cross_entropy import NotNegatives, corpus_cross_entropy
 from components.trainer.losses.tiled_cross_entropy import Masked, tiled_cross_entropy
 from components.trainer.noise import Noise
+from components.trainer.team import WHOLE, Share
 from shortlist.config.losses import CorpusLoss
 from shortlist.errors import ConfigError
 
@@ -165,11 +166,16 @@ class CorpusSoftmax(TrainingLoss[CorpusLoss], kind="corpus"):
         """The task, which sums over a part's targets."""
         return CorpusRetrieval(temperature=self._section.temperature)
 
-    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None) -> tf.Tensor:
+    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None, share: Share = WHOLE) -> tf.Tensor:
         """Returns the mean loss, see `TrainingLoss.compute`."""
         candidates = model.embed_candidates(noise=noise)
         return mean_over_parts(
-            lambda part, key: self._part_loss(model, part, candidates, key), batch, self._section.parts, noise
+            lambda part, key: self._part_loss(model, part, candidates, key),
+            batch,
+            self._section.parts,
+            noise,
+            share,
+            batch,
         )
 
     @functools.cached_property

@@ -10,11 +10,12 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.graph import without_autograph
-from components.trainer.batch import TrainBatch, flat_targets
+from components.trainer.batch import TrainBatch, flat_targets, split_windows
 from components.trainer.intervals import UNKNOWN
 from components.trainer.losses import sampling
-from components.trainer.losses.base import Parse, TrainingLoss, TwoTowers
+from components.trainer.losses.base import Parse, TrainingLoss, TwoTowers, total_weight
 from components.trainer.noise import Noise
+from components.trainer.team import WHOLE, Share
 from shortlist import keys
 from shortlist.config.losses import InBatchLoss
 
@@ -38,27 +39,44 @@ class InBatchSoftmax(TrainingLoss[InBatchLoss], kind="in_batch"):
             remove_accidental_hits=self._section.remove_accidental_hits,
         )
 
-    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None) -> tf.Tensor:
-        """Returns the mean loss, see `TrainingLoss.compute`."""
+    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None, share: Share = WHOLE) -> tf.Tensor:
+        """Returns the mean loss, see `TrainingLoss.compute`.
+
+        A replica embeds the queries of its share, and as their candidates the targets of the whole batch.
+        """
         section = self._section
-        targets = flat_targets(batch)
-        sampled = targets.rows
-        if section.uniform_negatives:
-            draw = (noise or Noise(self._settings.train.seed, model.step)).draw()
+        own = batch
+        candidates, queries_of_candidates = _targets_and_queries(batch)
+        num_targets = tf.size(candidates)
+        draws = noise or Noise(self._settings.train.seed, model.step)
+        # All replicas draw the same uniform negatives.
+        uniform_seed = draws.draw() if section.uniform_negatives else None
+        if not share.is_whole:
+            parts = split_windows(batch, share.of)
+            own = parts[share.number]
+            # TFRS expects the target of row i at place i.
+            before = sum((_number_of_targets(part) for part in parts[: share.number]), tf.constant(0))
+            candidates = tf.roll(candidates, -before, axis=0)
+            queries_of_candidates = tf.roll(queries_of_candidates, -before, axis=0)
+            if noise is not None:
+                noise = Noise(self._settings.train.seed, noise.key_of_part(share.number, share.of))
+        targets = flat_targets(own)
+        sampled = candidates
+        if uniform_seed is not None:
             uniform = tf.random.stateless_uniform(
-                [section.uniform_negatives], draw, maxval=model.corpus_size, dtype=tf.int32
+                [section.uniform_negatives], uniform_seed, maxval=model.corpus_size, dtype=tf.int32
             )
-            sampled = tf.concat([targets.rows, uniform], axis=0)
+            sampled = tf.concat([candidates, uniform], axis=0)
         # Only the candidates that this step names are embedded: the catalogue may be large.
-        length = tf.size(batch.items)
-        named, places = tf.unique(tf.concat([tf.reshape(tf.maximum(batch.items, 0), [-1]), sampled], axis=0))
+        length = tf.size(own.items)
+        named, places = tf.unique(tf.concat([tf.reshape(tf.maximum(own.items, 0), [-1]), sampled], axis=0))
         embedded = model.embed_candidates(named, noise=noise)
-        items = tf.where(batch.items >= 0, tf.reshape(places[:length], tf.shape(batch.items)), -1)
-        queries = model.embed_targets(batch, targets, embedded, items, noise)
+        items = tf.where(own.items >= 0, tf.reshape(places[:length], tf.shape(own.items)), -1)
+        queries = model.embed_targets(own, targets, embedded, items, noise)
         probability = None
         if section.logq:
             probability = sampling.sampling_probability(
-                sampled, model.frequencies, tf.size(targets.rows), section.uniform_negatives
+                sampled, model.frequencies, num_targets, section.uniform_negatives
             )
         loss = self._traced_task(
             queries,
@@ -69,10 +87,10 @@ class InBatchSoftmax(TrainingLoss[InBatchLoss], kind="in_batch"):
             compute_metrics=False,
             compute_batch_metrics=False,
             score_mask=of_other_queries(
-                tf.gather(batch.features[keys.QUERY_ID][:, 0], targets.windows), section.uniform_negatives
+                queries_of_candidates, section.uniform_negatives, None if share.is_whole else tf.size(targets.rows)
             ),
         )
-        return tf.math.divide_no_nan(loss, tf.reduce_sum(targets.weights))
+        return tf.math.divide_no_nan(loss, total_weight(batch))
 
     @functools.cached_property
     def _traced_task(self) -> Any:
@@ -148,16 +166,28 @@ def _padded(inside: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.where(inside, values, tf.constant(0 if values.dtype.is_floating else -1, values.dtype))
 
 
-def of_other_queries(queries: tf.Tensor, num_uniform: int) -> tf.Tensor:
-    """Returns bool [P, P + N], the `score_mask` of TFRS: per row, the candidates that count.
+def of_other_queries(queries: tf.Tensor, num_uniform: int, rows: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns bool [rows, P + N], the `score_mask` of TFRS: per row, the candidates that count.
 
-    The candidates are the P rows' targets and N uniform negatives. A query's other targets in the batch are not its
+    The candidates are P targets and N uniform negatives. A query's other targets in the batch are not its
     negatives. They stay candidates of all other queries, so that `sampling_probability` holds.
 
     Args:
-      queries: [P], the query of each row.
+      queries: [P], the query of each target.
       num_uniform: N.
+      rows: int32 [], how many of the targets have a row, from the first; P by default.
     """
     number = tf.size(queries)
-    counts = (queries[:, tf.newaxis] != queries[tf.newaxis, :]) | tf.eye(number, dtype=tf.bool)
-    return tf.concat([counts, tf.ones([number, num_uniform], tf.bool)], axis=1)
+    rows = number if rows is None else rows
+    counts = (queries[:rows, tf.newaxis] != queries[tf.newaxis, :]) | tf.eye(rows, number, dtype=tf.bool)
+    return tf.concat([counts, tf.ones([rows, num_uniform], tf.bool)], axis=1)
+
+
+def _targets_and_queries(batch: TrainBatch) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the targets of a batch and the query of each, [P] each."""
+    targets = flat_targets(batch)
+    return targets.rows, tf.gather(batch.features[keys.QUERY_ID][:, 0], targets.windows)
+
+
+def _number_of_targets(batch: TrainBatch) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(batch.targets >= 0, tf.int32))

@@ -15,6 +15,7 @@ from components.trainer.losses.base import TrainingLoss, TwoTowers, mean_over_pa
 from components.trainer.losses.sampled_cross_entropy import Negatives, sampled_cross_entropy
 from components.trainer.noise import Noise
 from components.trainer.settings import Settings
+from components.trainer.team import WHOLE, Share
 from shortlist import keys
 from shortlist.config.losses import SampledLoss
 from shortlist.errors import ConfigError
@@ -47,7 +48,7 @@ class SampledSoftmax(TrainingLoss[SampledLoss], kind="sampled"):
         super().__init__(settings)
         self._known_pool: tf.Tensor | None = None
 
-    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None) -> tf.Tensor:
+    def compute(self, model: TwoTowers, batch: TrainBatch, noise: Noise | None, share: Share = WHOLE) -> tf.Tensor:
         """Returns the mean loss, see `TrainingLoss.compute`."""
         drawn, log_weights = self.negatives(model, batch, noise or Noise(self._settings.train.seed, model.step))
         number = tf.size(drawn)
@@ -62,7 +63,12 @@ class SampledSoftmax(TrainingLoss[SampledLoss], kind="sampled"):
         )
         windows = _Windows(batch, log_weights)
         return mean_over_parts(
-            lambda part, key: self._part_loss(model, part, embedded, key), windows, self._section.parts, noise
+            lambda part, key: self._part_loss(model, part, embedded, key),
+            windows,
+            self._section.parts,
+            noise,
+            share,
+            batch,
         )
 
     @functools.cached_property

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer import run_fn, training
+from components.trainer import replica, run_fn, training, workers
+from components.trainer.settings import Settings
 from tests.components.trainer import tiny_dataset as worlds
 
 FILES = ("train", "eval", "candidates", "candidate_graph/saved_model", "graph/saved_model")
@@ -57,6 +58,38 @@ def test_whatever_decides_how_a_training_comes_out_makes_it_another(tmp_path):
         (tmp_path / "inputs" / name).write_text("other bytes")
         found.append(run_fn.checkpoints_of(changed, settings))
     assert len(set(found)) == len(found) == 6 + len(FILES)
+
+
+def test_another_number_of_workers_resumes_the_same_training(tmp_path):
+    fn_args = arguments(tmp_path / "inputs")
+    one = run_fn.checkpoints_of(fn_args, worlds.settings())
+    strategies = ({"strategy": "mirrored"}, {"strategy": "multi_worker", "worker_timeout_seconds": 9.0})
+    assert {run_fn.checkpoints_of(fn_args, worlds.settings(train=train)) for train in strategies} == {one}
+
+
+def test_a_training_of_several_processes_has_the_inputs_of_one(tmp_path, monkeypatch):
+    fn_args = arguments(tmp_path / "inputs")
+    started = []
+    monkeypatch.setattr(workers, "train", lambda *args: started.append(args))
+    run_fn.train_apart(fn_args, worlds.settings(), "checkpoints")
+    assert not started
+    settings = worlds.settings(train={"strategy": "multi_worker"})
+    run_fn.train_apart(fn_args, settings, str(tmp_path / "checkpoints"), {"best_step": 5})
+    [(job, section, newest)] = started
+    assert section == settings.train
+    assert Settings.from_json(job.settings) == settings
+    assert (job.train, job.eval) == (fn_args.train_files, fn_args.eval_files)
+    assert job.recipe == {"best_step": 5}
+    identities = {replica.data_sha256(job)}
+    for name in FILES:
+        (tmp_path / "inputs" / name).write_text("other bytes, too")
+        identities.add(replica.data_sha256(job))
+    assert len(identities) == 1 + len(FILES)
+    assert newest() == ""
+    (tmp_path / "checkpoints").mkdir()
+    for number in (1, 2):
+        (tmp_path / "checkpoints" / f"state-{number:06}-000000000.index").touch()
+    assert newest() == "state-000002-000000000.index"
 
 
 def test_checkpoints_stay_until_the_model_is_written(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from components.trainer.export import ServingModule
 from components.trainer.features import feature_specs
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
+from components.trainer.team import ALONE
 from components.transform import preprocessing
 from components.transform.outputs import vocabulary_size
 from components.windows import records, windowing
@@ -202,22 +203,23 @@ def settings(sizes=None, split="leave_last_out", interactions=None, **sections):
     )
 
 
-def assemble(world, settings_):
+def assemble(world, settings_, team=ALONE):
     """Returns (model, reader, corpus) for a dataset; the weights depend on the seed alone."""
     tf.keras.utils.set_random_seed(settings_.train.seed)
     candidate_transform = tft.TFTransformOutput(world.candidate_transform)
     transform = transform_output(world)
     corpus = load_corpus(world.candidates, settings_.candidate_features, candidate_transform, transform)
     reader = WindowReader(settings_, corpus.ids, transform)
-    model = RetrievalModel(
-        settings_,
-        corpus,
-        feature_specs(settings_.query_features, transform),
-        feature_specs(settings_.candidate_features, candidate_transform),
-        vocabulary_size(transform, keys.QUERY_ID),
-        feature_specs(settings_.history_features, transform, keys.CONTEXT_FEATURE),
-        feature_specs(settings_.context_features, transform, keys.CONTEXT_FEATURE),
-    )
+    with team.scope():
+        model = RetrievalModel(
+            settings_,
+            corpus,
+            feature_specs(settings_.query_features, transform),
+            feature_specs(settings_.candidate_features, candidate_transform),
+            vocabulary_size(transform, keys.QUERY_ID),
+            feature_specs(settings_.history_features, transform, keys.CONTEXT_FEATURE),
+            feature_specs(settings_.context_features, transform, keys.CONTEXT_FEATURE),
+        )
     return model, reader, corpus
 
 

@@ -170,6 +170,25 @@ def test_an_in_batch_step_is_as_large_as_was_meant():
     assert parse_config(_with(train={"loss": in_batch, "batch_size": 256}), "x.yaml").train.batch_size == 256
 
 
+@pytest.mark.parametrize(
+    ("loss", "accepted", "words"),
+    [
+        ({"kind": "corpus", "parts": 6}, 3, r"train\.loss\.parts 6 is no multiple of the 4 workers or GPUs .* to 8"),
+        ({"kind": "sampled"}, 2, r"train\.loss\.parts 2 is no multiple of the 4 workers .* to 4"),
+        ({"kind": "in_batch"}, 3, r"train\.batch_size 3 is less than train\.workers 4"),
+    ],
+)
+def test_a_batch_is_divided_among_all_workers(loss, accepted, words):
+    train = {"loss": loss, "batch_size": 3, "strategy": "multi_worker"}
+    parse_config(_with(train={**train, "workers": accepted}), "x.yaml")
+    with pytest.raises(ConfigError, match=words):
+        parse_config(_with(train={**train, "workers": 4}), "x.yaml")
+    with pytest.raises(ConfigError, match=r"train\.warm_start is for one process, train\.strategy is multi_worker"):
+        parse_config(_with(train={**train, "workers": accepted, "warm_start": "latest_blessed"}), "x.yaml")
+    # One process has no workers to divide a batch among.
+    parse_config(_with(train={**train, "strategy": "none", "workers": 4}), "x.yaml")
+
+
 def test_basket_mates_need_a_split_that_knows_baskets():
     with pytest.raises(ConfigError, match=r"train\.basket_mates needs split leave_last_basket.*is leave_last_out"):
         parse_config(_with(train={"basket_mates": 0.5}), "x.yaml")

@@ -55,6 +55,10 @@ def _settings(config):
             "tune.space.train.batch_size: expected a whole number, at least 1, at most 1,000,000, got 64.5",
         ),
         (
+            {"train.workers": [2, 4]},
+            "tune.space.train.workers: cannot be searched, because it does not change the model",
+        ),
+        (
             {"train.seed": [1, 2]},
             "tune.space.train.seed: cannot be searched, because the best seed on eval is only the luckiest",
         ),
