@@ -27,6 +27,7 @@ COMMANDS = [
     ["runs", "prune"],
     ["doctor"],
     ["worker"],
+    ["train-worker"],
     ["data"],
     ["data", "fetch"],
 ]
