@@ -31,7 +31,7 @@ from components.trainer.noise import Noise
 
 
 class Pairwise(TrainingLoss, kind="pairwise"):
-    def compute(self, model, batch, noise):
+    def compute(self, model, batch, noise, share=None):
         targets = flat_targets(batch)
         candidates = model.embed_candidates(noise=noise)
         queries = model.embed_targets(batch, targets, candidates, batch.items, noise)
