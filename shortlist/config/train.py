@@ -102,8 +102,8 @@ class Train(Section):
     def _check_workers(self) -> Train:
         if self.strategy != "none" and self.warm_start:
             raise ValueError(
-                f"train.warm_start is for one process, train.strategy is {self.strategy}: several would begin from random "
-                "weights; remove one of them"
+                f"train.warm_start is for one process, train.strategy is {self.strategy}: several would begin from "
+                "random weights; remove one of them"
             )
         if self.strategy == "multi_worker":
             self.loss.check_replicas(self.workers)
