@@ -67,5 +67,6 @@ def closest(name: str, names: Iterable[str]) -> str | None:
     if len(name) > _MAX_COMPARED_CHARACTERS:
         return None
     compared = [other for other in itertools.islice(names, _MAX_COMPARED) if len(other) <= _MAX_COMPARED_CHARACTERS]
-    close = difflib.get_close_matches(name, compared, n=1)
-    return close[0] if close else None
+    close = difflib.get_close_matches(name, compared)
+    # Exchanged letters are a mistake of typing: "idm" is "dim" rather than "ids", which is as similar.
+    return next((other for other in close if sorted(other) == sorted(name)), close[0] if close else None)

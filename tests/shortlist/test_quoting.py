@@ -47,6 +47,8 @@ def test_a_list_of_names_is_cut_after_twenty():
 def test_the_closest_name_is_found_in_bounded_time():
     start = time.perf_counter()
     assert closest("user", ["users", "item"]) == "users"
+    # Exchanged letters come before other letters.
+    assert closest("idm", ["ids", "dim"]) == "dim"
     assert closest("user", [f"column {n}" for n in range(1_000_000)]) is None
     assert closest("x" * 10**7, ["x" * 10**7]) is None
     assert closest("user", ["user" * 10**6, "usr"]) == "usr"
