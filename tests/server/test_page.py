@@ -324,7 +324,7 @@ def test_a_server_that_does_not_answer_is_named_and_asked_again(browser, server)
 def test_an_answer_of_the_popularity_list_is_named(browser, server):
     def spoil(route):
         # The embedding is then not finite, and the model has no answer.
-        route.continue_(post_data={"k": 4, "context": {"age": 1e39}})
+        route.continue_(post_data={"k": 4, "context": {"age": 1e30}})
 
     with opened(browser, server) as tab:
         tab.page.route("**/v1/recommend", spoil)
