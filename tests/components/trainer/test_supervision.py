@@ -71,7 +71,11 @@ def test_with_a_cluster_only_the_chief_is_started_here(run, monkeypatch):
 
 def test_all_processes_start_again_when_one_dies(run, caplog):
     # The chief would wait for ever; a killed process may leave half a line.
-    killed = "print('{\"pro', end='', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    # It dies after the chief's start, which the chief counts its attempts by.
+    killed = (
+        "while not (folder / '0-0').exists(): time.sleep(0.01)\n    "
+        "print('{\"pro', end='', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
     tasks = run(f"if attempt == 0 and not first:\n    {killed}\nif attempt == 0: time.sleep(600)\nsend(finished=True)")
     assert sorted(tasks) == ["0-0", "0-1", "1-0", "1-1"]
     # A port may still be in use.
