@@ -2,7 +2,7 @@
 
 Each replica has the whole batch and computes the loss of its own share of the windows. The sum of all replicas'
 gradients is that of the whole batch, and each replica moves its copy of the weights by it. The result equals that of
-one process (decision 40).
+one process (decision 35).
 """
 
 from __future__ import annotations
