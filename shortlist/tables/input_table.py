@@ -132,8 +132,10 @@ class InputTable:
         rows = 0
         for file in examples:
             with self.opened(file) as reader:
-                for _ in itertools.islice(reader, _ESTIMATED_FILE_ROWS):
-                    pass
+                # A Parquet file declares its rows; reading them would decode columns that nobody needs.
+                if not reader.estimated_rows(file.size):
+                    for _ in itertools.islice(reader, _ESTIMATED_FILE_ROWS):
+                        pass
                 rows += reader.estimated_rows(file.size)
         size = sum(file.size for file in examples)
         if not size:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from cli import kubeflow, local_kfp
+from cli.notification import Ended
 from cli.output import consoles
 from shortlist.config.load import load_config
 from shortlist.workspace import Workspace
@@ -70,6 +71,6 @@ def test_a_warning_names_them(config, tmp_path, monkeypatch):
     out = io.StringIO()
     with pytest.raises(_Stop):
         local_kfp.run_local_kfp(
-            config, Workspace(tmp_path, "x"), tmp_path, "seconds", consoles.console(file=out), verbose=False
+            config, Workspace(tmp_path, "x"), tmp_path, "seconds", consoles.console(file=out), False, Ended()
         )
     assert "does not set LD_PRELOAD, PATH, PYTHONPATH: its commands run on this machine" in out.getvalue()

@@ -185,7 +185,7 @@ def test_every_table_of_the_classic_tower_has_its_vocabulary(world):
     tower = {"query_tower": {"kind": "features"}, "query_time": {"knots": 4}}
     own = ModelWeights.of(bundle_of(world, worlds.settings(train=WARM, model=tower)))
     rows_by_name = {
-        weight.name: (len(weight.variable), len(own.vocabularies[weight.vocabulary]))
+        weight.name: (int(weight.variable.shape[0]), len(own.vocabularies[weight.vocabulary]))
         for weight in own.weights
         if weight.vocabulary is not None
     }
