@@ -115,6 +115,8 @@ def run_pipeline(
                 runner.run(create_reindex(config, sources, workspace, served.artifact_ids))
     except (KeyboardInterrupt, SystemExit):
         _close_abandoned(workspace, "interrupted")
+        if workspace.has_metadata:
+            journal.Journal(workspace).mark_stopped(run_id, "interrupted")
         summarise(Status.FAILED, "interrupted")
         raise
     except ResourceError as shortage:

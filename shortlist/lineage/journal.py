@@ -18,6 +18,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from shortlist.errors import StoreError
 from shortlist.lineage import relocation
 from shortlist.lineage.database import database
+from shortlist.lineage.protocol import PIPELINE_RUN
 from shortlist.lineage.store import Artifact, Value
 from shortlist.records import properties
 from shortlist.workspace import Workspace
@@ -86,6 +87,26 @@ class Journal:
             # Folders that could not be deleted earlier are tried again.
             self._delete_outputs(node, execution.id)
         return closed
+
+    def mark_stopped(self, run_id: str, why: str) -> None:
+        """Records that a run's last execution was stopped, if a library turned the stop into a failure.
+
+        Args:
+          run_id: The run.
+          why: Reason to record in the execution.
+        """
+        try:
+            context = self._store.get_context_by_type_and_name(PIPELINE_RUN, run_id)
+        except mlmd_errors.NotFoundError:
+            return
+        ids = {each.id for each in self._store.get_executions_by_context(context.id)} if context is not None else set()
+        # Another pipeline may have started a run in the same second, with the same id.
+        own = [execution for execution in self._executions() if execution.id in ids]
+        last = max(own, key=lambda execution: execution.id, default=None)
+        if last is None or last.last_known_state != pb.Execution.FAILED:
+            return
+        if properties.KILLED not in last.custom_properties:
+            JournalStep(self._store, last).close(f"{why}, found {_now()}", properties.KILLED)
 
     def delete(self, artifacts: Iterable[Artifact]) -> list[str]:
         """Deletes artifacts' folders and marks the artifacts as deleted.

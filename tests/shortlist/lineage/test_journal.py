@@ -32,6 +32,25 @@ def test_executions_of_a_killed_run_become_failed_with_a_reason(recorded):
     assert journal.Journal(recorded.workspace).close_abandoned() == []
 
 
+def test_a_stop_that_a_library_converted_is_one_of_its_run_alone(recorded):
+    earlier, _ = recorded.node("Trainer", "FAILED", run_id="earlier")
+    done, _ = recorded.node("Windows")
+    stopped, _ = recorded.node("Transform", "FAILED")
+    other, _ = recorded.node("Transform", "FAILED", pipeline="other")
+    journal.Journal(recorded.workspace).mark_stopped("run", "interrupted")
+    assert _killed(recorded, stopped).startswith("interrupted, found 20")
+    assert [_killed(recorded, each) for each in (earlier, done, other)] == ["", "", ""]
+    journal.Journal(recorded.workspace).mark_stopped("no such run", "interrupted")
+    journal.Journal(recorded.workspace).mark_stopped("earlier", "interrupted")
+    assert _killed(recorded, earlier)
+
+
+def test_a_run_that_was_stopped_between_two_nodes_has_no_killed_one(recorded):
+    done, _ = recorded.node("Windows")
+    journal.Journal(recorded.workspace).mark_stopped("run", "interrupted")
+    assert (_killed(recorded, done), recorded.states()) == ("", {done: "COMPLETE"})
+
+
 def test_their_outputs_go_and_nothing_else(recorded):
     done, _ = recorded.node("Trainer", outputs={"Model": {}})
     dead, _ = recorded.node("Trainer", "RUNNING")
