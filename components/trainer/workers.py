@@ -26,7 +26,7 @@ from components.trainer.cluster import Cluster, from_environment, loopback
 from components.trainer.job import Job, Task
 from shortlist import errors
 from shortlist.config.train import Train
-from shortlist.process import progress
+from shortlist.process import ending, progress
 
 MAX_RESTARTS = 3
 """Restarts without a new checkpoint between them, after which the training fails."""
@@ -196,7 +196,11 @@ def _running(
                 process.stdin.flush()
         yield processes, messages
     finally:
-        _end(processes)
+        ending.end_all(processes, _END_SECONDS)
+        for process in processes:
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
         for thread in threads:
             thread.join()
 
@@ -209,22 +213,6 @@ def _listen(number: int, process: subprocess.Popen[str], messages: queue.Queue[A
             with contextlib.suppress(ValueError):
                 messages.put((number, json.loads(line)))
     messages.put((number, None))
-
-
-def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """Ends processes, by force those that do not react."""
-    for process in processes:
-        process.terminate()
-    deadline = time.monotonic() + _END_SECONDS
-    for process in processes:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
 
 
 def _end_of(process: subprocess.Popen[str]) -> str:

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+from shortlist.process import ending
+
 _POLL_SECONDS = 0.05
 # As in Beam's pool.
 _END_SECONDS = 10.0
@@ -62,7 +64,7 @@ class WorkerProcesses:
         else:
             return
         if last is not None:
-            _end([last])
+            ending.end_all([last], _END_SECONDS)
             return
         logging.getLogger(__name__).warning(
             "several workers have the id %s and none ended within %g s; all continue", worker_id, seconds
@@ -73,7 +75,7 @@ class WorkerProcesses:
         with self._lock:
             processes = [process for processes in self._by_id.values() for process in processes]
             self._by_id.clear()
-        _end(processes)
+        ending.end_all(processes, _END_SECONDS)
 
     def _forget_ended(self, worker_id: str) -> bool:
         """Removes one process that has ended; returns whether there was one."""
@@ -84,16 +86,3 @@ class WorkerProcesses:
                     processes.remove(process)
                     return True
         return False
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ends processes, by force those that do not react."""
-    for process in processes:
-        process.terminate()
-    deadline = time.monotonic() + _END_SECONDS
-    for process in processes:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

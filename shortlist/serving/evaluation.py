@@ -20,9 +20,9 @@ import json
 import pathlib
 from typing import Any
 
-from shortlist.errors import BadInputError
 from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import artifacts
+from shortlist.serving import version_files
 from shortlist.verdicts import Gate, GateResult
 
 FORMAT_VERSION = 1
@@ -77,27 +77,16 @@ class ServedEvaluation:
         Raises:
           BadInputError: The file is damaged, or of a newer format.
         """
-        path = folder / EVALUATION_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            version = int(content["format_version"])
-            if version > FORMAT_VERSION:
-                raise BadInputError.from_parts(
-                    path,
-                    f"format {FORMAT_VERSION} at most",
-                    version,
-                    "use the version of Shortlist that pushed the model",
-                )
-            # The first files had no gates. A later version may have others, whose sentences are among the reasons.
-            known = [gate for gate in content.get("gates", []) if gate["gate"] in {*Gate}]
-            values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name != "gates"}
-            return cls(**values, gates=[GateResult.model_validate(gate) for gate in known])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInputError.from_reason(
-                path, "an evaluation that Shortlist wrote", error, "copy or export the model again"
-            ) from None
+        return version_files.read(
+            folder / EVALUATION_FILE, FORMAT_VERSION, "an evaluation that Shortlist wrote", cls._of_content
+        )
+
+    @classmethod
+    def _of_content(cls, content: dict[str, Any]) -> ServedEvaluation:
+        # The first files had no gates. A later version may have others, whose sentences are among the reasons.
+        known = [gate for gate in content.get("gates", []) if gate["gate"] in {*Gate}]
+        values = {field.name: content[field.name] for field in dataclasses.fields(cls) if field.name != "gates"}
+        return cls(**values, gates=[GateResult.model_validate(gate) for gate in known])
 
     def to_json(self) -> str:
         """Returns the content of the file."""

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from shortlist import keys
-from shortlist.errors import BadInputError
 from shortlist.model_files import HISTORIES_FILE
+from shortlist.serving import version_files
 
 FORMAT_VERSION = 1
 """Must increase with each incompatible change. Keys may be added without one."""
@@ -75,30 +75,19 @@ class MeasuredHistories:
         Raises:
           BadInputError: The file is damaged, or of a newer format.
         """
-        path = folder / HISTORIES_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            version = int(content["format_version"])
-            if version > FORMAT_VERSION:
-                raise BadInputError.from_parts(
-                    path,
-                    f"format {FORMAT_VERSION} at most",
-                    version,
-                    "use the version of Shortlist that pushed the model",
-                )
-            age = content["newest_age"]
-            return cls(
-                int(content["rows"]),
-                int(content["max_history"]),
-                Quantiles(**content["history_length"]),
-                None if age is None else Quantiles(**age),
-            )
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadInputError.from_reason(
-                path, "statistics that Shortlist wrote", error, "copy or export the model again"
-            ) from None
+        return version_files.read(
+            folder / HISTORIES_FILE, FORMAT_VERSION, "statistics that Shortlist wrote", cls._of_content
+        )
+
+    @classmethod
+    def _of_content(cls, content: dict[str, Any]) -> MeasuredHistories:
+        age = content["newest_age"]
+        return cls(
+            int(content["rows"]),
+            int(content["max_history"]),
+            Quantiles(**content["history_length"]),
+            None if age is None else Quantiles(**age),
+        )
 
     def to_json(self) -> str:
         """Returns the content of the file."""
