@@ -131,7 +131,13 @@ def test_a_version_that_hangs_is_ended_and_loaded_again(serving_dir, monkeypatch
         os.kill(hanging, signal.SIGSTOP)
         client = server.client()
         assert client.post("/v1/recommend", {})[0] == 503
-        wait_for(lambda: client.get("/readyz")[0] == 200 and server.rollout.newest.model.pid != hanging)
+
+        def is_replaced() -> bool:
+            # There is no version between the end of one process and the start of the next.
+            newest = server.rollout.newest
+            return client.get("/readyz")[0] == 200 and newest is not None and newest.model.pid != hanging
+
+        wait_for(is_replaced)
         wait_for(lambda: not is_running(hanging))
 
 
