@@ -113,7 +113,7 @@ class RuledSearch:
             if question.rerank.is_empty:
                 answers.append(Found(found[0].tolist(), found[1].tolist()))
             else:
-                answers.append(self._reranked(question, found, embeddings.get(number), attributes))
+                answers.append(self._reranked(question, found, embeddings.get(number), plan.passed, attributes))
         return answers
 
     def passed(self, question: Question, attributes: Attributes) -> Mask:
@@ -186,11 +186,16 @@ class RuledSearch:
         return best, scores[best]
 
     def _reranked(
-        self, question: Question, best: tuple[Rows, Scores], embedding: Scores | None, attributes: Attributes
+        self,
+        question: Question,
+        best: tuple[Rows, Scores],
+        embedding: Scores | None,
+        passed: Mask,
+        attributes: Attributes,
     ) -> Found:
         rows, scores = best
         if embedding is not None:
-            extra = self._promoted(question, rows, embedding, attributes)
+            extra = self._promoted(question, rows, embedding, passed, attributes)
             rows, scores = np.concatenate([rows, extra[0]]), np.concatenate([scores, extra[1]])
         ranking = question.rerank
         pool = rerank.Pool(
@@ -206,10 +211,10 @@ class RuledSearch:
         return Found(rows[chosen].tolist(), scores[chosen].tolist(), places)
 
     def _promoted(
-        self, question: Question, best: Rows, embedding: Scores, attributes: Attributes
+        self, question: Question, best: Rows, embedding: Scores, passed: Mask, attributes: Attributes
     ) -> tuple[Rows, Scores]:
         """Returns the candidates that promotions need and that are not among the best, with their scores."""
-        others = self.passed(question, attributes)
+        others = passed.copy()
         others[best] = False
         found: dict[int, float] = {}
         for promotion in question.rerank.promotions:

@@ -14,3 +14,11 @@ def _close_loader():
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory):
     return running.write_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def serving_dir(model_folder, tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    running.push(model_folder, folder, 1)
+    return folder

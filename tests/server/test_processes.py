@@ -24,14 +24,6 @@ from tests.server.test_rollout import is_running, wait_for
 
 
 @pytest.fixture
-def serving_dir(model_folder, tmp_path):
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    running.push(model_folder, folder, 1)
-    return folder
-
-
-@pytest.fixture
 def pair():
     ours, theirs = socket.socketpair()
     with ours, theirs:

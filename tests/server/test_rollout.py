@@ -30,14 +30,6 @@ def other_model(tmp_path_factory):
     return running.write_model(tmp_path_factory.mktemp("other"), seed=1)
 
 
-@pytest.fixture
-def serving_dir(model_folder, tmp_path):
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    running.push(model_folder, folder, 1)
-    return folder
-
-
 def rollout_of(folder, **settings):
     return contextlib.closing(Rollout(folder, Serve.model_validate(settings), Metrics(), running.loader()))
 

@@ -21,21 +21,6 @@ from tests.components.trainer import tiny_dataset as worlds
 
 pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[3]
-_DROPOUT = {
-    "query_tower": {"kind": "history", "blocks": 1, "dropout": 0.3},
-    "candidate_tower": {"dropout": 0.1, "id_dropout": 0.1},
-}
-# With loss in_batch, each replica has random numbers of its own.
-_NO_DROPOUT = {
-    "query_tower": {
-        "kind": "history",
-        "blocks": 1,
-        "dropout": 0.0,
-        "cold_start_fraction": 0.0,
-        "time_intervals": False,
-    },
-    "candidate_tower": {"dropout": 0.0, "id_dropout": 0.0},
-}
 
 
 def _settings(loss, model, **train):
@@ -45,13 +30,15 @@ def _settings(loss, model, **train):
 
 
 CASES = {
-    "corpus": _settings({"kind": "corpus"}, _DROPOUT),
-    "in_batch": _settings({"kind": "in_batch", "uniform_negatives": 5, "num_hard_negatives": 6}, _NO_DROPOUT),
+    "corpus": _settings({"kind": "corpus"}, worlds.WITH_DROPOUT),
+    "in_batch": _settings(
+        {"kind": "in_batch", "uniform_negatives": 5, "num_hard_negatives": 6}, worlds.WITHOUT_DROPOUT
+    ),
     "sampled": _settings(
-        {"kind": "sampled", "in_batch_negatives": 6, "uniform_negatives": 6}, _DROPOUT, weight_decay=0.01
+        {"kind": "sampled", "in_batch_negatives": 6, "uniform_negatives": 6}, worlds.WITH_DROPOUT, weight_decay=0.01
     ),
 }
-LONG = _settings({"kind": "corpus"}, _DROPOUT, epochs=16, eval_every_epochs=2, patience=1)
+LONG = _settings({"kind": "corpus"}, worlds.WITH_DROPOUT, epochs=16, eval_every_epochs=2, patience=1)
 
 
 def _fit(world, settings, folder):

@@ -11,15 +11,12 @@ import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import beam as tft_beam
 
-from components.trainer.corpus import load_corpus, raw_feature_spec
-from components.trainer.dataset import WindowReader
+from components.trainer.bundle import Inputs, ModelBundle
+from components.trainer.corpus import raw_feature_spec
 from components.trainer.export import ServingModule
-from components.trainer.features import feature_specs
-from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
 from components.trainer.team import ALONE
 from components.transform import preprocessing
-from components.transform.outputs import vocabulary_size
 from components.windows import records, windowing
 from shortlist import keys, splits
 from shortlist.config.features import Feature
@@ -41,6 +38,21 @@ INTERACTIONS = InteractionFeatures(
     history={"event": {"type": "category"}, "rating": {"type": "numeric"}},
     context={"device": {"type": "category"}, "hour": {"type": "numeric"}},
 )
+# Settings of the towers. With loss in_batch, each replica has random numbers of its own.
+WITH_DROPOUT = {
+    "query_tower": {"kind": "history", "blocks": 1, "dropout": 0.3},
+    "candidate_tower": {"dropout": 0.1, "id_dropout": 0.1},
+}
+WITHOUT_DROPOUT = {
+    "query_tower": {
+        "kind": "history",
+        "blocks": 1,
+        "dropout": 0.0,
+        "cold_start_fraction": 0.0,
+        "time_intervals": False,
+    },
+    "candidate_tower": {"dropout": 0.0, "id_dropout": 0.0},
+}
 NUM_CANDIDATES = 20
 NUM_QUERIES = 30
 SEED = (1, 2)  # of a train batch
@@ -205,22 +217,9 @@ def settings(sizes=None, split="leave_last_out", interactions=None, **sections):
 
 def assemble(world, settings_, team=ALONE):
     """Returns (model, reader, corpus) for a dataset; the weights depend on the seed alone."""
-    tf.keras.utils.set_random_seed(settings_.train.seed)
-    candidate_transform = tft.TFTransformOutput(world.candidate_transform)
-    transform = transform_output(world)
-    corpus = load_corpus(world.candidates, settings_.candidate_features, candidate_transform, transform)
-    reader = WindowReader(settings_, corpus.ids, transform)
-    with team.scope():
-        model = RetrievalModel(
-            settings_,
-            corpus,
-            feature_specs(settings_.query_features, transform),
-            feature_specs(settings_.candidate_features, candidate_transform),
-            vocabulary_size(transform, keys.QUERY_ID),
-            feature_specs(settings_.history_features, transform, keys.CONTEXT_FEATURE),
-            feature_specs(settings_.context_features, transform, keys.CONTEXT_FEATURE),
-        )
-    return model, reader, corpus
+    inputs = Inputs(world.candidates, world.candidate_transform, world.transform)
+    bundle = ModelBundle.read(settings_, inputs, team)
+    return bundle.model, bundle.reader, bundle.corpus
 
 
 def shake(layer):

@@ -10,31 +10,16 @@ from components.trainer.noise import Noise
 from components.trainer.team import WHOLE, Share
 from tests.components.trainer import tiny_dataset as worlds
 
-_WITH_DROPOUT = {
-    "query_tower": {"kind": "history", "blocks": 1, "dropout": 0.3},
-    "candidate_tower": {"dropout": 0.1, "id_dropout": 0.1},
-}
-# With loss in_batch, each replica has random numbers of its own.
-_WITHOUT_DROPOUT = {
-    "query_tower": {
-        "kind": "history",
-        "blocks": 1,
-        "dropout": 0.0,
-        "cold_start_fraction": 0.0,
-        "time_intervals": False,
-    },
-    "candidate_tower": {"dropout": 0.0, "id_dropout": 0.0},
-}
 _CASES = {
-    "corpus": ({"kind": "corpus", "parts": 6}, _WITH_DROPOUT),
+    "corpus": ({"kind": "corpus", "parts": 6}, worlds.WITH_DROPOUT),
     "sampled": (
         {"kind": "sampled", "parts": 6, "in_batch_negatives": 6, "uniform_negatives": 6, "num_hard_negatives": 5},
-        _WITH_DROPOUT,
+        worlds.WITH_DROPOUT,
     ),
-    "in_batch": ({"kind": "in_batch"}, _WITHOUT_DROPOUT),
+    "in_batch": ({"kind": "in_batch"}, worlds.WITHOUT_DROPOUT),
     "in_batch, all of its switches": (
         {"kind": "in_batch", "uniform_negatives": 7, "num_hard_negatives": 4, "temperature": 0.5},
-        _WITHOUT_DROPOUT,
+        worlds.WITHOUT_DROPOUT,
     ),
 }
 
