@@ -20,7 +20,11 @@ def compile_(
         pathlib.Path | None, typer.Option("--output", "-o", help="File to write; <name>.yaml by default.")
     ] = None,
     baseline: Annotated[
-        bool, typer.Option("--baseline", help="Add a parameter for an earlier model to compare with.")
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Add parameters for earlier models: to compare with, and for train.warm_start.",
+        ),
     ] = False,
     statistics: Annotated[
         bool, typer.Option("--statistics", help="Add a parameter for the statistics of an earlier run.")

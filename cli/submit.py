@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
 from collections.abc import Callable, Mapping
@@ -128,8 +129,11 @@ def _comparison(
             from pipeline.kubeflow.metadata import earlier, store
 
             runs = store.ClusterStore(store.connect(address)).runs(config.name)
-            found = earlier.comparison_uris(runs, package, parameters, config.data.tables)
-        return ComparisonUris(baseline or found.baseline_model, found.statistics)
+            found = earlier.comparison_uris(runs, package, parameters, config.data.tables, config.has_warm_start)
+        elif config.has_warm_start:
+            # Nothing tells which data that model was trained on.
+            found = ComparisonUris(warm_start_model=baseline)
+        return dataclasses.replace(found, baseline_model=baseline or found.baseline_model)
 
     return compare
 

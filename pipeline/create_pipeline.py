@@ -118,7 +118,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
     # With `train.warm_start`: the latest blessed model of other data, from whose weights the training begins. A search
     # compares trainings from scratch.
     earlier_model = ExternalInputs([], {})
-    if config.train.warm_start and tuner is None:
+    if config.has_warm_start:
         earlier_model = target.warm_start(windows.outputs["examples"])
 
     # The two towers.

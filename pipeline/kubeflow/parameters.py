@@ -13,6 +13,8 @@ SERVING_DIR = "serving_dir"
 """Folder that models are pushed to, as the pods see it."""
 BASELINE_MODEL = "baseline_model"
 """URI of the baseline model. The parameter exists only if the pipeline was compiled with a baseline."""
+WARM_START_MODEL = "warm_start_model"
+"""URI of the model that the training begins from. The parameter exists only if the pipeline was compiled with one."""
 
 
 def content_sha256(table: str) -> str:
@@ -38,12 +40,17 @@ class ComparisonUris:
     statistics: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Table name to the URI of its statistics in the last blessed run on other data."""
 
+    warm_start_model: str | None = None
+    """URI of the blessed model of that run, for a config with a warm start."""
+
     @property
     def parameters(self) -> dict[str, str]:
         """The URIs as run parameters, by name."""
         values = {statistics_before(table): uri for table, uri in self.statistics.items()}
         if self.baseline_model is not None:
             values[BASELINE_MODEL] = self.baseline_model
+        if self.warm_start_model is not None:
+            values[WARM_START_MODEL] = self.warm_start_model
         return values
 
 
@@ -55,11 +62,12 @@ def placeholders(config: Config, baseline: bool, statistics: bool) -> Comparison
 
     Args:
       config: The pipeline's config.
-      baseline: Whether the package imports a baseline model.
+      baseline: Whether the package imports a baseline model and, with a warm start, one to begin from.
       statistics: Whether the package imports statistics of every table.
     """
     tables = config.data.tables if statistics else {}
-    return ComparisonUris(_SET_AT_SUBMISSION if baseline else None, dict.fromkeys(tables, _SET_AT_SUBMISSION))
+    model = _SET_AT_SUBMISSION if baseline else None
+    return ComparisonUris(model, dict.fromkeys(tables, _SET_AT_SUBMISSION), model if config.has_warm_start else None)
 
 
 NO_COMPARISON = ComparisonUris()

@@ -69,17 +69,17 @@ class KubeflowTarget:
     def baseline(self, model: channel.BaseChannel) -> ExternalInputs:
         """Returns an importer of the baseline model; without a baseline, neither nodes nor outputs."""
         del model
-        return self._earlier_model(nodes.BLESSED_MODEL)
+        return _imported(nodes.BLESSED_MODEL, parameters.BASELINE_MODEL, self.comparison.baseline_model)
 
     def warm_start(self, examples: channel.BaseChannel) -> ExternalInputs:
-        """Returns an importer of the same model as `baseline`, which submission finds."""
+        """Returns an importer of the model of other data that submission finds; without one, neither."""
         del examples
-        return self._earlier_model(nodes.WARM_START_MODEL)
+        return _imported(nodes.WARM_START_MODEL, parameters.WARM_START_MODEL, self.comparison.warm_start_model)
 
-    def _earlier_model(self, node_id: str) -> ExternalInputs:
-        if self.comparison.baseline_model is None:
-            return ExternalInputs([], {})
-        node = importer.Importer(
-            source_uri=parameter(parameters.BASELINE_MODEL), artifact_type=_artifacts.Model
-        ).with_id(node_id)
-        return ExternalInputs([node], {"model": node.outputs["result"]})
+
+def _imported(node_id: str, uri_parameter: str, uri: str | None) -> ExternalInputs:
+    """Returns an importer of a model whose URI is a runtime parameter; without a URI, neither nodes nor outputs."""
+    if uri is None:
+        return ExternalInputs([], {})
+    node = importer.Importer(source_uri=parameter(uri_parameter), artifact_type=_artifacts.Model).with_id(node_id)
+    return ExternalInputs([node], {"model": node.outputs["result"]})

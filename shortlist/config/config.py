@@ -166,6 +166,11 @@ class Config(Section):
                 )
 
     @property
+    def has_warm_start(self) -> bool:
+        """Whether a training begins from an earlier model. A search compares trainings from scratch."""
+        return self.train.warm_start is not None and not self.tune.enabled
+
+    @property
     def target_slices(self) -> tuple[str, ...]:
         """The names in `evaluate.slices` that are features of the target, not of the query or of the log's row."""
         return tuple(

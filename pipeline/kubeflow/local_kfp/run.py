@@ -140,7 +140,7 @@ def _compile(
     """Returns the package as `submit` would compile it, and the artifacts of earlier local KFP runs to compare with."""
     package = compiler.compile_pipeline(config, timestamp_unit)
     runs = cluster.ClusterStore(store).runs(config.name)
-    comparison = earlier.comparison_uris(runs, package, run_parameters, config.data.tables)
+    comparison = earlier.comparison_uris(runs, package, run_parameters, config.data.tables, config.has_warm_start)
     if comparison != parameters.NO_COMPARISON:
         package = compiler.compile_pipeline(config, timestamp_unit, comparison)
     return package, comparison

@@ -13,9 +13,13 @@ from shortlist.records.artifacts import Blessing
 
 
 def comparison_uris(
-    runs: Iterable[ClusterRun], package: Package, run_parameters: Mapping[str, str], tables: Iterable[str]
+    runs: Iterable[ClusterRun],
+    package: Package,
+    run_parameters: Mapping[str, str],
+    tables: Iterable[str],
+    has_warm_start: bool,
 ) -> ComparisonUris:
-    """Returns the URIs of the latest blessed model, and of the statistics of the last blessed run on other data.
+    """Returns the URIs of the latest blessed model, and of statistics and model of the last blessed run on other data.
 
     If the latest blessed run did the same work, its own comparison is returned instead. Otherwise a repeated run
     would have new inputs: nothing would come from the cache, and the same model would be pushed again.
@@ -25,9 +29,11 @@ def comparison_uris(
       package: The package compiled without a comparison.
       run_parameters: The run's other parameters.
       tables: Names of the tables.
+      has_warm_start: Whether the training begins from a model of other data, see `Config.has_warm_start`.
     """
     sha256 = {name: run_parameters[name] for name in map(parameters.content_sha256, tables)}
     model: str | None = None
+    start: str | None = None
     statistics: dict[str, str] = {}
     for run in runs:
         blessing = Blessing.of(run.output(nodes.EVALUATOR, "blessing"))
@@ -39,14 +45,18 @@ def comparison_uris(
         model = model or trained.uri
         if any(run.parameters.get(name) != value for name, value in sha256.items()):
             statistics = _statistics(run, tables)
+            # As on one machine, not the model that the same data gave: an unchanged run would train on from it.
+            start = trained.uri if has_warm_start else None
             break
-    return ComparisonUris(model, statistics)
+    return ComparisonUris(model, statistics, start)
 
 
 def _recorded_comparison(run: ClusterRun, tables: Iterable[str]) -> ComparisonUris:
     uris = {table: run.parameters.get(parameters.statistics_before(table)) for table in tables}
     return ComparisonUris(
-        run.parameters.get(parameters.BASELINE_MODEL), {table: str(uri) for table, uri in uris.items() if uri}
+        run.parameters.get(parameters.BASELINE_MODEL),
+        {table: str(uri) for table, uri in uris.items() if uri},
+        run.parameters.get(parameters.WARM_START_MODEL),
     )
 
 

@@ -54,7 +54,7 @@ def test_a_first_run_has_nothing_to_compare_with(first):
 
 def test_later_runs_import_the_artifacts_to_compare_with(later):
     assert find_problems(later, private_paths=[str(ROOT), str(pathlib.Path.home())]) == []
-    assert set(later.parameters) > {"baseline_model", "interactions_statistics_before"}
+    assert set(later.parameters) > {"baseline_model", "warm_start_model", "interactions_statistics_before"}
     importers = [name for name, task in later.tasks.items() if "artifact_uri" in task["inputs"].get("parameters", {})]
     assert sorted(importers) == [
         "BlessedModel",
@@ -74,10 +74,13 @@ def test_a_warm_start_and_its_refit_begin_from_the_same_model(first, later):
     assert "source_model" not in first.tasks["Trainer"]["inputs"]["artifacts"]
     for task in ("Trainer", "Refit"):
         assert later.tasks[task]["inputs"]["artifacts"]["source_model"] == source
-    importers = [
-        later.tasks[name]["inputs"]["parameters"]["artifact_uri"] for name in ("BlessedModel", "WarmStartModel")
-    ]
-    assert importers[0] == importers[1] == {"componentInputParameter": "baseline_model"}
+    uris = {
+        name: later.tasks[name]["inputs"]["parameters"]["artifact_uri"] for name in ("BlessedModel", "WarmStartModel")
+    }
+    assert uris == {
+        "BlessedModel": {"componentInputParameter": "baseline_model"},
+        "WarmStartModel": {"componentInputParameter": "warm_start_model"},
+    }
 
 
 def test_a_search_starts_from_scratch():

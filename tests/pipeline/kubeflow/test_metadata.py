@@ -60,8 +60,11 @@ def _run(
     task("Pusher", {}, "pushed_model", "tfx.PushedModel", **pushed)
 
 
-def _found(store: Any, seed: dict[str, float], run_parameters: dict[str, str]) -> ComparisonUris:
-    return earlier.comparison_uris(ClusterStore(store).runs("shop"), _package(seed), run_parameters, _TABLES)
+def _found(
+    store: Any, seed: dict[str, float], run_parameters: dict[str, str], has_warm_start: bool = False
+) -> ComparisonUris:
+    runs = ClusterStore(store).runs("shop")
+    return earlier.comparison_uris(runs, _package(seed), run_parameters, _TABLES, has_warm_start)
 
 
 def _statistics(run_id: str) -> dict[str, str]:
@@ -90,6 +93,24 @@ def test_data_are_compared_with_those_of_the_last_blessed_run_on_others(store):
     _run(store, "run-2", _SEED_1, _run_parameters("tuesday"))
     found = _found(store, _SEED_2, _run_parameters("tuesday"))
     assert found == ComparisonUris("s3://root/run-2/Trainer", _statistics("run-1"))
+
+
+def test_a_warm_start_is_from_the_last_blessed_model_of_other_data(store):
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
+    tuesday = _found(store, _SEED_1, _run_parameters("tuesday"), has_warm_start=True)
+    assert tuesday.warm_start_model == tuesday.baseline_model == "s3://root/run-1/Trainer"
+    _run(store, "run-2", _SEED_1, _run_parameters("tuesday"), comparison=tuesday)
+    # The same data again: with other settings, and then exactly as before. Never from the model that they gave.
+    other = _found(store, _SEED_2, _run_parameters("tuesday"), has_warm_start=True)
+    assert (other.baseline_model, other.warm_start_model) == ("s3://root/run-2/Trainer", "s3://root/run-1/Trainer")
+    assert _found(store, _SEED_1, _run_parameters("tuesday"), has_warm_start=True) == tuesday
+    assert "warm_start_model" not in _found(store, _SEED_2, _run_parameters("tuesday")).parameters
+
+
+def test_a_first_model_is_no_warm_start_for_its_own_data(store):
+    _run(store, "run-1", _SEED_1, _run_parameters("monday"))
+    found = _found(store, _SEED_2, _run_parameters("monday"), has_warm_start=True)
+    assert found == ComparisonUris("s3://root/run-1/Trainer")
 
 
 def test_a_repeated_run_has_the_same_comparison(store):
