@@ -23,9 +23,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shortlist import datasets, environment
+
+if TYPE_CHECKING:
+    from pipeline.local_runner import RunListener
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 DATA_NOTE = "MovieLens 100K, replicated with shifted query ids"
@@ -99,6 +102,23 @@ def run_alone(folder: pathlib.Path, data: pathlib.Path, copies: int, argv: Seque
 
 def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
     """Runs the pipeline or its first part, and returns seconds and peak memory (MiB) by node."""
+    listener = _MeasuringListener(None if args.whole else LAST_NODE)
+    beam = {"beam.running_mode": args.mode, "beam.num_workers": args.workers}
+    fingerprints = run_pipeline(folder, beam, listener)
+    return {"seconds": {"fingerprints": fingerprints} | listener.seconds, "peak_mb": listener.peak_mb}
+
+
+def run_pipeline(folder: pathlib.Path, beam: Mapping[str, object], listener: RunListener) -> float:
+    """Runs the MovieLens 100K preset with one epoch on the tables in `folder`, until its end or `Done`.
+
+    Args:
+      folder: Folder of the data and the workspace.
+      beam: Settings of the section `beam`, by dotted name.
+      listener: Called at each node's start and end; may raise `Done`.
+
+    Returns:
+      The seconds that the fingerprints of the tables took.
+    """
     environment.prepare()
     from pipeline.create_pipeline import create_pipeline
     from pipeline.local_runner import LocalRunner
@@ -107,26 +127,20 @@ def measure(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, Any]:
     from shortlist.lineage.database import database
     from shortlist.workspace import Workspace
 
-    overrides: dict[str, object] = {
-        "workspace": str(folder / "workspace"),
-        "train.epochs": 1,
-        "beam.running_mode": args.mode,
-        "beam.num_workers": args.workers,
-    }
+    overrides = {"workspace": str(folder / "workspace"), "train.epochs": 1, **beam}
     config = load_config(pathlib.Path("configs/movielens_100k.yaml"), overrides)
     workspace = Workspace(folder / "workspace", config.name)
     metadata = database(workspace)
     metadata.begin_run("benchmark")
     start = time.monotonic()
     sources = pinned_sources(config, workspace, folder, "seconds")
-    seconds = {"fingerprints": round(time.monotonic() - start, 2)}
-    listener = _MeasuringListener(None if args.whole else LAST_NODE)
-    with contextlib.suppress(_Done):
+    seconds = round(time.monotonic() - start, 2)
+    with contextlib.suppress(Done):
         LocalRunner("benchmark", listener, metadata.connection()).run(create_pipeline(config, sources, workspace))
-    return {"seconds": seconds | listener.seconds, "peak_mb": listener.peak_mb}
+    return seconds
 
 
-class _Done(Exception):
+class Done(Exception):
     """Stops a run after its last measured node."""
 
 
@@ -149,7 +163,7 @@ class _MeasuringListener:
         match = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())
         self.peak_mb[result.node_id] = int(match[1]) // 1024 if match else 0
         if result.node_id == self._last_node:
-            raise _Done
+            raise Done
 
     def node_failed(self, node_id: str, seconds: float) -> None:
         """Does nothing: the failure ends the process."""
