@@ -1,10 +1,11 @@
 """Exports of one size: a trained model whose query tower is a table, and its served models.
 
     python -m benchmarks.index.exports trained FOLDER
-    python -m benchmarks.index.exports indexes FOLDER NUM_SEARCHERS
+    python -m benchmarks.index.exports indexes FOLDER KIND NUM_SEARCHERS
 
 Each step is a process of its own: the memory of one is not counted as another's. The second step does what the Indexer
-does, from the trained model on: it tunes, builds and exports the index and its exact copy.
+does, from the trained model on: it tunes, builds and exports the index and its exact copy. For exact search there is
+the exact copy alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from components.graph import gather_rows, graph_function
 from components.indexer import export, tuning
 from components.indexer.exact import ExactIndex
 from components.indexer.recall import MAX_QUERIES, ExactAnswers
+from components.indexer.scann_index import ScannIndex
 from shortlist import keys
 
 _MIN_RECALL = 0.99
@@ -63,14 +65,19 @@ class LookupTower(tf.Module):
         return {keys.EMBEDDING: gather_rows(self.candidate_embeddings, tf.strings.to_number(candidate_id, tf.int32))}
 
 
-def make(vectors: Vectors, num_searchers: int) -> dict[str, Any]:
-    """Writes both served models anew, and returns the report of their build.
+def make(vectors: Vectors, kind: str, num_searchers: int) -> dict[str, Any]:
+    """Writes the served models anew, and returns the report of their build.
+
+    Args:
+      vectors: The vectors, in whose folder the models are.
+      kind: `scann`, which has an exact copy, or `brute_force`.
+      num_searchers: Parts of ScaNN's corpus.
 
     Returns:
-      `folders` by kind of index, `params` of ScaNN, `seconds` of the tuning, the build and both exports, and `peak_mb`
-      of the process.
+      `folder` of the model of that kind, its `params`, `seconds` of the tuning, the build and the exports, and
+      `peak_mb` of the process.
     """
-    for step in (["trained"], ["indexes", str(num_searchers)]):
+    for step in (["trained"], ["indexes", kind, str(num_searchers)]):
         command = [sys.executable, "-m", "benchmarks.index.exports", step[0], str(vectors.folder), *step[1:]]
         subprocess.run(command, check=True, env=dict(os.environ))
     report: dict[str, Any] = json.loads((vectors.folder / "exports" / "report.json").read_text())
@@ -94,20 +101,24 @@ def tune(vectors: Vectors, candidates: tf.Variable, num_searchers: int = 1) -> t
     return tuning.tune(candidates, answers, K, _MAX_EXCLUSIONS, _MIN_RECALL, MAX_QUERIES, num_searchers)
 
 
-def write_indexes(vectors: Vectors, num_searchers: int) -> None:
+def write_indexes(vectors: Vectors, kind: str, num_searchers: int) -> None:
     """Tunes, builds and exports, and writes the report."""
     folder = vectors.folder / "exports"
-    folders = {kind: str(folder / kind) for kind in ("scann", "brute_force")}
     start = time.perf_counter()
     trained = tf.saved_model.load(str(folder / "trained"))
     candidates = trained.candidate_embeddings
-    tuned = tune(vectors, candidates, num_searchers)
-    for kind, index in (("scann", tuned.index), ("brute_force", ExactIndex(k=K).index(candidates))):
-        export.save(export.ServedModel(trained, index, K), str(folder / "trained"), folders[kind])
-        export.write_index_file(folders[kind], {"kind": kind})
+    indexes: dict[str, ExactIndex | ScannIndex] = {"brute_force": ExactIndex(k=K).index(candidates)}
+    params = {}
+    if kind == "scann":
+        index = tune(vectors, candidates, num_searchers).index
+        indexes[kind] = index
+        params = {"leaves": index.params.leaves_to_search, "reorder": index.params.reorder}
+    for exported, index_of_kind in indexes.items():
+        export.save(export.ServedModel(trained, index_of_kind, K), str(folder / "trained"), str(folder / exported))
+        export.write_index_file(str(folder / exported), {"kind": exported})
     report = {
-        "folders": folders,
-        "params": {"leaves": tuned.index.params.leaves_to_search, "reorder": tuned.index.params.reorder},
+        "folder": str(folder / kind),
+        "params": params,
         "seconds": round(time.perf_counter() - start, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
@@ -121,4 +132,4 @@ def id_of(row: int) -> str:
 
 if __name__ == "__main__":
     of_size = Vectors(pathlib.Path(sys.argv[2]))
-    write_trained(of_size) if sys.argv[1] == "trained" else write_indexes(of_size, int(sys.argv[3]))
+    write_trained(of_size) if sys.argv[1] == "trained" else write_indexes(of_size, sys.argv[3], int(sys.argv[4]))

@@ -23,7 +23,7 @@ from components.graph import graph_function
 from components.indexer.exact import ExactIndex
 from shortlist import keys
 from shortlist.serving.client import load_served
-from shortlist.serving.signatures import quick_signatures
+from shortlist.serving.saved_model import ServedSavedModel
 
 _LAYER_INPUTS = [tf.TensorSpec([None, DIM], tf.float32), tf.TensorSpec([None, None], tf.int32)]
 _PAGE_BYTES = 4_096
@@ -42,10 +42,10 @@ class Shortlist(Engine):
         self._params: Params = {}
 
     def build(self, candidates: np.ndarray) -> None:
-        report = exports.make(self._vectors, self.num_searchers)
-        self._params = report["params"] if self.kind == "scann" else {}
+        report = exports.make(self._vectors, self.kind, self.num_searchers)
+        self._params = report["params"]
         before = _resident_bytes()
-        self._model = load_served(report["folders"][self.kind])
+        self._model = load_served(report["folder"])
         self._signature = self._model.signatures["serving_default"]
         # ScaNN's searcher is made by the first call.
         for _ in range(_WARM_UP_CALLS):
@@ -119,8 +119,7 @@ class EmptySignature(Shortlist):
         function = graph_function(answer).get_concrete_function(**{spec.name: spec for spec in specs})
         with tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(tower, folder, signatures=function)
-            self._model = tf.saved_model.load(folder)
-        self._signature = quick_signatures(self._model.signatures)["serving_default"]
+            self._signature = ServedSavedModel(folder).signatures["serving_default"]
 
     def rows(self, answer: Any) -> np.ndarray:
         return np.full((len(answer[keys.IDS]), K), -1)

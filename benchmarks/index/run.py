@@ -3,10 +3,11 @@
     make bench-index                                         # 1,682, 50,000 and 200,000 candidates; 20 minutes
     make bench-index BENCH_ARGS="--sizes 1000000"            # adds a size to the results; an hour, 8 GB
     make bench-index BENCH_ARGS="--engines 'shortlist scann' 'scann binding' --sizes 200000"
-    make bench-index BENCH_ARGS="--minutes 10"               # as many cells as start within 10 minutes
+    make bench-index BENCH_ARGS="--minutes 10"               # as many cells as fit into 10 minutes
 
-An engine at a size is a cell. Each cell runs in a process of its own, with all cores, one after the other. Finished
-cells are not measured again while their code is the same, so an interrupted benchmark goes on where it was.
+An engine at a size is a cell. Each cell runs in a process of its own, with all cores, one after the other: at each size
+those whose ratios have a bar, then the peers at each size. Finished cells are not measured again while their code is
+the same, so an interrupted benchmark goes on where it was.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ _MODULES = {
     "tfrs brute force": "product",
     "scann binding": "product",
     "scann newest": "peers",
-    "hnswlib": "peers",
-    "usearch": "peers",
-    "faiss ivf flat": "peers",
     "faiss flat": "peers",
+    "faiss ivf flat": "peers",
+    "usearch": "peers",
+    "hnswlib": "peers",
 }
 _DEFAULT_SIZES = (1_682, 50_000, 200_000)
 _TIMEOUT_SECONDS = 1_800
@@ -60,31 +61,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", nargs="+", type=int, default=list(_DEFAULT_SIZES))
     parser.add_argument("--engines", nargs="+", choices=list(_MODULES), default=list(_MODULES))
     parser.add_argument("--results", type=pathlib.Path, default=RESULTS)
-    parser.add_argument("--minutes", type=float, help="start no cell after this time")
+    parser.add_argument("--minutes", type=float, help="end after this time; a cell that is running then is lost")
     parser.add_argument("--fresh", action="store_true", help="measure finished cells again")
     args = parser.parse_args(argv)
     end = time.monotonic() + 60 * args.minutes if args.minutes else None
-    path, failed, left = args.results / "index.json", [], []
-    for size in args.sizes:
-        for engine in args.engines:
-            if not args.fresh and is_finished(path, engine, size):
-                continue
-            if end is not None and time.monotonic() > end:
-                left.append(f"{engine} at {size:,}")
-                continue
-            records = run_engine(engine, data.write(VECTORS, size))
-            if records is None:
-                failed.append(f"{engine} at {size:,}")
-                continue
-            # After each cell: an interrupted run keeps its results.
-            add(path, [record | {"code_sha256": code_sha256(engine)} for record in records])
-            _write_documents(args.results)
+    path = args.results / "index.json"
+    failed: list[str] = []
+    left: list[str] = []
+    for engine, size in cells(args.engines, args.sizes):
+        if not args.fresh and is_finished(path, engine, size):
+            continue
+        seconds = _TIMEOUT_SECONDS if end is None else min(_TIMEOUT_SECONDS, end - time.monotonic())
+        records = run_engine(engine, data.write(VECTORS, size), seconds) if seconds > 0 else None
+        if records is None:
+            is_late = end is not None and time.monotonic() >= end
+            (left if is_late else failed).append(f"{engine} at {size:,}")
+            continue
+        # After each cell: an interrupted run keeps its results.
+        add(path, [record | {"code_sha256": code_sha256(engine)} for record in records])
+        _write_documents(args.results)
     _write_documents(args.results)
     print((args.results / "index.md").read_text())
-    for title, cells in (("Left for another time", left), ("Failed", failed)):
-        if cells:
-            print(f"{title}: {'; '.join(cells)}", file=sys.stderr)
+    for title, names in (("Left for another time", left), ("Failed", failed)):
+        if names:
+            print(f"{title}: {'; '.join(names)}", file=sys.stderr)
     return int(bool(failed))
+
+
+def cells(engines: Sequence[str], sizes: Sequence[int]) -> list[tuple[str, int]]:
+    """Returns engine and size of each cell in the order of their measurement."""
+    found = [(engine, size) for size in sizes for engine in engines]
+    return sorted(found, key=lambda cell: _MODULES[cell[0]] == "peers")
 
 
 def is_finished(path: pathlib.Path, engine: str, size: int) -> bool:
@@ -117,8 +124,8 @@ def _write_documents(results: pathlib.Path) -> None:
     _plot(results)
 
 
-def run_engine(engine: str, vectors: data.Vectors) -> list[dict[str, Any]] | None:
-    """Returns an engine's records, measured in a process of its own, or None if it failed."""
+def run_engine(engine: str, vectors: data.Vectors, seconds: float) -> list[dict[str, Any]] | None:
+    """Returns an engine's records, measured in a process of its own, or None if it failed or took too long."""
     module = _MODULES[engine]
     python = environments.python_of(PEERS if module == "peers" else contenders.PRODUCT)
     print(f"{engine}, {vectors.folder.name} ...", flush=True)
@@ -127,7 +134,7 @@ def run_engine(engine: str, vectors: data.Vectors) -> list[dict[str, Any]] | Non
         command = [str(python), "-m", f"benchmarks.index.{module}", engine, str(vectors.folder), str(output)]
         environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
-            subprocess.run(command, check=True, timeout=_TIMEOUT_SECONDS, env=environment, cwd=environments.ROOT)
+            subprocess.run(command, check=True, timeout=seconds, env=environment, cwd=environments.ROOT)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             print(f"{engine}: {error}", file=sys.stderr)
             return None

@@ -20,7 +20,7 @@ from shortlist.model_files import INDEX_FILE, MANIFEST_FILE
 from shortlist.process import causes, resources
 from shortlist.serving import versions
 from shortlist.serving.request_values import check_values, kind_and_missing, parse_value
-from shortlist.serving.signatures import quick_signatures
+from shortlist.serving.saved_model import ServedSavedModel
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -289,10 +289,8 @@ class Recommender:
             raise BadInputError(f"the model has no query feature {unknown[0]!r}; it has {self.query_features}")
 
 
-def load_served(path: str | os.PathLike[str]) -> Any:
+def load_served(path: str | os.PathLike[str]) -> ServedSavedModel:
     """Loads and returns a served SavedModel, from a local folder or a URI that TensorFlow opens.
-
-    Its `signatures` are those of `shortlist.serving.signatures`.
 
     If the model needs ScaNN's op library, that is loaded first. Otherwise TensorFlow raises "Op type not registered".
 
@@ -307,25 +305,17 @@ def load_served(path: str | os.PathLike[str]) -> Any:
     if index_of(folder)["kind"] == "scann":
         import scann  # noqa: F401
     with _raises_damaged(folder):
-        return _loaded(os.fspath(path))
+        return ServedSavedModel(os.fspath(path))
 
 
-def _loaded(path: str) -> Any:
-    import tensorflow as tf
-
-    model = tf.saved_model.load(path)
-    model.signatures = quick_signatures(model.signatures)
-    return model
-
-
-def _load_at_uri(uri: str) -> Any:
+def _load_at_uri(uri: str) -> ServedSavedModel:
     import tensorflow as tf
 
     with tf.io.gfile.GFile(os.path.join(uri, INDEX_FILE)) as file:
         index = json.loads(file.read())
     if index["kind"] == "scann":
         import scann  # noqa: F401
-    return _loaded(uri)
+    return ServedSavedModel(uri)
 
 
 def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:

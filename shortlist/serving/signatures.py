@@ -2,66 +2,89 @@
 
 TensorFlow binds, converts and nests the inputs of a call anew each time: some 100 of the 120 µs that a signature takes
 which computes nothing. A server holds Python's lock meanwhile. The inputs of a signature are flat and known, so here
-a call passes tensors to the runtime as they are. Whatever does not fit is passed on to TensorFlow, which raises its own
-errors, and so is a call within a graph.
+a call passes tensors to the runtime as they are.
 """
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 class Signature:
-    """A signature of a loaded SavedModel with tensors as inputs and outputs."""
+    """A function of TensorFlow's runtime with tensors as inputs and outputs."""
 
-    def __init__(self, function: Any) -> None:
-        """Takes the concrete function."""
+    def __init__(
+        self, function: str, captured: Sequence[Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any], owner: Any
+    ) -> None:
+        """Takes a registered function.
+
+        Args:
+          function: Its name in the runtime.
+          captured: The tensors that it takes after its inputs.
+          inputs: A TensorInfo per input by name.
+          outputs: A TensorInfo per output by name.
+          owner: What keeps the function registered.
+        """
         import tensorflow as tf
         from tensorflow.python.eager import context
 
-        self._function = function
-        self.structured_input_signature = function.structured_input_signature
-        """A pair: no positional inputs, and the specs by name."""
-        self.structured_outputs = function.structured_outputs
-        """The specs of the outputs by name."""
         # TensorFlow orders a dictionary's tensors by its keys.
-        specs = sorted(self.structured_input_signature[1].items())
-        self._names = [name for name, _ in specs]
-        self._dtypes = [spec.dtype.as_datatype_enum for _, spec in specs]
-        self._outputs = sorted(self.structured_outputs)
-        self._captured = list(function.captured_inputs)
+        specs = {name: _spec(name, inputs[name]) for name in sorted(inputs)}
+        self.structured_input_signature = ((), specs)
+        """A pair as that of a `tf.function`: no positional inputs, and the specs by name."""
+        self.structured_outputs = {name: _spec(name, outputs[name]) for name in sorted(outputs)}
+        """The specs of the outputs by name."""
+        self._specs = specs
+        self._dtypes = [spec.dtype.as_datatype_enum for spec in specs.values()]
+        self._outputs = list(self.structured_outputs)
+        self._captured = list(captured)
         self._context = context.context()
-        self._name = function._inference_function.name
+        self._function = function.encode()
+        self._owner = owner
         self._eager: Any = tf.__internal__.EagerTensor
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
         """Returns the outputs by name.
 
         Args:
-          inputs: A tensor per input.
+          inputs: A tensor per input, or what `tf.convert_to_tensor` takes.
 
         Raises:
           TypeError: An input is missing or unknown, or cannot have the signature's type.
+          RuntimeError: The call is within a graph.
           tf.errors.InvalidArgumentError: The graph refuses the values or shapes.
         """
-        tensors = [inputs.get(name) for name in self._names]
+        tensors = [inputs.get(name) for name in self._specs]
         if len(inputs) != len(tensors) or not self._fits(tensors):
-            found: dict[str, Any] = self._function(**inputs)
-            return found
-        outputs = self._context.call_function(self._name, tensors + self._captured, len(self._outputs))
+            tensors = self._converted(inputs)
+        outputs = self._context.call_function(self._function, tensors + self._captured, len(self._outputs))
         return dict(zip(self._outputs, outputs, strict=True))
 
     def _fits(self, tensors: list[Any]) -> bool:
-        if not self._context.executing_eagerly():
-            return False
         return all(
             isinstance(tensor, self._eager) and tensor._datatype_enum() == dtype
             for tensor, dtype in zip(tensors, self._dtypes, strict=True)
         )
 
+    def _converted(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """Returns the inputs as tensors in the order of the function."""
+        import tensorflow as tf
 
-def quick_signatures(signatures: Mapping[str, Any]) -> Mapping[str, Signature]:
-    """Returns the signatures of a loaded SavedModel by name, for calls with tensors."""
-    return types.MappingProxyType({name: Signature(function) for name, function in signatures.items()})
+        if inputs.keys() != self._specs.keys():
+            raise TypeError(f"expected the inputs {list(self._specs)}, got {sorted(inputs)}")
+        if not self._context.executing_eagerly():
+            raise RuntimeError("a loaded signature cannot be called within a graph")
+        tensors = []
+        for name, spec in self._specs.items():
+            try:
+                tensors.append(tf.convert_to_tensor(inputs[name], spec.dtype))
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}: expected {spec.dtype.name}, got {inputs[name]!r}") from error
+        return tensors
+
+
+def _spec(name: str, described: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.TensorSpec(tf.TensorShape(described.tensor_shape), tf.as_dtype(described.dtype), name)

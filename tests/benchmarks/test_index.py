@@ -1,6 +1,7 @@
 """The index benchmark: its vectors, its filter and its tables."""
 
 import json
+import types
 
 import numpy as np
 
@@ -58,6 +59,39 @@ def test_finished_cells_are_those_of_todays_code(tmp_path, monkeypatch):
     assert not run.is_finished(path, "usearch", 100)
     monkeypatch.setattr(run, "code_sha256", lambda engine: "of other code")
     assert not run.is_finished(path, "hnswlib", 100)
+
+
+def test_cells_with_a_bar_are_measured_before_the_peers():
+    found = run.cells(["shortlist scann", "hnswlib", "scann binding"], [200, 100])
+    assert found == [
+        ("shortlist scann", 200),
+        ("scann binding", 200),
+        ("shortlist scann", 100),
+        ("scann binding", 100),
+        ("hnswlib", 200),
+        ("hnswlib", 100),
+    ]
+
+
+def test_a_cell_that_is_running_at_the_end_is_left_for_another_time(tmp_path, monkeypatch, capsys):
+    now = [1_000.0]
+    monkeypatch.setattr(run, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(run.data, "write", lambda folder, size: size)
+    monkeypatch.setattr(run, "_write_documents", lambda results: (results / "index.md").write_text(""))
+    given = {}
+
+    def measured(engine, size, seconds):
+        # A cell takes 45 of the 60 seconds; the second one is stopped.
+        given[engine] = seconds
+        now[0] += min(45.0, seconds)
+        return [{"engine": engine, "candidates": size}] if seconds > 45 else None
+
+    monkeypatch.setattr(run, "run_engine", measured)
+    arguments = ["--results", str(tmp_path), "--sizes", "100", "--minutes", "1"]
+    assert run.main([*arguments, "--engines", "hnswlib", "faiss flat", "usearch"]) == 0
+    assert given == {"hnswlib": 60.0, "faiss flat": 15.0}
+    assert "Left for another time: faiss flat at 100; usearch at 100" in capsys.readouterr().err
+    assert [it["engine"] for it in json.loads((tmp_path / "index.json").read_text())["records"]] == ["hnswlib"]
 
 
 def test_a_change_of_the_index_measures_shortlist_again_and_no_peer(monkeypatch):
