@@ -2,7 +2,8 @@
 
 A peer is a module with a generator `fit(split, grid, seed)` that ends in `exchange.main(fit)`. It trains on
 `split.train` alone. It yields one `Fitted` per setting of its grid, or per number of epochs of one training. The
-benchmark chooses among them on eval; a peer never uses eval or test targets.
+benchmark chooses among them on eval; a peer never uses eval or test targets. `fit` of a peer with long trainings also
+takes a folder, in which it finds the checkpoints of an interrupted trial.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 Setting = Mapping[str, Any]
 RANKS = "ranks"
-"""Prefix of the arrays of a contender that returns ranks: Shortlist, from its `evaluation` signature."""
+"""Prefix of arrays with ranks instead of scores."""
 LOWEST = float(np.finfo(np.float32).min)
 """Score of a candidate that a peer cannot score; a score that is not finite would rank before the others."""
 
@@ -70,12 +71,13 @@ class Fitted(NamedTuple):
     """Number of targets in training, repeated ones included; None if the training is not a pass over targets."""
 
 
-def main(fit: Callable[[Split, Sequence[Setting], int], Iterator[Fitted]], *packages: str) -> None:
-    """Reads a split, fits a peer and writes the scores of each of its models.
+def main(fit: Callable[..., Iterator[Fitted]], *packages: str, resumes: bool = False) -> None:
+    """Reads a split, fits a peer and writes the scores of each of its models, or with `--ranks` their ranks.
 
     Args:
       fit: The peer's generator of models.
       packages: Packages whose versions are part of the results.
+      resumes: Whether `fit` takes the folder of its checkpoints.
     """
     from importlib import metadata
 
@@ -84,12 +86,21 @@ def main(fit: Callable[[Split, Sequence[Setting], int], Iterator[Fitted]], *pack
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--grid", type=json.loads, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--checkpoints", type=pathlib.Path, help="folder to go on from; default: OUT/checkpoints")
+    # Scores of Amazon Beauty take 2 GB per model.
+    parser.add_argument("--ranks", action="store_true", help="write the ranks of the targets instead of all scores")
     args = parser.parse_args()
     split = read_split(args.split)
-    for number, fitted in enumerate(fit(split, args.grid, args.seed)):
+    folders = [args.checkpoints or args.out.with_name(f"{args.out.name}.checkpoints")] if resumes else []
+    for number, fitted in enumerate(fit(split, args.grid, args.seed, *folders)):
         folder = args.out / f"{number:03}"
         start = time.monotonic()
-        scores = {phase: np.asarray(fitted.score(phase), np.float32) for phase in ("eval", "test")}
+        arrays = {phase: np.asarray(fitted.score(phase), np.float32) for phase in ("eval", "test")}
+        if args.ranks:
+            # Here, since it imports this module, and Shortlist's environment is not the peer's.
+            from benchmarks.quality import evaluate
+
+            arrays = {f"{RANKS}.{phase}": evaluate.split_ranks(arrays[phase], split, phase) for phase in arrays}
         facts = {
             "setting": fitted.setting,
             "seconds": fitted.seconds,
@@ -97,7 +108,7 @@ def main(fit: Callable[[Split, Sequence[Setting], int], Iterator[Fitted]], *pack
             "score_seconds": time.monotonic() - start,
             "versions": {package: metadata.version(package) for package in packages},
         }
-        write(folder, scores, facts)
+        write(folder, arrays, facts)
         print(f"{json.dumps(fitted.setting)}: {fitted.seconds:.1f} s", flush=True)
 
 

@@ -26,6 +26,8 @@ _LOOKS = {
     "bpr": ("#CC79A7", "v", "BPR"),
     "tfrs_tutorial": ("#999999", "P", "TFRS tutorial"),
     "sasrec": ("#0072B2", "o", "SASRec (RecTools)"),
+    "esasrec": ("#0072B2", "<", "eSASRec (RecTools)"),
+    "hstu": ("#0072B2", ">", "HSTU (RecTools)"),
     "shortlist_short": ("#D55E00", "p", "Shortlist, short"),
     "shortlist_untimed": ("#D55E00", "h", "Shortlist, no times"),
     "shortlist": ("#D55E00", "*", "Shortlist"),

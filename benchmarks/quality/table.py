@@ -18,7 +18,10 @@ _BUSY_NOTE = (
 
 def document(results: Mapping[str, Any]) -> str:
     """Returns the text of quality.md: a table of results and tables of differences for each data set."""
-    parts = ["<!-- Written by `make bench-quality`; docs/benchmarks.md explains it. -->"]
+    parts = [
+        "<!-- Written by `make bench-quality`; docs/benchmarks.md explains it. -->",
+        "Told the time: whether the contender reads the time of the target that it predicts.",
+    ]
     for name, group in itertools.groupby(results["records"], key=lambda record: record["data"]):
         records = list(group)
         differences = [difference for difference in results["differences"] if difference["data"] == name]
@@ -35,8 +38,9 @@ def document(results: Mapping[str, Any]) -> str:
 def table(records: Sequence[Mapping[str, Any]]) -> str:
     """Returns a table with a line per contender, the means over its seeds; the best top_10 is last."""
     lines = [
-        "| | seeds | top_1 | top_10 | top_100 | NDCG@10 | training s | targets per second | chosen on eval |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+        "| | told the time | seeds | top_1 | top_10 | top_100 | NDCG@10 | training s | targets per second "
+        "| chosen on eval |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     by_model = {
         model: [record for record in records if record["model"] == model]
@@ -47,6 +51,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
         rates = [record["targets_per_second"] for record in seeds if record["targets_per_second"]]
         cells = [
             CONTENDERS[model].title,
+            "yes" if seeds[0]["query_time"] else "no",
             str(len(seeds)),
             *(_accuracy(seeds, metric) for metric in METRICS),
             f"{_mean(seeds, 'train_seconds'):,.1f}{busy}",

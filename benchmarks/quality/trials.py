@@ -2,6 +2,7 @@
 
 A trial's key covers the rows, the settings, the seed, the locked versions and the code. A changed preset or peer
 therefore runs again, and all others come from the cache. The cache has the ranks but not the scores, which are large.
+An interrupted trial with checkpoints goes on after its last complete epoch.
 """
 
 from __future__ import annotations
@@ -135,12 +136,12 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
     """
     sha256 = recipe(bench, model)
     folder = trial_folder(bench, model, seed, sha256)
-    scratch = folder.with_suffix(".scratch")
+    scratch, checkpoints = folder.with_suffix(".scratch"), folder.with_suffix(".checkpoints")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     bench.write_split()
-    machine = _call(bench, model, seed, scratch)
-    tried = [_read_model(bench, variant) for variant in sorted(scratch.iterdir()) if variant.is_dir()]
+    machine = _call(bench, model, seed, scratch, checkpoints)
+    tried = [_read_model(variant) for variant in sorted(scratch.iterdir()) if variant.is_dir()]
     # The first of equals, so that the choice is the same in each run.
     best = max(range(len(tried)), key=lambda number: (tried[number][0]["eval"][_CHOSEN_BY], -number))
     chosen, ranks = tried[best]
@@ -152,6 +153,7 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
         "model": model,
         "seed": seed,
         "protocol": splits.protocol(bench.config.data),
+        "query_time": contenders.reads_query_time(model, bench.config),
         **evaluate.metrics(ranks),
         "train_seconds": round(chosen["seconds"], 3),
         "targets_per_second": rate,
@@ -168,11 +170,12 @@ def run(bench: Bench, model: str, seed: int) -> tuple[dict[str, Any], np.ndarray
     if "log" in chosen:
         record["log"] = chosen["log"]
     exchange.write(folder, {_TEST_RANKS: ranks}, record)
-    shutil.rmtree(scratch)
+    for leftover in (scratch, checkpoints):
+        shutil.rmtree(leftover, ignore_errors=True)
     return record, ranks
 
 
-def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[str, Any]:
+def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path, checkpoints: pathlib.Path) -> dict[str, Any]:
     """Runs a contender's script and returns the machine's load, peak memory and hardware during it."""
     contender = contenders.CONTENDERS[model]
     command = [
@@ -189,6 +192,8 @@ def _call(bench: Bench, model: str, seed: int, scratch: pathlib.Path) -> dict[st
     if contender.script == contenders.SHORTLIST:
         command += [f"--data-dir={bench.data_dir.absolute()}", f"--workspace={(bench.folder / 'workspace').absolute()}"]
         env = dict(os.environ)
+    else:
+        command += ["--ranks", f"--checkpoints={checkpoints.absolute()}"]
     log_path = scratch / "log"
     started, load_before, start = datetime.datetime.now(datetime.timezone.utc), os.getloadavg()[0], time.monotonic()
     busy_before, stolen_before = _cpu_seconds()
@@ -224,12 +229,8 @@ def _cpu_seconds() -> tuple[float, float]:
     return user + nice + system, steal
 
 
-def _read_model(bench: Bench, folder: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
+def _read_model(folder: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
     """Returns a contender's facts of one of its models, with eval metrics, and the model's test ranks."""
     arrays, facts = exchange.read(folder)
-    if f"{exchange.RANKS}.test" in arrays:
-        ranks = {phase: np.array(arrays[f"{exchange.RANKS}.{phase}"]) for phase in ("eval", "test")}
-    else:
-        split = bench.labelled.split
-        ranks = {phase: evaluate.split_ranks(arrays[phase], split, phase) for phase in ("eval", "test")}
+    ranks = {phase: np.array(arrays[f"{exchange.RANKS}.{phase}"]) for phase in ("eval", "test")}
     return facts | {"eval": evaluate.metrics(ranks["eval"])}, ranks["test"]

@@ -50,25 +50,32 @@ _SPLIT = exchange.Split(
 )
 
 
-@pytest.fixture
-def run_peer(tmp_path):
+@pytest.fixture(scope="module")
+def run_peer(tmp_path_factory):
     """Returns a function that runs a peer and returns (scores by phase, facts) of each of its models."""
 
-    def run(model, *grid):
+    def run(model, *grid, split=_SPLIT, **options):
         contender = contenders.CONTENDERS[model]
         python = environments.ROOT / ".tools" / contender.environment / "bin" / "python"
         if not python.exists():
             pytest.skip(f"`make bench-quality` makes .tools/{contender.environment}")
-        exchange.write_split(tmp_path / "split", _SPLIT)
-        arguments = [tmp_path / "split", tmp_path / "out", f"--grid={json.dumps(grid)}", "--seed=1"]
+        folder = tmp_path_factory.mktemp(model)
+        exchange.write_split(folder / "split", split)
+        arguments = [folder / "split", folder / "out", f"--grid={json.dumps(grid)}", "--seed=1"]
         subprocess.run(
-            [python, "-m", f"benchmarks.quality.{contender.script}", *arguments],
+            [
+                python,
+                "-m",
+                f"benchmarks.quality.{contender.script}",
+                *arguments,
+                *(f"--{name}={value}" for name, value in options.items()),
+            ],
             cwd=environments.ROOT,
             env=environment.external_environment(),
             check=True,
             capture_output=True,
         )
-        return [exchange.read(folder) for folder in sorted((tmp_path / "out").iterdir())]
+        return [exchange.read(result) for result in sorted((folder / "out").iterdir())]
 
     return run
 
@@ -92,15 +99,87 @@ def test_ials_solves_again_with_the_eval_item_and_bpr_does_not(run_peer):
     np.testing.assert_array_equal(bpr[0]["test"], bpr[0]["eval"])
 
 
-def test_sasrec_reads_the_eval_item_and_knows_no_item_that_train_lacks(run_peer):
-    size = {"n_blocks": 1, "n_heads": 1, "n_factors": 8, "session_max_len": 2, "dropout_rate": 0.0}
-    one, two = run_peer("sasrec", {**size, "batch_size": 2, "lr": 0.01, "stop_after": [2, 1]})
-    assert [facts["setting"]["epochs"] for _, facts in (one, two)] == [1, 2]
-    # Two queries of two items have a target each, two of three have two.
-    assert [facts["targets"] for _, facts in (one, two)] == [6, 12]
-    for scores, _ in (one, two):
-        assert scores["eval"].shape == scores["test"].shape == (4, 5)
-        assert (scores["test"][:, 4] == np.float32(exchange.LOWEST)).all()
-        np.testing.assert_allclose(scores["eval"][0], scores["eval"][1], rtol=1e-4)
-        assert not np.allclose(scores["test"][0][:4], scores["test"][1][:4], rtol=1e-3)
-    assert not np.array_equal(one[0]["eval"], two[0]["eval"])
+_TRAINING = {
+    "n_blocks": 1,
+    "n_heads": 1,
+    "n_factors": 8,
+    "session_max_len": 2,
+    "dropout_rate": 0.1,
+    "batch_size": 2,
+    "lr": 0.01,
+}
+_NEGATIVES = {"loss": "sampled_softmax", "n_negatives": 3}
+_SETTINGS = [
+    {"model": "sasrec", **_TRAINING},
+    {"model": "esasrec", **_TRAINING, **_NEGATIVES, "use_key_padding_mask": True},
+    {
+        "model": "hstu",
+        **_TRAINING,
+        **_NEGATIVES,
+        "relative_time_attention": True,
+        "lightning_module_kwargs": {"logits_t": 0.05},
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def transformers(run_peer):
+    """(scores by phase, facts) of each model of `_SETTINGS` after one and after two epochs."""
+    found = run_peer("sasrec", *({**setting, "stop_after": [2, 1]} for setting in _SETTINGS))
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+def test_a_transformer_reads_the_eval_item_and_knows_no_item_that_train_lacks(transformers):
+    for one, two in transformers:
+        assert [facts["setting"]["epochs"] for _, facts in (one, two)] == [1, 2]
+        # Two queries of two items have a target each, two of three have two.
+        assert [facts["targets"] for _, facts in (one, two)] == [6, 12]
+        for scores, _ in (one, two):
+            assert scores["eval"].shape == scores["test"].shape == (4, 5)
+            assert (scores["test"][:, 4] == np.float32(exchange.LOWEST)).all()
+            np.testing.assert_allclose(scores["eval"][0], scores["eval"][1], rtol=1e-4)
+            assert not np.allclose(scores["test"][0][:4], scores["test"][1][:4], rtol=1e-3)
+        assert not np.array_equal(one[0]["eval"], two[0]["eval"])
+
+
+def test_an_interrupted_training_of_a_transformer_goes_on(run_peer, transformers, tmp_path):
+    for epochs in (1, 2):
+        settings = [{**setting, "stop_after": [epochs]} for setting in _SETTINGS]
+        resumed = run_peer("sasrec", *settings, checkpoints=tmp_path)
+    for (scores, facts), (_, (whole, _)) in zip(resumed, transformers, strict=True):
+        assert facts["setting"]["epochs"] == 2
+        np.testing.assert_allclose(scores["test"], whole["test"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_fast_loss_is_the_same_loss(run_peer, transformers):
+    settings = [{**setting, "fast_loss": True, "stop_after": [2]} for setting in _SETTINGS]
+    for (scores, _), (_, (whole, _)) in zip(run_peer("sasrec", *settings), transformers, strict=True):
+        np.testing.assert_allclose(scores["test"], whole["test"], rtol=1e-4, atol=1e-5)
+
+
+def test_hstu_reads_the_time_of_the_target_and_the_others_do_not(run_peer, transformers):
+    later = _SPLIT._replace(test=_SPLIT.test._replace(time=_SPLIT.test.time + 9 * _DAY))
+    settings = [{**setting, "stop_after": [1]} for setting in _SETTINGS]
+    for (scores, facts), ((before, _), _) in zip(run_peer("sasrec", *settings, split=later), transformers, strict=True):
+        np.testing.assert_allclose(scores["eval"], before["eval"], rtol=1e-4, atol=1e-5)
+        is_equal = np.allclose(scores["test"], before["test"], rtol=1e-4, atol=1e-5)
+        assert is_equal == (facts["setting"]["model"] != "hstu")
+
+
+def test_a_peer_writes_ranks_instead_of_scores_and_gets_the_folder_of_its_checkpoints(tmp_path, monkeypatch):
+    exchange.write_split(tmp_path / "split", _SPLIT)
+    folders = []
+
+    def fit(split, grid, seed, folder):
+        folders.append(folder)
+        popularity = np.broadcast_to(np.arange(5.0), (4, 5))
+        yield exchange.Fitted(grid[0], 0.0, lambda phase: popularity)
+
+    arguments = [str(tmp_path / "split"), str(tmp_path / "out"), "--grid=[{}]", "--seed=1", "--ranks"]
+    monkeypatch.setattr("sys.argv", ["peer", *arguments, f"--checkpoints={tmp_path / 'kept'}"])
+    exchange.main(fit, resumes=True)
+    arrays, _ = exchange.read(tmp_path / "out" / "000")
+    # Query 0 saw 0 and 1: 2 ranks below 3 and 4. Its test target 3 ranks below 4.
+    assert arrays.keys() == {"ranks.eval", "ranks.test"}
+    assert (arrays["ranks.eval"][0], arrays["ranks.test"][0]) == (3, 2)
+    assert folders == [tmp_path / "kept"]

@@ -9,6 +9,7 @@ def record(model, seed, top_10, seconds=2.0, rate=None, busy=False, **setting):
         "model": model,
         "seed": seed,
         "protocol": "leave_last_out",
+        "query_time": model == "hstu",
         "top_1": 0.01,
         "top_10": top_10,
         "top_100": 0.5,
@@ -27,14 +28,16 @@ def test_a_line_a_contender_worst_first_with_the_range_over_seeds():
         record("sasrec", 1, 0.20, 100.0, 1000, epochs=40),
         record("sasrec", 2, 0.22, 200.0, 3000, busy=True, epochs=50),
         record("popularity", 1, 0.08),
+        record("hstu", 1, 0.3),
     ]
-    *_, first, second, third = table.table(records).splitlines()
-    assert first == "| most popular | 1 | 0.0100 | 0.0800 | 0.5000 | 0.0500 | 2.0 |  |  |"
-    assert second == "| EASE | 1 | 0.0100 | 0.1500 | 0.5000 | 0.0500 | 2.0 |  | l2 100 |"
+    *_, first, second, third, fourth = table.table(records).splitlines()
+    assert first == "| most popular | no | 1 | 0.0100 | 0.0800 | 0.5000 | 0.0500 | 2.0 |  |  |"
+    assert second == "| EASE | no | 1 | 0.0100 | 0.1500 | 0.5000 | 0.0500 | 2.0 |  | l2 100 |"
     assert third == (
-        "| SASRec (RecTools) | 2 | 0.0100 (0.0100 to 0.0100) | 0.2100 (0.2000 to 0.2200) | 0.5000 (0.5000 to 0.5000) "
+        "| SASRec (RecTools) | no | 2 | 0.0100 (0.0100 to 0.0100) | 0.2100 (0.2000 to 0.2200) | 0.5000 (0.5000 to 0.5000) "
         "| 0.0500 (0.0500 to 0.0500) | 150.0\\* | 2,000\\* | epochs 40; epochs 50 |"
     )
+    assert fourth.startswith("| HSTU (RecTools) | yes | 1 |")
 
 
 def test_differences_stand_below_and_busy_times_are_explained():

@@ -70,6 +70,24 @@ def test_sasrec_follows_the_products_dimensions(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "readers"),
+    [
+        ("movielens-100k", {"recent_popularity", "popularity_around", "hstu", "shortlist", "shortlist_short"}),
+        ("amazon-beauty", set()),
+    ],
+)
+def test_who_reads_the_time_of_the_target(name, readers):
+    config = load_config(split.RECIPES[name].config)
+    assert {model for model in contenders.CONTENDERS if contenders.reads_query_time(model, config)} == readers
+
+
+@pytest.mark.parametrize(("name", "has_bias"), [("movielens-1m", True), ("amazon-beauty", False)])
+def test_hstu_has_a_bias_for_times_where_there_is_a_clock(name, has_bias):
+    [setting] = contenders.CONTENDERS["hstu"].grid(load_config(split.RECIPES[name].config))
+    assert setting["relative_time_attention"] is has_bias
+
+
+@pytest.mark.parametrize(
     ("name", "epochs"), [("movielens-100k", (24, 8)), ("movielens-1m", (32, 12)), ("online-retail", (12, 3))]
 )
 def test_the_short_one_is_the_preset_but_for_its_epochs(name, epochs):
