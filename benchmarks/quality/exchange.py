@@ -12,7 +12,7 @@ import argparse
 import json
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,7 +86,7 @@ def main(fit: Callable[..., Iterator[Fitted]], *packages: str, resumes: bool = F
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--grid", type=json.loads, required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--checkpoints", type=pathlib.Path, help="folder to go on from; default: OUT/checkpoints")
+    parser.add_argument("--checkpoints", type=pathlib.Path, help="folder to go on from; default: OUT.checkpoints")
     # Scores of Amazon Beauty take 2 GB per model.
     parser.add_argument("--ranks", action="store_true", help="write the ranks of the targets instead of all scores")
     args = parser.parse_args()

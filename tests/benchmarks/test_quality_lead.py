@@ -82,7 +82,13 @@ def test_all_shortlist_contenders_are_compared_with_peers_and_the_first_with_the
 def test_ranks_are_stored_with_the_results_and_replaced_with_their_record(tmp_path):
     place = bench(tmp_path / "cache")
     full = record("popularity", 1) | dict.fromkeys(("top_1", "top_10", "top_100", "ndcg_10", "train_seconds"), 0.0)
-    full |= {"protocol": "x", "targets_per_second": None, "machine": {"busy": False}, "setting": {}}
+    full |= {
+        "protocol": "x",
+        "query_time": False,
+        "targets_per_second": None,
+        "machine": {"busy": False},
+        "setting": {},
+    }
     full |= {"tried": [{"setting": {}}]}
     run.add(tmp_path, place, full, np.array([1, 2]))
     run.add(tmp_path, place, full | {"model": "shortlist"}, np.array([2, 70_000]))
