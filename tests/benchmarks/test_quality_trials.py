@@ -146,7 +146,18 @@ def test_a_peer_is_run_ranked_and_then_in_the_cache(tmp_path):
     # Query 0 saw 0, 1 and 2: 3 is alone. Query 1 saw 0 and 1: 2 and 3 tie at nothing, rank 2.
     assert list(ranks) == [1, 2]
     assert (record["top_1"], record["top_10"]) == (0.5, 1.0)
-    wanted = {"data", "model", "seed", "protocol", "top_100", "ndcg_10", "train_seconds", "versions", "machine"}
+    wanted = {
+        "data",
+        "model",
+        "seed",
+        "protocol",
+        "query_time",
+        "top_100",
+        "ndcg_10",
+        "train_seconds",
+        "versions",
+        "machine",
+    }
     assert wanted <= record.keys()
     assert record["targets_per_second"] is None
     assert set(record["machine"]) >= {"cpu", "cores", "started", "others_cpu_share", "stolen_cpu_share", "busy"}
