@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from server import histories
-from server.known import AsTrained, Histories, WithFeatures
+from server.known import AsTrained, Histories, Readable, WithFeatures, encoded
+from server.parquet_tables import Row
+from server.stored_values import StoredValues
 from server.windows import WindowHistories
 from shortlist import datasets, keys
 from shortlist.config.config import Config
@@ -36,19 +38,27 @@ def of_config(config: Config, settings: Serve) -> Histories | None:
     Raises:
       BadInputError: A file that the settings name cannot be read.
     """
+    known = _of_config(config, settings)
+    named_of = {True: settings.histories, False: settings.queries}
+    unnamed = [of_events for of_events, named in named_of.items() if named is None]
+    return None if known is None else Readable(known, unnamed)
+
+
+def _of_config(config: Config, settings: Serve) -> Histories | None:
     workspace = Workspace.of(config)
     data_root = datasets.default_data_dir()
     memory_mb = settings.histories_memory_mb
     if settings.histories is not None:
-        known = histories.of_settings(settings, workspace.serving_dir)
+        known = histories.of_settings(settings.model_copy(update={"queries": None}), workspace.serving_dir)
     else:
         known = _of_log(config, data_root) or _of_windows(workspace, memory_mb)
     if settings.queries is not None:
-        return WithFeatures(known, histories.read_features(pathlib.Path(settings.queries)), memory_mb)
+        return histories.with_queries(known, pathlib.Path(settings.queries), memory_mb)
     rows = _features(config, data_root)
     if rows is None or config.data.queries is None:
         return known
-    return WithFeatures(known, rows, memory_mb, keeps_first=config.data.queries.duplicates != "last")
+    keeps_first = config.data.queries.duplicates != "last"
+    return WithFeatures(known, rows, memory_mb, keeps_first, config.data.queries.path)
 
 
 def _of_log(config: Config, data_root: pathlib.Path) -> Histories | None:
@@ -57,18 +67,20 @@ def _of_log(config: Config, data_root: pathlib.Path) -> Histories | None:
         log = lookup.Log(config.data, data_root)
         if log.size > _MAX_BYTES:
             return None
-        found = histories.MemoryHistories(_rows(log, list(interactions.features)))
+        stored = StoredValues(interactions.path)
+        found = histories.MemoryHistories(_rows(log, list(interactions.features), stored), stored, None)
     except DataError:
         return None
     return AsTrained(found, interactions.repeats, config.data.max_interactions_per_query)
 
 
-def _rows(log: lookup.Log, names: list[str]) -> Iterator[histories.Row]:
-    for query_id, row in log.interactions():
+def _rows(log: lookup.Log, names: list[str], stored: StoredValues) -> Iterator[Row]:
+    for number, (query_id, row) in enumerate(log.interactions()):
         features = dict(zip(names, row.features, strict=True))
+        stored.add(features, lambda number=number: f"row {number} (from 0) after the filter")  # type: ignore[misc]
         if not row.is_target:
             features[keys.WEIGHT] = row.weight
-        yield query_id, row.candidate_id.decode(), row.timestamp, row.nanos, histories.encoded(features)
+        yield query_id, row.candidate_id.decode(), row.timestamp, row.nanos, encoded(features)
 
 
 def _of_windows(workspace: Workspace, memory_mb: int) -> Histories | None:

@@ -6,22 +6,23 @@ import dataclasses
 import functools
 import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
 
+from server import parquet_tables
 from shortlist import keys
 from shortlist.config.features import FeatureType
 from shortlist.errors import BadInputError
 from shortlist.serving import rules
 from shortlist.serving.catalogue import Catalogue
 
+# A category alone is served as a list of one.
+_CATEGORIES = "multi_category"
 _LOGGER = logging.getLogger("shortlist.server")
 
 
@@ -71,10 +72,7 @@ class Attributes:
         self._columns = columns
         self._size = size
         self.of_today = of_today
-        self.kinds: Mapping[str, str] = {
-            name: "multi_category" if isinstance(column, Categories) else rules.NUMBER
-            for name, column in columns.items()
-        }
+        self.kinds: Mapping[str, str] = {name: _kind_of(column) for name, column in columns.items()}
         """The attributes that a filter may name, with their kind as `rules.parse_filter` takes it."""
 
     @classmethod
@@ -149,34 +147,48 @@ class Overrides:
 
     ids: Sequence[str]
     columns: Mapping[str, Categories | Numbers]
+    source: object = "attributes"
+    """Name of the table for messages."""
 
     @classmethod
     def read(cls, path: pathlib.Path) -> Overrides:
         """Reads the table.
 
         Raises:
-          BadInputError: The file cannot be read, or has no column `candidate_id`, or a column of another type.
+          BadInputError: The file cannot be read, or has no column `candidate_id`, or a wrong value.
         """
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise BadInputError.from_reason(path, "a Parquet file", str(error).split("\n")[0]) from None
-        if keys.CANDIDATE_ID not in table.column_names:
-            raise BadInputError.from_parts(path, f"a column {keys.CANDIDATE_ID}", f"{table.column_names}")
-        columns: dict[str, Categories | Numbers] = {}
-        for name in table.column_names:
-            if name == keys.CANDIDATE_ID:
-                continue
-            kind = table.schema.field(name).type
-            if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_list(kind):
-                columns[name] = _categories(table.column(name))
-            elif pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
-                columns[name] = _numbers(table.column(name))
-            elif pa.types.is_timestamp(kind):
-                columns[name] = _numbers(table.column(name).cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
-            else:
-                raise BadInputError.from_parts(f"{path}: {name}", "texts, lists of texts, numbers or times", kind)
-        return cls([str(item) for item in table.column(keys.CANDIDATE_ID).to_pylist()], columns)
+        table = parquet_tables.Table(path, "attributes", (keys.CANDIDATE_ID,))
+        ids: list[str] = []
+        values: dict[str, list[Any]] = {name: [] for name in table.names if name != keys.CANDIDATE_ID}
+        numbers = {name for name in values if _is_of_numbers(table, name)}
+        for first, batch in table.batches(table.names):
+            for row, item in enumerate(table.ids(batch, keys.CANDIDATE_ID, first)):
+                if item is None:
+                    raise table.wrong(keys.CANDIDATE_ID, first + row, "an id", "none")
+                ids.append(item)
+            for name, found in values.items():
+                found += table.numbers(batch, name, first) if name in numbers else table.values(batch, name, first)
+        columns: dict[str, Categories | Numbers] = {
+            name: np.array(found, np.float64) if name in numbers else Categories([*map(_texts, found)])
+            for name, found in values.items()
+        }
+        return cls(ids, columns, path)
+
+    def check(self, kinds: Mapping[str, str]) -> None:
+        """Refuses columns of another kind than a version's own attributes: their filters would have another form.
+
+        Args:
+          kinds: `Attributes.kinds` of the version's catalogue.
+
+        Raises:
+          BadInputError: A column is.
+        """
+        names = {rules.NUMBER: "numbers or times", _CATEGORIES: "texts or lists of texts"}
+        for name, column in self.columns.items():
+            kind = _kind_of(column)
+            if kinds.get(name, kind) != kind:
+                where, expected = f"{self.source}, column {name!r}", f"{names[kinds[name]]}, as the version has"
+                raise BadInputError.from_parts(where, expected, names[kind], "write them so, or rename the column")
 
 
 class WatchedOverrides:
@@ -191,18 +203,27 @@ class WatchedOverrides:
         self._path = path
         self._state = self._stat()
         self.table = Overrides.read(path)
+        self.num_tables = 1
+        """How many tables were taken."""
 
-    def refresh(self) -> bool:
-        """Returns whether the file has changed and was read; a broken one is left for the next time."""
+    def refresh(self, check: Callable[[Overrides], None] = lambda table: None) -> bool:
+        """Returns whether the file has changed and was read; a broken one is left for the next time.
+
+        Args:
+          check: Raises BadInputError for a table that cannot be used; then the one before stays.
+        """
         state = self._stat()
         if state is None or state == self._state:
             return False
         self._state = state
         try:
-            self.table = Overrides.read(self._path)
+            table = Overrides.read(self._path)
+            check(table)
         except BadInputError as error:
             _LOGGER.error("The attributes stay as they were: %s", error)
             return False
+        self.table = table
+        self.num_tables += 1
         _LOGGER.info("Attributes of %d candidates were read", len(self.table.ids))
         return True
 
@@ -212,6 +233,31 @@ class WatchedOverrides:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _kind_of(column: Categories | Numbers) -> str:
+    return _CATEGORIES if isinstance(column, Categories) else rules.NUMBER
+
+
+def _is_of_numbers(table: parquet_tables.Table, name: str) -> bool:
+    """Returns whether a column has numbers or times; else it has texts or lists of texts.
+
+    Raises:
+      BadInputError: It has neither.
+    """
+    kind = table.type_of(name)
+    if parquet_tables.is_text(kind.value_type if pa.types.is_list(kind) else kind):
+        return False
+    is_time = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+    if is_time or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return True
+    raise table.wrong(name, None, "texts, lists of texts, numbers or times", f"values of type {kind}")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(item for item in value if item is not None)
 
 
 def _categories(values: pa.ChunkedArray) -> Categories:

@@ -33,6 +33,9 @@ class Facts:
     kinds: Mapping[str, str]
     """The attributes that a filter may name, with their kind as `rules.parse_filter` takes it."""
 
+    own_kinds: Mapping[str, str]
+    """The same of the attributes that the version has without today's."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Load:

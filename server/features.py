@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.known import Known
+from server.known import Known, Misfit
 from server.requests import Event
+from server.stored_values import StoredValues
 from shortlist import keys
 from shortlist.errors import BadInputError
 from shortlist.serving.client import FIXED_INPUTS
@@ -42,11 +43,22 @@ class Features:
         """Names of the features of the history's interactions."""
         return sorted(self._events)
 
+    def misfits_of_queries(self, values: StoredValues) -> list[Misfit]:
+        """Returns the columns of queries' features that the model cannot read."""
+        specs = {name: self._specs[key] for name, key in self._context.items()}
+        return [Misfit(name, False, error) for name, error in values.misfits(specs).items()]
+
+    def misfits_of_events(self, values: StoredValues) -> list[Misfit]:
+        """Returns the columns of interactions' features that the model cannot read."""
+        specs = {name: self._specs[key].entry for name, key in self._events.items()}
+        return [Misfit(name, True, error) for name, error in values.misfits(specs).items()]
+
     def inputs(self, known: Known, context: Mapping[str, Any], events: Sequence[Event]) -> dict[str, Any]:
         """Returns values by input for a request.
 
         Args:
-          known: What is known of the query. Features that the model does not have are left out.
+          known: What is known of the query. Features that the model does not have are left out. The values are not
+            checked: a version takes traffic only if it can read them, see `Histories.misfits`.
           context: Features of the query and of the request, which count before those that are known.
           events: The request's events, which come after the known ones.
 
@@ -59,7 +71,9 @@ class Features:
             {name: value for name, value in event.features.items() if name in self._events} for event in known.events
         ]
         of_request = [event.features or {} for event in events]
-        return found | (self.event_inputs([*of_known, *of_request]) if any(of_known) or any(of_request) else {})
+        if not any(of_known) and not any(of_request):
+            return found
+        return found | self.event_inputs([*of_known, *of_request], num_known=len(of_known))
 
     def context_inputs(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Returns values by input for features of the query and of the request.
@@ -77,8 +91,12 @@ class Features:
             found[key] = value
         return found
 
-    def event_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    def event_inputs(self, rows: Sequence[Mapping[str, Any]], num_known: int = 0) -> dict[str, list[Any]]:
         """Returns lists by input for features of the history's interactions, one value per interaction.
+
+        Args:
+          rows: Value by feature of each interaction.
+          num_known: Number of interactions, the first ones, that are the server's own and need no check.
 
         Raises:
           BadInputError: The model has no such feature, or a value has a wrong type.
@@ -89,7 +107,8 @@ class Features:
                 if name not in self._events:
                     raise BadInputError(f"the model has no feature {name!r} of interactions; it has {self.of_events}")
                 key = self._events[name]
-                check_value(name, self._specs[key].entry, value)
+                if position >= num_known:
+                    check_value(name, self._specs[key].entry, value)
                 column = columns.setdefault(key, [None] * len(rows))
                 column[position] = value
         return columns

@@ -75,14 +75,16 @@ def _handlers(rollout: Rollout, service: str, methods: Sequence[str], max_rows: 
 
 
 def _answer(rollout: Rollout, method: str, max_rows: int, request: bytes, context: grpc.ServicerContext) -> bytes:
-    directory = rollout.directory
     version: str | None = None
     try:
         while True:
+            directory = rollout.directory
+            if version not in directory.active:
+                # The newest one reads the request. A version that it named may have given way to another one meanwhile.
+                version = None
             found = call_named(rollout, rollout.name, version, None, "grpc", method, request, directory, max_rows)
             if isinstance(found, bytes):
                 return found
-            # The newest one read the request, which names another one.
             version = found
     except RefusedRequest as error:
         context.abort(_CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.sentence)

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-import bisect
 import contextlib
-import datetime
 import pathlib
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import numpy as np
-import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import pyarrow_hotfix  # noqa: F401  Prevents the execution of a file's pickled types (CVE-2023-47248).
 
-from server.known import Event, Histories, Known, WithFeatures
+from server import parquet_tables
+from server.known import Event, FeatureReader, Histories, Known, Misfit, WithFeatures, decoded
+from server.parquet_tables import Row
+from server.stored_values import StoredValues
 from server.windows import WindowHistories
-from shortlist import keys, model_files
+from shortlist import model_files
 from shortlist.config.serve import Serve
-from shortlist.errors import BadInputError
 from shortlist.serving.client import version_path
 
-_COLUMNS = [keys.QUERY_ID, keys.CANDIDATE_ID, keys.TIMESTAMP]
-_BATCH = 65_536
-
-Row = tuple[str, str, int, int, bytes]
-"""Query id, candidate id, whole seconds, nanoseconds after them, and the interaction's features, see `encoded`."""
+MAX_EVENTS = 10_000
+"""Interactions of a history. No model reads more, see `data.max_interactions_per_query`; of earlier ones only the
+distinct candidates are known, see `Known.seen`. A bot has a million interactions, and would hold up all others."""
 
 
 class MemoryHistories:
     """Histories in memory: 20 bytes per interaction, the ids, and the distinct combinations of features."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    is_in_memory = True
+
+    def __init__(
+        self, rows: Iterable[Row], stored: StoredValues | None = None, max_events: int | None = MAX_EVENTS
+    ) -> None:
+        """Reads interactions.
+
+        Args:
+          rows: The interactions.
+          stored: Where the rows note the features; it is complete at the end of the rows.
+          max_events: Interactions of a history; None for all.
+        """
+        self._stored = stored
+        self._max_events = max_events
         queries: dict[str, int] = {}
         candidates: dict[str, int] = {}
         features: dict[bytes, int] = {}
@@ -62,16 +67,23 @@ class MemoryHistories:
         self._of_items = numbers[:, 4].astype(np.int32)
         self._queries, self._ids, self._features = queries, list(candidates), list(features)
 
+    def misfits(self, features: FeatureReader) -> list[Misfit]:
+        """Returns the columns that a model cannot read."""
+        return [] if self._stored is None else features.misfits_of_events(self._stored)
+
     def find(self, query_id: str, before: int) -> Known | None:
         """Returns the history of a query before a time; None for an unknown query."""
         number = self._queries.get(query_id)
         if number is None:
             return None
         start, end = int(self._starts[number]), int(self._starts[number + 1])
-        times = self._times[start:end].tolist()
-        end = start + bisect.bisect_left(times, before)
-        found = zip(self._candidates[start:end].tolist(), times, self._of_items[start:end].tolist(), strict=False)
-        return Known([Event(self._ids[item], time, _loaded(self._features[of_item])) for item, time, of_item in found])
+        end = start + int(np.searchsorted(self._times[start:end], before))
+        first = start if self._max_events is None else max(start, end - self._max_events)
+        columns = (self._candidates, self._times, self._of_items)
+        found = zip(*(column[first:end].tolist() for column in columns), strict=True)
+        events = [Event(self._ids[item], time, decoded(self._features[of_item])) for item, time, of_item in found]
+        earlier = np.setdiff1d(self._candidates[start:first], self._candidates[first:end]).tolist()
+        return Known(events, seen=tuple(self._ids[item] for item in earlier))
 
     def close(self) -> None:
         """Nothing to free."""
@@ -80,7 +92,11 @@ class MemoryHistories:
 class SqliteHistories:
     """Histories in a temporary file, which is deleted at the end."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    is_in_memory = False
+
+    def __init__(self, rows: Iterable[Row], stored: StoredValues | None = None) -> None:
+        """Reads interactions, see `MemoryHistories`."""
+        self._stored = stored
         self._folder = tempfile.TemporaryDirectory(prefix="shortlist-histories-")
         self._path = str(pathlib.Path(self._folder.name) / "histories.sqlite")
         self._threads = threading.local()
@@ -91,18 +107,29 @@ class SqliteHistories:
             store.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
             store.execute("CREATE INDEX by_query ON events (query, time)")
 
+    def misfits(self, features: FeatureReader) -> list[Misfit]:
+        """Returns the columns that a model cannot read."""
+        return [] if self._stored is None else features.misfits_of_events(self._stored)
+
     def find(self, query_id: str, before: int) -> Known | None:
         """Returns the history of a query before a time; None for an unknown query."""
         store = getattr(self._threads, "store", None)
         if store is None:
             store = self._threads.store = sqlite3.connect(self._path)
         found = store.execute(
-            "SELECT candidate, time, features FROM events WHERE query = ? AND time < ? ORDER BY time, nanos, rowid",
-            (query_id, before),
+            "SELECT candidate, time, features FROM events WHERE query = ? AND time < ? "
+            "ORDER BY time DESC, nanos DESC, rowid DESC LIMIT ?",
+            (query_id, before, MAX_EVENTS),
         ).fetchall()
         if not found and not store.execute("SELECT 1 FROM events WHERE query = ? LIMIT 1", (query_id,)).fetchone():
             return None
-        return Known([Event(str(item), int(time), _loaded(features)) for item, time, features in found])
+        events = [Event(str(item), int(time), decoded(features)) for item, time, features in reversed(found)]
+        if len(events) < MAX_EVENTS:
+            return Known(events)
+        every = store.execute(
+            "SELECT DISTINCT candidate FROM events WHERE query = ? AND time < ?", (query_id, before)
+        ).fetchall()
+        return Known(events, seen=tuple(sorted({str(item) for (item,) in every} - {event.id for event in events})))
 
     def close(self) -> None:
         """Deletes the file."""
@@ -125,8 +152,17 @@ def of_settings(settings: Serve, model: pathlib.Path) -> Histories | None:
         of_items, _ = model_files.interaction_features(version_path(model))
         known = read(pathlib.Path(settings.histories), memory_mb, of_items)
     if settings.queries is not None:
-        known = WithFeatures(known, read_features(pathlib.Path(settings.queries)), memory_mb)
+        known = with_queries(known, pathlib.Path(settings.queries), memory_mb)
     return known
+
+
+def with_queries(known: Histories | None, path: pathlib.Path, memory_mb: int) -> Histories:
+    """Returns histories with the features of queries in a Parquet file.
+
+    Raises:
+      BadInputError: The file cannot be read, or lacks `query_id`.
+    """
+    return WithFeatures(known, parquet_tables.read_features(path), memory_mb, source=path)
 
 
 def read(path: pathlib.Path, memory_mb: int, of_items: Collection[str] = ()) -> Histories:
@@ -138,74 +174,11 @@ def read(path: pathlib.Path, memory_mb: int, of_items: Collection[str] = ()) -> 
       of_items: Features of interactions that the model reads. The file may have columns of these names.
 
     Raises:
-      BadInputError: The file cannot be read, or lacks a column.
+      BadInputError: The file cannot be read, or lacks a column, or has a wrong value.
     """
     if WindowHistories.is_at(path):
         return WindowHistories(path, memory_mb)
-    try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        missing = set(_COLUMNS) - set(names)
-        if missing:
-            raise BadInputError.from_parts(path, f"the columns {_COLUMNS}", f"none of {sorted(missing)}")
-        size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
-        kind = MemoryHistories if size <= memory_mb * 2**20 else SqliteHistories
-        return kind(_rows(file, sorted(set(of_items) & set(names))))
-    except (OSError, pa.ArrowException, ValueError, OverflowError, TypeError) as error:
-        if isinstance(error, BadInputError):
-            raise
-        raise BadInputError.from_reason(path, "a Parquet file of interactions", str(error).split("\n")[0]) from None
-
-
-def read_features(path: pathlib.Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields query id and features of each row of a Parquet file with `query_id` and a column per feature.
-
-    Raises:
-      BadInputError: The file cannot be read, or lacks `query_id`.
-    """
-    try:
-        file = pq.ParquetFile(path)
-        if keys.QUERY_ID not in file.schema_arrow.names:
-            raise BadInputError.from_parts(path, f"a column {keys.QUERY_ID}", f"{file.schema_arrow.names}")
-        for batch in file.iter_batches(_BATCH):
-            for row in batch.to_pylist():
-                query = row.pop(keys.QUERY_ID)
-                if query is not None:
-                    yield str(query), {name: _plain(value) for name, value in row.items()}
-    except (OSError, pa.ArrowException) as error:
-        raise BadInputError.from_reason(path, "a Parquet file of queries", str(error).split("\n")[0]) from None
-
-
-def encoded(features: Mapping[str, Any]) -> bytes:
-    """Returns the features of an interaction as JSON; `b""` if all are missing."""
-    present = {name: value for name, value in features.items() if value is not None}
-    return orjson.dumps(present, option=orjson.OPT_SORT_KEYS) if present else b""
-
-
-def _loaded(features: bytes) -> Mapping[str, Any]:
-    return orjson.loads(features) if features else {}
-
-
-def _plain(value: Any) -> Any:
-    """Returns a value as requests have it: times as seconds."""
-    if isinstance(value, datetime.datetime):
-        return int(value.replace(tzinfo=value.tzinfo or datetime.timezone.utc).timestamp())
-    return value
-
-
-def _rows(file: pq.ParquetFile, of_items: list[str]) -> Iterator[Row]:
-    for batch in file.iter_batches(_BATCH, columns=[*_COLUMNS, *of_items]):
-        table = pa.Table.from_batches([batch])
-        times, nanos = table.column(keys.TIMESTAMP), [0] * len(table)
-        if pa.types.is_timestamp(times.type):
-            fine = times.cast(pa.timestamp("ns")).cast(pa.int64())
-            times = times.cast(pa.timestamp("s"), safe=False)
-            nanos = pc.subtract(fine, pc.multiply(times.cast(pa.int64()), 10**9)).to_pylist()
-        queries = table.column(keys.QUERY_ID).cast(pa.string()).to_pylist()
-        candidates = table.column(keys.CANDIDATE_ID).cast(pa.string()).to_pylist()
-        columns = [[_plain(value) for value in table.column(name).to_pylist()] for name in of_items]
-        features = [encoded(dict(zip(of_items, values, strict=True))) for values in zip(*columns, strict=True)]
-        features = features or [b""] * len(table)
-        for row in zip(queries, candidates, times.cast(pa.int64()).to_pylist(), nanos, features, strict=True):
-            if None not in row:
-                yield row
+    table = parquet_tables.open_interactions(path)
+    kind = MemoryHistories if table.num_bytes <= memory_mb * 2**20 else SqliteHistories
+    stored = StoredValues(path)
+    return kind(parquet_tables.read_interactions(table, sorted(set(of_items) & set(table.names)), stored), stored)

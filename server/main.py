@@ -147,7 +147,7 @@ def _serve_with(loader: Loader, options: Options, token: str | None, listener: s
     sys.setswitchinterval(0.001)
     remote = None
     try:
-        rollout.start()
+        rollout.start(known)
         drain = Drain(settings.drain_seconds)
         config = uvicorn.Config(
             make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known, log),

@@ -71,8 +71,28 @@ class LoadedModel:
             self.pushed_at = folder.stat().st_mtime
         """When the version was pushed, seconds since 1970."""
 
+    @property
+    def filters(self) -> frozenset[str]:
+        """The attributes that the model itself filters by."""
+        return frozenset(self.index.get("filters", ()))
+
+    @property
+    def pool(self) -> int:
+        """Longest answer of its signatures `recommend_filtered` and `similar`."""
+        return max(self.max_k, int(self.index.get("pool", self.max_k)))
+
+    @property
+    def own_kinds(self) -> Mapping[str, str]:
+        """Kinds of the attributes that the version has without today's."""
+        return self._own_attributes.kinds
+
     def override(self, table: Overrides) -> None:
-        """Takes today's attributes."""
+        """Takes today's attributes.
+
+        Raises:
+          BadInputError: One is of another kind than the version's own.
+        """
+        table.check(self.own_kinds)
         self.attributes = self._own_attributes.overridden(table, self.corpus.rows)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer | BadInputError]:

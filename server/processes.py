@@ -36,6 +36,10 @@ _START = (
 _LOGGER = logging.getLogger("shortlist.server")
 
 
+class LoadInterruptedError(BadInputError):
+    """The process of a version ended or hung while it loaded. That need not be the version's fault."""
+
+
 class RemoteModel:
     """A version whose model is in a process of its own. All methods can be called from several threads."""
 
@@ -213,7 +217,9 @@ class Loader:
           on_end: Called once if the process ends by itself later.
 
         Raises:
-          BadInputError: The version cannot be served, or its process ends or hangs.
+          BadInputError: The version cannot be served.
+          LoadInterruptedError: Its process ends or hangs.
+          RuntimeError: The loader's own process has ended.
         """
         self.start()
         with contextlib.ExitStack() as stack:
@@ -228,7 +234,7 @@ class Loader:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 what = "one that hangs" if isinstance(error, TimeoutError) else "one that ends its process"
-                raise BadInputError.from_parts(
+                raise LoadInterruptedError.from_parts(
                     load.folder, "a model that loads", what, "push another version"
                 ) from None
             stack.pop_all()

@@ -163,6 +163,8 @@ class RequestLog:
             self._wake.wait(self._settings.flush_seconds)
             self._wake.clear()
             self.flush()
+        # Rows that came while the last file was written.
+        self.flush()
 
     def flush(self) -> None:
         """Writes what is waiting, and deletes what is too old or too much."""

@@ -8,10 +8,12 @@ from typing import Annotated, Any, TypeVar
 import pydantic
 
 from shortlist.config.serve import ServeLimits
+from shortlist.errors import BadInputError
 from shortlist.scalars import BadCell, iso_seconds
 
 _MAX_ID = 1_000
 _MAX_VALUE = 200
+_MAX_SENTENCE = 500
 _MAX_INT64 = 2**63 - 1
 _UNION_MEMBERS = frozenset({"constrained-int", "constrained-str"})
 
@@ -35,6 +37,12 @@ class RefusedRequest(Exception):
     def __reduce__(self) -> tuple[type[RefusedRequest], tuple[int, str, dict[str, str]]]:
         """Permits another process to raise it here."""
         return type(self), (self.status, self.sentence, self.headers)
+
+
+def refused(error: BadInputError) -> RefusedRequest:
+    """Returns the refusal of a request with a wrong value."""
+    text = str(error)
+    return RefusedRequest(400, f"{text[0].upper()}{text[1:].rstrip('.')}."[:_MAX_SENTENCE])
 
 
 Id = Annotated[str, pydantic.Field(min_length=1, max_length=_MAX_ID)]

@@ -9,21 +9,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import os
 import pathlib
 import threading
 import time
 
+from server import refusals
 from server.attributes import Overrides, WatchedOverrides
 from server.batching import Batcher
 from server.channel import GoneError
 from server.directory import Directory
 from server.facts import Facts, Load
+from server.known import Histories
 from server.metrics import Metrics
 from server.processes import Loader, RemoteModel
 from server.question import Answer, Question
+from server.refusals import Refusals
 from shortlist.config.serve import LATEST, Serve
-from shortlist.errors import BadInputError, ShortlistError
+from shortlist.errors import BadInputError
 from shortlist.serving import client, versions
 
 _LOGGER = logging.getLogger("shortlist.server")
@@ -71,8 +73,8 @@ class Rollout:
         self._fixed = client.version_path(path).name if not versions.versions(path) else None
         self._folder = path.parent if self._fixed else path
         self._state = _State({}, None)
-        self._refused: dict[str, str] = {}
-        self._reasons: dict[str, str] = {}
+        self._known: Histories | None = None
+        self._refusals = Refusals()
         self._warned_of_age: str | None = None
         self._has_ended = False
         self._wake = threading.Event()
@@ -99,7 +101,7 @@ class Rollout:
     @property
     def refused(self) -> dict[str, str]:
         """The reasons of refused versions that are still there, by number."""
-        return dict(self._reasons)
+        return dict(self._refusals.reasons)
 
     @property
     def directory(self) -> Directory:
@@ -136,17 +138,22 @@ class Rollout:
             point -= share
         return newest, LATEST
 
-    def start(self) -> None:
+    def start(self, known: Histories | None = None) -> None:
         """Loads the versions; further ones are looked for in a thread.
+
+        Args:
+          known: What the server knows of queries. A version that cannot read it is refused.
 
         Raises:
           BadInputError: None of them can be served.
         """
+        self._known = known
         self.refresh()
         if self.newest is None:
-            if not self._reasons:
+            reasons = self.refused
+            if not reasons:
                 raise BadInputError.from_parts(self.path, "a folder with pushed versions", "none", "run the pipeline")
-            raise BadInputError(next(iter(self._reasons.values())))
+            raise BadInputError(next(iter(reasons.values())))
         self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
         self._thread.start()
 
@@ -175,10 +182,10 @@ class Rollout:
     def refresh(self) -> None:
         """Loads what is new, and drops what is no longer wanted."""
         self._drop_gone()
-        if self._overrides is not None and self._overrides.refresh():
+        if self._overrides is not None and self._overrides.refresh(self._check_overrides):
             self._override(self._overrides.table)
         found = [self._fixed] if self._fixed else [str(number) for number in versions.versions(self._folder)]
-        self._forget_gone(found)
+        self._refusals.keep(found)
         newest = self._load_newest(found)
         if newest is None:
             # What is in memory is better than nothing.
@@ -190,10 +197,13 @@ class Rollout:
         kept = {number: active for number, active in before.items() if number in wanted}
         self._state = _State(kept, newest)
         for number in set(before) - set(kept):
-            self._metrics.version_pushed.remove(number)
             _LOGGER.info("Version %s takes no more requests", number)
-            before[number].model.retire()
+            self._drop(number, before[number])
         self._warn_of_age()
+
+    def _drop(self, number: str, active: Active) -> None:
+        self._metrics.version_pushed.remove(number)
+        active.model.retire()
 
     def _drop_gone(self) -> None:
         """Forgets versions whose process has ended by itself, so that they are loaded again."""
@@ -201,6 +211,17 @@ class Rollout:
         kept = {number: active for number, active in state.active.items() if not active.model.is_gone}
         if len(kept) < len(state.active):
             self._state = _State(kept, state.newest if state.newest in kept else None)
+        for number in set(state.active) - set(kept):
+            self._drop(number, state.active[number])
+
+    def _check_overrides(self, table: Overrides) -> None:
+        """Refuses a table of attributes that a version cannot use, before any version takes it.
+
+        Raises:
+          BadInputError: One cannot.
+        """
+        for active in self._state.active.values():
+            table.check(active.facts.own_kinds)
 
     def _override(self, table: Overrides) -> None:
         for active in self._state.active.values():
@@ -209,11 +230,6 @@ class Rollout:
             except GoneError:
                 # It is loaded again, with the table.
                 continue
-
-    def _forget_gone(self, found: list[str]) -> None:
-        for number in set(self._refused) - set(found):
-            del self._refused[number]
-            del self._reasons[number]
 
     def _load_newest(self, found: list[str]) -> str | None:
         """Returns the newest version that can be served."""
@@ -227,15 +243,18 @@ class Rollout:
         if number in self._state.active:
             return True
         folder = self._folder / number
-        state = _state_of(folder)
-        if self._refused.get(number) == state:
+        # With another table of attributes, a version that cannot use the one before may be served.
+        state = refusals.state_of(folder) + ("" if self._overrides is None else str(self._overrides.num_tables))
+        if self._refusals.blocks(number, state):
             return False
         start = time.perf_counter()
         try:
             table = None if self._overrides is None else self._overrides.table
             model = self._loader.load(Load(folder, self._settings.batching.max_batch, table), self._note_end)
+            self._check_known(model)
         except Exception as error:
-            self._refuse(number, state, error)
+            self._refusals.add(number, state, error)
+            self._metrics.refused_versions.inc()
             return False
         batching = self._settings.batching
         batcher = Batcher(
@@ -244,26 +263,27 @@ class Rollout:
             batching.max_delay_ms / 1e3,
             self._metrics.batch_sizes.observe,
         )
-        self._refused.pop(number, None)
-        self._reasons.pop(number, None)
+        self._refusals.accept(number)
         self._state = _State({**self._state.active, number: Active(model, batcher)}, self._state.newest)
         self._metrics.loaded_versions.inc()
         self._metrics.version_pushed.labels(number).set(model.facts.pushed_at)
         _LOGGER.info("Version %s takes requests, loaded in %.1f s", number, time.perf_counter() - start)
         return True
 
+    def _check_known(self, model: RemoteModel) -> None:
+        """Ends a version that cannot read what the server knows of queries.
+
+        Raises:
+          BadInputError: It cannot.
+        """
+        misfits = [] if self._known is None else self._known.misfits(model.facts.features)
+        if misfits:
+            model.retire()
+            raise misfits[0].error
+
     def _note_end(self) -> None:
         self._metrics.lost_processes.inc()
         self._wake.set()
-
-    def _refuse(self, number: str, state: str, error: Exception) -> None:
-        self._refused[number] = state
-        self._reasons[number] = str(error)
-        self._metrics.refused_versions.inc()
-        if isinstance(error, ShortlistError):
-            _LOGGER.error("Version %s is refused: %s", number, error)
-        else:
-            _LOGGER.error("Version %s is refused", number, exc_info=error)
 
     def _warn_of_age(self) -> None:
         newest, days = self.newest, self._settings.max_age_days
@@ -273,16 +293,3 @@ class Rollout:
         if age > days:
             self._warned_of_age = newest.model.version
             _LOGGER.warning("Version %s is %.1f days old, more than serve.max_age_days", newest.model.version, age)
-
-
-def _state_of(folder: pathlib.Path) -> str:
-    """Returns what changes when files of a version do; a copy that is under way is read again once it has grown."""
-    entries = []
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            try:
-                stat = os.stat(os.path.join(directory, name))
-            except FileNotFoundError:
-                continue
-            entries.append((directory, name, stat.st_size, stat.st_mtime_ns))
-    return hashlib.sha256(repr(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()

@@ -30,7 +30,8 @@ QUERY_EMBEDDING = "query_embedding"
 # Versions before `index.pool` have none.
 _POOL = 500
 # The share that passes among the fetched ones differs by query. With this factor, few queries need a second search.
-_SPARE = 2.0
+SPARE = 2.0
+"""How many times as many candidates are fetched as are needed on average."""
 # Up to this share of the candidates, gathering those that pass is quicker than scoring all. Measured at 200,000
 # candidates of 64 dimensions: 2.6 ms per query for a tenth, 0.6 ms for a thousandth, 6.4 ms for a half.
 _MAX_GATHERED = 0.125
@@ -140,7 +141,7 @@ class RuledSearch:
         fetch = width
         if len(by_model) < len(question.filter):
             num_by_model = int(attributes.mask(by_model).sum())
-            fetch = min(math.ceil(_SPARE * width * num_by_model / num_passed), self._pool)
+            fetch = min(math.ceil(SPARE * width * num_by_model / num_passed), self._pool)
         return _Plan(width, fetch, by_model, passed)
 
     def _from_index(self, questions: Sequence[Question], plans: Sequence[_Plan]) -> list[tuple[Rows, Scores] | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import datetime
 import json
 import os
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from server.asking import question_of
 from server.channel import GoneError
 from server.facts import Facts
 from server.known import Histories, Known
@@ -22,20 +25,20 @@ from server.requests import (
     SimilarRequest,
     check_filter,
     check_limits,
-    plain_conditions,
     plain_filter,
+    refused,
     seconds,
 )
 from server.rollout import Active, Rollout
 from shortlist import keys
 from shortlist.config.serve import Serve
 from shortlist.errors import BadInputError
-from shortlist.serving import rerank, rules
+from shortlist.serving import rules
 
 _MAX_SHOWN = 100
 # A version may end between its choice and the call; then the next one is asked.
 _ATTEMPTS = 3
-_MAX_SENTENCE = 500
+_LOOKUP_THREADS = 4
 _MAX_TIME = 2**63 - 1
 _FIRST_SECONDS = 31_536_000
 
@@ -52,6 +55,8 @@ class Service:
         log: RequestLog | None = None,
     ) -> None:
         self.histories = histories
+        # Not the threads of other calls, which may all wait for a model.
+        self._lookups = concurrent.futures.ThreadPoolExecutor(_LOOKUP_THREADS, "histories")
         self.log = log
         self.rollout = rollout
         self.settings = settings
@@ -76,15 +81,16 @@ class Service:
         """
         check_limits(request, self.settings.limits)
         at = int(time.time()) if request.at is None else seconds(request.at, "at")
+        known = await self._known(request.query, at)
         for _ in range(_ATTEMPTS):
             active, variant = self.pick(request.query or request_id)
-            question = self._question(request, active.facts, at)
+            question = question_of(request, active.facts, at, known)
             try:
                 answer = await active.batcher.ask(question)
             except GoneError:
                 continue
             except BadInputError as error:
-                raise _refused(error) from None
+                raise refused(error) from None
             break
         else:
             raise _gone()
@@ -131,37 +137,14 @@ class Service:
         """
         return call_named(self.rollout, name, version, label, method, *arguments)
 
-    def _question(self, request: RecommendRequest, model: Facts, at: int) -> Question:
-        if request.k > model.max_k:
-            raise RefusedRequest(400, f"k is {request.k:,}; this model returns at most {model.max_k:,}.")
-        events = request.history or []
-        known = self._known(request.query, at)
-        ids = [*(event.id for event in known.events), *(event.id for event in events)]
-        times = [*(event.time for event in known.events), *(seconds(event.time, "history") for event in events)]
-        kinds = model.kinds
-        try:
-            row: dict[str, Any] = model.features.inputs(known, request.context, events)
-            wanted = rules.parse_filter(plain_filter(request.filter), kinds)
-            ranking = rerank.parse(
-                request.diversity, plain_conditions(request.boost), plain_conditions(request.promote), kinds, request.k
-            )
-        except BadInputError as error:
-            raise _refused(error) from None
-        row |= {
-            keys.QUERY_ID: request.query,
-            keys.HISTORY_IDS: ids,
-            keys.HISTORY_TIMES: times,
-            keys.QUERY_TIME: at,
-            keys.K: request.k,
-            keys.EXCLUDE: [*((*ids, *known.seen) if model.excludes_seen else ()), *request.exclude],
-            keys.ALLOW: request.allow,
-        }
-        return Question(row, tuple(ids), request.k, wanted, ranking)
-
-    def _known(self, query: str | None, before: int) -> Known:
+    async def _known(self, query: str | None, before: int) -> Known:
         if query is None or self.histories is None:
             return Known([])
-        return self.histories.find(query, before) or Known([])
+        if self.histories.is_in_memory:
+            return self.histories.find(query, before) or Known([])
+        # A disk must not keep all other requests waiting.
+        found = await asyncio.get_running_loop().run_in_executor(self._lookups, self.histories.find, query, before)
+        return found or Known([])
 
     def similar(self, request: SimilarRequest, request_id: str) -> dict[str, Any]:
         """Returns the candidates that are similar to others.
@@ -177,7 +160,7 @@ class Service:
             try:
                 wanted = rules.parse_filter(plain_filter(request.filter), facts.kinds)
             except BadInputError as error:
-                raise _refused(error) from None
+                raise refused(error) from None
             return request.ids or [str(request.id)], wanted, request.k
 
         items, facts = self.call("", "similar", arguments)
@@ -286,11 +269,6 @@ def call_named(
 
 def _gone() -> RefusedRequest:
     return RefusedRequest(503, "The version has just ended; try again.", {"retry-after": "1"})
-
-
-def _refused(error: BadInputError) -> RefusedRequest:
-    text = str(error)
-    return RefusedRequest(400, f"{text[0].upper()}{text[1:].rstrip('.')}."[:_MAX_SENTENCE])
 
 
 def new_request_id() -> str:

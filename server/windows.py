@@ -19,7 +19,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from server.documents import Documents
-from server.known import Event, Known
+from server.known import Event, FeatureReader, Known, Misfit
+from server.stored_values import StoredValues
 from shortlist import keys
 from shortlist.errors import BadInputError
 
@@ -46,6 +47,7 @@ class WindowHistories:
           BadInputError: A file is damaged, or has other records.
         """
         self._documents = Documents(memory_mb)
+        self._of_queries, self._of_events = StoredValues(folder), StoredValues(folder)
         try:
             for split in _SPLITS:
                 for path in sorted((folder / f"Split-{split}").glob("*.gz")):
@@ -65,9 +67,23 @@ class WindowHistories:
             # A file is sorted by query, and by the position of its targets.
             for query, windows in itertools.groupby(map(_parsed, _records(path)), lambda row: row[keys.QUERY_ID][0]):
                 time, document = _newest(list(windows))
+                row = functools.partial("a window of query {!r} in {}".format, query, path.name)
+                self._of_queries.add(document["features"], row)
+                for name, values in document["of_items"].items():
+                    for value in values:
+                        self._of_events.add({name: value}, row)
                 self._documents.add(query, time, orjson.dumps(document))
         except (OSError, EOFError, zlib.error, struct.error, DecodeError, KeyError, ValueError, IndexError) as error:
             raise BadInputError.from_reason(path, "windows of a run", str(error).split("\n")[0]) from None
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether `find` reads no file."""
+        return self._documents.is_in_memory
+
+    def misfits(self, features: FeatureReader) -> list[Misfit]:
+        """Returns the columns that a model cannot read."""
+        return [*features.misfits_of_queries(self._of_queries), *features.misfits_of_events(self._of_events)]
 
     def find(self, query_id: str, before: int) -> Known | None:
         """Returns what is known of a query before a time; None for an unknown query."""

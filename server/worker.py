@@ -114,6 +114,7 @@ class Worker:
             excludes_seen=model.excludes_seen,
             features=model.features,
             kinds=model.attributes.kinds,
+            own_kinds=model.own_kinds,
         )
 
     def reply(self, method: str, arguments: Sequence[Any]) -> tuple[bool, Any]:

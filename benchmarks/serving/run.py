@@ -1,19 +1,23 @@
 """Measures `shortlist serve` with wrk: server and client on one core each, 10,000 different bodies, no cached answers.
 
-    python -m benchmarks.serving.run --model SERVING_DIR [--seconds 600] [--only SCENARIO ...] [--output FILE]
+    python -m benchmarks.serving.run --model SERVING_DIR --large SERVING_DIR [--seconds 600] [--only CELL ...]
 
-wrk is a package of Debian and Ubuntu (`apt install wrk`). The scenarios are those of docs/figures.md:
+wrk is a package of Debian and Ubuntu (`apt install wrk`); `python -m benchmarks.serving.model` makes the large model.
+Each cell is recorded with its seconds in `benchmarks/results/serving.json` as soon as it is measured, and a later run
+goes on with the others. The cells are those of docs/figures.md:
 
+    large      the large model: one client with 50 exclusions, start to ready, and the signature called in process
+    one        the same with the other model and 10 exclusions
     clients    16 clients: requests per second, latency, memory over time
-    one        one client, beside the signature called in process
     overload   requests at the rate that 16 clients reach, and at twice that rate, whatever the server does
     swaps      16 clients, and then 500 requests per second, while a version arrives every five seconds
-    reloads    memory of the server while 50 versions take over
+    reloads    memory of the server while `--reloads` versions take over
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -28,14 +32,17 @@ import time
 import urllib.request
 from typing import Any
 
+from benchmarks.serving.cells import Cells
 from benchmarks.serving.server import PORT, ROOT, Pusher, Server, loaded_versions, served
 from shortlist.serving import versions
+from shortlist.serving.catalogue import Catalogue
 
 _BODIES = 10_000
 _HISTORY = 50
-_SCENARIOS = ("clients", "one", "overload", "swaps", "reloads")
-_RELOADS = 50
+_CELLS = ("large", "one", "clients", "overload", "swaps", "reloads")
+_EXCLUSIONS, _EXCLUSIONS_OF_LARGE = 10, 50
 _PARTS = 4
+RESULTS = ROOT / "benchmarks" / "results" / "serving.json"
 _SCRIPT = """
 local bodies = {}
 for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
@@ -56,11 +63,10 @@ end
 
 def write_bodies(model: pathlib.Path, path: pathlib.Path, exclusions: int) -> list[dict[str, Any]]:
     """Writes bodies with random histories, one per line, and returns them."""
-    from shortlist.serving.client import Recommender
-
-    newest = model / str(versions.served_version(model))
-    recommender = Recommender(newest)
-    ids = [item.decode() for item in recommender._model.trained.candidate_ids.numpy()]
+    catalogue = Catalogue.of_version(model / str(versions.served_version(model)))
+    if catalogue is None:
+        raise SystemExit(f"{model} has a version without a catalogue; run the pipeline again")
+    ids = catalogue.ids.to_pylist()
     generator = random.Random(1)  # noqa: S311  Not for secrets.
     bodies = []
     for _ in range(_BODIES):
@@ -203,45 +209,63 @@ def measure_in_process(serving_dir: pathlib.Path, bodies: list[dict[str, Any]], 
     return {"p50_ms": round(times[len(times) // 2], 3), "p99_ms": round(times[len(times) * 99 // 100], 3)}
 
 
+def measure_one(model: pathlib.Path, folder: pathlib.Path, bodies: list[dict[str, Any]], seconds: float) -> Any:
+    """Returns the latency of one client, the seconds from start to ready, and the latency of the signature alone."""
+    for path in (model / str(versions.served_version(model))).rglob("*"):
+        if path.is_file():
+            # From now on the page cache has it, as on a server that restarts.
+            path.read_bytes()
+    with served(model) as server:
+        found = {"ready_seconds": round(server.ready_seconds, 1), **measure_load(server, folder, 1, seconds)}
+    return {**found, "in_process": measure_in_process(model, bodies)}
+
+
+def measure_clients(model: pathlib.Path, folder: pathlib.Path, seconds: float) -> dict[str, Any]:
+    """Returns throughput, latency and memory with 16 clients."""
+    with served(model) as server:
+        return measure_load(server, folder, 16, seconds)
+
+
 def main(arguments: list[str]) -> int:
-    """Prints the figures as JSON."""
+    """Measures what is not recorded, and prints each cell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of versions")
+    parser.add_argument("--model", type=pathlib.Path, help="folder of versions, for all cells but `large`")
+    parser.add_argument("--large", type=pathlib.Path, help="folder of versions with many candidates, for `large`")
     parser.add_argument("--seconds", type=float, default=600, help="length of each measurement")
-    parser.add_argument("--only", nargs="+", choices=_SCENARIOS, default=_SCENARIOS, metavar="SCENARIO")
-    parser.add_argument("--exclusions", type=int, default=10, help="excluded ids per request")
-    parser.add_argument("--output", type=pathlib.Path, help="file for the figures")
+    parser.add_argument("--reloads", type=int, default=50, help="number of versions for `reloads`")
+    parser.add_argument("--only", nargs="+", choices=_CELLS, default=_CELLS, metavar="CELL")
+    parser.add_argument("--again", action="store_true", help="measure cells again that are recorded")
+    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="file of the cells")
     options = parser.parse_args(arguments)
     for program in ("wrk", "taskset"):
         if shutil.which(program) is None:
             raise SystemExit(f"{program} is not on PATH; on Debian and Ubuntu: apt install wrk util-linux")
-    figures: dict[str, Any] = {"load_average_before": os.getloadavg()[0]}
-    print(__doc__.splitlines()[0], file=sys.stderr)
-    minute = min(options.seconds, 60)
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        bodies = write_bodies(options.model, folder / "bodies", options.exclusions)
-        for scenario in options.only:
-            if scenario == "clients":
-                with served(options.model) as server:
-                    figures["ready_seconds"] = round(server.ready_seconds, 1)
-                    figures[scenario] = measure_load(server, folder, 16, options.seconds)
-            elif scenario == "one":
-                with served(options.model) as server:
-                    figures["ready_seconds"] = round(server.ready_seconds, 1)
-                    figures[scenario] = measure_load(server, folder, 1, minute)
-                figures["in_process"] = measure_in_process(options.model, bodies)
-            elif scenario == "overload":
-                figures[scenario] = measure_overload(options.model, folder, minute)
-            elif scenario == "swaps":
-                figures[scenario] = measure_swaps(options.model, folder, options.seconds)
-            else:
-                figures[scenario] = measure_reloads(options.model, folder, _RELOADS)
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if options.output is not None:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    cells = Cells(options.results)
+    for name in options.only:
+        model = options.large if name == "large" else options.model
+        if model is None:
+            continue
+        exclusions = _EXCLUSIONS_OF_LARGE if name == "large" else _EXCLUSIONS
+        settings = {"seconds": options.seconds, "exclusions": exclusions, "history": _HISTORY}
+        run = functools.partial(measure, name, model, exclusions, options.seconds, options.reloads)
+        print(json.dumps({name: cells.measure(name, settings, run, options.again)}, indent=2), flush=True)
     return 0
+
+
+def measure(name: str, model: pathlib.Path, exclusions: int, seconds: float, reloads: int) -> dict[str, Any]:
+    """Returns the figures of a cell, see the module."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
+        bodies = write_bodies(model, folder / "bodies", exclusions)
+        if name in ("large", "one"):
+            return dict(measure_one(model, folder, bodies, seconds))
+        if name == "clients":
+            return measure_clients(model, folder, seconds)
+        if name == "overload":
+            return measure_overload(model, folder, seconds)
+        if name == "swaps":
+            return measure_swaps(model, folder, seconds)
+        return measure_reloads(model, folder, reloads)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ from shortlist.scalars import BadCell, iso_seconds
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_MAX_INT64 = 2**63 - 1
-_MAX_FLOAT32 = float.fromhex("0x1.fffffep+127")
+MAX_INT64 = 2**63 - 1
+"""The greatest whole number of an input."""
+MAX_FLOAT32 = float.fromhex("0x1.fffffep+127")
+"""The greatest number of an input."""
 _NUMBERS, _WHOLE_NUMBERS = "numbers", "whole numbers"
 
 
@@ -50,10 +52,15 @@ def kind_and_missing(spec: tf.TensorSpec) -> tuple[str, Any]:
     return "strings", ""
 
 
-def check_value(name: str, spec: ValueSpec, value: Any) -> None:
-    """Refuses a feature's value that does not fit its input.
+class Fault(NamedTuple):
+    """A value that does not fit its input."""
 
-    A model that got it would answer without the feature, or with numbers that are none.
+    expected: str
+    got: str
+
+
+def check_value(name: str, spec: ValueSpec, value: Any) -> None:
+    """Refuses a feature's value that does not fit its input, see `find_fault`.
 
     Args:
       name: The name for messages.
@@ -63,13 +70,33 @@ def check_value(name: str, spec: ValueSpec, value: Any) -> None:
     Raises:
       BadInputError: The value has a wrong type or number of entries, or is not finite.
     """
+    fault = find_fault(spec, value)
+    if fault is not None:
+        raise BadInputError(f"{name} takes {fault.expected}; got {fault.got}")
+
+
+def find_fault(spec: ValueSpec, value: Any) -> Fault | None:
+    """Returns why a feature's value does not fit its input; None if it does.
+
+    A model that got it would answer without the feature, or with numbers that are none.
+
+    Args:
+      spec: Values that the input takes.
+      value: One value, a list, or None for a missing one.
+    """
     if value is None:
-        return
-    entries = [value] if isinstance(value, str | bytes | numbers.Number) else _entries(name, spec, value)
+        return None
+    if isinstance(value, str | bytes | numbers.Number):
+        entries = [value]
+    # The entries of a mapping would be its keys.
+    elif isinstance(value, Mapping) or not isinstance(value, Iterable):
+        return Fault(spec.kind, short_repr(value))
+    else:
+        entries = list(value)
     if not spec.is_list and len(entries) > 1:
-        raise BadInputError(f"{name} takes one value; got the list {short_repr(value)}")
+        return Fault("one value", f"the list {short_repr(value)}")
     if spec.width is not None and len(entries) not in (0, spec.width):
-        raise BadInputError(f"{name} takes {spec.width:,} numbers, or none; got {len(entries):,}")
+        return Fault(f"{spec.width:,} numbers, or none", f"{len(entries):,}")
     for position, entry in enumerate(entries):
         # A vector is missing as a whole; entries of other lists are missing one by one.
         if spec.width is None and (entry is None or (isinstance(entry, float) and math.isnan(entry))):
@@ -77,7 +104,8 @@ def check_value(name: str, spec: ValueSpec, value: Any) -> None:
         if not _fits(spec.kind, entry):
             where = f" at position {position}, counted from 0" if len(entries) > 1 else ""
             finite = "finite " if spec.kind == _NUMBERS and isinstance(entry, float) else ""
-            raise BadInputError(f"{name} takes {finite}{spec.kind}; got {short_repr(entry)}{where}")
+            return Fault(f"{finite}{spec.kind}", f"{short_repr(entry)}{where}")
+    return None
 
 
 def check_values(specs: Mapping[str, tf.TensorSpec], row: Mapping[str, Any]) -> None:
@@ -107,7 +135,7 @@ def _number(name: str, text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not abs(number) <= _MAX_FLOAT32:
+    if not abs(number) <= MAX_FLOAT32:
         raise BadInputError.from_parts(name, "a finite number", short_repr(text), "write it with a decimal point")
     return number
 
@@ -121,16 +149,9 @@ def _seconds(name: str, text: str) -> int:
         except BadCell:
             expected = "seconds since 1970 or an ISO 8601 time"
             raise BadInputError.from_parts(name, expected, short_repr(text), "such as 2011-12-09T12:50:00Z") from None
-    if abs(seconds) > _MAX_INT64:
+    if abs(seconds) > MAX_INT64:
         raise BadInputError.from_parts(name, "a whole number of at most 64 bits", short_repr(text))
     return seconds
-
-
-def _entries(name: str, spec: ValueSpec, value: Any) -> list[Any]:
-    # The entries of a mapping would be its keys.
-    if isinstance(value, Mapping) or not isinstance(value, Iterable):
-        raise BadInputError(f"{name} takes {spec.kind}; got {short_repr(value)}")
-    return list(value)
 
 
 def _fits(kind: str, entry: Any) -> bool:
@@ -138,7 +159,7 @@ def _fits(kind: str, entry: Any) -> bool:
         return False
     if kind == _NUMBERS:
         # The bound also refuses infinity and NaN; float() of a large whole number would raise an error.
-        return isinstance(entry, numbers.Real) and abs(entry) <= _MAX_FLOAT32  # type: ignore[operator]
+        return isinstance(entry, numbers.Real) and abs(entry) <= MAX_FLOAT32  # type: ignore[operator]
     if kind == _WHOLE_NUMBERS:
-        return isinstance(entry, numbers.Integral) and abs(int(entry)) <= _MAX_INT64
+        return isinstance(entry, numbers.Integral) and abs(int(entry)) <= MAX_INT64
     return isinstance(entry, str | bytes)

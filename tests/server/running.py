@@ -139,7 +139,7 @@ def running(
     metrics = Metrics()
     rollout = Rollout(path, settings, metrics, loader())
     drain = Drain(settings.drain_seconds)
-    rollout.start()
+    rollout.start(known)
     app = make_app(rollout, settings, metrics, token, lambda: drain.is_draining, known, log)
     config = uvicorn.Config(
         app,

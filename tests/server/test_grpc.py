@@ -17,6 +17,7 @@ from tensorflow_serving.apis import (
 )
 
 from server import grpc_service
+from server.directory import Directory
 from server.metrics import Metrics
 from server.rollout import Rollout
 from shortlist.config.serve import Serve
@@ -115,3 +116,27 @@ def test_a_token_is_asked_for_where_there_is_one(rollout):
             stub.Predict(request, metadata=[("authorization", "Bearer wrong")])
         assert raised.value.code() == grpc.StatusCode.UNAUTHENTICATED
         assert stub.Predict(request, metadata=[("authorization", "Bearer correct horse")]).outputs
+
+
+class SwappingRollout:
+    """A rollout in which version 2 takes over from version 1 after the first look."""
+
+    name = "shop"
+
+    def __init__(self):
+        self._directories = [Directory("shop", "1", ("1",), {}), Directory("shop", "2", ("2",), {})]
+
+    @property
+    def directory(self):
+        return self._directories.pop(0) if len(self._directories) > 1 else self._directories[0]
+
+
+def test_a_call_is_not_lost_while_a_version_takes_over(monkeypatch):
+    def call_named(rollout, name, version, label, method, *arguments):
+        # As `Worker.grpc` of version 2: the request names no version, so it is for the newest of the directory.
+        assert version in (None, "2"), "version 1 is gone"
+        newest = arguments[2].newest
+        return b"answer" if newest == "2" else newest
+
+    monkeypatch.setattr(grpc_service, "call_named", call_named)
+    assert grpc_service._answer(SwappingRollout(), "Predict", 3, b"", None) == b"answer"

@@ -13,7 +13,7 @@ import pytest
 from cli import known_queries
 from components import shards
 from components.windows import records, windowing
-from server import histories
+from server import histories, parquet_tables
 from server.documents import Documents
 from server.known import Event, Known, WithFeatures
 from server.windows import WindowHistories
@@ -245,8 +245,8 @@ def test_rows_of_one_query_are_told_apart_by_their_order():
 
 def test_a_table_of_queries_needs_their_ids(tmp_path):
     pq.write_table(pa.table({"age": [1]}), tmp_path / "users.parquet")
-    with pytest.raises(BadInputError, match="expected a column query_id"):
-        list(histories.read_features(tmp_path / "users.parquet"))
+    with pytest.raises(BadInputError, match="expected the columns \\['query_id'\\]"):
+        list(parquet_tables.read_features(tmp_path / "users.parquet"))
 
 
 def test_without_a_small_log_the_windows_of_the_pushed_run_are_read(tmp_path, monkeypatch):
@@ -263,7 +263,7 @@ def test_without_a_small_log_the_windows_of_the_pushed_run_are_read(tmp_path, mo
     with open(tmp_path / "interactions.csv", "r+b") as file:
         file.truncate(65 * 2**20)
     found = known_queries.of_config(config, Serve())
-    assert isinstance(found, WindowHistories)
+    assert isinstance(found._histories, WindowHistories)
     assert [(event.id, event.time) for event in found.find("u0", LATER).events] == [
         (event.id, event.time) for event in of_log.events
     ]

@@ -92,6 +92,11 @@ def test_a_version_that_ends_its_process_is_refused_and_the_old_one_stays(model_
             rollout.refresh()
         assert rollout.newest is served
         assert "expected a model that loads, got one that ends its process" in rollout.refused["2"]
+        # Nothing is wrong with its files, so it is tried again later.
+        rollout._refusals._times["2"] = 0.0
+        rollout.refresh()
+        assert rollout.newest.facts.version == "2"
+        assert rollout.refused == {}
     finally:
         rollout.close()
 
@@ -99,7 +104,8 @@ def test_a_version_that_ends_its_process_is_refused_and_the_old_one_stays(model_
 def test_a_version_whose_process_crashes_is_loaded_again(serving_dir):
     with running.running(serving_dir, Serve(poll_seconds=600)) as server:
         client = server.client()
-        crashed = server.rollout.newest.model.pid
+        gone = server.rollout.newest.model
+        crashed = gone.pid
         assert client.recommend(k=3)["version"] == "1"
         os.kill(crashed, signal.SIGKILL)
         statuses = []
@@ -113,6 +119,8 @@ def test_a_version_whose_process_crashes_is_loaded_again(serving_dir):
         assert set(statuses[:-1]) == {503}
         assert server.rollout.newest.model.pid != crashed
         assert server.metric("shortlist_lost_processes_total") == 1
+        # Its sockets are closed.
+        assert gone._connections[0].fileno() == -1
         assert client.get("/readyz")[0] == 200
 
 

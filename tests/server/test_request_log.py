@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
 import pyarrow.parquet as pq
 import pytest
@@ -48,6 +49,26 @@ def outcome_row(number, candidate="a", event="click"):
 
 def read(folder, kind):
     return [row for path in request_log.files(folder, kind) for row in pq.read_table(path).to_pylist()]
+
+
+def test_rows_that_come_while_a_file_is_written_are_not_lost_at_the_end(tmp_path, monkeypatch):
+    log = make_log(tmp_path)
+    write, is_writing, may_go_on = request_log.write, threading.Event(), threading.Event()
+
+    def slow_write(*arguments):
+        is_writing.set()
+        assert may_go_on.wait(60)
+        write(*arguments)
+
+    monkeypatch.setattr(request_log, "write", slow_write)
+    log.add_request(request_row(1), None)
+    log._wake.set()
+    assert is_writing.wait(60)
+    log.add_request(request_row(2), None)
+    log._is_over = True
+    may_go_on.set()
+    log.close()
+    assert sorted(row["request_id"] for row in read(tmp_path, "requests")) == ["r1", "r2"]
 
 
 def test_requests_and_outcomes_over_http_are_joined(model_folder, tmp_path):

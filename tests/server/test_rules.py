@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from server import histories, openapi
+from server import catalogue_calls, histories, openapi
 from server.attributes import Attributes, Categories, Overrides
+from server.known import Event, Known
 from server.model import LoadedModel
 from server.requests import SimilarRequest
 from shortlist.config.serve import Serve
@@ -151,6 +153,65 @@ def test_similar_candidates_are_by_cosine_and_never_the_candidate(server, client
         assert client.post("/v1/similar", body)[0] == status
 
 
+class Spy:
+    """A signature that notes the lengths of the lists that it is asked for."""
+
+    def __init__(self, signature):
+        self._signature = signature
+        self.structured_input_signature = signature.structured_input_signature
+        self.lengths = []
+
+    def __call__(self, **inputs):
+        self.lengths += inputs["k"].numpy().tolist()
+        return self._signature(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "k", "lengths"),
+    [
+        ({}, 6, [6]),
+        ({"genre": {"any": ["Odd"]}}, 6, [6]),
+        # Nothing passes.
+        ({"genre": {"any": ["None"]}}, 6, [6]),
+        # Half of the candidates are cheap today: twice as many are fetched, times two.
+        ({"price": {"max": 5}}, 4, [16]),
+        # The model knows one of two rules: of 20 odd candidates 10 are cheap.
+        ({"price": {"max": 5}, "genre": {"any": ["Odd"]}}, 4, [16]),
+        # One of 40 is new today: the pool may lack it, and then all that pass are compared.
+        ({"price": {"min": 100}}, 4, [running.POOL]),
+        # `release_year` is of today for all candidates, so the model is not asked for it.
+        ({"release_year": {"min": 2000}}, 4, [16]),
+        ({}, running.POOL, [running.POOL]),
+        ({}, running.POOL + 1, []),
+    ],
+)
+def test_similar_candidates_are_those_of_the_models_signature(model_folder, wanted, k, lengths):
+    model = LoadedModel(model_folder)
+    spy = Spy(model.signatures["similar"])
+    model.signatures = {**model.signatures, "similar": spy}
+    price = np.array([[1.0, 1.0, 9.0, 9.0][row % 4] for row in range(running.SIZE)])
+    price[39] = 100.0
+    model.override(Overrides(running.IDS, {"price": price, "release_year": 1980.0 + np.arange(running.SIZE)}))
+    conditions = rules.parse_filter(wanted, model.attributes.kinds)
+    for asked in (["item-3"], ["item-3", "item-20", "item-3"]):
+        spy.lengths.clear()
+        found = catalogue_calls.similar(model, asked, conditions, k)
+        assert spy.lengths == lengths
+        mask = model.attributes.mask(conditions) if wanted else None
+        expected = model.corpus.similar([model.corpus.rows[item] for item in asked], mask, k)
+        assert [item["id"] for item in found] == [item.id for item in expected]
+        assert [item["score"] for item in found] == pytest.approx([item.score for item in expected], abs=1e-6)
+        assert [item["title"] for item in found] == [item.title for item in expected]
+
+
+def test_an_earlier_version_without_the_signature_compares_by_itself(model_folder):
+    model = LoadedModel(model_folder)
+    expected = catalogue_calls.similar(model, ["item-3"], {}, 5)
+    model.signatures = {name: it for name, it in model.signatures.items() if name != "similar"}
+    found = catalogue_calls.similar(model, ["item-3"], {}, 5)
+    assert [item["id"] for item in found] == [item["id"] for item in expected]
+
+
 def test_a_known_query_has_its_history(client):
     status, answer = client.get("/v1/queries/user-1")
     assert status == 200
@@ -186,6 +247,45 @@ def test_histories_are_by_time_and_then_in_the_order_of_the_table(kind):
         assert found.find("c", 10) is None
     finally:
         found.close()
+
+
+@pytest.mark.parametrize("kind", [histories.MemoryHistories, histories.SqliteHistories])
+def test_of_a_long_history_the_newest_are_read_and_the_others_known_as_seen(kind, monkeypatch):
+    monkeypatch.setattr(histories, "MAX_EVENTS", 3)
+    rows = [("bot", item, time, 0, b"") for time, item in enumerate(["z", "x", "y", "x", "w", "v"])]
+    found = kind(rows) if kind is histories.SqliteHistories else kind(rows, max_events=3)
+    try:
+        known = found.find("bot", 10)
+        assert [(event.id, event.time) for event in known.events] == [("x", 3), ("w", 4), ("v", 5)]
+        assert sorted(known.seen) == ["y", "z"]
+        known = found.find("bot", 3)
+        assert ([event.id for event in known.events], known.seen) == (["z", "x", "y"], ())
+    finally:
+        found.close()
+
+
+class OnDisk:
+    """Histories that must not be read by the thread that answers."""
+
+    is_in_memory = False
+
+    def __init__(self):
+        self.threads = []
+
+    def misfits(self, features):
+        return []
+
+    def find(self, query_id, before):
+        self.threads.append(threading.current_thread().name)
+        return Known([Event("item-3", 5)])
+
+
+def test_histories_on_disk_do_not_hold_up_other_requests(serving_dir):
+    known = OnDisk()
+    with running.running(serving_dir, Serve(), known=known) as server:
+        answer = server.client().recommend(query="user-1", at=9)
+    assert {item["near"] for item in answer["items"]} == {"item-3"}
+    assert [name.partition("_")[0] for name in known.threads] == ["histories"]
 
 
 def test_a_large_table_of_histories_goes_to_sqlite(tmp_path):
