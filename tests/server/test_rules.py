@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from server import catalogue_calls, histories, openapi
+from server import attributes, catalogue_calls, histories, openapi
 from server.attributes import Attributes, Categories, Overrides
 from server.known import Event, Known
 from server.model import LoadedModel
@@ -310,6 +310,15 @@ def test_a_large_table_of_histories_goes_to_sqlite(tmp_path):
     path.write_bytes(b"no")
     with pytest.raises(BadInputError, match="a Parquet file"):
         histories.read(path, 1)
+
+
+def test_categories_are_the_lists_of_the_catalogue():
+    rows = [["a", "b"], None, [], ["b", None], ["a"]]
+    kind = pa.list_(pa.string())
+    # A part of an array, and several arrays.
+    values = pa.chunked_array([pa.array([["x"], *rows, ["y"]], kind).slice(1, 5), pa.array([["c"]], kind)])
+    assert attributes._categories(values).values == [("a", "b"), (), (), ("b",), ("a",), ("c",)]
+    assert attributes._categories(pa.chunked_array([], kind)).values == []
 
 
 def test_masks_agree_with_the_rules():
