@@ -41,7 +41,8 @@ class Corpus:
         self.ids: list[str] = [item.decode("utf-8", "replace") for item in trained.candidate_ids.numpy()]
         self.rows = {item: row for row, item in enumerate(self.ids)}
         self.embeddings = np.asarray(trained.candidate_embeddings.numpy(), np.float32)
-        lengths = np.linalg.norm(self.embeddings.astype(np.float64), axis=1)
+        # In float64, since float32 cannot square numbers below 1e-19; a copy of the matrix would take 20 times as long.
+        lengths = np.sqrt(np.einsum("ij,ij->i", self.embeddings, self.embeddings, dtype=np.float64))
         self._lengths = np.where(lengths > 0.0, lengths, 1.0).astype(np.float32)
         # A model that an older version trained has no counts.
         counts = trained.candidate_counts.numpy() if hasattr(trained, "candidate_counts") else np.zeros(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import types
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 
 from server import attributes, catalogue_calls, histories, openapi
 from server.attributes import Attributes, Categories, Overrides
+from server.corpus import Corpus
 from server.known import Event, Known
 from server.model import LoadedModel
 from server.requests import SimilarRequest
@@ -310,6 +312,24 @@ def test_a_large_table_of_histories_goes_to_sqlite(tmp_path):
     path.write_bytes(b"no")
     with pytest.raises(BadInputError, match="a Parquet file"):
         histories.read(path, 1)
+
+
+class Variable:
+    def __init__(self, value):
+        self._value = value
+
+    def numpy(self):
+        return np.array(self._value)
+
+
+def test_embeddings_of_any_length_have_a_cosine():
+    vectors = [[1e-25, 0.0], [3e-25, 4e-25], [0.0, 2.0], [0.0, 0.0]]
+    trained = types.SimpleNamespace(
+        candidate_ids=Variable([b"a", b"b", b"c", b"d"]), candidate_embeddings=Variable(vectors)
+    )
+    found = Corpus(trained, None).similar([0], None, 3)
+    # 3 / 5, and 0 for what is at a right angle or has no length.
+    assert [(item.id, item.score) for item in found] == [("b", pytest.approx(0.6)), ("c", 0.0), ("d", 0.0)]
 
 
 def test_categories_are_the_lists_of_the_catalogue():
