@@ -168,6 +168,11 @@ class Spy:
         return self._signature(**inputs)
 
 
+@pytest.fixture(scope="module")
+def model(model_folder):
+    return LoadedModel(model_folder)
+
+
 @pytest.mark.parametrize(
     ("wanted", "k", "lengths"),
     [
@@ -187,10 +192,10 @@ class Spy:
         ({}, running.POOL + 1, []),
     ],
 )
-def test_similar_candidates_are_those_of_the_models_signature(model_folder, wanted, k, lengths):
-    model = LoadedModel(model_folder)
+def test_similar_candidates_are_those_of_the_models_signature(model, monkeypatch, wanted, k, lengths):
     spy = Spy(model.signatures["similar"])
-    model.signatures = {**model.signatures, "similar": spy}
+    monkeypatch.setattr(model, "signatures", {**model.signatures, "similar": spy})
+    monkeypatch.setattr(model, "attributes", model.attributes)
     price = np.array([[1.0, 1.0, 9.0, 9.0][row % 4] for row in range(running.SIZE)])
     price[39] = 100.0
     model.override(Overrides(running.IDS, {"price": price, "release_year": 1980.0 + np.arange(running.SIZE)}))
@@ -206,10 +211,9 @@ def test_similar_candidates_are_those_of_the_models_signature(model_folder, want
         assert [item["title"] for item in found] == [item.title for item in expected]
 
 
-def test_an_earlier_version_without_the_signature_compares_by_itself(model_folder):
-    model = LoadedModel(model_folder)
+def test_an_earlier_version_without_the_signature_compares_by_itself(model, monkeypatch):
     expected = catalogue_calls.similar(model, ["item-3"], {}, 5)
-    model.signatures = {name: it for name, it in model.signatures.items() if name != "similar"}
+    monkeypatch.setattr(model, "signatures", {name: it for name, it in model.signatures.items() if name != "similar"})
     found = catalogue_calls.similar(model, ["item-3"], {}, 5)
     assert [item["id"] for item in found] == [item["id"] for item in expected]
 
