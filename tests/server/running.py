@@ -86,7 +86,7 @@ class Client:
     def __init__(self, port: int, token: str | None = None) -> None:
         self.port = port
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def raw(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
