@@ -29,7 +29,7 @@ class TrainBatch(NamedTuple):
     times: tf.Tensor
     """float32 [batch, targets]: time of each target, from 0 (the first of all train targets) to 1 (the last)."""
     clock: tf.Tensor
-    """int64 [batch, length + 1]: time of the item after each position, see `towers.HistoryTower.call`; 0 pads."""
+    """int64 [batch, length + 1]: time of the item after each position, see `HistoryTower.call`; 0 pads."""
     item_features: Mapping[str, tf.Tensor] = {}
     """Transformed features of each item's row in the log, [batch, length] each: ids padded with -1, or floats."""
     context: Mapping[str, tf.Tensor] = {}

@@ -11,7 +11,8 @@ from components.trainer.intervals import UNKNOWN
 from components.trainer.model import embed_histories
 from components.trainer.raw_values import dtype_of, placeholder, sparse, sparse_features
 from components.trainer.settings import Settings
-from components.trainer.towers import FeaturesTower, HistoryTower
+from components.trainer.towers.features import FeaturesTower
+from components.trainer.towers.history import HistoryTower
 from shortlist import keys
 from shortlist.config.features import Feature, FeatureType
 

@@ -8,6 +8,7 @@ the previous position, and the tower predicts from it at the clock time of its o
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -24,6 +25,9 @@ NUM_BUCKETS = _FIRST_BUCKET + _PER_OCTAVE * _OCTAVES
 # Intervals of 1, 3, 7 ... seconds lie on a bucket's edge. The margin keeps rounding errors of the logarithm from
 # deciding their bucket.
 _EDGE = 1e-3
+_COLUMNS_AT_ONCE = 4
+"""Columns of all layers from which on one look-up is faster: with 8, a training step takes 0.17 s instead of 0.20 s,
+and with 2, it takes 5% longer."""
 
 
 def buckets(later: tf.Tensor, earlier: tf.Tensor) -> tf.Tensor:
@@ -75,15 +79,35 @@ class IntervalBias(tf.keras.layers.Layer):
         super().__init__()
         self._table = self.add_weight(name="interval_bias", shape=(NUM_BUCKETS, heads), initializer="zeros")
 
+    @property
+    def columns(self) -> tf.Tensor:
+        """The scores by bucket and head, [NUM_BUCKETS, heads]."""
+        return _extrapolated(self._table)
+
     def call(self, intervals: tf.Tensor) -> tf.Tensor:
         """Returns [batch, heads, positions, positions].
 
         Args:
           intervals: int32 [batch, positions, positions], see `interval_buckets`.
         """
-        table = _extrapolated(self._table)
-        # One look-up per head is faster than a single look-up and a transposition of the result.
-        return tf.stack([tf.gather(table[:, head], intervals) for head in range(table.shape[1])], axis=1)
+        return tf.stack([tf.gather(column, intervals) for column in tf.unstack(self.columns, axis=1)], axis=1)
+
+
+def interval_biases(layers: Sequence[IntervalBias], intervals: tf.Tensor) -> list[tf.Tensor]:
+    """Returns each layer's scores, as the layer alone does.
+
+    A look-up takes as long for one number as for a row of them. With many heads, one look-up for all layers is faster,
+    in spite of the transposition of its result.
+
+    Args:
+      layers: Layers with the same number of heads.
+      intervals: int32 [batch, positions, positions], see `interval_buckets`.
+    """
+    columns = tf.concat([layer.columns for layer in layers], axis=1)
+    if columns.shape[1] < _COLUMNS_AT_ONCE:
+        return [layer(intervals) for layer in layers]
+    by_column = tf.transpose(tf.gather(columns, intervals), [3, 0, 1, 2])
+    return [tf.transpose(part, [1, 0, 2, 3]) for part in tf.split(by_column, len(layers))]
 
 
 def _extrapolated(table: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,6 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.graph import gather_rows
-from components.trainer import towers
 from components.trainer.batch import Targets, TrainBatch
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureSpec
@@ -17,6 +16,9 @@ from components.trainer.noise import Noise
 from components.trainer.query_time import QueryTimeEmbedding
 from components.trainer.settings import Settings
 from components.trainer.team import WHOLE, Share
+from components.trainer.towers.candidate import CandidateTower
+from components.trainer.towers.features import FeaturesTower
+from components.trainer.towers.history import HistoryTower
 from shortlist.config.model import FeaturesTowerSection
 
 CORPUS_TILE = 16_384
@@ -54,7 +56,7 @@ class RetrievalModel(tfrs.models.Model):
         self.corpus_size = corpus.size
         self.frequencies = tf.constant(corpus.counts / max(int(corpus.counts.sum()), 1), tf.float32)
         self.step = tf.Variable(0, trainable=False, dtype=tf.int64, name="step")
-        self.candidate_tower = towers.CandidateTower(settings.model.candidate_tower, corpus, candidate_specs, width)
+        self.candidate_tower = CandidateTower(settings.model.candidate_tower, corpus, candidate_specs, width)
         self.query_tower = make_query_tower(settings, query_specs, query_ids, history_specs, context_specs)
         self._training_loss = make_loss(settings)
 
@@ -69,7 +71,7 @@ class RetrievalModel(tfrs.models.Model):
         return tf.concat([self.embed_candidates(tile) for tile in tiles], axis=0)
 
     def embed_described(self, rows: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns [n, embedding_dim] for candidates with the given features, see `towers.CandidateTower.embed`."""
+        """Returns [n, embedding_dim] for candidates with the given features, see `CandidateTower.embed`."""
         return self._output(self.candidate_tower.embed(rows, features))
 
     def embed_queries(
@@ -152,22 +154,20 @@ def make_query_tower(
     query_ids: int,
     history_specs: Sequence[FeatureSpec] = (),
     context_specs: Sequence[FeatureSpec] = (),
-) -> towers.FeaturesTower | towers.HistoryTower:
+) -> FeaturesTower | HistoryTower:
     """Returns the query tower that the settings specify."""
     model = settings.model
     time = None
     if model.query_time:
         time = QueryTimeEmbedding(model.query_time, model.embedding_dim)
     if isinstance(model.query_tower, FeaturesTowerSection):
-        return towers.FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time, context_specs)
+        return FeaturesTower(model.query_tower, specs, query_ids, model.embedding_dim, time, context_specs)
     max_items = settings.windows.max_history + settings.windows.max_targets
-    return towers.HistoryTower(
-        model.query_tower, specs, max_items, model.embedding_dim, time, history_specs, context_specs
-    )
+    return HistoryTower(model.query_tower, specs, max_items, model.embedding_dim, time, history_specs, context_specs)
 
 
 def embed_histories(
-    tower: towers.FeaturesTower | towers.HistoryTower,
+    tower: FeaturesTower | HistoryTower,
     features: Mapping[str, tf.Tensor],
     history: tf.Tensor,
     candidates: tf.Tensor,

@@ -38,3 +38,10 @@ class QueryTimeEmbedding(tf.keras.layers.Layer):
         share = (positions - below)[:, tf.newaxis]
         row = tf.cast(below, tf.int32)
         return (1.0 - share) * tf.gather(self._table, row) + share * tf.gather(self._table, row + 1)
+
+
+def add_time(queries: tf.Tensor, query_time: QueryTimeEmbedding | None, times: tf.Tensor) -> tf.Tensor:
+    """Returns queries [n, embedding_dim] plus the embedding of their times; without one, the queries themselves."""
+    if query_time is None:
+        return queries
+    return queries + query_time(times)

@@ -158,7 +158,7 @@ MUTATIONS = (
         ("trainer/test_features.py",),
     ),
     Mutation(
-        "components/trainer/towers.py",
+        "components/trainer/towers/block.py",
         "tf.bool), -1, 0)",
         "tf.bool), -1, 1)",
         "each position of a history sees the next one",

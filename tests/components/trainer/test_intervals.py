@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer import intervals
-from components.trainer.intervals import GapEmbedding, IntervalBias
+from components.trainer.intervals import GapEmbedding, IntervalBias, interval_biases
 from components.trainer.noise import Noise
 from shortlist.config.model import HistoryTowerSection
 from tests.components.trainer import tiny_dataset as worlds
@@ -54,6 +54,29 @@ def test_tables_are_read_by_bucket_and_a_longer_interval_counts_as_the_longest_t
     bias = IntervalBias(2)
     bias.set_weights([table])
     assert bias(tf.constant([[[0, 3], [1, 90]]])).numpy().tolist() == [[[[1, 7], [2, 12]], [[10, 70], [20, 120]]]]
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(1, 1), (2, 1), (2, 2), (4, 2), (5, 1)])
+def test_biases_of_all_layers_are_those_of_each_layer(layers, heads):
+    random = np.random.default_rng(0)
+    biases = [IntervalBias(heads) for _ in range(layers)]
+    for bias in biases:
+        bias.set_weights([random.normal(size=[intervals.NUM_BUCKETS, heads]).astype(np.float32)])
+    gaps = tf.constant(random.integers(0, intervals.NUM_BUCKETS, [3, 5, 5]), tf.int32)
+    weights = [tf.constant(random.normal(size=[3, heads, 5, 5]), tf.float32) for _ in biases]
+
+    def with_gradients(scores_of):
+        with tf.GradientTape() as tape:
+            scores = scores_of()
+            loss = tf.add_n([tf.reduce_sum(score * weight) for score, weight in zip(scores, weights, strict=True)])
+        return scores, tape.gradient(loss, [bias.trainable_weights[0] for bias in biases])
+
+    together, gradients = with_gradients(lambda: interval_biases(biases, gaps))
+    apart, expected = with_gradients(lambda: [bias(gaps) for bias in biases])
+    for found, wanted in zip(together, apart, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    for found, wanted in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,10 @@ import tensorflow as tf
 from components.trainer.corpus import Corpus
 from components.trainer.features import FeatureSpec
 from components.trainer.noise import Noise
-from components.trainer.towers import CandidateTower, CausalBlock, FeaturesTower, LayerNorm, PositionBias
+from components.trainer.towers.block import CausalBlock, PositionBias
+from components.trainer.towers.candidate import CandidateTower
+from components.trainer.towers.features import FeaturesTower
+from components.trainer.towers.layers import LayerNorm
 from shortlist import keys
 from shortlist.config.model import CandidateTowerSection, FeaturesTowerSection, HistoryTowerSection
 from tests.components.trainer import tiny_dataset as worlds
@@ -208,11 +211,29 @@ def test_heads_split_the_width_and_stay_causal(world, features, tower):
 
 def test_a_block_asked_for_some_places_says_what_it_says_there_of_all():
     block = CausalBlock(HistoryTowerSection(heads=2), 8, 6)
+    worlds.shake(block)
     hidden = tf.random.stateless_normal([3, 5, 8], (1, 2))
     everywhere = tf.reshape(block(hidden), [15, 8])
     np.testing.assert_allclose(
         block(hidden, outputs=tf.constant([14, 0, 7])), tf.gather(everywhere, [14, 0, 7]), atol=1e-6
     )
+
+
+def test_a_new_block_is_the_identity_and_learns_at_once():
+    block = CausalBlock(HistoryTowerSection(heads=2), 8, 6)
+    hidden = tf.random.stateless_normal([3, 5, 8], (1, 2))
+    with tf.GradientTape() as tape:
+        found = block(hidden)
+        loss = tf.reduce_sum(tf.square(found))
+    np.testing.assert_array_equal(found, hidden)
+    gradients = tape.gradient(loss, block.trainable_weights)
+    moved = {
+        tuple(weight.shape)
+        for weight, gradient in zip(block.trainable_weights, gradients, strict=True)
+        if gradient is not None and np.abs(tf.convert_to_tensor(gradient)).max() > 0 and weight.shape.rank == 2
+    }
+    # The last layers of both branches; through them, the others learn from the second step on.
+    assert moved == {(8, 8), (32, 8)}
 
 
 def test_position_bias_is_a_score_for_each_distance():

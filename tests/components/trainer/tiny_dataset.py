@@ -216,9 +216,15 @@ def settings(sizes=None, split="leave_last_out", interactions=None, **sections):
 
 
 def assemble(world, settings_, team=ALONE):
-    """Returns (model, reader, corpus) for a dataset; the weights depend on the seed alone."""
+    """Returns (model, reader, corpus) for a dataset; the weights depend on the seed alone.
+
+    The blocks of the query tower depend on the history, as after the first training step.
+    """
     inputs = Inputs(world.candidates, world.candidate_transform, world.transform)
     bundle = ModelBundle.read(settings_, inputs, team)
+    for number, weight in enumerate(bundle.model.query_tower.trainable_weights):
+        if "kernel" in weight.name and not tf.math.count_nonzero(weight):
+            weight.assign(tf.random.stateless_normal(weight.shape, (number, 2), stddev=0.3))
     return bundle.model, bundle.reader, bundle.corpus
 
 

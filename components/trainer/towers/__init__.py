@@ -1,0 +1,1 @@
+"""The candidate tower, the two kinds of query tower, and their layers."""
