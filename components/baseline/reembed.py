@@ -12,7 +12,7 @@ from components.evaluator.ranks import candidates_below, evaluation_ranks
 from components.graph import graph_function
 from components.trainer import portable
 from components.trainer.corpus import catalogue_batches
-from components.trainer.dataset import WINDOW_IDS_SPEC, CorpusRows
+from components.trainer.window_reader import WINDOW_IDS_SPEC, CorpusRows
 from shortlist import keys
 from shortlist.metrics.names import SIGNATURE
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.baseline import reembed
 from components.graph import gather_rows, graph_function, one_row_per_query
 from components.trainer import portable
-from components.trainer.dataset import CorpusRows
+from components.trainer.window_reader import CorpusRows
 from shortlist import keys
 from shortlist.model_files import TRAINED_FILE
 

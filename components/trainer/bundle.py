@@ -11,12 +11,12 @@ import tensorflow_transform as tft
 
 from components import shards
 from components.trainer.corpus import Corpus, load_corpus
-from components.trainer.dataset import WindowReader
 from components.trainer.features import feature_specs
 from components.trainer.losses import make_loss
 from components.trainer.model import RetrievalModel
 from components.trainer.settings import Settings
 from components.trainer.team import ALONE, Team
+from components.trainer.window_reader import WindowReader
 from components.transform.outputs import vocabulary_size
 from shortlist import keys
 

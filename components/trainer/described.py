@@ -12,10 +12,10 @@ import tensorflow_transform as tft
 from components.graph import graph_function, one_row_per_query
 from components.trainer import corpus as corpora
 from components.trainer import inputs as served_inputs
-from components.trainer.dataset import WindowReader
 from components.trainer.model import RetrievalModel
 from components.trainer.raw_values import feature_types, sparse_features
 from components.trainer.settings import Settings
+from components.trainer.window_reader import WindowReader
 from shortlist import keys
 
 

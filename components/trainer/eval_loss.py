@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from components.graph import graph_function
 from components.trainer.batch import TrainBatch
-from components.trainer.dataset import EvalBatch
 from components.trainer.model import RetrievalModel
+from components.trainer.window_reader import EvalBatch
 
 MAX_ROWS = 10_000
 """Rows that count; an evaluation of more would cost as much as a part of an epoch."""

@@ -15,11 +15,11 @@ from components.evaluator.ranks import candidates_below, evaluation_ranks
 from components.graph import gather_rows, graph_function, one_row_per_query
 from components.trainer import inputs as served_inputs
 from components.trainer.corpus import Corpus
-from components.trainer.dataset import EvalBatch, QuerySide, WindowReader
 from components.trainer.described import DescribedCandidates
 from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.raw_values import feature_types, missing, sparse_features
 from components.trainer.settings import Settings
+from components.trainer.window_reader import EvalBatch, QuerySide, WindowReader
 from shortlist import keys
 from shortlist.config.features import FeatureType
 from shortlist.model_files import TRAINED_FILE

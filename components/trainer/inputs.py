@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from components.trainer.dataset import WindowReader
 from components.trainer.intervals import UNKNOWN
 from components.trainer.model import embed_histories
 from components.trainer.raw_values import dtype_of, placeholder, sparse, sparse_features
 from components.trainer.settings import Settings
 from components.trainer.towers.features import FeaturesTower
 from components.trainer.towers.history import HistoryTower
+from components.trainer.window_reader import WindowReader
 from shortlist import keys
 from shortlist.config.features import Feature, FeatureType
 

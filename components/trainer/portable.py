@@ -15,11 +15,11 @@ from components.graph import graph_function, one_row_per_query
 from components.trainer import corpus as corpora
 from components.trainer import inputs as served_inputs
 from components.trainer.corpus import Corpus
-from components.trainer.dataset import WindowReader
 from components.trainer.described import DescribedCandidates
 from components.trainer.model import RetrievalModel, embed_histories
 from components.trainer.raw_values import feature_types
 from components.trainer.settings import Settings
+from components.trainer.window_reader import WindowReader
 from shortlist import keys
 
 EMBED_CATALOGUE = "embed_catalogue"

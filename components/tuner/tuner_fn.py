@@ -13,6 +13,7 @@ from tfx.components.tuner.component import TunerFnResult
 
 from components.trainer import checkpoints, run_fn, training
 from components.trainer.bundle import Inputs, ModelBundle, files_of
+from components.trainer.ranker import NDCG, TOP_10
 from components.trainer.settings import Settings
 from components.tuner.search import Search, TrialResult
 from shortlist.config import space
@@ -96,5 +97,5 @@ def train_trial(
     del bundle
     # A model and its graphs are in reference cycles; the next trial needs their memory.
     gc.collect()
-    metrics = {name: history[f"best_{name}"] for name in (training.TOP_10, training.NDCG)}
+    metrics = {name: history[f"best_{name}"] for name in (TOP_10, NDCG)}
     return TrialResult(metrics, history["epochs"], history["seconds"])

@@ -17,6 +17,7 @@ import numpy as np
 
 from components.trainer import checkpoints, dataset, training
 from components.trainer.bundle import ModelBundle
+from components.trainer.ranker import Ranker
 from components.trainer.settings import Settings
 from pipeline.ablations.windows import RecordedWindows
 from shortlist import fingerprints
@@ -82,7 +83,7 @@ class TrialCache:
             checkpoint_dir=checkpoint_dir,
         )
         rows = dataset.eval_batches(parts.reader, self._windows.files[self._split])
-        ranks = training.Ranker(parts.model, rows, settings.exclude_seen).ranks()
+        ranks = Ranker(parts.model, rows, settings.exclude_seen).ranks()
         trial = AblationTrial(ranks, history["epochs"], history["best_epoch"], history["seconds"])
         self._store(folder, trial, settings)
         checkpoints.remove(checkpoint_dir)

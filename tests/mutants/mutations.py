@@ -165,7 +165,7 @@ MUTATIONS = (
         ("trainer/test_towers.py",),
     ),
     Mutation(
-        "components/trainer/training.py",
+        "components/trainer/run_state.py",
         "max(self.log, key=lambda line: line[NDCG]",
         "max(self.log, key=lambda line: line['epoch']",
         "the latest evaluation counts as the best, and training never stops early",

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from components.trainer import training
+from components.trainer import run_state, training
 from components.trainer.settings import Settings
 from shortlist.process.resources import raises_resource_error
 from tests.components.trainer import tiny_dataset as worlds
@@ -21,7 +21,7 @@ def main(job):
     """Trains, then writes `history` and the candidates' embeddings."""
     world = worlds.World(**job["world"])
     settings = Settings.from_json(job["settings"])
-    training.SAVE_EVERY_SECONDS = job["save_every_seconds"]
+    run_state.SAVE_EVERY_SECONDS = job["save_every_seconds"]
     model, reader, corpus = worlds.assemble(world, settings)
     files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
     targets = int(corpus.counts.sum())

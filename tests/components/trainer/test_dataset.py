@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from components.trainer import dataset
-from components.trainer.dataset import WindowReader
 from components.trainer.losses.in_batch import explode
+from components.trainer.window_reader import WindowReader
 from shortlist import keys
 from tests.components.trainer import tiny_dataset as worlds
 

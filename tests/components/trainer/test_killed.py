@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from components.trainer import training
+from components.trainer.ranker import NDCG, TOP_10
+from components.trainer.run_state import PROGRESS_FILE, SAVE_EVERY_SECONDS
 from tests.components.trainer import tiny_dataset as worlds
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -77,18 +79,18 @@ def test_killed_in_the_middle_of_saving_and_of_training_it_ends_as_if_left_alone
     _kill_when(first, lambda: any((tmp_path / "checkpoints").glob("state-*_temp*")))
     seen = _states(tmp_path)
     second = _start(world, settings, tmp_path, 2, save_every_seconds=0.2)
-    progress = tmp_path / "run-2" / training.PROGRESS_FILE
+    progress = tmp_path / "run-2" / PROGRESS_FILE
     enough = undisturbed["best_epoch"] // 2
     _kill_when(second, lambda: progress.exists() and progress.read_text().count("\n") >= enough + 1)
     assert _states(tmp_path) > seen
 
-    third = _start(world, settings, tmp_path, 3, training.SAVE_EVERY_SECONDS)
+    third = _start(world, settings, tmp_path, 3, SAVE_EVERY_SECONDS)
     _, stderr = third.communicate()
     assert third.returncode == 0, stderr
     resumed = json.loads((tmp_path / "result.json").read_text())
     assert len(resumed["log"]) == len(undisturbed["log"])
     for line, expected in zip(_lines(resumed["log"]), _lines(undisturbed["log"]), strict=True):
         assert line == pytest.approx(expected, abs=1e-6)
-    for name in ("epochs", "steps", "best_epoch", f"best_{training.NDCG}", f"best_{training.TOP_10}"):
+    for name in ("epochs", "steps", "best_epoch", f"best_{NDCG}", f"best_{TOP_10}"):
         assert resumed[name] == pytest.approx(undisturbed[name], abs=1e-6)
     np.testing.assert_allclose(np.load(tmp_path / "result.json.npy"), embeddings, atol=1e-6)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from components.trainer import training
+from components.trainer.ranker import NDCG, TOP_10, Ranker
 from shortlist import keys
 from tests.components.trainer import tiny_dataset as worlds
 
@@ -81,9 +82,9 @@ def test_early_stopping_leaves_the_best_weights_and_is_final(world, tmp_path, mo
 
     def evaluate(ranker):
         embeddings.append(ranker._model.embed_candidates().numpy())
-        return {training.NDCG: figures[len(embeddings) - 1], training.TOP_10: 0.0}
+        return {NDCG: figures[len(embeddings) - 1], TOP_10: 0.0}
 
-    monkeypatch.setattr(training.Ranker, "evaluate", evaluate)
+    monkeypatch.setattr(Ranker, "evaluate", evaluate)
     model, *_, history = _fit(world, tmp_path, settings)
     # Epoch 3 equals the best and 4 is worse: two evaluations without a better one.
     assert (history["epochs"], history["best_epoch"], len(embeddings)) == (4, 2, 4)

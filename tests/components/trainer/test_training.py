@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer import row_sample, training
+from components.trainer import dataset, ranker, row_sample, training
 from components.trainer.optimizer import WarmUpSchedule
+from components.trainer.ranker import NDCG, TOP_10, Ranker
+from components.trainer.run_state import EVAL_LOSS, PROGRESS_FILE, RunState
 from components.trainer.training import Files
 from shortlist.process import progress
 from tests.components.trainer import tiny_dataset as worlds
@@ -41,19 +43,19 @@ def test_training_lowers_the_loss_and_reports_it(unbroken):
     _, history, run_dir = unbroken
     assert history["log"][-1]["loss"] < history["log"][0]["loss"]
     assert [line["epoch"] for line in history["log"]] == [1, 2, 3, 4]
-    assert history["log"][-1][training.EVAL_LOSS] < history["log"][0][training.EVAL_LOSS]
-    lines = (pathlib.Path(run_dir) / training.PROGRESS_FILE).read_text().splitlines()
+    assert history["log"][-1][EVAL_LOSS] < history["log"][0][EVAL_LOSS]
+    lines = (pathlib.Path(run_dir) / PROGRESS_FILE).read_text().splitlines()
     assert [json.loads(line) for line in lines] == history["log"]
     assert list(pathlib.Path(run_dir, "logs").glob("events*"))
 
 
 def test_the_best_weights_are_the_ones_that_stay(unbroken, world):
     model, history, _ = unbroken
-    best = max(line[training.NDCG] for line in history["log"])
-    assert history[f"best_{training.NDCG}"] == best
+    best = max(line[NDCG] for line in history["log"])
+    assert history[f"best_{NDCG}"] == best
     _, reader, _ = worlds.assemble(world, _settings())
-    batches = training.dataset.eval_batches(reader, world.windows["eval"])
-    assert training.Ranker(model, batches).evaluate()[training.NDCG] == pytest.approx(best, abs=1e-6)
+    batches = dataset.eval_batches(reader, world.windows["eval"])
+    assert Ranker(model, batches).evaluate()[NDCG] == pytest.approx(best, abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_path):
@@ -71,7 +73,7 @@ def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_p
     # A line of progress may ask once the weights of an earlier step are back, and with them that step.
     again.step.assign(1)
     assert f"loss {history['log'][-1]['loss']:.3f}" in reports[-1].note
-    assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][training.NDCG]:.4f} (best " in note
+    assert f"epoch 4 of 4, ndcg_at_10 {history['log'][2][NDCG]:.4f} (best " in note
     # The loss is that of the steps since the last evaluation, also before the first one.
     assert note.endswith(f"loss {history['log'][3]['loss']:.3f}")
     assert re.fullmatch(r"epoch 1 of 4, loss \d+\.\d{3}", heard[0][2])
@@ -81,14 +83,14 @@ def test_the_same_seed_gives_the_same_figures_and_weights(unbroken, world, tmp_p
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(unbroken, world, tmp_path, monkeypatch):
     model, history, _ = unbroken
-    end_epoch = training._RunState.end_epoch
+    end_epoch = RunState.end_epoch
 
     def stop_after_two(state, epoch):
         end_epoch(state, epoch)
         if epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._RunState, "end_epoch", stop_after_two)
+    monkeypatch.setattr(RunState, "end_epoch", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
         _fit(world, tmp_path, _settings())
     monkeypatch.undo()
@@ -121,8 +123,8 @@ def test_early_stopping_ranks_a_sample_of_the_eval_rows(unbroken, world, tmp_pat
     # The metric is that of three of the rows: the same three, however the split is cut into files.
     _, reader, _ = worlds.assemble(world, _settings())
     sample = row_sample.sample_rows(files, 3)
-    batches = training.dataset.eval_batches(reader, files, batch_size=2, sample=sample)
-    assert training.Ranker(model, batches).evaluate()[training.NDCG] == pytest.approx(sampled["best_ndcg_at_10"])
+    batches = dataset.eval_batches(reader, files, batch_size=2, sample=sample)
+    assert Ranker(model, batches).evaluate()[NDCG] == pytest.approx(sampled["best_ndcg_at_10"])
     records = worlds.read(files)
     for number, part in enumerate((records[1::2], records[::2])):
         with tf.io.TFRecordWriter(str(tmp_path / f"{number}.gz"), "GZIP") as writer:
@@ -132,7 +134,7 @@ def test_early_stopping_ranks_a_sample_of_the_eval_rows(unbroken, world, tmp_pat
     assert row_sample.sample_rows(others, 3) == sample
     chosen = [
         sorted(np.concatenate([batch.features["query_id"].numpy()[:, 0] for batch in found]).tolist())
-        for found in (batches, training.dataset.eval_batches(reader, others, sample=sample))
+        for found in (batches, dataset.eval_batches(reader, others, sample=sample))
     ]
     assert chosen[0] == chosen[1]
     assert len(chosen[0]) == 3
@@ -149,8 +151,8 @@ def test_without_eval_rows_it_trains_to_the_end_and_keeps_the_last_weights(world
         model, reader, files, settings, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints")
     )
     assert (history["epochs"], history["best_epoch"]) == (3, 3)
-    assert history[f"best_{training.NDCG}"] is None
-    assert history["log"][-1][training.EVAL_LOSS] is None
+    assert history[f"best_{NDCG}"] is None
+    assert history["log"][-1][EVAL_LOSS] is None
 
 
 def test_in_batch_trains_too(world, tmp_path):
@@ -166,24 +168,24 @@ def test_in_batch_trains_too(world, tmp_path):
 def test_ndcg_by_hand(trained, world, monkeypatch):
     model, reader, _, _ = trained
     monkeypatch.setattr(
-        training, "target_ranks", lambda *_: (tf.constant([1, 2, 10, 11], tf.int64), tf.constant([0], tf.int64))
+        ranker, "target_ranks", lambda *_: (tf.constant([1, 2, 10, 11], tf.int64), tf.constant([0], tf.int64))
     )
-    metrics = training.Ranker(model, training.dataset.eval_batches(reader, world.windows["eval"], 64)).evaluate()
+    metrics = Ranker(model, dataset.eval_batches(reader, world.windows["eval"], 64)).evaluate()
     # (1 + 1 / log2(3) + 1 / log2(11) + 0) / 4 and 3 of 4.
-    assert metrics[training.NDCG] == pytest.approx((1 + 1 / math.log2(3) + 1 / math.log2(11)) / 4, rel=1e-6)
-    assert metrics[training.TOP_10] == 0.75
+    assert metrics[NDCG] == pytest.approx((1 + 1 / math.log2(3) + 1 / math.log2(11)) / 4, rel=1e-6)
+    assert metrics[TOP_10] == 0.75
 
 
 def test_early_stopping_counts_new_targets_or_all_with_seen_items(trained, world, monkeypatch):
     model, reader, _, _ = trained
     # Of two targets one had been seen before; with seen items the other is not in the top 10.
     ranks = tf.constant([1, 0], tf.int64), tf.constant([11, 2], tf.int64)
-    monkeypatch.setattr(training, "target_ranks", lambda *_: ranks)
-    batches = training.dataset.eval_batches(reader, world.windows["eval"], 64)
-    assert training.Ranker(model, batches).evaluate()[training.TOP_10] == 1.0
-    assert training.Ranker(model, batches, exclude_seen=False).evaluate()[training.TOP_10] == 0.5
-    monkeypatch.setattr(training, "target_ranks", lambda *_: (tf.constant([0], tf.int64), ranks[1]))
-    assert training.Ranker(model, batches).evaluate() == {training.NDCG: None, training.TOP_10: None}
+    monkeypatch.setattr(ranker, "target_ranks", lambda *_: ranks)
+    batches = dataset.eval_batches(reader, world.windows["eval"], 64)
+    assert Ranker(model, batches).evaluate()[TOP_10] == 1.0
+    assert Ranker(model, batches, exclude_seen=False).evaluate()[TOP_10] == 0.5
+    monkeypatch.setattr(ranker, "target_ranks", lambda *_: (tf.constant([0], tf.int64), ranks[1]))
+    assert Ranker(model, batches).evaluate() == {NDCG: None, TOP_10: None}
 
 
 def test_a_refit_takes_the_steps_that_were_best_and_the_same_learning_rates(unbroken, world, tmp_path):
@@ -196,7 +198,7 @@ def test_a_refit_takes_the_steps_that_were_best_and_the_same_learning_rates(unbr
     args = (history, int(corpus.counts.sum()), str(tmp_path), str(tmp_path / "checkpoints"))
     found = training.refit(again, reader, world.windows["train"], settings, *args)
     assert found["steps"] == history["best_step"]
-    assert found[f"best_{training.NDCG}"] is None
+    assert found[f"best_{NDCG}"] is None
     # With the rows of the measured model, the refit equals the measured model.
     np.testing.assert_array_equal(again.embed_candidates(), model.embed_candidates())
 

@@ -16,6 +16,7 @@ import pytest
 
 from components.trainer import checkpoints, cluster, training, workers
 from components.trainer.job import Job
+from components.trainer.run_state import PROGRESS_FILE
 from components.trainer.settings import Settings
 from tests.components.trainer import tiny_dataset as worlds
 
@@ -168,7 +169,7 @@ def test_a_killed_worker_is_started_again_and_the_training_resumes(world, long, 
     [warning] = [record.getMessage() for record in caplog.records if record.name == workers.__name__]
     assert "training process 1 was killed (SIGKILL); the training resumes from state-00000" in warning
     # The chief alone wrote, and no process is left.
-    assert len((tmp_path / "run" / training.PROGRESS_FILE).read_text().splitlines()) == len(long[0]["log"])
+    assert len((tmp_path / "run" / PROGRESS_FILE).read_text().splitlines()) == len(long[0]["log"])
     assert not _processes(os.getpid())
 
 
