@@ -14,7 +14,8 @@ from cli.output.wrapping import print_command
 
 if TYPE_CHECKING:
     from shortlist.config.config import Config
-    from shortlist.tables.preflight import PreflightReport, TableReport
+    from shortlist.tables.preflight import PreflightReport
+    from shortlist.tables.table_checks import TableReport
 
 
 def check(

@@ -56,7 +56,7 @@ def timestamp_unit(config: Config) -> Unit:
     Raises:
       ConfigError: The config does not name the unit, and the data is not on this machine.
     """
-    from shortlist.tables import preflight
+    from shortlist.tables import input_table
 
     interactions = config.data.interactions
     if interactions.timestamp is None:
@@ -67,7 +67,7 @@ def timestamp_unit(config: Config) -> Unit:
         return interactions.timestamp_unit
     root = data_root(config)
     try:
-        return preflight.timestamp_unit(interactions, root)
+        return input_table.timestamp_unit(interactions, root)
     except DataError as error:
         raise ConfigError(
             f"data.interactions.timestamp_unit: auto needs the data, which is not at {root} ({error}); "

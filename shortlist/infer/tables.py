@@ -12,8 +12,8 @@ from shortlist.errors import DataError
 from shortlist.infer import text_format
 from shortlist.infer.columns import SAMPLED_ROWS, InferredColumn, columns_of
 from shortlist.infer.text_format import TextOptions
-from shortlist.tables import inputs, preflight, readers
-from shortlist.tables.input_table import InputTable
+from shortlist.tables import inputs, readers
+from shortlist.tables.input_table import InputTable, existing_files
 from shortlist.tables.spec import ColumnSpec, ColumnType, Kind, TableSpec
 
 # Cells are kept as Python strings, which takes several times as much memory.
@@ -60,7 +60,7 @@ def sample(
       DataError: There is no such file, it cannot be read, or it has no rows.
       ConfigError: The file has no header and no names were given, or no row per interaction.
     """
-    files = preflight.existing_files(kind, path, data_root)
+    files = existing_files(kind, path, data_root)
     spec = TableSpec(kind, None, ())
     first = next((file for file in files if file.size), files[0])
     with first.open() as file:

@@ -13,7 +13,7 @@ from shortlist.config.config import Config
 from shortlist.config.load import load_config
 from shortlist.errors import DataError
 from shortlist.summary import Summary
-from shortlist.tables import preflight
+from shortlist.tables import input_table
 from shortlist.workspace import Workspace
 from tests import ports
 
@@ -80,7 +80,7 @@ def run_smoke(data_root):
 
         listener = RecordingListener()
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-        unit = preflight.timestamp_unit(config.data.interactions, data_root)
+        unit = input_table.timestamp_unit(config.data.interactions, data_root)
         with ports.listening_addresses() as found:
             summary = run_pipeline(config, workspace, run_id, data_root, listener, unit)
         return Run(summary, listener, frozenset(found))

@@ -21,7 +21,7 @@ from shortlist.lineage.database import database
 from shortlist.lineage.store import Store
 from shortlist.records import properties
 from shortlist.summary import Status, read_summary
-from shortlist.tables import preflight
+from shortlist.tables import input_table
 from shortlist.workspace import Workspace
 from tests.compatibility.make_workspace import make_data
 from tests.pipeline.conftest import RecordingListener
@@ -166,7 +166,7 @@ def test_a_real_pipeline_recovers_from_each_kind_of_damage_and_can_be_moved(tmp_
     def run() -> tuple[RecordingListener, list[str]]:
         listener = RecordingListener()
         run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-        unit = preflight.timestamp_unit(config.data.interactions, tmp_path)
+        unit = input_table.timestamp_unit(config.data.interactions, tmp_path)
         summary = run_pipeline(config, workspace, run_id, tmp_path, listener, unit)
         assert summary.status is Status.PUSHED, summary.reasons
         return listener, summary.warnings

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.errors import ConfigError, DataError
-from shortlist.tables import inputs, preflight
+from shortlist.tables import inputs, preflight, table_checks
 from tests.shortlist.project import ITEMS, LOG, USERS, Project
 from tests.shortlist.tables.tables import parquet_bytes
 
@@ -122,7 +122,7 @@ def test_repeated_ids_across_files_name_both(project):
 
 
 def test_long_logs_are_sampled(project, monkeypatch):
-    monkeypatch.setattr(preflight, "MAX_CHECKED_TIMES", 24_000)
+    monkeypatch.setattr(table_checks, "MAX_CHECKED_TIMES", 24_000)
     many = "".join(f"u{i % 7},i{i % 4},{i}\n" for i in range(25_000))
     report = project.write(log="user_id,item_id,timestamp\n" + many + "bad row far down\n").check()
     assert len(report.interactions.sample) == 1000
@@ -378,7 +378,7 @@ def test_unknown_candidates_may_be_let_through(project, action):
 
 
 def test_large_catalogues_are_left_to_the_run(project, monkeypatch):
-    monkeypatch.setattr(preflight, "MAX_CHECKED_ROWS", 3)
+    monkeypatch.setattr(table_checks, "MAX_CHECKED_ROWS", 3)
     report = project.write(items=ITEMS + "i1,Again\n").check()
     assert report.candidate_count is None
     assert len(report.candidates.sample) == 5
@@ -397,7 +397,7 @@ def test_more_rows_than_one_machine_was_measured_with(project, monkeypatch, name
     }
     project.file(name, contents[name]).set(interactions={"path": name})
     assert project.check().warnings == ()
-    monkeypatch.setattr(preflight, "DIRECT_RUNNER_ROWS", 10_000)
+    monkeypatch.setattr(table_checks, "DIRECT_RUNNER_ROWS", 10_000)
     [warning] = project.check().warnings
     assert warning.startswith(f"{name}: about ")
     assert "Flink or Dataflow" in warning
