@@ -24,7 +24,7 @@ class CausalBlock(tf.keras.layers.Layer):
         self._attention_norm = LayerNorm(width)
         self._feed_forward_norm = LayerNorm(width)
         self._query_key_value = dense(width, 3 * width)
-        # At first, a block is the identity, without which depth does not train (decision 40).
+        # At first, a block is the identity, without which depth does not train (decision 42).
         self._merge = dense(width, width, kernel="zeros")
         self._expand = dense(width, config.feed_forward_factor * width, "relu")
         self._contract = dense(config.feed_forward_factor * width, width, kernel="zeros")
