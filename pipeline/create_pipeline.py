@@ -89,7 +89,7 @@ def create_pipeline(config: Config, sources: Sources, where: Workspace | Target)
         "queries_preprocessing_fn",
         config.data.queries,
         analyze="train",
-        interactions=config.interaction_features.read,
+        custom_config=_of_queries(config),
     )
 
     # Attribute vocabularies, from the catalogue. A second Transform, since one analyses a single input only.
@@ -246,7 +246,7 @@ def _refitted(
         "queries_preprocessing_fn",
         config.data.queries,
         analyze="train",
-        interactions=config.interaction_features.read,
+        custom_config=_of_queries(config),
     )
     refit = Refit(
         examples=windows.outputs["examples"],
@@ -268,7 +268,7 @@ def _transform(
     function: str,
     table: Table | None,
     analyze: str,
-    interactions: Mapping[str, Feature] | None = None,
+    custom_config: Mapping[str, Any] | None = None,
 ) -> standard.Transform:
     features = table.features if table else {}
     # Nothing is materialised: the trainer applies the graph itself, as the served model does.
@@ -282,11 +282,19 @@ def _transform(
         disable_statistics=True,
         custom_config={
             "features": _dump(features),
-            "interaction_features": _dump(interactions or {}),
+            **(custom_config or {}),
             # The cache key has the name of the function only: without the hash, changed code would not run.
             "code_sha256": fingerprints.code_sha256(_PREPROCESSING),
         },
     ).with_id(node_id)
+
+
+def _of_queries(config: Config) -> dict[str, Any]:
+    """Returns the arguments of the preprocessing function of queries that depend on other sections."""
+    return {
+        "interaction_features": _dump(config.interaction_features.read),
+        "query_ids": config.needs_query_ids,
+    }
 
 
 def _dump(features: Mapping[str, Feature]) -> dict[str, Any]:

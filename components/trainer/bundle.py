@@ -74,7 +74,7 @@ class ModelBundle(NamedTuple):
                 corpus,
                 feature_specs(settings.query_features, window_transform),
                 feature_specs(settings.candidate_features, candidate_transform),
-                vocabulary_size(window_transform, keys.QUERY_ID),
+                vocabulary_size(window_transform, keys.QUERY_ID) if settings.model.embeds_query_ids else 0,
                 feature_specs(settings.history_features, window_transform, keys.CONTEXT_FEATURE),
                 feature_specs(settings.context_features, window_transform, keys.CONTEXT_FEATURE),
             )

@@ -45,7 +45,7 @@ class RetrievalModel(tfrs.models.Model):
           corpus: The candidates.
           query_specs: Features of the queries.
           candidate_specs: Features of the candidates.
-          query_ids: Number of distinct query ids in train.
+          query_ids: Number of distinct query ids in train; 0 if the query tower does not embed them.
           history_specs: Features of the history's items.
           context_specs: Features of a request.
         """

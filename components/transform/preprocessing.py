@@ -22,6 +22,8 @@ Column = Union[tf.Tensor, tf.SparseTensor]
 CANDIDATE_COUNTS = "candidate_counts"
 # Maximum number of query ids with an embedding of their own: 5M embeddings of 64 floats take 1.3 GB.
 _MAX_QUERY_IDS = 5_000_000
+# Two of 5M ids have an equal fingerprint with a probability of 3 in a million: n**2 / 2 / 2**62.
+_FINGERPRINTS = 2**62
 
 
 def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -> dict[str, Column]:
@@ -31,10 +33,13 @@ def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str,
     Histories are not counted, because windows overlap. A row of weight 0 is not counted; each row with a greater weight
     counts once.
 
+    Without `query_ids`, an id becomes a fingerprint, by which losses recognise windows of one query. One worker holds a
+    vocabulary whole, and so does each served model.
+
     Args:
       inputs: Sparse window features, see `components/windows`.
       custom_config: `features` and, for those of the log's rows, `interaction_features`: feature name to `Feature` as
-        a dict.
+        a dict. `query_ids`, by default true, says whether the query ids get a vocabulary.
     """
     is_target = inputs[keys.TARGET_WEIGHTS].values > 0.0
     targets = tf.sparse.retain(inputs[keys.TARGET_IDS], is_target)
@@ -46,12 +51,13 @@ def queries_preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str,
         key = keys.CONTEXT_FEATURE + name
         outputs[key] = _transform(key, _without_missing(inputs[key]), Feature.model_validate(feature))
     outputs[keys.TARGET_TIMES] = _share_of_span(inputs[keys.TARGET_TIMES], is_target)
-    outputs[keys.QUERY_ID] = tft.compute_and_apply_vocabulary(
-        _dense(inputs[keys.QUERY_ID], ""),
-        top_k=_MAX_QUERY_IDS,
-        num_oov_buckets=1,
-        vocab_filename=keys.QUERY_ID,
-    )
+    ids = _dense(inputs[keys.QUERY_ID], "")
+    if custom_config.get("query_ids", True):
+        outputs[keys.QUERY_ID] = tft.compute_and_apply_vocabulary(
+            ids, top_k=_MAX_QUERY_IDS, num_oov_buckets=1, vocab_filename=keys.QUERY_ID
+        )
+    else:
+        outputs[keys.QUERY_ID] = tf.strings.to_hash_bucket_fast(ids, _FINGERPRINTS)
     return outputs
 
 

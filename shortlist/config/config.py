@@ -171,6 +171,11 @@ class Config(Section):
         return self.train.warm_start is not None and not self.tune.enabled
 
     @property
+    def needs_query_ids(self) -> bool:
+        """Whether the query tower, or one that the search tries, embeds query ids."""
+        return self.model.embeds_query_ids or "model.query_tower.use_query_id" in (self.tune.space or {})
+
+    @property
     def target_slices(self) -> tuple[str, ...]:
         """The names in `evaluate.slices` that are features of the target, not of the query or of the log's row."""
         return tuple(

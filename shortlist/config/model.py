@@ -123,6 +123,11 @@ class Model(Section):
     normalize: bool = False
     """L2-normalise both towers' output, so that scores are cosine similarities."""
 
+    @property
+    def embeds_query_ids(self) -> bool:
+        """Whether each query id in train has an embedding."""
+        return isinstance(self.query_tower, FeaturesTowerSection) and self.query_tower.use_query_id
+
     @pydantic.model_validator(mode="after")
     def _check_heads(self) -> Model:
         tower = self.query_tower

@@ -29,11 +29,12 @@ _ROWS = [
 ]
 
 
-def _analyze(rows, spec, fn, features, batch_size=None):
+def _analyze(rows, spec, fn, features, batch_size=None, **more):
     metadata = tft.DatasetMetadata.from_feature_spec(spec)
     path = tempfile.mkdtemp()
     with tft_beam.Context(temp_dir=tempfile.mkdtemp(), desired_batch_size=batch_size):
-        transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: fn(inputs, {"features": features}))
+        custom_config = {"features": features, **more}
+        transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(lambda inputs: fn(inputs, custom_config))
         _ = transform_fn | tft_beam.WriteTransformFn(path)
     return tft.TFTransformOutput(path)
 
@@ -110,6 +111,18 @@ def test_counts_are_those_of_the_train_targets():
     output = _analyze(rows, _WINDOWS_SPEC, preprocessing.queries_preprocessing_fn, {})
     assert outputs.candidate_counts(output) == {b"a": 3, b"b b": 1, "ü".encode(): 1}
     assert outputs.vocabulary_size(output, "query_id") == 2
+
+
+def test_without_a_vocabulary_equal_query_ids_have_equal_fingerprints():
+    rows = [_window(query, [b"a"], [1], [1.0]) for query in (b"u", b"v", b"u")]
+    output = _analyze(rows, _WINDOWS_SPEC, preprocessing.queries_preprocessing_fn, {}, query_ids=False)
+    assert output.vocabulary_file_by_name("query_id") is None
+    ids = tf.sparse.from_dense(tf.constant([[b"u"], [b"v"], [b"u"], [b"not in train"]]))
+    found = output.transform_features_layer()({"query_id": ids})["query_id"].numpy()
+    assert found.shape == (4, 1)
+    assert found.dtype == np.int64
+    assert found[0] == found[2]
+    assert len(set(found.ravel())) == 3
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,12 @@ def test_a_warm_start_and_its_refit_begin_from_the_same_model(first, later):
     }
 
 
+def test_a_history_tower_needs_no_vocabulary_of_query_ids(later):
+    for task in ("Transform", "RefitTransform"):
+        given = later.tasks[task]["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+        assert json.loads(given)["query_ids"] is False
+
+
 def test_a_search_starts_from_scratch():
     searched = _compiled(
         _config(**{"train.warm_start": "latest_blessed", "tune.enabled": True}), baseline=True, statistics=False

@@ -130,3 +130,17 @@ def test_values_replace_settings_wherever_they_are():
     changed = with_values(sections, {"train.loss.temperature": 0.5, "model.query_tower.dropout": 0.0})
     assert changed["train"] == Train(loss=CorpusLoss(temperature=0.5))
     assert changed["model"] == Model(query_tower=HistoryTowerSection(dropout=0.0))
+
+
+@pytest.mark.parametrize(
+    ("tower", "searched", "expected"),
+    [
+        ({"kind": "history"}, None, False),
+        ({"kind": "features"}, None, True),
+        ({"kind": "features", "use_query_id": False}, None, False),
+        ({"kind": "features", "use_query_id": False}, {"model.query_tower.use_query_id": [True, False]}, True),
+        ({"kind": "features", "use_query_id": False}, {"train.batch_size": [32, 64]}, False),
+    ],
+)
+def test_query_ids_are_needed_by_a_tower_of_the_config_or_of_a_trial(tower, searched, expected):
+    assert _config({"space": searched}, model={"query_tower": tower}).needs_query_ids is expected
