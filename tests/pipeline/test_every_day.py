@@ -1,4 +1,7 @@
-"""Four days in one workspace: each run tests on its own day, and compares with the model of the day before."""
+"""Four days in one workspace: each run tests on its own day, and compares with the model of the day before.
+
+The last day is repeated with a training by two processes, since all that comes before it is in the cache.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ import pytest
 
 from cli.notification import notified
 from cli.output import consoles
+from components.trainer import workers
 from pipeline.run import run_pipeline
 from shortlist.config.load import parse_config
 from shortlist.lineage.store import Store
 from shortlist.records import nodes
 from shortlist.records.artifacts import WindowsRecord
-from shortlist.summary import Kind, Summary
+from shortlist.summary import Kind, Status, Summary
 from shortlist.tables import preflight
 from shortlist.verdicts import Gate
 from shortlist.workspace import Workspace
@@ -75,7 +79,7 @@ def _write_schemas(folder: pathlib.Path, of_queries: dict[str, str]) -> None:
 _ARROW = {"numeric": "FLOAT", "category": "BYTES"}
 
 
-def _raw(folder: pathlib.Path, of_queries: dict[str, str]) -> dict[str, Any]:
+def _raw(folder: pathlib.Path, of_queries: dict[str, str], train: dict[str, Any]) -> dict[str, Any]:
     ignored = {"action": "ignore"}
     return {
         "name": "daily",
@@ -88,7 +92,7 @@ def _raw(folder: pathlib.Path, of_queries: dict[str, str]) -> dict[str, Any]:
             "split": {"kind": "temporal", "eval_spans": 1, "test_spans": 1},
         },
         "model": {"query_tower": {"kind": "history", "blocks": 1}, "embedding_dim": 8},
-        "train": {"epochs": 1, "batch_size": 16},
+        "train": {"epochs": 1, "batch_size": 16, **train},
         # The models are of noise: their gates pass, and are compared nevertheless.
         "evaluate": {
             "ks": [1, 5],
@@ -102,10 +106,10 @@ def _raw(folder: pathlib.Path, of_queries: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _run(folder: pathlib.Path, today: int, of_queries: dict[str, str]) -> Day:
+def _run(folder: pathlib.Path, today: int, of_queries: dict[str, str], **train: Any) -> Day:
     _write_tables(folder / "data", today)
     _write_schemas(folder / "schemas", of_queries)
-    config = parse_config(_raw(folder, of_queries), "daily.yaml")
+    config = parse_config(_raw(folder, of_queries, train), "daily.yaml")
     workspace, out = Workspace(folder / "workspace", config.name), io.StringIO()
     with notified(config, Kind.RUN, consoles.console(file=out)) as ended:
         report = preflight.check(config, folder / "data")
@@ -188,3 +192,28 @@ def test_each_run_is_told(days: list[Day]):
     assert baselines.latest_blessed is not None
     assert second["previous"] == baselines.latest_blessed["factorized_top_k/top_5_categorical_accuracy"]
     assert pathlib.Path(second["report"]).name == "report.html"
+
+
+def test_a_run_by_two_processes_has_the_same_figures_and_pushes_its_refit(
+    days: list[Day], folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    trainings, train = [], workers.train
+
+    def recorded(job: Any, *args: Any) -> None:
+        trainings.append(job.recipe)
+        train(job, *args)
+
+    monkeypatch.setattr(workers, "train", recorded)
+    by_one = days[3].summary
+    by_two = _run(folder, _LAST, {"country": "category"}, strategy="multi_worker", workers=2, refit=True).summary
+    assert by_two.status is Status.PUSHED
+    assert by_two.metrics is not None
+    assert by_one.metrics is not None
+    assert by_two.metrics.overall == pytest.approx(by_one.metrics.overall, abs=1e-4)
+    assert by_two.refit is not None
+    assert by_two.data is not None
+    assert by_two.refit.targets == sum(by_two.data.rows.values())
+    assert [recipe and recipe["best_step"] for recipe in trainings] == [None, by_two.refit.steps]
+    assert by_two.pushed is not None
+    assert by_one.pushed is not None
+    assert by_two.pushed.version > by_one.pushed.version
