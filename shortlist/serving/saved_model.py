@@ -64,9 +64,12 @@ class _Runtime:
 
 def _free(context: Any, functions: Iterable[str], tables: Iterable[Any]) -> None:
     import tensorflow as tf
+    from tensorflow.python.eager.context import eager_mode
 
-    for handle in tables:
-        tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
+    # The last reference may end while another function is traced, which would otherwise get this operation.
+    with eager_mode():
+        for handle in tables:
+            tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
     for name in functions:
         context.remove_function(name)
 

@@ -124,6 +124,26 @@ def test_a_dropped_model_frees_its_functions(folder):
     assert not functions() & added
 
 
+def test_a_model_dropped_while_a_function_is_traced_leaves_it_alone(folder):
+    before = functions()
+    models = [ServedSavedModel(folder)]
+    # TensorFlow adds functions of its own at the first call of an operation.
+    added = {name for name in functions() - before if "_served_" in name}
+
+    @tf.function(autograph=False)
+    def twice(value):
+        models.clear()
+        gc.collect()
+        return value * 2.0
+
+    graph = twice.get_concrete_function(tf.TensorSpec([])).graph
+    assert not graph.captures
+    assert "DestroyResourceOp" not in {operation.type for operation in graph.get_operations()}
+    # What the model had is free all the same.
+    assert added
+    assert not functions() & added
+
+
 def test_variables_are_found_by_their_names_not_their_numbers():
     def graph(kind, children):
         made = kind()
