@@ -206,7 +206,8 @@ def _read_variables(folder: str, nodes: Any) -> dict[int, Any]:
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
     prefix = os.path.join(folder, "variables", "variables")
-    reader = tf.train.load_checkpoint(prefix)
+    # `tf.train.load_checkpoint` also looks for the file, and finds none at some URIs.
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     saved = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
         reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
     ).nodes

@@ -14,7 +14,7 @@ from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.report import sections
 from shortlist.report.facts import read
 from shortlist.summary import read_summary
-from shortlist.tables import preflight
+from shortlist.tables import input_table
 from shortlist.workspace import TUNED_FILE, Workspace
 from tests.pipeline.conftest import RecordingListener
 
@@ -55,7 +55,7 @@ def _run(config, workspace, data_root):
 
     listener = _UntilTrained()
     run_id = workspace.start_run(datetime.datetime.now(datetime.timezone.utc))
-    unit = preflight.timestamp_unit(config.data.interactions, data_root)
+    unit = input_table.timestamp_unit(config.data.interactions, data_root)
     with pytest.raises(KeyboardInterrupt):
         run_pipeline(config, workspace, run_id, data_root, listener, unit)
     return run_id, listener

@@ -46,7 +46,7 @@ def trained(monkeypatch, tmp_path):
 
     monkeypatch.setattr(ModelBundle, "read", lambda *_: parts)
     monkeypatch.setattr(trials.training, "fit", fit)
-    monkeypatch.setattr(trials.training, "Ranker", ranker)
+    monkeypatch.setattr(trials, "Ranker", ranker)
     monkeypatch.setattr(trials.dataset, "eval_batches", lambda _, files: files)
     return seen
 
