@@ -35,7 +35,7 @@ def main(job):
     world = worlds.World(**job["world"])
     for name, value in job["settings"].items():
         settings = Settings.from_json(value)
-        model, reader, corpus = worlds.assemble(world, settings, team)
+        model, reader, corpus = worlds.untrained(world, settings, team)
         files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
         folder = f"{job['result']}-{name}"
         history = training.fit(

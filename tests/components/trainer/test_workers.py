@@ -43,7 +43,7 @@ LONG = _settings({"kind": "corpus"}, worlds.WITH_DROPOUT, epochs=16, eval_every_
 
 
 def _fit(world, settings, folder):
-    model, reader, corpus = worlds.assemble(world, settings)
+    model, reader, corpus = worlds.untrained(world, settings)
     files = training.Files(train=world.windows["train"], eval=world.windows["eval"])
     history = training.fit(
         model, reader, files, settings, int(corpus.counts.sum()), str(folder / "run"), str(folder / "checkpoints")

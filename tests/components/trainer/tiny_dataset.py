@@ -215,17 +215,20 @@ def settings(sizes=None, split="leave_last_out", interactions=None, **sections):
     )
 
 
-def assemble(world, settings_, team=ALONE):
-    """Returns (model, reader, corpus) for a dataset; the weights depend on the seed alone.
-
-    The blocks of the query tower depend on the history, as after the first training step.
-    """
+def untrained(world, settings_, team=ALONE):
+    """Returns (model, reader, corpus) as a training finds them; the weights depend on the seed alone."""
     inputs = Inputs(world.candidates, world.candidate_transform, world.transform)
     bundle = ModelBundle.read(settings_, inputs, team)
-    for number, weight in enumerate(bundle.model.query_tower.trainable_weights):
+    return bundle.model, bundle.reader, bundle.corpus
+
+
+def assemble(world, settings_, team=ALONE):
+    """Returns the result of `untrained` with blocks that depend on the history, as after the first training step."""
+    model, reader, corpus = untrained(world, settings_, team)
+    for number, weight in enumerate(model.query_tower.trainable_weights):
         if "kernel" in weight.name and not tf.math.count_nonzero(weight):
             weight.assign(tf.random.stateless_normal(weight.shape, (number, 2), stddev=0.3))
-    return bundle.model, bundle.reader, bundle.corpus
+    return model, reader, corpus
 
 
 def shake(layer):
