@@ -39,7 +39,7 @@ CASES = {
         {"kind": "sampled", "in_batch_negatives": 6, "uniform_negatives": 6}, worlds.WITH_DROPOUT, weight_decay=0.01
     ),
 }
-LONG = _settings({"kind": "corpus"}, worlds.WITH_DROPOUT, epochs=16, eval_every_epochs=2, patience=1)
+LONG = _settings({"kind": "corpus"}, worlds.WITH_DROPOUT, epochs=28, eval_every_epochs=2, patience=1)
 
 
 def _fit(world, settings, folder):
