@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 
 from shortlist.errors import ConfigError
-from shortlist.infer import names, times
+from shortlist.infer import names, time_readings
 from shortlist.infer.columns import NULL_TEXTS, InferredColumn
 from shortlist.infer.names import quoted
-from shortlist.infer.times import TimeReading
+from shortlist.infer.time_readings import TimeReading
 
 # A filter that is a guess drops at most this share of rows and of candidates.
 _MAX_DROPPED = 0.1
@@ -121,7 +121,7 @@ def _missing(column: InferredColumn) -> list[Condition]:
 
 
 def _out_of_range(time: TimeReading) -> list[Condition]:
-    bad, condition = times.out_of_range(time)
+    bad, condition = time_readings.out_of_range(time)
     if condition is None:
         return []
     if len(bad) > _MAX_DROPPED * len(time.column.present):

@@ -6,7 +6,7 @@ from shortlist.config.features import FeatureType
 from shortlist.infer import entities, names
 from shortlist.infer.columns import InferredColumn
 from shortlist.infer.entities import TableGuess
-from shortlist.infer.times import TimeReading
+from shortlist.infer.time_readings import TimeReading
 
 _ID_KEYS = {"candidates": "candidate_id", "queries": "query_id"}
 # A category or a vector says which items are alike.

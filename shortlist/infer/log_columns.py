@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from shortlist.errors import ConfigError
-from shortlist.infer import explain, names, roles, times
+from shortlist.infer import explain, names, roles, time_readings, times
 from shortlist.infer.columns import InferredColumn
 from shortlist.infer.hints import NO_TIMES, ROW_ORDER, Hints
-from shortlist.infer.times import TimeChoice, TimeReading
+from shortlist.infer.time_readings import TimeReading
+from shortlist.infer.times import TimeChoice
 
 _OPTIONS = ("--query-id", "--candidate-id", times.OPTION)
 
@@ -68,7 +69,7 @@ def find_roles(columns: Sequence[InferredColumn], hints: Hints, reasons: list[st
     _check_ids(candidate, "--candidate-id")
     known = [query.name, candidate.name, *([reading.column.name] if reading else [])]
     basket = roles.find_basket(columns, query, known) if order == "time" else None
-    if reading is not None and (clock := times.clock_beside(reading, columns)):
+    if reading is not None and (clock := time_readings.clock_beside(reading, columns)):
         reasons.append(
             f"{reading.column.name} has no time of day, but {clock.name} has ({next(iter(clock.counts))!r}): join the "
             f"two first, e.g. with pandas: log[{reading.column.name!r}] + ' ' + log[{clock.name!r}]. "

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from shortlist.infer import names
 from shortlist.infer.columns import InferredColumn
 from shortlist.infer.names import quoted
-from shortlist.infer.times import TimeReading
+from shortlist.infer.time_readings import TimeReading
 from shortlist.tables.timestamps import PER_SECOND, unit_of_number
 
 # A query with more of all rows than this is probably a default value or a robot.
