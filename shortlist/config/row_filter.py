@@ -16,17 +16,17 @@ from __future__ import annotations
 import ast
 import dataclasses
 import decimal
-import fractions
 import functools
 import operator
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shortlist.config import filter_cells
+from shortlist.config.filter_cells import Row, text_in
 from shortlist.config.linear_regex import LinearRegex
-from shortlist.scalars import BadCell, formatted_seconds, iso_seconds, number_of, short_repr, text_of, with_point
+from shortlist.scalars import BadCell, iso_seconds, number_of, short_repr
 
-Row = Mapping[str, Any]
 _Test = Callable[[Row], bool]
 
 _ORDER: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -50,15 +50,6 @@ _MAX_DEPTH = 50
 _MAX_CHARACTERS = 100_000
 # Larger numbers may not fit a float, which comparisons with float cells need.
 _MAX_NUMBER = 1e300
-
-
-class FilterCellError(Exception):
-    """A cell that the filter cannot compare, with its column."""
-
-    def __init__(self, column: str, bad: BadCell):
-        super().__init__(column, bad)
-        self.column = column
-        self.bad = bad
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +112,7 @@ class _Compiler:
         self._text = text
         self._number = number_of
         if decimal_mark == ",":
-            self._number = _number_with_comma
+            self._number = filter_cells.number_with_comma
         self._time_formats = time_formats
         self.columns: list[str] = []
         self.text_columns: set[str] = set()
@@ -159,13 +150,13 @@ class _Compiler:
             if not (isinstance(right, ast.Constant) and right.value is None):
                 raise self._refused(right, "None after `is`")
             expected = isinstance(op, ast.Is)
-            return lambda row: (_text(row, column) is None) is expected
+            return lambda row: (text_in(row, column) is None) is expected
         if isinstance(op, ast.In | ast.NotIn):
             return self._membership(column, right, isinstance(op, ast.In))
         constant = self._constant(right)
         if isinstance(op, ast.Eq | ast.NotEq):
             self._note_text(column, constant)
-            equal, expected = _equals(column, constant, self._number), isinstance(op, ast.Eq)
+            equal, expected = filter_cells.equals(column, constant, self._number), isinstance(op, ast.Eq)
             return lambda row: (same := equal(row)) is not None and same is expected
         return self._ordering(column, op, constant, right)
 
@@ -177,17 +168,8 @@ class _Compiler:
                 constant = iso_seconds(constant)
             except BadCell:
                 raise self._refused(node, "a number or an ISO 8601 date such as '2011-01-31'") from None
-            read = functools.partial(_seconds_of, time_format=self._time_formats.get(column))
-        like = _like(constant)
-
-        def test(row: Row) -> bool:
-            try:
-                value = read(row[column])
-            except BadCell as bad:
-                raise FilterCellError(column, bad) from None
-            return value is not None and compare(value, like.get(type(value), constant))
-
-        return test
+            read = functools.partial(filter_cells.seconds_of, time_format=self._time_formats.get(column))
+        return filter_cells.compares(column, compare, constant, read)
 
     def _membership(self, column: str, node: ast.expr, expected: bool) -> _Test:
         if not isinstance(node, ast.Tuple | ast.List | ast.Set):
@@ -195,10 +177,14 @@ class _Compiler:
         constants = [self._constant(element) for element in node.elts]
         self._note_text(column, *constants)
         texts = frozenset(constant for constant in constants if isinstance(constant, str))
-        numbers = [_equals(column, constant, self._number) for constant in constants if not isinstance(constant, str)]
+        numbers = [
+            filter_cells.equals(column, constant, self._number)
+            for constant in constants
+            if not isinstance(constant, str)
+        ]
 
         def test(row: Row) -> bool:
-            text = _text(row, column)
+            text = text_in(row, column)
             return text is not None and (text in texts or any(equal(row) for equal in numbers)) is expected
 
         return test
@@ -210,7 +196,7 @@ class _Compiler:
             column, method = self._column(node.func.value), _METHODS[node.func.attr]
             affix = self._string(node.args[0])
             self._note_text(column, affix)
-            return lambda row: (text := _text(row, column)) is not None and method(text, affix)
+            return lambda row: (text := text_in(row, column)) is not None and method(text, affix)
         if isinstance(node.func, ast.Name) and node.func.id == "matches" and len(node.args) == 2:
             column, expression = self._column(node.args[0]), self._string(node.args[1])
             self._note_text(column, expression)
@@ -218,7 +204,7 @@ class _Compiler:
                 pattern = LinearRegex(expression)
             except ValueError as error:
                 raise ValueError(f"filter {short_repr(self._text)}: {error}") from None
-            return lambda row: (text := _text(row, column)) is not None and pattern.fullmatch(text)
+            return lambda row: (text := text_in(row, column)) is not None and pattern.fullmatch(text)
         raise self._refused(node, 'matches(column, "regex"), column.startswith("...") or column.endswith("...")')
 
     def _note_text(self, column: str, *constants: Any) -> None:
@@ -263,73 +249,3 @@ class _Compiler:
     def _refused(self, node: ast.expr, expected: str) -> ValueError:
         got = ast.get_source_segment(self._text.strip(), node) or type(node).__name__
         return ValueError(f"filter {short_repr(self._text)}: expected {expected}, got {short_repr(got)}; {_HELP}")
-
-
-def _equals(column: str, constant: Any, read: Callable[[Any], Any]) -> Callable[[Row], bool | None]:
-    """Returns a test for equality, whose result is None for a blank cell."""
-    if isinstance(constant, str):
-
-        def same_text(row: Row) -> bool | None:
-            text = _text(row, column)
-            if text is None:
-                return None
-            return text == constant
-
-        return same_text
-
-    like = _like(constant)
-
-    def same_number(row: Row) -> bool | None:
-        number = _read(read, row, column)
-        if number is None:
-            return None
-        return bool(number == like.get(type(number), constant))
-
-    return same_number
-
-
-def _like(constant: Any) -> dict[type, Any]:
-    """Returns a number converted to each type that Python does not compare exactly with other types."""
-    return {
-        float: float(constant),
-        fractions.Fraction: fractions.Fraction(constant),
-        decimal.Decimal: _decimal(constant),
-    }
-
-
-def _decimal(number: Any) -> decimal.Decimal:
-    """Returns an int, a Decimal or a time as an exact Decimal; times are not finer than nanoseconds."""
-    if not isinstance(number, fractions.Fraction):
-        return decimal.Decimal(number)
-    return decimal.Decimal(int(number * 10**9)).scaleb(-9)
-
-
-def _text(row: Row, column: str) -> str | None:
-    """Returns the cell's text; None if it is blank."""
-    text: str | None = _read(text_of, row, column)
-    if text and text.strip():
-        return text
-    return None
-
-
-def _read(read: Callable[[Any], Any], row: Row, column: str) -> Any:
-    try:
-        return read(row[column])
-    except BadCell as bad:
-        raise FilterCellError(column, bad) from None
-
-
-def _number_with_comma(cell: Any) -> Any:
-    return number_of(with_point(cell))
-
-
-def _seconds_of(cell: Any, time_format: str | None) -> Any:
-    """Returns the exact seconds of a text, or of a Parquet time, whose cell already is in seconds."""
-    if not isinstance(cell, str | bytes):
-        return number_of(cell)
-    text = text_of(cell) or ""
-    if not text.strip():
-        return None
-    if time_format is not None:
-        return formatted_seconds(text.strip(), time_format)
-    return iso_seconds(text)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shortlist.config import row_filter
+from shortlist.config.filter_cells import FilterCellError
 from shortlist.errors import DataError
 from shortlist.quoting import closest, listed
 from shortlist.tables.spec import TableSpec
@@ -103,7 +104,7 @@ class TableReader(abc.ABC):
         for row, cells in rows:
             try:
                 keeps = condition.keeps(cells)
-            except row_filter.FilterCellError as error:
+            except FilterCellError as error:
                 remedy = f"{error.bad.remedy} in data.{self._spec.kind}.filter"
                 raise self.error(error.column, error.bad.expected, error.bad.got, remedy) from None
             if keeps:

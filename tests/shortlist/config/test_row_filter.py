@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.config import row_filter
+from shortlist.config.filter_cells import FilterCellError
 
 ROW = {
     "rating": "4",
@@ -109,7 +110,7 @@ def test_columns():
     ],
 )
 def test_a_cell_that_cannot_be_compared_is_named(text, column, part):
-    with pytest.raises(row_filter.FilterCellError) as refused:
+    with pytest.raises(FilterCellError) as refused:
         keeps(text)
     assert refused.value.column == column
     assert part in refused.value.bad.expected
@@ -184,5 +185,5 @@ def test_any_text_is_a_filter_or_refused_and_any_row_is_kept_dropped_or_refused(
         return
     row = dict(zip(("a", "b", "c d"), cells, strict=True))
     if set(parsed.columns) <= set(row):
-        with contextlib.suppress(row_filter.FilterCellError):
+        with contextlib.suppress(FilterCellError):
             assert parsed.keeps(row) in (True, False)
