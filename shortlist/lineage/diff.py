@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from shortlist.lineage import drift, facts, schemas
+from shortlist.lineage import drift, fingerprints, schemas, settings
 from shortlist.lineage.compared import RunOrVersion
+from shortlist.lineage.facts.wording import YES_OR_NO
 from shortlist.lineage.measurements import Measurements
+from shortlist.lineage.settings import flat
 from shortlist.lineage.store import Artifact, Execution
 from shortlist.metrics import names
 from shortlist.metrics.intervals import standard_error
@@ -92,7 +94,7 @@ def _notes(section: str, before: RunOrVersion, after: RunOrVersion) -> list[str]
     without = [side.name for side in (before, after) if side.measurements is None]
     if without:
         return [f"no evaluation of {' and '.join(without)}, hence no metrics"]
-    first, second = (facts.test_rows(side.nodes) for side in (before, after))
+    first, second = (fingerprints.test_rows(side.nodes) for side in (before, after))
     if first is None or second is None:
         return ["it is unknown whether both were tested on the same rows"]
     if first == second:
@@ -163,7 +165,7 @@ def _by_slice(side: RunOrVersion) -> dict[str, dict[str, float]]:
 def _data(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     for table in TABLES:
         yield from _table(table, before, after)
-    first, second = (_node_settings(side, nodes.WINDOWS, facts.stats) for side in (before, after))
+    first, second = (_node_settings(side, nodes.WINDOWS, settings.stats) for side in (before, after))
     for name in sorted(first.keys() | second.keys()):
         if first.get(name) != second.get(name):
             yield _count_change(name.replace(".", " "), first.get(name), second.get(name))
@@ -177,7 +179,7 @@ def _table(table: str, before: RunOrVersion, after: RunOrVersion) -> Iterator[Ch
             words = {True: "present", False: "absent"}
             yield _change(table, words[present[0]], words[present[1]], weight=2)
         return
-    first, second = (facts.content_sha256(side.nodes[gen]) for side in (before, after))
+    first, second = (fingerprints.content_sha256(side.nodes[gen]) for side in (before, after))
     if first == second:
         return
     yield _change(f"{table}, sha256", first[:16], second[:16], weight=1)
@@ -207,7 +209,7 @@ def _schema(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
         node = nodes.schema(table)
         if node not in before.nodes or node not in after.nodes:
             continue
-        first, second = (facts.schema_sha256(side.nodes[node]) for side in (before, after))
+        first, second = (fingerprints.schema_sha256(side.nodes[node]) for side in (before, after))
         if first == second:
             continue
         paths = [pathlib.Path(str(side.property(node, "schema_file"))) for side in (before, after)]
@@ -219,7 +221,7 @@ def _schema(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
 
 
 def _hyperparameters(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
-    first, second = (_node_settings(side, nodes.TRAINER, facts.hyperparameters) for side in (before, after))
+    first, second = (_node_settings(side, nodes.TRAINER, settings.hyperparameters) for side in (before, after))
     if first and second:
         yield from _settings(first, second)
 
@@ -227,7 +229,7 @@ def _hyperparameters(before: RunOrVersion, after: RunOrVersion) -> Iterator[Chan
 def _node_settings(side: RunOrVersion, node: str, read: Callable[[Execution], dict[str, Any]]) -> dict[str, Any]:
     """Returns a node's settings by dotted name; empty if the node did not run."""
     execution = side.nodes.get(node)
-    return facts.flat(read(execution)) if execution else {}
+    return flat(read(execution)) if execution else {}
 
 
 def _config(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
@@ -240,21 +242,21 @@ def _settings_of(side: RunOrVersion, present: set[str]) -> dict[str, Any]:
     """Returns the settings of nodes that ML Metadata has, by their names in a config."""
     found: dict[str, Any] = {}
     if nodes.WINDOWS in present:
-        found |= facts.flat(side.json(nodes.WINDOWS, properties.CONFIG), "data.")
+        found |= flat(side.json(nodes.WINDOWS, properties.CONFIG), "data.")
     if nodes.DATA_GATE in present:
-        found |= facts.flat(side.json(nodes.DATA_GATE, properties.GATE), "data.gate.")
+        found |= flat(side.json(nodes.DATA_GATE, properties.GATE), "data.gate.")
     for table in TABLES:
         if nodes.gen(table) in present:
             found |= _table_settings(table, side)
     for node, table in ((nodes.TRANSFORM, "queries"), (nodes.CANDIDATE_TRANSFORM, "candidates")):
         if node in present:
             features = side.json(node, properties.CUSTOM_CONFIG).get("features") or {}
-            found |= facts.flat(features, f"data.{table}.features.")
+            found |= flat(features, f"data.{table}.features.")
     if nodes.EVALUATOR in present:
         found |= dict(_gates(side.json(nodes.EVALUATOR, properties.EVAL_CONFIG)))
-        found |= facts.flat(side.json(nodes.EVALUATOR, properties.COLD_START), "evaluate.cold_start.")
+        found |= flat(side.json(nodes.EVALUATOR, properties.COLD_START), "evaluate.cold_start.")
     if nodes.INDEXER in present:
-        found |= facts.flat(side.json(nodes.INDEXER, properties.CONFIG), "index.")
+        found |= flat(side.json(nodes.INDEXER, properties.CONFIG), "index.")
     return found
 
 
@@ -262,11 +264,11 @@ def _table_settings(table: str, side: RunOrVersion) -> dict[str, Any]:
     node = nodes.gen(table)
     spec = dict(side.json(node, properties.TABLE))
     columns = spec.pop("columns", [])
-    found = facts.flat(spec, f"data.{table}.")
+    found = flat(spec, f"data.{table}.")
     if not isinstance(columns, list):
         columns = []
     for column in columns:
-        found |= facts.flat({key: value for key, value in column.items() if key != "key"}, f"{column.get('key')}.")
+        found |= flat({key: value for key, value in column.items() if key != "key"}, f"{column.get('key')}.")
     found[f"data.{table}.path"] = side.property(node, properties.DATA_PATH)
     return found
 
@@ -277,7 +279,7 @@ def _gates(eval_config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for metric in spec.get("metrics", []):
             name = json_object(metric.get("config")).get("name", metric.get("class_name"))
             for gate in metric.get("per_slice_thresholds", []):
-                for key, value in facts.flat(gate.get("threshold", {})).items():
+                for key, value in flat(gate.get("threshold", {})).items():
                     yield f"evaluate, {name}, {key}", value
 
 
@@ -289,13 +291,13 @@ def _settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str =
 
 def _code(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
     for node in sorted(before.nodes.keys() & after.nodes.keys()):
-        first, second = (facts.code_sha256(side.nodes[node]) for side in (before, after))
+        first, second = (fingerprints.code_sha256(side.nodes[node]) for side in (before, after))
         if first and second and first != second:
             yield _change(node, first[:12], second[:12])
 
 
 def _index(before: RunOrVersion, after: RunOrVersion) -> Iterator[Change]:
-    first, second = (_node_settings(side, nodes.INDEXER, facts.index) for side in (before, after))
+    first, second = (_node_settings(side, nodes.INDEXER, settings.index) for side in (before, after))
     if bool(first) != bool(second):
         yield _change("index", *(found.get("kind", "none was built") for found in (first, second)))
         return
@@ -354,5 +356,5 @@ def _change(name: str, before: object, after: object, suffix: str = "", weight: 
 
 def _shown(value: object) -> str:
     if isinstance(value, bool):
-        return facts.YES_OR_NO[value]
+        return YES_OR_NO[value]
     return "nothing" if value in (None, "", [], {}) else str(value)

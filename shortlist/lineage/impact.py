@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import content_sha256, end, hyperparameters, index
+from shortlist.lineage.facts.by_node import end
+from shortlist.lineage.fingerprints import content_sha256
 from shortlist.lineage.serving import PUSHERS, VersionPush, pushes
+from shortlist.lineage.settings import hyperparameters, index
 from shortlist.lineage.store import Artifact, Execution, Store, output_of
 from shortlist.lineage.trace import COMPARED_WITH
 from shortlist.records import nodes

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf import json_format, text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from shortlist.lineage.facts import flat
+from shortlist.lineage.settings import flat
 
 
 def features(path: pathlib.Path) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import end, facts
+from shortlist.lineage.facts.by_node import end, facts
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.records import nodes, properties
 

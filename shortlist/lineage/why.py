@@ -7,7 +7,7 @@ import enum
 from collections.abc import Sequence
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import end
+from shortlist.lineage.facts.by_node import end
 from shortlist.lineage.gates import gate_results
 from shortlist.lineage.serving import VersionPush, pushed_by, pushes
 from shortlist.lineage.store import Execution, Store, output_of

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from shortlist import keys
-from shortlist.lineage import drift, facts
+from shortlist.lineage import drift, fingerprints
 from shortlist.lineage.measurements import Measurements, measurements
 from shortlist.lineage.store import Artifact, Execution, Store
 from shortlist.lineage.why import Verdict, run_verdict
@@ -168,7 +168,7 @@ class Facts:
         """A fingerprint of the test rows; None if the run made no windows."""
         if self._output(nodes.WINDOWS, "examples") is None:
             return None
-        return facts.test_rows(self.nodes)
+        return fingerprints.test_rows(self.nodes)
 
     @functools.cached_property
     def gate(self) -> dict[str, Any]:

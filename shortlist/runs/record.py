@@ -12,7 +12,7 @@ import yaml
 
 from shortlist.config.renamed import RENAMED
 from shortlist.errors import BadInputError
-from shortlist.lineage.facts import flat
+from shortlist.lineage.settings import flat
 from shortlist.lineage.store import Store
 from shortlist.lineage.why import judge
 from shortlist.records import nodes

@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from shortlist.config.tune import Tune
-from shortlist.lineage import facts
+from shortlist.lineage.facts.by_node import facts
+from shortlist.lineage.settings import hyperparameters
 from shortlist.lineage.store import Store
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.report import sections
@@ -92,8 +93,8 @@ def test_lineage_leads_from_the_model_to_the_search(tuned):
     assert set(nodes["Tuner"].inputs) == {
         *("examples", "schema", "transform_graph", "candidates", "candidate_transform_graph")
     }
-    assert any("trial 2 of 2 was best: top_10" in fact for fact in facts.facts(nodes["Tuner"]))
-    assert facts.hyperparameters(nodes["Trainer"])["train"]["learning_rate"] == _GOOD
+    assert any("trial 2 of 2 was best: top_10" in fact for fact in facts(nodes["Tuner"]))
+    assert hyperparameters(nodes["Trainer"])["train"]["learning_rate"] == _GOOD
 
 
 def test_the_run_writes_a_config_with_the_best_values(tuned, config, workspace):

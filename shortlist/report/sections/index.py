@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shortlist.lineage.facts import flat
+from shortlist.lineage.settings import flat
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing
 from shortlist.report import format, plots

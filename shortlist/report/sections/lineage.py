@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from shortlist.lineage import as_json
-from shortlist.lineage.facts import end, facts
+from shortlist.lineage.facts.by_node import end, facts
 from shortlist.lineage.stages import STAGES
 from shortlist.lineage.store import Execution
 from shortlist.lineage.trace import TraceStep

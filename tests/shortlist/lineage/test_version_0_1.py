@@ -7,7 +7,7 @@ import json
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from shortlist.lineage import facts
+from shortlist.lineage.facts.by_node import facts
 from shortlist.lineage.impact import impact
 from shortlist.lineage.store import Store
 from shortlist.lineage.why import Outcome, run_verdict
@@ -57,7 +57,7 @@ def store(recorded):
 
 def test_table_says_its_file_fingerprint_and_code(store):
     [ingestion, _] = store.run_executions("20260101T000000Z")
-    assert facts.facts(ingestion) == ["/data/shop/interactions.csv", f"sha256 {_SHA256[:16]}", "code b37559180a07"]
+    assert facts(ingestion) == ["/data/shop/interactions.csv", f"sha256 {_SHA256[:16]}", "code b37559180a07"]
 
 
 def test_data_is_found_by_its_fingerprint(store):
@@ -87,5 +87,5 @@ def test_node_of_an_unknown_kind_and_properties_of_an_unknown_form(recorded):
     execution.custom_properties["custom_config"].string_value = "not JSON"
     recorded.store.put_executions([execution])
     novelty, trainer = Store(recorded.workspace.metadata_path).run_executions("x")
-    assert facts.facts(novelty) == []
-    assert facts.facts(trainer) == []
+    assert facts(novelty) == []
+    assert facts(trainer) == []

@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Mapping
 
-from shortlist.lineage.facts import facts
+from shortlist.lineage.facts.by_node import facts
 from shortlist.lineage.store import Artifact, Execution
 
 
