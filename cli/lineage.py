@@ -100,7 +100,7 @@ def diff(
     from cli.output import lineage as lineage_text
     from shortlist.lineage import as_json as plain_data
     from shortlist.lineage.compared import run_or_version
-    from shortlist.lineage.diff import diff
+    from shortlist.lineage.diff.sections import diff
     from shortlist.lineage.store import Store
 
     workspace = Invocation.of(config, set_).workspace()

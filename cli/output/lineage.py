@@ -12,7 +12,7 @@ from rich.tree import Tree
 from cli.folders import shortened
 from cli.output import consoles, verdict
 from cli.output.wrapping import print_labelled
-from shortlist.lineage.diff import Diff
+from shortlist.lineage.diff.sections import Diff
 from shortlist.lineage.impact import Impact, TrainedModel
 from shortlist.lineage.serving import FORCED, ROLLED_BACK, RUN, ServingState, VersionPush
 from shortlist.lineage.stages import STAGES, stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from shortlist.lineage.diff import Diff, DiffSection
+from shortlist.lineage.diff.sections import Diff, DiffSection
 from shortlist.lineage.impact import Impact, TrainedModel
 from shortlist.lineage.serving import ServingState, VersionPush
 from shortlist.lineage.stages import stage

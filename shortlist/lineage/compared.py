@@ -9,6 +9,7 @@ from typing import Any
 
 from shortlist.errors import BadInputError
 from shortlist.lineage.measurements import Measurements, measurements
+from shortlist.lineage.settings import flat
 from shortlist.lineage.store import Artifact, Execution, Store, output_of
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.lineage.why import Verdict, judge
@@ -47,6 +48,11 @@ class RunOrVersion:
         if node not in self.nodes:
             return None
         return self.nodes[node].properties.get(name)
+
+    def settings(self, node: str, read: Callable[[Execution], dict[str, Any]]) -> dict[str, Any]:
+        """Returns the settings that `read` finds in a node's execution, by dotted name; empty if it did not run."""
+        execution = self.nodes.get(node)
+        return flat(read(execution)) if execution else {}
 
     def json(self, node: str, name: str) -> dict[str, Any]:
         """Returns a JSON object property of a node's execution; an empty one if there is none."""

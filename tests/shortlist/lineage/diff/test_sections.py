@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from benchmarks.lineage_store import ENDS, PUSHED, StoreWriter
 from shortlist.errors import BadInputError
 from shortlist.lineage.compared import run_or_version
-from shortlist.lineage.diff import diff
+from shortlist.lineage.diff.sections import diff
 from shortlist.lineage.store import Store
 from shortlist.metrics.intervals import standard_error
 from shortlist.summary import read_summary
