@@ -32,7 +32,7 @@ from benchmarks import direct_runner
 from shortlist.config import metadata
 from shortlist.lineage.client import open_store
 from shortlist.lineage.database import database
-from shortlist.lineage.store import Value
+from shortlist.lineage.executions import Value
 from shortlist.summary import Fingerprints, Seconds, Status, Summary, write_summary
 from shortlist.workspace import Workspace
 

@@ -85,7 +85,8 @@ def _rows(log: lookup.Log, names: list[str], stored: StoredValues) -> Iterator[R
 
 def _of_windows(workspace: Workspace, memory_mb: int) -> Histories | None:
     """Returns the windows of the run that pushed the served version; None if they are gone."""
-    from shortlist.lineage.store import Store, output_of
+    from shortlist.lineage.executions import output_of
+    from shortlist.lineage.store import Store
 
     version = versions.served_version(workspace.serving_dir)
     for path in sorted(workspace.runs_dir.glob("*/summary.json")):

@@ -15,8 +15,9 @@ from pipeline.diagnosis import Figures, diagnose
 from shortlist import fingerprints
 from shortlist.config.config import Config
 from shortlist.lineage import measurements
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.served_model import ServedModel
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.store import Store
 from shortlist.lineage.why import Outcome, Verdict, judge
 from shortlist.model_files import TRAINED_FILE
 from shortlist.records import artifacts, nodes, properties

@@ -15,7 +15,8 @@ from shortlist.config.config import Config
 from shortlist.config.serving import Index
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.executions import Artifact, Execution
+from shortlist.lineage.store import Store
 from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel, index_of, refit_of

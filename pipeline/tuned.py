@@ -11,7 +11,7 @@ from tfx.utils import path_utils
 from shortlist.config.config import Config
 from shortlist.config.values import Value
 from shortlist.config.values import with_values as _with_values
-from shortlist.lineage.store import Artifact
+from shortlist.lineage.executions import Artifact
 from shortlist.model_files import TRAINED_FILE, TRIALS_FILE
 from shortlist.summary import Tuning
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shortlist.lineage.store import Artifact, Store
+from shortlist.lineage.executions import Artifact
+from shortlist.lineage.store import Store
 from shortlist.records import artifacts
 from shortlist.summary import WarmStartSummary, read_summary
 from shortlist.workspace import Workspace

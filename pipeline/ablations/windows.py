@@ -11,8 +11,9 @@ from components.trainer.bundle import Inputs
 from shortlist import keys
 from shortlist.config.config import Config
 from shortlist.errors import BadInputError
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.settings import flat
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.store import Store
 from shortlist.records import contents, nodes, properties
 from shortlist.records.artifacts import json_object
 from shortlist.runs import record

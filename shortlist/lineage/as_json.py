@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 from shortlist.lineage.diff.sections import Diff, DiffSection
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.impact import Impact, TrainedModel
 from shortlist.lineage.serving import ServingState, VersionPush
 from shortlist.lineage.stages import stage
-from shortlist.lineage.store import Artifact, Execution
 from shortlist.lineage.trace import Trace, TraceStep
 from shortlist.lineage.why import Verdict
 

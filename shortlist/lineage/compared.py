@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from shortlist.errors import BadInputError
+from shortlist.lineage.executions import Artifact, Execution, output_of
 from shortlist.lineage.measurements import Measurements, measurements
 from shortlist.lineage.settings import flat
-from shortlist.lineage.store import Artifact, Execution, Store, output_of
+from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.lineage.why import Verdict, judge
 from shortlist.records import nodes

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist.lineage.store import Execution, output_of
+from shortlist.lineage.executions import Execution, output_of
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import WindowsRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist.lineage.store import Execution, output_of
+from shortlist.lineage.executions import Execution, output_of
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import Blessing, index_of, json_object, sentences
 from shortlist.verdicts import Gate, GateResult, Result, complete

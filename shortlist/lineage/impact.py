@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable
 
 from shortlist.errors import BadInputError
+from shortlist.lineage.executions import Artifact, Execution, output_of
 from shortlist.lineage.facts.by_node import end
 from shortlist.lineage.fingerprints import content_sha256
 from shortlist.lineage.serving import PUSHERS, VersionPush, pushes
 from shortlist.lineage.settings import hyperparameters, index
-from shortlist.lineage.store import Artifact, Execution, Store, output_of
+from shortlist.lineage.store import Store
 from shortlist.lineage.trace import COMPARED_WITH
 from shortlist.records import nodes
 from shortlist.records.artifacts import Blessing

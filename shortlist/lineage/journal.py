@@ -18,8 +18,8 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from shortlist.errors import StoreError
 from shortlist.lineage import relocation
 from shortlist.lineage.database import database
+from shortlist.lineage.executions import Artifact, Value
 from shortlist.lineage.protocol import PIPELINE_RUN
-from shortlist.lineage.store import Artifact, Value
 from shortlist.records import properties
 from shortlist.workspace import Workspace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from shortlist.lineage.store import Execution, output_of
+from shortlist.lineage.executions import Execution, output_of
 from shortlist.metrics import names
 from shortlist.records.artifacts import Evaluation
 from shortlist.summary import Summary

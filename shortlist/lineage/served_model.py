@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.executions import Artifact, Execution
+from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.records import nodes
 from shortlist.serving import versions

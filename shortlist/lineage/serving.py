@@ -7,7 +7,8 @@ import datetime
 from collections.abc import Iterable
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.executions import Artifact, Execution
+from shortlist.lineage.store import Store
 from shortlist.records import artifacts, nodes, properties
 from shortlist.records.artifacts import PushedModel
 

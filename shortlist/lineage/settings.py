@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shortlist.config import renamed
-from shortlist.lineage.store import Execution
+from shortlist.lineage.executions import Execution
 from shortlist.records import artifacts, properties
 from shortlist.records.artifacts import WindowsRecord
 

@@ -6,8 +6,9 @@ import dataclasses
 import re
 
 from shortlist.errors import BadInputError
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.facts.by_node import end, facts
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.store import Store
 from shortlist.records import nodes, properties
 
 COMPARED_WITH = re.compile(r"baseline|.+_before")

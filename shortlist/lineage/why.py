@@ -7,10 +7,11 @@ import enum
 from collections.abc import Sequence
 
 from shortlist.errors import BadInputError
+from shortlist.lineage.executions import Execution, output_of
 from shortlist.lineage.facts.by_node import end
 from shortlist.lineage.gates import gate_results
 from shortlist.lineage.serving import VersionPush, pushed_by, pushes
-from shortlist.lineage.store import Execution, Store, output_of
+from shortlist.lineage.store import Store
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import Blessing, PushedModel
 from shortlist.summary import Status, Summary

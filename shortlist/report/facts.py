@@ -18,8 +18,9 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from shortlist import keys
 from shortlist.lineage import drift, fingerprints
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.measurements import Measurements, measurements
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.store import Store
 from shortlist.lineage.why import Verdict, run_verdict
 from shortlist.model_files import SAVED_MODEL_FOLDER, TRAINED_FILE
 from shortlist.records import nodes, properties

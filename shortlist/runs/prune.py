@@ -12,7 +12,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from shortlist.errors import BadInputError
-from shortlist.lineage.store import Artifact, Execution, Store
+from shortlist.lineage.executions import Artifact, Execution
+from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, upstream
 from shortlist.records.artifacts import Blessing
 

@@ -7,7 +7,8 @@ import pathlib
 
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
-from shortlist.lineage.store import Artifact, Store
+from shortlist.lineage.executions import Artifact
+from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
 from shortlist.records import nodes, properties
 from shortlist.records.artifacts import PushedModel

@@ -18,7 +18,8 @@ from typing import Any
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from shortlist.lineage.store import Execution, Store
+from shortlist.lineage.executions import Execution
+from shortlist.lineage.store import Store
 from shortlist.records import properties
 from shortlist.serving import versions
 from shortlist.summary import Summary

@@ -8,7 +8,7 @@ import json
 from pipeline import forced_push
 from shortlist.config.features import FeatureType
 from shortlist.config.values import Value
-from shortlist.lineage.store import Artifact, Execution
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.records import nodes, properties
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.evaluation import ServedEvaluation

@@ -23,7 +23,7 @@ from pipeline.local_runner import NodeResult, RunListener
 from shortlist.config.config import Config
 from shortlist.config.kubeflow import Kubeflow
 from shortlist.errors import BadInputError, ConfigError
-from shortlist.lineage.store import Artifact, Execution
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.process import memory
 from shortlist.summary import Status, Summary, write_summary
 from shortlist.tables import content

@@ -9,7 +9,7 @@ from typing import Any
 from shortlist.lineage import drift, fingerprints, schemas, settings
 from shortlist.lineage.compared import RunOrVersion
 from shortlist.lineage.diff.changes import Change, change, count_change, setting_changes
-from shortlist.lineage.store import Artifact
+from shortlist.lineage.executions import Artifact
 from shortlist.records import nodes
 from shortlist.records.artifacts import TableRecord
 from shortlist.records.nodes import TABLES

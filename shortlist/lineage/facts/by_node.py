@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shortlist.lineage.executions import Execution
 from shortlist.lineage.facts import data, models, pushes, verdicts
 from shortlist.lineage.fingerprints import code_sha256
-from shortlist.lineage.store import Execution
 from shortlist.records import nodes, properties
 
 _SHA_LENGTH = 12

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from shortlist.config import paths
+from shortlist.lineage.executions import Execution
 from shortlist.lineage.facts.wording import join_settings
 from shortlist.lineage.fingerprints import content_sha256
 from shortlist.lineage.settings import stats
-from shortlist.lineage.store import Execution
 from shortlist.records import artifacts, properties
 from shortlist.records.artifacts import TableRecord, WindowsRecord
 

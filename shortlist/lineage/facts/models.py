@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.facts import verdicts
 from shortlist.lineage.facts.wording import join_settings
 from shortlist.lineage.settings import hyperparameters
-from shortlist.lineage.store import Artifact, Execution
 from shortlist.records import artifacts, properties
 from shortlist.records.artifacts import BaselineRecord
 

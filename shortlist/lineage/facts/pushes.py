@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from shortlist.lineage.executions import Execution
 from shortlist.lineage.facts import verdicts
-from shortlist.lineage.store import Execution
 from shortlist.records import artifacts, properties
 from shortlist.records.artifacts import PushedModel
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shortlist.lineage.executions import Execution
 from shortlist.lineage.facts.wording import join_settings
 from shortlist.lineage.settings import flat, index
-from shortlist.lineage.store import Execution
 from shortlist.metrics import names
 from shortlist.records.artifacts import Blessing, Evaluation
 

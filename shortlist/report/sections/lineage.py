@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from shortlist.lineage import as_json
+from shortlist.lineage.executions import Execution
 from shortlist.lineage.facts.by_node import end, facts
 from shortlist.lineage.stages import STAGES
-from shortlist.lineage.store import Execution
 from shortlist.lineage.trace import TraceStep
 from shortlist.report.blocks import Graph, PageSection, TableBlock, TableColumn
 from shortlist.report.facts import Facts

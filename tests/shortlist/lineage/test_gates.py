@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.gates import gate_results
-from shortlist.lineage.store import Artifact, Execution
 from shortlist.verdicts import Gate, GateResult, Result
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.measurements import Slice, measurements
-from shortlist.lineage.store import Artifact, Execution
 from shortlist.summary import Summary
 
 _TOP = "factorized_top_k/top_10_categorical_accuracy"

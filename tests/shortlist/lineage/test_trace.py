@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.lineage_store import NODES
 from shortlist.errors import BadInputError
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.facts.by_node import facts
-from shortlist.lineage.store import Artifact, Execution
 from shortlist.lineage.trace import COMPARED_WITH, trace_pushed, upstream
 
 

@@ -6,8 +6,8 @@ import datetime
 import json
 from collections.abc import Mapping
 
+from shortlist.lineage.executions import Artifact, Execution
 from shortlist.lineage.facts.by_node import facts
-from shortlist.lineage.store import Artifact, Execution
 
 
 def execution(node: str, key: str, properties: Mapping[str, str | int], config: str = "") -> Execution:
