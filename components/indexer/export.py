@@ -19,6 +19,7 @@ from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.filtered import FilteredSearch
 from components.indexer.filters import AttributeFilters
+from components.indexer.inputs import parse_examples, with_one_column
 from components.indexer.scann_index import ScannIndex
 from components.indexer.similar import SimilarSearch
 from shortlist import keys
@@ -116,11 +117,11 @@ class ServedModel(tf.Module):
 
     def _embed_candidates(self, **candidates: tf.Tensor) -> _Tensors:
         candidates = one_row_per_query(candidates, "candidate")
-        embeddings: _Tensors = self.trained.signatures[EMBED_CANDIDATES](**_with_one_column(candidates))
+        embeddings: _Tensors = self.trained.signatures[EMBED_CANDIDATES](**with_one_column(candidates))
         return embeddings
 
     def _embed(self, **query: tf.Tensor) -> _Tensors:
-        embeddings: _Tensors = self._query_signature(**_with_one_column(one_row_per_query(query)))
+        embeddings: _Tensors = self._query_signature(**with_one_column(one_row_per_query(query)))
         return embeddings
 
     def _serve(self, **query: tf.Tensor) -> _Tensors:
@@ -142,7 +143,7 @@ class ServedModel(tf.Module):
         k, exclude, allow = (inputs.pop(name) for name in (keys.K, keys.EXCLUDE, keys.ALLOW))
         rules = {name: inputs.pop(name) for name in self.filters.specs}
         excluded_rows, width = self._rows(exclude), self._width(k)
-        embeddings = self._query_signature(**_with_one_column(inputs))[keys.EMBEDDING]
+        embeddings = self._query_signature(**with_one_column(inputs))[keys.EMBEDDING]
         scores, rows = self._search_allowed(
             embeddings,
             excluded_rows,
@@ -171,7 +172,7 @@ class ServedModel(tf.Module):
         allow: tf.Tensor | None = None,
         k: tf.Tensor | None = None,
     ) -> _Tensors:
-        embeddings = self._query_signature(**_with_one_column(query))[keys.EMBEDDING]
+        embeddings = self._query_signature(**with_one_column(query))[keys.EMBEDDING]
 
         def search() -> tuple[tf.Tensor, tf.Tensor]:
             found: tuple[tf.Tensor, tf.Tensor] = self._hidden.index.query_with_exclusions(
@@ -231,68 +232,6 @@ class ServedModel(tf.Module):
             return tf.cond(tf.reduce_all(is_restricted), search_some, search_both)
 
         return tf.cond(tf.reduce_any(is_restricted), search_restricted, search_all)
-
-
-def parse_examples(serialized: tf.Tensor, query_specs: _Specs) -> _Tensors:
-    """Returns the query tower's inputs and `seen_ids`, parsed from tf.Examples of windows.
-
-    Args:
-      serialized: [batch] tf.Examples. All features are optional; without `query_time`, `target_times` is used.
-      query_specs: The tower's inputs.
-
-    Returns:
-      Input name to tensor, in the shape of its spec; `seen_ids` is [batch, num_seen].
-    """
-    # All features are parsed as lists, because parsing as a scalar refuses a feature without a value.
-    features = {name: tf.io.VarLenFeature(spec.dtype) for name, spec in query_specs.items()}
-    features[keys.SEEN_IDS] = tf.io.VarLenFeature(tf.string)
-    features[keys.TARGET_TIMES] = tf.io.VarLenFeature(tf.int64)
-    parsed = tf.io.parse_example(serialized, features)
-    of_items = [name for name, spec in query_specs.items() if is_of_items(name, spec)]
-    history_width = tf.reduce_max(tf.stack([parsed[name].dense_shape[1] for name in of_items]))
-    dense = {keys.SEEN_IDS: tf.sparse.to_dense(parsed[keys.SEEN_IDS])}
-    for name, spec in query_specs.items():
-        width = parsed[name].dense_shape[1]
-        if spec.shape.rank == 2 and spec.shape[1] is not None:
-            width = tf.constant(spec.shape[1], tf.int64)
-        if name in of_items:
-            # Items, times and features pair by position, so that all lists get the same width.
-            width = history_width
-        values = _to_dense(parsed[name], width)
-        dense[name] = values if spec.shape.rank == 2 else values[:, 0]
-    target_time = _to_dense(parsed[keys.TARGET_TIMES], parsed[keys.TARGET_TIMES].dense_shape[1])[:, 0]
-    dense[keys.QUERY_TIME] = tf.where(dense[keys.QUERY_TIME] == 0, target_time, dense[keys.QUERY_TIME])
-    return dense
-
-
-def is_of_items(name: str, spec: tf.TensorSpec) -> bool:
-    """Returns whether an input has one value per item of the history."""
-    return name.startswith(keys.HISTORY_FEATURE) and spec.shape.rank == 2
-
-
-def _to_dense(values: tf.SparseTensor, width: tf.Tensor) -> tf.Tensor:
-    """Returns [batch, max(width, 1)], padded with the value for "missing": `""`, NaN or 0."""
-    fill = _missing(values)
-    shape = tf.stack([values.dense_shape[0], tf.maximum(width, 1)])
-    return tf.sparse.to_dense(tf.SparseTensor(values.indices, values.values, shape), default_value=fill)
-
-
-def _with_one_column(query: _Tensors) -> _Tensors:
-    """Returns the inputs with at least one column per list, since a tower cannot reduce over zero columns."""
-
-    def widen(value: tf.Tensor) -> tf.Tensor:
-        # A vector's number of columns is fixed.
-        if value.shape.rank != 2 or value.shape[1] is not None:
-            return value
-        return tf.pad(value, [[0, 0], [0, tf.cast(tf.shape(value)[1] == 0, tf.int32)]], constant_values=_missing(value))
-
-    return {name: widen(value) for name, value in query.items()}
-
-
-def _missing(value: tf.Tensor | tf.SparseTensor) -> Any:
-    if value.dtype.is_floating:
-        return float("nan")
-    return "" if value.dtype == tf.string else 0
 
 
 def _concrete(function: Callable[..., Any], specs: _Specs) -> Callable[..., Any]:

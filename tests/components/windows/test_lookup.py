@@ -11,7 +11,7 @@ import tensorflow as tf
 from apache_beam.pipeline import Pipeline
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.indexer.export import parse_examples
+from components.indexer.inputs import parse_examples
 from components.table_example_gen import beam as table_beam
 from components.windows import beam as windows_beam
 from components.windows import checks, from_config
