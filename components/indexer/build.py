@@ -10,23 +10,22 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.indexer import export, queries, timing, tuning, variety
+from components.indexer import export, queries, timing, tuning
 from components.indexer.exact import ExactIndex
 from components.indexer.filters import AttributeFilters
-from components.indexer.recall import MAX_QUERIES, ExactAnswers, latency_ms
-from components.indexer.scann_index import MIN_CANDIDATES, ScannIndex
+from components.indexer.measure import measure
+from components.indexer.recall import MAX_QUERIES, ExactAnswers
+from components.indexer.scann_index import MIN_CANDIDATES
+from components.indexer.source_model import RejectedIndexError, SourceModel
 from shortlist import keys
 from shortlist.config.serving import Index
 from shortlist.model_files import HISTORIES_FILE
 from shortlist.serving.catalogue import Catalogue
-from shortlist.serving.client import load_served, signature_inputs
 from shortlist.serving.measured_histories import MeasuredHistories
 
 # Up to this number of candidates times dimensions, exact search takes no longer than ScaNN: measured on single queries,
 # whose times cross at 8,000 candidates of 64 dimensions and of 32. A constant: the same data gives the same kind.
 MAX_AUTO_EXACT_CELLS = 500_000
-_BATCH = 64
-_LATENCY_QUERIES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,55 +36,6 @@ class IndexBuild:
     """Reasons to reject the index."""
     index: dict[str, Any] | None = None
     """`kind`, `k`, `recall_at_k`, `p50_ms`, `p99_ms`, `reason`, `params`...; None if no index could be built."""
-
-
-class _RejectedError(Exception):
-    """No index can be built or measured; the message is the reason."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Trained:
-    """The Trainer's model, its candidate embeddings, and the row of each candidate id."""
-
-    model: Any
-    directory: str
-    embeddings: np.ndarray
-    rows: dict[bytes, int]
-    exclude_seen: bool
-    filters: AttributeFilters = dataclasses.field(default_factory=AttributeFilters)
-
-    @classmethod
-    def load(cls, directory: str, exclude_seen: bool) -> _Trained:
-        model = tf.saved_model.load(directory)
-        rows = {candidate: row for row, candidate in enumerate(model.candidate_ids.numpy())}
-        return cls(model, directory, model.candidate_embeddings.numpy(), rows, exclude_seen)
-
-    def served(self, index: ExactIndex | ScannIndex, settings: Index) -> export.ServedModel:
-        """Returns the model with an index and the filters."""
-        return export.ServedModel(self.model, index, settings.k, settings.pool, self.filters)
-
-    def answers(self, windows: Sequence[bytes], k: int) -> ExactAnswers:
-        """Returns the exact answers to windows, without seen candidates if `exclude_seen` is set.
-
-        Raises:
-          _RejectedError: A query's embedding is not finite. ScaNN refuses such a query; exact search returns a random
-            order.
-        """
-        parsed = [queries.parse_window(window) for window in windows]
-        embeddings = queries.embed(self.model.signatures["query_embedding"], parsed)
-        broken = int((~np.isfinite(embeddings).all(axis=1)).sum())
-        if broken:
-            raise _RejectedError(f"{broken} of {len(parsed)} sampled queries have an embedding that is not finite")
-        excluded = [self.rows_of(self.excluded_ids(row)) for row in parsed]
-        return ExactAnswers.find(embeddings, self.embeddings, excluded, k)
-
-    def excluded_ids(self, row: dict[str, Any]) -> list[bytes]:
-        """Returns the ids that a window's query must not be answered with."""
-        return queries.seen_ids(row) if self.exclude_seen else []
-
-    def rows_of(self, ids: Sequence[bytes]) -> np.ndarray:
-        """Returns the rows of those ids that are in the corpus."""
-        return np.array([self.rows[item] for item in ids if item in self.rows], np.int32)
 
 
 def build(
@@ -111,7 +61,7 @@ def build(
       exclude_seen: Whether answers exclude seen items, as they do where the gates use plain metrics.
       catalogue: The model's candidates with the attributes of `settings.filters`; without it there are no filters.
     """
-    trained = _Trained.load(trained_dir, exclude_seen)
+    trained = SourceModel.load(trained_dir, exclude_seen)
     if catalogue is not None:
         trained = dataclasses.replace(trained, filters=AttributeFilters.of(catalogue, settings.filters))
     test = queries.sample_windows(os.path.join(windows_dir, "Split-test"), MAX_QUERIES)
@@ -120,7 +70,7 @@ def build(
         return IndexBuild([problem])
     try:
         index = _export(trained, windows_dir, settings, test, model_dir, exact_dir)
-    except _RejectedError as reason:
+    except RejectedIndexError as reason:
         return IndexBuild([str(reason)])
     histories = MeasuredHistories.of_windows([queries.parse_window(window) for window in test])
     for folder in (model_dir, exact_dir):
@@ -130,7 +80,7 @@ def build(
 
 
 def _export(
-    trained: _Trained,
+    trained: SourceModel,
     windows_dir: str,
     settings: Index,
     test: Sequence[bytes],
@@ -141,7 +91,7 @@ def _export(
     answers = trained.answers(test, settings.k)
     exact_index = ExactIndex(k=settings.k).index(trained.model.candidate_embeddings)
     export.save(trained.served(exact_index, settings), trained.directory, exact_dir)
-    exact = _measure(_described("brute_force", settings), exact_dir, trained, test, answers)
+    exact = measure(_described("brute_force", settings), exact_dir, trained, test, answers)
     index, reason = _scann(trained, windows_dir, settings, test, answers, model_dir)
     if index is None:
         # Both folders then hold the same model, so that clients find the same layout for every kind of index.
@@ -173,7 +123,7 @@ def _copy_folder(source: str, destination: str) -> None:
             tf.io.gfile.copy(path, copied, overwrite=True)
 
 
-def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str | None:
+def _problem(trained: SourceModel, test: Sequence[bytes], settings: Index) -> str | None:
     size = len(trained.embeddings)
     if not test:
         return "the test split has no rows to measure recall on"
@@ -191,7 +141,7 @@ def _problem(trained: _Trained, test: Sequence[bytes], settings: Index) -> str |
 
 
 def _scann(
-    trained: _Trained,
+    trained: SourceModel,
     windows_dir: str,
     settings: Index,
     test: Sequence[bytes],
@@ -239,7 +189,7 @@ def _scann(
         "min_recall": settings.min_recall,
         "eval_recall_at_k": tuned.recall,
     }
-    index = _measure(description, model_dir, trained, test, answers)
+    index = measure(description, model_dir, trained, test, answers)
     if index["recall_at_k"] < settings.min_recall and may_fall_back:
         tf.io.gfile.rmtree(model_dir)
         return None, f"ScaNN's recall@{settings.k} on test queries is {index['recall_at_k']:.4f}"
@@ -253,67 +203,6 @@ def _tuning_windows(windows_dir: str) -> list[bytes]:
         if windows:
             return windows
     return []
-
-
-def _measure(
-    description: dict[str, Any], directory: str, trained: _Trained, test: Sequence[bytes], answers: ExactAnswers
-) -> dict[str, Any]:
-    """Measures an exported model, writes the index file into it, and returns its content.
-
-    Args:
-      description: Kind, width and parameters of the index.
-      directory: The exported model.
-      trained: The model that it was exported from.
-      test: Serialized test windows.
-      answers: The exact answers to them.
-
-    Returns:
-      The description with recall, variety and latency.
-    """
-    # `load_served` reads `kind` from this file, so a first version is written before the model is measured.
-    export.write_index_file(directory, description)
-    model = load_served(directory)
-    parsed = [queries.parse_window(window) for window in test]
-    p50_ms, p99_ms = _latency(model.signatures["serving_default"], parsed)
-    served = _served(model.signatures["recommend"], trained, parsed)
-    first_10 = served[_first_windows(parsed), :10]
-    index = description | {
-        "recall_at_k": float(answers.recall(served).mean()),
-        "coverage_at_10": round(variety.coverage(first_10, len(trained.embeddings)), 4),
-        "overlap_at_10": round(variety.overlap(first_10), 4),
-        "p50_ms": round(p50_ms, 3),
-        "p99_ms": round(p99_ms, 3),
-        "corpus_size": len(trained.embeddings),
-        "test_queries": len(test),
-        "exclude_seen": trained.exclude_seen,
-        "reason": "",
-    }
-    export.write_index_file(directory, index)
-    return index
-
-
-def _served(signature: Any, trained: _Trained, parsed: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Returns the corpus rows of the exported signature's answers, padded with -1."""
-    specs = signature.structured_input_signature[1]
-    rows = [row | {keys.EXCLUDE: trained.excluded_ids(row)} for row in parsed]
-    answers = [
-        signature(**signature_inputs(specs, rows[start : start + _BATCH]))[keys.IDS].numpy()
-        for start in range(0, len(rows), _BATCH)
-    ]
-    return np.array([[trained.rows.get(item, -1) for item in line] for line in np.concatenate(answers)])
-
-
-def _first_windows(parsed: Sequence[dict[str, Any]]) -> list[int]:
-    """Returns the position of each query's first window; with baskets, one query has several windows."""
-    positions: dict[bytes, int] = {}
-    for position, row in enumerate(parsed):
-        positions.setdefault(row[keys.QUERY_ID][0], position)
-    return list(positions.values())
-
-
-def _latency(signature: Any, parsed: Sequence[dict[str, Any]]) -> tuple[float, float]:
-    specs = signature.structured_input_signature[1]
-    return latency_ms(signature, [signature_inputs(specs, [row]) for row in parsed[:_LATENCY_QUERIES]])
 
 
 def _shortfalls(index: dict[str, Any], min_recall: float) -> list[str]:
