@@ -90,7 +90,8 @@ def run(
         limits.check_addresses()
         # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
         checks.check(checked_config.beam)
-        workers.check(checked_config.train)
+        if not reindex:
+            workers.check(checked_config.train)
         if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
             from cli import local_kfp
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from components.trainer import checkpoints, training
 from components.trainer.bundle import Inputs, ModelBundle, files_of
 from components.trainer.cluster import Cluster
+from components.trainer.gpus import check_gpus
 from components.trainer.job import Job
 from components.trainer.settings import Settings
 from components.trainer.team import Team
@@ -59,14 +60,7 @@ def make_team(cluster: Cluster) -> Team:
     """
     if cluster.addresses:
         return Team(tf.distribute.MultiWorkerMirroredStrategy(), is_chief=cluster.number == 0)
-    gpus = tf.config.list_physical_devices("GPU")
-    if len(gpus) < 2:
-        raise ConfigError.from_parts(
-            "train.strategy",
-            "two GPUs or more for mirrored",
-            f"{len(gpus)} that TensorFlow finds (`shortlist doctor`)",
-            "use multi_worker, or none",
-        )
+    check_gpus()
     return Team(tf.distribute.MirroredStrategy())
 
 

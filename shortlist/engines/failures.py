@@ -9,6 +9,8 @@ from shortlist.config import engines
 LOG_FILE = "flink.log"
 """The log of Flink's job server, in the workspace."""
 
+_LOST_TASK_MANAGER = "look for a TaskManager that ended or ran out of memory, then run again"
+
 # Text of the error, and the remedy. The first match counts.
 _REMEDIES = (
     (
@@ -26,7 +28,19 @@ _REMEDIES = (
         "raise taskmanager.memory.process.size in the cluster's configuration; on [local], set "
         "JAVA_TOOL_OPTIONS=-Xmx8g",
     ),
-    ("Heartbeat of TaskManager", "look for a TaskManager that ended or ran out of memory, then run again"),
+    # Each Beam step brings its own copy of the jar, whose classes need room.
+    (
+        "OutOfMemoryError: Metaspace",
+        "raise taskmanager.memory.jvm-metaspace.size in the cluster's configuration, and restart its TaskManagers",
+    ),
+    # Flink has one sentence for a missed heartbeat, another for a refused connection, and a third for a lost stream.
+    ("eartbeat of TaskManager", _LOST_TASK_MANAGER),
+    ("is no longer reachable", _LOST_TASK_MANAGER),
+    ("closed by remote task manager", _LOST_TASK_MANAGER),
+    (
+        "No space left on device",
+        "free space on the machines of the engine: in the workspace, and in Flink's io.tmp.dirs",
+    ),
     (
         "DEADLINE_EXCEEDED",
         "raise beam.job_server_timeout_seconds if the step needed longer; it is the limit for each Beam step",

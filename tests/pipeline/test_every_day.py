@@ -1,6 +1,7 @@
 """Four days in one workspace: each run tests on its own day, and compares with the model of the day before.
 
-The last day is repeated with a training by two processes, since all that comes before it is in the cache.
+The last day is repeated with trainings by two processes and by two devices, since all that comes before them is in the
+cache.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import datetime
 import io
 import json
 import pathlib
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -217,3 +219,16 @@ def test_a_run_by_two_processes_has_the_same_figures_and_pushes_its_refit(
     assert by_two.pushed is not None
     assert by_one.pushed is not None
     assert by_two.pushed.version > by_one.pushed.version
+
+
+def test_a_run_by_two_devices_has_the_same_figures_and_is_pushed(
+    days: list[Day], folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(workers, "_COMMAND", (sys.executable, "-m", "tests.pipeline.mirrored_process"))
+    by_one = days[3].summary
+    by_two = _run(folder, _LAST, {"country": "category"}, strategy="mirrored").summary
+    assert by_two.status is Status.PUSHED
+    assert by_two.metrics is not None
+    assert by_one.metrics is not None
+    assert by_two.metrics.overall == pytest.approx(by_one.metrics.overall, abs=1e-4)
+    assert "Trainer" not in by_two.cached

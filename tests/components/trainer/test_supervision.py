@@ -58,6 +58,15 @@ def test_one_process_trains_on_all_devices_of_a_machine(run):
     assert tasks["0-0"]["addresses"] == []
 
 
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_mirrored_is_refused_before_the_run_with_fewer_than_two_gpus(gpus, monkeypatch):
+    found = [[f"GPU:{number}" for number in range(count)] for count in (gpus, 2)]
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: found.pop(0))
+    with pytest.raises(ConfigError, match=f"two GPUs or more for mirrored, got {gpus} .*; use multi_worker, or none"):
+        workers.check(Train(strategy="mirrored"))
+    workers.check(Train(strategy="mirrored"))
+
+
 def test_with_a_cluster_only_the_chief_is_started_here(run, monkeypatch):
     monkeypatch.setenv(cluster.VARIABLE, cluster.Cluster(("a:1", "b:1"), 0).tf_config())
     tasks = run("send(finished=True)")

@@ -132,3 +132,25 @@ def test_javas_sentences_get_a_remedy_and_the_log(tmp_path):
     assert advice.startswith("lower beam.parallelism, or raise taskmanager.memory.network.min")
     assert advice.endswith(f"; the job server's log is {tmp_path}/flink.log")
     assert failures.remedy(FlinkBeam(), RuntimeError("x"), tmp_path) == f"the job server's log is {tmp_path}/flink.log"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part"),
+    [
+        # As in the classes of Flink 1.18.1.
+        ("Heartbeat of TaskManager with id 10.0.0.7:41-2 timed out.", "look for a TaskManager that ended"),
+        ("The heartbeat of TaskManager with id 10.0.0.7:41-2 timed out.", "look for a TaskManager that ended"),
+        ("TaskManager with id 10.0.0.7:41-2 is no longer reachable.", "look for a TaskManager that ended"),
+        (
+            "Connection unexpectedly closed by remote task manager '10.0.0.7:41 [ a ] '. This might indicate that the "
+            "remote task manager was lost.",
+            "look for a TaskManager that ended",
+        ),
+        ("java.lang.OutOfMemoryError: Metaspace. The metaspace out-of-memory error", "jvm-metaspace.size"),
+        ("java.lang.OutOfMemoryError: Java heap space. A heap space-related", "taskmanager.memory.process.size"),
+        ("java.lang.OutOfMemoryError: Direct buffer memory. The direct", "framework.off-heap.size"),
+        ("java.io.IOException: No space left on device", "io.tmp.dirs"),
+    ],
+)
+def test_each_sentence_of_a_lost_or_full_machine_has_its_remedy(sentence, part, tmp_path):
+    assert part in failures.remedy(FlinkBeam(), RuntimeError(sentence), tmp_path).partition("; the job server's log")[0]
