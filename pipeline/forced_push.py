@@ -16,6 +16,7 @@ from shortlist.config.serving import Index
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
 from shortlist.lineage.executions import Artifact, Execution
+from shortlist.lineage.journal_step import JournalStep
 from shortlist.lineage.store import Store
 from shortlist.model_files import EVALUATION_FILE
 from shortlist.records import contents, nodes, properties
@@ -207,7 +208,7 @@ def _latest_rejected(workspace: Workspace) -> _Run:
     return _Run(summary.run_id, {execution.node: execution for execution in executions})
 
 
-def _build(run: _Run, book: journal.Journal, step: journal.JournalStep, report: Callable[[str], None]) -> _Index:
+def _build(run: _Run, book: journal.Journal, step: JournalStep, report: Callable[[str], None]) -> _Index:
     """Builds the index with the settings of the run's Indexer, which builds none for a model that is not blessed."""
     report("Building the index ...")
     folders = {key: book.output_folder(nodes.FORCED_PUSH, key, step.id) for key in ("model", "exact_model")}

@@ -7,6 +7,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from shortlist.errors import BadInputError
 from shortlist.lineage import journal
+from shortlist.lineage.journal_step import JournalStep
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models, trace_pushed
 from shortlist.records import nodes, properties
@@ -144,7 +145,7 @@ def test_killed_step_is_closed_by_whether_its_push_arrived(recorded, tmp_path):
         destination = tmp_path / str(number)
         if arrived:
             destination.mkdir()
-        steps[arrived] = journal.JournalStep(recorded.store, book._begin(nodes.ROLLBACK, {}, {}))
+        steps[arrived] = JournalStep(recorded.store, book._begin(nodes.ROLLBACK, {}, {}))
         properties = {"pushed": 1, "pushed_version": str(number), "pushed_destination": str(destination)}
         steps[arrived].announce("pushed_model", "PushedModel", "uri", properties)
     store = Store(recorded.workspace.metadata_path)
