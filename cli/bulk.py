@@ -20,7 +20,8 @@ from shortlist.process import limits
 from shortlist.quoting import short_repr
 
 if TYPE_CHECKING:
-    from pipeline.bulk import BulkOptions, BulkResult
+    from pipeline.bulk import BulkOptions
+    from pipeline.bulk_job import BulkResult
     from shortlist.config.config import Config
     from shortlist.workspace import Workspace
 
