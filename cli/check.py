@@ -30,7 +30,7 @@ def check(
 
     Example: shortlist check --config configs/movielens_100k.yaml
     """
-    from components.trainer import workers
+    from components.trainer import checks as training
     from shortlist import datasets
     from shortlist.engines import checks
     from shortlist.lineage.database import database
@@ -49,7 +49,7 @@ def check(
     limits.check_addresses()
     checks.check(checked_config.beam)
     channels.check(checked_config.notify, os.environ)
-    workers.check(checked_config.train)
+    training.check(checked_config.train)
     database(workspace).check()
     for folder in new_folders:
         # The check that files can be written there has made them.

@@ -70,7 +70,7 @@ def run(
     Example: shortlist run --reindex
     """
     from cli.notification import notified
-    from components.trainer import workers
+    from components.trainer import checks as training
     from shortlist import datasets
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
@@ -91,7 +91,9 @@ def run(
         # Before the workspace is reserved and TFX is loaded: a dead endpoint must be an error within seconds.
         checks.check(checked_config.beam)
         if not reindex:
-            workers.check(checked_config.train)
+            # Workers may still be starting.
+            with console.status("Checking train.strategy ..."):
+                training.check(checked_config.train)
         if orchestrator is Orchestrator.KUBEFLOW_LOCAL:
             from cli import local_kfp
 

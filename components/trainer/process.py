@@ -98,7 +98,7 @@ def _agree(task: Task, cluster: Cluster) -> Job:
         assert task.job is not None
         return Job(**task.job)
     if task.job is None:
-        job = Job(**rendezvous.join(cluster, lambda sent: _fingerprints(Job(**sent))))
+        job = Job(**rendezvous.join(cluster, code_fingerprints, lambda sent: _fingerprints(Job(**sent))))
     else:
         job = Job(**task.job)
         rendezvous.lead(cluster, job._asdict(), lambda: _fingerprints(job), task.seconds)
@@ -106,14 +106,18 @@ def _agree(task: Task, cluster: Cluster) -> Job:
     return job
 
 
-def _fingerprints(job: Job) -> dict[str, str]:
-    from components.trainer import replica
-
+def code_fingerprints() -> dict[str, str]:
+    """Returns what all processes of a training must have in common before there is data."""
     return {
         "version": f"{_VERSION_OF} {importlib.metadata.version(_VERSION_OF)}",
         "code": fingerprints.code_sha256(_MODULE),
-        "data": replica.data_sha256(job),
     }
+
+
+def _fingerprints(job: Job) -> dict[str, str]:
+    from components.trainer import replica
+
+    return {**code_fingerprints(), "data": replica.data_sha256(job)}
 
 
 def _reporter(send: Send) -> progress.Listener:

@@ -4,7 +4,8 @@ Each worker waits at its own address of the cluster. The chief sends the job to 
 and data with its own. Then both sides free the addresses for TensorFlow's servers. An address that cannot be reached is
 therefore one sentence within a bound, not a hang, and so is a worker with another version or other files.
 
-A line of JSON per message: the chief's job, the worker's greeting, its fingerprints, the chief's decision.
+A line of JSON per message: the chief's job, the worker's greeting, its fingerprints, the chief's decision. A chief that
+only asks, before its run, sends no job. The worker's fingerprints then leave out the data, and end the conversation.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from shortlist.errors import BadInputError, ConfigError, DataError
 Fingerprints = Mapping[str, str]
 """Fingerprint by what it is of: `version`, `code`, `data`."""
 
-_PROTOCOL = "shortlist-training-1"
+_PROTOCOL = "shortlist-training-2"
 _RETRY_SECONDS = 0.2
 _GREETING_SECONDS = 5.0
 # A worker may read its data from a slower disk than the chief.
@@ -32,6 +33,28 @@ _REMEDIES = {
     "code": "install the same version of Shortlist on all machines",
     "data": "give all machines the same files under the same paths, such as a shared volume",
 }
+
+
+def probe(cluster: Cluster, own: Fingerprints, seconds: float) -> None:
+    """Returns once all workers have answered with the chief's packages and code. They go on waiting for a job.
+
+    Args:
+      cluster: The cluster, as the chief sees it.
+      own: The chief's fingerprints, without `data`.
+      seconds: How long a worker may take to answer at its address.
+
+    Raises:
+      ConfigError: A worker does not answer, or has other packages or other code.
+    """
+    deadline = time.monotonic() + seconds
+    for index in range(1, len(cluster.addresses)):
+        connection = _connect(cluster, index, {}, deadline, seconds)
+        try:
+            problem = _difference(cluster, index, connection, own, seconds)
+        finally:
+            connection.close()
+        if problem:
+            raise problem
 
 
 def lead(cluster: Cluster, job: Mapping[str, Any], own: Callable[[], Fingerprints], seconds: float) -> None:
@@ -49,7 +72,7 @@ def lead(cluster: Cluster, job: Mapping[str, Any], own: Callable[[], Fingerprint
     """
     deadline = time.monotonic() + seconds
     workers = range(1, len(cluster.addresses))
-    connections = {index: _connect(cluster, index, job, deadline, seconds) for index in workers}
+    connections = {index: _connect(cluster, index, {"job": job}, deadline, seconds) for index in workers}
     try:
         began = time.monotonic()
         expected = own()
@@ -66,12 +89,15 @@ def lead(cluster: Cluster, job: Mapping[str, Any], own: Callable[[], Fingerprint
             connection.close()
 
 
-def join(cluster: Cluster, own: Callable[[Mapping[str, Any]], Fingerprints]) -> dict[str, Any]:
+def join(
+    cluster: Cluster, code: Callable[[], Fingerprints], own: Callable[[Mapping[str, Any]], Fingerprints]
+) -> dict[str, Any]:
     """Waits at this worker's address for the chief, and returns the job once the chief agrees.
 
     Args:
       cluster: The cluster, as this worker sees it.
-      own: Computes this worker's fingerprints for a job.
+      code: Computes this worker's fingerprints without `data`.
+      own: Computes all of them for a job.
 
     Raises:
       ConfigError: The address does not belong to this machine or is in use, or the chief refuses the training.
@@ -95,6 +121,9 @@ def join(cluster: Cluster, own: Callable[[Mapping[str, Any]], Fingerprints]) -> 
                     continue
                 accepted.settimeout(None)
                 connection.send({"protocol": _PROTOCOL})
+                if "job" not in greeting:
+                    connection.send({"fingerprints": dict(code())})
+                    continue
                 job = dict(greeting["job"])
                 try:
                     connection.send({"fingerprints": dict(own(job))})
@@ -141,8 +170,8 @@ class _Connection:
         self.socket.close()
 
 
-def _connect(cluster: Cluster, index: int, job: Mapping[str, Any], deadline: float, seconds: float) -> _Connection:
-    """Returns a connection to a worker that got the job."""
+def _connect(cluster: Cluster, index: int, message: Mapping[str, Any], deadline: float, seconds: float) -> _Connection:
+    """Returns a connection to a worker that got the message."""
     while True:
         left = min(max(deadline - time.monotonic(), _RETRY_SECONDS), _GREETING_SECONDS)
         try:
@@ -151,7 +180,7 @@ def _connect(cluster: Cluster, index: int, job: Mapping[str, Any], deadline: flo
             reason = error.strerror or str(error)
         else:
             try:
-                connection.send({"protocol": _PROTOCOL, "job": job})
+                connection.send({"protocol": _PROTOCOL, **message})
                 greeting = connection.receive()
             except OSError:
                 greeting = None
@@ -185,10 +214,10 @@ def _difference(
     found = answer.get("fingerprints")
     if not isinstance(found, dict):
         return ConfigError.from_parts(where, "a worker's fingerprints", "no answer", "see its log")
-    for name, remedy in _REMEDIES.items():
-        if found.get(name) != expected[name]:
+    for name, value in expected.items():
+        if found.get(name) != value:
             kind = DataError if name == "data" else ConfigError
             return kind.from_parts(
-                where, f"the chief's {name}, {expected[name][:16]}", str(found.get(name))[:16], remedy
+                where, f"the chief's {name}, {value[:16]}", str(found.get(name))[:16], _REMEDIES[name]
             )
     return None

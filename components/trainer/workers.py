@@ -77,21 +77,6 @@ def train(job: Job, section: Train, newest_checkpoint: Callable[[], str]) -> Non
         time.sleep(_PAUSE_SECONDS)
 
 
-def check(section: Train) -> None:
-    """Checks that this machine can train with the config's strategy.
-
-    Raises:
-      ConfigError: TensorFlow finds too few GPUs for `mirrored`, or see `chief_cluster`.
-    """
-    if section.strategy == "multi_worker":
-        chief_cluster(section)
-    if section.strategy == "mirrored":
-        # Only here: it imports TensorFlow.
-        from components.trainer.gpus import check_gpus
-
-        check_gpus()
-
-
 def chief_cluster(section: Train) -> Cluster | None:
     """Returns the cluster of TF_CONFIG as its chief sees it; None if all processes run on this machine.
 

@@ -77,7 +77,7 @@ class Train(Section):
     """Number of processes of strategy `multi_worker`, the chief included."""
 
     worker_timeout_seconds: Number = pydantic.Field(300.0, ge=1.0, le=86_400.0)
-    """Time in which each worker must answer at its address when a training starts."""
+    """Time in which each worker must answer at its address when a run or a training starts."""
 
     warm_start: Literal["latest_blessed"] | None = None
     """`latest_blessed` begins from the weights of the latest blessed model that was trained on other data, instead of

@@ -24,7 +24,10 @@ def _workers(found, *answers):
                 raise answer
             return answer
 
-        return rendezvous.join(found._replace(number=index), own)
+        code = {name: value for name, value in _OWN.items() if name != "data"}
+        if isinstance(answer, dict):
+            code = {name: answer[name] for name in code}
+        return rendezvous.join(found._replace(number=index), lambda: code, own)
 
     with concurrent.futures.ThreadPoolExecutor(len(answers)) as pool:
         yield [pool.submit(join, index, answer) for index, answer in enumerate(answers, 1)]
@@ -42,6 +45,23 @@ def test_workers_get_the_job_and_the_addresses_are_free_again():
     for index in (1, 2):
         with socket.create_server(found.address(index)):
             pass
+
+
+def test_a_probe_compares_packages_and_code_and_the_workers_go_on_waiting():
+    found, code = cluster.loopback(3), {name: _OWN[name] for name in ("version", "code")}
+    with _workers(found, _OWN, _OWN | {"data": "e" * 64}) as joined:
+        rendezvous.probe(found, code, 20.0)
+        rendezvous.probe(found, code, 20.0)
+        with pytest.raises(ConfigError, match=f"^worker 1 at {found.addresses[1]}: expected the chief's code, eeee"):
+            rendezvous.probe(found, code | {"code": "e" * 64}, 20.0)
+        assert not any(one.done() for one in joined)
+        # The data is compared when there is a job.
+        with pytest.raises(DataError, match="^worker 2 at "):
+            _lead(found)
+        for one in joined:
+            assert isinstance(one.exception(20), ConfigError)
+    with pytest.raises(ConfigError, match=r"worker 1: expected an answer at .* within 0.3 s, got: .*train-worker"):
+        rendezvous.probe(found, code, 0.3)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from components.trainer import cluster, workers
+from components.trainer import checks, cluster, process, rendezvous, workers
 from components.trainer.job import Job
 from shortlist.config.train import Train
 from shortlist.errors import ConfigError, DataError
@@ -63,8 +63,8 @@ def test_mirrored_is_refused_before_the_run_with_fewer_than_two_gpus(gpus, monke
     found = [[f"GPU:{number}" for number in range(count)] for count in (gpus, 2)]
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: found.pop(0))
     with pytest.raises(ConfigError, match=f"two GPUs or more for mirrored, got {gpus} .*; use multi_worker, or none"):
-        workers.check(Train(strategy="mirrored"))
-    workers.check(Train(strategy="mirrored"))
+        checks.check(Train(strategy="mirrored"))
+    checks.check(Train(strategy="mirrored"))
 
 
 def test_with_a_cluster_only_the_chief_is_started_here(run, monkeypatch):
@@ -74,8 +74,20 @@ def test_with_a_cluster_only_the_chief_is_started_here(run, monkeypatch):
     assert tasks["0-0"]["addresses"] == ["a:1", "b:1"]
     monkeypatch.setenv(cluster.VARIABLE, cluster.Cluster(("a:1", "b:1"), 1).tf_config())
     with pytest.raises(ConfigError, match="the chief's task, got that of worker 1; run `shortlist train-worker"):
-        workers.check(Train(strategy="multi_worker"))
-    workers.check(Train())
+        checks.check(Train(strategy="multi_worker"))
+    checks.check(Train())
+
+
+def test_each_worker_of_the_cluster_is_asked_before_the_run(monkeypatch):
+    found = cluster.loopback(2)
+    monkeypatch.setenv(cluster.VARIABLE, found.tf_config())
+    section = Train(strategy="multi_worker", worker_timeout_seconds=1.0)
+    with pytest.raises(ConfigError, match="^worker 1: expected an answer at .* within 1 s, got"):
+        checks.check(section)
+    asked = []
+    monkeypatch.setattr(rendezvous, "probe", lambda *args: asked.append(args))
+    checks.check(section)
+    assert asked == [(found, process.code_fingerprints(), 1.0)]
 
 
 def test_all_processes_start_again_when_one_dies(run, caplog):
