@@ -94,19 +94,7 @@ def candidates(corpus: Corpus, search: str, limit: int) -> list[dict[str, Any]]:
       search: The text; case does not matter. Empty: any candidate.
       limit: Number of candidates.
     """
-    wanted = search.casefold()
-    first: list[int] = []
-    others: list[int] = []
-    for row, item in enumerate(corpus.ids):
-        title = (corpus.title(row) or "").casefold()
-        if title.startswith(wanted) or item.casefold().startswith(wanted):
-            first.append(row)
-            if len(first) >= limit:
-                break
-        elif len(others) < limit and wanted in title:
-            others.append(row)
-    rows = [*first, *others][:limit]
-    return [dict(corpus.titled(corpus.ids[row])) for row in rows]
+    return [dict(corpus.titled(corpus.ids[row])) for row in corpus.search.rows(search, limit)]
 
 
 def _row(corpus: Corpus, candidate_id: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from server.candidate_search import CandidateSearch
 from shortlist.serving import similarity
 from shortlist.serving.catalogue import Catalogue
 
@@ -50,6 +51,7 @@ class Corpus:
         self.popular_rows = np.argsort(-counts, kind="stable") if len(counts) == len(self.ids) else None
         titles = None if catalogue is None or not catalogue.has_titles else catalogue.titles.to_pylist()
         self.titles: list[str | None] | None = titles if titles and len(titles) == len(self.ids) else None
+        self.search = CandidateSearch(self.ids, self.titles)
 
     def title(self, row: int) -> str | None:
         """Returns the title of a row; None if it has none."""
