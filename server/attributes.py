@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import logging
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from shortlist.serving.catalogue import Catalogue
 
 # A category alone is served as a list of one.
 _CATEGORIES = "multi_category"
-_LOGGER = logging.getLogger("shortlist.server")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,50 +188,6 @@ class Overrides:
             if kinds.get(name, kind) != kind:
                 where, expected = f"{self.source}, column {name!r}", f"{names[kinds[name]]}, as the version has"
                 raise BadInputError.from_parts(where, expected, names[kind], "write them so, or rename the column")
-
-
-class WatchedOverrides:
-    """The table `serve.attributes`, read again when the file changes."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        """Reads the table.
-
-        Raises:
-          BadInputError: It cannot be read.
-        """
-        self._path = path
-        self._state = self._stat()
-        self.table = Overrides.read(path)
-        self.num_tables = 1
-        """How many tables were taken."""
-
-    def refresh(self, check: Callable[[Overrides], None] = lambda table: None) -> bool:
-        """Returns whether the file has changed and was read; a broken one is left for the next time.
-
-        Args:
-          check: Raises BadInputError for a table that cannot be used; then the one before stays.
-        """
-        state = self._stat()
-        if state is None or state == self._state:
-            return False
-        self._state = state
-        try:
-            table = Overrides.read(self._path)
-            check(table)
-        except BadInputError as error:
-            _LOGGER.error("The attributes stay as they were: %s", error)
-            return False
-        self.table = table
-        self.num_tables += 1
-        _LOGGER.info("Attributes of %d candidates were read", len(self.table.ids))
-        return True
-
-    def _stat(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _kind_of(column: Categories | Numbers) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from server.features import Features
+
+if TYPE_CHECKING:
+    from server.attributes import Overrides
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,5 +49,5 @@ class Load:
     max_batch: int
     """Largest batch that the version will be asked."""
 
-    overrides: object | None = None
-    """Today's attributes, `server.attributes.Overrides`."""
+    tables: Sequence[Overrides] = ()
+    """Tables of today's attributes, the newest first. The version takes the first that it can use."""

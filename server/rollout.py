@@ -14,7 +14,6 @@ import threading
 import time
 
 from server import refusals
-from server.attributes import Overrides, WatchedOverrides
 from server.batching import Batcher
 from server.channel import GoneError
 from server.directory import Directory
@@ -24,6 +23,7 @@ from server.metrics import Metrics
 from server.processes import Loader, RemoteModel
 from server.question import Answer, Question
 from server.refusals import Refusals
+from server.todays_attributes import TodaysAttributes, newest_that_fits
 from shortlist.config.serve import LATEST, Serve
 from shortlist.errors import BadInputError
 from shortlist.serving import client, versions
@@ -69,7 +69,7 @@ class Rollout:
         self._settings = settings
         self._metrics = metrics
         attributes = settings.attributes
-        self._overrides = None if attributes is None else WatchedOverrides(pathlib.Path(attributes))
+        self._attributes = None if attributes is None else TodaysAttributes(pathlib.Path(attributes))
         self._fixed = client.version_path(path).name if not versions.versions(path) else None
         self._folder = path.parent if self._fixed else path
         self._state = _State({}, None)
@@ -181,9 +181,10 @@ class Rollout:
 
     def refresh(self) -> None:
         """Loads what is new, and drops what is no longer wanted."""
+        # Before a version that has ended is loaded again: the table that it used is kept for it.
+        if self._attributes is not None:
+            self._refresh_attributes(self._attributes)
         self._drop_gone()
-        if self._overrides is not None and self._overrides.refresh(self._check_overrides):
-            self._override(self._overrides.table)
         found = [self._fixed] if self._fixed else [str(number) for number in versions.versions(self._folder)]
         self._refusals.keep(found)
         newest = self._load_newest(found)
@@ -214,19 +215,17 @@ class Rollout:
         for number in set(state.active) - set(kept):
             self._drop(number, state.active[number])
 
-    def _check_overrides(self, table: Overrides) -> None:
-        """Refuses a table of attributes that a version cannot use, before any version takes it.
-
-        Raises:
-          BadInputError: One cannot.
-        """
-        for active in self._state.active.values():
-            table.check(active.facts.own_kinds)
-
-    def _override(self, table: Overrides) -> None:
-        for active in self._state.active.values():
+    def _refresh_attributes(self, attributes: TodaysAttributes) -> None:
+        """Reads the table of attributes if it has changed, and gives it to the versions that can use it."""
+        active = self._state.active
+        if not attributes.refresh({number: one.facts.own_kinds for number, one in active.items()}):
+            return
+        for one in active.values():
+            table = newest_that_fits(attributes.tables, one.facts.own_kinds)
+            if table is not attributes.tables[0]:
+                continue
             try:
-                active.model.override(table)
+                one.model.override(table)
             except GoneError:
                 # It is loaded again, with the table.
                 continue
@@ -244,13 +243,13 @@ class Rollout:
             return True
         folder = self._folder / number
         # With another table of attributes, a version that cannot use the one before may be served.
-        state = refusals.state_of(folder) + ("" if self._overrides is None else str(self._overrides.num_tables))
+        state = refusals.state_of(folder) + ("" if self._attributes is None else str(self._attributes.num_read))
         if self._refusals.blocks(number, state):
             return False
         start = time.perf_counter()
         try:
-            table = None if self._overrides is None else self._overrides.table
-            model = self._loader.load(Load(folder, self._settings.batching.max_batch, table), self._note_end)
+            tables = () if self._attributes is None else self._attributes.tables
+            model = self._loader.load(Load(folder, self._settings.batching.max_batch, tables), self._note_end)
             self._check_known(model)
         except Exception as error:
             self._refusals.add(number, state, error)

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from server import catalogue_calls, channel, predict, questions
 from server.attributes import Overrides
@@ -23,6 +23,7 @@ from server.log_format import log_to_stderr
 from server.model import LoadedModel
 from server.question import Answer, Question
 from server.requests import RefusedRequest
+from server.todays_attributes import newest_that_fits
 from shortlist.errors import BadInputError, ShortlistError
 from shortlist.serving import rules
 
@@ -55,8 +56,8 @@ def _loaded(connection: socket.socket) -> Worker:
     gc.disable()
     load: Load = channel.receive(connection)
     model = LoadedModel(load.folder)
-    if load.overrides is not None:
-        model.override(cast(Overrides, load.overrides))
+    if load.tables:
+        model.override(newest_that_fits(load.tables, model.own_kinds))
     questions.check(model, load.max_batch)
     gc.collect()
     gc.freeze()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import os
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +20,11 @@ from server.known import Event, Known, Readable, WithFeatures
 from server.metrics import Metrics
 from server.rollout import Rollout
 from server.stored_values import StoredValues
-from shortlist.config.serve import Serve
+from shortlist import model_files
+from shortlist.config.features import FeatureType
+from shortlist.config.serve import LATEST, Serve
 from shortlist.errors import BadInputError
+from shortlist.serving import catalogue, rules
 from shortlist.serving.request_values import ValueSpec
 from tests.components.indexer import stand_in
 from tests.server import running
@@ -291,3 +296,59 @@ def test_attributes_of_another_kind_leave_those_before(serving_dir, tmp_path, ca
         os.replace(tmp_path / "next.parquet", path)
         server.rollout.refresh()
         assert new_ones() == ["item-5"]
+
+
+@pytest.fixture(scope="module")
+def other_model(model_folder, tmp_path_factory):
+    """A model whose attribute `genres` has numbers, 0 for each candidate."""
+    folder = tmp_path_factory.mktemp("other") / "model"
+    shutil.copytree(model_folder, folder)
+    path = folder / model_files.CANDIDATES_FILE
+    kinds = {"genre": FeatureType.CATEGORY, "genres": FeatureType.NUMERIC, "release_year": FeatureType.NUMERIC}
+    rows = [{**row, "attribute_genres": 0.0} for row in pq.read_table(path).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, catalogue.schema("name", kinds)), path)
+    return folder
+
+
+def passing(version, wanted):
+    """Returns the candidates that pass a filter."""
+    conditions = rules.parse_filter(wanted, version.facts.kinds)
+    return [item["id"] for item in version.model.call("similar", ["item-5"], conditions, 5)]
+
+
+@pytest.mark.parametrize("order", [("table", "version"), ("version", "table")])
+def test_a_table_and_a_version_that_change_a_kind_together_do_not_block_each_other(
+    serving_dir, other_model, tmp_path, order
+):
+    path = write(tmp_path / "attributes.parquet", candidate_id=["item-3"], genres=["New"])
+    settings = Serve(attributes=str(path), poll_seconds=600, split={LATEST: 50, "1": 50})
+    with contextlib.closing(Rollout(serving_dir, settings, Metrics(), running.loader())) as rollout:
+        rollout.start()
+
+        def change(what):
+            if what == "version":
+                running.push(other_model, serving_dir, 2)
+                return
+            write(tmp_path / "next.parquet", candidate_id=["item-4"], genres=[5])
+            os.replace(tmp_path / "next.parquet", path)
+
+        for what, newest in zip(order, ("1", "2"), strict=True):
+            change(what)
+            rollout.refresh()
+            assert rollout.newest.facts.version == newest
+            # The version before keeps the table that it can use, also beside the new one.
+            assert passing(rollout.version("1"), {"genres": {"any": ["New"]}}) == ["item-3"]
+        assert passing(rollout.newest, {"genres": {"min": 1}}) == ["item-4"]
+
+        # A table that the version before can use is again its own, and the new version keeps its table.
+        write(tmp_path / "next.parquet", candidate_id=["item-6"], genres=["New"])
+        os.replace(tmp_path / "next.parquet", path)
+        rollout.refresh()
+        assert passing(rollout.version("1"), {"genres": {"any": ["New"]}}) == ["item-6"]
+        assert passing(rollout.newest, {"genres": {"min": 1}}) == ["item-4"]
+
+        # So does a version of the same kind that comes after.
+        running.push(other_model, serving_dir, 3)
+        rollout.refresh()
+        assert rollout.newest.facts.version == "3"
+        assert passing(rollout.newest, {"genres": {"min": 1}}) == ["item-4"]
