@@ -131,12 +131,12 @@ def _run(
     from shortlist.engines import checks
     from shortlist.engines.running import running_engine
     from shortlist.process import resources, stopping
-    from shortlist.serving import client
+    from shortlist.serving import served_model
     from shortlist.workspace import Workspace
 
     checked = invocation.load()
     workspace = Workspace.of(checked)
-    client.version_path(workspace.serving_dir)
+    served_model.version_path(workspace.serving_dir)
     limits.check_addresses()
     checks.check(checked.beam)
     with (

@@ -55,13 +55,13 @@ def embeddings(
     """
     from cli.output import log
     from shortlist.process import resources, stopping
-    from shortlist.serving import client
+    from shortlist.serving import served_model
     from shortlist.workspace import Workspace
 
     # Before the config is loaded, which may enter another folder.
     target = output.absolute() if output else None
     workspace = Workspace.of(Invocation.of(config, set_).load())
-    client.version_path(workspace.serving_dir)
+    served_model.version_path(workspace.serving_dir)
     limits.check_addresses()
     with (
         workspace.reserve("export embeddings", must_exist=True),

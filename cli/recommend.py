@@ -75,6 +75,7 @@ def recommend(
     from cli.output import answers, log
     from shortlist import datasets
     from shortlist.serving import client as serving
+    from shortlist.serving import served_model
     from shortlist.serving.catalogue import Catalogue
     from shortlist.tables import lookup, request
     from shortlist.workspace import Workspace
@@ -82,7 +83,7 @@ def recommend(
     checked_config = Invocation.of(config, set_).load()
     data = checked_config.data
     workspace = Workspace.of(checked_config)
-    model_path = serving.version_path(workspace.serving_dir)
+    model_path = served_model.version_path(workspace.serving_dir)
     data_root = datasets.default_data_dir()
     # Versions that were pushed before there were catalogues have none.
     known = Catalogue.of_version(model_path)

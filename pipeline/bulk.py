@@ -17,7 +17,7 @@ from shortlist import model_files
 from shortlist.config.config import Config
 from shortlist.config.table import Table
 from shortlist.records import nodes
-from shortlist.serving import client, filtered
+from shortlist.serving import filtered, served_model
 from shortlist.tables import as_of, content
 from shortlist.tables.input_table import InputTable
 from shortlist.workspace import Workspace
@@ -63,7 +63,7 @@ def bulk_answers(
     """
     served = ServedVersion.of(workspace)
     if options.rules is None:
-        client.check_k(options.k, served.index)
+        served_model.check_k(options.k, served.index)
     else:
         filtered.parse(served.folder, options.k, **options.rules)
     exclude_seen = options.exclude_seen

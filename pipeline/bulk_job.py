@@ -27,7 +27,7 @@ from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
 from shortlist.records import properties
-from shortlist.serving import client, versions
+from shortlist.serving import served_model, versions
 from shortlist.tables import inputs
 from shortlist.tables.spec import Unit, table_spec
 from shortlist.workspace import Workspace
@@ -71,9 +71,9 @@ class ServedVersion:
         Raises:
           BadInputError: No model was pushed.
         """
-        folder = client.version_path(workspace.serving_dir)
+        folder = served_model.version_path(workspace.serving_dir)
         exact = versions.exact_dir(workspace.serving_dir) / folder.name
-        return cls(int(folder.name), folder, exact if exact.is_dir() else folder, client.index_of(folder))
+        return cls(int(folder.name), folder, exact if exact.is_dir() else folder, served_model.index_of(folder))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from shortlist.lineage import journal
 from shortlist.lineage.store import Store
 from shortlist.lineage.trace import pushed_models
 from shortlist.records import nodes, properties
-from shortlist.serving import client, versions
+from shortlist.serving import served_model, versions
 from shortlist.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ def export_embeddings(workspace: Workspace, form: exports.VectorFormat, output: 
     Raises:
       BadInputError: No model is served, or the folder exists.
     """
-    folder = client.version_path(workspace.serving_dir)
+    folder = served_model.version_path(workspace.serving_dir)
     version = int(folder.name)
     if output is not None and output.exists():
         raise BadInputError.from_parts(

@@ -15,7 +15,7 @@ from server.model import LoadedModel
 from server.requests import RefusedRequest
 from server.search import SPARE
 from shortlist import keys
-from shortlist.serving import client, rules
+from shortlist.serving import input_tensors, rules
 from shortlist.serving.filtered import SIMILAR
 
 _MAX_SHOWN = 100
@@ -73,7 +73,7 @@ def _by_signature(
         share = passed.sum() / max(attributes.mask(by_model).sum(), 1)
         fetch = min(math.ceil(SPARE * k / max(share, 1e-9)), model.pool)
     row = {keys.CANDIDATE_IDS: list(ids), keys.K: fetch, **rules.signature_values(by_model)}
-    outputs = signature(**client.signature_inputs(signature.structured_input_signature[1], [row]))
+    outputs = signature(**input_tensors.signature_inputs(signature.structured_input_signature[1], [row]))
     count = int(outputs[keys.COUNT].numpy()[0])
     names, scores = outputs[keys.IDS].numpy()[0, :count], outputs[keys.SCORES].numpy()[0, :count].tolist()
     rows = [model.corpus.rows[name.decode("utf-8", "replace")] for name in names]

@@ -10,7 +10,7 @@ from server.requests import Event
 from server.stored_values import StoredValues
 from shortlist import keys
 from shortlist.errors import BadInputError
-from shortlist.serving.client import FIXED_INPUTS
+from shortlist.serving.input_tensors import FIXED_INPUTS
 from shortlist.serving.request_values import ValueSpec, check_value
 
 

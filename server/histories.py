@@ -18,7 +18,7 @@ from server.stored_values import StoredValues
 from server.windows import WindowHistories
 from shortlist import model_files
 from shortlist.config.serve import Serve
-from shortlist.serving.client import version_path
+from shortlist.serving.served_model import version_path
 
 MAX_EVENTS = 10_000
 """Interactions of a history. No model reads more, see `data.max_interactions_per_query`; of earlier ones only the

@@ -16,7 +16,7 @@ from server.question import Answer, Question
 from server.search import Found, RuledSearch
 from shortlist import keys, model_files
 from shortlist.errors import BadInputError
-from shortlist.serving import client, versions
+from shortlist.serving import input_tensors, served_model, versions
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.evaluation import ServedEvaluation
 
@@ -48,9 +48,9 @@ class LoadedModel:
             raise BadInputError.from_parts(folder, "a complete version", damage, "push it again")
         self.folder = folder
         self.version = folder.name
-        self.index = client.index_of(folder)
+        self.index = served_model.index_of(folder)
         self.max_k = int(self.index["k"])
-        self.saved = client.load_served(folder)
+        self.saved = served_model.load_served(folder)
         self.signatures: Mapping[str, Any] = self.saved.signatures
         catalogue = Catalogue.of_version(folder)
         self.evaluation = ServedEvaluation.of_version(folder)
@@ -151,7 +151,7 @@ class LoadedModel:
 
     def _inputs(self, signature: Any, questions: Sequence[Question]) -> dict[str, Any]:
         specs = signature.structured_input_signature[1]
-        return client.signature_inputs(specs, [question.row for question in questions])
+        return input_tensors.signature_inputs(specs, [question.row for question in questions])
 
     def _without_unknown(self, question: Question) -> Question:
         """Returns the question without items that the model does not know, as the pipeline's own `recommend` asks it.

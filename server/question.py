@@ -16,7 +16,7 @@ class Question:
     """A request, as the model is asked it."""
 
     row: Mapping[str, Any]
-    """Values by input of the signature, see `shortlist.serving.client.signature_inputs`."""
+    """Values by input of the signature, see `shortlist.serving.input_tensors.signature_inputs`."""
 
     history_ids: tuple[str, ...] = ()
     """Candidate ids of the history, oldest first, for `near`."""

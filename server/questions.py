@@ -9,7 +9,7 @@ from server.model import RECOMMEND, LoadedModel
 from server.question import Question
 from shortlist import keys
 from shortlist.errors import BadInputError
-from shortlist.serving import client
+from shortlist.serving import input_tensors
 from shortlist.serving.answer_rules import Case, ServedAnswers, find_violations
 from shortlist.serving.rerank import Rerank
 
@@ -58,7 +58,7 @@ def check(model: LoadedModel, max_batch: int) -> None:
 
 def _ask(model: LoadedModel, case: Case, rows: list[dict[str, Any]], corpus: frozenset[str]) -> list[str]:
     specs = model.signatures[RECOMMEND].structured_input_signature[1]
-    outputs = model.signatures[RECOMMEND](**client.signature_inputs(specs, rows))
+    outputs = model.signatures[RECOMMEND](**input_tensors.signature_inputs(specs, rows))
     answers = ServedAnswers(
         ids=[[item.decode("utf-8", "replace") for item in line] for line in outputs[keys.IDS].numpy()],
         scores=outputs[keys.SCORES].numpy().tolist(),

@@ -26,7 +26,7 @@ from server.refusals import Refusals
 from server.todays_attributes import TodaysAttributes, newest_that_fits
 from shortlist.config.serve import LATEST, Serve
 from shortlist.errors import BadInputError
-from shortlist.serving import client, versions
+from shortlist.serving import served_model, versions
 
 _LOGGER = logging.getLogger("shortlist.server")
 _SECONDS_PER_DAY = 86_400
@@ -70,7 +70,7 @@ class Rollout:
         self._metrics = metrics
         attributes = settings.attributes
         self._attributes = None if attributes is None else TodaysAttributes(pathlib.Path(attributes))
-        self._fixed = client.version_path(path).name if not versions.versions(path) else None
+        self._fixed = served_model.version_path(path).name if not versions.versions(path) else None
         self._folder = path.parent if self._fixed else path
         self._state = _State({}, None)
         self._known: Histories | None = None

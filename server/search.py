@@ -23,7 +23,7 @@ from server.attributes import Attributes
 from server.corpus import Corpus
 from server.question import Question
 from shortlist import keys
-from shortlist.serving import client, rerank, rules, similarity
+from shortlist.serving import input_tensors, rerank, rules, similarity
 from shortlist.serving.filtered import RECOMMEND_FILTERED
 
 QUERY_EMBEDDING = "query_embedding"
@@ -154,7 +154,7 @@ class RuledSearch:
             {**questions[number].row, keys.K: plans[number].fetch, **rules.signature_values(plans[number].by_model)}
             for number in asked
         ]
-        outputs = self._filtered(**client.signature_inputs(self._filtered.structured_input_signature[1], rows))
+        outputs = self._filtered(**input_tensors.signature_inputs(self._filtered.structured_input_signature[1], rows))
         counts = outputs[keys.COUNT].numpy().tolist()
         ids, scores = outputs[keys.IDS].numpy(), outputs[keys.SCORES].numpy()
         for line, number in enumerate(asked):
@@ -171,7 +171,7 @@ class RuledSearch:
         if not questions:
             return []
         specs = self._embed.structured_input_signature[1]
-        inputs = client.signature_inputs(specs, [question.row for question in questions])
+        inputs = input_tensors.signature_inputs(specs, [question.row for question in questions])
         return np.asarray(self._embed(**inputs)[keys.EMBEDDING].numpy())
 
     def _exactly(self, embedding: Scores, passed: Mask, width: int) -> tuple[Rows, Scores]:

@@ -32,7 +32,8 @@ from components.indexer.filters import AttributeFilters
 from shortlist import keys
 from shortlist.config.features import FeatureType
 from shortlist.serving import catalogue
-from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
+from shortlist.serving.served_model import load_served
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
 _QUERIES = 200

@@ -22,8 +22,8 @@ from benchmarks.index.peers import NewestScann
 from components.graph import graph_function
 from components.indexer.exact import ExactIndex
 from shortlist import keys
-from shortlist.serving.client import load_served
 from shortlist.serving.saved_model import ServedSavedModel
+from shortlist.serving.served_model import load_served
 
 _LAYER_INPUTS = [tf.TensorSpec([None, DIM], tf.float32), tf.TensorSpec([None, None], tf.int32)]
 _PAGE_BYTES = 4_096

@@ -52,7 +52,12 @@ _SOURCES = {
     "product": ("data", "engine", "filtered", "peers", "product"),
     "peers": ("data", "engine", "filtered", "peers"),
 }
-_PRODUCT_CODE = ("components.indexer.export", "components.indexer.tuning", "shortlist.serving.client")
+_PRODUCT_CODE = (
+    "components.indexer.export",
+    "components.indexer.tuning",
+    "shortlist.serving.input_tensors",
+    "shortlist.serving.served_model",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

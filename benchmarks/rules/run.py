@@ -29,7 +29,7 @@ from benchmarks.quality import environments
 from components import shards
 from components.indexer import queries
 from shortlist import keys, model_files
-from shortlist.serving import client, similarity
+from shortlist.serving import served_model, similarity
 from shortlist.serving.rerank import Pool, Rerank, rerank
 
 RESULTS = pathlib.Path("benchmarks/results")
@@ -96,7 +96,7 @@ class Corpus:
 def diversity(model_dir: pathlib.Path, corpus: Corpus, test: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
     """Returns HR@10, intra-list similarity and coverage per diversity."""
     pools = []
-    embedded = queries.embed(client.load_served(model_dir).signatures["query_embedding"], test)
+    embedded = queries.embed(served_model.load_served(model_dir).signatures["query_embedding"], test)
     for row, query in zip(test, embedded, strict=True):
         scores = corpus.embeddings @ query
         scores[corpus.rows_of(queries.seen_ids(row))] = -np.inf

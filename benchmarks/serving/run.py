@@ -186,7 +186,8 @@ def measure_in_process(serving_dir: pathlib.Path, bodies: list[dict[str, Any]], 
     """Returns the latency of the signature alone, called in this process on core 0."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
-    from shortlist.serving.client import load_served, signature_inputs
+    from shortlist.serving.input_tensors import signature_inputs
+    from shortlist.serving.served_model import load_served
 
     signature = load_served(serving_dir / str(versions.served_version(serving_dir))).signatures["recommend"]
     specs = signature.structured_input_signature[1]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.bulk.files import Answers
 from components.graph import graph_function
 from shortlist import keys
-from shortlist.serving.client import load_served
+from shortlist.serving.served_model import load_served
 
 # The fastest of 64, 256 and 1,024 with ScaNN.
 _BATCH = 256
@@ -91,7 +91,7 @@ def _history_lengths(requests: Sequence[bytes]) -> np.ndarray:
 
 
 def _dense(values: tf.SparseTensor, spec: tf.TensorSpec) -> tf.Tensor:
-    """Returns [batch], or [batch, n] with one column at least, as `client.signature_inputs` for single requests."""
+    """Returns [batch], or [batch, n] with one column at least, as `input_tensors` does for single requests."""
     fill: Any = "" if spec.dtype == tf.string else 0
     if spec.dtype.is_floating:
         fill = float("nan")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shortlist.errors import BadInputError
-from shortlist.serving.client import load_served
+from shortlist.serving.served_model import load_served
 
 
 class Vectors(NamedTuple):

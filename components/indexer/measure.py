@@ -11,7 +11,8 @@ from components.indexer import export, queries, variety
 from components.indexer.recall import ExactAnswers, latency_ms
 from components.indexer.source_model import SourceModel
 from shortlist import keys
-from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
+from shortlist.serving.served_model import load_served
 
 _BATCH = 64
 _LATENCY_QUERIES = 50

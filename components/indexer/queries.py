@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from components import shards
 from shortlist import keys
-from shortlist.serving.client import signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
 
 _BATCH = 64
 

@@ -40,7 +40,7 @@ def main(model_dir: str, windows_path: str, answers_path: str) -> None:
     import tensorflow as tf
 
     imported = time.perf_counter()
-    from shortlist.serving.client import load_served
+    from shortlist.serving.served_model import load_served
 
     model = load_served(model_dir)
     loaded = time.perf_counter()
@@ -109,7 +109,7 @@ class ServingProbe:
         return {name: [] if name.startswith(keys.HISTORY_FEATURE) else value for name, value in row.items()}
 
     def _inputs(self, signature: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        from shortlist.serving.client import signature_inputs
+        from shortlist.serving.input_tensors import signature_inputs
 
         return signature_inputs(self._model.signatures[signature].structured_input_signature[1], rows)
 

@@ -15,7 +15,7 @@ from shortlist.config.load import load_config
 from shortlist.errors import BadInputError, ConfigError
 from shortlist.runs import record
 from shortlist.runs.record import Record
-from shortlist.serving import client
+from shortlist.serving import client, served_model
 from shortlist.workspace import Workspace, layout
 
 Path = str | os.PathLike[str]
@@ -47,7 +47,7 @@ def load(path: Path, *, data_dir: Path | None = None) -> Model:
     serving = folder
     if workspace is not None and folder == workspace.root:
         serving = workspace.serving_dir
-    version = client.version_path(serving)
+    version = served_model.version_path(serving)
     with warnings.catch_warnings():
         # Some packages of the pinned stack warn of their own end of support, in every process.
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")

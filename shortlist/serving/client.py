@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from shortlist import keys, model_files
-from shortlist.config.paths import is_uri
 from shortlist.errors import BadInputError
-from shortlist.model_files import INDEX_FILE, MANIFEST_FILE
-from shortlist.process import causes, resources
-from shortlist.serving import versions
-from shortlist.serving.request_values import check_values, kind_and_missing, parse_value
-from shortlist.serving.saved_model import ServedSavedModel
+from shortlist.serving import served_model
+from shortlist.serving.input_tensors import FIXED_INPUTS, signature_inputs
+from shortlist.serving.request_values import check_values, parse_value
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 FloatArray = npt.NDArray[np.float32]
 
-_MAX_REASON = 150
 _EMBED_CANDIDATES = "embed_candidates"
-_MAX_INT32 = 2**31 - 1
-# All other inputs of `recommend` are features of the query.
-FIXED_INPUTS = frozenset(
-    {keys.QUERY_ID, keys.HISTORY_IDS, keys.HISTORY_TIMES, keys.QUERY_TIME, keys.K, keys.EXCLUDE, keys.ALLOW}
-)
-"""Inputs of `recommend` that are no features."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +55,11 @@ class Recommender:
         Raises:
           BadInputError: The path has no pushed model, or one that Shortlist did not write, or a damaged one.
         """
-        self.path = version_path(pathlib.Path(serving_path))
-        _check_files(self.path)
-        self.index: dict[str, Any] = index_of(self.path)
-        self._model = load_served(self.path)
-        with _raises_damaged(self.path):
+        self.path = served_model.version_path(pathlib.Path(serving_path))
+        served_model.check_files(self.path)
+        self.index: dict[str, Any] = served_model.index_of(self.path)
+        self._model = served_model.load_served(self.path)
+        with served_model.raises_damaged(self.path):
             self._specs = self._model.signatures["recommend"].structured_input_signature[1]
             self.history_features, self.context_features = model_files.interaction_features(self.path)
 
@@ -223,7 +211,7 @@ class Recommender:
         Raises:
           BadInputError: k exceeds `index.k` of the model, a feature is unknown, or a value has a wrong type.
         """
-        check_k(k, self.index)
+        served_model.check_k(k, self.index)
         row = self.request(
             query_id, history, k, exclude_seen, query_features, query_time, exclude, allow, item_features, context
         )
@@ -289,181 +277,5 @@ class Recommender:
             raise BadInputError(f"the model has no query feature {unknown[0]!r}; it has {self.query_features}")
 
 
-def load_served(path: str | os.PathLike[str]) -> ServedSavedModel:
-    """Loads and returns a served SavedModel, from a local folder or a URI that TensorFlow opens.
-
-    If the model needs ScaNN's op library, that is loaded first. Otherwise TensorFlow raises "Op type not registered".
-
-    Raises:
-      BadInputError: The folder has no model that Shortlist wrote, or a damaged one.
-      ResourceError: Memory ran out.
-    """
-    if is_uri(os.fspath(path)):
-        return _load_at_uri(os.fspath(path))
-    folder = pathlib.Path(path)
-    # Exact search has no custom op, and its servers need not have ScaNN installed.
-    if index_of(folder)["kind"] == "scann":
-        import scann  # noqa: F401
-    with _raises_damaged(folder):
-        return ServedSavedModel(os.fspath(path))
-
-
-def _load_at_uri(uri: str) -> ServedSavedModel:
-    import tensorflow as tf
-
-    with tf.io.gfile.GFile(os.path.join(uri, INDEX_FILE)) as file:
-        index = json.loads(file.read())
-    if index["kind"] == "scann":
-        import scann  # noqa: F401
-    return ServedSavedModel(uri)
-
-
-def signature_inputs(specs: Mapping[str, tf.TensorSpec], rows: Sequence[Mapping[str, Any]]) -> dict[str, tf.Tensor]:
-    """Returns the inputs of a served signature for a batch of queries.
-
-    Args:
-      specs: Input name to its spec; a list-valued input has rank 2.
-      rows: Per query, the values by input name: a scalar, a list or None. Absent values are missing: in the tensors
-        `""` for strings, NaN for numbers (0 is a number) and 0 for times. Without `k`, an answer has the model's full
-        width. An empty `allow` allows the whole corpus; one with only unknown ids allows nothing.
-
-    Returns:
-      Input name to tensor, [num_rows] or [num_rows, longest list].
-
-    Raises:
-      BadInputError: The type of a value does not fit its input.
-    """
-    return {name: _input(name, spec, [row.get(name) for row in rows]) for name, spec in specs.items()}
-
-
-def _input(name: str, spec: tf.TensorSpec, values: list[Any]) -> tf.Tensor:
-    import tensorflow as tf
-
-    kind, fill = kind_and_missing(spec)
-    if name == keys.K:
-        fill = _MAX_INT32
-    padded: list[Any]
-    if spec.shape.rank == 1:
-        padded = [_first(value, fill) for value in values]
-    else:
-        lists = [_as_list(value) for value in values]
-        # There is at least one column, because a tower that reads the last item needs a pad to read.
-        width = max([1, *map(len, lists)])
-        if spec.shape[1] is not None:
-            width = spec.shape[1]
-            wrong = next((len(items) for items in lists if len(items) not in (0, width)), None)
-            if wrong is not None:
-                raise BadInputError(f"{name} takes {width:,} numbers, or none; got {wrong:,}")
-        # A list may have missing values: features pair with the items of a history.
-        lists = [[fill if item is None else item for item in items] for items in lists]
-        padded = [items + [fill] * (width - len(items)) for items in lists]
-    try:
-        return tf.constant(padded, spec.dtype)
-    except (TypeError, ValueError, OverflowError) as error:
-        got = values[0] if len(values) == 1 else values
-        raise BadInputError(f"{name} takes {kind}; got {got!r}") from error
-
-
 def _without_fixed(specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.TensorSpec]:
     return {name: spec for name, spec in specs.items() if name not in FIXED_INPUTS}
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    # A string is one value, although Python can iterate over its characters.
-    return [value] if isinstance(value, str | bytes | int | float) else list(value)
-
-
-def _first(value: Any, fill: Any) -> Any:
-    if isinstance(value, list | tuple):
-        value = next(iter(value), None)
-    return fill if value is None else value
-
-
-def check_k(k: int, index: Mapping[str, Any]) -> None:
-    """Refuses a number of candidates that a model does not answer.
-
-    Args:
-      k: The number.
-      index: The model's `index_of`.
-
-    Raises:
-      BadInputError: It is below 1 or above `index.k`.
-    """
-    if not 1 <= k <= index["k"]:
-        raise BadInputError(f"k must be 1 to {index['k']}, which is index.k of the pushed model; got {k}")
-
-
-def index_of(path: pathlib.Path) -> dict[str, Any]:
-    """Returns `assets.extra/index.json` of a served version.
-
-    Raises:
-      BadInputError: The folder has no model that Shortlist wrote, or a damaged one.
-    """
-    try:
-        found = json.loads((path / INDEX_FILE).read_text(encoding="utf-8"))
-        if found["kind"]:
-            return dict(found)
-    except FileNotFoundError:
-        raise BadInputError(f"{path}: not a model that Shortlist pushed; it has no {INDEX_FILE}") from None
-    except OSError as error:
-        raise BadInputError.from_reason(path / INDEX_FILE, "a readable file", error.strerror) from None
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise _damaged(path, f"no kind in {INDEX_FILE}")
-
-
-def _check_files(path: pathlib.Path) -> None:
-    # A folder without both is no model of Shortlist.
-    if not any((path / name).exists() for name in (INDEX_FILE, MANIFEST_FILE)):
-        return
-    try:
-        damage = versions.find_damage(path)
-    except OSError as error:
-        raise BadInputError.from_reason(error.filename or path, "a readable file", error.strerror) from None
-    if damage is not None:
-        raise _damaged(path, damage)
-
-
-@contextlib.contextmanager
-def _raises_damaged(path: pathlib.Path) -> Iterator[None]:
-    """Raises one sentence for all that TensorFlow raises for a damaged model: many types, from OSError to KeyError."""
-    try:
-        yield
-    except Exception as error:
-        shortage = resources.find_shortage(error, path)
-        if shortage is not None:
-            raise shortage from error
-        # The manifest names the file; TensorFlow does not always.
-        damage = versions.find_damage(path, with_variables=True)
-        reason = causes.first_cause(error)[:_MAX_REASON]
-        raise _damaged(path, damage or f"one that TensorFlow cannot load ({reason})") from error
-
-
-def _damaged(path: pathlib.Path, got: str) -> BadInputError:
-    number = path.name
-    kept = versions.versions(path.parent) if number.isdecimal() else []
-    if not kept:
-        return BadInputError.from_parts(path, "a whole model", got, "copy or export the model again")
-    remedy = f"`shortlist rollback {number}` restores it from the run that pushed it"
-    if int(number) > kept[0]:
-        remedy = f"`shortlist rollback` serves the version before it, {remedy.replace('it', 'this one', 1)}"
-    return BadInputError.from_parts(path, f"version {number} as it was pushed", got, remedy)
-
-
-def version_path(path: pathlib.Path) -> pathlib.Path:
-    """Returns the folder of one served model, without loading it.
-
-    Args:
-      path: The folder of one version, or the folder of all versions, whose newest is used.
-
-    Raises:
-      BadInputError: There is no pushed model.
-    """
-    if (path / "saved_model.pb").is_file():
-        return path
-    version = versions.served_version(path)
-    if version is None:
-        raise BadInputError(f"{path}: no model was pushed yet; `shortlist run` pushes one, or reports why it did not")
-    return path / str(version)

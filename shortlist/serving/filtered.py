@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from shortlist import keys, model_files
 from shortlist.errors import BadInputError
-from shortlist.serving import client, rerank, rules
+from shortlist.serving import rerank, rules, served_model
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import Recommendation, Recommender
 from shortlist.serving.rules import Attributes, Filter
@@ -57,7 +57,7 @@ def parse(
       BadInputError: They have another form, name an unknown attribute, or k exceeds `index.pool`; or the version is of
         an earlier Shortlist.
     """
-    index, catalogue = client.index_of(path), Catalogue.of_version(path)
+    index, catalogue = served_model.index_of(path), Catalogue.of_version(path)
     if catalogue is None or "pool" not in index:
         raise BadInputError.from_parts(
             path, "a model with rules", "one of an earlier version", "run the pipeline again"

@@ -33,7 +33,7 @@ from shortlist.config.report import ReportSection
 from shortlist.config.serving import Index
 from shortlist.errors import DataError
 from shortlist.model_files import CANDIDATES_FILE
-from shortlist.serving import client, versions
+from shortlist.serving import served_model, versions
 from tests.components import remote
 from tests.components.evaluator import fakes
 from tests.components.indexer import stand_in
@@ -171,7 +171,7 @@ def test_the_indexer_writes_both_models_at_a_uri(indexed):
     assert indexed["blessing"].get_int_custom_property("blessed") == 1
     for key in ("model", "exact_model"):
         path = f"{indexed[key].uri}/Format-Serving"
-        assert {"serving_default", "recommend"} <= set(client.load_served(path).signatures)
+        assert {"serving_default", "recommend"} <= set(served_model.load_served(path).signatures)
         assert check._recall_at_k(path) == pytest.approx(1.0, abs=0.2)
         assert tf.io.gfile.exists(f"{path}/assets.extra/shortlist.json")
         assert tf.io.gfile.exists(f"{path}/{CANDIDATES_FILE}")

@@ -12,7 +12,7 @@ import pytest
 
 from shortlist.lineage.store import Store
 from shortlist.serving import versions
-from shortlist.serving.client import load_served
+from shortlist.serving.served_model import load_served
 from shortlist.summary import Status, read_summary
 from shortlist.workspace import Workspace
 from tests.pipeline import killing

@@ -13,6 +13,7 @@ from server.requests import RecommendRequest
 from shortlist import keys
 from shortlist.config.serve import Serve
 from shortlist.serving import client as serving
+from shortlist.serving import input_tensors
 from tests.components.indexer import stand_in
 from tests.server import running
 
@@ -216,7 +217,7 @@ def test_predict_by_column_and_by_row_is_the_signatures_answer(server, client, r
     status, columns = client.post("/v1/models/shop:predict", {"inputs": inputs})
     assert status == 200
     signature = recommender._model.signatures["serving_default"]
-    expected = signature(**serving.signature_inputs(signature.structured_input_signature[1], _rows(inputs)))
+    expected = signature(**input_tensors.signature_inputs(signature.structured_input_signature[1], _rows(inputs)))
     assert columns["outputs"]["ids"] == [[item.decode() for item in line] for line in expected["ids"].numpy()]
     assert columns["outputs"]["count"] == [10, 10]
     instances = [{name: values[row] for name, values in inputs.items()} for row in range(2)]

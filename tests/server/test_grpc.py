@@ -21,7 +21,7 @@ from server.directory import Directory
 from server.metrics import Metrics
 from server.rollout import Rollout
 from shortlist.config.serve import Serve
-from shortlist.serving import client
+from shortlist.serving import served_model
 from tests.server import running
 from tests.server.test_api import predict_inputs
 
@@ -64,7 +64,7 @@ def test_predict_is_the_signatures_answer(channel, model_folder):
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
     inputs = predict_inputs()
     answer = stub.Predict(predict_request(inputs))
-    signature = client.load_served(model_folder).signatures["serving_default"]
+    signature = served_model.load_served(model_folder).signatures["serving_default"]
     specs = signature.structured_input_signature[1]
     expected = signature(**{name: tf.constant(inputs[name], spec.dtype) for name, spec in specs.items()})
     assert set(answer.outputs) == set(expected)

@@ -13,7 +13,7 @@ from server.question import Question
 from server.search import RuledSearch
 from shortlist import keys
 from shortlist.model_files import INDEX_FILE
-from shortlist.serving import client, rerank, rules
+from shortlist.serving import input_tensors, rerank, rules, served_model
 from shortlist.serving.catalogue import Catalogue
 from tests.components.indexer import stand_in
 
@@ -44,7 +44,9 @@ def served(tmp_path_factory):
     tags = [["old"] if row < SIZE // 2 else ["new"] for row in range(SIZE)]
     path = stand_in.write_catalogue(root / "c.parquet", IDS, tags, [float(row % 10) for row in range(SIZE)])
     folders = stand_in.save_both_models(root, trained, K, 100, POOL, path)
-    return {name: client.load_served(folder) for name, folder in zip(("scann", "exact"), folders, strict=True)}, root
+    return {
+        name: served_model.load_served(folder) for name, folder in zip(("scann", "exact"), folders, strict=True)
+    }, root
 
 
 @pytest.fixture(params=["scann", "exact"])
@@ -76,7 +78,7 @@ def exact(served, passed):
     model = served[0]["exact"]
     signature = model.signatures["query_embedding"]
     row = {keys.QUERY_ID: "user-1", keys.HISTORY_IDS: HISTORY}
-    inputs = client.signature_inputs(signature.structured_input_signature[1], [row])
+    inputs = input_tensors.signature_inputs(signature.structured_input_signature[1], [row])
     embedding = signature(**inputs)["embedding"].numpy()[0]
     scores = (model.trained.candidate_embeddings.numpy() @ embedding).round(4)
     passed = passed & ~np.isin(IDS, HISTORY)

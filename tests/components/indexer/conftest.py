@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
+from shortlist.serving.served_model import load_served
 from tests.components.indexer import stand_in
 
 SIZE = 40

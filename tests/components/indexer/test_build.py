@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from components.indexer import build, queries
 from shortlist.config.serving import Index
-from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
+from shortlist.serving.served_model import load_served
 from tests.components.indexer import stand_in
 
 LOWEST = np.finfo(np.float32).min

@@ -11,8 +11,9 @@ from components.indexer.exact import ExactIndex
 from components.indexer.filters import AttributeFilters
 from components.indexer.scann_index import ScannIndex, ScannParams
 from shortlist.serving.catalogue import Catalogue
-from shortlist.serving.client import load_served, signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
 from shortlist.serving.rules import Rule, matches
+from shortlist.serving.served_model import load_served
 from tests.components.indexer import stand_in
 
 SIZE, K, POOL = 40, 6, 15

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.indexer import export
 from components.indexer.exact import ExactIndex
-from shortlist.serving.client import signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
 from tests.components.indexer import stand_in
 from tests.components.indexer.conftest import MAX_EXCLUSIONS, SIZE, K
 

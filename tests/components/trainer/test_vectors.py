@@ -13,7 +13,7 @@ from components.windows import records, windowing
 from shortlist import keys, splits
 from shortlist.config.split import LeaveLastOut, WindowsSection
 from shortlist.errors import BadInputError
-from shortlist.serving.client import signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
 from tests.components.trainer import tiny_dataset as worlds
 
 _LOOK = {"look": {"type": "vector", "dim": 3, "missing": "zero"}}

@@ -19,7 +19,7 @@ from shortlist import keys
 from shortlist.config.data import Data
 from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.load import parse_config
-from shortlist.serving.client import signature_inputs
+from shortlist.serving.input_tensors import signature_inputs
 from shortlist.tables import lookup
 from shortlist.tables.input_table import InputTable
 from tests.components.windows import flat
