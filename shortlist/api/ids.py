@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shortlist.errors import BadInputError
-from shortlist.quoting import short_repr
+from shortlist.quoting import closest, short_repr
 from shortlist.scalars import BadCell, iso_seconds
 
 Id = str | int
@@ -68,6 +68,24 @@ def id_texts(values: Iterable[object], name: str) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise BadInputError.from_parts(name, "a list of ids", short_repr(values))
     return [id_text(value, name) for value in values]
+
+
+def unknown_candidate(candidate_id: str, titles: Mapping[str, str | None]) -> BadInputError:
+    """Returns the error for a candidate that a model does not know.
+
+    Args:
+      candidate_id: Its id.
+      titles: Title by id of the model's candidates.
+    """
+    remedy = "`model.catalogue` has all ids"
+    if close := closest(candidate_id, titles):
+        remedy = f"did you mean {close!r}?"
+    return BadInputError.from_parts("candidate", "an id of the model's catalogue", short_repr(candidate_id), remedy)
+
+
+def reiterable(history: Iterable[Interaction]) -> Any:
+    """Returns a history that can be read twice; what is no history, such as a string, stays as it is."""
+    return history if isinstance(history, str) or not isinstance(history, Iterable) else list(history)
 
 
 def pairs(history: Iterable[object], name: str = "history") -> list[tuple[str, int]]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import bisect
 import functools
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from shortlist import keys
-from shortlist.api import ids, moments
+from shortlist.api import embeddings, ids, moments
 from shortlist.api.ids import Id, Interaction, Time
 from shortlist.api.log import ModelLog
 from shortlist.api.recommendations import Recommendations
 from shortlist.errors import BadInputError
-from shortlist.quoting import closest, listed, short_repr
+from shortlist.quoting import listed
 from shortlist.serving import filtered, similarity
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.client import FloatArray, Recommendation, Recommender
@@ -26,9 +23,6 @@ from shortlist.serving.near import with_near
 if TYPE_CHECKING:
     import pandas as pd
 
-_Row = TypeVar("_Row")
-
-_BATCH = 4096
 _NAMED = 5
 
 
@@ -157,7 +151,7 @@ class Model:
         known: dict[str, Any] = {}
         item_features: dict[str, list[Any]] = {}
         if history is not None:
-            items = _listed(history)
+            items = ids.reiterable(history)
             pairs, item_features = ids.pairs(items), ids.item_features(items)
             moment = moment or moments.after(pairs)
         elif query_id is not None:
@@ -223,12 +217,12 @@ class Model:
         is_served = self.catalogue is not None and self._recommender.has_signature(filtered.SIMILAR)
         if filter is not None or (is_served and k <= self._recommender.index["pool"]):
             return self._similar_served(wanted, k, filter)
-        corpus_ids, embeddings = self._corpus
+        corpus_ids, vectors = self._corpus
         rows = [bisect.bisect_left(corpus_ids, item) for item in wanted]
         for item, row in zip(wanted, rows, strict=True):
             if corpus_ids[row : row + 1] != [item]:
                 raise self._unknown_candidate(item)
-        found, cosines = similarity.nearest(embeddings, rows, k)
+        found, cosines = similarity.nearest(vectors, rows, k)
         return Recommendations(
             tuple(
                 Recommendation(rank, corpus_ids[row], float(cosine), self.titles.get(corpus_ids[row]))
@@ -284,22 +278,7 @@ class Model:
           >>> model.embed_queries([["50", "172"], []]).shape
           (2, 64)
         """
-        for name, values in (("queries", queries), ("features", features), ("contexts", contexts)):
-            if values is not None and len(values) != len(histories):
-                raise BadInputError.from_parts(name, f"{len(histories)}, one per history", len(values))
-        moment = moments.given(at)
-        rows: list[dict[str, Any]] = []
-        for position, history in enumerate(histories):
-            items = _listed(history)
-            pairs = ids.pairs(items, "histories")
-            row = dict(features[position]) if features is not None else {}
-            context = None if contexts is None else contexts[position]
-            row |= self._recommender.interaction_inputs(ids.item_features(items, "histories"), context)
-            row[keys.QUERY_ID] = None if queries is None else ids.id_text(queries[position], "queries")
-            row[keys.HISTORY_IDS] = [item for item, _ in pairs]
-            row[keys.HISTORY_TIMES] = [seconds for _, seconds in pairs]
-            row[keys.QUERY_TIME] = (moment or moments.after(pairs)).time
-            rows.append(row)
+        rows = embeddings.query_rows(self._recommender, histories, queries, at, features, contexts)
         return self._recommender.embed_queries(rows)
 
     def embed_candidates(self, candidates: Iterable[Id] | Iterable[Mapping[str, Any]] | pd.DataFrame) -> FloatArray:
@@ -317,19 +296,7 @@ class Model:
           >>> model.embed_candidates([{"title": "Alien (1979)", "genres": ["Horror", "Sci-Fi"]}]).shape
           (1, 64)
         """
-        records = candidates.to_dict("records") if hasattr(candidates, "to_dict") else candidates
-        if isinstance(records, str) or not isinstance(records, Iterable):
-            raise BadInputError.from_parts("candidates", "a list of ids or of descriptions", short_repr(records))
-        rows = list(records)
-        if rows and all(isinstance(row, Mapping) for row in rows):
-            described = [_without_missing(row) for row in rows]
-            return self._in_batches(self._recommender.embed_described, described)
-        wanted = ids.id_texts(rows, "candidates")
-        embeddings = self._in_batches(self._recommender.embed_candidates, wanted)
-        for item, embedding in zip(wanted, embeddings, strict=True):
-            if not embedding.any():
-                raise self._unknown_candidate(item)
-        return embeddings
+        return embeddings.of_candidates(self._recommender, self._unknown_candidate, candidates)
 
     def _source(self, name: str) -> ModelLog:
         if self._log is None:
@@ -345,36 +312,9 @@ class Model:
         return [f"The model does not know {listed(unknown, _NAMED)}."]
 
     def _unknown_candidate(self, item: str) -> BadInputError:
-        remedy = "`model.catalogue` has all ids"
-        if close := closest(item, self.titles):
-            remedy = f"did you mean {close!r}?"
-        return BadInputError.from_parts("candidate", "an id of the model's catalogue", short_repr(item), remedy)
-
-    @staticmethod
-    def _in_batches(embed: Callable[[list[_Row]], FloatArray], rows: list[_Row]) -> FloatArray:
-        starts = range(0, max(len(rows), 1), _BATCH)
-        return np.concatenate([embed(rows[start : start + _BATCH]) for start in starts])
+        return ids.unknown_candidate(item, self.titles)
 
     @functools.cached_property
     def _corpus(self) -> tuple[list[str], FloatArray]:
         """Sorted ids of the candidates that the model knows, and [corpus_size, embedding_dim] unit embeddings."""
-        corpus = sorted(self.titles)
-        embeddings = self._in_batches(self._recommender.embed_candidates, corpus)
-        # For a version of 0.1 the ids are those of today's data, which the model may not know.
-        known = embeddings.any(axis=1)
-        return [item for item, is_known in zip(corpus, known, strict=True) if is_known], similarity.unit(
-            embeddings[known]
-        )
-
-
-def _listed(history: Iterable[Interaction]) -> Any:
-    """Returns a history that can be read twice; what is no history, such as a string, stays as it is."""
-    return history if isinstance(history, str) or not isinstance(history, Iterable) else list(history)
-
-
-def _without_missing(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Returns a description whose missing values are None, ids as strings; in a table NaN is a missing text, too."""
-    found = {str(name): None if isinstance(value, float) and value != value else value for name, value in row.items()}
-    if found.get(keys.CANDIDATE_ID) is not None:
-        found[keys.CANDIDATE_ID] = ids.id_text(found[keys.CANDIDATE_ID], keys.CANDIDATE_ID)
-    return found
+        return embeddings.of_corpus(self._recommender, self.titles)
