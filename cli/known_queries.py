@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server import histories
-from server.known import AsTrained, Histories, Readable, WithFeatures, encoded
+from server.known import Histories, Readable, WithFeatures, encoded
 from server.parquet_tables import Row
 from server.stored_values import StoredValues
 from server.windows import WindowHistories
@@ -68,10 +68,15 @@ def _of_log(config: Config, data_root: pathlib.Path) -> Histories | None:
         if log.size > _MAX_BYTES:
             return None
         stored = StoredValues(interactions.path)
-        found = histories.MemoryHistories(_rows(log, list(interactions.features), stored), stored, None)
+        # As the node Windows makes them: without repeats, and of limited length.
+        return histories.MemoryHistories(
+            _rows(log, list(interactions.features), stored),
+            stored,
+            min(config.data.max_interactions_per_query, histories.MAX_EVENTS),
+            interactions.repeats,
+        )
     except DataError:
         return None
-    return AsTrained(found, interactions.repeats, config.data.max_interactions_per_query)
 
 
 def _rows(log: lookup.Log, names: list[str], stored: StoredValues) -> Iterator[Row]:

@@ -10,14 +10,16 @@ import threading
 from collections.abc import Collection, Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from server import parquet_tables
 from server.known import Event, FeatureReader, Histories, Known, Misfit, WithFeatures, decoded
 from server.parquet_tables import Row
 from server.stored_values import StoredValues
 from server.windows import WindowHistories
-from shortlist import model_files
+from shortlist import keys, model_files
 from shortlist.config.serve import Serve
+from shortlist.config.table import Repeats
 from shortlist.serving.served_model import version_path
 
 MAX_EVENTS = 10_000
@@ -31,14 +33,19 @@ class MemoryHistories:
     is_in_memory = True
 
     def __init__(
-        self, rows: Iterable[Row], stored: StoredValues | None = None, max_events: int | None = MAX_EVENTS
+        self,
+        rows: Iterable[Row],
+        stored: StoredValues | None = None,
+        max_events: int = MAX_EVENTS,
+        repeats: Repeats = "all",
     ) -> None:
         """Reads interactions.
 
         Args:
-          rows: The interactions.
+          rows: The interactions. Those of weight 0 have it among their features.
           stored: Where the rows note the features; it is complete at the end of the rows.
-          max_events: Interactions of a history; None for all.
+          max_events: Interactions of a history.
+          repeats: The interactions with each candidate that count, see `splits.drop_repeats`.
         """
         self._stored = stored
         self._max_events = max_events
@@ -65,6 +72,10 @@ class MemoryHistories:
         self._candidates = numbers[:, 1].astype(np.int32)
         self._times = numbers[:, 2].copy()
         self._of_items = numbers[:, 4].astype(np.int32)
+        self._repeats = repeats
+        # Rows of weight 0 repeat only each other, see `splits.repeat_key`.
+        is_target = np.array([decoded(of_item).get(keys.WEIGHT, 1.0) > 0.0 for of_item in features], np.bool_)
+        self._keys = 2 * numbers[:, 1] + is_target[self._of_items] if repeats != "all" else None
         self._queries, self._ids, self._features = queries, list(candidates), list(features)
 
     def misfits(self, features: FeatureReader) -> list[Misfit]:
@@ -78,12 +89,24 @@ class MemoryHistories:
             return None
         start, end = int(self._starts[number]), int(self._starts[number + 1])
         end = start + int(np.searchsorted(self._times[start:end], before))
-        first = start if self._max_events is None else max(start, end - self._max_events)
+        rows = self._counted(start, end)[-self._max_events :]
         columns = (self._candidates, self._times, self._of_items)
-        found = zip(*(column[first:end].tolist() for column in columns), strict=True)
+        found = zip(*(column[rows].tolist() for column in columns), strict=True)
         events = [Event(self._ids[item], time, decoded(self._features[of_item])) for item, time, of_item in found]
-        earlier = np.setdiff1d(self._candidates[start:first], self._candidates[first:end]).tolist()
+        earlier = np.setdiff1d(self._candidates[start:end], self._candidates[rows]).tolist()
         return Known(events, seen=tuple(self._ids[item] for item in earlier))
+
+    def _counted(self, start: int, end: int) -> npt.NDArray[np.int64]:
+        """Returns the rows of a history without repeats, oldest first.
+
+        Objects are made of the newest of them alone: a million took seconds, in which the server answered nobody.
+        """
+        if self._keys is None:
+            return np.arange(start, end)
+        repeated = self._keys[start:end]
+        if self._repeats == "first":
+            return start + np.sort(np.unique(repeated, return_index=True)[1])
+        return end - 1 - np.sort(np.unique(repeated[::-1], return_index=True)[1])[::-1]
 
     def close(self) -> None:
         """Nothing to free."""

@@ -11,8 +11,6 @@ import orjson
 
 from server.documents import Documents
 from server.stored_values import StoredValues
-from shortlist import keys, splits
-from shortlist.config.table import Repeats
 from shortlist.errors import BadInputError
 
 _LOGGER = logging.getLogger("shortlist.server")
@@ -75,47 +73,6 @@ class Histories(Protocol):
 
     def close(self) -> None:
         """Frees what the histories take."""
-
-
-class AsTrained:
-    """Histories of the log, as the node Windows makes them: without repeats, and of limited length."""
-
-    def __init__(self, histories: Histories, repeats: Repeats, max_interactions: int) -> None:
-        """Takes histories of all rows.
-
-        Args:
-          histories: The histories. Events of weight 0 have it among their features.
-          repeats: `data.interactions.repeats`.
-          max_interactions: `data.max_interactions_per_query`.
-        """
-        self._histories = histories
-        self._repeats = repeats
-        self._max_interactions = max_interactions
-
-    @property
-    def is_in_memory(self) -> bool:
-        """Whether `find` reads no file."""
-        return self._histories.is_in_memory
-
-    def misfits(self, features: FeatureReader) -> list[Misfit]:
-        """Returns the columns that a model cannot read."""
-        return self._histories.misfits(features)
-
-    def find(self, query_id: str, before: int) -> Known | None:
-        """Returns what is known of a query before a time; None for an unknown query."""
-        known = self._histories.find(query_id, before)
-        if known is None:
-            return None
-        rows = [
-            splits.Interaction(event.time, 0, b"", row, event.id.encode(), event.features.get(keys.WEIGHT, 1.0))
-            for row, event in enumerate(known.events)
-        ]
-        kept = splits.drop_repeats(rows, self._repeats)[-self._max_interactions :]
-        return dataclasses.replace(known, events=[known.events[row.source_row] for row in kept])
-
-    def close(self) -> None:
-        """Frees what they take."""
-        self._histories.close()
 
 
 class Readable:
