@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shortlist import datasets, environment
+from shortlist.process import memory
 
 if TYPE_CHECKING:
     from pipeline.local_runner import RunListener
@@ -151,17 +152,16 @@ class _MeasuringListener:
         self._last_node = last_node
         self.seconds: dict[str, float] = {}
         self.peak_mb: dict[str, int] = {}
+        self._meter = memory.Meter()
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
         """Resets the kernel's peak memory of this process."""
-        # 5 resets VmHWM (proc(5), clear_refs).
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        self._meter.start()
 
     def node_finished(self, result: Any) -> None:
         """Records seconds and peak memory, and stops the run after the last measured node."""
         self.seconds[result.node_id] = round(result.seconds, 2)
-        match = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())
-        self.peak_mb[result.node_id] = int(match[1]) // 1024 if match else 0
+        self.peak_mb[result.node_id] = int(self._meter.peak_mb() or 0)
         if result.node_id == self._last_node:
             raise Done
 
@@ -178,11 +178,11 @@ def beam_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """Returns the hardware and Python version that the figures depend on."""
-    memory = re.search(r"MemTotal:\s+(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
+    total = re.search(r"MemTotal:\s+(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
     cpu = re.search(r"model name\s*: (.+)", pathlib.Path("/proc/cpuinfo").read_text())
     return {
         "cores": os.cpu_count(),
-        "memory_gb": round(int(memory[1]) / 2**20, 1) if memory else None,
+        "memory_gb": round(int(total[1]) / 2**20, 1) if total else None,
         "cpu": cpu[1] if cpu else platform.processor(),
         "python": platform.python_version(),
     }

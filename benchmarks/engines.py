@@ -22,7 +22,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks import direct_runner
+from components.trainer import cluster
 from shortlist import datasets
+from shortlist.process import endpoints
 
 ENGINES = ("direct", "processes", "portable")
 _STEPS = {"Ingestion": "Gen", "Statistics": "Statistics", "Windows": "Windows"}
@@ -115,7 +116,8 @@ def _settings(folder: pathlib.Path, engine: str) -> Iterator[dict[str, object]]:
     elif engine == "processes":
         yield {"beam.running_mode": "multi_processing", "beam.num_workers": 2}
     else:
-        jobs, workers = _free_port(), _free_port()
+        free = cluster.loopback(2)
+        jobs, workers = (free.address(number)[1] for number in range(2))
         module = "apache_beam.runners.portability.local_job_service_main"
         server = [sys.executable, "-m", module, f"--job_port={jobs}", f"--staging_dir={folder / 'staging'}"]
         pool = [sys.executable, "-m", "shortlist", "worker", "--port", str(workers)]
@@ -130,7 +132,7 @@ def _server(command: Sequence[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command, start_new_session=True)
     try:
         deadline = time.monotonic() + _START_SECONDS
-        while not _listens(port):
+        while not endpoints.is_taken(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{command[2]} does not listen")
             time.sleep(_SAMPLE_SECONDS)
@@ -138,17 +140,6 @@ def _server(command: Sequence[str], port: int) -> Iterator[None]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 class _TreeListener:
@@ -159,7 +150,7 @@ class _TreeListener:
         self._before = 0.0
         self._peak = 0.0
         self._ended = threading.Event()
-        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler: threading.Thread | None = None
 
     def node_started(self, node_id: str, index: int, total: int) -> None:
         """Begins the measurement."""
@@ -171,7 +162,8 @@ class _TreeListener:
     def node_finished(self, result: Any) -> None:
         """Ends the measurement, and stops the run after the last measured node."""
         self._ended.set()
-        self._sampler.join()
+        if self._sampler is not None:
+            self._sampler.join()
         cpu = tree_usage()[0] - self._before
         self.nodes[result.node_id] = {"seconds": result.seconds, "cpu_seconds": cpu, "peak_mb": self._peak}
         if result.node_id == direct_runner.LAST_NODE:

@@ -24,6 +24,7 @@ from unittest import mock
 
 from benchmarks.direct_runner import RESULTS, machine
 from shortlist import environment, keys
+from shortlist.process import memory
 
 _BATCH_ROWS = 1_000
 _CANDIDATES = 1_000
@@ -82,7 +83,10 @@ def measure(ids: int) -> dict[str, Any]:
         with stages.setdefault(manager.stage.name, _Stage()):
             return execute(runner, context, manager, bundle)
 
-    whole, before = time.monotonic(), _status_mb("VmRSS")
+    meter = memory.Meter()
+    # Just after its start, the peak is what is there now.
+    meter.start()
+    whole, before = time.monotonic(), int(meter.peak_mb() or 0)
     cpu = time.process_time()
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(FnApiRunner, "_execute_bundle", measured):
         with (
@@ -105,7 +109,9 @@ def measure(ids: int) -> dict[str, Any]:
         "cpu_seconds": round(cpu_seconds, 1),
         "before_mb": before,
         "peak_mb": max(stage.peak_mb for stage in stages.values()),
-        "stages": {name: vars(stage) for name, stage in stages.items()},
+        "stages": {
+            name: {"cpu_seconds": stage.cpu_seconds, "peak_mb": stage.peak_mb} for name, stage in stages.items()
+        },
     }
 
 
@@ -115,15 +121,15 @@ class _Stage:
     def __init__(self) -> None:
         self.cpu_seconds = 0.0
         self.peak_mb = 0
+        self._meter = memory.Meter()
 
     def __enter__(self) -> None:
-        # 5 resets VmHWM (proc(5), clear_refs).
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        self._meter.start()
         self.cpu_seconds -= time.process_time()
 
     def __exit__(self, *_: object) -> None:
         self.cpu_seconds = round(self.cpu_seconds + time.process_time(), 2)
-        self.peak_mb = max(self.peak_mb, _status_mb("VmHWM"))
+        self.peak_mb = max(self.peak_mb, int(self._meter.peak_mb() or 0))
 
 
 def record_batch(number: int, schema: Any) -> Any:
@@ -177,11 +183,6 @@ def _run_alone(ids: int) -> dict[str, Any]:
         run = json.loads(result.read_text()) if code == 0 else {"ids": ids, "failed": f"exit code {code}"}
     print(table([run]), flush=True)
     return dict(run)
-
-
-def _status_mb(name: str) -> int:
-    match = re.search(rf"{name}:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())
-    return int(match[1]) // 1024 if match else 0
 
 
 if __name__ == "__main__":

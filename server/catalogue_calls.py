@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from server.attributes import Attributes
 from server.corpus import Corpus, Item
 from server.model import LoadedModel
 from server.requests import RefusedRequest
-from server.search import SPARE
+from server.search import left_to_model, num_to_fetch
 from shortlist import keys
 from shortlist.serving import input_tensors, rules
 from shortlist.serving.filtered import SIMILAR
@@ -67,11 +66,13 @@ def _by_signature(
     signature = model.signatures.get(SIMILAR)
     if signature is None or k > model.pool:
         return None
-    by_model = {name: rule for name, rule in wanted.items() if name in model.filters - attributes.of_today}
+    by_model = left_to_model(wanted, model.filters, attributes)
     fetch = k
     if passed is not None and len(by_model) < len(wanted):
-        share = passed.sum() / max(attributes.mask(by_model).sum(), 1)
-        fetch = min(math.ceil(SPARE * k / max(share, 1e-9)), model.pool)
+        num_passed = int(passed.sum())
+        if not num_passed:
+            return []
+        fetch = num_to_fetch(k, num_passed, by_model, attributes, model.pool)
     row = {keys.CANDIDATE_IDS: list(ids), keys.K: fetch, **rules.signature_values(by_model)}
     outputs = signature(**input_tensors.signature_inputs(signature.structured_input_signature[1], [row]))
     count = int(outputs[keys.COUNT].numpy()[0])

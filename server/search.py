@@ -30,8 +30,7 @@ QUERY_EMBEDDING = "query_embedding"
 # Versions before `index.pool` have none.
 _POOL = 500
 # The share that passes among the fetched ones differs by query. With this factor, few queries need a second search.
-SPARE = 2.0
-"""How many times as many candidates are fetched as are needed on average."""
+_SPARE = 2.0
 # Up to this share of the candidates, gathering those that pass is quicker than scoring all. Measured at 200,000
 # candidates of 64 dimensions: 2.6 ms per query for a tenth, 0.6 ms for a thousandth, 6.4 ms for a half.
 _MAX_GATHERED = 0.125
@@ -65,6 +64,31 @@ class _Plan:
     """The part of the filter that the model applies."""
     passed: Mask
     """[corpus_size] candidates that may be in the answer."""
+
+
+def left_to_model(wanted: rules.Filter, declared: frozenset[str], attributes: Attributes) -> rules.Filter:
+    """Returns the part of a filter that the model applies itself.
+
+    Args:
+      wanted: The filter.
+      declared: The attributes that the model filters by.
+      attributes: Today's attributes, which the model does not know.
+    """
+    return {name: rule for name, rule in wanted.items() if name in declared - attributes.of_today}
+
+
+def num_to_fetch(width: int, num_passed: int, by_model: rules.Filter, attributes: Attributes, pool: int) -> int:
+    """Returns how many candidates to ask the model for, so that enough of them pass the rest of the filter.
+
+    Args:
+      width: Number of candidates to find.
+      num_passed: Number of candidates that pass the whole filter, one or more.
+      by_model: The part of the filter that the model applies.
+      attributes: Today's attributes.
+      pool: Longest answer of the model.
+    """
+    num_by_model = int(attributes.mask(by_model).sum())
+    return min(math.ceil(_SPARE * width * num_by_model / num_passed), pool)
 
 
 class RuledSearch:
@@ -131,8 +155,7 @@ class RuledSearch:
         width = question.k if question.rerank.is_empty else max(question.k, self._pool)
         passed = self.passed(question, attributes)
         num_passed = int(passed.sum())
-        is_left_to_model = self._declared - attributes.of_today
-        by_model = {name: rule for name, rule in question.filter.items() if name in is_left_to_model}
+        by_model = left_to_model(question.filter, self._declared, attributes)
         # The best that pass are among so many of the best that are not excluded, on average.
         others = len(passed) - len(set(question.row.get(keys.EXCLUDE) or ()))
         depth = width * others / max(num_passed, 1)
@@ -140,8 +163,7 @@ class RuledSearch:
             return _Plan(width, 0, by_model, passed)
         fetch = width
         if len(by_model) < len(question.filter):
-            num_by_model = int(attributes.mask(by_model).sum())
-            fetch = min(math.ceil(SPARE * width * num_by_model / num_passed), self._pool)
+            fetch = num_to_fetch(width, num_passed, by_model, attributes, self._pool)
         return _Plan(width, fetch, by_model, passed)
 
     def _from_index(self, questions: Sequence[Question], plans: Sequence[_Plan]) -> list[tuple[Rows, Scores] | None]:

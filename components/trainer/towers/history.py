@@ -126,7 +126,7 @@ class HistoryTower(tf.keras.layers.Layer):
             items += embed_values(self._item_features, item_features, noise)
         hidden = tf.concat([start[:, tf.newaxis], items], axis=1)
         hidden += self._position_table[: length + 1]
-        biases: list[tf.Tensor | None] = [None] * len(self._blocks)
+        biases: Sequence[tf.Tensor | None] = [None] * len(self._blocks)
         if self._gaps is not None:
             has_times = keep_mask([batch, 1], _TIME_DROPOUT, noise)
             if clock is None:
@@ -134,7 +134,7 @@ class HistoryTower(tf.keras.layers.Layer):
             clock = tf.where(has_times, clock, UNKNOWN)
             hidden += self._gaps(clock)
             layers = [block.intervals for block in self._blocks if block.intervals is not None]
-            biases = [*interval_biases(layers, interval_buckets(clock))]
+            biases = interval_biases(layers, interval_buckets(clock))
         hidden = dropout(hidden, self._dropout_rate, noise)
         for block, bias in zip(self._blocks[:-1], biases[:-1], strict=True):
             hidden = block(hidden, bias=bias, noise=noise)
