@@ -88,7 +88,8 @@ def wrk(folder: pathlib.Path, clients: int, seconds: float) -> dict[str, float]:
         "wrk",
         "-t1",
         f"-c{clients}",
-        f"-d{seconds:g}s",
+        # wrk refuses fractions of a second.
+        f"-d{max(round(seconds), 1)}s",
         "--timeout",
         "10s",
     ]
