@@ -196,16 +196,23 @@ def test_each_run_is_told(days: list[Day]):
     assert pathlib.Path(second["report"]).name == "report.html"
 
 
-def test_a_run_by_two_processes_has_the_same_figures_and_pushes_its_refit(
-    days: list[Day], folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-):
-    trainings, train = [], workers.train
+def _record_trainings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Returns the recipes of the trainings that processes of their own do from now on."""
+    trainings: list[Any] = []
+    train = workers.train
 
     def recorded(job: Any, *args: Any) -> None:
         trainings.append(job.recipe)
         train(job, *args)
 
     monkeypatch.setattr(workers, "train", recorded)
+    return trainings
+
+
+def test_a_run_by_two_processes_has_the_same_figures_and_pushes_its_refit(
+    days: list[Day], folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+):
+    trainings = _record_trainings(monkeypatch)
     by_one = days[3].summary
     by_two = _run(folder, _LAST, {"country": "category"}, strategy="multi_worker", workers=2, refit=True).summary
     assert by_two.status is Status.PUSHED
@@ -225,10 +232,11 @@ def test_a_run_by_two_devices_has_the_same_figures_and_is_pushed(
     days: list[Day], folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(workers, "_COMMAND", (sys.executable, "-m", "tests.pipeline.mirrored_process"))
+    trainings = _record_trainings(monkeypatch)
     by_one = days[3].summary
     by_two = _run(folder, _LAST, {"country": "category"}, strategy="mirrored").summary
+    assert trainings == [None]
     assert by_two.status is Status.PUSHED
     assert by_two.metrics is not None
     assert by_one.metrics is not None
     assert by_two.metrics.overall == pytest.approx(by_one.metrics.overall, abs=1e-4)
-    assert "Trainer" not in by_two.cached

@@ -30,7 +30,23 @@ def _workers(found, *answers):
         return rendezvous.join(found._replace(number=index), lambda: code, own)
 
     with concurrent.futures.ThreadPoolExecutor(len(answers)) as pool:
-        yield [pool.submit(join, index, answer) for index, answer in enumerate(answers, 1)]
+        joined = [pool.submit(join, index, answer) for index, answer in enumerate(answers, 1)]
+        try:
+            yield joined
+        except BaseException:
+            # The pool would wait for ever for workers that no chief ends.
+            for index, one in enumerate(joined, 1):
+                if not one.done():
+                    _refuse(found.address(index))
+            raise
+
+
+def _refuse(address):
+    with socket.create_connection(address, timeout=5) as connection:
+        for message in ({"protocol": rendezvous._PROTOCOL, "job": _JOB}, {"refused": "the test failed"}):
+            connection.sendall(json.dumps(message).encode() + b"\n")
+        # The worker's answers: it would take a closed connection for a chief that died.
+        connection.makefile("rb").read()
 
 
 def _lead(found, seconds=20.0):
