@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from components.trainer import process, rendezvous, workers
 from shortlist.config.train import Train
 
@@ -14,8 +16,11 @@ def check(section: Train) -> None:
         `train.worker_timeout_seconds`, or has other packages or other code.
     """
     if section.strategy == "mirrored":
-        # Only here: it imports TensorFlow.
-        from components.trainer.gpus import check_gpus
+        with warnings.catch_warnings():
+            # TensorFlow imports Google's clients, which warn of Python 3.10's age.
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
+            # Only here: it imports TensorFlow.
+            from components.trainer.gpus import check_gpus
 
         check_gpus()
     if section.strategy == "multi_worker":
