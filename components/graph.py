@@ -17,6 +17,13 @@ import tensorflow as tf
 graph_function: Any = functools.partial(tf.function, autograph=False)
 """`tf.function` of a function without Python control flow over tensors."""
 
+graph_branch: Any = functools.partial(graph_function, experimental_attributes={"_noinline": True})
+"""`graph_function` for a branch of `tf.cond` that is rarely taken.
+
+TensorFlow puts the operations of a branch into the graph around it, and each costs some time even if it is not taken.
+In a function of its own the branch costs as much as one operation.
+"""
+
 without_autograph: Any = tf.autograph.experimental.do_not_convert
 """For functions that a tf.data pipeline traces."""
 

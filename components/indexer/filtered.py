@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from components.graph import gather_rows, graph_function
+from components.graph import gather_rows, graph_branch
 from components.indexer import retrieval
 from components.indexer.exact import ExactIndex
 from components.indexer.filters import AttributeFilters
@@ -21,6 +21,10 @@ from components.indexer.scann_index import ScannIndex
 # 200,000 candidates of 64 dimensions, gathered and masked: 2.0 and 4.0 ms at 12.5%, 3.1 and 3.9 at 20%, 4.5 and 3.8 at
 # 30%, 7.0 and 3.9 at 50%.
 _MAX_GATHERED = 0.25
+# Where a condition lets at most this share of the corpus pass, its rows are listed, without a look at the others. A
+# mask takes time in proportion to the corpus. A listed row takes some 0.1 us for its score, and as much per further
+# category attribute of the request.
+_MAX_LISTED = 0.02
 # The wanted number of candidates that pass may need more than wanted / share: their number among the best varies.
 _DEVIATIONS = 2.0
 # Products of matrices round differently by position. With more rows than wanted, equal candidates at the end of the
@@ -66,18 +70,18 @@ class FilteredSearch:
           scores [batch, width] and rows [batch, width], best first, ties in the order of the corpus, padded with the
           lowest finite float and -1. There are min(k, width) results if as many pass.
         """
+        batch = tf.shape(queries)[0]
+        share, listed = self._filters.shares(inputs, batch)
         if isinstance(self._index, ExactIndex):
-            batch = tf.shape(queries)[0]
             scores = tf.fill([batch, width], retrieval.LOWEST)
             rows = tf.fill([batch, width], retrieval.NO_ROW)
-            return self._search_exactly(queries, exclusions, inputs, scores, rows, tf.zeros([batch], tf.bool))
-        share = self._filters.share(inputs, tf.shape(queries)[0])
+            return self._search_exactly(queries, exclusions, inputs, listed, scores, rows, tf.zeros([batch], tf.bool))
         wanted = tf.clip_by_value(k, 0, width)
         scale = self._scale(tf.cast(wanted, tf.float32), share)
         # Beyond the tuned depths, exact search of what passes is as quick.
         may_fetch = (scale <= max(self._index.deep_params, default=1)) & (share > 0.0)
 
-        @graph_function(experimental_attributes={"_noinline": True})
+        @graph_branch
         def fetch(
             queries: tf.Tensor,
             exclusions: tf.Tensor,
@@ -89,7 +93,7 @@ class FilteredSearch:
             return self._fetch(queries, exclusions, inputs, scale, wanted, width)
 
         def skip() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            shape = [tf.shape(queries)[0], width]
+            shape = [batch, width]
             return tf.fill(shape, retrieval.LOWEST), tf.fill(shape, retrieval.NO_ROW), tf.zeros_like(may_fetch)
 
         scores, rows, is_answered = tf.cond(
@@ -98,7 +102,7 @@ class FilteredSearch:
             skip,
         )
         is_answered &= may_fetch
-        return self._search_exactly(queries, exclusions, inputs, scores, rows, is_answered)
+        return self._search_exactly(queries, exclusions, inputs, listed, scores, rows, is_answered)
 
     def _scale(self, wanted: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         """Returns how many candidates to fetch, in answers of `index.k`, float32 [batch], at least 1.
@@ -143,17 +147,18 @@ class FilteredSearch:
         queries: tf.Tensor,
         exclusions: tf.Tensor,
         inputs: _Inputs,
+        listed: tf.Tensor,
         scores: tf.Tensor,
         rows: tf.Tensor,
         is_answered: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the answers, those that are not answered yet by exact search."""
 
-        # In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
-        @graph_function(experimental_attributes={"_noinline": True})
+        @graph_branch
         def search(
             queries: tf.Tensor,
             exclusions: tf.Tensor,
+            listed: tf.Tensor,
             scores: tf.Tensor,
             rows: tf.Tensor,
             is_answered: tf.Tensor,
@@ -167,6 +172,7 @@ class FilteredSearch:
                     tf.gather(queries, line),
                     tf.gather(exclusions, line),
                     {name: tf.gather(value, line) for name, value in inputs.items()},
+                    tf.gather(listed, line),
                     width,
                 ),
                 lines,
@@ -180,16 +186,32 @@ class FilteredSearch:
         found: tuple[tf.Tensor, tf.Tensor] = tf.cond(
             tf.reduce_all(is_answered),
             lambda: (scores, rows),
-            lambda: search(queries, exclusions, scores, rows, is_answered, **inputs),
+            lambda: search(queries, exclusions, listed, scores, rows, is_answered, **inputs),
         )
         return found
 
     def _search_line(
-        self, query: tf.Tensor, exclusions: tf.Tensor, inputs: _Inputs, width: tf.Tensor
+        self, query: tf.Tensor, exclusions: tf.Tensor, inputs: _Inputs, listed: tf.Tensor, width: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores [width] and rows [width] of exact search for one query, without batch axes."""
-        mask = without_rows(self._filters.mask(inputs, self._size), exclusions)
-        return search_masked(query, tf.convert_to_tensor(self._candidates), mask, width)
+
+        @graph_branch
+        def search_listed() -> tuple[tf.Tensor, tf.Tensor]:
+            shortest = tf.argmin(listed, output_type=tf.int32)
+            rows, passed = (it[tf.newaxis] for it in self._filters.listed(inputs, shortest))
+            keep = passed & ~retrieval.contains(exclusions[tf.newaxis], rows)
+            scores, rows = retrieval.rank_rows(query[tf.newaxis], self._candidates, rows, keep, width)
+            return scores[0], rows[0]
+
+        @graph_branch
+        def search_all() -> tuple[tf.Tensor, tf.Tensor]:
+            mask = without_rows(self._filters.mask(inputs, self._size), exclusions)
+            return search_masked(query, tf.convert_to_tensor(self._candidates), mask, width)
+
+        if not self._filters.specs:
+            return search_all()
+        found: tuple[tf.Tensor, tf.Tensor] = tf.cond(tf.reduce_min(listed) <= _MAX_LISTED, search_listed, search_all)
+        return found
 
 
 def one_by_one(

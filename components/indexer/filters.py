@@ -1,19 +1,21 @@
 """Filters by the attributes of candidates, in the graph of the served model.
 
-Each attribute stores what it takes to answer three questions: which share of the corpus may pass, whether given rows
-pass, and which of all rows pass. All conditions of a query hold together; an empty condition lets all pass. A candidate
-without a value passes `none` and fails `any`, `min` and `max`, see `shortlist.serving.rules`.
+Each attribute stores what it takes to answer four questions: which share of the corpus may pass, whether given rows
+pass, which of all rows pass, and, for some conditions, which rows these are without a look at the others. All
+conditions of a query hold together; an empty condition lets all pass. A candidate without a value passes `none` and
+fails `any`, `min` and `max`, see `shortlist.serving.rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from components.graph import graph_branch
 from components.id_table import make_id_table
 from shortlist import keys
 from shortlist.config.features import FeatureType
@@ -49,10 +51,26 @@ class _CategoryFilter(tf.Module):
         self._starts = tf.Variable(np.append(bounds[:-1], len(pairs)), dtype=tf.int32, trainable=False)
         self._ends = tf.Variable(np.append(bounds[1:], len(pairs)), dtype=tf.int32, trainable=False)
 
-    def share(self, inputs: _Inputs) -> tf.Tensor:
-        """Returns the share of the corpus that passes, float32 [batch], or more if candidates have several values."""
-        some, none = (self._share_of(inputs[key]) for key in (self.any, self.none))
-        return tf.where(_is_given(inputs[self.any]), some, 1.0) * (1.0 - none)
+    def shares(self, inputs: _Inputs) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns two shares of the corpus, float32 [batch] each.
+
+        The first passes, or more if candidates have several values. The second is what `rows` gives; it is all where
+        more than one value is wanted, whose rows may repeat.
+        """
+        wanted, unwanted = inputs[self.any], inputs[self.none]
+
+        @graph_branch
+        def estimate() -> tuple[tf.Tensor, tf.Tensor]:
+            some, none = self._share_of(wanted), self._share_of(unwanted)
+            num_wanted = tf.reduce_sum(tf.cast(wanted != "", tf.int32), axis=-1)
+            passing = tf.where(num_wanted > 0, some, 1.0) * (1.0 - none)
+            return passing, tf.where(num_wanted == 1, some, 1.0)
+
+        return _if_given(self._is_given(inputs), estimate, tf.shape(wanted)[:1])
+
+    def _is_given(self, inputs: _Inputs) -> tf.Tensor:
+        """Returns whether any query has a condition, a bool scalar."""
+        return tf.reduce_any(inputs[self.any] != "") | tf.reduce_any(inputs[self.none] != "")
 
     def _share_of(self, values: tf.Tensor) -> tf.Tensor:
         codes = self._codes(values)
@@ -66,12 +84,22 @@ class _CategoryFilter(tf.Module):
 
     def passes(self, inputs: _Inputs, rows: tf.Tensor) -> tf.Tensor:
         """Returns whether rows pass, bool [batch, width]; `rows` is int32 of the same shape, 0 or more."""
-        some, none = (self._has(inputs[key], rows) for key in (self.any, self.none))
-        return (some | ~_is_given(inputs[self.any])[:, tf.newaxis]) & ~none
+
+        @graph_branch
+        def check() -> tf.Tensor:
+            some = self._has(inputs[self.any], rows)
+            return (some | ~_is_given(inputs[self.any])[:, tf.newaxis]) & self.passes_listed(inputs, rows)
+
+        return tf.cond(self._is_given(inputs), check, lambda: tf.ones_like(rows, tf.bool))
+
+    def passes_listed(self, inputs: _Inputs, rows: tf.Tensor) -> tf.Tensor:
+        """Returns whether rows of `rows` pass, bool [batch, width]."""
+        return ~self._has(inputs[self.none], rows)
 
     def _has(self, values: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """Returns whether each row has one of its query's values."""
 
+        @graph_branch
         def search() -> tf.Tensor:
             codes = tf.cast(self._codes(values), tf.int64)
             wanted = codes[:, tf.newaxis, :] * self._size + tf.cast(rows, tf.int64)[:, :, tf.newaxis]
@@ -85,12 +113,26 @@ class _CategoryFilter(tf.Module):
 
         return tf.cond(tf.reduce_any(values != ""), search, lambda: tf.zeros_like(rows, tf.bool))
 
-    def mask(self, inputs: _Inputs) -> tf.Tensor:
-        """Returns whether each row passes, bool [corpus_size], for the inputs of one query without the batch axis."""
-        some, none = (self._rows_of(inputs[key]) for key in (self.any, self.none))
-        passed = tf.fill([self._size], ~_is_given(inputs[self.any]))
-        passed = tf.tensor_scatter_nd_update(passed, some, tf.ones_like(some[:, 0], tf.bool))
-        return tf.tensor_scatter_nd_update(passed, none, tf.zeros_like(none[:, 0], tf.bool))
+    def mask(self, inputs: _Inputs, passed: tf.Tensor) -> tf.Tensor:
+        """Returns which of the rows that passed so far pass, bool [corpus_size].
+
+        Args:
+          inputs: The inputs of one query, without the batch axis.
+          passed: bool [corpus_size], the rows that passed so far.
+        """
+
+        @graph_branch
+        def update() -> tf.Tensor:
+            some, none = self._rows_of(inputs[self.any]), self._rows_of(inputs[self.none])
+            own = tf.fill([self._size], ~_is_given(inputs[self.any]))
+            own = tf.tensor_scatter_nd_update(own, some, tf.ones_like(some[:, 0], tf.bool))
+            return passed & tf.tensor_scatter_nd_update(own, none, tf.zeros_like(none[:, 0], tf.bool))
+
+        return tf.cond(self._is_given(inputs), update, lambda: passed)
+
+    def rows(self, inputs: _Inputs) -> tf.Tensor:
+        """Returns the rows that have the one wanted value, int32 [num_rows], for the inputs of one query."""
+        return self._rows_of(inputs[self.any])[:, 0]
 
     def _rows_of(self, values: tf.Tensor) -> tf.Tensor:
         """Returns the rows that have one of the values, int32 [num_rows, 1], with repeats."""
@@ -111,27 +153,62 @@ class _NumberFilter(tf.Module):
         self.specs = {key: tf.TensorSpec([None], tf.float32) for key in (self.min, self.max)}
         numbers = pc.fill_null(values, float("nan")).to_numpy().astype(np.float32)
         self._numbers = tf.Variable(numbers, trainable=False)
-        self._sorted = tf.Variable(np.sort(numbers[~np.isnan(numbers)]), trainable=False)
+        # NaN is last in NumPy's order.
+        order = np.argsort(numbers, kind="stable")[: np.count_nonzero(~np.isnan(numbers))].astype(np.int32)
+        self._order = tf.Variable(order, trainable=False)
+        self._sorted = tf.Variable(numbers[order], trainable=False)
 
-    def share(self, inputs: _Inputs) -> tf.Tensor:
-        """Returns the share of the corpus that passes, float32 [batch]."""
+    def shares(self, inputs: _Inputs) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the share of the corpus that passes, which is also what `rows` gives, float32 [batch] twice."""
         low, high = inputs[self.min], inputs[self.max]
+        is_given = ~(tf.math.is_nan(low) & tf.math.is_nan(high))
+
+        @graph_branch
+        def estimate() -> tuple[tf.Tensor, tf.Tensor]:
+            first, after = self._range(low, high)
+            share = tf.cast(after - first, tf.float32) / max(self._numbers.shape[0], 1)
+            share = tf.where(is_given, share, 1.0)
+            return share, share
+
+        return _if_given(tf.reduce_any(is_given), estimate, tf.shape(low))
+
+    def _range(self, low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the first position in the sorted numbers that passes, and the one after the last, int32 [batch]."""
         numbers = tf.convert_to_tensor(self._sorted)[tf.newaxis]
         first = tf.raw_ops.LowerBound(sorted_inputs=numbers, values=low[tf.newaxis], out_type=tf.int32)[0]
         after = tf.raw_ops.UpperBound(sorted_inputs=numbers, values=high[tf.newaxis], out_type=tf.int32)[0]
-        after = tf.where(tf.math.is_nan(high), tf.size(self._sorted), after)
         first = tf.where(tf.math.is_nan(low), 0, first)
-        share = tf.cast(tf.maximum(after - first, 0), tf.float32) / max(self._numbers.shape[0], 1)
-        return tf.where(tf.math.is_nan(low) & tf.math.is_nan(high), 1.0, share)
+        after = tf.where(tf.math.is_nan(high), tf.size(numbers), after)
+        return first, tf.maximum(after, first)
 
     def passes(self, inputs: _Inputs, rows: tf.Tensor) -> tf.Tensor:
         """Returns whether rows pass, bool [batch, width]; `rows` is int32 of the same shape, 0 or more."""
         numbers = tf.gather(tf.convert_to_tensor(self._numbers), rows)
         return self._is_between(numbers, inputs[self.min][:, tf.newaxis], inputs[self.max][:, tf.newaxis])
 
-    def mask(self, inputs: _Inputs) -> tf.Tensor:
-        """Returns whether each row passes, bool [corpus_size], for the inputs of one query without the batch axis."""
-        return self._is_between(tf.convert_to_tensor(self._numbers), inputs[self.min], inputs[self.max])
+    def passes_listed(self, inputs: _Inputs, rows: tf.Tensor) -> tf.Tensor:
+        """Returns whether rows of `rows` pass, bool [batch, width]: all do."""
+        return tf.ones_like(rows, tf.bool)
+
+    def mask(self, inputs: _Inputs, passed: tf.Tensor) -> tf.Tensor:
+        """Returns which of the rows that passed so far pass, bool [corpus_size].
+
+        Args:
+          inputs: The inputs of one query, without the batch axis.
+          passed: bool [corpus_size], the rows that passed so far.
+        """
+        low, high = inputs[self.min], inputs[self.max]
+
+        @graph_branch
+        def update() -> tf.Tensor:
+            return passed & self._is_between(tf.convert_to_tensor(self._numbers), low, high)
+
+        return tf.cond(tf.math.is_nan(low) & tf.math.is_nan(high), lambda: passed, update)
+
+    def rows(self, inputs: _Inputs) -> tf.Tensor:
+        """Returns the rows within the bounds, int32 [num_rows], for the inputs of one query."""
+        first, after = self._range(inputs[self.min][tf.newaxis], inputs[self.max][tf.newaxis])
+        return tf.convert_to_tensor(self._order)[first[0] : after[0]]
 
     @staticmethod
     def _is_between(numbers: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
@@ -140,7 +217,10 @@ class _NumberFilter(tf.Module):
 
 
 class AttributeFilters(tf.Module):
-    """The filters of a served model; a model without declared attributes has none."""
+    """The filters of a served model; a model without declared attributes has none.
+
+    A graph has a branch per attribute, since most requests have conditions on few of them.
+    """
 
     def __init__(self, filters: Sequence[_CategoryFilter | _NumberFilter] = ()) -> None:
         """Takes one filter per attribute."""
@@ -161,12 +241,21 @@ class AttributeFilters(tf.Module):
             made.append(_NumberFilter(name, values) if is_number else _CategoryFilter(name, values))
         return cls(made)
 
-    def share(self, inputs: _Inputs, batch: tf.Tensor) -> tf.Tensor:
-        """Returns the estimated share of the corpus that passes, float32 [batch]: the product of the attributes'."""
-        share = tf.ones([batch])
-        for one in self._filters:
-            share *= one.share(inputs)
-        return share
+    def shares(self, inputs: _Inputs, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns shares of the corpus.
+
+        Args:
+          inputs: The inputs of `batch` queries.
+          batch: Number of queries, an int32 scalar.
+
+        Returns:
+          The estimated share that passes, float32 [batch], the product of the attributes'; and the share that each
+          attribute can list, float32 [batch, num_attributes], 1 if it has no condition whose rows it can list.
+        """
+        if not self._filters:
+            return tf.ones([batch]), tf.ones([batch, 0])
+        passing, listed = zip(*(one.shares(inputs) for one in self._filters), strict=True)
+        return tf.reduce_prod(tf.stack(passing, axis=-1), axis=-1), tf.stack(listed, axis=-1)
 
     def passes(self, inputs: _Inputs, rows: tf.Tensor) -> tf.Tensor:
         """Returns whether rows pass, bool [batch, width]; `rows` is int32 of the same shape, 0 or more."""
@@ -179,8 +268,48 @@ class AttributeFilters(tf.Module):
         """Returns whether each row passes, bool [size], for the inputs of one query without the batch axis."""
         passed = tf.ones([size], tf.bool)
         for one in self._filters:
-            passed &= one.mask(inputs)
+            passed = tf.ensure_shape(one.mask(inputs, passed), [size])
         return passed
+
+    def listed(self, inputs: _Inputs, attribute: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns rows that hold all that pass, without a look at the rest of the corpus.
+
+        Args:
+          inputs: The inputs of one query without the batch axis.
+          attribute: Position of an attribute with a condition that it can list, an int32 scalar; see `shares`.
+
+        Returns:
+          The attribute's rows, int32 [num_rows], distinct and in any order, and which of them pass, bool [num_rows].
+        """
+        one_line = {name: value[tf.newaxis] for name, value in inputs.items()}
+
+        def list_by(listing: _CategoryFilter | _NumberFilter) -> Callable[[], tuple[tf.Tensor, tf.Tensor]]:
+            @graph_branch
+            def branch() -> tuple[tf.Tensor, tf.Tensor]:
+                rows = listing.rows(inputs)[tf.newaxis]
+                passed = listing.passes_listed(one_line, rows)
+                for other in self._filters:
+                    if other is not listing:
+                        passed &= other.passes(one_line, rows)
+                return rows[0], passed[0]
+
+            return branch
+
+        found: tuple[tf.Tensor, tf.Tensor] = tf.switch_case(attribute, [list_by(one) for one in self._filters])
+        return found
+
+
+def _if_given(
+    is_given: tf.Tensor, estimate: Callable[[], tuple[tf.Tensor, tf.Tensor]], shape: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the two shares of `estimate`, float32 of a shape, or 1 if no query of the batch has a condition."""
+
+    def everything() -> tuple[tf.Tensor, tf.Tensor]:
+        ones = tf.ones(shape)
+        return ones, ones
+
+    shares: tuple[tf.Tensor, tf.Tensor] = tf.cond(is_given, estimate, everything)
+    return shares
 
 
 def _is_given(values: tf.Tensor) -> tf.Tensor:

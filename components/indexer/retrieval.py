@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.graph import gather_rows, graph_function
+from components.graph import gather_rows, graph_branch
 
 LOWEST = tf.float32.min
 NO_ROW = -1
@@ -130,8 +130,7 @@ def top_of_corpus(scores: tf.Tensor, excluded_rows: tf.Tensor, k: int) -> tuple[
         rows = tf.math.top_k(scores, k=tf.minimum(k + num_excluded, scores.shape[1])).indices
         return rows, ~contains(excluded_rows, rows)
 
-    # In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
-    @graph_function(experimental_attributes={"_noinline": True})
+    @graph_branch
     def lower(scores: tf.Tensor, excluded_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         named = tf.where(excluded_rows != NO_ROW)
         cells = tf.stack([tf.cast(named[:, 0], tf.int32), tf.gather_nd(excluded_rows, named)], axis=-1)

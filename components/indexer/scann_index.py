@@ -10,7 +10,7 @@ import tensorflow as tf
 from scann import scann_ops
 from tensorflow_recommenders.layers import factorized_top_k
 
-from components.graph import graph_function
+from components.graph import graph_branch
 from components.indexer import exact, retrieval
 from components.indexer.searcher import Searcher
 
@@ -270,8 +270,7 @@ class ScannIndex(factorized_top_k.ScaNN):
         k = self._k if k is None else k
         scores, rows, is_answered = self.approximate(queries, exclusions, k)
 
-        # In a function of its own, a branch that is not taken costs one operation instead of one for each of its own.
-        @graph_function(experimental_attributes={"_noinline": True})
+        @graph_branch
         def complete(
             queries: tf.Tensor, exclusions: tf.Tensor, scores: tf.Tensor, rows: tf.Tensor, is_answered: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor]:

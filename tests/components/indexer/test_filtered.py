@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
+from components.graph import graph_function
 from components.indexer import filtered
 from components.indexer.exact import ExactIndex
 from components.indexer.filters import AttributeFilters
@@ -57,6 +58,12 @@ def models(tmp_path_factory):
     path = stand_in.write_catalogue(root / "candidates.parquet", IDS, TAGS, YEARS)
     folders = stand_in.save_both_models(root, trained, K, 8, POOL, path)
     return {kind: load_served(folder) for kind, folder in zip(KINDS, folders, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def filters(tmp_path_factory):
+    path = stand_in.write_catalogue(tmp_path_factory.mktemp("filters") / "candidates.parquet", IDS, TAGS, YEARS)
+    return AttributeFilters.of(Catalogue(path), list(ATTRIBUTES))
 
 
 def ask(model, name, rows):
@@ -158,6 +165,68 @@ def test_both_ways_of_exact_search_are_the_same(gathered, monkeypatch):
     assert rows.numpy()[: len(expected)].tolist() == expected
     assert (rows.numpy()[len(expected) :] == -1).all()
     assert (scores.numpy()[len(expected) :] == LOWEST).all()
+
+
+# Of all 40 rows none, six or 39; the number 40 says that no condition can be listed.
+LISTED_SHARES = [0.0, 0.15, 0.99]
+
+
+@pytest.fixture(scope="module")
+def searches(filters):
+    """Candidates in equal pairs, and a graph of exact search per share of the corpus that may be listed."""
+    candidates = np.random.default_rng(3).normal(size=(SIZE, 4)).astype(np.float32)
+    candidates[20:] = candidates[:20]
+    search = filtered.FilteredSearch(ExactIndex(k=K), tf.constant(candidates), filters, K)
+
+    def trace():
+        specs = [tf.TensorSpec([1, 4], tf.float32), tf.TensorSpec([1, None], tf.int32), dict(filters.specs)]
+        function = graph_function(lambda *it: search.search(*it, tf.constant([POOL]), tf.constant(POOL)))
+        return function.get_concrete_function(*specs)
+
+    traced = []
+    with pytest.MonkeyPatch.context() as patch:
+        for share in LISTED_SHARES:
+            patch.setattr(filtered, "_MAX_LISTED", share)
+            traced.append(trace())
+    return candidates, traced
+
+
+@hypothesis.settings(max_examples=60)
+@hypothesis.given(st.fixed_dictionaries({**rules, "exclude": some_ids}))
+def test_listed_rows_give_the_answer_of_a_mask(filters, searches, row):
+    candidates, traced = searches
+    query = np.array([[1.0, -2.0, 0.5, 3.0]], np.float32)
+    eligible = np.flatnonzero(passing(row) & ~np.isin(IDS, row["exclude"]))
+    expected = sorted(eligible, key=lambda it: (-(candidates[it % 20] @ query[0]).round(5), it))[:POOL]
+    excluded = np.array([[IDS.index(item) for item in row["exclude"] if item in IDS]], np.int32)
+    inputs = signature_inputs(filters.specs, [row])
+    for search in traced:
+        scores, rows = search(tf.constant(query), tf.constant(excluded), inputs)
+        assert rows.numpy()[0, : len(expected)].tolist() == expected
+        assert (rows.numpy()[0, len(expected) :] == -1).all()
+        np.testing.assert_allclose(scores[0, : len(expected)], candidates[expected] @ query[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rule", "tags", "year"),
+    [
+        ({"filter_any_tags": ["rare"]}, 1, SIZE),
+        ({"filter_any_tags": ["unknown"]}, 0, SIZE),
+        # The rows of two values may repeat.
+        ({"filter_any_tags": ["rare", "a"]}, SIZE, SIZE),
+        ({"filter_none_tags": ["a"]}, SIZE, SIZE),
+        # Years are 1990 + row % 10, and every sixth row has none: rows 2, 3, 13, 22, 23, 32, 33 remain of eight.
+        ({"filter_min_year": 1992.0, "filter_max_year": 1993.0}, SIZE, 7),
+        ({"filter_min_year": 1993.0, "filter_max_year": 1992.0}, SIZE, 0),
+        ({"filter_any_tags": ["rare"], "filter_max_year": 1993.0}, 1, 13),
+        ({}, SIZE, SIZE),
+    ],
+)
+def test_an_attribute_says_how_many_rows_it_can_list(filters, rule, tags, year):
+    # The other query of the batch has no condition.
+    inputs = signature_inputs(filters.specs, [rule, {}])
+    _, listed = filters.shares(inputs, 2)
+    assert (listed.numpy() * SIZE).round(4).tolist() == [[tags, year], [SIZE, SIZE]]
 
 
 def test_a_filter_against_the_scores_is_searched_exactly(tmp_path):
