@@ -10,6 +10,7 @@ sampled by its id, so its outcomes are in the sample, too.
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -18,7 +19,7 @@ import pathlib
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -84,6 +85,29 @@ def hashed(key: bytes, query: str) -> str:
 def files(folder: pathlib.Path, kind: str) -> list[pathlib.Path]:
     """Returns the files of a kind, the oldest first."""
     return sorted(folder.glob(f"{kind}-*.parquet"))
+
+
+def tables(
+    folder: pathlib.Path, kind: str, columns: Sequence[str] | None = None
+) -> Iterator[tuple[pathlib.Path, pa.Table]]:
+    """Yields the files of a kind with their rows, the oldest first. A server may delete files meanwhile.
+
+    Args:
+      folder: Folder of the log.
+      kind: `requests` or `outcomes`.
+      columns: Names of the columns to read; by default all.
+
+    Raises:
+      BadInputError: A file is damaged, or is none of a log.
+    """
+    for path in files(folder, kind):
+        try:
+            yield path, pq.read_table(path, columns=columns)
+        except FileNotFoundError:
+            # The server has deleted it because of its age.
+            continue
+        except (OSError, pa.ArrowException) as error:
+            raise BadInputError.from_reason(path, "a file of a request log", str(error).split("\n")[0]) from None
 
 
 class RequestLog:
@@ -175,10 +199,14 @@ class RequestLog:
         for kind, values in rows.items():
             try:
                 write(self._folder, kind, values)
-            except (OSError, pa.ArrowException) as error:
+            # Whatever it is: the thread would end with it, and all later rows would be lost.
+            except Exception as error:
                 self._dropped.inc(len(values))
                 _LOGGER.error("%d rows of the request log could not be written: %s", len(values), error)
-        self._delete_old()
+        try:
+            self._delete_old()
+        except OSError as error:
+            _LOGGER.error("old files of the request log could not be deleted: %s", error)
 
     def _delete_old(self) -> None:
         found = []
@@ -223,27 +251,35 @@ def forget(folder: pathlib.Path, key: bytes, query: str) -> int:
     """Deletes the requests of a query and their outcomes, and returns the number of rows.
 
     A server that runs has up to `serve.log.flush_seconds` of requests in memory, which are not deleted.
+
+    Raises:
+      BadInputError: The folder does not exist, or a file is damaged. Nothing was found is no proof that nothing is
+        there.
     """
+    if not folder.is_dir():
+        raise BadInputError.from_parts(folder, "the folder of a request log", "no folder", "see serve.log.folder")
     wanted = hashed(key, query)
     requests: set[str] = set()
     deleted = 0
-    for path in files(folder, "requests"):
-        rows = pq.read_table(path).to_pylist()
+    for path, table in tables(folder, "requests"):
+        rows = table.to_pylist()
         own = {row["request_id"] for row in rows if row["query"] == wanted}
         deleted += _rewrite(path, rows, [row for row in rows if row["request_id"] not in own], REQUESTS)
         requests |= own
-    for path in files(folder, "outcomes"):
-        rows = pq.read_table(path).to_pylist()
+    for path, table in tables(folder, "outcomes"):
+        rows = table.to_pylist()
         deleted += _rewrite(path, rows, [row for row in rows if row["request_id"] not in requests], OUTCOMES)
     return deleted
 
 
 def _rewrite(path: pathlib.Path, rows: list[Any], kept: list[Any], schema: pa.Schema) -> int:
     if not kept:
-        path.unlink()
+        path.unlink(missing_ok=True)
     elif len(kept) < len(rows):
-        modified = path.stat().st_mtime
-        write_table(path, kept, schema)
-        # Its age still is that of its requests.
-        os.utime(path, (modified, modified))
+        # The server may delete the file meanwhile, because of its age.
+        with contextlib.suppress(FileNotFoundError):
+            modified = path.stat().st_mtime
+            write_table(path, kept, schema)
+            # Its age still is that of its requests.
+            os.utime(path, (modified, modified))
     return len(rows) - len(kept)

@@ -86,6 +86,12 @@ def advise(observed: Observed, measured: MeasuredHistories | None) -> Advice:
     for text in _differences(observed, measured):
         return Advice(True, f"Train again, unless events arrive late or not at all: {text}.")
     days = _days_left(observed.days)
+    if days == 0:
+        return Advice(
+            True,
+            f"Train again now with today's catalogue: by their trend, more than {MAX_UNKNOWN_SHARE:.0%} of the "
+            f"histories' items are unknown by now, {share:.1%} over all days.",
+        )
     if days is not None:
         return Advice(
             False,

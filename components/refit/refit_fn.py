@@ -7,6 +7,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.trainer import checkpoints, run_fn, training
 from components.trainer.bundle import files_of
 from components.trainer.warm_start import start
+from shortlist.errors import DataError
 
 MEASURED = "measured"
 """Key of custom_config: result of `training.fit` for the model that the Evaluator blessed."""
@@ -17,13 +18,24 @@ def refit_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: TFX's arguments, see `run_fn.read`; the train files are all windows.
+
+    Raises:
+      DataError: The measured model began from an earlier one, whose files are gone by now.
     """
     measured = fn_args.custom_config[MEASURED]
     bundle = run_fn.read(fn_args)
     # From the same weights as the measured model, whose number of steps would mean nothing from others.
     begins = {}
     if measured.get(run_fn.WARM_START, {}).get("reason") == "":
-        begins = {run_fn.WARM_START: run_fn.begin(bundle, fn_args, start.HeldOut([], [])).record}
+        begun = run_fn.begin(bundle, fn_args, start.HeldOut([], []))
+        if not begun.is_warm:
+            raise DataError.from_parts(
+                "train.refit",
+                "the model from which the measured model's training began (train.warm_start)",
+                begun.record["reason"],
+                "restore its files, or train from scratch with train.warm_start: null",
+            )
+        begins = {run_fn.WARM_START: begun.record}
     # Only these two values decide the training, so only these are part of its checkpoints' identity.
     recipe = {name: measured[name] for name in ("best_step", "planned_steps")}
     checkpoint_dir = run_fn.checkpoints_of(fn_args, bundle.settings, recipe)

@@ -11,6 +11,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 
 from components.refresh import executor, strategy
 from shortlist import fingerprints
+from shortlist.config.features import of_model
 from shortlist.config.gate import Check
 from shortlist.config.table import Candidates
 from shortlist.records import nodes
@@ -74,13 +75,12 @@ class Refresh(base_component.BaseComponent):
           table: The candidates' section of the config.
           gate: The check `data.gate.new_candidates`.
         """
-        features = {name: feature.model_dump(mode="json") for name, feature in table.features.items()}
         super().__init__(
             RefreshSpec(
                 trained_model=model,
                 model_blessing=blessing,
                 candidates=candidates,
-                features=executor.dump_features(features),
+                features=executor.dump_features(of_model(table.features)),
                 gate=gate.model_dump_json(),
                 code_sha256=fingerprints.code_sha256(executor.__name__),
                 model=types.Channel(type=standard_artifacts.Model),

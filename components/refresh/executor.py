@@ -68,7 +68,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def dump_features(features: Mapping[str, Any]) -> str:
-    """Returns the features of candidates, as JSON types, for the exec property."""
+    """Returns the result of `features.of_model`, the features of candidates, for the exec property."""
     return json.dumps(features, sort_keys=True)
 
 

@@ -77,7 +77,8 @@ class FeatureEncoder(tf.keras.layers.Layer):
 
     Each vector has the output's width. The sum therefore equals a concatenation followed by a linear projection.
 
-    A value that train never met counts as a missing one (decision 37): its row would still be as it was drawn.
+    A value that train never met counts as a missing one (decision 37). Its row stays zero, so that a training which
+    begins from this one (decision 38) meets the value as a new one.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class FeatureEncoder(tf.keras.layers.Layer):
                 # One more row for the values outside of the vocabulary; a number has a single row. A vector has a
                 # row per value, a projection without bias: a missing vector is zero.
                 shape=(spec.vector_dim or (spec.vocabulary_size or 0) + 1, embedding_dim),
-                initializer=_initializer(spec, embedding_dim),
+                initializer=_initializer(spec, embedding_dim, None if met is None else met.get(spec.name)),
             )
             for spec in self._specs
         }
@@ -153,11 +154,16 @@ class FeatureEncoder(tf.keras.layers.Layer):
         return mean_embedding(table, values)
 
 
-def _initializer(spec: FeatureSpec, embedding_dim: int) -> Callable[..., tf.Tensor]:
+def _initializer(spec: FeatureSpec, embedding_dim: int, met: np.ndarray | None) -> Callable[..., tf.Tensor]:
     """Returns the initializer of a feature's table.
 
     Whether a value outside of the vocabulary ever comes in train is not known. Its row is zero until one does: a
     gradient of zero moves it in no optimizer, and weight decay keeps it.
+
+    Args:
+      spec: The feature.
+      embedding_dim: Width of the table.
+      met: Optional bool [rows], whether train met each value; the rows of others are zero, too.
     """
     normal = tf.keras.initializers.RandomNormal(stddev=embedding_dim**-0.5)
     if spec.vocabulary_size is None:
@@ -165,6 +171,8 @@ def _initializer(spec: FeatureSpec, embedding_dim: int) -> Callable[..., tf.Tens
 
     def initial(shape: Sequence[int], dtype: tf.DType = tf.float32, **options: Any) -> tf.Tensor:
         drawn = normal(shape, dtype, **options)
+        if met is not None:
+            drawn = tf.where(met[:, np.newaxis], drawn, tf.zeros_like(drawn))
         return tf.concat([drawn[:-1], tf.zeros_like(drawn[-1:])], axis=0)
 
     return initial

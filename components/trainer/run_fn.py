@@ -192,6 +192,7 @@ def _identity(fn_args: FnArgs, settings: Settings, *more: Any) -> str:
     values["train"] = {name: value for name, value in values["train"].items() if name not in STRATEGY_KEYS}
     text = json.dumps([values, config["code_sha256"], config[SPLIT_FINGERPRINT], *more], sort_keys=True)
     inputs = Inputs(files_of([config[CANDIDATES]]), config[CANDIDATE_TRANSFORM], fn_args.transform_graph_path)
-    if SOURCE_MODEL in config:
+    # A training from scratch does not depend on the model that it could not begin from.
+    if SOURCE_MODEL in config and source.unreadable_reason(config[SOURCE_MODEL]) is None:
         text += source.identity(config[SOURCE_MODEL])
     return checkpoints.identity(text, [*files_of([*fn_args.train_files, *fn_args.eval_files]), *inputs.files])

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist.config.features import Feature
+from shortlist.config.features import Feature, of_model
 from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.model import HistoryTowerSection, Model
 from shortlist.config.section import Section
@@ -53,8 +53,8 @@ class Settings:
             "model": self.model.model_dump(mode="json"),
             "train": self.train.model_dump(mode="json"),
             "data": {
-                "query_features": _dump(self.query_features),
-                "candidate_features": _dump(self.candidate_features),
+                "query_features": of_model(self.query_features),
+                "candidate_features": of_model(self.candidate_features),
                 "windows": self.windows.model_dump(mode="json"),
                 "split": self.split_kind,
                 "exclude_seen": self.exclude_seen,
@@ -112,19 +112,14 @@ class Settings:
 
     def features_sha256(self) -> str:
         """Returns a fingerprint of the feature set; models with different ones cannot be compared."""
-        features = {"query": _dump(self.query_features), "candidate": _dump(self.candidate_features)}
+        features = {"query": of_model(self.query_features), "candidate": of_model(self.candidate_features)}
         # Absent by default, so that fingerprints of earlier versions stay the same.
         if self.history_features:
-            features["history"] = _dump(self.history_features)
+            features["history"] = of_model(self.history_features)
         if self.context_features:
-            features["context"] = _dump(self.context_features)
+            features["context"] = of_model(self.context_features)
         return hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()
 
 
 def _features(value: Mapping[str, Any]) -> dict[str, Feature]:
     return {name: Feature.model_validate(feature) for name, feature in value.items()}
-
-
-def _dump(features: Mapping[str, Feature]) -> dict[str, Any]:
-    # The model does not depend on where the vectors were read.
-    return {name: feature.model_dump(mode="json", exclude={"path", "ids"}) for name, feature in features.items()}

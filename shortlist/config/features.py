@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pydantic
@@ -122,6 +123,11 @@ class Feature(Section):
             if paths.is_wild(path) or paths.is_uri(path):
                 raise ValueError(f"expected the path of one file of this machine, got {short_repr(path)}")
         return path
+
+
+def of_model(features: Mapping[str, Feature]) -> dict[str, Any]:
+    """Returns features by name as JSON types, without what no model depends on: where vectors were read."""
+    return {name: feature.model_dump(mode="json", exclude={"path", "ids"}) for name, feature in features.items()}
 
 
 class InteractionFeature(Feature):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import threading
 
 import pyarrow.parquet as pq
@@ -167,6 +168,32 @@ def test_a_query_is_forgotten_with_its_outcomes(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_to_forget_in_a_wrong_folder_or_a_damaged_file_is_an_error(tmp_path):
+    with pytest.raises(BadInputError, match="nope: expected the folder of a request log, got no folder"):
+        request_log.forget(tmp_path / "nope", KEY.encode(), "anna")
+    (tmp_path / "requests-1-cut.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadInputError, match=r"requests-1-cut\.parquet: expected a file of a request log"):
+        request_log.forget(tmp_path, KEY.encode(), "anna")
+
+
+def test_a_file_that_the_server_deletes_meanwhile_is_forgotten(tmp_path, monkeypatch):
+    mine = [request_row(1) | {"query": request_log.hashed(KEY.encode(), "anna")}]
+    request_log.write(tmp_path, "requests", mine)
+    request_log.write(tmp_path, "requests", [*mine, request_row(2) | {"query": None}])
+    [*whole] = request_log.files(tmp_path, "requests")
+    read_table = pq.read_table
+
+    def read_and_delete(path, **options):
+        table = read_table(path, **options)
+        path.unlink()
+        return table
+
+    monkeypatch.setattr(pq, "read_table", read_and_delete)
+    assert request_log.forget(tmp_path, KEY.encode(), "anna") == 2
+    assert len(whole) == 2
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_command_prints_hit_rates(tmp_path):
     request_log.write(tmp_path, "requests", [request_row(0, unknown=1) | {"query": None}])
     done = CliRunner().invoke(app, ["online", "--log", str(tmp_path)])
@@ -181,6 +208,42 @@ def test_a_log_needs_a_key(monkeypatch):
     monkeypatch.setenv(request_log.KEY_VARIABLE, "short")
     with pytest.raises(BadInputError, match="a key of 16 or more characters in SHORTLIST_LOG_KEY, got 5 characters"):
         request_log.key_from_environment()
+
+
+def test_the_log_goes_on_after_a_row_that_no_file_takes_and_a_file_that_cannot_be_deleted(tmp_path, monkeypatch):
+    log, unlink = make_log(tmp_path), pathlib.Path.unlink
+
+    def forbidden(path, **options):
+        if path.suffix == ".parquet":
+            raise PermissionError(13, "Permission denied")
+        unlink(path, **options)
+
+    try:
+        # An error here would end the thread that writes, and no later row would be written. UTF-8 has no surrogates.
+        log.add_request(request_row(1, ids=["\ud800"]), None)
+        log.flush()
+        assert log._dropped._value.get() == 1
+        old = tmp_path / "requests-1-old.parquet"
+        old.touch()
+        os.utime(old, (0, 0))
+        with monkeypatch.context() as patch:
+            patch.setattr(pathlib.Path, "unlink", forbidden)
+            log.add_request(request_row(2), None)
+            log.flush()
+        assert old.exists()
+    finally:
+        log.close()
+    assert not old.exists()
+    assert [row["request_id"] for row in read(tmp_path, "requests")] == ["r2"]
+
+
+def test_requests_of_one_second_stay_in_their_order_between_the_halves(tmp_path):
+    # The first two of four were hits. Sorted by hit within the second, the later half would have them.
+    rows = [request_row(number) | {"time": 0, "query": None} for number in range(4)]
+    request_log.write(tmp_path, "requests", [*rows, request_row(9) | {"time": 86_400, "query": None}])
+    request_log.write(tmp_path, "outcomes", [outcome_row(0), outcome_row(1)])
+    [metrics] = online.measure(tmp_path)
+    assert [tuple(vars(half).values()) for half in metrics.observed.halves] == [(2, 2), (2, 0)]
 
 
 def test_rows_that_cannot_be_written_are_counted(tmp_path):

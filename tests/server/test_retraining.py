@@ -50,6 +50,13 @@ def observed(days=FLAT, halves=EVEN, lengths=LENGTHS, ages=AGES):
             "Train again in about 2 days: unknown items, 2.0% of the histories so far, will pass 5% if they go on to "
             "rise.",
         ),
+        # 2, 5 and 8 of 100: 5.0% over all days, but 8% by now.
+        (
+            observed(days=[Day(day, 100, unknown) for day, unknown in ((1, 2), (2, 5), (3, 8))]),
+            True,
+            "Train again now with today's catalogue: by their trend, more than 5% of the histories' items are unknown "
+            "by now, 5.0% over all days.",
+        ),
         # Too few items make no trend.
         (observed(days=[Day(day, 99, day) for day in (1, 2, 3)]), False, "No reason to train again yet: 2.0%"),
         # Wilson's intervals at 1,000 requests: 0.1 is 0.083 to 0.120, 0.06 is 0.047 to 0.076, 0.09 is to 0.109.

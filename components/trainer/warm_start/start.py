@@ -71,7 +71,12 @@ def start(bundle: ModelBundle, train_rows: SplitRows, held_out: HeldOut, source_
     if reason is not None:
         return from_scratch(reason)
     earlier = source.read(source_uri)
-    check_same_shapes(bundle.settings, Settings.from_json(earlier.trained["config"]))
+    try:
+        settings = Settings.from_json(earlier.trained["config"])
+    except (KeyError, ValueError) as error:
+        # Pydantic's text has a line per key and a URL.
+        return from_scratch(f"another version of Shortlist saved it with other settings ({type(error).__name__})")
+    check_same_shapes(bundle.settings, settings)
     left_out = check_held_out(earlier.train_rows, train_rows, held_out)
     own = ModelWeights.of(bundle)
     reason = _copy(bundle, own, earlier, train_rows.span)

@@ -9,6 +9,7 @@ import pytest
 from components.refit import refit_fn
 from components.trainer import run_fn, training
 from components.trainer.warm_start import start
+from shortlist.errors import DataError
 from tests.components.trainer import tiny_dataset as worlds
 from tests.components.trainer.test_run_fn import arguments
 
@@ -36,9 +37,9 @@ def refitted(tmp_path, monkeypatch):
     monkeypatch.setattr(run_fn, "write", write)
     monkeypatch.setattr(training, "refit", refit)
 
-    def run(**changed):
+    def run(config=None, **changed):
         fn_args = arguments(tmp_path / "inputs")
-        fn_args.custom_config[refit_fn.MEASURED] = MEASURED | changed
+        fn_args.custom_config |= {**(config or {}), refit_fn.MEASURED: MEASURED | changed}
         refit_fn.refit_fn(fn_args)
         return types.SimpleNamespace(**vars(calls))
 
@@ -59,6 +60,12 @@ def test_a_refit_for_other_steps_goes_on_from_no_checkpoint_of_this_one(refitted
     assert refitted(planned_steps=50).checkpoints != first
     # A metric does not change the training, so the checkpoints are the same.
     assert refitted(best_ndcg_at_10=0.2).checkpoints == first
+
+
+def test_it_does_not_begin_elsewhere_than_the_measured_model(refitted):
+    # The steps of a training from another model's weights would leave a model from random weights unfinished.
+    with pytest.raises(DataError, match=r"^train\.refit: expected the model from which .*, got the files of .*"):
+        refitted(config={run_fn.NO_SOURCE: "the files of the latest model are damaged"}, warm_start={"reason": ""})
 
 
 @pytest.mark.parametrize(("warm_start", "begins"), [({"reason": ""}, 1), ({"reason": "first run"}, 0), (None, 0)])

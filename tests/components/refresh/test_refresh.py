@@ -1,17 +1,20 @@
 """A blessed model gets a catalogue in which one candidate is gone and two are new."""
 
+import dataclasses
 import json
 import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tfx import types
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.indexer import verdict
-from components.refresh import executor
+from components.refresh import component, executor
 from shortlist.config.gate import Check
 from shortlist.config.split import LeaveLastOut, WindowsSection
+from shortlist.config.table import Candidates
 from shortlist.errors import DataError
 from shortlist.model_files import TOWERS_DIR
 from shortlist.records import properties
@@ -146,6 +149,18 @@ def test_a_catalogue_with_too_many_new_candidates_is_refused(tmp_path, earlier):
     _, blessing = refresh(tmp_path / "warned", earlier, gate=Check(threshold=0.05, action="warn"))
     [warning] = json.loads(blessing.get_string_custom_property("warnings"))
     assert warning.startswith("9.5% of the catalogue")
+
+
+def test_the_node_describes_features_as_the_model_does():
+    # Where vectors are read is no part of a model. With it, no model with such a feature could be refreshed.
+    vector = {"type": "vector", "dim": 2, "path": "vectors.npy", "ids": "ids.txt"}
+    table = Candidates(path="items.csv", candidate_id="id", features={"genre": "category", "cover": vector})
+    channels = (standard_artifacts.Model, standard_artifacts.ModelBlessing, standard_artifacts.Examples)
+    inputs = [types.Channel(type=kind) for kind in channels]
+    node = component.Refresh(*inputs, table, Check(threshold=0.3, action="error"))
+    settings = dataclasses.replace(worlds.settings(), candidate_features=table.features)
+    described = settings.to_json()["data"]["candidate_features"]
+    assert node.exec_properties["features"] == executor.dump_features(described)
 
 
 @pytest.mark.parametrize("obstacle", ["not blessed", "features", "towers"])

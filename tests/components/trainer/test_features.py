@@ -65,6 +65,19 @@ def test_an_unmet_value_is_a_missing_one():
     np.testing.assert_allclose(encoder(known), alone, rtol=1e-6)
 
 
+def test_the_rows_of_unmet_values_are_zero_and_others_as_drawn():
+    # A warm start copies rows by value: a value that is met later must not begin with a random vector.
+    found = []
+    for met in ({"kind": np.array([True, False, True, False])}, None):
+        tf.keras.utils.set_random_seed(1)
+        [table] = FeatureEncoder([FeatureSpec("kind", 3)], 4, met=met).tables
+        found.append(table.numpy())
+    zeroed, drawn = found
+    np.testing.assert_array_equal(zeroed[[0, 2]], drawn[[0, 2]])
+    assert np.abs(drawn[1]).min() > 0.0
+    assert (zeroed[[1, 3]] == 0.0).all()
+
+
 def test_values_outside_of_the_vocabulary_are_zero_until_train_meets_one():
     tf.keras.utils.set_random_seed(1)
     encoder = FeatureEncoder([FeatureSpec("kind", 2)], 4)

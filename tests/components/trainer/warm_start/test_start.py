@@ -1,6 +1,7 @@
 """Trainings on tiny data that begin from a model of an earlier day."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -159,6 +160,28 @@ def test_a_model_that_cannot_be_read_is_no_beginning(model_dir, world, tmp_path)
     (tmp_path / "Format-Serving" / TRAINED_FILE).write_text("{}")
     _, begun = begin(world, settings, tmp_path)
     assert begun.record == {"reason": "another version of Shortlist saved it without what a warm start needs"}
+
+
+def test_a_model_that_cannot_be_read_has_no_part_in_a_trainings_checkpoints(world, tmp_path):
+    settings = worlds.settings(train=WARM)
+    older = tmp_path / "older"
+    (older / "Format-Serving" / "assets.extra").mkdir(parents=True)
+    (older / "Format-Serving" / TRAINED_FILE).write_text("{}")
+    models = ({}, {run_fn.SOURCE_MODEL: str(older)}, {run_fn.SOURCE_MODEL: str(tmp_path / "gone")})
+    # An older version's model has no folder for warm starts, which once stopped the training that said so.
+    folders = {run_fn.checkpoints_of(arguments(world, tmp_path, settings, **config), settings) for config in models}
+    assert len(folders) == 1
+
+
+def test_a_model_with_settings_of_another_version_is_no_beginning(model_dir, world, tmp_path):
+    shutil.copytree(model_dir, tmp_path / "other")
+    path = tmp_path / "other" / "Format-Serving" / TRAINED_FILE
+    content = json.loads(path.read_text())
+    content["config"]["model"]["of_another_version"] = 1
+    path.write_text(json.dumps(content))
+    _, begun = begin(world, worlds.settings(train=WARM), tmp_path / "other")
+    assert begun.record["reason"].startswith("another version of Shortlist saved it with other settings")
+    assert begun.earlier_rows.tolist() == []
 
 
 def test_a_feature_that_the_earlier_model_lacked_begins_at_zero(model_dir, world):
