@@ -32,6 +32,9 @@ from shortlist.tables import inputs
 from shortlist.tables.spec import Unit, table_spec
 from shortlist.workspace import Workspace
 
+MAX_UNFINISHED = 2
+"""Unfinished commands whose files stay, beside those of the command that runs."""
+
 DONE = ".done"
 """Suffix of the file that marks a finished folder."""
 _STAGING = ".part"
@@ -109,6 +112,7 @@ class BulkJob:
         text = json.dumps([node, described], sort_keys=True)
         folder = workspace.root / "bulk" / hashlib.sha256(text.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
         return cls(node, workspace, served, settings, folder, beam_args(config.beam))
 
     @property
@@ -200,3 +204,16 @@ def _count_rows(paths: Iterable[str]) -> int:
             with open(path, "rb") as file:
                 total += sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
     return total
+
+
+def remove_unfinished(own: pathlib.Path) -> None:
+    """Removes the files of all but the latest `MAX_UNFINISHED` other commands that were killed or failed.
+
+    Each has a copy of the log. A finished command has removed its own, and tomorrow's data make another command.
+
+    Args:
+      own: Folder of the command that runs, which holds the workspace.
+    """
+    others = [folder for folder in own.parent.iterdir() if folder.is_dir() and folder != own]
+    for folder in sorted(others, key=lambda it: it.stat().st_mtime_ns, reverse=True)[MAX_UNFINISHED:]:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -115,20 +115,23 @@ def _newest(windows: Sequence[Mapping[str, list[Any]]]) -> tuple[int, dict[str, 
     last = windows[-1]
     ids, times = list(last.get(keys.HISTORY_IDS, [])), list(last.get(keys.HISTORY_TIMES, []))
     newest = max(_target_times(last))
+    of_items = {
+        name.removeprefix(keys.HISTORY_FEATURE): (values + [None] * len(ids))[: len(ids)]
+        for name, values in last.items()
+        if name.startswith(keys.HISTORY_FEATURE) and name not in _FIXED
+    }
     # Rows of one basket are not in each other's history.
     past = set(zip(ids, times, strict=True))
     for window in windows:
-        for item, time in zip(window.get(keys.TARGET_IDS, []), _target_times(window), strict=True):
-            if window is last or (time == newest and (item, time) not in past):
-                ids.append(item)
-                times.append(time)
-    of_items = {}
-    for name, values in last.items():
-        if name.startswith(keys.HISTORY_FEATURE) and name not in _FIXED:
-            feature = name.removeprefix(keys.HISTORY_FEATURE)
-            # Only targets of train have all features of a history's items.
-            both = values + last.get(keys.CONTEXT_FEATURE + feature, [])
-            of_items[feature] = (both + [None] * len(ids))[: len(ids)]
+        targets = zip(window.get(keys.TARGET_IDS, []), _target_times(window), strict=True)
+        for place, (item, time) in enumerate(targets):
+            if window is not last and (time != newest or (item, time) in past):
+                continue
+            ids.append(item)
+            times.append(time)
+            for feature, column in of_items.items():
+                # Only targets of train have all features of a history's items.
+                column.append(next(iter(window.get(keys.CONTEXT_FEATURE + feature, [])[place : place + 1]), None))
     prefixes = (keys.HISTORY_FEATURE, keys.CONTEXT_FEATURE)
     features = {name: values for name, values in last.items() if name not in _FIXED and not name.startswith(prefixes)}
     seen = sorted(set(last.get(keys.SEEN_IDS, [])) - set(ids))

@@ -33,8 +33,8 @@ class ReembeddedCatalogue(NamedTuple):
 def reembed(towers_dir: str, candidate_files: Sequence[str], model_dir: str) -> ReembeddedCatalogue:
     """Writes a SavedModel whose signature `evaluation` ranks with an earlier model in another catalogue.
 
-    Candidates of the model's own catalogue keep their embedding. The candidate tower embeds all others by their
-    features, with the model's own vocabularies. Histories are embedded in the same way.
+    Candidates of the model's own train are embedded by their id and today's features, all others by their features
+    alone, with the model's own vocabularies. Histories are embedded in the same way.
 
     Args:
       towers_dir: The earlier model's `portable.PortableTowers`.

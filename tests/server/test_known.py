@@ -20,6 +20,8 @@ from server.windows import WindowHistories
 from shortlist import splits
 from shortlist.api.log import ModelLog
 from shortlist.api.model import Model
+from shortlist.config.features import Feature
+from shortlist.config.interaction_features import InteractionFeatures
 from shortlist.config.load import parse_config
 from shortlist.config.serve import Serve
 from shortlist.config.split import LeaveLastBasket, LeaveLastOut, WindowsSection
@@ -138,12 +140,12 @@ def interaction(row, item, time, rating=None):
     return splits.Interaction(time, 0, b"log.csv", row, item.encode(), features=() if rating is None else (rating,))
 
 
-def write_windows(root, split, queries, features=b""):
+def write_windows(root, split, queries, features=b"", of_rows=None):
     """Writes windows as the node Windows does, in one file per split."""
     found = {"train": [], "eval": [], "test": []}
     for query, rows in sorted(queries.items()):
         for name, windows in windowing.windows_of(rows, split, WindowsSection(max_history=3)).items():
-            found[name] += [records.encode(query.encode(), window, features, {"age": 3}) for window in windows]
+            found[name] += [records.encode(query.encode(), window, features, {"age": 3}, of_rows) for window in windows]
     for name, encoded in found.items():
         shards.write(encoded, str(root / f"Split-{name}" / "windows-00000-of-00001.gz"), str(root / "staging"))
     return root
@@ -187,6 +189,18 @@ def test_a_basket_is_whole(tmp_path):
     known = WindowHistories(tmp_path, 1).find("a", LATER)
     assert sorted((event.id, event.time) for event in known.events) == [("w", 3), ("x", 1), ("y", 2), ("z", 3)]
     assert known.seen == ()
+
+
+def test_each_row_of_a_basket_keeps_its_own_features(tmp_path):
+    ratings = {"x": 1.0, "y": 2.0, "z": 3.0, "v": 4.0, "w": 5.0}
+    times = [1, 2, 3, 3, 3]
+    rows = [interaction(row, item, times[row], rating) for row, (item, rating) in enumerate(ratings.items())]
+    rating = {"rating": Feature(type="numeric")}
+    # Test targets have the feature if metrics are split by it.
+    of_rows = InteractionFeatures(history=rating, slices=rating)
+    write_windows(tmp_path, LeaveLastBasket(kind="leave_last_basket"), {"a": rows}, of_rows=of_rows)
+    known = WindowHistories(tmp_path, 1).find("a", LATER)
+    assert {event.id: event.features["rating"] for event in known.events} == ratings
 
 
 def test_settings_may_name_windows(tmp_path, model_folder):
