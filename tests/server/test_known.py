@@ -198,9 +198,14 @@ def test_each_row_of_a_basket_keeps_its_own_features(tmp_path):
     rating = {"rating": Feature(type="numeric")}
     # Test targets have the feature if metrics are split by it.
     of_rows = InteractionFeatures(history=rating, slices=rating)
-    write_windows(tmp_path, LeaveLastBasket(kind="leave_last_basket"), {"a": rows}, of_rows=of_rows)
-    known = WindowHistories(tmp_path, 1).find("a", LATER)
-    assert {event.id: event.features["rating"] for event in known.events} == ratings
+    # A single basket is train only: one window with three targets.
+    log = {"a": rows, "b": rows[2:]}
+    write_windows(tmp_path, LeaveLastBasket(kind="leave_last_basket"), log, of_rows=of_rows)
+    found = WindowHistories(tmp_path, 1)
+    of_query = {
+        query: {event.id: event.features["rating"] for event in found.find(query, LATER).events} for query in log
+    }
+    assert of_query == {"a": ratings, "b": {"z": 3.0, "v": 4.0, "w": 5.0}}
 
 
 def test_settings_may_name_windows(tmp_path, model_folder):
