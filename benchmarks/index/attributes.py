@@ -1,4 +1,4 @@
-"""Measures filtered requests: recall and CPU time by the share of the candidates that passes.
+"""Measures filtered requests: recall and time by the share of the candidates that passes.
 
     python -m benchmarks.index.attributes                     # 200,000 candidates; minutes on 2 cores
     python -m benchmarks.index.attributes --size 20000

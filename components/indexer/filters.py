@@ -66,9 +66,9 @@ class _CategoryFilter(tf.Module):
             passing = tf.where(num_wanted > 0, some, 1.0) * (1.0 - none)
             return passing, tf.where(num_wanted == 1, some, 1.0)
 
-        return _if_given(self._is_given(inputs), estimate, tf.shape(wanted)[:1])
+        return _if_given(self._has_condition(inputs), estimate, tf.shape(wanted)[:1])
 
-    def _is_given(self, inputs: _Inputs) -> tf.Tensor:
+    def _has_condition(self, inputs: _Inputs) -> tf.Tensor:
         """Returns whether any query has a condition, a bool scalar."""
         return tf.reduce_any(inputs[self.any] != "") | tf.reduce_any(inputs[self.none] != "")
 
@@ -90,7 +90,7 @@ class _CategoryFilter(tf.Module):
             some = self._has(inputs[self.any], rows)
             return (some | ~_is_given(inputs[self.any])[:, tf.newaxis]) & self.passes_listed(inputs, rows)
 
-        return tf.cond(self._is_given(inputs), check, lambda: tf.ones_like(rows, tf.bool))
+        return tf.cond(self._has_condition(inputs), check, lambda: tf.ones_like(rows, tf.bool))
 
     def passes_listed(self, inputs: _Inputs, rows: tf.Tensor) -> tf.Tensor:
         """Returns whether rows of `rows` pass, bool [batch, width]."""
@@ -128,7 +128,7 @@ class _CategoryFilter(tf.Module):
             own = tf.tensor_scatter_nd_update(own, some, tf.ones_like(some[:, 0], tf.bool))
             return passed & tf.tensor_scatter_nd_update(own, none, tf.zeros_like(none[:, 0], tf.bool))
 
-        return tf.cond(self._is_given(inputs), update, lambda: passed)
+        return tf.cond(self._has_condition(inputs), update, lambda: passed)
 
     def rows(self, inputs: _Inputs) -> tf.Tensor:
         """Returns the rows that have the one wanted value, int32 [num_rows], for the inputs of one query."""
